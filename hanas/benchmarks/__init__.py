@@ -1,0 +1,1 @@
+"""True accuracies of architectures."""

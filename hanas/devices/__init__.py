@@ -1,0 +1,1 @@
+"""Latency and energy of whole models on a device."""

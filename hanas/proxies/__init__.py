@@ -1,0 +1,1 @@
+"""Scores of architectures that need no training of their own."""

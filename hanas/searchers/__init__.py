@@ -1,0 +1,1 @@
+"""Multi-objective searches over genes."""

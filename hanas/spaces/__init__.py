@@ -1,0 +1,1 @@
+"""Search spaces: genes, their canonical text, and the networks they stand for."""

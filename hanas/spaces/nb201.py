@@ -1,0 +1,201 @@
+"""The cell space of NAS-Bench-201: 4 nodes, 6 edges, 5 operations, 15,625 cells.
+
+Reference: X. Dong and Y. Yang, "NAS-Bench-201: Extending the Scope of Reproducible Neural
+Architecture Search", ICLR 2020.
+
+Genes are integer arrays of length 6: gene ``e`` is the index in :data:`OPERATIONS` of the
+operation on edge :data:`EDGES` ``[e]``. The canonical text lists, node by node, the operation of
+every incoming edge and the node it comes from::
+
+    |nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hanas.errors import InputError
+
+if TYPE_CHECKING:
+    from hanas.networks.cell import CellNetwork
+
+OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+NONE, SKIP, CONV_1X1, CONV_3X3, AVG_POOL = range(5)
+#: (target node, source node) of each gene, in the order of the canonical text.
+EDGES = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2))
+N_NODES = 4
+choices: tuple[int, ...] = (len(OPERATIONS),) * len(EDGES)
+
+_ORDER_FILE = Path(__file__).with_name("nb201_order.npy")
+_DIGIT_WEIGHTS = 5 ** np.arange(len(EDGES))[::-1]  # genes read as a number in base 5
+_TEXT = re.compile(r"\|(\w+)~0\|\+\|(\w+)~0\|(\w+)~1\|\+\|(\w+)~0\|(\w+)~1\|(\w+)~2\|")
+
+
+def to_text(genes: Sequence[int] | np.ndarray) -> str:
+    """Return the canonical text of one cell.
+
+    >>> to_text([3, 3, 4, 1, 3, 1])[:43]
+    '|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3'
+    """
+    checked = _checked(np.asarray(genes)[None])[0]
+    nodes: dict[int, list[str]] = {}
+    for (target, source), gene in zip(EDGES, checked, strict=True):
+        nodes.setdefault(target, []).append(f"{OPERATIONS[gene]}~{source}")
+    return "+".join(f"|{'|'.join(edges)}|" for edges in nodes.values())
+
+
+def from_text(text: str) -> np.ndarray:
+    """Return the genes, int64 (6,), of a canonical text.
+
+    Raises
+    ------
+    InputError
+        If the text is not of the canonical form or names an unknown operation.
+    """
+    match = _TEXT.fullmatch(text)
+    if match is None:
+        raise InputError(
+            f"not a NAS-Bench-201 cell: {text!r}; expected the form "
+            "|op~0|+|op~0|op~1|+|op~0|op~1|op~2|"
+        )
+    unknown = [name for name in match.groups() if name not in OPERATIONS]
+    if unknown:
+        raise InputError(
+            f"unknown operation {unknown[0]!r} in {text!r}; "
+            f"expected one of: {', '.join(OPERATIONS)}"
+        )
+    return np.array([OPERATIONS.index(name) for name in match.groups()], dtype=np.int64)
+
+
+@cache
+def all_genes() -> np.ndarray:
+    """Return the genes of every cell, int64 (15625, 6), in the official index order.
+
+    The order is that of NAS-Bench-201 and of NATS-Bench's topology space.
+    """
+    numbers = np.load(_ORDER_FILE, allow_pickle=False).astype(np.int64)  # (15625,)
+    genes = numbers[:, None] // _DIGIT_WEIGHTS % len(OPERATIONS)
+    genes.setflags(write=False)
+    return genes
+
+
+@cache
+def all_texts() -> tuple[str, ...]:
+    """Return the canonical text of every cell, in the official index order."""
+    return tuple(to_text(genes) for genes in all_genes())
+
+
+@cache
+def _rank_of_number() -> np.ndarray:
+    numbers = all_genes() @ _DIGIT_WEIGHTS
+    ranks = np.empty(len(numbers), dtype=np.int64)
+    ranks[numbers] = np.arange(len(numbers))
+    return ranks
+
+
+def index_of(genes: np.ndarray) -> np.ndarray:
+    """Return the official index, int64 (N,), of genes (N, 6)."""
+    return _rank_of_number()[_checked(genes) @ _DIGIT_WEIGHTS]
+
+
+def canonical(genes: Sequence[int] | np.ndarray) -> str:
+    """Return a text that isomorphic cells share (``Structure.to_unique_str`` of the benchmark).
+
+    A node is the sorted sum of its incoming terms; a skip connection passes the term of its
+    source on unchanged, and an edge that carries nothing is ``#``. There are 6,466 such classes.
+    """
+    terms = ["0"]  # of nodes 0..3
+    for node in range(1, N_NODES):
+        incoming = []
+        for (target, source), gene in zip(EDGES, genes, strict=True):
+            if target != node:
+                continue
+            if gene == NONE or terms[source] == "#":
+                incoming.append("#")
+            elif gene == SKIP:
+                incoming.append(terms[source])
+            else:
+                incoming.append(f"({terms[source]})@{OPERATIONS[gene]}")
+        terms.append("+".join(sorted(incoming)))
+    return terms[-1]
+
+
+def without_dead_edges(genes: np.ndarray, *, zeros_stay_zero: bool = True) -> np.ndarray:
+    """Return genes (N, 6) in which every edge that cannot matter is ``none``.
+
+    Two cells with equal results compute the same function with the same weights, so a supernet
+    needs to score only one of them (9,445 of the 15,625 cells).
+
+    Parameters
+    ----------
+    genes
+        int (N, 6).
+    zeros_stay_zero
+        Whether an operation maps a zero input to zero. True for convolutions followed by
+        batch normalisation with batch statistics and no affine part; false with an affine part or
+        with running statistics, where a convolution of zeros is a constant: then only edges that
+        do not lead to the output, or carry zeros through a skip or a pooling, are dead.
+    """
+    live = _checked(genes).copy()
+    carries = np.zeros((len(live), N_NODES), dtype=bool)  # node differs from zero
+    carries[:, 0] = True
+    for edge, (target, source) in enumerate(EDGES):
+        makes_constant = np.zeros(len(live), dtype=bool)
+        if not zeros_stay_zero:
+            makes_constant = np.isin(live[:, edge], (CONV_1X1, CONV_3X3))
+        live[~carries[:, source] & ~makes_constant, edge] = NONE
+        carries[:, target] |= live[:, edge] != NONE
+    used = np.zeros((len(live), N_NODES), dtype=bool)  # node reaches the output
+    used[:, N_NODES - 1] = True
+    for edge in reversed(range(len(EDGES))):
+        target, source = EDGES[edge]
+        live[~used[:, target], edge] = NONE
+        used[:, source] |= live[:, edge] != NONE
+    return live
+
+
+def _cost(
+    genes: np.ndarray, base: float, conv_1x1: float, conv_3x3: float, classifier: float
+) -> np.ndarray:
+    genes = _checked(genes)
+    n_1x1 = (genes == CONV_1X1).sum(axis=1)
+    n_3x3 = (genes == CONV_3X3).sum(axis=1)
+    return np.rint(base + classifier + conv_1x1 * n_1x1 + conv_3x3 * n_3x3).astype(np.int64)
+
+
+def params(genes: np.ndarray, classes: int = 10) -> np.ndarray:
+    """Return the number of parameters, int64 (N,), of the stand-alone networks of genes (N, 6).
+
+    Full-size networks (16 channels, 5 cells a stage), as NAS-Bench-201 counts them.
+
+    >>> params(np.array([[0, 0, 0, 1, 0, 0]]))
+    array([73306])
+    """
+    return _cost(genes, 73_306 - 650, 28_000, 243_040, 65 * classes)
+
+
+def flops(genes: np.ndarray, classes: int = 10, resolution: int = 32) -> np.ndarray:
+    """Return the number of multiply-accumulates, int64 (N,), for one image of genes (N, 6).
+
+    Counted as NAS-Bench-201 counts them: convolutions and the classifier only.
+
+    >>> flops(np.array([[0, 0, 0, 1, 0, 0]]))
+    array([7783050])
+    """
+    scale = (resolution / 32) ** 2
+    return _cost(genes, 7_782_400 * scale, 3_932_160 * scale, 35_389_440 * scale, 65 * classes)
+
+
+def _checked(genes: np.ndarray) -> np.ndarray:
+    genes = np.asarray(genes, dtype=np.int64)
+    if genes.ndim != 2 or genes.shape[1] != len(EDGES):
+        raise InputError(f"genes of shape {genes.shape}; expected (N, {len(EDGES)})")
+    if genes.size and (genes.min() < 0 or genes.max() >= len(OPERATIONS)):
+        raise InputError(f"genes outside 0..{len(OPERATIONS) - 1}: {genes.min()}..{genes.max()}")
+    return genes
