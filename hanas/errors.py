@@ -9,9 +9,9 @@ class InputError(ValueError):
 
 
 def one_line(error: BaseException) -> str:
-    """Return the text of ``error`` on a single line, for quoting it inside another message.
+    r"""Return the text of ``error`` on a single line, for quoting it inside another message.
 
-    >>> one_line(ValueError("a\\n  b"))
+    >>> one_line(ValueError("a\n  b"))
     'a b'
     """
     return " ".join(str(error).split()) or type(error).__name__
