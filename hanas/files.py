@@ -8,11 +8,12 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from hanas.errors import InputError, one_line
+
+if TYPE_CHECKING:  # imported late: rules use this module while they are parsed
+    import pandas as pd
 
 
 @contextmanager
@@ -72,6 +73,8 @@ def write_parquet(frame: pd.DataFrame, path: str | Path) -> None:
 
 def read_parquet(path: str | Path, columns: list[str] | None = None) -> pd.DataFrame:
     """Read a Parquet file; a damaged one raises :class:`~hanas.errors.InputError`."""
+    import pandas as pd
+
     try:
         return pd.read_parquet(path, columns=columns)
     except (OSError, ValueError, KeyError) as error:

@@ -23,7 +23,7 @@ import numpy as np
 from hanas.errors import InputError
 
 if TYPE_CHECKING:
-    from hanas.networks.cell import CellNetwork
+    pass
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 NONE, SKIP, CONV_1X1, CONV_3X3, AVG_POOL = range(5)

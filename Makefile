@@ -1,0 +1,51 @@
+# make edgegpu   set everything up and compute results/tables/edgegpu.csv
+# make test      set everything up and run the tests
+# make check     formatting, lints and types
+# make lock      resolve the dependencies of pyproject.toml anew
+PYTHON ?= python3
+CORES ?= 2
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: edgegpu all test check lock surrogates
+.DELETE_ON_ERROR:
+
+edgegpu: .venv/installed
+	snakemake --cores $(CORES) results/tables/edgegpu.csv
+	@cat results/tables/edgegpu.md
+
+all: .venv/installed
+	snakemake --cores $(CORES)
+
+test: .venv/installed
+	python -m pytest
+
+check: .venv/installed
+	ruff format --check .
+	ruff check .
+	snakefmt --check Snakefile rules
+	pyright
+	snakemake --lint
+
+# The shipped surrogates, fitted anew to the official tables in the data folder.
+surrogates: .venv/installed
+	snakemake --cores $(CORES) --configfile config/surrogates.yaml results/surrogates/nb201.npz
+	cp results/surrogates/nb201.npz results/surrogates/nb201.csv resources/surrogates/
+
+.venv/installed: requirements.lock
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hanas needs Python 3.11 or newer")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	touch $@
+
+# torch's CUDA libraries are left out: where pip finds a CPU build, nothing of them is needed, and
+# where it takes the CUDA build, pip adds those that the build asks for.
+lock: .venv/installed
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --universal --python-version 3.11 --extra dev --no-annotate \
+		--no-emit-package triton --no-emit-package cuda-bindings \
+		--no-emit-package cuda-pathfinder --no-emit-package cuda-toolkit \
+		$(foreach part,cublas cuda-cupti cuda-nvrtc cuda-runtime cudnn-cu13 cufft cufile curand \
+			cusolver cusparse cusparselt-cu13 nccl-cu13 nvjitlink nvshmem-cu13 nvtx, \
+			--no-emit-package nvidia-$(part)) \
+		--custom-compile-command "make lock" --output-file requirements.lock pyproject.toml

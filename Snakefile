@@ -1,0 +1,41 @@
+"""hanas: hardware-aware neural architecture search.
+
+Usage:  snakemake --cores 2 results/tables/edgegpu.csv
+
+What is computed stands in config.yaml (or another study given with --configfile); the rules of
+each stage stand in rules/, what a rule runs in workflow_scripts/, and what that calls in hanas/.
+"""
+
+from pathlib import Path
+
+REPOSITORY = Path(workflow.basedir)
+
+# A study given on the command line is complete and is never mixed with the default one. A study's
+# own folder (--directory) may hold its config.yaml.
+if not workflow.config_settings.configfiles:
+
+    configfile: "config.yaml" if Path("config.yaml").exists() else str(REPOSITORY / "config.yaml")
+
+
+include: "rules/common.smk"
+include: "rules/datasets.smk"
+include: "rules/spaces.smk"
+include: "rules/benchmarks.smk"
+include: "rules/devices.smk"
+include: "rules/surrogates.smk"
+include: "rules/supernets.smk"
+include: "rules/proxies.smk"
+include: "rules/searches.smk"
+include: "rules/tables.smk"
+include: "rules/retraining.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        expand("results/tables/{device}.csv", device=STUDY["devices"]),
+        expand(
+            "results/retrained/{retraining}/metrics.parquet",
+            retraining=STUDY["retrainings"],
+        ),
+        expand("results/surrogates/{space}.npz", space=STUDY["surrogates"]),

@@ -1,0 +1,112 @@
+"""What every job of the workflow does around its one library call: log, measure, account for."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import hanas
+from hanas.errors import InputError
+from hanas.files import checksum, write_json
+
+
+@contextmanager
+def logged(log_path: str) -> Iterator[None]:
+    """Send all output of the block, of its child processes too, to the log.
+
+    An :class:`~hanas.errors.InputError` is the user's to mend: the log ends with its message and
+    the job fails. Any other error is ours and leaves its traceback.
+    """
+    with Path(log_path).open("w", buffering=1) as log:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    try:
+        yield
+    except InputError as error:
+        print(f"Error: {error}", file=sys.stderr, flush=True)
+        sys.exit(1)
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+        sys.exit(1)
+
+
+def write_facts(
+    path: str,
+    *,
+    settings: Mapping[str, Any],
+    inputs: Mapping[str, str],
+    started: float,
+    **facts: Any,
+) -> None:
+    """Write the JSON that says how a result came about.
+
+    Parameters
+    ----------
+    path
+        The JSON file.
+    settings
+        The settings of the stage, its revision among them.
+    inputs
+        Files that were read, by role; their SHA-256 checksums are written.
+    started
+        ``time.monotonic()`` when the job began.
+    **facts
+        What else is worth knowing about the result.
+    """
+    write_json(
+        path,
+        {
+            **facts,
+            "settings": dict(settings),
+            "inputs": {
+                role: {"file": str(file), "sha256": checksum(file)} for role, file in inputs.items()
+            },
+            "hanas": {"version": hanas.__version__, "commit": commit()},
+            "hardware": {
+                "machine": platform.machine(),
+                "processor": processor(),
+                "cores": os.cpu_count(),
+            },
+            "python": platform.python_version(),
+            "seconds": round(time.monotonic() - started, 3),
+        },
+    )
+
+
+def commit() -> str | None:
+    """Return the Git commit of the code, with ``+changes`` where files differ; None outside Git."""
+    folder = Path(__file__).parents[1]
+
+    def git(*words: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(folder), *words], capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    try:
+        head = git("rev-parse", "HEAD")
+        changed = git("status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return head + ("+changes" if changed else "")
+
+
+def processor() -> str:
+    """Return the name of the CPU."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or "unknown"

@@ -1,0 +1,84 @@
+"""The checked settings of the study, and the functions that rules take their settings from."""
+
+import os
+
+import yaml
+from snakemake.exceptions import WorkflowError
+
+from hanas import files, study
+from hanas.errors import InputError
+from hanas.revisions import REVISIONS
+
+
+# Names only: what exists is checked in input functions, which can say what the names are.
+wildcard_constraints:
+    dataset="[A-Za-z0-9_]+",
+    device="[A-Za-z0-9_]+",
+    proxy="[A-Za-z0-9_]+",
+    retraining="[A-Za-z0-9_]+",
+    search="[A-Za-z0-9_]+",
+    space="[A-Za-z0-9_]+",
+    supernet="[A-Za-z0-9_]+",
+    task="[A-Za-z0-9_]+",
+
+
+def read_study():
+    files = [str(file) for file in workflow.configfiles]
+    schema = yaml.safe_load(
+        (REPOSITORY / "config.schema.yaml").read_text(encoding="utf-8")
+    )
+    try:
+        return study.complete(config, schema, name=", ".join(files) or "config")
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+
+
+STUDY = read_study()
+DATA = Path(os.environ.get("HANAS_DATA") or STUDY["data_folder"])
+
+
+def data_file(name):
+    """Return the path of one of the user's files: relative ones lie in the data folder."""
+    return str(DATA / Path(name).expanduser())
+
+
+# Checked here and not when a rule asks: Snakemake would take a table that was made before for up
+# to date although the file it is now to be made from does not exist.
+for key, name in study.data_files(STUDY):
+    if not Path(data_file(name)).exists():
+        raise WorkflowError(
+            f"{key}: {data_file(name)} does not exist; put it there, or point HANAS_DATA or "
+            "data_folder to the folder that holds it"
+        )
+
+
+def entry(section, *names):
+    """Return the settings of one entry; a name that does not exist is an error that lists all."""
+    found = STUDY[section]
+    for depth, name in enumerate(names):
+        if name not in found:
+            place = ".".join((section, *names[:depth]))
+            known = ", ".join(found) or "(none)"
+            raise WorkflowError(f"{place} has no {name!r}; it has: {known}")
+        found = found[name]
+    return found
+
+
+def settings(stage, section, *names, without=()):
+    """Return an entry's settings with the stage's revision: the one parameter of a rule.
+
+    `without` names settings that do not change the result, so that they cause no rerun.
+    """
+    kept = {
+        key: value
+        for key, value in entry(section, *names).items()
+        if key not in without
+    }
+    return {"revision": REVISIONS[stage], **kept}
+
+
+def gpus(device):
+    """Return how many GPUs a job takes that may run on `device`: auto, cpu or cuda."""
+    return int(
+        device == "cuda" or (device == "auto" and Path("/dev/nvidiactl").exists())
+    )

@@ -1,0 +1,27 @@
+"""Weight-sharing networks.
+
+Writes  results/supernets/{supernet}/weights.pt        shared weights and architecture weights
+        results/supernets/{supernet}/history.parquet   an epoch a row
+        results/supernets/{supernet}/found.json        the architecture that training yields
+        results/supernets/{supernet}/meta.json         how it was trained
+A killed training leaves results/supernets/{supernet}/checkpoint.pt, from which the next continues.
+"""
+
+
+rule train_supernet:
+    input:
+        images=lambda w: f"results/datasets/{entry('supernets', w.supernet)['dataset']}.pt",
+    output:
+        weights="results/supernets/{supernet}/weights.pt",
+        history="results/supernets/{supernet}/history.parquet",
+        found="results/supernets/{supernet}/found.json",
+        facts="results/supernets/{supernet}/meta.json",
+    log:
+        "logs/train_supernet/{supernet}.log",
+    threads: lambda w: entry("supernets", w.supernet)["threads"]
+    resources:
+        gpu=lambda w: gpus(entry("supernets", w.supernet)["device"]),
+    params:
+        cfg=lambda w: settings("supernet", "supernets", w.supernet, without=("label",)),
+    script:
+        "../workflow_scripts/train_supernet.py"

@@ -1,0 +1,25 @@
+"""Read an image data set, check it and keep it as one file."""
+
+import time
+from pathlib import Path
+
+from hanas import plugins
+from hanas.images import save_images
+from hanas.jobs import logged, write_facts
+
+with logged(snakemake.log[0]):
+    started = time.monotonic()
+    settings = snakemake.params.cfg
+    images = plugins.load("datasets", settings["kind"]).load(
+        Path(snakemake.resources.data_folder), settings, downloads=Path("results/downloads")
+    )
+    save_images(images, snakemake.output.images)
+    write_facts(
+        snakemake.output.facts,
+        settings=settings,
+        inputs={},
+        started=started,
+        sources=list(images.sources),
+        classes=list(images.classes),
+        images={split: len(indices) for split, indices in images.splits.items()},
+    )

@@ -1,0 +1,29 @@
+"""Read the latency and energy of every architecture on a device."""
+
+import time
+from pathlib import Path
+
+from hanas import plugins
+from hanas.files import write_parquet
+from hanas.jobs import logged, write_facts
+
+with logged(snakemake.log[0]):
+    started = time.monotonic()
+    settings, names = snakemake.params.cfg, snakemake.wildcards
+    table = plugins.load("devices", settings["kind"]).measure(
+        plugins.load("spaces", names.space).all_texts(),
+        space=names.space,
+        dataset=names.dataset,
+        settings=settings,
+        root=Path(snakemake.resources.data_folder),
+    )
+    write_parquet(table, snakemake.output.table)
+    write_facts(
+        snakemake.output.facts,
+        settings=settings,
+        inputs={Path(file).name: file for file in snakemake.input.files},
+        started=started,
+        sources=sorted(set(table["source"])),
+        architectures=len(table),
+        infeasible=int((~table["feasible"]).sum()),
+    )

@@ -1,0 +1,32 @@
+"""Search the Pareto front of a proxy and a device's metrics with every seed."""
+
+import time
+
+from hanas import plugins
+from hanas.files import read_parquet, write_parquet
+from hanas.jobs import logged, write_facts
+from hanas.tabular_search import objectives_of, search_all_seeds
+
+with logged(snakemake.log[0]):
+    started = time.monotonic()
+    settings = snakemake.params.cfg
+    objectives, sources = objectives_of(
+        read_parquet(snakemake.input.proxy),
+        read_parquet(snakemake.input.device),
+        proxy_objective=settings["proxy_objective"],
+        device_objectives=settings["device_objectives"],
+    )
+    history = search_all_seeds(
+        plugins.load("spaces", settings["space"]), objectives, settings, log=print
+    )
+    write_parquet(history, snakemake.output.history)
+    write_facts(
+        snakemake.output.facts,
+        settings=settings,
+        inputs=dict(snakemake.input.items()),
+        started=started,
+        sources=sources,
+        unique_evaluations={
+            str(seed): int(count) for seed, count in history.groupby("seed").size().items()
+        },
+    )
