@@ -40,12 +40,12 @@ def hypervolume(points: ArrayLike, reference: ArrayLike) -> float:
     7.0
     """
     points = as_points(points)
-    reference = as_points(np.atleast_2d(reference), "reference")[0]
-    if points.shape[1] != len(reference):
+    corner = as_points(np.atleast_2d(np.asarray(reference)), "reference")[0]
+    if points.shape[1] != len(corner):
         raise InputError(
-            f"reference: {len(reference)} values for points of {points.shape[1]} objectives"
+            f"reference: {len(corner)} values for points of {points.shape[1]} objectives"
         )
-    return _volume(points[(points < reference).all(axis=1)], reference)
+    return _volume(points[(points < corner).all(axis=1)], corner)
 
 
 def to_unit_box(points: ArrayLike, true_front: ArrayLike) -> np.ndarray:

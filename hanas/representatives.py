@@ -68,8 +68,10 @@ def choose(objectives: ArrayLike, rule: str = "knee") -> int:
     elif rule == "closest_to_ideal":
         badness = np.square(scaled).sum(axis=1)
     elif rule == "lowest_error":
-        badness = front[:, 0]
+        badness = scaled[:, 0]
     else:
         badness = scaled[:, 1:].sum(axis=1)
-    # lexsort takes its last key first and is stable, so equal points keep the order of their rows.
-    return int(rows[np.lexsort((*front.T[::-1], badness))[0]])
+    # Rounded, so that sums that differ only by floating-point noise are ties. lexsort takes its
+    # last key first and is stable, so equal points keep the order of their rows.
+    order = np.lexsort((*front.T[::-1], np.round(badness, 12)))
+    return int(rows[order[0]])

@@ -47,7 +47,7 @@ class History:
     @property
     def feasible(self) -> np.ndarray:
         """Which evaluations have every objective; bool (N,)."""
-        return ~np.isnan(self.objectives).any(axis=1)
+        return feasible_rows(self.objectives)
 
     @property
     def front(self) -> np.ndarray:
@@ -57,3 +57,12 @@ class History:
         """
         rows = np.flatnonzero(self.feasible)
         return rows[non_dominated(self.objectives[rows])]
+
+
+def feasible_rows(objectives: np.ndarray) -> np.ndarray:
+    """Return which rows of objectives (N, M) have no NaN; bool (N,).
+
+    >>> feasible_rows(np.array([[0.1, 2.0], [0.1, np.nan]]))
+    array([ True, False])
+    """
+    return np.logical_not(np.isnan(objectives).any(axis=1))

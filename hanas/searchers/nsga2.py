@@ -1,0 +1,64 @@
+"""NSGA-II: survival by rank of non-domination, then by crowding distance.
+
+K. Deb, A. Pratap, S. Agarwal and T. Meyarivan, "A Fast and Elitist Multiobjective Genetic
+Algorithm: NSGA-II", IEEE Transactions on Evolutionary Computation 6, 2002.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from pymoo.operators.survival.rank_and_crowding import RankAndCrowding
+
+from hanas.search_history import History
+from hanas.searchers._evolution import evolve
+from hanas.searchers._ledger import Evaluate, Ledger
+from hanas.searchers._settings import EVOLUTION, checked
+
+SETTINGS = EVOLUTION
+
+
+def search(
+    choices: Sequence[int],
+    evaluate: Evaluate,
+    settings: Mapping[str, Any],
+    rng: np.random.Generator,
+) -> History:
+    """Search for a Pareto front.
+
+    With the default settings 1,050 architectures are evaluated: a random population of 50
+    (generation 0) and 50 children in each of 20 generations. The front is that of everything
+    evaluated, :attr:`~hanas.search_history.History.front`.
+
+    Parameters
+    ----------
+    choices
+        Number of choices of each gene.
+    evaluate
+        int64 (N, G) -> float64 (N, M), minimised; a row with a NaN is infeasible.
+    settings
+        ``generations``, ``population``, ``parents``, ``crossover``, ``mutation``, ``random``
+        (children of each kind; together the population) and ``mutation_probability`` (a gene).
+    rng
+        The only source of randomness.
+
+    Returns
+    -------
+    History
+        Every evaluation, with NaN for the score.
+
+    Raises
+    ------
+    InputError
+        If a setting is unknown or cannot be, or ``evaluate`` breaks its contract.
+    """
+    options = checked("nsga2", settings, SETTINGS)
+    ledger = Ledger(choices, evaluate)
+    evolve(ledger, _fitness, RankAndCrowding(), options, rng)
+    return ledger.history()
+
+
+def _fitness(objectives: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return objectives, np.zeros(len(objectives))  # no limits
