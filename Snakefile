@@ -8,7 +8,10 @@ each stage stand in rules/, what a rule runs in workflow_scripts/, and what that
 
 from pathlib import Path
 
+from hanas import locks
+
 REPOSITORY = Path(workflow.basedir)
+LOCK = locks.hold(Path(".snakemake")) if workflow.is_main_process else None
 
 # A study given on the command line is complete and is never mixed with the default one. A study's
 # own folder (--directory) may hold its config.yaml.

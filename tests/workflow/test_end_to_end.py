@@ -1,0 +1,93 @@
+"""A small study, computed whole by the real command."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from hanas.spaces import nb201
+
+DEVICES = ("edgegpu", "edgetpu")
+METHODS = ["DARTS", "GDAS", "GDAS+NSGA", "GDAS+RANDOM", "params+NSGA", "params+RANDOM"]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_table_joins_what_the_stages_computed(computed_study, device):
+    results = computed_study.folder / "results"
+    table = pd.read_csv(results / "tables" / f"{device}.csv")
+    assert list(table["method"]) == METHODS
+    accuracies = pd.read_parquet(results / "benchmarks/nb201/toy.parquet").set_index("arch")
+    metrics = pd.read_parquet(results / f"devices/{device}/nb201/toy.parquet").set_index("arch")
+    for _, row in table.iterrows():
+        assert nb201.all_texts()[row["nb201_index"]] == row["arch"]
+        expected = accuracies.loc[row["arch"], "accuracy_percent"]
+        assert row["accuracy_percent"] == pytest.approx(expected, rel=1e-5)
+        if metrics.loc[row["arch"], "feasible"]:
+            expected = metrics.loc[row["arch"], "latency_ms"]
+            assert row["latency_ms"] == pytest.approx(expected, rel=1e-5)
+        else:
+            assert pd.isna(row["latency_ms"])
+        assert "surrogate" in row["accuracy_source"]
+        assert "surrogate" in row["metrics_source"]
+        assert (row["seeds"] == 2) == ("+" in row["method"])
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("proxy", ["gdas_toy", "params"])
+@pytest.mark.parametrize("search", ["nsga2", "random"])
+def test_searches_evaluate_nothing_twice(computed_study, device, proxy, search):
+    folder = computed_study.folder / "results/searches/toy" / device / proxy
+    history = pd.read_parquet(folder / f"{search}.parquet")
+    assert not history.duplicated(["seed", "arch"]).any()
+    assert list(history["seed"].unique()) == [0, 1]
+    assert history.groupby("seed").size().tolist() == [40, 40]
+
+
+def test_infeasible_architectures_never_enter_a_table_of_a_search(computed_study):
+    table = pd.read_csv(computed_study.folder / "results/tables/edgetpu.csv")
+    searched = table[table["method"].str.contains("+", regex=False)]
+    assert searched["latency_ms"].notna().all()
+    assert (searched["latency_ms"] > 0).all()
+    history = pd.read_parquet(
+        computed_study.folder / "results/searches/toy/edgetpu/params/random.parquet"
+    )
+    assert not history["feasible"].all()
+    assert history.loc[~history["feasible"], ["score", "latency_ms"]].isna().all(axis=None)
+
+
+def test_proxy_table_scores_every_cell_and_equal_functions_equally(computed_study):
+    table = pd.read_parquet(computed_study.folder / "results/proxies/gdas_toy/toy.parquet")
+    assert list(table["arch"]) == list(nb201.all_texts())
+    live = nb201.without_dead_edges(nb201.all_genes())
+    groups = table.groupby([nb201.to_text(genes) for genes in live])["cross_entropy"]
+    assert groups.ngroups == 9445
+    assert (groups.nunique() == 1).all()
+
+
+def test_retraining_stands_beside_the_benchmark(computed_study):
+    folder = computed_study.folder / "results/retrained/edgegpu_toy"
+    metrics = pd.read_parquet(folder / "metrics.parquet")
+    assert len(metrics) == 2
+    assert metrics["test_accuracy_percent"].between(0, 100).all()
+    assert metrics["benchmark_accuracy_percent"].between(0, 100).all()
+
+
+def test_facts_say_where_a_result_came_from(computed_study):
+    results = computed_study.folder / "results"
+    for path in results.rglob("*.json"):
+        if path.name == "found.json":
+            continue
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        assert {"settings", "inputs", "hanas", "hardware", "seconds"} <= set(facts), path
+    facts = json.loads((results / "tables/edgegpu.json").read_text(encoding="utf-8"))
+    assert "results/searches/toy/edgegpu/params/nsga2.parquet" in facts["inputs"]
+
+
+def test_a_second_call_has_nothing_to_do(computed_study):
+    assert "Nothing to be done" in computed_study.run()
+
+
+def test_no_side_file_is_left(computed_study):
+    results = computed_study.folder / "results"
+    names = {path.name for path in results.rglob("*")}
+    assert not {name for name in names if "checkpoint" in name or name.endswith(".tmp")}

@@ -1,0 +1,55 @@
+"""A run that is killed ends, when the command is repeated, with the bytes of an undisturbed run."""
+
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+#: What holds wall-clock times, and so differs between any two runs.
+TIMED = ("history.parquet", ".json")
+
+
+def reproducible_bytes(study) -> dict[str, bytes]:
+    results = study.folder / "results"
+    return {
+        str(path.relative_to(results)): path.read_bytes()
+        for path in sorted(results.rglob("*"))
+        if path.is_file() and not path.name.endswith(TIMED)
+    } | {"found": b"".join(p.read_bytes() for p in sorted(results.rglob("found.json")))}
+
+
+def run_and_kill(study, *, log: str, shows: str) -> None:
+    """Start the study and kill all its processes as soon as a job's log shows a text."""
+    process = subprocess.Popen(
+        study.command(),
+        env=study.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    path = study.folder / log
+    deadline = time.monotonic() + 300
+    while not (path.exists() and shows in path.read_text(encoding="utf-8")):
+        assert process.poll() is None, f"the study ended before {log} showed {shows!r}"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+@pytest.mark.parametrize(
+    ("log", "shows"),
+    [
+        ("logs/train_supernet/gdas_toy.log", "epoch 1/"),
+        ("logs/proxy_table/gdas_toy/toy.log", "cells"),
+        ("logs/search/toy/edgegpu/gdas_toy/nsga2.log", ""),
+        ("logs/retrain/edgegpu_toy.log", "epoch 1/"),
+    ],
+    ids=["training", "proxy table", "search", "retraining"],
+)
+def test_killed_run_ends_with_the_same_bytes(computed_study, fresh_study, log, shows):
+    run_and_kill(fresh_study, log=log, shows=shows)
+    fresh_study.run()
+    assert reproducible_bytes(fresh_study) == reproducible_bytes(computed_study)

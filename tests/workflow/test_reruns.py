@@ -1,0 +1,141 @@
+"""An edit of the configuration reruns exactly what depends on it."""
+
+from collections.abc import Callable
+
+import pytest
+
+
+def _set(*path_and_value) -> Callable[[dict], None]:
+    *path, last, value = path_and_value
+
+    def edit(config: dict) -> None:
+        for key in path:
+            config = config[key]
+        config[last] = value
+
+    return edit
+
+
+def _reverse_keys(config: dict) -> None:
+    for section, entries in list(config.items()):
+        config.pop(section)
+        config[section] = dict(reversed(entries.items()))
+
+
+def _sequence(*edits: Callable[[dict], None]) -> Callable[[dict], None]:
+    def edit(config: dict) -> None:
+        for one in edits:
+            one(config)
+
+    return edit
+
+
+EDITS = {
+    "nothing": (lambda config: None, {}),
+    "key order": (_reverse_keys, {}),
+    "an explicit default": (
+        _sequence(
+            _set("supernets", "gdas_toy", "training", "momentum", 0.9),
+            _set("supernets", "gdas_toy", "training", "final_learning_rate", 0.0),
+            _set("searches", "nsga2", "mutation_probability", 0.1),
+        ),
+        {},
+    ),
+    "learning rate of the searched supernet": (
+        _set(
+            "supernets", "gdas_toy", "training", {"epochs": 2, "batch_size": 8, "crop_padding": 1}
+        ),
+        {"train_supernet": 1, "proxy_table": 1, "search": 4, "table": 2, "retrain": 1},
+    ),
+    "seed of a supernet that is only a row": (
+        _set("supernets", "darts_toy", "seed", 1),
+        {"train_supernet": 1, "table": 2},
+    ),
+    "images of the proxy": (
+        _set("proxies", "gdas_toy", "images", 32),
+        {"proxy_table": 1, "search": 4, "table": 2, "retrain": 1},
+    ),
+    "what the search minimises": (
+        _set("proxies", "gdas_toy", "objective", "cross_entropy"),
+        {"search": 4, "table": 2, "retrain": 1},
+    ),
+    "workers of the proxy": (_set("proxies", "gdas_toy", "threads", 1), {}),
+    "one device": (
+        _set("devices", "edgetpu", "device", "pixel3"),
+        {"device_table": 1, "search": 4, "table": 1},
+    ),
+    "objectives of one device": (
+        _set("devices", "edgegpu", "objectives", ["latency_ms"]),
+        {"search": 4, "table": 1, "retrain": 1},
+    ),
+    "population of a searcher": (
+        _sequence(
+            _set("searches", "nsga2", "population", 11), _set("searches", "nsga2", "random", 2)
+        ),
+        {"search": 4, "table": 2, "retrain": 1},
+    ),
+    "one more seed": (_set("searches", "random", "seeds", 3), {"search": 4, "table": 2}),
+    "source of true accuracy": (
+        _set("benchmarks", "nb201", "toy", "dataset", "cifar100"),
+        {"accuracy_table": 1, "table": 2, "retrain": 1},
+    ),
+    "representative": (
+        _set("tables", {"representative": "lowest_error"}),
+        {"table": 2, "retrain": 1},
+    ),
+    "label": (_set("supernets", "darts_toy", "label", "DARTS-V1"), {"table": 2}),
+    "split of the images": (
+        _set("datasets", "toy", "split_seed", 1),
+        {
+            "dataset": 1,
+            "train_supernet": 2,
+            "proxy_table": 1,
+            "search": 4,
+            "table": 2,
+            "retrain": 1,
+        },
+    ),
+    "epochs of the retraining": (
+        _set("retrainings", "edgegpu_toy", "training", {"epochs": 3}),
+        {"retrain": 1},
+    ),
+    "a new device": (
+        _set("devices", "fpga", {"kind": "surrogate", "device": "fpga", "dataset": "cifar10"}),
+        {"device_table": 1, "search": 4, "table": 1},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_edit_reruns_what_depends_on_it(computed_study, name):
+    edit, expected = EDITS[name]
+    before = (computed_study.folder / "config.yaml").read_text(encoding="utf-8")
+    config = computed_study.config()
+    edit(config)
+    computed_study.write(config)
+    try:
+        assert computed_study.planned() == expected
+    finally:
+        (computed_study.folder / "config.yaml").write_text(before, encoding="utf-8")
+
+
+def test_a_comment_reruns_nothing(computed_study):
+    path = computed_study.folder / "config.yaml"
+    before = path.read_text(encoding="utf-8")
+    path.write_text("# a comment\n" + before, encoding="utf-8")
+    try:
+        assert computed_study.planned() == {}
+    finally:
+        path.write_text(before, encoding="utf-8")
+
+
+def test_a_new_picture_reruns_what_is_trained_on_it(computed_study):
+    folder = computed_study.folder / "data" / "toy_images" / "class_0"
+    picture = folder / "added.png"
+    picture.write_bytes((folder / "000.png").read_bytes())
+    try:
+        planned = computed_study.planned()
+    finally:
+        picture.unlink()
+    assert planned["dataset"] == 1
+    assert planned["train_supernet"] == 2
