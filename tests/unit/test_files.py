@@ -1,0 +1,66 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hanas import files
+from hanas.errors import InputError
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+
+    def write_half() -> None:
+        with files.replacing(path) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError, match="killed"):
+        write_half()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_equal_tables_give_equal_bytes(tmp_path):
+    frame = pd.DataFrame({"arch": ["a", "b"], "latency_ms": [1.5, np.nan]})
+    files.write_parquet(frame, tmp_path / "one.parquet")
+    files.write_parquet(frame.copy(), tmp_path / "two.parquet")
+    assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "two.parquet").read_bytes()
+    pd.testing.assert_frame_equal(files.read_parquet(tmp_path / "one.parquet"), frame)
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"{"])
+@pytest.mark.parametrize("read", [files.read_parquet, files.read_json])
+def test_damaged_files_are_named(tmp_path, content, read):
+    path = tmp_path / "damaged"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="damaged"):
+        read(path)
+
+
+def test_json_that_is_no_object(tmp_path):
+    (tmp_path / "list.json").write_text("[1]")
+    with pytest.raises(InputError, match="expected a JSON object"):
+        files.read_json(tmp_path / "list.json")
+
+
+@pytest.mark.parametrize(
+    "module", ["hanas.files", "hanas.study", "hanas.plugins", "hanas.revisions", "hanas.locks"]
+)
+def test_what_rules_import_is_light(module):
+    code = (
+        f"import sys, {module}; heavy = {{'torch', 'pandas', 'numpy', 'pymoo'}} & set(sys.modules);"
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,137 @@
+import copy
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from hanas import study
+from hanas.errors import InputError
+from hanas.representatives import REPRESENTATIVES
+
+REPOSITORY = Path(__file__).parents[2]
+SCHEMA = yaml.safe_load((REPOSITORY / "config.schema.yaml").read_text(encoding="utf-8"))
+STUDIES = sorted([REPOSITORY / "config.yaml", *(REPOSITORY / "config").glob("*.yaml")])
+
+
+def _read(path: Path) -> dict:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def test_the_schema_is_one():
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_shipped_studies_are_complete(path):
+    study.complete(_read(path), SCHEMA, name=path.name)
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_completing_twice_changes_nothing(path):
+    once = study.complete(_read(path), SCHEMA, name=path.name)
+    assert study.complete(once, SCHEMA, name=path.name) == once
+
+
+def _descriptions_missing(node, path=()) -> list[str]:
+    missing = []
+    if isinstance(node, dict):
+        for key, value in node.get("properties", {}).items():
+            if isinstance(value, dict) and "description" not in value:
+                target = value.get("$ref", "").rsplit("/", 1)[-1]
+                if "description" not in SCHEMA["$defs"].get(target, {}):
+                    missing.append(".".join((*path, key)))
+            missing += _descriptions_missing(value, (*path, key))
+        for key, value in node.get("$defs", {}).items():
+            missing += _descriptions_missing(value, (*path, key))
+    return missing
+
+
+def test_every_key_has_a_description():
+    discriminators = {f"{name}.kind" for name in ("dataset", "benchmark", "device", "proxy")}
+    missing = set(_descriptions_missing(SCHEMA)) - discriminators - {"search.searcher"}
+    assert missing == set()
+
+
+def test_the_rules_of_representatives_are_those_of_the_library():
+    rules = SCHEMA["properties"]["tables"]["properties"]["representative"]["enum"]
+    assert rules == list(REPRESENTATIVES)
+
+
+def test_the_settings_given_are_not_changed():
+    given = _read(REPOSITORY / "config.yaml")
+    before = copy.deepcopy(given)
+    study.complete(given, SCHEMA, name="config.yaml")
+    assert given == before
+
+
+def test_defaults_of_supernets_are_the_thesis():
+    given = _read(REPOSITORY / "config.yaml")
+    given["supernets"]["gdas_c10"] = {"dataset": "cifar10", "trainer": "gdas"}
+    supernet = study.complete(given, SCHEMA, name="config.yaml")["supernets"]["gdas_c10"]
+    assert supernet["network"] == {
+        "skeleton": "standard",
+        "channels": 16,
+        "cells": 5,
+        "batch_norm": "batch",
+    }
+    training = supernet["training"]
+    assert (training["batch_size"], training["epochs"]) == (64, 200)
+    assert (training["learning_rate"], training["final_learning_rate"]) == (0.025, 0)
+    assert (training["momentum"], training["nesterov"]) == (0.9, True)
+    assert (training["weight_decay"], training["gradient_clip"]) == (5e-4, 5)
+    assert (training["flip"], training["crop_padding"]) == (0.5, 4)
+    architecture = supernet["architecture"]
+    assert (architecture["learning_rate"], architecture["weight_decay"]) == (3e-4, 1e-3)
+    assert (architecture["betas"], architecture["tau"]) == ([0.5, 0.999], [10, 0.1])
+
+
+@pytest.mark.parametrize("searcher", ["nsga2", "wsea", "cea"])
+def test_defaults_of_searches_are_the_thesis(searcher):
+    given = _read(REPOSITORY / "config.yaml")
+    given["searches"][searcher] = {"searcher": searcher}
+    search = study.complete(given, SCHEMA, name="config.yaml")["searches"][searcher]
+    assert (search["generations"], search["population"], search["parents"]) == (20, 50, 10)
+    assert (search["crossover"], search["mutation"], search["random"]) == (20, 25, 5)
+    assert search["mutation_probability"] == 0.1
+    if searcher != "nsga2":
+        assert search["samples"] == 1000
+    if searcher == "cea":
+        assert search["percentile"] == 60
+
+
+def test_all_problems_are_named_at_once():
+    given = _read(REPOSITORY / "config.yaml")
+    given["supernets"]["gdas_c10"]["dataset"] = "a"
+    given["supernets"]["darts_c10"]["dataset"] = "b"
+    with pytest.raises(InputError) as error:
+        study.complete(given, SCHEMA, name="mine.yaml")
+    lines = str(error.value).splitlines()
+    assert len(lines) == 2
+    assert all(line.startswith("mine.yaml: supernets.") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"), [("1e-3", "0.001"), ("2E-7", "2.0e-07"), ("1e5", "100000.0")]
+)
+def test_numbers_that_yaml_reads_as_text(text, hint):
+    given = _read(REPOSITORY / "config.yaml")
+    given["supernets"]["gdas_c10"]["training"]["weight_decay"] = text
+    with pytest.raises(InputError, match=f"YAML reads {text} as text; write {hint}"):
+        study.complete(given, SCHEMA, name="config.yaml")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_numbers_that_are_not_finite(value):
+    given = _read(REPOSITORY / "config.yaml")
+    given["supernets"]["gdas_c10"]["training"]["weight_decay"] = value
+    with pytest.raises(InputError, match="finite"):
+        study.complete(given, SCHEMA, name="config.yaml")
+
+
+def test_data_files_are_all_found():
+    given = study.complete(_read(REPOSITORY / "config" / "thesis.yaml"), SCHEMA, name="thesis")
+    named = dict(study.data_files(given))
+    assert named["devices.edgegpu.file"] == "HW-NAS-Bench-v1_0.pickle"
+    assert named["benchmarks.nb201.cifar10.folder"] == "NATS-tss-v1_0-3ffb9-simple"
+    assert len(named) == 9
