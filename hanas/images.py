@@ -133,7 +133,9 @@ def load_images(path: str | Path) -> ImageData:
     except FileNotFoundError as error:
         raise InputError(f"{path}: there is no such file of images") from error
     except Exception as error:  # a damaged file makes PyTorch raise almost anything
-        raise InputError(f"{path}: not readable as images ({one_line(error)}); {remedy}") from error
+        raise InputError(
+            f"{path}: not readable as images ({type(error).__name__}: {one_line(error)}); {remedy}"
+        ) from error
     if _content_digest(data) != expected:
         raise InputError(f"{path}: its images or labels were changed after writing; {remedy}")
     return data

