@@ -129,7 +129,7 @@ class _Mating(InfillCriterion):
         best = self.survival.do(
             problem, candidates, n_survive=self.settings["parents"], random_state=rng
         )
-        parents = _array(best, "X").reshape(len(best), -1)  # (P, G)
+        parents = _array(best, "X").reshape(len(best), problem.n_var)  # (P, G)
         children: dict[bytes, np.ndarray] = {}
         if len(parents) >= 2:
             self._add(children, self.settings["crossover"], lambda n: crossover(parents, n, rng))

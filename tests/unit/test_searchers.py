@@ -1,0 +1,411 @@
+import json
+import math
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hanas import plugins
+from hanas.error_budget import true_front
+from hanas.errors import InputError
+from hanas.hypervolume import normalised_hypervolume
+from hanas.search_history import History
+from hanas.searchers._evolution import crossover, mutation
+from hanas.searchers._ledger import Ledger
+from hanas.spaces import nb201
+
+SEARCHERS = plugins.names("searchers")
+EVOLUTIONARY = [name for name in SEARCHERS if name != "random"]
+SCALARISING = ["cea", "wsea"]
+LARGE = (5,) * 6
+HUGE = (10,) * 25  # its size does not fit into 64 bits
+
+SMALL = {
+    "generations": 4,
+    "population": 20,
+    "parents": 5,
+    "crossover": 8,
+    "mutation": 9,
+    "random": 3,
+}
+
+
+def settings_of(name, **changes):
+    if name == "random":
+        return {"evaluations": 100}
+    samples = {"samples": 50} if name in SCALARISING else {}
+    return {**SMALL, **samples, **changes}
+
+
+def problem(objectives, choices):
+    """Return a smooth trade-off: each objective wants another choice of every gene."""
+    targets = np.linspace(0, 1, objectives)
+    scale = np.maximum(np.array(choices) - 1, 1)
+
+    def evaluate(genes):
+        assert genes.dtype == np.int64
+        return np.stack([np.abs(genes / scale - t).mean(axis=1) for t in targets], axis=1)
+
+    return evaluate
+
+
+def python(code, **environment):
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": ":".join(sys.path), **environment},
+    )
+    return result.stdout
+
+
+def run(name, evaluate, choices=LARGE, seed=0, **changes):
+    search = plugins.load("searchers", name).search
+    return search(choices, evaluate, settings_of(name, **changes), np.random.default_rng(seed))
+
+
+def test_there_are_the_searchers_of_the_thesis():
+    assert set(SEARCHERS) >= {"nsga2", "wsea", "cea", "random"}
+
+
+@pytest.mark.parametrize("name", SEARCHERS)
+@pytest.mark.parametrize("objectives", [1, 2, 3])
+@pytest.mark.parametrize("choices", [LARGE, HUGE, (7, 2, 3, 9, 1, 11, 4)])
+def test_history_keeps_the_contract(name, objectives, choices):
+    evaluate = problem(objectives, choices)
+    history = run(name, evaluate, choices)
+    assert isinstance(history, History)
+    expected = {"random": 100, "nsga2": 5 * 20}.get(name, 50 + 5 * 20)
+    assert history.genes.shape == (expected, len(choices))
+    assert history.genes.dtype == np.int64
+    assert (history.genes >= 0).all()
+    assert (history.genes < np.array(choices)).all()
+    assert len(np.unique(history.genes, axis=0)) == expected
+    assert np.array_equal(history.objectives, evaluate(history.genes))
+    generations = [0] * 100 if name == "random" else np.repeat(range(5), 20).tolist()
+    samples = [-1] * 50 if name in SCALARISING else []
+    assert history.generation.tolist() == samples + generations
+    assert np.isnan(history.score).all() == (name not in SCALARISING)
+
+
+@pytest.mark.parametrize("name", SEARCHERS)
+def test_defaults_are_the_thesis_settings(name):
+    search = plugins.load("searchers", name).search
+    history = search(LARGE, problem(2, LARGE), {}, np.random.default_rng(0))
+    assert len(history) == (2050 if name in SCALARISING else 1050)
+    assert history.generation.max() == (0 if name == "random" else 20)
+
+
+@pytest.mark.parametrize("name", SEARCHERS)
+def test_same_generator_same_history_whatever_numpys_global_state(name):
+    evaluate = problem(2, LARGE)
+    np.random.seed(1)  # noqa: NPY002
+    before = np.random.get_state()  # noqa: NPY002
+    first = run(name, evaluate, seed=3)
+    after = np.random.get_state()  # noqa: NPY002
+    assert before[2] == after[2]
+    assert np.array_equal(before[1], after[1])
+    np.random.seed(2)  # noqa: NPY002
+    second = run(name, evaluate, seed=3)
+    assert np.array_equal(first.genes, second.genes)
+    assert np.array_equal(first.generation, second.generation)
+    other = run(name, evaluate, seed=4)
+    assert not np.array_equal(first.genes, other.genes)
+
+
+@pytest.mark.parametrize("name", SEARCHERS)
+def test_same_history_in_another_process(name):
+    # Sets of bytes are hashed with a different seed in every process: no order may hang on it.
+    code = (
+        "import numpy as np; from hanas import plugins\n"
+        f"h = plugins.load('searchers', {name!r}).search((3, 4, 5), lambda g: g[:, :2] * 1.0, "
+        "{}, np.random.default_rng(0))\nprint(h.genes.tolist())"
+    )
+    outputs = [python(code, PYTHONHASHSEED=seed) for seed in ("1", "2")]
+    assert outputs[0] == outputs[1]
+    assert len(json.loads(outputs[0])) == 60
+
+
+@pytest.mark.parametrize("name", SEARCHERS)
+@pytest.mark.parametrize("choices", [(2, 3, 7), (1, 1), (3, 4)])
+def test_small_space_is_searched_whole_and_then_the_search_ends(name, choices):
+    history = run(name, problem(2, choices), choices)
+    assert len(history) == math.prod(choices)
+    assert len(np.unique(history.genes, axis=0)) == math.prod(choices)
+
+
+@pytest.mark.parametrize("name", SEARCHERS)
+def test_infeasible_architectures_are_counted_but_never_on_the_front(name):
+    inner = problem(2, LARGE)
+
+    def evaluate(genes):
+        objectives = inner(genes)
+        objectives[genes[:, 0] == 0, 1] = np.nan  # as edgetpu: an error, but no latency
+        return objectives
+
+    history = run(name, evaluate)
+    infeasible = history.genes[:, 0] == 0
+    assert infeasible.any()
+    assert np.array_equal(history.feasible, ~infeasible)
+    assert not np.isin(history.front, np.flatnonzero(infeasible)).any()
+    if name in SCALARISING:
+        assert np.isinf(history.score[infeasible]).all()
+        assert np.isfinite(history.score[~infeasible]).any()
+
+
+@pytest.mark.parametrize("name", EVOLUTIONARY)
+def test_infeasible_architectures_are_never_parents(name):
+    # Half of all architectures are infeasible, so the 15 parents could not all be feasible if
+    # every survivor might be one. Crossover alone brings gene 0 in from nowhere but a parent.
+    choices = (2,) + (50,) * 8
+    inner = problem(2, choices)
+
+    def evaluate(genes):
+        objectives = inner(genes)
+        objectives[genes[:, 0] == 1] = np.nan
+        return objectives
+
+    changes = {"parents": 15, "crossover": 20, "mutation": 0, "random": 0}
+    history = run(name, evaluate, choices, **changes)
+    first = history.genes[history.generation == 0, 0]
+    assert (first == 1).sum() >= 5
+    assert (first == 0).sum() < 15
+    assert (history.genes[history.generation > 0, 0] == 0).all()
+
+
+@pytest.mark.parametrize("name", ["nsga2", "random"])
+def test_nothing_feasible_is_a_result_too(name):
+    history = run(name, lambda genes: np.full((len(genes), 2), np.nan))
+    assert len(history) == 100
+    assert len(history.front) == 0
+
+
+@pytest.mark.parametrize("name", SCALARISING)
+def test_nothing_feasible_leaves_nothing_to_scale_by(name):
+    with pytest.raises(InputError, match=f"{name}: none of 50 random architectures is feasible"):
+        run(name, lambda genes: np.full((len(genes), 2), np.nan))
+
+
+@pytest.mark.parametrize("name", EVOLUTIONARY)
+def test_one_feasible_architecture_is_enough_to_go_on(name):
+    def evaluate(genes):
+        objectives = np.full((len(genes), 2), np.nan)
+        objectives[(genes == 0).all(axis=1)] = 1.0
+        return objectives
+
+    # In a space of 81 every architecture is evaluated; the one that works has mutants only.
+    changes = {"samples": 79} if name in SCALARISING else {}
+    history = run(name, evaluate, (3, 3, 3, 3), seed=1, **changes)
+    assert len(history) == 81
+    assert history.genes[history.front].tolist() == [[0, 0, 0, 0]]
+
+
+@pytest.mark.parametrize("name", EVOLUTIONARY)
+def test_evolution_beats_random_search(name):
+    evaluate = problem(1, HUGE)
+    best = np.mean([run(name, evaluate, HUGE, seed=s).objectives.min() for s in range(5)])
+    chance = np.mean([run("random", evaluate, HUGE, seed=s).objectives.min() for s in range(5)])
+    assert best < chance
+
+
+def test_wsea_score_is_the_mean_of_normalised_objectives():
+    history = run("wsea", problem(3, LARGE))
+    sampled = history.objectives[history.generation == -1]
+    normalised = (history.objectives - sampled.mean(axis=0)) / sampled.std(axis=0)
+    assert history.score == pytest.approx(normalised.mean(axis=1))
+
+
+def test_cea_score_is_the_error_within_the_limits():
+    history = run("cea", problem(3, LARGE), percentile=30)
+    sampled = history.objectives[history.generation == -1]
+    limits = np.percentile(sampled[:, 1:], 30, axis=0)
+    within = (history.objectives[:, 1:] <= limits).all(axis=1)
+    assert 0 < within.sum() < len(within)
+    assert np.array_equal(history.score[within], history.objectives[within, 0])
+    assert np.isinf(history.score[~within]).all()
+
+
+def test_cea_improves_within_its_limits():
+    # A knapsack: less error costs more latency, at a rate that differs from gene to gene.
+    gains, costs = np.random.default_rng(8).random((2, 25))
+
+    def evaluate(genes):
+        return np.stack([100 - genes @ gains, 1 + genes @ costs], axis=1)
+
+    history = run("cea", evaluate, HUGE, generations=20)
+    samples = history.generation == -1
+    last = history.generation == 20
+    assert history.score[last].min() < history.score[samples].min() - 3
+    # The limit is where the search ends: without it, it would be the largest latency.
+    limit = np.percentile(history.objectives[samples, 1], 60)
+    best = np.argmin(history.score)
+    assert history.objectives[best, 1] <= limit < history.objectives[:, 1].max()
+
+
+@pytest.mark.parametrize("name", SCALARISING)
+def test_constant_objective_does_not_matter(name):
+    evaluate = problem(2, LARGE)
+    constant = 0.1 + 0.2  # whose mean over 50 samples is not exactly itself
+    flat = run(
+        name, lambda genes: np.column_stack([evaluate(genes), np.full(len(genes), constant)])
+    )
+    plain = run(name, evaluate)
+    assert np.array_equal(flat.genes, plain.genes)
+    assert np.isfinite(flat.score).sum() == np.isfinite(plain.score).sum()
+
+
+@pytest.mark.parametrize("name", EVOLUTIONARY)
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"populaton": 50}, "no setting 'populaton'; expected one of: generations, population"),
+        ({"population": 51}, "make 20 children; expected population, which is 51"),
+        ({"parents": 21}, "parents: 21; expected at most population, which is 20"),
+        ({"parents": 1}, "parents: 1; expected 2 or more"),
+        ({"generations": 0}, "generations: 0; expected 1 or more"),
+        ({"generations": 2.5}, "generations: 2.5; expected a whole number"),
+        ({"generations": True}, "generations: True; expected a whole number"),
+        ({"mutation_probability": 1.5}, "probability: 1.5; expected 0 or more, at most 1"),
+        ({"mutation_probability": "0.1"}, "probability: '0.1'; expected a number"),
+        ({"mutation_probability": math.nan}, "probability: nan"),
+    ],
+)
+def test_settings_that_cannot_be(name, changes, message):
+    with pytest.raises(InputError, match=rf"{name}.*{message}"):
+        run(name, problem(2, LARGE), **changes)
+
+
+def test_settings_of_the_others_that_cannot_be():
+    rng = np.random.default_rng(0)
+    for name, settings, message in [
+        ("random", {"evaluations": 0}, "random.evaluations: 0"),
+        ("random", {"population": 50}, "random: no setting 'population'"),
+        ("nsga2", {"samples": 100}, "nsga2: no setting 'samples'"),
+        ("wsea", {"samples": 1}, "wsea.samples: 1; expected 2 or more"),
+        ("wsea", {"percentile": 50}, "wsea: no setting 'percentile'"),
+        ("cea", {"percentile": 101}, "cea.percentile: 101; expected 0 or more, at most 100"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            plugins.load("searchers", name).search(LARGE, problem(2, LARGE), settings, rng)
+
+
+@pytest.mark.parametrize("name", SEARCHERS)
+@pytest.mark.parametrize(
+    ("evaluate", "message"),
+    [
+        (lambda genes: np.zeros(len(genes)), "expected a row each"),
+        (lambda genes: np.zeros((1, 2)), "expected a row each"),
+        (lambda genes: np.full((len(genes), 2), np.inf), "objective 0 of .* is infinite"),
+    ],
+)
+def test_evaluation_that_breaks_the_contract(name, evaluate, message):
+    with pytest.raises(InputError, match=message):
+        run(name, evaluate)
+
+
+def test_number_of_objectives_must_not_change():
+    ledger = Ledger((5, 5), lambda genes: np.zeros((len(genes), len(genes))))
+    rng = np.random.default_rng(0)
+    ledger.evaluate(ledger.draw(2, rng), 0)
+    with pytest.raises(InputError, match="3 objectives after 2"):
+        ledger.evaluate(ledger.draw(3, rng), 1)
+
+
+@pytest.mark.parametrize("choices", [(), (3, 0), ((2, 2), (2, 2))])
+def test_choices_that_cannot_be(choices):
+    with pytest.raises(InputError, match="choices"):
+        Ledger(choices, problem(1, (2,)))
+
+
+@pytest.mark.parametrize("count", [3, 30])  # by guessing, and from the list of what is left
+def test_draws_are_uniform(count):
+    rng = np.random.default_rng(0)
+    counts = np.zeros((4, 9), dtype=int)
+    for _ in range(1000):
+        drawn = Ledger((4, 9), problem(1, (4, 9))).draw(count, rng)
+        np.add.at(counts, tuple(drawn.T), 1)
+    expected = 1000 * count / 36
+    assert counts.sum() == 1000 * count
+    assert np.abs(counts - expected).max() < 5 * expected**0.5
+
+
+def test_draws_leave_out_what_was_seen_or_named():
+    ledger = Ledger((2, 3), problem(1, (2, 3)))
+    rng = np.random.default_rng(0)
+    first = ledger.draw(2, rng)
+    ledger.evaluate(first, 0)
+    named = ledger.draw(1, rng)
+    rest = ledger.draw(10, rng, besides=[named[0].tobytes()])
+    assert sorted([*first.tolist(), *named.tolist(), *rest.tolist()]) == [
+        [i, j] for i in range(2) for j in range(3)
+    ]
+    assert ledger.draw(0, rng).shape == (0, 2)
+
+
+def test_crossover_mixes_two_different_parents_evenly():
+    parents = np.array([[0] * 8, [1] * 8, [2] * 8])
+    children = crossover(parents, 3000, np.random.default_rng(0))
+    values = [len(set(child)) for child in children.tolist()]
+    assert max(values) == 2
+    # Of 2^8 ways to take genes, two copy a parent.
+    assert np.mean(np.array(values) == 2) == pytest.approx(1 - 2 / 256, abs=0.006)
+    assert np.bincount(children.ravel()) / children.size == pytest.approx([1 / 3] * 3, abs=0.02)
+
+
+def test_mutation_changes_each_gene_at_its_rate_to_another_choice():
+    choices = np.array([5, 2, 1, 3])
+    parents = np.array([[4, 0, 0, 1]])
+    children = mutation(parents, 20_000, choices, 0.1, np.random.default_rng(0))
+    assert (children != parents).mean(axis=0) == pytest.approx([0.1, 0.1, 0, 0.1], abs=0.01)
+    mutants = children[children[:, 0] != 4, 0]
+    assert np.bincount(mutants) / len(mutants) == pytest.approx([0.25] * 4, abs=0.04)
+    never = mutation(parents, 10, choices, 0.0, np.random.default_rng(0))
+    assert (never == parents).all()
+
+
+def test_history_refuses_columns_of_different_lengths():
+    with pytest.raises(ValueError, match="different lengths"):
+        History(np.zeros((2, 3), dtype=int), np.zeros((2, 2)), np.zeros(1), np.zeros(2))
+
+
+@pytest.mark.parametrize("name", SEARCHERS)
+def test_searchers_import_no_torch_and_no_pandas(name):
+    code = (
+        f"import sys, hanas.searchers.{name}\n"
+        "print([m for m in ('torch', 'pandas', 'matplotlib') if m in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"
+
+
+@pytest.fixture(scope="module")
+def error(data_folder):
+    table = pd.read_parquet(data_folder / "nb201_accuracy_cost.parquet")
+    return 1 - table["v11_c10_test_acc_200ep"].to_numpy() / 100
+
+
+@pytest.mark.parametrize(
+    ("device", "target"), [("eyeriss", 0.985), ("fpga", 0.985), ("raspi4", 0.998)]
+)
+def test_nsga2_finds_the_true_front_of_real_tables(data_folder, error, device, target):
+    table = pd.read_parquet(data_folder / "hw_nas_bench_nb201.parquet")
+    objectives = np.stack([error, table[f"c10_{device}_latency_ms"].to_numpy()], axis=1)
+    front = true_front(objectives)
+
+    def evaluate(genes):
+        return objectives[nb201.index_of(genes)]
+
+    shares = []
+    for seed in range(15):
+        history = plugins.load("searchers", "nsga2").search(
+            nb201.choices, evaluate, {}, np.random.default_rng(seed)
+        )
+        assert len(history) == 1050
+        shares.append(normalised_hypervolume(history.objectives, front))
+    assert np.mean(shares) >= target
