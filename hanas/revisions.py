@@ -16,4 +16,9 @@ REVISIONS = {
     "search": 1,
     "retraining": 1,
     "table": 1,
+    "evaluation": 1,
+    "ranking": 1,
+    "devices_compared": 1,
+    "decisions": 1,
+    "comparison": 1,
 }

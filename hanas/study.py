@@ -28,6 +28,8 @@ _REFERENCES = (
     ("devices.*.tasks.[]", "tasks"),
     ("tables.tasks.[]", "tasks"),
     ("tables.searches.[]", "searches"),
+    ("evaluation.proxies.[]", "proxies"),
+    ("evaluation.searches.[]", "searches"),
     ("retrainings.*.task", "tasks"),
     ("retrainings.*.device", "devices"),
     ("retrainings.*.proxy", "proxies"),
@@ -213,10 +215,8 @@ def _consistency_problems(study: Mapping[str, Any]) -> Iterator[str]:
             if space != task["space"]:
                 yield f"tasks.{name}.supernets: {supernet!r} is of space {space!r}, not the task's"
         for proxy in task["proxies"]:
-            entry = study["proxies"].get(proxy, {})
-            entry = study["supernets"].get(entry.get("supernet"), entry)
-            space = entry.get("space", task["space"])
-            if space != task["space"]:
+            space = proxy_space(study, proxy)
+            if space not in (None, task["space"]):
                 yield f"tasks.{name}.proxies: {proxy!r} is of space {space!r}, not the task's"
     for name, search in study["searches"].items():
         if "population" in search:
@@ -252,6 +252,14 @@ def _consistency_problems(study: Mapping[str, Any]) -> Iterator[str]:
                 f"retrainings.{name}.proxy is {retraining['proxy']!r}; expected one of "
                 f"tasks.{retraining['task']}.proxies"
             )
+    spaces = sorted({task["space"] for task in study["tasks"].values()})
+    for proxy in study["evaluation"]["proxies"]:
+        space = proxy_space(study, proxy)
+        if space not in (None, *spaces):
+            yield (
+                f"evaluation.proxies: {proxy!r} is of space {space!r}, which no task has; the "
+                f"tasks have: {', '.join(spaces)}"
+            )
     for space in study["surrogates"]:
         if space not in study["benchmarks"]:
             yield f"surrogates.{space}: benchmarks has no such space"
@@ -262,6 +270,12 @@ def _consistency_problems(study: Mapping[str, Any]) -> Iterator[str]:
         for device, entry in study["devices"].items():
             if entry["kind"] == "surrogate":
                 yield f"surrogates.{space}: devices.{device} is itself a surrogate"
+
+
+def proxy_space(study: Mapping[str, Any], proxy: str) -> str | None:
+    """Return the space whose architectures a proxy scores; None if it is not defined."""
+    entry = study["proxies"].get(proxy, {})
+    return study["supernets"].get(entry.get("supernet"), entry).get("space")
 
 
 def data_files(study: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -135,3 +135,32 @@ def test_data_files_are_all_found():
     assert named["devices.edgegpu.file"] == "HW-NAS-Bench-v1_0.pickle"
     assert named["benchmarks.nb201.cifar10.folder"] == "NATS-tss-v1_0-3ffb9-simple"
     assert len(named) == 9
+
+
+def _problems(edit) -> str:
+    given = _read(REPOSITORY / "config" / "tiny.yaml")
+    edit(given)
+    with pytest.raises(InputError) as error:
+        study.complete(given, SCHEMA, name="mine.yaml")
+    return str(error.value)
+
+
+def test_names_of_the_evaluation_are_checked():
+    said = _problems(lambda given: given.update(evaluation={"proxies": ["prams"]}))
+    assert "evaluation.proxies.0 is 'prams'; expected one of: gdas_toy, params" in said
+    said = _problems(lambda given: given.update(evaluation={"searches": ["randm"]}))
+    assert "evaluation.searches.0 is 'randm'; expected one of: nsga2, random" in said
+    said = _problems(lambda given: given.update(evaluation={"search": ["random"]}))
+    assert "evaluation.search: no such setting; expected one of: proxies, searches" in said
+
+
+@pytest.mark.parametrize("floor", [-1, 101, "50 %"])
+def test_accuracy_floors_are_percentages(floor):
+    said = _problems(lambda given: given["tasks"]["toy"].update(accuracy_floor_percent=floor))
+    assert "tasks.toy.accuracy_floor_percent" in said
+
+
+def test_nothing_more_is_evaluated_unless_asked_for():
+    completed = study.complete(_read(REPOSITORY / "config" / "tiny.yaml"), SCHEMA, name="tiny")
+    assert completed["evaluation"] == {"proxies": [], "searches": []}
+    assert completed["tasks"]["toy"]["accuracy_floor_percent"] == 0
