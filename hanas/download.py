@@ -117,12 +117,12 @@ def download(
         deadline = time.monotonic() + total_seconds
         resumed = partial.exists()
         reason = ""
-        for attempt in range(ATTEMPTS):
+        for _ in range(ATTEMPTS):
             try:
                 _fetch(url, known, partial, deadline, connect_seconds, stall_seconds, report)
             except (OSError, HTTPException) as error:
-                reason = one_line(error)
-                report(f"{url}: {reason} (attempt {attempt + 1} of {ATTEMPTS})")
+                reason = _reason(error)
+                report(f"{url}: {reason}")
                 if _is_permanent(error) or time.monotonic() > deadline:
                     break
                 resumed = resumed or partial.exists()
@@ -150,6 +150,15 @@ def _is_whole(path: Path, known: KnownFile, report: Callable[[str], None]) -> bo
     report(f"{path}: its checksum is wrong; it is fetched again")
     path.unlink()
     return False
+
+
+def _reason(error: Exception) -> str:
+    """Return what went wrong, without the wrapping that :mod:`urllib` puts around it."""
+    if isinstance(error, urllib.error.URLError) and isinstance(error.reason, Exception):
+        error = error.reason
+    if isinstance(error, OSError) and error.strerror and not error.filename:
+        return error.strerror
+    return one_line(error)
 
 
 def _is_permanent(error: Exception) -> bool:
