@@ -136,7 +136,7 @@ def _among_best(values: np.ndarray, count: int) -> np.ndarray:
 
 
 def _count(fraction: float, total: int) -> int:
-    # A hair is taken off so that 0.1 of 30 is 3, although 0.1 * 30 is above 3 in floats.
+    # A hair is taken off so that 0.07 of 100 is 7, although 0.07 * 100 is above 7 in floats.
     return max(1, int(np.ceil(fraction * total - 1e-9)))
 
 

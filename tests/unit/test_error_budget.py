@@ -28,10 +28,10 @@ def test_perfect_proxy_and_search_lose_nothing():
 
 
 def test_budget_by_hand():
-    # The proxy thinks that (0.3, 2) is worse than (0.4, 4), and so that (0.2, 3) covers it not.
+    # The proxy dislikes the two in the middle, so even a search that meets them drops them.
     proxy = TRUE.copy()
     proxy[2, 0], proxy[1, 0] = 0.6, 0.7  # both behind (0.5, 1), which is faster
-    budget = error_budget(TRUE, {"ranking": proxy}, [0, 3], accuracy_floor=FLOOR)
+    budget = error_budget(TRUE, {"ranking": proxy}, [0, 1, 2, 3], accuracy_floor=FLOOR)
     # Seen by the proxy, the front is 0, 3, 4 and 5; of these only 4 lies inside the box, at
     # (3/4, 3/4), and 5 is below the floor.
     assert budget.ceiling == pytest.approx(0.25 * 0.25 / WHOLE)
@@ -112,6 +112,10 @@ def test_true_fronts_of_the_whole_space_agree_with_moocore(data_folder, device, 
 def test_floor_keeps_architectures_out_of_a_chosen_front():
     reference = true_front(TRUE, accuracy_floor=FLOOR)
     assert front_quality(TRUE[5:], TRUE[5:], reference, accuracy_floor=FLOOR) == 0
+    # Even where the reference front was made without it.
+    point, reference = [[0.6, 2]], [[0.1, 5], [0.6, 2], [0.9, 0.5]]
+    assert front_quality(point, point, reference) == 1
+    assert front_quality(point, point, reference, accuracy_floor=FLOOR) == 0
 
 
 def test_refuses():

@@ -177,6 +177,37 @@ def test_infeasible_architectures_are_never_parents(name):
     assert (history.genes[history.generation > 0, 0] == 0).all()
 
 
+@pytest.mark.parametrize("name", EVOLUTIONARY)
+def test_only_the_best_are_parents_and_they_survive(name):
+    # One objective without ties, crossover alone: a child's genes are its two parents', the two
+    # best of all generations before; once all mixtures of the two are known, chance fills up.
+    weights = np.random.default_rng(5).random(25)
+    changes = {"parents": 2, "crossover": 20, "mutation": 0, "random": 0}
+    history = run(name, lambda genes: (genes @ weights)[:, None], HUGE, **changes)
+    evolved = history.generation >= 0
+    for generation in (1, 2, 3):
+        before = evolved & (history.generation < generation)
+        order = np.argsort(history.objectives[before, 0])
+        first, second = history.genes[before][order[:2]]
+        children = history.genes[history.generation == generation]
+        inherited = ((children == first) | (children == second)).all(axis=1)
+        mixtures = 2 ** (first != second).sum() - 2  # besides the parents themselves
+        assert inherited.sum() == min(20, mixtures)
+
+
+@pytest.mark.parametrize("name", EVOLUTIONARY)
+def test_children_are_made_in_the_numbers_set(name):
+    # Genes tell where a child is from: a mutant of gene rate 0 is no new architecture, so with
+    # it each child that is not of two parents is a random one.
+    changes = {"parents": 2, "crossover": 12, "mutation": 5, "random": 3}
+    history = run(name, problem(1, HUGE), HUGE, mutation_probability=0, **changes)
+    population = history.genes[history.generation == 0]
+    best = population[np.argsort(history.objectives[history.generation == 0, 0])[:2]]
+    children = history.genes[history.generation == 1]
+    inherited = ((children == best[0]) | (children == best[1])).all(axis=1)
+    assert inherited.tolist() == [True] * 12 + [False] * 8
+
+
 @pytest.mark.parametrize("name", ["nsga2", "random"])
 def test_nothing_feasible_is_a_result_too(name):
     history = run(name, lambda genes: np.full((len(genes), 2), np.nan))
