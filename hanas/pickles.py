@@ -19,7 +19,7 @@ import io
 import math
 import pickle
 from collections.abc import Callable
-from typing import Any, BinaryIO
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -59,15 +59,23 @@ _REFUSED = {
 }  # fmt: skip
 
 
+class Readable(Protocol):
+    """A file that is open for reading in binary form, perhaps a compressed one."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most ``size`` bytes."""
+        ...
+
+
 def load_plain(
-    handle: BinaryIO, *, name: str, encoding: str = "ASCII", limit_bytes: int = LIMIT_BYTES
+    handle: Readable, *, name: str, encoding: str = "ASCII", limit_bytes: int = LIMIT_BYTES
 ) -> Any:
     """Return the plain data that a pickle holds.
 
     Parameters
     ----------
     handle
-        The pickle, open for reading in binary form; read to its end.
+        The pickle; read to its end.
     name
         What error messages call the file.
     encoding
@@ -93,10 +101,10 @@ def load_plain(
     >>> load_plain(io.BytesIO(pickle.dumps({"latency": [1.5, -1.0]})), name="example")
     {'latency': [1.5, -1.0]}
     """
-    content = handle.read(limit_bytes + 1)
-    if len(content) > limit_bytes:
-        raise InputError(f"{name}: larger than {limit_bytes:,} bytes, so not the expected file")
     try:
+        content = handle.read(limit_bytes + 1)  # a compressed file can be damaged too
+        if len(content) > limit_bytes:
+            raise InputError(f"{name}: larger than {limit_bytes:,} bytes, so not the expected file")
         _check_instructions(content, name)
         checking = _Checking(io.BytesIO(content), name, encoding)
         plain = checking.load()
@@ -299,7 +307,7 @@ class _Checking(pickle.Unpickler):
 
     has_arrays = False
 
-    def __init__(self, handle: BinaryIO, name: str, encoding: str):
+    def __init__(self, handle: io.BytesIO, name: str, encoding: str):
         super().__init__(handle, encoding=encoding, errors="strict")
         self._name = name
         self._ndarray = _Name(_refuse_call)
@@ -346,7 +354,7 @@ class _Checking(pickle.Unpickler):
 class _Trusting(pickle.Unpickler):
     """An unpickler for content that :class:`_Checking` has loaded without complaint."""
 
-    def __init__(self, handle: BinaryIO, name: str, encoding: str):
+    def __init__(self, handle: io.BytesIO, name: str, encoding: str):
         super().__init__(handle, encoding=encoding, errors="strict")
 
     def find_class(self, module: str, name: str, /) -> Any:

@@ -1,0 +1,161 @@
+"""True accuracies from the topology space of NATS-Bench.
+
+Reference: X. Dong et al., "NATS-Bench: Benchmarking NAS Algorithms for Architecture Topology and
+Size", TPAMI 2021.
+
+The official folder holds a compressed pickle for each cell. Each is read with
+:mod:`hanas.pickles`, which runs no code, and handed to the ``nats_bench`` package, which knows what
+the numbers mean.
+"""
+
+from __future__ import annotations
+
+import bz2
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from hanas import metric_tables
+from hanas.errors import InputError, one_line
+from hanas.files import checksum
+from hanas.official_names import OFFICIAL_NAMES, official_name, require_nb201
+from hanas.pickles import load_plain
+from hanas.spaces import nb201
+
+#: Which evaluation of the package is the test accuracy: CIFAR-10 is trained on all 50,000 training
+#: images and has the 10,000 test images; of the others, half of the test images are for validation.
+TEST_SETS = {"cifar10": "ori-test", "cifar100": "x-test", "ImageNet16-120": "x-test"}
+EPOCHS = ("12", "200")
+_CELL_LIMIT_BYTES = 2**24  # uncompressed; official cells have 0.33 MB
+
+
+def _print_line(text: str) -> None:
+    print(text, flush=True)  # a job's output is its log, read while it runs
+
+
+def accuracies(
+    archs: Sequence[str], *, space: str, dataset: str, settings: Mapping[str, Any], root: Path
+) -> pd.DataFrame:
+    """Return the true test accuracy of architectures, the mean over the seeds of the benchmark.
+
+    Parameters
+    ----------
+    archs
+        Canonical texts of cells.
+    space, dataset
+        Names in the study; the space must be nb201.
+    settings
+        ``folder``: path of the official folder ``NATS-tss-v1_0-3ffb9-simple``. ``epochs``:
+        ``"200"`` (the default) or ``"12"``. ``dataset``: optionally the data set whose numbers
+        are used.
+    root
+        Folder that a relative path starts from.
+
+    Returns
+    -------
+    DataFrame
+        See :func:`hanas.metric_tables.accuracy_table`.
+
+    Raises
+    ------
+    InputError
+        If cells are missing or damaged, or if the benchmark has no such data set or epochs.
+    """
+    require_nb201(space, benchmark="NATS-Bench")
+    name = official_name(dataset, settings, benchmark="NATS-Bench")
+    epochs = str(settings.get("epochs", EPOCHS[-1]))
+    folder = root / Path(settings["folder"]).expanduser()
+    table, sha256 = read_cells(folder, archs, epochs=epochs)
+    borrowed = f" of {name} for {dataset}" if settings.get("dataset", dataset) != dataset else ""
+    return metric_tables.accuracy_table(
+        archs,
+        table[name].to_numpy(),
+        source=f"benchmark: NATS-Bench v1.0 topology{borrowed}, test accuracy, {epochs} epochs "
+        f"(sha256 {sha256[:12]})",
+        place=lambda number, _: f"{folder / _file_name(archs[number])}: {name}",
+    )
+
+
+def read_cells(
+    folder: Path,
+    archs: Sequence[str],
+    *,
+    epochs: str = "200",
+    log: Callable[[str], None] = _print_line,
+) -> tuple[pd.DataFrame, str]:
+    """Read the test accuracies of cells on all data sets.
+
+    Parameters
+    ----------
+    folder
+        The official folder.
+    archs
+        Canonical texts of the cells to read; files of other cells may be missing.
+    epochs
+        ``"12"`` or ``"200"``.
+    log
+        Called with a line of progress every 1,000 cells.
+
+    Returns
+    -------
+    table
+        ``arch``, and for each official name of a data set the test accuracy in percent (float64),
+        the mean over the seeds.
+    sha256
+        A checksum of the files' checksums in the order of ``archs``.
+
+    Raises
+    ------
+    InputError
+        If cells are missing, damaged, of another architecture than their number says, or without
+        the accuracies.
+    """
+    if epochs not in EPOCHS:
+        raise InputError(f"NATS-Bench has no {epochs} epochs; it has: {', '.join(EPOCHS)}")
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; unpack NATS-tss-v1_0-3ffb9-simple.tar there")
+    files = [folder / _file_name(arch) for arch in archs]
+    missing = [file.name for file in files if not file.is_file()]
+    if missing:
+        raise InputError(
+            f"{folder}: {len(missing):,} of {len(files):,} cells are missing, the first of them "
+            f"{missing[0]}; unpack the whole of NATS-tss-v1_0-3ffb9-simple.tar there"
+        )
+    digest, rows = hashlib.sha256(), []
+    for number, (file, arch) in enumerate(zip(files, archs, strict=True), start=1):
+        rows.append({"arch": arch, **_read_cell(file, arch, epochs)})
+        digest.update(checksum(file).encode())
+        if number % 1000 == 0:
+            log(f"{folder.name}: {number:,} of {len(files):,} cells read")
+    return pd.DataFrame(rows, columns=["arch", *OFFICIAL_NAMES.values()]), digest.hexdigest()
+
+
+def _file_name(arch: str) -> str:
+    index = int(nb201.index_of(nb201.from_text(arch)[None])[0])
+    return f"{index:06d}.pickle.pbz2"
+
+
+def _read_cell(file: Path, arch: str, epochs: str) -> dict[str, float]:
+    """Return the test accuracy in percent for each official name of a data set."""
+    from nats_bench.api_utils import ArchResults
+
+    with bz2.open(file, "rb") as handle:
+        cell = load_plain(handle, name=str(file), limit_bytes=_CELL_LIMIT_BYTES)
+    try:
+        results = ArchResults.create_from_state_dict(cell[epochs])
+        if results.arch_str != arch:
+            raise InputError(f"{file}: holds another cell than {arch}")
+        found = {
+            dataset: results.get_metrics(dataset, test_set, is_random=False)["accuracy"]
+            for dataset, test_set in TEST_SETS.items()
+        }
+        return {dataset: float(value) for dataset, value in found.items()}
+    except InputError:
+        raise
+    except Exception as error:  # the package checks nothing that it is given
+        raise InputError(
+            f"{file}: not of the form of NATS-Bench v1.0: {type(error).__name__}: {one_line(error)}"
+        ) from error
