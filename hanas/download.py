@@ -72,7 +72,9 @@ class KnownFile:
             return
         sizes = f"{size_bytes:,} bytes"
         if self.size_bytes is not None:
-            sizes += f" instead of {self.size_bytes:,}"
+            sizes += (
+                ", as expected" if size_bytes == self.size_bytes else f", not {self.size_bytes:,}"
+            )
         raise InputError(
             f"{where}: {self.algorithm.upper()} is {actual}, expected {self.checksum} ({sizes}): "
             f"the file was cut short or changed; {remedy}"

@@ -75,7 +75,11 @@ def read_split(path: Path, keys: tuple[str, str], count: int) -> tuple[np.ndarra
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not readable as a split file: {one_line(error)}") from error
+        reason = getattr(error, "strerror", None) or one_line(error)
+        raise InputError(
+            f"{path}: not readable as a split file ({reason}); get it from NAS-Bench-201's "
+            "repository, or leave out split_file to split by split_seed"
+        ) from error
     if not isinstance(content, dict) or not all(key in content for key in keys):
         raise InputError(
             f"{path}: not a split file: expected {' and '.join(map(repr, keys))} in it"
