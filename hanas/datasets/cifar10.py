@@ -20,9 +20,9 @@ import numpy as np
 from hanas import splits
 from hanas.archives import read_members
 from hanas.datasets import _cifar
-from hanas.download import KnownFile
 from hanas.errors import InputError, one_line
 from hanas.images import ImageData
+from hanas.known_files import KnownFile
 
 BATCH_IMAGES = 10_000
 TRAIN_IMAGES = 50_000

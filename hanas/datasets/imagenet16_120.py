@@ -16,9 +16,9 @@ import numpy as np
 
 from hanas import splits
 from hanas.datasets._batches import read_batch
-from hanas.download import KnownFile
 from hanas.errors import InputError
 from hanas.images import ImageData
+from hanas.known_files import KnownFile
 
 SIDE = 16  # pixels
 CLASSES = 120

@@ -13,8 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from hanas.download import KnownFile, UnavailableError, download, npm_pack
-from hanas.errors import InputError
+from hanas.download import download
+from hanas.known_files import KnownFile, UnavailableError
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
 KNOWN = KnownFile("images.tar.gz", "md5", hashlib.md5(CONTENT).hexdigest(), len(CONTENT))
@@ -123,7 +123,8 @@ def test_killed_run_is_continued(server, tmp_path):
     server.bytes_until_break = [100_000]
     server.hang_after_break.clear()
     program = (
-        "from pathlib import Path; from hanas.download import *; "
+        "from pathlib import Path; from hanas.download import download; "
+        "from hanas.known_files import KnownFile; "
         f"download({server.url!r}, {KNOWN!r}, Path({str(tmp_path)!r}))"
     )
     process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.DEVNULL)
@@ -240,79 +241,3 @@ def test_two_at_once_fetch_once(server, tmp_path):
         thread.join()
     assert paths == [tmp_path / "images.tar.gz"] * 4
     assert server.ranges == [None]
-
-
-def test_known_file_tells_what_is_wrong(tmp_path):
-    path = tmp_path / "images.tar.gz"
-    with pytest.raises(InputError, match="there is no such file; do this"):
-        KNOWN.verify(path, "do this")
-    path.write_bytes(CONTENT)
-    KNOWN.verify(path, "do this")
-    path.write_bytes(CONTENT[:1000])
-    actual = hashlib.md5(CONTENT[:1000]).hexdigest()
-    message = rf"MD5 is {actual}, expected {KNOWN.checksum} \(1,000 bytes, not 300,000\)"
-    with pytest.raises(InputError, match=f"{message}.*do this"):
-        KNOWN.verify(path, "do this")
-    path.write_bytes(CONTENT[::-1])
-    with pytest.raises(InputError, match=r"\(300,000 bytes, as expected\)"):
-        KNOWN.verify(path, "do this")
-
-
-# ---- npm: a program of that name that does what a test wants -----------------------------------
-
-TARBALL = KnownFile("p-1.0.0.tgz", "sha512", hashlib.sha512(b"tarball").hexdigest(), 7)
-
-
-@pytest.fixture
-def fake_npm(monkeypatch, tmp_path):
-    """Return a function that puts a shell script called npm in front of the path."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    calls = tmp_path / "calls"
-
-    def install(script):
-        (folder / "npm").write_text(f'#!/bin/sh\necho "$@" >> {calls}\n{script}\n')
-        (folder / "npm").chmod(0o755)
-        monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
-        return calls
-
-    return install
-
-
-def pack(folder, **limits):
-    return npm_pack("p@1.0.0", TARBALL, folder, report=lambda line: None, **limits)
-
-
-def test_npm_gives_the_tarball_once(fake_npm, tmp_path):
-    calls = fake_npm("printf tarball > p-1.0.0.tgz")
-    path = pack(tmp_path / "downloads")
-    assert path.read_bytes() == b"tarball"
-    assert pack(tmp_path / "downloads") == path
-    lines = calls.read_text().splitlines()
-    assert len(lines) == 1
-    assert lines[0].startswith("pack p@1.0.0 ")
-    assert [p.name for p in path.parent.iterdir() if p.is_dir()] == []
-
-
-@pytest.mark.parametrize(
-    ("script", "seconds", "message"),
-    [
-        ("echo 'npm error code E404' >&2; exit 1", 30, "npm failed: npm error code E404"),
-        ("exit 3", 30, "npm failed: it says nothing"),
-        ("exit 0", 30, r"p-1\.0\.0\.tgz: there is no such file"),
-        ("printf another > p-1.0.0.tgz", 30, "SHA512 is .* expected"),
-        ("exec sleep 30", 0.5, "did not finish within 0.5 s"),
-    ],
-)
-def test_npm_that_fails(fake_npm, tmp_path, script, seconds, message):
-    fake_npm(script)
-    with pytest.raises(UnavailableError, match=message):
-        pack(tmp_path / "downloads", total_seconds=seconds)
-    left = [p.name for p in (tmp_path / "downloads").iterdir()]
-    assert left == [".p-1.0.0.tgz.lock"]
-
-
-def test_no_npm(monkeypatch, tmp_path):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(UnavailableError, match="npm is not installed"):
-        pack(tmp_path / "downloads")
