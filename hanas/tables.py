@@ -11,9 +11,8 @@ import pandas as pd
 
 from hanas import plugins, representatives
 from hanas.files import read_json, read_parquet
+from hanas.picks import objectives_in
 from hanas.tabular_search import METRICS
-
-_NOT_OBJECTIVES = {"seed", "evaluation", "generation", "arch", "feasible", "score"}
 
 
 def space_table(space: ModuleType) -> pd.DataFrame:
@@ -90,7 +89,7 @@ def device_table(
 
 def pick_of_each_seed(history: pd.DataFrame, representative: str) -> tuple[list[str], str]:
     """Return the representative architecture of each seed of a search, and how it was chosen."""
-    objectives = [column for column in history if column not in _NOT_OBJECTIVES]
+    objectives = objectives_in(history)
     picks = []
     chosen_as = ""
     for _, of_seed in history[history["feasible"]].groupby("seed", sort=True):

@@ -97,7 +97,9 @@ def search_all_seeds(
     DataFrame
         ``seed``, ``evaluation`` (from 0 within a seed), ``generation``, ``arch``, the objectives,
         ``feasible`` and ``score`` (what a scalar searcher minimises; NaN for Pareto searchers).
+        An objective named ``score``, that of a proxy which is no error, is ``proxy_score`` here.
     """
+    columns = ["proxy_score" if name == "score" else name for name in objectives]
     texts = np.array(space.all_texts())
     values = objectives.loc[texts].to_numpy()  # (number of architectures, M)
     searcher = plugins.load("searchers", settings["searcher"])
@@ -118,7 +120,7 @@ def search_all_seeds(
                 "arch": texts[space.index_of(history.genes)],
             }
         )
-        frame[list(objectives.columns)] = history.objectives
+        frame[columns] = history.objectives
         frame["feasible"] = ~np.isnan(history.objectives).any(axis=1)
         frame["score"] = history.score
         histories.append(frame)

@@ -90,3 +90,15 @@ def test_every_searcher_keeps_every_evaluation(searcher):
         np.testing.assert_array_equal(history[column].to_numpy(), looked_up)
     first, second = (history[history["seed"] == seed]["arch"].tolist() for seed in (0, 1))
     assert first != second
+
+
+@pytest.mark.parametrize("searcher", ["nsga2", "wsea"])
+def test_the_score_of_a_proxy_and_that_of_a_searcher_are_two_columns(searcher):
+    proxy, device = _tables()
+    proxy = proxy.rename(columns={"error": "score"})
+    objectives, _ = objectives_of(proxy, device, proxy_objective="score", device_objectives="all")
+    settings = {"revision": 1, "space": "nb201", "searcher": searcher, "seeds": 1}
+    history = search_all_seeds(nb201, objectives, settings | SETTINGS[searcher], log=print)
+    looked_up = objectives.loc[history["arch"], "score"].to_numpy()
+    np.testing.assert_array_equal(history["proxy_score"].to_numpy(), looked_up)
+    assert history["score"].isna().all() == (searcher == "nsga2")
