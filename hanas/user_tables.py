@@ -19,6 +19,7 @@ from hanas.errors import InputError, one_line
 from hanas.files import checksum
 
 KEYS = ("arch", "index")  # columns that say which architecture a row is about
+_LONGEST_TEXT = 300  # that an error message quotes
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,8 @@ def read(root: Path, settings: Mapping[str, Any], archs: Sequence[str], *, space
     if len(keys) != 1:
         given = "arch and index are both" if keys else "neither arch nor index is"
         raise InputError(
-            f"columns of {path}: {given} given; name one column that says which architecture a row is about"
+            f"columns of {path}: {given} given; name one column that says which architecture a "
+            "row is about"
         )
     if not path.is_file():
         raise InputError(f"{path}: no such file; put it there or mend the setting `file`")
@@ -153,6 +155,8 @@ class _Identify:
         if not isinstance(cell, str):
             raise InputError("no text of an architecture")
         if cell not in self._texts:
+            if len(cell) > _LONGEST_TEXT:
+                raise InputError(f"no architecture: a text of {len(cell):,} characters")
             self._space.from_text(cell)  # says what is wrong with it
             raise InputError(f"no architecture of the space: {cell!r}")
         return cell

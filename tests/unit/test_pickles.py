@@ -225,7 +225,7 @@ SCALAR_STATE = b"K\x03U\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00t"
         b"\x80\x02cnumpy\ndtype\nU\x02i8K\x00K\x01\x87R(K\x03U\x01<N(U\x01atNJ\xff\xff\xff\xff"
         b"J\xff\xff\xff\xffK\x00tb.",
         # a state or attributes for a name, a dict, an ordered dictionary
-        b"\x80\x02cnumpy\ndtype\n}U\x08__code__NSb.",
+        b"\x80\x02cnumpy\ndtype\n}U\x08__code__Nsb.",
         b"\x80\x02cnumpy\ndtype\nN}U\x05_callK\x01s\x86b.",
         b"\x80\x02ccollections\nOrderedDict\n)R}U\x05itemsK\x01sb.",
         b"\x80\x02ccollections\nOrderedDict\n)R}N}U\x05itemsK\x01s\x86b.",
