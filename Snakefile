@@ -31,6 +31,7 @@ include: "rules/proxies.smk"
 include: "rules/searches.smk"
 include: "rules/tables.smk"
 include: "rules/retraining.smk"
+include: "rules/explorer.smk"
 
 
 rule all:
@@ -42,3 +43,4 @@ rule all:
             retraining=STUDY["retrainings"],
         ),
         expand("results/surrogates/{space}.npz", space=STUDY["surrogates"]),
+        EXPLORER,

@@ -21,4 +21,5 @@ REVISIONS = {
     "devices_compared": 1,
     "decisions": 1,
     "comparison": 1,
+    "explorer": 1,
 }

@@ -77,6 +77,24 @@ def settings(stage, section, *names, without=()):
     return {"revision": REVISIONS[stage], **kept}
 
 
+def proxy_label(name):
+    """Return the name of a proxy in tables and figures."""
+    proxy = entry("proxies", name)
+    return proxy.get("label", proxy.get("supernet", proxy["kind"]))
+
+
+def search_label(name):
+    """Return the name of a search in tables and figures."""
+    search = entry("searches", name)
+    return search.get("label", search["searcher"].upper())
+
+
+def trained_on(proxy):
+    """Return the data set of a proxy's supernet; nothing for proxies that train none."""
+    supernet = entry("proxies", proxy).get("supernet")
+    return entry("supernets", supernet)["dataset"] if supernet else ""
+
+
 def gpus(device):
     """Return how many GPUs a job takes that may run on `device`: auto, cpu or cuda."""
     return int(

@@ -40,18 +40,13 @@ def table_rows(device):
                 }
             )
         for proxy_name in task["proxies"]:
-            proxy = entry("proxies", proxy_name)
-            supernet = STUDY["supernets"].get(proxy.get("supernet"), {})
-            of_proxy = proxy.get("label", proxy.get("supernet", proxy["kind"]))
             for search_name in STUDY["tables"].get("searches", list(STUDY["searches"])):
-                search = entry("searches", search_name)
-                of_search = search.get("label", search["searcher"].upper())
                 rows.append(
                     {
                         **common,
-                        "method": f"{of_proxy}+{of_search}",
+                        "method": f"{proxy_label(proxy_name)}+{search_label(search_name)}",
                         "kind": "search",
-                        "trained_on": supernet.get("dataset", ""),
+                        "trained_on": trained_on(proxy_name),
                         "file": f"results/searches/{task_name}/{device}/{proxy_name}/{search_name}.parquet",
                     }
                 )

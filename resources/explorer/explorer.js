@@ -1,0 +1,614 @@
+// The page's behaviour. All results come from the embedded data; nothing is computed here but
+// where things are drawn and which points keep within the limits.
+"use strict";
+(() => {
+  const $ = (id) => document.getElementById(id);
+  const data = JSON.parse($("data").textContent);
+  const METRICS = {
+    latency_ms: { name: "Latency", unit: "ms" },
+    energy_mj: { name: "Energy", unit: "mJ" },
+  };
+  const OPERATIONS = {
+    nor_conv_3x3: "conv 3×3", nor_conv_1x1: "conv 1×1", avg_pool_3x3: "pool 3×3",
+    skip_connect: "skip", none: "none",
+  };
+
+  // ---- reading -------------------------------------------------------------------------------
+  const ARRAYS = { u1: Uint8Array, u4: Uint32Array, f4: Float32Array, f8: Float64Array };
+  const unpacked = new Map();
+  function unpack(text) {
+    if (!unpacked.has(text)) {
+      const bytes = Uint8Array.from(atob(text.slice(3)), (letter) => letter.charCodeAt(0));
+      unpacked.set(text, new ARRAYS[text.slice(0, 2)](bytes.buffer));
+    }
+    return unpacked.get(text);
+  }
+  const column = (number) => unpack(data.columns[number]);
+  const spaceOf = (task) => data.spaces[data.tasks[task].space];
+  function genesOf(task, id) {
+    const space = spaceOf(task);
+    return unpack(space.genes).subarray(id * space.edges.length, (id + 1) * space.edges.length);
+  }
+  /** The canonical text of an architecture: node by node, its incoming operations. */
+  function textOf(task, id) {
+    const space = spaceOf(task);
+    const nodes = new Map();
+    genesOf(task, id).forEach((gene, edge) => {
+      const [target, source] = space.edges[edge];
+      if (!nodes.has(target)) nodes.set(target, []);
+      nodes.get(target).push(`${space.operations[gene]}~${source}`);
+    });
+    return [...nodes.values()].map((edges) => `|${edges.join("|")}|`).join("+");
+  }
+  const accuracy = (task, id) => column(data.tasks[task].accuracy_percent)[id];
+  const ofDevice = (device, task) => data.devices[device][task];
+  const hasMetric = (device, task, metric) => metric in ofDevice(device, task).metrics;
+  const metricOf = (device, task, metric, id) => column(ofDevice(device, task).metrics[metric])[id];
+  const runLabel = (run) => `${data.proxies[run.proxy].label}+${data.searches[run.search]}`;
+  const frontOf = (run) => unpack(run.front);
+
+  // ---- words ---------------------------------------------------------------------------------
+  const minus = (text) => text.replace("-", "−");
+  function number(value) {
+    if (!Number.isFinite(value)) return "–";
+    const size = Math.abs(value);
+    if (size === 0) return "0";
+    if (size >= 1000) return minus(value.toLocaleString("en", { maximumFractionDigits: 0 }));
+    return minus(size < 0.1 ? String(Number(value.toPrecision(3))) : value.toFixed(size < 10 ? 3 : 2));
+  }
+  const tickText = (value) => minus(
+    Math.abs(value) < 1e4 ? String(value)
+      : value.toLocaleString("en", { notation: "compact", maximumFractionDigits: 2 }));
+  const quantity = (metric, value) => `${number(value)} ${METRICS[metric].unit}`;
+  const percent = (value) => `${value.toFixed(2)} %`;
+  const count = (amount, word) => `${amount.toLocaleString("en")} ${word}${amount === 1 ? "" : "s"}`;
+  function proxyWords(proxy) {
+    const { label, objective } = data.proxies[proxy];
+    if (objective === "error") return { axis: `${label} proxy error`, unit: "%", scale: 100 };
+    if (objective === "cross_entropy") return { axis: `${label} proxy cross-entropy`, unit: "nats", scale: 1 };
+    return { axis: `${label} score`, unit: "lower is ranked better", scale: 1 };
+  }
+  function proxyValue(proxy, value) {
+    const words = proxyWords(proxy);
+    return words.unit === "%" ? percent(value * 100) : number(value);
+  }
+
+  // ---- state ---------------------------------------------------------------------------------
+  const state = {
+    device: "", task: "", proxy: "", search: "", compare: "", vertical: "true",
+    horizontal: "latency_ms", whole: false, limits: {}, current: null,
+  };
+  const KEPT = ["device", "task", "proxy", "search", "compare", "vertical", "horizontal"];
+  function readAddress() {
+    const given = new URLSearchParams(location.hash.slice(1));
+    for (const key of KEPT) if (given.has(key)) state[key] = given.get(key);
+    state.whole = given.get("whole") === "1";
+    for (const metric of Object.keys(METRICS)) {
+      const limit = Number(given.get(metric));
+      if (limit > 0) state.limits[metric] = limit;
+    }
+  }
+  function writeAddress() {
+    const parts = KEPT.filter((key) => state[key]).map((key) => [key, state[key]]);
+    if (state.whole) parts.push(["whole", "1"]);
+    parts.push(...Object.entries(state.limits));
+    try {
+      history.replaceState(null, "", `#${new URLSearchParams(parts)}`);
+    } catch { /* A page inside another one may have no address of its own. */ }
+  }
+
+  const runsWhere = (where) =>
+    data.runs.filter((run) => Object.entries(where).every(([key, value]) => run[key] === value));
+  const values = (runs, key) => [...new Set(runs.map((run) => run[key]))];
+  const theRun = () =>
+    runsWhere({ device: state.device, task: state.task, proxy: state.proxy, search: state.search })[0];
+  const otherRun = () => {
+    const [proxy, search] = state.compare.split("+");
+    return runsWhere({ device: state.device, task: state.task, proxy, search })[0];
+  };
+
+  function fill(id, options) {
+    const select = $(id);
+    if (!options.some(([value]) => value === state[id])) state[id] = options.length ? options[0][0] : "";
+    select.replaceChildren(...options.map(([value, text]) => new Option(text, value)));
+    select.value = state[id];
+    select.disabled = options.length < 2;
+  }
+  /** Offer what exists for what is chosen, from the device down. */
+  function fillChoices() {
+    fill("device", values(data.runs, "device").map((name) => [name, name]));
+    const onDevice = runsWhere({ device: state.device });
+    fill("task", values(onDevice, "task").map((name) => [name, name]));
+    const ofTask = runsWhere({ device: state.device, task: state.task });
+    fill("proxy", values(ofTask, "proxy").map((name) => {
+      const { label, trained_on } = data.proxies[name];
+      const transfer = trained_on && trained_on !== data.tasks[state.task].dataset;
+      return [name, transfer ? `${label} (from ${trained_on})` : label];
+    }));
+    const ofProxy = runsWhere({ device: state.device, task: state.task, proxy: state.proxy });
+    fill("search", values(ofProxy, "search").map((name) => [name, data.searches[name]]));
+    const others = ofTask.filter((run) => run.proxy !== state.proxy || run.search !== state.search);
+    fill("compare", [["", "nothing"], ...others.map((run) => [`${run.proxy}+${run.search}`, runLabel(run)])]);
+    const words = proxyWords(state.proxy);
+    fill("vertical", [["true", "true error"], ["proxy", words.axis]]);
+    const metrics = Object.keys(METRICS).filter((name) => hasMetric(state.device, state.task, name));
+    fill("horizontal", metrics.map((name) => [name, METRICS[name].name.toLowerCase()]));
+    for (const name of Object.keys(state.limits)) if (!metrics.includes(name)) delete state.limits[name];
+  }
+
+  // ---- the pick ------------------------------------------------------------------------------
+  /** The first point of the front, which is in order of preference, within the limits; or -1. */
+  function pickOf(run) {
+    const limits = Object.entries(state.limits).map(([name, most]) => [unpack(run.metric_values[name]), most]);
+    return frontOf(run).findIndex((_, row) => limits.every(([exact, most]) => exact[row] <= most));
+  }
+  function metricsText(task, device, id) {
+    return Object.keys(ofDevice(device, task).metrics)
+      .map((name) => quantity(name, metricOf(device, task, name, id))).join(", ");
+  }
+  function describePick() {
+    const run = theRun();
+    const row = pickOf(run);
+    const limits = Object.entries(state.limits).map(([name, most]) => `${most} ${METRICS[name].unit}`);
+    const within = limits.length ? `Up to ${limits.join(" and ")}` : "Without a limit";
+    $("pick-copy").disabled = $("pick-show").disabled = row < 0;
+    if (row < 0) {
+      $("pick-text").textContent = frontOf(run).length
+        ? `${within} there is nothing to take on this front: loosen a limit.`
+        : "This search found nothing that the device can run.";
+      $("pick-numbers").textContent = "";
+      return;
+    }
+    const id = frontOf(run)[row];
+    const space = spaceOf(state.task);
+    $("pick-text").textContent = `${within} take network ${unpack(space.index)[id]}: `
+      + `${percent(accuracy(state.task, id))} accuracy, ${metricsText(state.task, state.device, id)}.`;
+    $("pick-numbers").textContent =
+      `It has the lowest ${proxyWords(state.proxy).axis} of the front within the limits `
+      + `(${proxyValue(state.proxy, unpack(run.proxy_values)[row])}). Its accuracy is from `
+      + `${data.tasks[state.task].source}; it was not used to choose.`;
+  }
+
+  // ---- limits --------------------------------------------------------------------------------
+  function limitRange(metric) {
+    const all = runsWhere({ device: state.device, task: state.task })
+      .flatMap((run) => [...unpack(run.metric_values[metric])]);
+    if (!all.length) return null;
+    const least = Math.min(...all), most = Math.max(...all);
+    const rough = Math.max(most - least, most * 0.01) / 200;
+    const power = 10 ** Math.floor(Math.log10(rough));
+    const step = [1, 2, 5, 10].find((factor) => factor * power >= rough) * power;
+    return { step, first: Math.floor(least / step), last: Math.ceil(most / step) + 1 };
+  }
+  const tidy = (value) => Number(value.toPrecision(10));
+  function element(name, attributes = {}, ...children) {
+    const made = document.createElement(name);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    made.append(...children);
+    return made;
+  }
+  const shownLimits = []; // functions that bring a slider and its words up to date
+  /** A slider and a number field for each metric; the slider's right end is "no limit". */
+  function makeLimits() {
+    const heading = element("h2", {}, "Limits");
+    shownLimits.length = 0;
+    const fields = Object.keys(ofDevice(state.device, state.task).metrics).map((metric) => {
+      const range = limitRange(metric);
+      if (!range) return "";
+      const { name, unit } = METRICS[metric];
+      const slider = element("input", { type: "range", id: `slider-${metric}`, min: range.first, max: range.last, step: 1 });
+      const field = element("input", {
+        type: "number", id: `limit-${metric}`, min: 0, step: "any", inputmode: "decimal",
+        placeholder: "none", "aria-label": `${name} limit in ${unit}`,
+      });
+      const said = element("output", { for: `slider-${metric} limit-${metric}` });
+      const show = () => {
+        const limit = state.limits[metric];
+        slider.value = limit === undefined ? range.last : Math.round(limit / range.step);
+        slider.setAttribute("aria-valuetext", limit === undefined ? "no limit" : `${limit} ${unit}`);
+        if (document.activeElement !== field) field.value = limit ?? "";
+        const within = [...unpack(theRun().metric_values[metric])].filter((v) => !(v > limit)).length;
+        said.textContent = `${limit === undefined ? "no limit" : `at most ${limit} ${unit}`}: `
+          + `${within} of ${count(frontOf(theRun()).length, "point")} of the front`;
+      };
+      slider.addEventListener("input", () => {
+        const position = Number(slider.value);
+        if (position >= range.last) delete state.limits[metric];
+        else state.limits[metric] = tidy(position * range.step);
+        field.value = state.limits[metric] ?? "";
+        field.removeAttribute("aria-invalid");
+        limitsChanged();
+      });
+      field.addEventListener("input", () => {
+        const typed = field.value.trim();
+        const wrong = field.validity.badInput || (typed !== "" && !(Number(typed) > 0));
+        field.setAttribute("aria-invalid", String(wrong));
+        if (wrong) { said.textContent = `a limit is a number of ${unit} above 0`; return; }
+        if (typed === "") delete state.limits[metric];
+        else state.limits[metric] = Number(typed);
+        limitsChanged();
+      });
+      shownLimits.push(show);
+      return element("div", { class: "limit" },
+        element("label", { for: `slider-${metric}` }, `${name} at most`), slider, field, said);
+    });
+    $("limits").replaceChildren(heading, ...fields);
+  }
+  function limitsChanged() {
+    shownLimits.forEach((show) => show());
+    describePick();
+    drawChart();
+    const picked = pickedId();
+    if (picked !== null) show(picked);
+    writeAddress();
+  }
+
+  // ---- axes ----------------------------------------------------------------------------------
+  const SVG = "http://www.w3.org/2000/svg";
+  function svg(name, attributes = {}, ...children) {
+    const made = document.createElementNS(SVG, name);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    made.append(...children);
+    return made;
+  }
+  /** Map a range to pixels; logarithmic where it spans much. */
+  function axis(low, high, start, stop, apart) {
+    const log = low > 0 && high / low > 8;
+    const f = log ? Math.log : (value) => value;
+    const margin = (f(high) - f(low)) * 0.04 || Math.abs(f(high)) * 0.05 || 1;
+    const [a, b] = [f(low) - margin, f(high) + margin];
+    const place = (value) => start + ((f(value) - a) / (b - a)) * (stop - start);
+    const inside = (value) => f(value) >= a && f(value) <= b;
+    const most = Math.max(2, Math.floor(Math.abs(stop - start) / apart));
+    let ticks = [];
+    if (log) {
+      for (const factors of [[1, 1.5, 2, 3, 4, 5, 6, 8], [1, 2, 3, 5, 7], [1, 2, 5], [1, 3], [1]]) {
+        ticks = [];
+        for (let power = Math.floor(a / Math.LN10); power <= Math.ceil(b / Math.LN10); power++) {
+          ticks.push(...factors.map((factor) => tidy(factor * 10 ** power)).filter(inside));
+        }
+        const gaps = ticks.slice(1).map((tick, i) => Math.abs(place(tick) - place(ticks[i])));
+        if (Math.min(...gaps) >= apart) break;
+      }
+    } else {
+      const rough = (b - a) / most;
+      const power = 10 ** Math.floor(Math.log10(rough));
+      const step = [1, 2, 5, 10].find((factor) => factor * power >= rough) * power;
+      for (let k = Math.ceil(a / step); k * step <= b; k++) ticks.push(tidy(k * step));
+    }
+    return { place, inside, ticks, log };
+  }
+
+  // ---- the chart -----------------------------------------------------------------------------
+  let drawn = { front: [], other: [], cloud: [] }; // [{id, x, y}] in pixels, for the pointer
+  function points(run, ids) {
+    const { device, task, proxy } = run;
+    const across = column(ofDevice(device, task).metrics[state.horizontal]);
+    const words = proxyWords(proxy);
+    const up = state.vertical === "true"
+      ? (id) => 100 - accuracy(task, id)
+      : (id) => column(data.proxies[proxy].of_task[task].values)[id] * words.scale;
+    return [...ids].map((id) => ({ id, across: across[id], up: up(id) }));
+  }
+  function extent(list, key) {
+    return [Math.min(...list.map((p) => p[key])), Math.max(...list.map((p) => p[key]))];
+  }
+  function drawChart() {
+    const run = theRun();
+    const other = state.vertical === "true" || state.compare.startsWith(`${state.proxy}+`) ? otherRun() : undefined;
+    const box = $("chart");
+    const width = Math.max(280, box.clientWidth), height = Math.round(Math.min(520, Math.max(330, width * 0.62)));
+    const [left, right, top, bottom] = [48, width - 10, 26, height - 46];
+    const front = points(run, frontOf(run));
+    const cloud = points(run, unpack(run.drawn));
+    const compared = other ? points(other, frontOf(other)) : [];
+    const { true_fronts } = ofDevice(run.device, run.task);
+    const truth = state.vertical === "true" ? points(run, unpack(true_fronts[state.horizontal])) : [];
+    const floor = data.tasks[run.task].floor_percent;
+    const worthy = (p) => accuracy(run.task, p.id) >= floor;
+    let seen = [...front, ...compared, ...truth, ...cloud];
+    if (!state.whole && seen.some(worthy)) seen = seen.filter(worthy);
+    const chart = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" });
+    $("plot-title").textContent = `${runLabel(run)} on ${run.device}, ${run.task}`;
+    if (!seen.length) {
+      drawn = { front: [], other: [], cloud: [] };
+      box.replaceChildren();
+      $("legend").replaceChildren();
+      $("plot-note").textContent = "There is nothing to draw: this search found nothing that the device can run.";
+      return;
+    }
+    const horizontal = axis(...extent(seen, "across"), left, right, 58);
+    const vertical = axis(...extent(seen, "up"), bottom, top, 26);
+    const visible = (p) => horizontal.inside(p.across) && vertical.inside(p.up);
+    const placed = (list) => list.filter(visible)
+      .map((p) => ({ id: p.id, x: horizontal.place(p.across), y: vertical.place(p.up) }));
+    drawn = { front: placed(front), other: placed(compared), cloud: placed(cloud) };
+
+    for (const tick of horizontal.ticks) {
+      const x = horizontal.place(tick);
+      chart.append(svg("line", { class: "grid", x1: x, x2: x, y1: top, y2: bottom }),
+        svg("text", { x, y: bottom + 16, "text-anchor": "middle" }, tickText(tick)));
+    }
+    for (const tick of vertical.ticks) {
+      const y = vertical.place(tick);
+      chart.append(svg("line", { class: "grid", x1: left, x2: right, y1: y, y2: y }),
+        svg("text", { x: left - 6, y: y + 4, "text-anchor": "end" }, tickText(tick)));
+    }
+    const { name, unit } = METRICS[state.horizontal];
+    const words = proxyWords(run.proxy);
+    const up = state.vertical === "true" ? "true error (%)" : `${words.axis} (${words.unit})`;
+    chart.append(
+      svg("text", { x: left, y: 14 }, `${up}  ↓ better`),
+      svg("text", { x: right, y: height - 8, "text-anchor": "end" }, `better ←  ${name.toLowerCase()} (${unit})`));
+
+    const clip = svg("g");
+    chart.append(svg("clipPath", { id: "inside" }, svg("rect", { x: left, y: top, width: right - left, height: bottom - top })));
+    clip.setAttribute("clip-path", "url(#inside)");
+    const limit = state.limits[state.horizontal];
+    if (limit !== undefined) {
+      const x = Math.min(right, horizontal.log && limit <= 0 ? left : horizontal.place(limit));
+      if (x < right) {
+        const from = Math.max(left, x);
+        clip.append(svg("rect", { class: "beyond", x: from, y: top, width: right - from, height: bottom - top }),
+          svg("line", { class: "limit-line", x1: x, x2: x, y1: top, y2: bottom }));
+      }
+    }
+    clip.append(svg("path", { class: "cloud", d: drawn.cloud.map((p) => `M${p.x.toFixed(1)} ${p.y.toFixed(1)}h0`).join("") }));
+    const stairs = truth.map((p) => [horizontal.place(p.across), vertical.place(p.up)])
+      .map(([x, y], i) => (i ? `H${x.toFixed(1)}V${y.toFixed(1)}` : `M${x.toFixed(1)} ${y.toFixed(1)}`)).join("");
+    clip.append(svg("path", { class: "true", d: stairs }));
+    chart.append(clip);
+    for (const p of drawn.other) chart.append(svg("rect", { class: "other", x: p.x - 4, y: p.y - 4, width: 8, height: 8 }));
+    for (const p of drawn.front) chart.append(svg("circle", { class: "found", cx: p.x, cy: p.y, r: 4.6, "data-id": p.id }));
+    const picked = pickOf(run);
+    const pick = picked < 0 ? undefined : drawn.front.find((p) => p.id === frontOf(run)[picked]);
+    if (pick) chart.append(svg("path", { class: "pick", "data-id": pick.id, d: `M${pick.x} ${pick.y - 11}l11 11l-11 11l-11 -11z` }));
+    chart.append(svg("rect", { class: "frame", x: left, y: top, width: right - left, height: bottom - top }));
+    chart.append(svg("circle", { class: "current", r: 8.5, visibility: "hidden" }));
+    box.replaceChildren(chart);
+    markCurrent();
+
+    const outside = front.length - drawn.front.length;
+    box.setAttribute("aria-label", `${count(front.length, "point")} of the front found by ${runLabel(run)} `
+      + `on ${run.device}, ${run.task}: ${up} against ${name.toLowerCase()}`);
+    const thinned = cloud.length < run.evaluations - run.infeasible
+      ? `${cloud.length} of ${run.evaluations} evaluations are drawn, evenly over the search`
+      : `All ${run.evaluations} evaluations are drawn`;
+    $("plot-note").textContent = [
+      `${thinned}${run.infeasible ? `; the device cannot run ${run.infeasible} of them` : ""} (seed ${data.seed}).`,
+      outside ? `${count(outside, "point")} of the front ${outside === 1 ? "lies" : "lie"} outside the view`
+        + `${state.whole ? "." : `, below ${floor} % accuracy: see “whole range”.`}` : "",
+      state.vertical === "true" && floor > 0 ? `The true front is that of the networks with at least ${floor} % accuracy.` : "",
+      run.objectives.length > 2 ? "The front weighs latency and energy together, so not every point of it is best in this view." : "",
+      state.compare && !other ? "Another proxy has another scale: compare by the true error." : "",
+    ].filter(Boolean).join(" ");
+    const legend = [
+      [svg("circle", { class: "found", cx: 9, cy: 9, r: 4.6 }), "found front"],
+      [svg("path", { class: "pick", d: "M9 1l8 8l-8 8l-8 -8z" }), "pick"],
+      [svg("path", { class: "cloud", d: "M4 9h0M12 5h0M13 13h0" }), "evaluated"],
+    ];
+    if (truth.length) legend.push([svg("path", { class: "true", d: "M1 2V8H9V15H17" }), "true front"]);
+    if (compared.length) legend.push([svg("rect", { class: "other", x: 5, y: 5, width: 8, height: 8 }), `front of ${runLabel(other)}`]);
+    $("legend").replaceChildren(...legend.map(([mark, text]) =>
+      element("li", {}, svg("svg", { width: 18, height: 18, "aria-hidden": "true" }, mark), text)));
+  }
+  function markCurrent() {
+    const ring = document.querySelector("#chart .current");
+    const at = [...drawn.front, ...drawn.other, ...drawn.cloud].find((p) => p.id === state.current);
+    if (!ring) return;
+    ring.setAttribute("visibility", at ? "visible" : "hidden");
+    if (at) { ring.setAttribute("cx", at.x); ring.setAttribute("cy", at.y); }
+  }
+
+  // ---- the network ---------------------------------------------------------------------------
+  const DASHES = { none: "1 5", avg_pool_3x3: "8 3 2 3", skip_connect: "6 3" };
+  const WIDTHS = { none: 1, skip_connect: 1.6, nor_conv_1x1: 2.2, nor_conv_3x3: 3.6 };
+  /** The cell as a graph: nodes on a line, longer edges as arcs above and below it. */
+  function drawCell(task, id) {
+    const { edges, operations } = spaceOf(task);
+    const last = Math.max(...edges.map(([target]) => target));
+    const [apart, middle] = [104, 46 * (last - 1) + 12];
+    const at = (node) => 22 + node * apart;
+    const picture = svg("svg", { viewBox: `0 0 ${44 + last * apart} ${middle + 46 * Math.max(last - 2, 0) + 16}`, role: "img" });
+    const words = [], labels = [];
+    genesOf(task, id).forEach((gene, edge) => {
+      const [target, source] = edges[edge];
+      const operation = operations[gene], label = OPERATIONS[operation] ?? operation.replaceAll("_", " ");
+      words.push(`node ${target} from node ${source}: ${label}`);
+      const span = target - source, side = span === 1 ? 0 : source % 2 ? 1 : -1;
+      const peak = side * (span - 1) * 46;
+      const [a, b, x] = [at(source), at(target), (at(source) + at(target)) / 2];
+      picture.append(svg("path", {
+        class: "edge", d: `M${a} ${middle}Q${x} ${middle + 2 * peak} ${b} ${middle}`,
+        "stroke-width": WIDTHS[operation] ?? 2, "stroke-dasharray": DASHES[operation] ?? "none",
+      }));
+      const half = label.length * 3.4 + 4;
+      labels.push(svg("rect", { class: "op-back", x: x - half, y: middle + peak - 9, width: 2 * half, height: 18, rx: 3 }),
+        svg("text", { x, y: middle + peak + 4, "text-anchor": "middle" }, label));
+    });
+    picture.append(...labels);
+    for (let node = 0; node <= last; node++) {
+      picture.append(svg("circle", { class: "node", cx: at(node), cy: middle, r: 13 }),
+        svg("text", { x: at(node), y: middle + 4, "text-anchor": "middle" }, node === 0 ? "in" : node === last ? "out" : String(node)));
+    }
+    picture.append(svg("title", {}, words.join("; ")));
+    $("cell").replaceChildren(picture);
+  }
+  function tableOf(caption, head, rows) {
+    return element("div", { class: "scroll" }, element("table", {}, element("caption", {}, caption),
+      element("thead", {}, element("tr", {}, ...head.map((text) => element("th", { scope: "col" }, text)))),
+      element("tbody", {}, ...rows.map(({ cells, here }) => element("tr", here ? { class: "here" } : {},
+        ...cells.map((cell, i) => element(i ? "td" : "th", i ? {} : { scope: "row" }, cell)))))));
+  }
+  function show(id) {
+    state.current = id;
+    markCurrent();
+    $("copy").disabled = id === null;
+    if (id === null) {
+      $("network-text").textContent = "No network is chosen.";
+      $("arch").textContent = "";
+      $("cell").replaceChildren();
+      $("numbers").replaceChildren();
+      return;
+    }
+    const { device, task, proxy } = state;
+    const run = theRun();
+    const onFront = frontOf(run).includes(id);
+    $("network-text").textContent = `Network ${unpack(spaceOf(task).index)[id]}`
+      + `${onFront ? ", on the found front" : ""}: ${percent(accuracy(task, id))} accuracy, ${metricsText(task, device, id)}, `
+      + `${proxyWords(proxy).axis} ${proxyValue(proxy, column(data.proxies[proxy].of_task[task].values)[id])}.`;
+    $("arch").textContent = textOf(task, id);
+    drawCell(task, id);
+    const space = data.tasks[task].space;
+    const tasks = Object.keys(data.tasks).filter((name) => data.tasks[name].space === space);
+    const devices = Object.keys(data.devices).filter((name) => task in data.devices[name]);
+    $("numbers").replaceChildren(
+      tableOf("True accuracy", ["task", "accuracy (%)"],
+        tasks.map((name) => ({ cells: [name, accuracy(name, id).toFixed(2)], here: name === task }))),
+      tableOf(`On every device, ${task}; ● on the front of ${runLabel(run)} there`, ["device", "ms", "mJ", "front"],
+        devices.map((name) => {
+          const there = runsWhere({ device: name, task, proxy, search: state.search })[0];
+          const value = (metric) => (hasMetric(name, task, metric) ? number(metricOf(name, task, metric, id)) : "");
+          const runs = Number.isFinite(metricOf(name, task, Object.keys(ofDevice(name, task).metrics)[0], id));
+          return {
+            cells: [name, value("latency_ms"), value("energy_mj"),
+              !runs ? "cannot run it" : there && frontOf(there).includes(id) ? "●" : ""],
+            here: name === device,
+          };
+        })));
+  }
+
+  // ---- copying -------------------------------------------------------------------------------
+  async function copy(id) {
+    if (id === null || id === undefined) return;
+    const text = textOf(state.task, id);
+    let done = false;
+    try {
+      await navigator.clipboard.writeText(text);
+      done = true;
+    } catch {
+      const field = element("textarea", { readonly: "" });
+      const focused = document.activeElement;
+      field.value = text;
+      document.body.append(field);
+      field.select();
+      done = document.execCommand("copy");
+      field.remove();
+      focused?.focus();
+    }
+    say(done ? `Copied ${text}` : `Could not copy; the text is ${text}`);
+  }
+  let silence = 0;
+  function say(text) {
+    $("said").textContent = text;
+    clearTimeout(silence);
+    silence = setTimeout(() => { $("said").textContent = ""; }, 4000);
+  }
+
+  // ---- the front as a table, and the sources -------------------------------------------------
+  function listFront() {
+    const run = theRun();
+    const { device, task, proxy } = run;
+    const metrics = Object.keys(run.metric_values);
+    $("front-summary").textContent = `${count(frontOf(run).length, "point")} of ${runLabel(run)} as a table, the lowest ${proxyWords(proxy).axis} first`;
+    const rows = [...frontOf(run)].map((id, row) => {
+      const button = element("button", { type: "button", "aria-label": `Copy network ${unpack(spaceOf(task).index)[id]}` }, "copy");
+      button.addEventListener("click", () => { show(id); copy(id); });
+      return { cells: [String(unpack(spaceOf(task).index)[id]), proxyValue(proxy, unpack(run.proxy_values)[row]),
+        accuracy(task, id).toFixed(2), ...metrics.map((name) => number(unpack(run.metric_values[name])[row])), button] };
+    });
+    $("front-table").replaceChildren(tableOf(`${device}, ${task}`, ["network", "proxy", "accuracy (%)",
+      ...metrics.map((name) => `${METRICS[name].name.toLowerCase()} (${METRICS[name].unit})`), ""], rows));
+  }
+  function listSources() {
+    const { device, task, proxy } = state;
+    const words = proxyWords(proxy);
+    $("sources").replaceChildren(...[
+      `True accuracy, ${task}: ${data.tasks[task].source}.`,
+      `Metrics of ${device}, ${task}: ${ofDevice(device, task).source}.`,
+      `${words.axis}: ${data.proxies[proxy].of_task[task].source}.`,
+    ].map((text) => element("li", {}, text)));
+  }
+
+  // ---- events --------------------------------------------------------------------------------
+  function pickedId() {
+    const row = pickOf(theRun());
+    return row < 0 ? null : frontOf(theRun())[row];
+  }
+  function everything() {
+    fillChoices();
+    $("whole").checked = state.whole;
+    makeLimits();
+    shownLimits.forEach((update) => update());
+    describePick();
+    listFront();
+    listSources();
+    drawChart();
+    const picked = pickedId();
+    show(picked ?? (frontOf(theRun()).length ? frontOf(theRun())[0] : null));
+    writeAddress();
+  }
+  $("choices").addEventListener("submit", (event) => event.preventDefault());
+  $("choices").addEventListener("change", (event) => {
+    const changed = event.target.id;
+    if (changed === "whole") state.whole = event.target.checked;
+    else state[changed] = event.target.value;
+    // Other devices and data sets have other magnitudes.
+    if (changed === "device" || changed === "task") state.limits = {};
+    if (changed === "whole" || changed === "vertical" || changed === "horizontal" || changed === "compare") {
+      drawChart();
+      writeAddress();
+    } else everything();
+  });
+  $("pick-copy").addEventListener("click", () => copy(pickedId()));
+  $("pick-show").addEventListener("click", () => { show(pickedId()); $("network").scrollIntoView({ block: "nearest" }); });
+  $("copy").addEventListener("click", () => copy(state.current));
+
+  function nearest(event, reach) {
+    const box = $("chart").getBoundingClientRect();
+    const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+    for (const list of [drawn.front, drawn.other, drawn.cloud]) {
+      let best = null, least = list === drawn.cloud ? reach / 2 : reach;
+      for (const p of list) {
+        const distance = Math.hypot(p.x - x, p.y - y);
+        if (distance < least) [best, least] = [p.id, distance];
+      }
+      if (best !== null) return best;
+    }
+    return null;
+  }
+  $("chart").addEventListener("pointermove", (event) => {
+    const id = nearest(event, 14);
+    if (id !== null && id !== state.current) show(id);
+  });
+  $("chart").addEventListener("click", (event) => {
+    const id = nearest(event, 24);
+    if (id !== null) { show(id); copy(id); }
+  });
+  $("chart").addEventListener("keydown", (event) => {
+    const along = [...drawn.front].sort((a, b) => a.x - b.x || b.y - a.y);
+    const here = along.findIndex((p) => p.id === state.current);
+    const to = {
+      ArrowRight: here + 1, ArrowDown: here + 1, ArrowLeft: here < 0 ? 0 : here - 1, ArrowUp: here < 0 ? 0 : here - 1,
+      Home: 0, End: along.length - 1,
+    }[event.key];
+    if (to !== undefined && along.length) show(along[Math.min(along.length - 1, Math.max(0, to))].id);
+    else if (event.key === "Enter") copy(state.current);
+    else if (event.key === "Escape") show(pickedId());
+    else return;
+    event.preventDefault();
+  });
+  let width = 0;
+  new ResizeObserver(() => {
+    if ($("chart").clientWidth !== width) { width = $("chart").clientWidth; drawChart(); }
+  }).observe($("chart"));
+  window.addEventListener("hashchange", () => { state.limits = {}; readAddress(); everything(); });
+
+  readAddress();
+  if (!state.search) {
+    // Begin with a search for fronts; the others weigh or bound the objectives.
+    const begin = runsWhere({ device: state.device || data.runs[0].device }).find((run) => run.pareto);
+    if (begin) state.search = begin.search;
+  }
+  everything();
+})();

@@ -1,0 +1,196 @@
+import base64
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hanas import explorer
+from hanas.errors import InputError
+from hanas.picks import found_front
+from hanas.spaces import nb201
+
+PARTS = Path(__file__).parents[2] / "resources" / "explorer"
+TEXTS = list(nb201.all_texts())
+TEMPLATE = "<style>{{style}}</style><script id=data>{{data}}</script><script>{{script}}</script>"
+
+
+def unpacked(text: str) -> np.ndarray:
+    kind, encoded = text.split(":")
+    return np.frombuffer(base64.b64decode(encoded), dtype=np.dtype(kind).newbyteorder("<"))
+
+
+@pytest.fixture
+def rows(tmp_path):
+    """Two searches of one device, of which 200 architectures are known; every tenth cannot run."""
+    rng = np.random.default_rng(0)
+    archs = TEXTS[:200]
+    accuracy = pd.DataFrame(
+        {"arch": archs, "accuracy_percent": rng.uniform(10, 90, 200), "source": "a benchmark"}
+    )
+    device = pd.DataFrame(
+        {
+            "arch": archs,
+            "feasible": np.arange(200) % 10 != 0,
+            "latency_ms": rng.uniform(0.3, 4.3, 200),
+            "energy_mj": rng.uniform(1, 9, 200),
+            "source": "a board",
+        }
+    )
+    device.loc[~device["feasible"], ["latency_ms", "energy_mj"]] = np.nan
+    proxy = pd.DataFrame({"arch": archs, "error": rng.uniform(size=200), "source": "a guess"})
+    objectives = proxy.merge(device, on="arch")
+    histories = {}
+    for name, count in (("nsga2", 90), ("random", 20)):
+        rows_of = rng.permutation(200)[:count]
+        history = objectives.iloc[rows_of][["arch", "error", "latency_ms", "energy_mj"]]
+        history = history.reset_index(drop=True)
+        history.insert(0, "seed", 0)
+        history.insert(1, "evaluation", range(count))
+        history["feasible"] = history["latency_ms"].notna()
+        history.loc[~history["feasible"], "error"] = np.nan
+        history["score"] = np.nan
+        histories[name] = history
+    tables = {"accuracies": accuracy, "metrics": device, "proxy_table": proxy, **histories}
+    for name, table in tables.items():
+        table.to_parquet(tmp_path / name, index=False)
+    return [
+        {
+            **{"device": "board", "task": "pets", "dataset": "pets", "space": "nb201"},
+            **{"proxy": "guess", "proxy_label": "GUESS", "proxy_objective": "error"},
+            **{"search": search, "search_label": search.upper(), "trained_on": ""},
+            **{key: str(tmp_path / key) for key in ("accuracies", "metrics", "proxy_table")},
+            **{"history": str(tmp_path / search), "accuracy_floor_percent": 40},
+        }
+        for search in ("nsga2", "random")
+    ]
+
+
+def texts_of(data) -> np.ndarray:
+    """Return the architectures of the page's columns."""
+    return np.array(TEXTS)[unpacked(data["spaces"]["nb201"]["index"])]
+
+
+def test_fronts_are_exact_and_in_the_order_of_the_pick(rows):
+    data = explorer.explorer_data(rows)
+    for row, run in zip(rows, data["runs"], strict=True):
+        expected = found_front(pd.read_parquet(row["history"]))
+        assert texts_of(data)[unpacked(run["front"])].tolist() == expected["arch"].tolist()
+        np.testing.assert_array_equal(unpacked(run["proxy_values"]), expected["error"])
+        for metric in ("latency_ms", "energy_mj"):
+            np.testing.assert_array_equal(unpacked(run["metric_values"][metric]), expected[metric])
+
+
+def test_columns_hold_the_tables(rows):
+    data = explorer.explorer_data(rows)
+    for file, column, number in (
+        ("accuracies", "accuracy_percent", data["tasks"]["pets"]["accuracy_percent"]),
+        ("metrics", "latency_ms", data["devices"]["board"]["pets"]["metrics"]["latency_ms"]),
+        ("metrics", "energy_mj", data["devices"]["board"]["pets"]["metrics"]["energy_mj"]),
+        ("proxy_table", "error", data["proxies"]["guess"]["of_task"]["pets"]["values"]),
+    ):
+        expected = pd.read_parquet(rows[0][file]).set_index("arch").loc[texts_of(data), column]
+        np.testing.assert_array_equal(
+            unpacked(data["columns"][number]), expected.to_numpy(dtype=np.float32)
+        )
+    genes = unpacked(data["spaces"]["nb201"]["genes"]).reshape(-1, 6)
+    assert [nb201.to_text(row) for row in genes] == texts_of(data).tolist()
+    assert data["tasks"]["pets"]["source"] == "a benchmark"
+    assert data["devices"]["board"]["pets"]["source"] == "a board"
+    assert data["proxies"]["guess"]["of_task"]["pets"]["source"] == "a guess"
+
+
+@pytest.mark.parametrize("metric", ["latency_ms", "energy_mj"])
+def test_true_front_is_over_all_that_run_and_reach_the_floor(rows, metric):
+    data = explorer.explorer_data(rows)
+    table = pd.read_parquet(rows[0]["metrics"]).merge(
+        pd.read_parquet(rows[0]["accuracies"]), on="arch"
+    )
+    table = table[table["feasible"] & (table["accuracy_percent"] >= 40)]
+    expected = []
+    for _, one in table.sort_values(metric).iterrows():
+        if not expected or one["accuracy_percent"] > expected[-1]["accuracy_percent"]:
+            expected.append(one)
+    front = unpacked(data["devices"]["board"]["pets"]["true_fronts"][metric])
+    assert texts_of(data)[front].tolist() == [one["arch"] for one in expected]
+
+
+def test_true_front_may_be_empty(rows):
+    data = explorer.explorer_data([{**row, "accuracy_floor_percent": 99} for row in rows])
+    assert len(unpacked(data["devices"]["board"]["pets"]["true_fronts"]["latency_ms"])) == 0
+
+
+def test_evaluations_are_thinned_evenly_and_counted(rows):
+    data = explorer.explorer_data(rows, most_points=15)
+    for row, run in zip(rows, data["runs"], strict=True):
+        history = pd.read_parquet(row["history"])
+        feasible = history.loc[history["feasible"], "arch"].tolist()
+        drawn = texts_of(data)[unpacked(run["drawn"])].tolist()
+        assert len(set(drawn)) == 15
+        assert (drawn[0], drawn[-1]) == (feasible[0], feasible[-1])
+        positions = [feasible.index(arch) for arch in drawn]
+        gaps = np.diff(positions)
+        assert gaps.max() - gaps.min() <= 1
+        assert run["evaluations"] == len(history)
+        assert run["infeasible"] == (~history["feasible"]).sum() > 0
+
+
+def test_a_column_that_two_tasks_share_is_embedded_once(rows):
+    both = [*rows, *({**row, "task": "again"} for row in rows)]
+    data = explorer.explorer_data(both)
+    assert len(data["columns"]) == len(explorer.explorer_data(rows)["columns"]) == 4
+
+
+def test_a_search_without_a_feasible_evaluation_has_an_empty_front(rows):
+    history = pd.read_parquet(rows[1]["history"])
+    history["feasible"] = False
+    history[["error", "latency_ms", "energy_mj"]] = np.nan
+    history.to_parquet(rows[1]["history"])
+    run = explorer.explorer_data(rows)["runs"][1]
+    assert (len(unpacked(run["front"])), len(unpacked(run["drawn"]))) == (0, 0)
+    assert run["infeasible"] == run["evaluations"] == 20
+
+
+def test_wrong_tables_are_named(rows):
+    with pytest.raises(InputError, match="no search to show"):
+        explorer.explorer_data([])
+    table = pd.read_parquet(rows[0]["accuracies"])
+    table[:-1].to_parquet(rows[0]["accuracies"])
+    with pytest.raises(InputError, match="accuracies: has no architecture"):
+        explorer.explorer_data(rows)
+
+
+def test_no_text_of_the_user_can_end_the_script(rows):
+    nasty = "</script><script>alert(1)</script><!-- {{style}} \u2028 \"quoted\" & 'so'"
+    data = explorer.explorer_data([{**row, "search_label": nasty} for row in rows])
+    made = explorer.html(data, page=TEMPLATE, style="body {}", script="'use strict'")
+    assert made.count("</script>") == 2
+    embedded = re.search(r"<script id=data>(.*?)</script>", made, re.DOTALL)
+    assert embedded is not None
+    assert "<" not in embedded[1]
+    assert json.loads(embedded[1])["searches"]["nsga2"] == nasty
+
+
+def test_template_must_have_every_place():
+    with pytest.raises(InputError, match=r"has places \['data'\]"):
+        explorer.html({}, page="{{data}}", style="", script="")
+
+
+def test_page_is_of_one_piece(rows):
+    parts = {
+        name: (PARTS / file).read_text(encoding="utf-8")
+        for name, file in (("page", "page.html"), ("style", "style.css"), ("script", "explorer.js"))
+    }
+    made = explorer.html(explorer.explorer_data(rows), **parts)
+    assert "{{" not in made.split('<script type="application/json"')[0]
+    assert not re.search(r"(src|href)\s*=\s*[\"'](?!data:)", made)
+    assert not re.search(r"@import|url\((?!#)|fetch\(|XMLHttpRequest|import\(", made)
+    # The policy forbids what was overlooked.
+    assert "default-src 'none'" in made
+    assert "</script" not in parts["script"]
+
+
+def test_equal_tables_give_equal_pages(rows):
+    assert explorer.explorer_data(rows) == explorer.explorer_data(rows)

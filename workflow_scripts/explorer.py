@@ -1,0 +1,29 @@
+"""Make one page of all fronts."""
+
+import time
+from pathlib import Path
+
+from hanas import explorer
+from hanas.files import replacing
+from hanas.jobs import logged, write_facts
+
+with logged(snakemake.log[0]):
+    started = time.monotonic()
+    settings = snakemake.params.cfg
+    parts = {
+        name: Path(snakemake.input[name]).read_text(encoding="utf-8")
+        for name in ("page", "style", "script")
+    }
+    page = explorer.html(explorer.explorer_data(settings["rows"]), **parts)
+    with replacing(snakemake.output.page) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    print(f"{len(page.encode()) / 1e6:.2f} MB")
+    write_facts(
+        snakemake.output.facts,
+        settings=settings,
+        inputs={
+            Path(file).name if Path(file).is_absolute() else file: file
+            for file in map(str, snakemake.input)
+        },
+        started=started,
+    )
