@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -92,6 +93,25 @@ class Browser:
         self._send(
             "POST", "actions", {"actions": [{"type": "pointer", "id": "mouse", "actions": moves}]}
         )
+
+    def click(self, selector: str) -> None:
+        """Scroll to an element and click in its middle."""
+        x, y = self.run(
+            "const found = document.querySelector(arguments[0]);"
+            "found.scrollIntoView({block: 'center'});"
+            "const box = found.getBoundingClientRect();"
+            "return [box.left + box.width / 2, box.top + box.height / 2]",
+            selector,
+        )
+        self.point(x, y, click=True)
+
+    def wait_for(self, selector: str, words: str, *, seconds: float = 5) -> None:
+        """Wait until an element's text has the words."""
+        deadline = time.monotonic() + seconds
+        while words not in self.text(selector):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{selector} is {self.text(selector)!r}, without {words!r}")
+            time.sleep(0.02)
 
     def choose(self, selector: str, value: str) -> None:
         """Choose an option of a select, as a user's choice arrives at the page."""
