@@ -13,17 +13,19 @@ every incoming edge and the node it comes from::
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hanas.errors import InputError
 
-if TYPE_CHECKING:
-    pass
+if TYPE_CHECKING:  # PyTorch is imported only where a network is made
+    from torch import Tensor
+
+    from hanas.networks.cell import CellNetwork
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 NONE, SKIP, CONV_1X1, CONV_3X3, AVG_POOL = range(5)
@@ -158,6 +160,73 @@ def without_dead_edges(genes: np.ndarray, *, zeros_stay_zero: bool = True) -> np
         live[~used[:, target], edge] = NONE
         used[:, source] |= live[:, edge] != NONE
     return live
+
+
+def supernet(classes: int, network: Mapping[str, Any], *, seed: int = 0) -> CellNetwork:
+    """Return the weight-sharing network, which holds all operations on every edge.
+
+    Parameters
+    ----------
+    classes
+        Number of classes.
+    network
+        Settings, see :class:`hanas.networks.cell.NetworkSettings`.
+    seed
+        Of the initial weights; PyTorch's global random state stays as it is.
+
+    Raises
+    ------
+    InputError
+        For a setting that does not exist or cannot be.
+    """
+    return _network([range(len(OPERATIONS))] * len(EDGES), classes, network, seed)
+
+
+def build(
+    genes: Sequence[int] | np.ndarray, classes: int, network: Mapping[str, Any], *, seed: int = 0
+) -> CellNetwork:
+    """Return the stand-alone network of one cell, with weights of its own.
+
+    Its ``forward`` needs the images only. ``network`` and ``seed`` are as for :func:`supernet`,
+    but a network of its own usually has ``batch_norm: running``.
+    """
+    held = [(int(gene),) for gene in _checked(np.asarray(genes)[None])[0]]
+    return _network(held, classes, network, seed)
+
+
+def inherit(
+    weights: Mapping[str, Tensor],
+    genes: Sequence[int] | np.ndarray,
+    classes: int,
+    network: Mapping[str, Any],
+) -> CellNetwork:
+    """Return the stand-alone network of one cell with a copy of a supernet's weights.
+
+    Parameters
+    ----------
+    weights
+        State dict of a supernet of the same ``classes`` and ``network`` settings. In evaluation
+        mode both then give the same logits for the same images, bit for bit.
+    genes, classes, network
+        As for :func:`build`.
+    """
+    alone = build(genes, classes, network)
+    alone.load_state_dict({name: weights[name] for name in alone.state_dict()})
+    return alone
+
+
+def _network(
+    held: Sequence[Sequence[int]], classes: int, network: Mapping[str, Any], seed: int
+) -> CellNetwork:
+    import torch
+
+    from hanas.networks.cell import CellNetwork, NetworkSettings
+    from hanas.settings import from_mapping
+
+    settings = from_mapping(NetworkSettings, network, "network")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return CellNetwork(held, classes, settings)
 
 
 def _cost(
