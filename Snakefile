@@ -20,6 +20,9 @@ if not workflow.config_settings.configfiles:
     configfile: "config.yaml" if Path("config.yaml").exists() else str(REPOSITORY / "config.yaml")
 
 
+report: "resources/captions/study.rst"
+
+
 include: "rules/common.smk"
 include: "rules/datasets.smk"
 include: "rules/spaces.smk"

@@ -33,6 +33,21 @@ def read_study():
         raise WorkflowError(str(error)) from None
 
 
+# The chapters of the report (snakemake --report), in the order it is read.
+CHAPTERS = {
+    "found": "1 What was found",
+    "take": "2 What to take",
+    "fronts": "3 The fronts",
+    "quality": "4 How good that is",
+    "provenance": "5 Where it comes from",
+}
+
+
+def captioned(name):
+    """Return the path of the text that stands beside a result in the report."""
+    return str(REPOSITORY / "resources" / "captions" / f"{name}.rst")
+
+
 STUDY = read_study()
 DATA = Path(os.environ.get("HANAS_DATA") or STUDY["data_folder"])
 

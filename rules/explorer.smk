@@ -80,8 +80,18 @@ rule explorer:
             for part, name in EXPLORER_PARTS.items()
         },
     output:
-        page="results/explorer.html",
-        facts="results/explorer.json",
+        page=report(
+            "results/explorer.html",
+            caption=captioned("explorer"),
+            category=CHAPTERS["fronts"],
+            labels={"what": "all fronts, to explore"},
+        ),
+        facts=report(
+            "results/explorer.json",
+            caption=captioned("facts"),
+            category=CHAPTERS["provenance"],
+            labels={"of": "explorer", "device": "all"},
+        ),
     log:
         "logs/explorer.log",
     params:

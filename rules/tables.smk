@@ -64,10 +64,20 @@ rule table:
     input:
         table_files,
     output:
-        csv="results/tables/{device}.csv",
+        csv=report(
+            "results/tables/{device}.csv",
+            caption=captioned("table"),
+            category=CHAPTERS["found"],
+            labels={"device": "{device}", "what": "all methods"},
+        ),
         md="results/tables/{device}.md",
         tex="results/tables/{device}.tex",
-        facts="results/tables/{device}.json",
+        facts=report(
+            "results/tables/{device}.json",
+            caption=captioned("facts"),
+            category=CHAPTERS["provenance"],
+            labels={"of": "table", "device": "{device}"},
+        ),
     log:
         "logs/table/{device}.log",
     params:
