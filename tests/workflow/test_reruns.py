@@ -45,7 +45,14 @@ EDITS = {
         _set(
             "supernets", "gdas_toy", "training", {"epochs": 2, "batch_size": 8, "crop_padding": 1}
         ),
-        {"train_supernet": 1, "proxy_table": 1, "search": 4, "table": 2, "retrain": 1},
+        {
+            "train_supernet": 1,
+            "proxy_table": 1,
+            "search": 4,
+            "explorer": 1,
+            "table": 2,
+            "retrain": 1,
+        },
     ),
     "seed of a supernet that is only a row": (
         _set("supernets", "darts_toy", "seed", 1),
@@ -53,31 +60,34 @@ EDITS = {
     ),
     "images of the proxy": (
         _set("proxies", "gdas_toy", "images", 32),
-        {"proxy_table": 1, "search": 4, "table": 2, "retrain": 1},
+        {"proxy_table": 1, "search": 4, "explorer": 1, "table": 2, "retrain": 1},
     ),
     "what the search minimises": (
         _set("proxies", "gdas_toy", "objective", "cross_entropy"),
-        {"search": 4, "table": 2, "retrain": 1},
+        {"search": 4, "explorer": 1, "table": 2, "retrain": 1},
     ),
     "workers of the proxy": (_set("proxies", "gdas_toy", "threads", 1), {}),
     "one device": (
         _set("devices", "edgetpu", "device", "pixel3"),
-        {"device_table": 1, "search": 4, "table": 1},
+        {"device_table": 1, "search": 4, "explorer": 1, "table": 1},
     ),
     "objectives of one device": (
         _set("devices", "edgegpu", "objectives", ["latency_ms"]),
-        {"search": 4, "table": 1, "retrain": 1},
+        {"search": 4, "explorer": 1, "table": 1, "retrain": 1},
     ),
     "population of a searcher": (
         _sequence(
             _set("searches", "nsga2", "population", 11), _set("searches", "nsga2", "random", 2)
         ),
-        {"search": 4, "table": 2, "retrain": 1},
+        {"search": 4, "explorer": 1, "table": 2, "retrain": 1},
     ),
-    "one more seed": (_set("searches", "random", "seeds", 3), {"search": 4, "table": 2}),
+    "one more seed": (
+        _set("searches", "random", "seeds", 3),
+        {"search": 4, "explorer": 1, "table": 2},
+    ),
     "source of true accuracy": (
         _set("benchmarks", "nb201", "toy", "dataset", "cifar100"),
-        {"accuracy_table": 1, "table": 2, "retrain": 1},
+        {"accuracy_table": 1, "explorer": 1, "table": 2, "retrain": 1},
     ),
     "representative": (
         _set("tables", {"representative": "lowest_error"}),
@@ -91,6 +101,7 @@ EDITS = {
             "train_supernet": 2,
             "proxy_table": 1,
             "search": 4,
+            "explorer": 1,
             "table": 2,
             "retrain": 1,
         },
@@ -101,7 +112,7 @@ EDITS = {
     ),
     "a new device": (
         _set("devices", "fpga", {"kind": "surrogate", "device": "fpga", "dataset": "cifar10"}),
-        {"device_table": 1, "search": 4, "table": 1},
+        {"device_table": 1, "search": 4, "explorer": 1, "table": 1},
     ),
 }
 
