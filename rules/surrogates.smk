@@ -26,6 +26,7 @@ rule fit_surrogates:
     output:
         models="results/surrogates/{space}.npz",
         quality="results/surrogates/{space}.csv",
+        facts="results/surrogates/{space}.json",
     log:
         "logs/fit_surrogates/{space}.log",
     params:

@@ -1,0 +1,109 @@
+"""What a surrogate model sees of a NAS-Bench-201 cell."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hanas.spaces.nb201 import (
+    AVG_POOL,
+    CONV_1X1,
+    CONV_3X3,
+    EDGES,
+    N_NODES,
+    NONE,
+    OPERATIONS,
+    SKIP,
+    without_dead_edges,
+)
+
+#: The edges of each path from the input to the output.
+PATHS = ((3,), (0, 4), (1, 5), (0, 2, 5))
+
+
+def counts(genes: np.ndarray) -> np.ndarray:
+    """Return a one and the numbers of skips, 1x1, 3x3 convolutions and poolings; float64 (N, 5).
+
+    The number of absent edges is left out: it follows from the others.
+
+    >>> counts(np.array([[0, 1, 2, 3, 3, 4]]))
+    array([[1., 1., 1., 2., 1.]])
+    """
+    of_operations = [(genes == o).sum(axis=1) for o in (SKIP, CONV_1X1, CONV_3X3, AVG_POOL)]
+    return np.stack([np.ones(len(genes)), *of_operations], axis=1)
+
+
+def live_edges(genes: np.ndarray) -> np.ndarray:
+    """Return the features of what a cell computes, float64 (N, 62).
+
+    The operation of each live edge, and what the paths from input to output consist of. Cells
+    that differ in dead edges only have the same features, so an accuracy is predicted the same.
+
+    Parameters
+    ----------
+    genes
+        int (N, 6).
+    """
+    live = without_dead_edges(genes)
+    return np.hstack([_one_hot(live), _paths(live)])
+
+
+def all_edges(genes: np.ndarray) -> np.ndarray:
+    """Return the features of what a device may have to run, float64 (N, 110).
+
+    Those of :func:`live_edges`, the operation of each edge, dead or not (a device may spend time
+    on it), and which edges carry zeros or lead nowhere (a compiler may fold them away).
+
+    Parameters
+    ----------
+    genes
+        int (N, 6).
+    """
+    return np.hstack([live_edges(genes), _one_hot(genes), _edge_states(genes)])
+
+
+def _one_hot(genes: np.ndarray) -> np.ndarray:
+    return np.eye(len(OPERATIONS))[genes].reshape(len(genes), -1)
+
+
+def _paths(live: np.ndarray) -> np.ndarray:
+    """Return for each path whether it is open and its operations; and extremes over the paths."""
+    columns = []
+    convolutions, convolutions_3x3, poolings = [], [], []
+    for path in PATHS:
+        on_path = live[:, path]  # (N, edges of the path)
+        is_open = (on_path != NONE).all(axis=1)
+        columns.append(is_open)
+        for operation in (SKIP, CONV_1X1, CONV_3X3, AVG_POOL):
+            columns.append((on_path == operation).sum(axis=1) * is_open / len(path))
+        columns.append((on_path == SKIP).all(axis=1))
+        convolution = np.isin(on_path, (CONV_1X1, CONV_3X3))
+        columns.append(is_open & convolution.any(axis=1))
+        convolutions.append(np.where(is_open, convolution.sum(axis=1), -1))
+        convolutions_3x3.append(np.where(is_open, (on_path == CONV_3X3).sum(axis=1), -1))
+        poolings.append(np.where(is_open, (on_path == AVG_POOL).sum(axis=1), len(PATHS[-1])))
+    longest = len(PATHS[-1])
+    columns.append(np.max(convolutions, axis=0) / longest)
+    columns.append(np.max(convolutions_3x3, axis=0) / longest)
+    columns.append(np.min(poolings, axis=0) / longest)
+    columns.append((np.array(convolutions) >= 0).sum(axis=0) / len(PATHS))  # open paths
+    return np.stack(columns, axis=1).astype(np.float64)
+
+
+def _edge_states(genes: np.ndarray) -> np.ndarray:
+    """Return which edges start at a zero node or lead nowhere, and which nodes are in use."""
+    carries = np.zeros((len(genes), N_NODES), dtype=bool)
+    carries[:, 0] = True
+    of_zeros = np.zeros(genes.shape, dtype=bool)
+    for edge, (target, source) in enumerate(EDGES):
+        present = genes[:, edge] != NONE
+        of_zeros[:, edge] = present & ~carries[:, source]
+        carries[:, target] |= present & carries[:, source]
+    used = np.zeros((len(genes), N_NODES), dtype=bool)
+    used[:, -1] = True
+    unused = np.zeros(genes.shape, dtype=bool)
+    for edge in reversed(range(len(EDGES))):
+        target, source = EDGES[edge]
+        present = genes[:, edge] != NONE
+        unused[:, edge] = present & ~used[:, target]
+        used[:, source] |= present & used[:, target]
+    return np.hstack([of_zeros, unused, carries[:, 1:], used[:, :-1]]).astype(np.float64)
