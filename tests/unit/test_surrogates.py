@@ -156,8 +156,9 @@ def test_the_quality_file_is_that_of_the_shipped_models(shipped, held_out, true)
             "worst_relative_error": error.max(),
             "r2": 1 - np.square(predicted - values).sum() / np.square(values - values.mean()).sum(),
         }
-        if row["kind"] == "perceptrons":  # the file takes ties but for the last bit for ties
-            assert row["kendall_tau"] == pytest.approx(tau(values, predicted), abs=2e-4)
+        if row["kind"] == "perceptrons":
+            # Means over seeds that are equal may differ in the last bit; the file takes them so.
+            expected["kendall_tau"] = tau(np.round(values, 8), predicted)
         for column, number in expected.items():
             assert row[column] == pytest.approx(number, rel=1e-5, abs=1e-9), (name, column)
     c10 = named[named["metric"] == "accuracy_percent"].set_index("dataset").loc["cifar10"]
