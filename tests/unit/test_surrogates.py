@@ -157,8 +157,8 @@ def test_the_quality_file_is_that_of_the_shipped_models(shipped, held_out, true)
             "r2": 1 - np.square(predicted - values).sum() / np.square(values - values.mean()).sum(),
         }
         if row["kind"] == "perceptrons":
-            # Means over seeds that are equal may differ in the last bit; the file takes them so.
-            expected["kendall_tau"] = tau(np.round(values, 8), predicted)
+            # Accuracies that are equal but for the last digits: ties in the file, not for scipy.
+            assert row["kendall_tau"] == pytest.approx(tau(values, predicted), abs=5e-4)
         for column, number in expected.items():
             assert row[column] == pytest.approx(number, rel=1e-5, abs=1e-9), (name, column)
     c10 = named[named["metric"] == "accuracy_percent"].set_index("dataset").loc["cifar10"]
