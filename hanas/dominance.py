@@ -36,7 +36,7 @@ def as_points(points: ArrayLike, name: str = "points") -> np.ndarray:
     return array
 
 
-def non_dominated(points: ArrayLike) -> np.ndarray:
+def non_dominated(points: ArrayLike, *, copies: bool = True) -> np.ndarray:
     """Return which points no other point dominates.
 
     Equal points stay together: all copies of a non-dominated point are marked. O(n log n) for up
@@ -47,6 +47,8 @@ def non_dominated(points: ArrayLike) -> np.ndarray:
     ----------
     points
         float (N, M), minimised.
+    copies
+        False marks only the first of equal points, one architecture for each point of the front.
 
     Returns
     -------
@@ -57,12 +59,19 @@ def non_dominated(points: ArrayLike) -> np.ndarray:
     --------
     >>> non_dominated([[1, 4], [2, 2], [3, 3], [2, 2]])
     array([ True,  True, False,  True])
+    >>> non_dominated([[1, 4], [2, 2], [3, 3], [2, 2]], copies=False)
+    array([ True,  True, False, False])
     """
     points = as_points(points)
     if len(points) == 0:
         return np.zeros(0, dtype=bool)
-    distinct, inverse = np.unique(points, axis=0, return_inverse=True)
-    return _front_of_sorted(distinct)[inverse.reshape(-1)]
+    distinct, first, inverse = np.unique(points, axis=0, return_index=True, return_inverse=True)
+    front = _front_of_sorted(distinct)
+    if copies:
+        return front[inverse.reshape(-1)]
+    mask = np.zeros(len(points), dtype=bool)
+    mask[first[front]] = True
+    return mask
 
 
 def ranks(points: ArrayLike) -> np.ndarray:

@@ -2,6 +2,12 @@
 
 The measure is the normalised hypervolume (nHV) of the *true* objectives of the architectures that
 make up a front in the eyes of whoever chose it. Objective 0 is the error.
+
+Where several architectures look exactly the same to whoever chose, the first of them stands for
+all, in the order of the rows. Taking all would credit a coarse proxy with a choice that only the
+truth could make: to the number of parameters and a latency that is linear in operation counts,
+thousands of cells of NAS-Bench-201 look equally optimal, and the best of them make up nearly the
+true front.
 """
 
 from __future__ import annotations
@@ -15,6 +21,9 @@ from numpy.typing import ArrayLike
 from hanas.dominance import as_points, non_dominated
 from hanas.errors import InputError
 from hanas.hypervolume import normalised_hypervolume
+
+#: Room for 1 - (1 - x) not being x in floats, where an accuracy is held against a floor.
+FLOOR_TOLERANCE = 1e-12
 
 
 @dataclass(frozen=True)
@@ -72,6 +81,7 @@ def front_quality(
     reference_front: ArrayLike,
     *,
     accuracy_floor: float = 0.0,
+    copies: bool = False,
 ) -> float:
     """Return the nHV of the front that ``chosen_by`` picks, rescored with the true objectives.
 
@@ -85,12 +95,14 @@ def front_quality(
         float (K, M'): from :func:`true_front`.
     accuracy_floor
         Fraction; chosen architectures truly below it do not count.
+    copies
+        True takes all architectures that look the same instead of the first.
     """
     chosen_by = as_points(chosen_by, "chosen_by")
     points = as_points(true_objectives, "true objectives")
     if len(chosen_by) != len(points):
         raise InputError(f"chosen_by: {len(chosen_by)} rows for {len(points)} architectures")
-    chosen = non_dominated(chosen_by) & _reaches(points, accuracy_floor)
+    chosen = non_dominated(chosen_by, copies=copies) & _reaches(points, accuracy_floor)
     return normalised_hypervolume(points[chosen], reference_front)
 
 
@@ -100,6 +112,7 @@ def error_budget(
     evaluated: ArrayLike,
     *,
     accuracy_floor: float = 0.0,
+    copies: bool = False,
 ) -> ErrorBudget:
     """Split the loss of a search into its parts.
 
@@ -116,6 +129,8 @@ def error_budget(
         int (K,): rows of the architectures that the search evaluated.
     accuracy_floor
         Fraction; see :func:`true_front`.
+    copies
+        See :func:`front_quality`.
 
     Raises
     ------
@@ -140,14 +155,18 @@ def error_budget(
         searched = as_points(objectives, name)
         before, quality = (
             quality,
-            front_quality(searched, points, reference, accuracy_floor=accuracy_floor),
+            front_quality(
+                searched, points, reference, accuracy_floor=accuracy_floor, copies=copies
+            ),
         )
         losses[name] = before - quality
-    found = front_quality(searched[rows], points[rows], reference, accuracy_floor=accuracy_floor)
+    found = front_quality(
+        searched[rows], points[rows], reference, accuracy_floor=accuracy_floor, copies=copies
+    )
     losses["searching"] = quality - found
     return ErrorBudget(ceiling=quality, found=found, losses=losses)
 
 
 def _reaches(points: np.ndarray, accuracy_floor: float) -> np.ndarray:
-    # The same comparison for every caller, with room for 1 - (1 - x) not being x in floats.
-    return points[:, 0] <= 1 - accuracy_floor + 1e-12
+    # The same comparison for every caller.
+    return points[:, 0] <= 1 - accuracy_floor + FLOOR_TOLERANCE

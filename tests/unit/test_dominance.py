@@ -61,6 +61,13 @@ def test_front_agrees_with_moocore(points):
 
 @settings(deadline=None)  # a busy machine is no error
 @given(grids)
+def test_front_without_copies_agrees_with_moocore(points):
+    expected = moocore.is_nondominated(points, keep_weakly=False)  # keeps the first of equals
+    assert non_dominated(points, copies=False).tolist() == expected.tolist()
+
+
+@settings(deadline=None)  # a busy machine is no error
+@given(grids)
 def test_ranks_are_the_peeled_fronts(points):
     left, rank, expected = np.arange(len(points)), 0, np.empty(len(points), dtype=int)
     while len(left):
