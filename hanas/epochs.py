@@ -1,0 +1,194 @@
+"""The training loop that every kind of training shares: epochs of steps, resumable anywhere."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from hanas.checkpoints import Log, load_checkpoint, save_checkpoint
+from hanas.errors import InputError
+
+SECONDS_BETWEEN_CHECKPOINTS = 60.0
+
+
+class StepResult(NamedTuple):
+    """What one step measured on its batch, without a graph and without waiting for a GPU."""
+
+    loss: Tensor  # mean cross-entropy, ()
+    correct: Tensor  # number of images classified correctly, ()
+    images: int
+
+
+class Stateful(Protocol):
+    """Anything whose state can be taken and put back, such as a network or an optimizer."""
+
+    def state_dict(self) -> dict[str, Any]: ...  # noqa: D102
+    def load_state_dict(self, state_dict: Any) -> Any: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A training, as the loop sees it.
+
+    Parameters
+    ----------
+    epochs, steps
+        Number of epochs, and of steps in each.
+    begin_epoch
+        Called with the epoch (from 0); returns the function that makes one step, called with the
+        number of the step in the epoch. What they draw at random may depend on these numbers and
+        not on earlier calls, because a resumed training does not make them.
+    end_epoch
+        Called with the epoch; returns further columns for its row of the history.
+    state
+        All that changes while training.
+    """
+
+    epochs: int
+    steps: int
+    begin_epoch: Callable[[int], Callable[[int], StepResult]]
+    end_epoch: Callable[[int], Mapping[str, float]]
+    state: Mapping[str, Stateful]
+
+
+def run(
+    loop: Loop, *, checkpoint: Path | None, belongs_to: str, log: Log
+) -> list[dict[str, float]]:
+    """Train, and return a row for each epoch.
+
+    The state is saved to ``checkpoint`` after each epoch and about once a minute within one; from
+    there a later call with the same ``belongs_to`` goes on, to the same bits. The caller deletes
+    the file when its results are written.
+
+    Returns
+    -------
+    list of dict
+        ``epoch`` (from 1), ``train_loss``, ``train_accuracy`` (fraction), the columns of
+        ``end_epoch``, and ``seconds`` so far, in all runs of this training.
+
+    Raises
+    ------
+    InputError
+        If the loss is no longer a finite number.
+    """
+    rows: list[dict[str, float]] = []
+    first_epoch, first_step, sums, seconds = 0, 0, [0.0, 0.0, 0.0], 0.0
+    saved = load_checkpoint(checkpoint, belongs_to=belongs_to, log=log) if checkpoint else None
+    if saved is not None:
+        first_epoch, first_step, sums = saved["epoch"], saved["step"], saved["sums"]
+        rows, seconds = saved["rows"], saved["seconds"]
+        for name, part in loop.state.items():
+            part.load_state_dict(saved["parts"][name])
+        log(f"going on from {checkpoint}: epoch {first_epoch + 1}, step {first_step + 1}")
+    clock = _Clock(seconds, (loop.epochs - first_epoch) * loop.steps - first_step)
+
+    def save(epoch: int, step: int, sums: list[float]) -> None:
+        if checkpoint is not None:
+            parts = {name: part.state_dict() for name, part in loop.state.items()}
+            progress = {"epoch": epoch, "step": step, "sums": sums, "rows": rows}
+            state = {**progress, "seconds": clock.seconds(), "parts": parts}
+            save_checkpoint(checkpoint, state, belongs_to=belongs_to)
+            clock.saved()
+
+    for epoch in range(first_epoch, loop.epochs):
+        total = _Sums(sums)
+        step_of = loop.begin_epoch(epoch)
+        for step in range(first_step, loop.steps):
+            total.add(step_of(step))
+            clock.steps += 1
+            if clock.since_saved() > SECONDS_BETWEEN_CHECKPOINTS and step + 1 < loop.steps:
+                save(epoch, step + 1, _finite(total.values(), epoch))
+        loss, correct, images = _finite(total.values(), epoch)
+        rows.append(
+            {
+                "epoch": epoch + 1,
+                "train_loss": loss / images,
+                "train_accuracy": correct / images,
+                **loop.end_epoch(epoch),
+                "seconds": clock.seconds(),
+            }
+        )
+        first_step, sums = 0, [0.0, 0.0, 0.0]
+        log(_line(rows[-1], loop.epochs, clock))
+        save(epoch + 1, 0, sums)
+    return rows
+
+
+class _Sums:
+    """Sums over the steps of an epoch; they stay on the device until they are asked for."""
+
+    def __init__(self, start: list[float]) -> None:
+        self._start, self._loss, self._correct, self._images = start, [], [], 0
+
+    def add(self, result: StepResult) -> None:
+        self._loss.append(result.loss.double() * result.images)
+        self._correct.append(result.correct)
+        self._images += result.images
+
+    def values(self) -> list[float]:
+        """Return loss times images, correct images, images."""
+        loss, correct, images = self._start
+        # One at a time, in order: the same bits wherever a training was interrupted.
+        for value in torch.stack(self._loss).tolist() if self._loss else []:
+            loss += value
+        correct += sum(torch.stack(self._correct).tolist()) if self._correct else 0
+        return [loss, float(correct), images + float(self._images)]
+
+
+class _Clock:
+    def __init__(self, seconds_before: float, steps_left: int) -> None:
+        self._before, self._all_steps, self.steps = seconds_before, steps_left, 0
+        self._started = self._saved = time.monotonic()
+
+    def seconds(self) -> float:
+        return self._before + time.monotonic() - self._started
+
+    def saved(self) -> None:
+        self._saved = time.monotonic()
+
+    def since_saved(self) -> float:
+        return time.monotonic() - self._saved
+
+    def seconds_left(self) -> float:
+        elapsed = time.monotonic() - self._started
+        return elapsed / max(self.steps, 1) * (self._all_steps - self.steps)
+
+
+def _finite(sums: list[float], epoch: int) -> list[float]:
+    if not math.isfinite(sums[0]):
+        raise InputError(
+            f"the training loss is no longer a finite number in epoch {epoch + 1}; lower "
+            "training.learning_rate or training.gradient_clip (0 is no limit)"
+        )
+    return sums
+
+
+def _line(row: Mapping[str, float], epochs: int, clock: _Clock) -> str:
+    parts = [f"epoch {row['epoch']}/{epochs}"]
+    for kind in ("train", "validation"):
+        if f"{kind}_loss" in row:
+            loss, accuracy = row[f"{kind}_loss"], row[f"{kind}_accuracy"]
+            parts.append(f"{kind} loss {loss:.4f}, accuracy {100 * accuracy:.2f} %")
+    left = duration(clock.seconds_left())
+    return "; ".join([*parts, f"{duration(clock.seconds())}, {left} left"])
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time in words.
+
+    >>> duration(7.25), duration(125), duration(7300)
+    ('7.2 s', '2 min 5 s', '2 h 1 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"

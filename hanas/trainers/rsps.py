@@ -1,0 +1,64 @@
+"""Random search with parameter sharing: every step trains one cell drawn at random.
+
+References: L. Li and A. Talwalkar, "Random Search and Reproducibility for Neural Architecture
+Search", UAI 2019; Z. Guo et al., "Single Path One-Shot Neural Architecture Search with Uniform
+Sampling", ECCV 2020.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hanas.batches import Batch
+from hanas.checkpoints import Log
+from hanas.epochs import StepResult
+from hanas.trainers._run import Run
+
+#: Architecture weights begin equal, and stay as they are.
+ALPHA_SCALE = 0.0
+
+
+def begin_epoch(run: Run, epoch: int) -> Callable[[int, Batch], StepResult]:
+    """Draw the cells of all steps; a step trains the weights of its cell."""
+    genes = sample_genes(run.alphas, run.steps, run.random("genes", epoch)).tolist()
+
+    def step(number: int, batch: Batch) -> StepResult:
+        return run.weight_stepper.step(batch, lambda images: run.network(images, genes[number]))
+
+    return step
+
+
+def sample_genes(alphas: Tensor, count: int, random: torch.Generator) -> Tensor:
+    """Draw cells, int64 (count, genes), where each operation has probability softmax(alphas)."""
+    probabilities = alphas.detach().cpu().softmax(dim=1)
+    return torch.multinomial(probabilities, count, replacement=True, generator=random).T
+
+
+def validation_forward(run: Run, epoch: int) -> Callable[[Tensor], Tensor]:
+    """Judge the network by a new random cell for each batch."""
+    random = run.random("validation genes", epoch)
+    return lambda images: run.network(images, sample_genes(run.alphas, 1, random)[0])
+
+
+def columns(run: Run, epoch: int) -> Mapping[str, float]:
+    """Add nothing to the history."""
+    return {}
+
+
+def found(run: Run, log: Log) -> tuple[np.ndarray, str]:
+    """Return the best of some cells drawn uniformly: lowest error, then lowest cross-entropy."""
+    random = run.random("candidates")
+    count = run.settings.candidates
+    candidates = sample_genes(torch.zeros_like(run.alphas), count, random).numpy()
+    scores = []
+    for genes in candidates:
+        cross_entropy, error = run.judge_cell(genes)
+        scores.append((error, cross_entropy))
+    images = len(run.candidate_images)
+    how = f"lowest error of {count} random cells on {images} validation images"
+    log(how)
+    return candidates[min(range(count), key=scores.__getitem__)], how
