@@ -71,6 +71,12 @@ def write_parquet(frame: pd.DataFrame, path: str | Path) -> None:
         frame.to_parquet(temporary, index=False, compression="zstd")
 
 
+def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
+    """Write a table as CSV, atomically, with all digits of its numbers."""
+    with replacing(path) as temporary:
+        frame.to_csv(temporary, index=False, lineterminator="\n")
+
+
 def read_parquet(path: str | Path, columns: list[str] | None = None) -> pd.DataFrame:
     """Read a Parquet file; a damaged one raises :class:`~hanas.errors.InputError`."""
     import pandas as pd
