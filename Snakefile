@@ -35,6 +35,7 @@ include: "rules/searches.smk"
 include: "rules/tables.smk"
 include: "rules/retraining.smk"
 include: "rules/explorer.smk"
+include: "rules/evaluations.smk"
 
 
 rule all:
@@ -47,3 +48,4 @@ rule all:
         ),
         expand("results/surrogates/{space}.npz", space=STUDY["surrogates"]),
         EXPLORER,
+        JUDGEMENTS,

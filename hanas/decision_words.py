@@ -112,7 +112,8 @@ def _next_percent(front: pd.DataFrame, knee: pd.Series, metrics: Sequence[str]) 
         return "No network of this front is more accurate than the knee by 1 %."
     costs = [f"{knee[f'next_percent_{metric}']:+.4g} {UNITS[metric]}" for metric in metrics]
     target = front[(front["arch"] == knee["next_percent_arch"]).to_numpy()].iloc[0]
-    return f"From the knee, the next 1 % of true accuracy costs {' and '.join(costs)}: {_cell(target)}."
+    said = " and ".join(costs)
+    return f"From the knee, the next 1 % of true accuracy costs {said}: {_cell(target)}."
 
 
 def round_limits(lowest: float, highest: float, count: int = 6) -> list[float]:

@@ -85,3 +85,16 @@ def read_parquet(path: str | Path, columns: list[str] | None = None) -> pd.DataF
         return pd.read_parquet(path, columns=columns)
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{path}: not readable as Parquet: {one_line(error)}") from error
+
+
+def read_csv(path: str | Path) -> pd.DataFrame:
+    """Read a table of results; a damaged one raises :class:`~hanas.errors.InputError`.
+
+    Only an empty cell is no value: words such as ``none`` are names here.
+    """
+    import pandas as pd
+
+    try:
+        return pd.read_csv(path, keep_default_na=False, na_values=[""])
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not readable as CSV: {one_line(error)}") from error

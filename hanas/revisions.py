@@ -21,5 +21,6 @@ REVISIONS = {
     "devices_compared": 1,
     "decisions": 1,
     "comparison": 1,
+    "all_tables": 1,
     "explorer": 1,
 }

@@ -228,6 +228,8 @@ def _consistency_problems(study: Mapping[str, Any]) -> Iterator[str]:
                 )
             if search["parents"] > search["population"]:
                 yield f"searches.{name}.parents is {search['parents']}; expected at most population"
+    if "all" in study["devices"]:
+        yield "devices.all: results/tables/all.csv holds all devices; give it another name"
     for name, device in study["devices"].items():
         if device["kind"] != "table":
             continue

@@ -1,0 +1,211 @@
+"""The command ``hanas``: what to take, from results that the workflow has computed.
+
+``hanas pick --device edgegpu --dataset cifar10 --max-latency-ms 4``
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hanas import __version__
+from hanas.errors import InputError
+
+if TYPE_CHECKING:  # imported late, so that --help is quick
+    import pandas as pd
+
+_LIMITS = {"max_latency_ms": "latency_ms", "max_energy_mj": "energy_mj"}
+_UNITS = {"latency_ms": "ms", "energy_mj": "mJ"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status: 0, or 1 with a message on standard error.
+
+    Wrong usage (an option that does not exist, a limit that is no number) ends with status 2.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        picked = pick(
+            options.results,
+            device=options.device,
+            dataset=options.dataset,
+            proxy=options.proxy,
+            search=options.search,
+            limits={
+                metric: getattr(options, option)
+                for option, metric in _LIMITS.items()
+                if getattr(options, option) is not None
+            },
+        )
+    except InputError as error:
+        print(f"hanas: {error}", file=sys.stderr)
+        return 1
+    if options.json:
+        print(json.dumps(picked, indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        print(_in_words(picked))
+    return 0
+
+
+def pick(
+    results: Path,
+    *,
+    device: str,
+    dataset: str,
+    proxy: str | None = None,
+    search: str | None = None,
+    limits: dict[str, float],
+) -> dict[str, Any]:
+    """Return the architecture to take from a found front, with its numbers and their sources.
+
+    It is the one that the proxy likes best of those within the limits (:mod:`hanas.picks`).
+
+    Parameters
+    ----------
+    results
+        The folder ``results`` of a study.
+    device, dataset
+        Their names in the study; instead of the data set, the name of a task.
+    proxy, search
+        Which front; where not given, the first proxy of the task and its NSGA-II search.
+    limits
+        The most that ``latency_ms`` and ``energy_mj`` may be.
+
+    Raises
+    ------
+    InputError
+        If a name is unknown, a limit is not above 0, the results are not there, or no
+        architecture of the front keeps within the limits.
+    """
+    from hanas import picks
+
+    for metric, limit in limits.items():
+        if not (math.isfinite(limit) and limit > 0):
+            raise InputError(f"a limit of {limit:g} {_UNITS[metric]} cannot be; give one above 0")
+    table = _decisions(results, device)
+    tasks = _known(table[(table["dataset"] == dataset) | (table["task"] == dataset)]["task"])
+    if not tasks:
+        known = ", ".join(_known(table["dataset"], table["task"]))
+        raise InputError(f"no results for {dataset} on {device}; there are: {known}")
+    if len(tasks) > 1:
+        raise InputError(f"{dataset} is that of several tasks; give one: {', '.join(tasks)}")
+    front = table[table["task"] == tasks[0]]
+    for column, wanted in (("proxy", proxy), ("search", search)):
+        known = _known(front[column])
+        if wanted is not None and wanted not in known:
+            raise InputError(
+                f"no {column} {wanted} for {tasks[0]} on {device}; there are: {', '.join(known)}"
+            )
+        front = front[front[column] == (known[0] if wanted is None else wanted)]
+    front = front.dropna(axis="columns", how="all").reset_index(drop=True)
+    for metric in limits:
+        if metric not in front:
+            raise InputError(f"{device} has no {metric} to limit")
+    position = picks.pick(front, limits)
+    if position is None:
+        nearest = "; ".join(
+            f"the least on its front is {front[metric].min():.4g} {_UNITS[metric]}"
+            for metric in limits
+        )
+        said = " and ".join(f"{limit:g} {_UNITS[metric]}" for metric, limit in limits.items())
+        raise InputError(f"nothing keeps within {said} on {device} for {tasks[0]}: {nearest}")
+    return _picked(front.iloc[position], limits)
+
+
+def _picked(row: pd.Series, limits: dict[str, float]) -> dict[str, Any]:
+    metrics = {metric: float(row[metric]) for metric in _UNITS if metric in row}
+    names = ("device", "task", "dataset", "proxy", "search", "method", "space")
+    sources = ("accuracy_source", "metrics_source", "proxy_source")
+    return {
+        **{name: str(row[name]) for name in names},
+        "seed": int(row["seed"]),
+        "limits": limits,
+        "arch": str(row["arch"]),
+        "index": int(row["index"]),
+        "accuracy_percent": float(row["accuracy_percent"]),
+        **metrics,
+        "proxy_objective": str(row["proxy_objective"]),
+        "proxy_value": float(row["proxy_value"]),
+        "accuracy_floor_percent": float(row["accuracy_floor_percent"]),
+        **{name: str(row[name]) for name in sources},
+    }
+
+
+def _in_words(picked: dict[str, Any]) -> str:
+    lines = [
+        f"{picked['arch']}",
+        f"  {picked['space']} index  {picked['index']}",
+        f"  true accuracy  {picked['accuracy_percent']:.2f} %  ({picked['accuracy_source']})",
+    ]
+    for metric, unit in _UNITS.items():
+        if metric in picked:
+            word = metric.split("_")[0]
+            lines.append(f"  {word:<13}  {picked[metric]:.4g} {unit}  ({picked['metrics_source']})")
+    lines.append(
+        f"  chosen by      {picked['method']}, {picked['proxy_objective']} "
+        f"{picked['proxy_value']:.4g}  ({picked['proxy_source']})"
+    )
+    if picked["accuracy_percent"] < picked["accuracy_floor_percent"] - 1e-9:
+        lines.append(
+            f"  Beware: below the accuracy floor of {picked['dataset']}, "
+            f"{picked['accuracy_floor_percent']:g} %: nothing within the limits that the proxy "
+            "likes is of use."
+        )
+    return "\n".join(lines)
+
+
+def _decisions(results: Path, device: str) -> pd.DataFrame:
+    from hanas.files import read_csv
+
+    folder = results / "decisions"
+    path = folder / f"{device}.csv"
+    if not path.is_file():
+        known = sorted(file.stem for file in folder.glob("*.csv"))
+        there = f"there are those of: {', '.join(known)}" if known else "there are none yet"
+        raise InputError(
+            f"{path} is not there ({there}). If {device} is a device of your study, make it, in "
+            f"the study's folder, with: snakemake --cores 2 results/decisions/{device}.csv"
+        )
+    table = read_csv(path)
+    needed = {"task", "dataset", "proxy", "search", "arch", "index", "accuracy_percent"}
+    if not needed <= set(table) or table.empty:
+        raise InputError(f"{path} is no decision table; delete it and make it anew")
+    return table
+
+
+def _known(*columns: pd.Series) -> list[str]:
+    return list(dict.fromkeys(str(value) for column in columns for value in column))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="hanas", description="Hardware-aware neural architecture search: what to take."
+    )
+    parser.add_argument("--version", action="version", version=f"hanas {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    words = "the architecture to take under limits, from a front that the workflow has found"
+    one = commands.add_parser("pick", help=words, description=f"Print {words}.")
+    one.add_argument("--device", required=True, help="a device of the study")
+    one.add_argument("--dataset", required=True, help="a data set, or a task, of the study")
+    one.add_argument("--max-latency-ms", type=float, metavar="MS", help="the most latency")
+    one.add_argument("--max-energy-mj", type=float, metavar="MJ", help="the most energy")
+    one.add_argument("--proxy", help="whose ranking; the task's first where not given")
+    one.add_argument("--search", help="which search; NSGA-II where not given")
+    one.add_argument(
+        "--results",
+        type=Path,
+        default=Path("results"),
+        metavar="DIR",
+        help="the study's results (default: results)",
+    )
+    one.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

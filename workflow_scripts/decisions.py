@@ -1,0 +1,23 @@
+"""Lay out the fronts of one device to choose from, as a table and in plain words."""
+
+import time
+from pathlib import Path
+
+from hanas.decision_words import in_words
+from hanas.decisions import decision_table
+from hanas.files import write_csv
+from hanas.jobs import logged, write_facts
+
+with logged(snakemake.log[0]):
+    started = time.monotonic()
+    settings = snakemake.params.cfg
+    table = decision_table(settings["rows"])
+    write_csv(table, snakemake.output.csv)
+    words = in_words(table, searches=settings["in_words"])
+    Path(snakemake.output.md).write_text(words, encoding="utf-8")
+    write_facts(
+        snakemake.output.facts,
+        settings=settings,
+        inputs={str(file): str(file) for file in snakemake.input},
+        started=started,
+    )

@@ -1,0 +1,25 @@
+"""Judge every search of one device against the true front."""
+
+import time
+
+from hanas import evaluation, statistics
+from hanas.files import write_csv, write_parquet
+from hanas.jobs import logged, write_facts
+from hanas.runs import read_runs
+
+with logged(snakemake.log[0]):
+    started = time.monotonic()
+    settings = snakemake.params.cfg
+    searches = list(read_runs(settings["rows"]))
+    indicators = evaluation.indicator_table(searches)
+    write_csv(indicators, snakemake.output.indicators)
+    write_csv(evaluation.budget_table(searches, indicators), snakemake.output.budget)
+    write_csv(statistics.searcher_tests(searches), snakemake.output.statistics)
+    write_parquet(evaluation.convergence_table(searches), snakemake.output.convergence)
+    write_parquet(evaluation.attainment_table(searches), snakemake.output.attainment)
+    write_facts(
+        snakemake.output.facts,
+        settings=settings,
+        inputs={str(file): str(file) for file in snakemake.input},
+        started=started,
+    )
