@@ -60,6 +60,7 @@ def second_order_gradient(
     validation_loss: Callable[[], Tensor],
     *,
     learning_rate: float,
+    reach: float = 0.01,
 ) -> Tensor:
     r"""Return the gradient of the validation loss after one step of the weights.
 
@@ -69,8 +70,8 @@ def second_order_gradient(
         - \xi \nabla^2_{\alpha, w} L_{train}(w, \alpha) \nabla_{w'} L_{val}(w', \alpha)
 
     where the product of the second derivative with the vector :math:`v` is taken as the central
-    difference of :math:`\nabla_\alpha L_{train}` at :math:`w \pm \epsilon v`, with
-    :math:`\epsilon = 0.01 / \lVert v \rVert`. Four evaluations of a loss and its gradient.
+    difference of :math:`\nabla_\alpha L_{train}` at :math:`w \pm \epsilon v`. Four evaluations of
+    a loss and its gradient.
 
     Parameters
     ----------
@@ -82,6 +83,9 @@ def second_order_gradient(
         Compute a loss () at the present values of ``alphas`` and ``weights``.
     learning_rate
         :math:`\xi`.
+    reach
+        :math:`\epsilon \lVert v \rVert`, how far the difference reaches. The reference takes 0.01,
+        within which few ReLUs of a large network change their side, but those of a tiny one may.
 
     Returns
     -------
@@ -108,7 +112,7 @@ def second_order_gradient(
     if norm == 0:
         correction = torch.zeros_like(direct)
     else:
-        epsilon = 0.01 / norm
+        epsilon = reach / norm
         set_weights(vector, epsilon)
         above = alpha_gradient()
         set_weights(vector, -epsilon)

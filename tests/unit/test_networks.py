@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from hanas.errors import InputError
-from hanas.networks._operations import AveragePool3x3
+from hanas.networks._operations import AveragePool3x3, _SumOf3x3, pooled_transition
 from hanas.spaces import nb201
 
 TINY = {"skeleton": "pooled", "channels": 2, "cells": 1, "batch_norm": "batch"}
@@ -172,10 +172,11 @@ def test_straight_through_has_the_gradients_of_the_mixture(genes):
     assert not sampled[~chosen].any()
 
 
-@pytest.mark.parametrize("side", [1, 2, 5, 8, 12, 16])
+@pytest.mark.parametrize("images_count", [2, 2000])  # the fast form is for large tensors
+@pytest.mark.parametrize("side", [1, 2, 5, 8])
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
-def test_average_pooling_leaves_out_the_padding(side, memory_format):
-    x = torch.randn(2, 3, side, side + 2, dtype=torch.float64)
+def test_average_pooling_leaves_out_the_padding(images_count, side, memory_format):
+    x = torch.randn(images_count, 12, side + 2, side, dtype=torch.float64)
     x = x.to(memory_format=memory_format).requires_grad_()
     pooled = AveragePool3x3()(x)
     expected = F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
@@ -187,12 +188,20 @@ def test_average_pooling_leaves_out_the_padding(side, memory_format):
 
 
 def test_average_pooling_can_be_differentiated_twice():
-    x = torch.randn(1, 1, 9, 9, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradgradcheck(lambda x: AveragePool3x3()(x) ** 3, x)
+    x = torch.randn(1, 1, 4, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradgradcheck(lambda x: _SumOf3x3.apply(x) ** 3, x)
+
+
+def test_pooled_transition_is_pooling_then_convolution():
+    transition = pooled_transition(3, "batch").double()
+    x = torch.randn(5, 3, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    convolved = F.conv2d(F.avg_pool2d(x, 2), transition[0].weight)
+    assert transition[0].weight.shape == (6, 3, 1, 1)
+    torch.testing.assert_close(transition(x), transition[1](convolved))
 
 
 def test_pooling_first_seen_without_gradients_still_trains():
-    x = torch.randn(1, 1, 11, 13)
+    x = torch.randn(100, 1, 31, 37)
     with torch.inference_mode():
         AveragePool3x3()(x)
     AveragePool3x3()(x.requires_grad_()).sum().backward()
