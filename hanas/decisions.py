@@ -63,6 +63,8 @@ def _of_search(row: Mapping[str, Any]) -> pd.DataFrame:
     if front.empty:
         return front
     objectives = [column for column in front if column not in ("arch", "evaluation")]
+    # A coarse proxy sees thousands of cells as equal; only the first of them is ever picked.
+    front = front.drop_duplicates(objectives, keep="first", ignore_index=True)
     searched = objectives[1:]
     accuracies = read_parquet(row["accuracies"]).set_index("arch")
     metrics = read_parquet(row["metrics"]).set_index("arch")

@@ -106,7 +106,7 @@ class Runs:
 
 
 def read_runs(rows: Sequence[Mapping[str, Any]]) -> Iterator[Runs]:
-    """Read the searches of a device; each is seen in one or two sets of objectives.
+    """Read searches; each is seen in one or two sets of objectives.
 
     The first set is the error and the first metric that was searched (latency, where it is one of
     them); the second, where more metrics were searched, all of them. So devices with and without
@@ -141,7 +141,7 @@ def read_runs(rows: Sequence[Mapping[str, Any]]) -> Iterator[Runs]:
         searched_metrics = list(objectives.columns[1:])
         for count in sorted({1, len(searched_metrics)}):
             chosen = searched_metrics[:count]
-            key = (row["task"], *chosen)
+            key = (row["device"], row["task"], *chosen)
             if key not in truths:
                 truths[key] = truth_of_tables(
                     accuracies,

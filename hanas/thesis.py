@@ -124,11 +124,13 @@ def comparison_markdown(comparison: pd.DataFrame, *, published_device: str) -> s
     """Return the comparison as Markdown, with a count of the verdicts and what they mean."""
     device = comparison["device"].iloc[0]
     lines = [f"# {device} beside the published table", ""]
-    published = comparison["published_in"].ne("").any()
-    if not published:
-        lines += [f"No figures were published for {published_device} on these data sets.", ""]
-    counts = comparison["verdict"].value_counts()
-    lines += [", ".join(f"{verdict}: {count}" for verdict, count in counts.items()) + ".", ""]
+    both = comparison[comparison["compared"].ne("")]
+    if both.empty:
+        lines += [f"No figures were published for {published_device} and these rows.", ""]
+    else:
+        counts = both["verdict"].value_counts()
+        said = ", ".join(f"{verdict} in {count}" for verdict, count in counts.items())
+        lines += [f"Of the {len(both)} rows that both have: {said}.", ""]
     shown = {
         "accuracy_percent": ("accuracy (%)", 2),
         "latency_ms": ("latency (ms)", 3),
