@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,9 +47,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"hanas: {error}", file=sys.stderr)
         return 1
     if options.json:
-        print(json.dumps(picked, indent=2, ensure_ascii=False, allow_nan=False))
+        said = json.dumps(picked, indent=2, ensure_ascii=False, allow_nan=False)
     else:
-        print(_in_words(picked))
+        said = _in_words(picked)
+    try:
+        print(said, flush=True)
+    except BrokenPipeError:  # the reader, such as head, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
@@ -132,6 +137,9 @@ def _picked(row: pd.Series, limits: dict[str, float]) -> dict[str, Any]:
         "proxy_objective": str(row["proxy_objective"]),
         "proxy_value": float(row["proxy_value"]),
         "accuracy_floor_percent": float(row["accuracy_floor_percent"]),
+        "reaches_accuracy_floor": bool(
+            row["accuracy_percent"] >= row["accuracy_floor_percent"] - 1e-9
+        ),
         **{name: str(row[name]) for name in sources},
     }
 
@@ -150,7 +158,7 @@ def _in_words(picked: dict[str, Any]) -> str:
         f"  chosen by      {picked['method']}, {picked['proxy_objective']} "
         f"{picked['proxy_value']:.4g}  ({picked['proxy_source']})"
     )
-    if picked["accuracy_percent"] < picked["accuracy_floor_percent"] - 1e-9:
+    if not picked["reaches_accuracy_floor"]:
         lines.append(
             f"  Beware: below the accuracy floor of {picked['dataset']}, "
             f"{picked['accuracy_floor_percent']:g} %: nothing within the limits that the proxy "

@@ -90,11 +90,14 @@ def read_parquet(path: str | Path, columns: list[str] | None = None) -> pd.DataF
 def read_csv(path: str | Path) -> pd.DataFrame:
     """Read a table of results; a damaged one raises :class:`~hanas.errors.InputError`.
 
-    Only an empty cell is no value: words such as ``none`` are names here.
+    Only an empty cell is no value: words such as ``none`` are names here. Numbers are those that
+    :func:`write_csv` wrote, to the last bit.
     """
     import pandas as pd
 
     try:
-        return pd.read_csv(path, keep_default_na=False, na_values=[""])
+        return pd.read_csv(
+            path, keep_default_na=False, na_values=[""], float_precision="round_trip"
+        )
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: not readable as CSV: {one_line(error)}") from error
