@@ -38,7 +38,9 @@ def correlation_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         for metric in METRICS:
             having = [device for device, table in tables.items() if metric in table]
             for a, b in combinations(having, 2):
-                both = tables[a].join(tables[b], how="inner", lsuffix="_a", rsuffix="_b")
+                both = tables[a].merge(
+                    tables[b], left_index=True, right_index=True, suffixes=("_a", "_b")
+                )
                 both = both[(both["feasible_a"] & both["feasible_b"]).to_numpy(dtype=bool)]
                 values = [both[f"{metric}_{side}"].to_numpy(dtype=float) for side in "ab"]
                 enough = len(both) > 1

@@ -64,3 +64,19 @@ def test_what_rules_import_is_light(module):
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_tables_of_text_come_back_to_the_last_bit(tmp_path):
+    numbers = np.random.default_rng(0).random(1000) * 10.0 ** np.arange(-8, 12).repeat(50)
+    frame = pd.DataFrame({"name": ["none", "NA"] * 500, "value": numbers})
+    frame.loc[3, "value"] = np.nan
+    files.write_csv(frame, tmp_path / "table.csv")
+    pd.testing.assert_frame_equal(files.read_csv(tmp_path / "table.csv"), frame, check_exact=True)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"a\n1,2\n3\n4,5,6"])
+def test_damaged_tables_of_text(tmp_path, content):
+    path = tmp_path / "table.csv"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"table\.csv: not readable as CSV"):
+        files.read_csv(path)
