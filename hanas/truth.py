@@ -34,7 +34,8 @@ class Truth:
     reaches_floor
         bool (N,): whether the true accuracy is at least the floor.
     front
-        float64 (K, 1 + metrics): the true front of the architectures that reach the floor.
+        float64 (K, 1 + metrics): the true front of the architectures that reach the floor, its
+        points all different.
     front_volume
         Hypervolume of the true front in its units.
     accuracy_floor
@@ -114,7 +115,8 @@ def truth_of_tables(
     )
     floor = accuracy_floor_percent / 100
     try:
-        front = error_budget.true_front(objectives, accuracy_floor=floor)
+        # Equal architectures are one point: none of them weighs more in IGD+.
+        front = np.unique(error_budget.true_front(objectives, accuracy_floor=floor), axis=0)
         normalised_hypervolume(front, front)  # refuses a front that nothing compares with
         scaled = to_unit_box(objectives, front)
     except InputError as error:

@@ -39,6 +39,14 @@ def test_indicators_by_hand(tmp_path):
     assert table["objectives"].tolist() == ["error+latency_ms"] * 2
 
 
+def test_equal_architectures_are_one_point_of_the_true_front(tmp_path):
+    latency = [5.0, 3.0, 3.0, 1.0, 4.0, 0.5]
+    row = write_search(tmp_path, [[3]], error=[0.1, 0.2, 0.2, 0.5, 0.4, 0.9], latency_ms=latency)
+    line = evaluation.indicator_table(_read(row)).iloc[0]
+    assert line["true_front_points"] == 3
+    assert line["igd_plus"] == pytest.approx((1 + 0.75 + 0) / 3)
+
+
 def test_front_without_a_point_above_the_floor(tmp_path):
     row = write_search(tmp_path, [[5]])
     line = evaluation.indicator_table(_read(row)).iloc[0]

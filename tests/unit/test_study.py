@@ -164,3 +164,8 @@ def test_nothing_more_is_evaluated_unless_asked_for():
     completed = study.complete(_read(REPOSITORY / "config" / "tiny.yaml"), SCHEMA, name="tiny")
     assert completed["evaluation"] == {"proxies": [], "searches": []}
     assert completed["tasks"]["toy"]["accuracy_floor_percent"] == 0
+
+
+def test_a_device_cannot_be_called_all():
+    edit = lambda given: given["devices"].update(all=given["devices"]["edgegpu"])  # noqa: E731
+    assert "devices.all: results/tables/all.csv holds all devices" in _problems(edit)

@@ -30,6 +30,14 @@ def _sequence(*edits: Callable[[dict], None]) -> Callable[[dict], None]:
     return edit
 
 
+# What shows a table, and what judges a search with a new proxy, of both devices.
+TABLES = {"table": 2, "comparison": 2, "all_tables": 1}
+JUDGED = {"evaluation": 2, "decisions": 2, "devices_compared": 1, "ranking": 1, "explorer": 1}
+# The same of one device.
+TABLE = {"table": 1, "comparison": 1, "all_tables": 1}
+JUDGED_HERE = {"evaluation": 1, "decisions": 1, "devices_compared": 1, "explorer": 1}
+ALL_SEARCHES = {"search": 4, **JUDGED, **TABLES}
+
 EDITS = {
     "nothing": (lambda config: None, {}),
     "key order": (_reverse_keys, {}),
@@ -45,66 +53,57 @@ EDITS = {
         _set(
             "supernets", "gdas_toy", "training", {"epochs": 2, "batch_size": 8, "crop_padding": 1}
         ),
-        {
-            "train_supernet": 1,
-            "proxy_table": 1,
-            "search": 4,
-            "explorer": 1,
-            "table": 2,
-            "retrain": 1,
-        },
+        {"train_supernet": 1, "proxy_table": 1, **ALL_SEARCHES, "retrain": 1},
     ),
     "seed of a supernet that is only a row": (
         _set("supernets", "darts_toy", "seed", 1),
-        {"train_supernet": 1, "table": 2},
+        {"train_supernet": 1, **TABLES},
     ),
     "images of the proxy": (
         _set("proxies", "gdas_toy", "images", 32),
-        {"proxy_table": 1, "search": 4, "explorer": 1, "table": 2, "retrain": 1},
+        {"proxy_table": 1, **ALL_SEARCHES, "retrain": 1},
     ),
     "what the search minimises": (
         _set("proxies", "gdas_toy", "objective", "cross_entropy"),
-        {"search": 4, "explorer": 1, "table": 2, "retrain": 1},
+        {**ALL_SEARCHES, "retrain": 1},
     ),
     "workers of the proxy": (_set("proxies", "gdas_toy", "threads", 1), {}),
     "one device": (
         _set("devices", "edgetpu", "device", "pixel3"),
-        {"device_table": 1, "search": 4, "explorer": 1, "table": 1},
+        {"device_table": 1, "search": 4, **JUDGED_HERE, **TABLE},
     ),
     "objectives of one device": (
         _set("devices", "edgegpu", "objectives", ["latency_ms"]),
-        {"search": 4, "explorer": 1, "table": 1, "retrain": 1},
+        {"search": 4, **JUDGED_HERE, **TABLE, "retrain": 1},
     ),
     "population of a searcher": (
         _sequence(
             _set("searches", "nsga2", "population", 11), _set("searches", "nsga2", "random", 2)
         ),
-        {"search": 4, "explorer": 1, "table": 2, "retrain": 1},
+        {key: count for key, count in ALL_SEARCHES.items() if key != "ranking"} | {"retrain": 1},
     ),
     "one more seed": (
         _set("searches", "random", "seeds", 3),
-        {"search": 4, "explorer": 1, "table": 2},
+        # Fronts are lent to other devices from nsga2 alone.
+        {"search": 4, "evaluation": 2, "decisions": 2, "explorer": 1, **TABLES},
     ),
     "source of true accuracy": (
         _set("benchmarks", "nb201", "toy", "dataset", "cifar100"),
-        {"accuracy_table": 1, "explorer": 1, "table": 2, "retrain": 1},
+        {"accuracy_table": 1, **JUDGED, **TABLES, "retrain": 1},
     ),
     "representative": (
         _set("tables", {"representative": "lowest_error"}),
-        {"table": 2, "retrain": 1},
+        {**TABLES, "retrain": 1},
     ),
-    "label": (_set("supernets", "darts_toy", "label", "DARTS-V1"), {"table": 2}),
+    "label": (_set("supernets", "darts_toy", "label", "DARTS-V1"), TABLES),
+    "label of a proxy": (
+        _set("proxies", "params", "label", "size"),
+        {"decisions": 2, "explorer": 1, **TABLES},
+    ),
+    "accuracy floor": (_set("tasks", "toy", "accuracy_floor_percent", 60), JUDGED),
     "split of the images": (
         _set("datasets", "toy", "split_seed", 1),
-        {
-            "dataset": 1,
-            "train_supernet": 2,
-            "proxy_table": 1,
-            "search": 4,
-            "explorer": 1,
-            "table": 2,
-            "retrain": 1,
-        },
+        {"dataset": 1, "train_supernet": 2, "proxy_table": 1, **ALL_SEARCHES, "retrain": 1},
     ),
     "epochs of the retraining": (
         _set("retrainings", "edgegpu_toy", "training", {"epochs": 3}),
@@ -112,7 +111,7 @@ EDITS = {
     ),
     "a new device": (
         _set("devices", "fpga", {"kind": "surrogate", "device": "fpga", "dataset": "cifar10"}),
-        {"device_table": 1, "search": 4, "explorer": 1, "table": 1},
+        {"device_table": 1, "search": 4, **JUDGED_HERE, **TABLE},
     ),
 }
 
