@@ -29,13 +29,14 @@ check: .venv/installed
 
 # The shipped surrogates, fitted anew to the official tables in the data folder.
 surrogates: .venv/installed
-	snakemake --cores $(CORES) --configfile config/surrogates.yaml results/surrogates/nb201.npz
+	snakemake --cores $(CORES) results/surrogates/nb201.npz --configfile config/surrogates.yaml
 	cp results/surrogates/nb201.npz results/surrogates/nb201.csv resources/surrogates/
 
 .venv/installed: requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hanas needs Python 3.11 or newer")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --editable . # the command hanas
 	touch $@
 
 # torch's CUDA libraries are left out: where pip finds a CPU build, nothing of them is needed, and
