@@ -12,13 +12,10 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hanas import __version__
 from hanas.errors import InputError
-
-if TYPE_CHECKING:  # imported late, so that --help is quick
-    import pandas as pd
 
 _LIMITS = {"max_latency_ms": "latency_ms", "max_energy_mj": "energy_mj"}
 _UNITS = {"latency_ms": "ms", "energy_mj": "mJ"}
@@ -87,43 +84,46 @@ def pick(
         If a name is unknown, a limit is not above 0, the results are not there, or no
         architecture of the front keeps within the limits.
     """
+    import pandas as pd  # late, so that --help is quick
+
     from hanas import picks
 
     for metric, limit in limits.items():
         if not (math.isfinite(limit) and limit > 0):
             raise InputError(f"a limit of {limit:g} {_UNITS[metric]} cannot be; give one above 0")
-    table = _decisions(results, device)
-    tasks = _known(table[(table["dataset"] == dataset) | (table["task"] == dataset)]["task"])
+    rows = _decisions(results, device)
+    front = [row for row in rows if dataset in (str(row["dataset"]), str(row["task"]))]
+    tasks = _known(front, "task")
     if not tasks:
-        known = ", ".join(_known(table["dataset"], table["task"]))
+        known = ", ".join(dict.fromkeys([*_known(rows, "dataset"), *_known(rows, "task")]))
         raise InputError(f"no results for {dataset} on {device}; there are: {known}")
     if len(tasks) > 1:
         raise InputError(f"{dataset} is that of several tasks; give one: {', '.join(tasks)}")
-    front = table[table["task"] == tasks[0]]
     for column, wanted in (("proxy", proxy), ("search", search)):
-        known = _known(front[column])
+        known = _known(front, column)
         if wanted is not None and wanted not in known:
             raise InputError(
                 f"no {column} {wanted} for {tasks[0]} on {device}; there are: {', '.join(known)}"
             )
-        front = front[front[column] == (known[0] if wanted is None else wanted)]
-    front = front.dropna(axis="columns", how="all").reset_index(drop=True)
+        chosen = known[0] if wanted is None else wanted
+        front = [row for row in front if str(row[column]) == chosen]
     for metric in limits:
-        if metric not in front:
+        if math.isnan(front[0].get(metric, math.nan)):
             raise InputError(f"{device} has no {metric} to limit")
-    position = picks.pick(front, limits)
+    position = picks.pick(pd.DataFrame(front), limits)
     if position is None:
         nearest = "; ".join(
-            f"the least on its front is {front[metric].min():.4g} {_UNITS[metric]}"
+            f"the least on its front is {min(row[metric] for row in front):.4g} {_UNITS[metric]}"
             for metric in limits
         )
         said = " and ".join(f"{limit:g} {_UNITS[metric]}" for metric, limit in limits.items())
         raise InputError(f"nothing keeps within {said} on {device} for {tasks[0]}: {nearest}")
-    return _picked(front.iloc[position], limits)
+    return _picked(front[position], limits)
 
 
-def _picked(row: pd.Series, limits: dict[str, float]) -> dict[str, Any]:
-    metrics = {metric: float(row[metric]) for metric in _UNITS if metric in row}
+def _picked(row: dict[str, Any], limits: dict[str, float]) -> dict[str, Any]:
+    values = {metric: float(row.get(metric, math.nan)) for metric in _UNITS}
+    metrics = {metric: value for metric, value in values.items() if not math.isnan(value)}
     names = ("device", "task", "dataset", "proxy", "search", "method", "space")
     sources = ("accuracy_source", "metrics_source", "proxy_source")
     return {
@@ -167,7 +167,7 @@ def _in_words(picked: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _decisions(results: Path, device: str) -> pd.DataFrame:
+def _decisions(results: Path, device: str) -> list[dict[str, Any]]:
     from hanas.files import read_csv
 
     folder = results / "decisions"
@@ -183,11 +183,11 @@ def _decisions(results: Path, device: str) -> pd.DataFrame:
     needed = {"task", "dataset", "proxy", "search", "arch", "index", "accuracy_percent"}
     if not needed <= set(table) or table.empty:
         raise InputError(f"{path} is no decision table; delete it and make it anew")
-    return table
+    return table.to_dict("records")  # pyright: ignore[reportReturnType]
 
 
-def _known(*columns: pd.Series) -> list[str]:
-    return list(dict.fromkeys(str(value) for column in columns for value in column))
+def _known(rows: Sequence[dict[str, Any]], column: str) -> list[str]:
+    return list(dict.fromkeys(str(row[column]) for row in rows))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from hanas import picks
 from hanas.decisions import KNEE, LOWEST, PROXY_BEST, reaches_floor
 
 UNITS = {"latency_ms": "ms", "energy_mj": "mJ"}
+Row = dict[str, Any]
 _WORDS = {"latency_ms": "latency", "energy_mj": "energy"}
 
 
@@ -26,40 +28,47 @@ def in_words(table: pd.DataFrame, *, searches: Sequence[tuple[str, str, str]]) -
         (task, proxy, search) of those that are put into words, in their order; the table holds
         further ones.
     """
-    device = table["device"].iloc[0]
+    rows: list[Row] = table.to_dict("records")  # pyright: ignore[reportAssignmentType]
+    device = rows[0]["device"]
     lines = [f"# What to take on {device}", ""]
-    for task, proxy, search in searches:
-        chosen = (table["task"] == task) & (table["proxy"] == proxy) & (table["search"] == search)
-        front = table[chosen.to_numpy()].reset_index(drop=True)
-        if front.empty:
-            lines += [f"## {task}: nothing found by {proxy}+{search} runs on {device}", ""]
-        else:
+    for wanted in searches:
+        front = [row for row in rows if (row["task"], row["proxy"], row["search"]) == tuple(wanted)]
+        if front:
             lines += _of_front(front)
+        else:
+            task, proxy, search = wanted
+            lines += [f"## {task}: nothing found by {proxy}+{search} runs on {device}", ""]
     lines += [
         f"All fronts of this device, every search and proxy: `{device}.csv` beside this file. "
         "Under limits of your own: "
-        f"`hanas pick --device {device} --dataset {table['dataset'].iloc[0]} --max-latency-ms X`.",
+        f"`hanas pick --device {device} --dataset {rows[0]['dataset']} --max-latency-ms X`.",
         "",
     ]
     return "\n".join(lines)
 
 
-def _of_front(whole: pd.DataFrame) -> list[str]:
-    first = whole.iloc[0]
+def _of_front(whole: list[Row]) -> list[str]:
+    first = whole[0]
     floor = first["accuracy_floor_percent"]
-    front = whole[reaches_floor(whole["accuracy_percent"], floor)].reset_index(drop=True)
-    metrics = [metric for metric in UNITS if f"pick_below_{metric}" in front]
+    reaches = reaches_floor([row["accuracy_percent"] for row in whole], floor)
+    front = [row for row, worthy in zip(whole, reaches, strict=True) if worthy]
+    # A device may lack a metric on one data set that it has on another.
+    metrics = [
+        metric
+        for metric in UNITS
+        if any(not math.isnan(row.get(f"pick_below_{metric}", math.nan)) for row in whole)
+    ]
     lines = [f"## {first['task']} ({first['method']})", ""]
-    if front.empty:
-        lines += [f"No network of the front reaches the accuracy floor of {floor:g} %.", ""]
-    else:
+    if front:
         for metric in metrics:
             lines += [f"By {_WORDS[metric]}:", "", *_picks_under_limits(front, metric), ""]
-        of_role = {role: row for _, row in front.iterrows() for role in row["roles"].split("; ")}
+        of_role = {role: row for row in front for role in row["roles"].split("; ")}
         lines += ["Points of note:", ""]
         for role in (KNEE, PROXY_BEST, *(LOWEST[metric] for metric in metrics)):
             lines.append(f"- {role.capitalize()}: {_cell(of_role[role])}.")
         lines += [f"- {_next_percent(front, of_role[KNEE], metrics)}", ""]
+    else:
+        lines += [f"No network of the front reaches the accuracy floor of {floor:g} %.", ""]
     left_out = len(whole) - len(front)
     lines += [
         f"The networks were **chosen by the proxy** ({first['proxy_objective']}: "
@@ -73,45 +82,41 @@ def _of_front(whole: pd.DataFrame) -> list[str]:
     return lines
 
 
-def _picks_under_limits(front: pd.DataFrame, metric: str) -> Iterator[str]:
+def _picks_under_limits(front: list[Row], metric: str) -> Iterator[str]:
     """Yield what to take up to each of a few round limits, and without one."""
     unit = UNITS[metric]
-    values = front[metric].to_numpy()
-    yield f"- Below {values.min():.4g} {unit} there is none."
+    values = [row[metric] for row in front]
+    yield f"- Below {min(values):.4g} {unit} there is none."
     told: list[int] = []
-    for limit in [*round_limits(values.min(), values[0]), math.inf]:
-        position = picks.pick(front, {metric: limit})
+    for limit in [*round_limits(min(values), values[0]), math.inf]:
+        position = picks.pick(pd.DataFrame({metric: values}), {metric: limit})
         if position is None or position in told:
             continue
+        row = front[position]
         head = f"Up to {limit:g} {unit} take" if limit < math.inf else "Without a limit take"
-        better = [p for p in told if _accuracy(front, p) > _accuracy(front, position) + 0.005]
+        best = max((front[p] for p in told), key=lambda r: r["accuracy_percent"], default=row)
         hindsight = ""
-        if better:
-            best = max(better, key=lambda p: _accuracy(front, p))
-            hindsight = f" – in truth, {int(front['index'].iloc[best])} above is better"
+        if best["accuracy_percent"] > row["accuracy_percent"] + 0.005:
+            hindsight = f" – in truth, {best['index']} above is better"
         told.append(position)
-        yield f"- {head} {_cell(front.iloc[position])}{hindsight}."
+        yield f"- {head} {_cell(row)}{hindsight}."
 
 
-def _accuracy(front: pd.DataFrame, position: int) -> float:
-    return float(front["accuracy_percent"].iloc[position])
-
-
-def _cell(row: pd.Series) -> str:
+def _cell(row: Row) -> str:
     numbers = [f"{row['accuracy_percent']:.2f} %"]  # true
     numbers += [
         f"{row[metric]:.4g} {unit}"
         for metric, unit in UNITS.items()
-        if metric in row and not pd.isna(row[metric])
+        if not math.isnan(row.get(metric, math.nan))
     ]
-    return f"**{int(row['index'])}** ({', '.join(numbers)}) `{row['arch']}`"
+    return f"**{row['index']}** ({', '.join(numbers)}) `{row['arch']}`"
 
 
-def _next_percent(front: pd.DataFrame, knee: pd.Series, metrics: Sequence[str]) -> str:
+def _next_percent(front: list[Row], knee: Row, metrics: Sequence[str]) -> str:
     if knee["next_percent_arch"] == "":
         return "No network of this front is more accurate than the knee by 1 %."
     costs = [f"{knee[f'next_percent_{metric}']:+.4g} {UNITS[metric]}" for metric in metrics]
-    target = front[(front["arch"] == knee["next_percent_arch"]).to_numpy()].iloc[0]
+    target = next(row for row in front if row["arch"] == knee["next_percent_arch"])
     said = " and ".join(costs)
     return f"From the knee, the next 1 % of true accuracy costs {said}: {_cell(target)}."
 

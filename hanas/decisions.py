@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from hanas import picks, plugins, representatives
 from hanas.error_budget import FLOOR_TOLERANCE
@@ -55,7 +56,7 @@ def decision_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         raise InputError("no search found an architecture that the device can run")
     table = pd.concat(frames, ignore_index=True)
     last = ["accuracy_floor_percent", "accuracy_source", "metrics_source", "proxy_source"]
-    return table[[*(column for column in table if column not in last), *last]]
+    return table.reindex(columns=[*(column for column in table if column not in last), *last])
 
 
 def _of_search(row: Mapping[str, Any]) -> pd.DataFrame:
@@ -124,9 +125,9 @@ def pick_ranges(metric: np.ndarray) -> np.ndarray:
     return np.where(metric < until, until, np.nan)
 
 
-def reaches_floor(accuracy_percent: pd.Series, floor_percent: float) -> np.ndarray:
+def reaches_floor(accuracy_percent: ArrayLike, floor_percent: float) -> np.ndarray:
     """Return which accuracies, in percent, are at least the floor; bool (N,)."""
-    return accuracy_percent.to_numpy() >= floor_percent - 100 * FLOOR_TOLERANCE
+    return np.asarray(accuracy_percent) >= floor_percent - 100 * FLOOR_TOLERANCE
 
 
 def _roles(front: pd.DataFrame, objectives: Sequence[str], worthy: np.ndarray) -> list[str]:

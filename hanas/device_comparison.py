@@ -41,8 +41,8 @@ def correlation_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
                 both = tables[a].merge(
                     tables[b], left_index=True, right_index=True, suffixes=("_a", "_b")
                 )
-                both = both[(both["feasible_a"] & both["feasible_b"]).to_numpy(dtype=bool)]
-                values = [both[f"{metric}_{side}"].to_numpy(dtype=float) for side in "ab"]
+                both = both[np.asarray(both["feasible_a"] & both["feasible_b"], dtype=bool)]
+                values = [np.asarray(both[f"{metric}_{side}"], dtype=float) for side in "ab"]
                 enough = len(both) > 1
                 lines.append(
                     {

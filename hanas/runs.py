@@ -156,9 +156,12 @@ def read_runs(rows: Sequence[Mapping[str, Any]]) -> Iterator[Runs]:
                 names=names,
                 truth=truth,
                 searched=objectives.loc[truth.archs, columns].to_numpy(),
-                evaluated={
-                    int(seed): truth.rows_of(of_seed["arch"])
-                    for seed, of_seed in history.groupby("seed", sort=True)
-                },
+                evaluated=_rows_by_seed(history, truth),
                 proxy_source=str(proxy["source"].iloc[0]),
             )
+
+
+def _rows_by_seed(history: pd.DataFrame, truth: Truth) -> dict[int, np.ndarray]:
+    seeds = np.asarray(history["seed"], dtype=np.int64)
+    rows = truth.rows_of(history["arch"].tolist())
+    return {int(seed): rows[seeds == seed] for seed in np.unique(seeds)}

@@ -6,7 +6,10 @@ The published figures are those of the bachelor thesis that this program follows
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,8 +20,17 @@ from hanas.official_names import OFFICIAL_NAMES
 #: What is compared, and by how much two values may differ and count as equal: a share of the
 #: published value for the device's metrics, percentage points for the accuracy.
 METRICS = ("latency_ms", "energy_mj")
+VALUES = ("accuracy_percent", *METRICS)
 METRIC_TOLERANCE = 0.001
 ACCURACY_TOLERANCE_PERCENT = 0.01
+
+#: What each value is called in words, and its digits after the point.
+_SHOWN = {
+    "accuracy_percent": ("accuracy (%)", 2),
+    "latency_ms": ("latency (ms)", 3),
+    "energy_mj": ("energy (mJ)", 3),
+}
+Row = dict[str, Any]
 
 OURS, THEIRS, NEITHER, EQUAL = "ours dominates", "theirs dominates", "neither dominates", "equal"
 NOT_PUBLISHED, NOT_OURS = "no published row", "not in this study"
@@ -63,34 +75,29 @@ def comparison_table(
         If a published figure is missing or cannot be.
     """
     _check(published)
-    of_device = published[(published["device"] == published_device).to_numpy()]
-    lines, seen = [], set()
-    for _, row in table.iterrows():
-        official = OFFICIAL_NAMES.get(datasets.get(str(row["dataset"]), ""))
-        matching = (of_device["dataset"] == official) & (of_device["method"] == row["method"])
-        theirs = of_device[matching.to_numpy()]
-        key = {"device": device, "method": row["method"], "dataset": row["dataset"]}
-        seen.update(theirs.index)
-        lines.append({**key, **_side_by_side(row, None if theirs.empty else theirs.iloc[0])})
-    ours_by_official = {
-        OFFICIAL_NAMES[kind]: name for name, kind in datasets.items() if kind in OFFICIAL_NAMES
-    }
-    shown = set(table["dataset"])
-    for index, theirs in of_device.iterrows():
-        name = ours_by_official.get(theirs["dataset"])
-        if index not in seen and name in shown:
-            key = {"device": device, "method": theirs["method"], "dataset": name}
-            lines.append({**key, **_side_by_side(None, theirs)})
-    result = pd.DataFrame(lines)
-    values = ["accuracy_percent", *METRICS]
+    # A data set may be called 10, which a CSV file does not tell from a number.
+    ours = [{**row, "dataset": str(row["dataset"])} for row in _records(table)]
+    theirs = _records(published)
+    theirs = [row for row in theirs if row["device"] == published_device]
+    official = {name: OFFICIAL_NAMES.get(kind) for name, kind in datasets.items()}
+    by_key = {(row["dataset"], row["method"]): row for row in theirs}
+    lines = []
+    for row in ours:
+        found = by_key.get((official.get(row["dataset"]), row["method"]))
+        lines.append(_side_by_side(device, row["dataset"], row, found))
+    has = {(official.get(row["dataset"]), row["method"]) for row in ours}
+    name_here = {official.get(row["dataset"]): row["dataset"] for row in ours}
+    for key, row in by_key.items():
+        if key not in has and row["dataset"] in name_here:
+            lines.append(_side_by_side(device, name_here[row["dataset"]], None, row))
     kept = [
         f"{value}_{side}"
-        for value in values
+        for value in VALUES
         for side in ("ours", "theirs")
-        if result[[f"{value}_ours", f"{value}_theirs"]].notna().any(axis=None)
+        if any(not math.isnan(line[f"{value}_{s}"]) for line in lines for s in ("ours", "theirs"))
     ]
     words = ["compared", "verdict", "published_in", "note", "accuracy_source", "metrics_source"]
-    return result[["device", "method", "dataset", *kept, *words]]
+    return pd.DataFrame(lines, columns=["device", "method", "dataset", *kept, *words])
 
 
 def dominance_verdict(ours: Mapping[str, float], theirs: Mapping[str, float]) -> str:
@@ -122,40 +129,34 @@ def dominance_verdict(ours: Mapping[str, float], theirs: Mapping[str, float]) ->
 
 def comparison_markdown(comparison: pd.DataFrame, *, published_device: str) -> str:
     """Return the comparison as Markdown, with a count of the verdicts and what they mean."""
-    device = comparison["device"].iloc[0]
-    lines = [f"# {device} beside the published table", ""]
-    both = comparison[comparison["compared"].ne("")]
-    if both.empty:
-        lines += [f"No figures were published for {published_device} and these rows.", ""]
+    rows = _records(comparison)
+    lines = [f"# {rows[0]['device']} beside the published table", ""]
+    verdicts = Counter(row["verdict"] for row in rows if row["compared"])
+    if verdicts:
+        said = ", ".join(f"{verdict} in {count}" for verdict, count in verdicts.most_common())
+        lines += [f"Of the {verdicts.total()} rows that both have: {said}.", ""]
     else:
-        counts = both["verdict"].value_counts()
-        said = ", ".join(f"{verdict} in {count}" for verdict, count in counts.items())
-        lines += [f"Of the {len(both)} rows that both have: {said}.", ""]
-    shown = {
-        "accuracy_percent": ("accuracy (%)", 2),
-        "latency_ms": ("latency (ms)", 3),
-        "energy_mj": ("energy (mJ)", 3),
-    }
-    shown = {name: how for name, how in shown.items() if f"{name}_ours" in comparison}
+        lines += [f"No figures were published for {published_device} and these rows.", ""]
+    shown = {name: how for name, how in _SHOWN.items() if f"{name}_ours" in comparison}
     header = ["data set", "method"]
     header += [f"{words}, {side}" for words, _ in shown.values() for side in ("ours", "theirs")]
     header += ["verdict", "note"]
     lines.append("| " + " | ".join(header) + " |")
     lines.append("|:--|:--|" + "--:|" * (2 * len(shown)) + ":--|:--|")
-    for _, row in comparison.iterrows():
-        cells = [row["dataset"], row["method"]]
-        for name, (_, digits) in shown.items():
-            for side in ("ours", "theirs"):
-                value = row[f"{name}_{side}"]
-                cells.append("–" if pd.isna(value) else f"{value:.{digits}f}")
-        lines.append("| " + " | ".join([*cells, row["verdict"], row["note"]]) + " |")
-    sources = comparison[["accuracy_source", "metrics_source"]].replace("", np.nan).dropna()
-    said = dict.fromkeys("; ".join(pair) for pair in sources.itertuples(index=False))
+    for row in rows:
+        values = [
+            "–" if math.isnan(value := row[f"{name}_{side}"]) else f"{value:.{digits}f}"
+            for name, (_, digits) in shown.items()
+            for side in ("ours", "theirs")
+        ]
+        cells = [row["dataset"], row["method"], *values, row["verdict"], row["note"]]
+        lines.append("| " + " | ".join(cells) + " |")
+    sources = [(row["accuracy_source"], row["metrics_source"]) for row in rows]
     lines += [
         "",
         "- Ours: the row of each method in the table of this study; of searches, the "
         "representative of seed 0.",
-        *(f"- Sources of ours: {words}." for words in said),
+        *(f"- Sources of ours: {a}; {m}." for a, m in dict.fromkeys(sources) if a),
         "- Theirs: the figures as printed; known slips are noted.",
         f"- Equal: within {ACCURACY_TOLERANCE_PERCENT:g} percentage points and "
         f"{METRIC_TOLERANCE:.1%} of latency and energy. One dominates if it is nowhere worse and "
@@ -165,16 +166,8 @@ def comparison_markdown(comparison: pd.DataFrame, *, published_device: str) -> s
     return "\n".join(lines)
 
 
-def _side_by_side(ours: pd.Series | None, theirs: pd.Series | None) -> dict[str, object]:
+def _side_by_side(device: str, dataset: str, ours: Row | None, theirs: Row | None) -> Row:
     sides = {"ours": _values(ours), "theirs": _values(theirs)}
-    line: dict[str, object] = {
-        f"{name}_{side}": values.get(name, np.nan)
-        for name in ("accuracy_percent", *METRICS)
-        for side, values in sides.items()
-    }
-    common = [
-        name for name in ("accuracy_percent", *METRICS) if all(name in s for s in sides.values())
-    ]
     if ours is None:
         verdict = NOT_OURS
     elif theirs is None:
@@ -184,30 +177,39 @@ def _side_by_side(ours: pd.Series | None, theirs: pd.Series | None) -> dict[str,
     else:
         verdict = dominance_verdict(sides["ours"], sides["theirs"])
     comparable = verdict in (OURS, THEIRS, NEITHER, EQUAL)
+    common = [name for name in VALUES if all(name in values for values in sides.values())]
+    note = "" if theirs is None else theirs["note"]
     return {
-        **line,
+        "device": device,
+        "method": (ours or theirs or {})["method"],
+        "dataset": dataset,
+        **{f"{n}_{s}": values.get(n, math.nan) for n in VALUES for s, values in sides.items()},
         "compared": "+".join(common) if comparable else "",
         "verdict": verdict,
         "published_in": "" if theirs is None else f"thesis, table {theirs['table']}",
-        "note": "" if theirs is None or pd.isna(theirs["note"]) else str(theirs["note"]),
+        "note": note if isinstance(note, str) else "",
         "accuracy_source": "" if ours is None else ours["accuracy_source"],
         "metrics_source": "" if ours is None else ours["metrics_source"],
     }
 
 
-def _values(row: pd.Series | None) -> dict[str, float]:
-    if row is None:
-        return {}
-    names = ("accuracy_percent", *METRICS)
-    return {name: float(row[name]) for name in names if name in row and not pd.isna(row[name])}
+def _values(row: Row | None) -> dict[str, float]:
+    """Return the numbers that a row has; a missing one is NaN or None in a table."""
+    found = {name: (row or {}).get(name) for name in VALUES}
+    numbers = {name: float(value) for name, value in found.items() if value is not None}
+    return {name: value for name, value in numbers.items() if not math.isnan(value)}
+
+
+def _records(table: pd.DataFrame) -> list[Row]:
+    return table.to_dict("records")  # pyright: ignore[reportReturnType]
 
 
 def _check(published: pd.DataFrame) -> None:
-    needed = {"table", "device", "method", "dataset", "accuracy_percent", *METRICS, "note"}
+    needed = {"table", "device", "method", "dataset", "note", *VALUES}
     missing = needed - set(published)
     if missing:
         raise InputError(f"published tables: no column {', '.join(sorted(missing))}")
     for name, least in (("accuracy_percent", 0), ("latency_ms", 0)):
-        wrong = np.flatnonzero(~(published[name].to_numpy(dtype=float) > least))
+        wrong = np.flatnonzero(~(np.asarray(published[name], dtype=float) > least))
         if len(wrong):
             raise InputError(f"published tables: row {wrong[0] + 2}: {name} is not above {least}")

@@ -6,7 +6,7 @@ found and scaled once, so that thousands of fronts can be judged against it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,9 +60,9 @@ class Truth:
         """The objectives in words, such as ``error+latency_ms``."""
         return "+".join(["error", *self.metrics])
 
-    def rows_of(self, archs: Sequence[str] | pd.Series) -> np.ndarray:
+    def rows_of(self, archs: Iterable[str]) -> np.ndarray:
         """Return the row, int64, of each architecture; -1 where the device cannot run it."""
-        return self.archs.get_indexer(pd.Index(archs))
+        return self.archs.get_indexer(pd.Index(list(archs)))
 
     def worthy(self, rows: np.ndarray) -> np.ndarray:
         """Return those of ``rows`` that can be run and reach the accuracy floor."""
@@ -106,12 +106,14 @@ def truth_of_tables(
         true front is too small to compare anything with.
     """
     feasible = metrics_table[metrics_table["feasible"].to_numpy(dtype=bool)].set_index("arch")
-    accuracy = accuracies.set_index("arch")["accuracy_percent"].reindex(feasible.index)
-    if accuracy.isna().any():
-        first = accuracy.index[accuracy.isna()][0]
-        raise InputError(f"{name}: {int(accuracy.isna().sum())} without accuracy, first: {first}")
+    reindexed = accuracies.set_index("arch")["accuracy_percent"].reindex(feasible.index)
+    accuracy = np.asarray(reindexed, dtype=np.float64)
+    missing = np.flatnonzero(np.isnan(accuracy))
+    if len(missing):
+        first = feasible.index[missing[0]]
+        raise InputError(f"{name}: {len(missing)} without accuracy, first: {first}")
     objectives = np.column_stack(
-        [1 - accuracy.to_numpy() / 100, feasible[list(metrics)].to_numpy(dtype=float)]
+        [1 - accuracy / 100, np.asarray(feasible[list(metrics)], dtype=np.float64)]
     )
     floor = accuracy_floor_percent / 100
     try:

@@ -146,6 +146,15 @@ def test_a_data_set_of_two_tasks(capsys, tmp_path, results):
     assert _json(capsys, tmp_path, device="plain", dataset="second")["task"] == "second"
 
 
+def test_names_that_look_like_numbers(capsys, tmp_path, results):
+    table = pd.read_csv(results / "decisions" / "plain.csv", keep_default_na=False)
+    table = table.assign(task="10", dataset="100", proxy="1", search="2")
+    write_csv(table, tmp_path / "decisions" / "plain.csv")
+    options = ["--proxy", "1", "--search", "2"]
+    picked = _json(capsys, tmp_path, *options, device="plain", dataset="100")
+    assert picked["task"] == "10"
+
+
 @pytest.mark.parametrize(
     "arguments", [[], ["pick"], ["pick", "--device", "a"], ["pock"], ["pick", "--max-latency-ms"]]
 )
