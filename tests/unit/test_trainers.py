@@ -376,13 +376,17 @@ def smooth_problem():
     return [w.requires_grad_() for w in weights], alphas, loss
 
 
-@pytest.mark.parametrize("rate", [0.025, 0.2])
 @pytest.mark.parametrize(
-    ("problem", "reach"),
-    # Within the usual reach, ReLUs of the tiny supernet change their side: compare nearer.
-    [(smooth_problem, {}), (supernet_problem, {"reach": 1e-6})],
+    ("problem", "rate", "reach"),
+    [
+        (smooth_problem, 0.2, {}),
+        (smooth_problem, 1.0, {}),
+        # Within the usual reach, ReLUs of the tiny supernet change their side: compare nearer.
+        (supernet_problem, 0.025, {"reach": 1e-6}),
+        (supernet_problem, 0.2, {"reach": 1e-6}),
+    ],
 )
-def test_darts_second_order_is_the_gradient_through_the_step(problem, reach, rate):
+def test_darts_second_order_is_the_gradient_through_the_step(problem, rate, reach):
     weights, alphas, loss = problem()
     gradients = torch.autograd.grad(loss(weights, 0), weights, create_graph=True)
     stepped = [w - rate * g for w, g in zip(weights, gradients, strict=True)]

@@ -1,0 +1,248 @@
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from hanas import plugins
+from hanas.batches import load_split, ordered_batches
+from hanas.errors import InputError
+from hanas.images import save_images
+from hanas.proxies import _kept, flops, params, supernet
+from hanas.proxies._scoring import distinct_cells, groups_of, score_group
+from hanas.spaces import nb201
+from hanas.supernets import Supernet, load_supernet, save_supernet
+
+from conftest import toy_images  # type: ignore[import-not-found]
+
+REPOSITORY = Path(__file__).parents[2]
+SETTINGS = {"kind": "supernet", "supernet": "toy", "images": 16, "batch_size": 8, "device": "cpu"}
+
+
+def make_supernet(folder: Path, *, seed: int = 0, **network) -> Path:
+    settings = {"skeleton": "pooled", "channels": 2, "cells": 1, "batch_norm": "batch", **network}
+    weights = nb201.supernet(3, settings, seed=seed).state_dict()
+    random = torch.Generator().manual_seed(seed)
+    for name, value in weights.items():
+        if value.ndim == 1 and value.is_floating_point():  # affine parts and statistics too
+            value.add_(torch.rand(value.shape, generator=random))
+        assert torch.isfinite(value).all(), name
+    made = Supernet("nb201", 3, settings, None, weights, torch.zeros(6, 5))
+    folder.mkdir(parents=True, exist_ok=True)
+    save_supernet(made, folder / "weights.pt")
+    return folder / "weights.pt"
+
+
+def score(weights: Path, images: Path, workspace: Path, *, threads: int = 1, **settings):
+    lines: list[str] = []
+    table = supernet.score(
+        space="nb201",
+        settings={**SETTINGS, **settings},
+        weights=weights,
+        images=images,
+        threads=threads,
+        workspace=workspace,
+        log=lines.append,
+    )
+    return table, lines
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory) -> Path:
+    return make_supernet(tmp_path_factory.mktemp("supernet"))
+
+
+@pytest.fixture(scope="module")
+def scored(weights, toy_file, tmp_path_factory):
+    """The whole space, scored by one worker."""
+    workspace = tmp_path_factory.mktemp("work") / "space"
+    table, _ = score(weights, toy_file, workspace)
+    assert not workspace.exists()
+    return table
+
+
+@pytest.fixture(params=plugins.names("proxies"))
+def any_table(request, scored):
+    if request.param == "supernet":
+        return scored
+    return plugins.load("proxies", request.param).score(space="nb201", settings={})
+
+
+def test_every_proxy_scores_every_architecture(any_table):
+    assert any_table["arch"].tolist() == list(nb201.all_texts())
+    columns = ["error", "cross_entropy"] if "error" in any_table else ["score"]
+    assert set(any_table) == {"arch", *columns, "source"}
+    for column in columns:
+        assert any_table[column].dtype == np.float64
+        assert np.isfinite(any_table[column]).all()
+        assert any_table[column].nunique() > 5
+    assert any_table["source"].str.len().min() > 10
+
+
+def test_more_parameters_and_operations_are_better():
+    all_genes = nb201.all_genes()
+    sizes = params.score(space="nb201", settings={})["score"].to_numpy()
+    assert sizes.max() == -73_306  # no convolution
+    assert sizes.min() == -73_306 - 6 * 243_040
+    assert (all_genes[sizes == sizes.min()] == nb201.CONV_3X3).all()
+    operations = flops.score(space="nb201", settings={})["score"].to_numpy()
+    assert operations.max() == -7_783_050
+    assert operations.min() == -7_783_050 - 6 * 35_389_440
+
+
+@pytest.mark.parametrize("mode", ["batch", "batch_affine", "running"])
+@pytest.mark.parametrize("skeleton", ["standard", "pooled"])
+@pytest.mark.parametrize("cells", [1, 2])
+def test_shared_work_gives_the_bits_of_one_cell_at_a_time(
+    toy_data, tmp_path, mode, skeleton, cells
+):
+    made = load_supernet(
+        make_supernet(tmp_path, batch_norm=mode, skeleton=skeleton, cells=cells)
+    )
+    network = made.network()
+    batches = list(ordered_batches(load_split(toy_data, "validation"), 10))
+    distinct, _ = distinct_cells(nb201, made)
+    groups = groups_of(distinct)
+    assert sorted(itertools.chain(*groups.values())) == list(range(len(distinct)))
+    rng = np.random.default_rng(0)
+    for name in rng.choice(list(groups), 4, replace=False):
+        genes = distinct[rng.choice(groups[name], min(6, len(groups[name])), replace=False)]
+        errors, entropies = score_group(network, genes, batches)
+        for cell, error, entropy in zip(genes, errors, entropies, strict=True):
+            loss, wrong = 0.0, 0
+            for images, labels in batches:
+                with torch.no_grad():
+                    logits = network(images, cell)
+                loss += F.cross_entropy(logits.double(), labels, reduction="sum").item()
+                wrong += (logits.argmax(dim=1) != labels).sum().item()
+            assert error == wrong / 24
+            assert entropy == loss / 24
+
+
+@pytest.mark.parametrize("mode", ["batch", "batch_affine", "running"])
+def test_each_cell_is_given_the_score_of_its_function(toy_data, tmp_path, mode):
+    made = load_supernet(make_supernet(tmp_path, batch_norm=mode))
+    network = made.network()
+    distinct, which = distinct_cells(nb201, made)
+    assert len(distinct) == (9_445 if mode == "batch" else len(np.unique(which)))
+    images, _ = load_split(toy_data, "validation").batch(torch.arange(24))
+    rng = np.random.default_rng(1)
+    for cell in rng.choice(15_625, 40, replace=False):
+        with torch.no_grad():
+            own = network(images, nb201.all_genes()[cell])
+            of_function = network(images, distinct[which[cell]])
+        assert torch.equal(own, of_function)
+
+
+def test_the_table_holds_what_the_network_says(scored, weights, toy_data):
+    network = load_supernet(weights).network()
+    split = load_split(toy_data, "validation").take(16)
+    for cell in (0, 11, 284, 1835, 6111, 15_624):
+        loss, wrong = 0.0, 0
+        for images, labels in ordered_batches(split, 8):
+            with torch.no_grad():
+                logits = network(images, nb201.all_genes()[cell])
+            loss += F.cross_entropy(logits.double(), labels, reduction="sum").item()
+            wrong += (logits.argmax(dim=1) != labels).sum().item()
+        assert scored["error"][cell] == wrong / 16
+        assert scored["cross_entropy"][cell] == loss / 16
+    assert scored["source"][0].endswith("16 validation images")
+
+
+def test_isomorphic_dead_cells_share_a_score(scored):
+    """Cells whose output carries nothing all give the same logits."""
+    genes = nb201.all_genes()
+    live = nb201.without_dead_edges(genes)
+    empty = (live == nb201.NONE).all(axis=1)
+    assert empty.sum() > 100
+    assert scored.loc[empty, "cross_entropy"].nunique() == 1
+
+
+def test_the_number_of_workers_does_not_matter(scored, weights, toy_file, tmp_path):
+    table, lines = score(weights, toy_file, tmp_path / "work", threads=3)
+    assert table.equals(scored)
+    assert any("groups of cells are scored" in line for line in lines)
+
+
+SCORE = """
+import sys
+from hanas.proxies import supernet
+supernet.score(space="nb201", settings=eval(sys.argv[1]), weights=sys.argv[2], images=sys.argv[3],
+               threads=2, workspace=sys.argv[4])
+"""
+
+
+@pytest.mark.parametrize("groups", [1, 40])
+def test_a_killed_scoring_ends_with_the_same_bits(scored, weights, toy_file, tmp_path, groups):
+    workspace = tmp_path / "work"
+    arguments = [repr(SETTINGS), str(weights), str(toy_file), str(workspace)]
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCORE, *arguments],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        stdout=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 120
+    while len(list(workspace.glob("[0-4]*.json"))) < groups:
+        assert process.poll() is None, "it ended before it was killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    table, lines = score(weights, toy_file, workspace, threads=2)
+    assert any("were scored before" in line for line in lines)
+    assert table.equals(scored)
+    assert not workspace.exists()
+
+
+def test_leftovers_of_another_job_and_damaged_ones_are_not_used(
+    scored, weights, toy_file, tmp_path
+):
+    workspace = tmp_path / "work"
+    for name in groups_of(nb201.without_dead_edges(nb201.all_genes())):
+        _kept.write(workspace, name, "another job", np.zeros(3), np.zeros(3))
+    (workspace / "000.json").write_text("{", encoding="utf-8")
+    table, lines = score(weights, toy_file, workspace, threads=2)
+    assert not any("were scored before" in line for line in lines)
+    assert table.equals(scored)
+
+
+@pytest.mark.parametrize("damage", ["key", "score", "cut"])
+def test_kept_scores_are_checked(tmp_path, damage):
+    _kept.write(tmp_path, "012", "job", np.array([0.5, 0.25]), np.array([1.5, np.inf]))
+    path = tmp_path / "012.json"
+    kept = _kept.read(tmp_path, "012", "job")
+    assert kept is not None
+    assert kept["error"] == [0.5, 0.25]
+    assert kept["cross_entropy"] == [1.5, None]
+    text = path.read_text(encoding="utf-8")
+    changed = {"key": text, "score": text.replace("0.25", "0.75"), "cut": text[:-9]}[damage]
+    path.write_text(changed, encoding="utf-8")
+    assert _kept.read(tmp_path, "012", "other" if damage == "key" else "job") is None
+
+
+def test_files_that_do_not_fit_are_refused(weights, toy_file, tmp_path):
+    other = tmp_path / "other.pt"
+    save_images(toy_images(classes=4), other)
+    with pytest.raises(InputError, match=r"knows 3 classes, but .*other.pt has 4"):
+        score(weights, other, tmp_path / "work")
+    broken = tmp_path / "broken.pt"
+    broken.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(InputError, match="not readable as a supernet"):
+        score(broken, toy_file, tmp_path / "work")
+    with pytest.raises(InputError, match="images is 0"):
+        score(weights, toy_file, tmp_path / "work", images=0)
+
+
+def test_weights_that_are_not_finite_are_refused(toy_file, tmp_path):
+    made = load_supernet(make_supernet(tmp_path))
+    made.weights["classifier.bias"][0] = float("nan")
+    save_supernet(made, tmp_path / "weights.pt")
+    with pytest.raises(InputError, match=r"not a finite number; train the supernet"):
+        score(tmp_path / "weights.pt", toy_file, tmp_path / "work", images=1)
