@@ -34,9 +34,7 @@ def proxy_settings(wildcards):
         "proxy", "proxies", wildcards.proxy, without=("label", "objective", "threads")
     )
     if found["kind"] == "supernet":
-        supernet = entry("supernets", found["supernet"])
-        of_supernet = ("space", "network", "training")
-        found["supernet_settings"] = {key: supernet[key] for key in of_supernet}
+        found["space"] = entry("supernets", found["supernet"])["space"]
     return found
 
 
