@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from conftest import toy_images  # type: ignore[import-not-found]
 
 from hanas import plugins
 from hanas.batches import load_split, ordered_batches
@@ -19,8 +20,6 @@ from hanas.proxies import _kept, flops, params, supernet
 from hanas.proxies._scoring import distinct_cells, groups_of, score_group
 from hanas.spaces import nb201
 from hanas.supernets import Supernet, load_supernet, save_supernet
-
-from conftest import toy_images  # type: ignore[import-not-found]
 
 REPOSITORY = Path(__file__).parents[2]
 SETTINGS = {"kind": "supernet", "supernet": "toy", "images": 16, "batch_size": 8, "device": "cpu"}
@@ -103,9 +102,7 @@ def test_more_parameters_and_operations_are_better():
 def test_shared_work_gives_the_bits_of_one_cell_at_a_time(
     toy_data, tmp_path, mode, skeleton, cells
 ):
-    made = load_supernet(
-        make_supernet(tmp_path, batch_norm=mode, skeleton=skeleton, cells=cells)
-    )
+    made = load_supernet(make_supernet(tmp_path, batch_norm=mode, skeleton=skeleton, cells=cells))
     network = made.network()
     batches = list(ordered_batches(load_split(toy_data, "validation"), 10))
     distinct, _ = distinct_cells(nb201, made)

@@ -1,0 +1,90 @@
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from hanas.errors import InputError
+from hanas.images import ImageData, save_images
+from hanas.retraining import picks_of_front, retrain
+from hanas.spaces import nb201
+
+SETTINGS = {
+    "space": "nb201",
+    "seed": 0,
+    "images": "train_and_validation",
+    "network": {"skeleton": "standard", "channels": 2, "cells": 1, "batch_norm": "running"},
+    "training": {"epochs": 2, "batch_size": 8, "crop_padding": 1, "learning_rate": 0.1},
+    "train_on": "cpu",
+    "precision": "float32",
+    "threads": 1,
+}
+ARCHS = [nb201.to_text(genes) for genes in ([3, 3, 3, 3, 3, 3], [1, 0, 2, 4, 3, 1])]
+
+
+@pytest.fixture
+def images(tmp_path):
+    rng = np.random.default_rng(0)
+    labels = np.arange(60) % 3
+    pixels = rng.integers(0, 100, size=(60, 8, 8, 3))
+    pixels[np.arange(60), :, :, labels] += 120
+    splits = {
+        "train": np.arange(30),
+        "validation": np.arange(30, 40),
+        "test": np.arange(40, 60),
+    }
+    data = ImageData(pixels.astype(np.uint8), labels, ("a", "b", "c"), splits, ())
+    save_images(data, tmp_path / "images.pt")
+    return tmp_path / "images.pt"
+
+
+def test_networks_are_trained_and_tested(images, tmp_path):
+    metrics, history, weights = retrain(ARCHS, SETTINGS, images, checkpoints=tmp_path / "c")
+    assert list(metrics["arch"]) == ARCHS
+    assert (metrics["train_images"] == 40).all()
+    assert (metrics["test_images"] == 20).all()
+    assert list(history["epoch"]) == [1, 2, 1, 2]
+    assert history["train_loss"].iloc[1] < history["train_loss"].iloc[0]
+    for arch, state in weights.items():
+        nb201.build(nb201.from_text(arch), 3, SETTINGS["network"]).load_state_dict(state)
+
+
+def test_going_on_from_a_checkpoint_gives_the_same_bits(images, tmp_path):
+    metrics, _, weights = retrain(ARCHS, SETTINGS, images, checkpoints=tmp_path / "whole")
+    # The first architecture is complete, the second is not begun.
+    retrain(ARCHS[:1], SETTINGS, images, checkpoints=tmp_path / "part")
+    lines: list[str] = []
+    again, _, weights_again = retrain(
+        ARCHS, SETTINGS, images, checkpoints=tmp_path / "part", log=lines.append
+    )
+    assert any("going on from" in line for line in lines)
+    pd.testing.assert_frame_equal(metrics, again)
+    for arch in ARCHS:
+        for name, tensor in weights[arch].items():
+            assert torch.equal(tensor, weights_again[arch][name])
+
+
+def _history(points):
+    frame = pd.DataFrame(points, columns=["error", "latency_ms"])
+    frame.insert(0, "arch", [f"a{n}" for n in range(len(frame))])
+    frame.insert(0, "seed", 0)
+    frame["evaluation"], frame["generation"] = range(len(frame)), 0
+    frame["feasible"], frame["score"] = frame["latency_ms"].notna(), np.nan
+    return frame
+
+
+FRONT = [(0.0, 9.0), (0.1, 2.0), (0.3, 1.5), (0.6, 1.0), (0.7, 5.0)]
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [(1, ["a1"]), (2, ["a1", "a3"]), (3, ["a1", "a3", "a0"]), (9, ["a1", "a3", "a2", "a0"])],
+)
+def test_picks_are_the_knee_and_then_spread_by_latency(count, expected):
+    picks = picks_of_front(_history(FRONT), count=count, representative="knee")
+    assert picks[0] == "a1"
+    assert set(picks) == set(expected)
+
+
+def test_a_search_without_a_feasible_architecture(tmp_path):
+    with pytest.raises(InputError, match="no architecture that the device can run"):
+        picks_of_front(_history([(0.1, np.nan)]), count=1, representative="knee")

@@ -1,0 +1,40 @@
+"""Train the picks of a front from scratch and put their accuracy beside the benchmark's."""
+
+import shutil
+import time
+from pathlib import Path
+
+import torch
+
+from hanas.files import read_parquet, replacing, write_parquet
+from hanas.jobs import logged, write_facts
+from hanas.retraining import picks_of_front, retrain
+
+with logged(snakemake.log[0]):
+    started = time.monotonic()
+    settings = {**snakemake.params.cfg, "threads": snakemake.threads}
+    archs = settings.get("archs") or picks_of_front(
+        read_parquet(snakemake.input.front),
+        count=settings["picks"],
+        representative=settings["representative"],
+    )
+    # Not an output: Snakemake deletes those before a job, and a killed one continues from here.
+    checkpoints = Path(snakemake.output.weights).with_name("checkpoints")
+    metrics, history, weights = retrain(
+        archs, settings, snakemake.input.images, checkpoints=checkpoints
+    )
+    benchmark = read_parquet(snakemake.input.accuracies).set_index("arch").loc[archs]
+    metrics["benchmark_accuracy_percent"] = benchmark["accuracy_percent"].to_numpy()
+    metrics["source"] = "measured: trained from scratch with the settings of meta.json"
+    metrics["benchmark_source"] = benchmark["source"].to_numpy()
+    with replacing(snakemake.output.weights) as temporary, temporary.open("wb") as handle:
+        torch.save(weights, handle)
+    write_parquet(history, snakemake.output.history)
+    write_parquet(metrics, snakemake.output.metrics)
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    write_facts(
+        snakemake.output.facts,
+        settings=settings,
+        inputs=dict(snakemake.input.items()),
+        started=started,
+    )
