@@ -22,13 +22,15 @@ wildcard_constraints:
     task="[A-Za-z0-9_]+",
 
 
+STUDY_NAME = ", ".join(str(file) for file in workflow.configfiles) or "config"
+
+
 def read_study():
-    files = [str(file) for file in workflow.configfiles]
     schema = yaml.safe_load(
         (REPOSITORY / "config.schema.yaml").read_text(encoding="utf-8")
     )
     try:
-        return study.complete(config, schema, name=", ".join(files) or "config")
+        return study.complete(config, schema, name=STUDY_NAME)
     except InputError as error:
         raise WorkflowError(str(error)) from None
 
@@ -62,7 +64,7 @@ def data_file(name):
 for key, name in study.data_files(STUDY):
     if not Path(data_file(name)).exists():
         raise WorkflowError(
-            f"{key}: {data_file(name)} does not exist; put it there, or point HANAS_DATA or "
+            f"{STUDY_NAME}: {key}: {data_file(name)} does not exist; put it there, or point HANAS_DATA or "
             "data_folder to the folder that holds it"
         )
 
