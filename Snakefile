@@ -24,6 +24,7 @@ report: "resources/captions/study.rst"
 
 
 include: "rules/common.smk"
+include: "rules/inputs.smk"
 include: "rules/datasets.smk"
 include: "rules/spaces.smk"
 include: "rules/benchmarks.smk"

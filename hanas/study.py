@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import jsonschema
+from jsonschema import Draft202012Validator
+from jsonschema.validators import extend
 
 from hanas import plugins
 from hanas.errors import InputError
@@ -93,8 +94,7 @@ def complete(study: Mapping[str, Any], schema: Mapping[str, Any], *, name: str) 
 
 def _validator(schema: Mapping[str, Any]) -> Any:
     """Return a validator that fills in ``default`` as it goes down the settings."""
-    base = jsonschema.Draft202012Validator
-    check_properties = base.VALIDATORS["properties"]
+    check_properties = Draft202012Validator.VALIDATORS["properties"]
 
     def fill_and_check(validator, properties, instance, subschema):
         if validator.is_type(instance, "object"):
@@ -103,10 +103,10 @@ def _validator(schema: Mapping[str, Any]) -> Any:
                     instance.setdefault(key, copy.deepcopy(property_schema["default"]))
         yield from check_properties(validator, properties, instance, subschema)
 
-    return jsonschema.validators.extend(base, {"properties": fill_and_check})(schema)
+    return extend(Draft202012Validator, {"properties": fill_and_check})(schema)
 
 
-def _message(error: jsonschema.ValidationError) -> str:
+def _message(error: Any) -> str:
     path = ".".join(str(part) for part in error.absolute_path)
     if error.validator == "additionalProperties":
         known = sorted(error.schema.get("properties", {}))
@@ -140,7 +140,7 @@ def _message(error: jsonschema.ValidationError) -> str:
     return f"{path}: {error.message}"
 
 
-def _about(error: jsonschema.ValidationError, key: str) -> str:
+def _about(error: Any, key: str) -> str:
     description = error.schema.get("properties", {}).get(key, {}).get("description", "")
     return description or "see config.schema.yaml"
 
@@ -155,7 +155,9 @@ def _number_hint(text: str) -> str:
     return f" (YAML reads {text} as text; write {plain})"
 
 
-def _walk(node: Any, pattern: list[str], path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+def _walk(
+    node: Any, pattern: Sequence[str], path: tuple[str, ...] = ()
+) -> Iterator[tuple[str, str]]:
     """Yield (path, text) of every setting that matches a pattern such as ``tasks.*.dataset``."""
     if not pattern:
         if isinstance(node, str):

@@ -5,11 +5,6 @@ Writes  results/benchmarks/{space}/{dataset}.parquet   test accuracy of every ar
 """
 
 
-def benchmark_files(wildcards):
-    found = entry("benchmarks", wildcards.space, wildcards.dataset)
-    return [data_file(found[key]) for key in ("file", "folder") if key in found]
-
-
 rule accuracy_table:
     input:
         files=benchmark_files,
@@ -18,6 +13,8 @@ rule accuracy_table:
         facts="results/benchmarks/{space}/{dataset}.json",
     log:
         "logs/accuracy_table/{space}/{dataset}.log",
+    conda:
+        "../envs/hanas.yaml"
     resources:
         data_folder=str(DATA),
     params:

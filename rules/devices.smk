@@ -5,13 +5,6 @@ Writes  results/devices/{device}/{space}/{dataset}.parquet   metrics of every ar
 """
 
 
-def device_files(wildcards):
-    found = entry("devices", wildcards.device)
-    if found["kind"] == "table":
-        found = entry("devices", wildcards.device, "datasets", wildcards.dataset)
-    return [data_file(found["file"])] if "file" in found else []
-
-
 rule device_table:
     input:
         files=device_files,
@@ -20,6 +13,8 @@ rule device_table:
         facts="results/devices/{device}/{space}/{dataset}.json",
     log:
         "logs/device_table/{device}/{space}/{dataset}.log",
+    conda:
+        "../envs/hanas.yaml"
     resources:
         data_folder=str(DATA),
     params:

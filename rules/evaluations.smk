@@ -14,79 +14,7 @@ Writes  results/evaluations/{device}/indicators.csv        a search and seed a r
 and beside each the .json of how it was made.
 """
 
-JUDGED = ("device", "task", "dataset", "proxy", "search", "proxy_objective")
-JUDGED_FILES = ("accuracies", "metrics", "proxy_table", "history")
-
-
 # What explorer_rows() says of searches and proxies is judged too, and labels change no judgement.
-def evaluated_rows(device, keys=(*JUDGED, *JUDGED_FILES, "accuracy_floor_percent")):
-    objectives = entry("devices", device).get("objectives", "all")
-    return [
-        {**{key: row[key] for key in keys}, "device_objectives": objectives}
-        for row in explorer_rows()
-        if row["device"] == device
-    ]
-
-
-def files_of(rows, keys=JUDGED_FILES):
-    return sorted({row[key] for row in rows for key in keys})
-
-
-def first_search():
-    """Return the search whose front is used: the first NSGA-II, or else the first of all."""
-    searches = [
-        *STUDY["tables"].get("searches", list(STUDY["searches"])),
-        *STUDY["evaluation"]["searches"],
-    ]
-    pareto = [
-        name for name in searches if entry("searches", name)["searcher"] == "nsga2"
-    ]
-    return [*pareto, *searches][0]
-
-
-def ranking_rows():
-    keys = ("task", "dataset", "proxy", "trained_on", "proxy_objective")
-    keys = (*keys, "accuracy_floor_percent", "accuracies", "proxy_table")
-    rows = [{key: row[key] for key in keys} for row in explorer_rows()]
-    return list({(row["task"], row["proxy"]): row for row in rows}.values())
-
-
-def devices_compared():
-    """Return the device tables, and the searches whose fronts are lent to other devices."""
-    searches = [
-        row
-        for device in STUDY["devices"]
-        for row in evaluated_rows(device)
-        if row["search"] == first_search()
-    ]
-    keys = ("device", "task", "dataset", "metrics")
-    tables = {
-        (row["device"], row["task"]): {key: row[key] for key in keys}
-        for row in searches
-    }
-    return {"tables": list(tables.values()), "searches": searches}
-
-
-def decision_rows(device):
-    """Return every search of a device, those that are shown first by first_search()."""
-    labelled = ("space", "proxy_label", "search_label")
-    keys = (*JUDGED, *JUDGED_FILES, *labelled, "accuracy_floor_percent")
-    rows = evaluated_rows(device, keys)
-    return [row for row in rows if row["search"] == first_search()] + [
-        row for row in rows if row["search"] != first_search()
-    ]
-
-
-def searches_in_words(device):
-    """Return (task, proxy, search) of the fronts that are put into words."""
-    return [
-        (row["task"], row["proxy"], row["search"])
-        for row in decision_rows(device)
-        if row["search"] == first_search()
-        and row["proxy"] in (entry("tasks", row["task"])["proxies"] or [row["proxy"]])
-    ]
-
-
 EVALUATED = [device for device in STUDY["devices"] if evaluated_rows(device)]
 TABLED = [device for device in STUDY["devices"] if table_rows(device)]
 JUDGEMENTS = [
@@ -131,6 +59,8 @@ rule evaluation:
         ),
     log:
         "logs/evaluation/{device}.log",
+    conda:
+        "../envs/hanas.yaml"
     params:
         cfg=lambda w: {
             "revision": REVISIONS["evaluation"],
@@ -158,6 +88,8 @@ rule ranking:
         ),
     log:
         "logs/ranking.log",
+    conda:
+        "../envs/hanas.yaml"
     params:
         cfg={"revision": REVISIONS["ranking"], "rows": ranking_rows()},
     script:
@@ -188,6 +120,8 @@ rule devices_compared:
         ),
     log:
         "logs/devices_compared.log",
+    conda:
+        "../envs/hanas.yaml"
     params:
         cfg={"revision": REVISIONS["devices_compared"], **devices_compared()},
     script:
@@ -218,6 +152,8 @@ rule decisions:
         ),
     log:
         "logs/decisions/{device}.log",
+    conda:
+        "../envs/hanas.yaml"
     params:
         cfg=lambda w: {
             "revision": REVISIONS["decisions"],
@@ -248,6 +184,8 @@ rule comparison:
         ),
     log:
         "logs/comparison/{device}.log",
+    conda:
+        "../envs/hanas.yaml"
     params:
         cfg=lambda w: {
             "revision": REVISIONS["comparison"],
@@ -280,6 +218,8 @@ rule all_tables:
         ),
     log:
         "logs/all_tables.log",
+    conda:
+        "../envs/hanas.yaml"
     params:
         cfg={"revision": REVISIONS["all_tables"], "devices": TABLED},
     script:

@@ -7,28 +7,6 @@ Writes  results/retrained/{retraining}/metrics.parquet   test accuracy beside th
 """
 
 
-def retraining_inputs(wildcards):
-    found = entry("retrainings", wildcards.retraining)
-    task = entry("tasks", found["task"])
-    inputs = {
-        "images": f"results/datasets/{task['dataset']}.pt",
-        "accuracies": f"results/benchmarks/{task['space']}/{task['dataset']}.parquet",
-    }
-    if "search" in found:
-        inputs["front"] = (
-            f"results/searches/{found['task']}/{found['device']}/{found['proxy']}/"
-            f"{found['search']}.parquet"
-        )
-    return inputs
-
-
-def retraining_settings(wildcards):
-    found = settings("retraining", "retrainings", wildcards.retraining)
-    found["space"] = entry("tasks", found["task"])["space"]
-    found["representative"] = STUDY["tables"]["representative"]
-    return found
-
-
 rule retrain:
     input:
         unpack(retraining_inputs),
@@ -39,6 +17,8 @@ rule retrain:
         facts="results/retrained/{retraining}/meta.json",
     log:
         "logs/retrain/{retraining}.log",
+    conda:
+        "../envs/hanas.yaml"
     threads: lambda w: entry("retrainings", w.retraining)["threads"]
     resources:
         gpu=lambda w: gpus(entry("retrainings", w.retraining)["train_on"]),

@@ -5,25 +5,6 @@ Writes  results/searches/{task}/{device}/{proxy}/{search}.parquet   every evalua
 """
 
 
-def device_metrics(wildcards):
-    task = entry("tasks", wildcards.task)
-    return (
-        f"results/devices/{wildcards.device}/{task['space']}/{task['dataset']}.parquet"
-    )
-
-
-def search_settings(wildcards):
-    found = settings("search", "searches", wildcards.search, without=("label",))
-    found["space"] = entry("tasks", wildcards.task)["space"]
-    found["proxy_objective"] = entry("proxies", wildcards.proxy).get(
-        "objective", "score"
-    )
-    found["device_objectives"] = entry("devices", wildcards.device).get(
-        "objectives", "all"
-    )
-    return found
-
-
 rule search:
     input:
         proxy=lambda w: f"results/proxies/{w.proxy}/{proxy_dataset(w.proxy, w.task)}.parquet",
@@ -33,6 +14,8 @@ rule search:
         facts="results/searches/{task}/{device}/{proxy}/{search}.json",
     log:
         "logs/search/{task}/{device}/{proxy}/{search}.log",
+    conda:
+        "../envs/hanas.yaml"
     params:
         cfg=search_settings,
     script:

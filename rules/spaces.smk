@@ -9,6 +9,8 @@ rule space:
         "results/spaces/{space}.parquet",
     log:
         "logs/space/{space}.log",
+    conda:
+        "../envs/hanas.yaml"
     params:
         cfg=lambda w: {"revision": REVISIONS["space"], "space": w.space},
     script:

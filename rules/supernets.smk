@@ -18,6 +18,8 @@ rule train_supernet:
         facts="results/supernets/{supernet}/meta.json",
     log:
         "logs/train_supernet/{supernet}.log",
+    conda:
+        "../envs/hanas.yaml"
     threads: lambda w: entry("supernets", w.supernet)["threads"]
     resources:
         gpu=lambda w: gpus(entry("supernets", w.supernet)["device"]),

@@ -5,21 +5,6 @@ Writes  results/surrogates/{space}.npz   the models
 """
 
 
-def fitted_tables(wildcards):
-    datasets = entry("benchmarks", wildcards.space)
-    return {
-        "accuracies": expand(
-            rules.accuracy_table.output.table, dataset=datasets, allow_missing=True
-        ),
-        "devices": expand(
-            rules.device_table.output.table,
-            device=STUDY["devices"],
-            dataset=datasets,
-            allow_missing=True,
-        ),
-    }
-
-
 rule fit_surrogates:
     input:
         unpack(fitted_tables),
@@ -29,6 +14,8 @@ rule fit_surrogates:
         facts="results/surrogates/{space}.json",
     log:
         "logs/fit_surrogates/{space}.log",
+    conda:
+        "../envs/hanas.yaml"
     params:
         cfg=lambda w: settings("surrogates", "surrogates", w.space),
     script:

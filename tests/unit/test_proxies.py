@@ -40,13 +40,13 @@ def make_supernet(folder: Path, *, seed: int = 0, **network) -> Path:
     return folder / "weights.pt"
 
 
-def score(weights: Path, images: Path, workspace: Path, *, threads: int = 1, **settings):
+def score(weights: Path, data: Path, workspace: Path, *, threads: int = 1, **settings):
     lines: list[str] = []
     table = supernet.score(
         space="nb201",
         settings={**SETTINGS, **settings},
         weights=weights,
-        images=images,
+        images=data,
         threads=threads,
         workspace=workspace,
         log=lines.append,

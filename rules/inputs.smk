@@ -1,0 +1,327 @@
+"""What the rules of each stage read and the settings they depend on, as functions of wildcards."""
+
+# ---- datasets ------------------------------------------------------------------------
+
+
+def folder_state(wildcards):
+    """Return a digest of the names, sizes and times in a folder of the user's own images."""
+    folder = entry("datasets", wildcards.dataset).get("folder")
+    if folder is None:
+        return {}
+    root = Path(data_file(folder))
+    states = [
+        (str(path.relative_to(root)), path.stat().st_size, path.stat().st_mtime_ns)
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    ]
+    return {"folder_state": files.digest(states)}
+
+
+# ---- benchmarks ----------------------------------------------------------------------
+
+
+def benchmark_files(wildcards):
+    found = entry("benchmarks", wildcards.space, wildcards.dataset)
+    return [data_file(found[key]) for key in ("file", "folder") if key in found]
+
+
+# ---- devices -------------------------------------------------------------------------
+
+
+def device_files(wildcards):
+    found = entry("devices", wildcards.device)
+    if found["kind"] == "table":
+        found = entry("devices", wildcards.device, "datasets", wildcards.dataset)
+    return [data_file(found["file"])] if "file" in found else []
+
+
+# ---- surrogates ----------------------------------------------------------------------
+
+
+def fitted_tables(wildcards):
+    datasets = entry("benchmarks", wildcards.space)
+    return {
+        "accuracies": expand(
+            rules.accuracy_table.output.table, dataset=datasets, allow_missing=True
+        ),
+        "devices": expand(
+            rules.device_table.output.table,
+            device=STUDY["devices"],
+            dataset=datasets,
+            allow_missing=True,
+        ),
+    }
+
+
+# ---- proxies -------------------------------------------------------------------------
+
+
+def proxy_dataset(proxy, task):
+    """Return the data set that a proxy is computed on: a supernet's own, else the task's."""
+    found = entry("proxies", proxy)
+    if found["kind"] == "supernet":
+        return entry("supernets", found["supernet"])["dataset"]
+    return entry("tasks", task)["dataset"]
+
+
+def proxy_inputs(wildcards):
+    found = entry("proxies", wildcards.proxy)
+    if found["kind"] != "supernet":
+        return {}
+    supernet = entry("supernets", found["supernet"])
+    if wildcards.dataset != supernet["dataset"]:
+        raise WorkflowError(
+            f"proxies.{wildcards.proxy} is computed on {supernet['dataset']}, which its supernet "
+            f"was trained on, not on {wildcards.dataset}"
+        )
+    return {
+        "weights": f"results/supernets/{found['supernet']}/weights.pt",
+        "images": f"results/datasets/{wildcards.dataset}.pt",
+    }
+
+
+def proxy_settings(wildcards):
+    found = settings(
+        "proxy", "proxies", wildcards.proxy, without=("label", "objective", "threads")
+    )
+    if found["kind"] == "supernet":
+        found["space"] = entry("supernets", found["supernet"])["space"]
+    return found
+
+
+# ---- searches ------------------------------------------------------------------------
+
+
+def device_metrics(wildcards):
+    task = entry("tasks", wildcards.task)
+    return (
+        f"results/devices/{wildcards.device}/{task['space']}/{task['dataset']}.parquet"
+    )
+
+
+def search_settings(wildcards):
+    found = settings("search", "searches", wildcards.search, without=("label",))
+    found["space"] = entry("tasks", wildcards.task)["space"]
+    found["proxy_objective"] = entry("proxies", wildcards.proxy).get(
+        "objective", "score"
+    )
+    found["device_objectives"] = entry("devices", wildcards.device).get(
+        "objectives", "all"
+    )
+    return found
+
+
+# ---- tables --------------------------------------------------------------------------
+
+
+def device_task_names(device):
+    """Return the tasks that are reported on a device, in the order of the table."""
+    shown = STUDY["tables"].get("tasks", list(STUDY["tasks"]))
+    return [
+        task for task in shown if task in entry("devices", device).get("tasks", shown)
+    ]
+
+
+def table_rows(device):
+    """Return what each row shows and the file that it is read from."""
+    rows = []
+    for task_name in device_task_names(device):
+        task = entry("tasks", task_name)
+        where = f"{task['space']}/{task['dataset']}.parquet"
+        common = {
+            "task": task_name,
+            "dataset": task["dataset"],
+            "space": task["space"],
+            "accuracies": f"results/benchmarks/{where}",
+            "metrics": f"results/devices/{device}/{where}",
+        }
+        for name in task["supernets"]:
+            supernet = entry("supernets", name)
+            rows.append(
+                {
+                    **common,
+                    "method": supernet.get("label", supernet["trainer"].upper()),
+                    "kind": "found",
+                    "trained_on": supernet["dataset"],
+                    "file": f"results/supernets/{name}/found.json",
+                }
+            )
+        for proxy_name in task["proxies"]:
+            for search_name in STUDY["tables"].get("searches", list(STUDY["searches"])):
+                rows.append(
+                    {
+                        **common,
+                        "method": f"{proxy_label(proxy_name)}+{search_label(search_name)}",
+                        "kind": "search",
+                        "trained_on": trained_on(proxy_name),
+                        "file": f"results/searches/{task_name}/{device}/{proxy_name}/{search_name}.parquet",
+                    }
+                )
+    return rows
+
+
+def table_files(wildcards):
+    rows = table_rows(wildcards.device)
+    return sorted(
+        {row[key] for row in rows for key in ("file", "accuracies", "metrics")}
+    )
+
+
+# ---- retraining ----------------------------------------------------------------------
+
+
+def retraining_inputs(wildcards):
+    found = entry("retrainings", wildcards.retraining)
+    task = entry("tasks", found["task"])
+    inputs = {
+        "images": f"results/datasets/{task['dataset']}.pt",
+        "accuracies": f"results/benchmarks/{task['space']}/{task['dataset']}.parquet",
+    }
+    if "search" in found:
+        inputs["front"] = (
+            f"results/searches/{found['task']}/{found['device']}/{found['proxy']}/"
+            f"{found['search']}.parquet"
+        )
+    return inputs
+
+
+def retraining_settings(wildcards):
+    found = settings("retraining", "retrainings", wildcards.retraining)
+    found["space"] = entry("tasks", found["task"])["space"]
+    found["representative"] = STUDY["tables"]["representative"]
+    return found
+
+
+# ---- explorer ------------------------------------------------------------------------
+
+
+def evaluated_searches(task):
+    """Return the (proxy, search) pairs of a task that are reported or stand beside."""
+    space = entry("tasks", task)["space"]
+    beside = STUDY["evaluation"]
+    proxies = [
+        *entry("tasks", task)["proxies"],
+        *(
+            name
+            for name in beside["proxies"]
+            if study.proxy_space(STUDY, name) == space
+        ),
+    ]
+    searches = [
+        *STUDY["tables"].get("searches", list(STUDY["searches"])),
+        *beside["searches"],
+    ]
+    # Each once, in this order.
+    return [(p, s) for p in dict.fromkeys(proxies) for s in dict.fromkeys(searches)]
+
+
+def explorer_rows():
+    rows = []
+    for device in STUDY["devices"]:
+        for task_name in device_task_names(device):
+            task = entry("tasks", task_name)
+            where = f"{task['space']}/{task['dataset']}.parquet"
+            for proxy, search in evaluated_searches(task_name):
+                of_proxy = f"{proxy}/{proxy_dataset(proxy, task_name)}.parquet"
+                rows.append(
+                    {
+                        "device": device,
+                        "task": task_name,
+                        "dataset": task["dataset"],
+                        "space": task["space"],
+                        "proxy": proxy,
+                        "proxy_label": proxy_label(proxy),
+                        "proxy_objective": entry("proxies", proxy).get(
+                            "objective", "score"
+                        ),
+                        "trained_on": trained_on(proxy),
+                        "search": search,
+                        "search_label": search_label(search),
+                        "accuracy_floor_percent": task["accuracy_floor_percent"],
+                        "accuracies": f"results/benchmarks/{where}",
+                        "metrics": f"results/devices/{device}/{where}",
+                        "proxy_table": f"results/proxies/{of_proxy}",
+                        "history": f"results/searches/{task_name}/{device}/{proxy}/{search}.parquet",
+                    }
+                )
+    return rows
+
+
+def explorer_files(wildcards):
+    files = ("accuracies", "metrics", "proxy_table", "history")
+    return sorted({row[key] for row in explorer_rows() for key in files})
+
+
+# ---- evaluations ---------------------------------------------------------------------
+
+
+JUDGED = ("device", "task", "dataset", "proxy", "search", "proxy_objective")
+JUDGED_FILES = ("accuracies", "metrics", "proxy_table", "history")
+
+
+def evaluated_rows(device, keys=(*JUDGED, *JUDGED_FILES, "accuracy_floor_percent")):
+    objectives = entry("devices", device).get("objectives", "all")
+    return [
+        {**{key: row[key] for key in keys}, "device_objectives": objectives}
+        for row in explorer_rows()
+        if row["device"] == device
+    ]
+
+
+def files_of(rows, keys=JUDGED_FILES):
+    return sorted({row[key] for row in rows for key in keys})
+
+
+def first_search():
+    """Return the search whose front is used: the first NSGA-II, or else the first of all."""
+    searches = [
+        *STUDY["tables"].get("searches", list(STUDY["searches"])),
+        *STUDY["evaluation"]["searches"],
+    ]
+    pareto = [
+        name for name in searches if entry("searches", name)["searcher"] == "nsga2"
+    ]
+    return [*pareto, *searches][0]
+
+
+def ranking_rows():
+    keys = ("task", "dataset", "proxy", "trained_on", "proxy_objective")
+    keys = (*keys, "accuracy_floor_percent", "accuracies", "proxy_table")
+    rows = [{key: row[key] for key in keys} for row in explorer_rows()]
+    return list({(row["task"], row["proxy"]): row for row in rows}.values())
+
+
+def devices_compared():
+    """Return the device tables, and the searches whose fronts are lent to other devices."""
+    searches = [
+        row
+        for device in STUDY["devices"]
+        for row in evaluated_rows(device)
+        if row["search"] == first_search()
+    ]
+    keys = ("device", "task", "dataset", "metrics")
+    tables = {
+        (row["device"], row["task"]): {key: row[key] for key in keys}
+        for row in searches
+    }
+    return {"tables": list(tables.values()), "searches": searches}
+
+
+def decision_rows(device):
+    """Return every search of a device, those that are shown first by first_search()."""
+    labelled = ("space", "proxy_label", "search_label")
+    keys = (*JUDGED, *JUDGED_FILES, *labelled, "accuracy_floor_percent")
+    rows = evaluated_rows(device, keys)
+    return [row for row in rows if row["search"] == first_search()] + [
+        row for row in rows if row["search"] != first_search()
+    ]
+
+
+def searches_in_words(device):
+    """Return (task, proxy, search) of the fronts that are put into words."""
+    return [
+        (row["task"], row["proxy"], row["search"])
+        for row in decision_rows(device)
+        if row["search"] == first_search()
+        and row["proxy"] in (entry("tasks", row["task"])["proxies"] or [row["proxy"]])
+    ]
