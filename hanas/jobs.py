@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import hanas
+from hanas import hardware
 from hanas.errors import InputError
 from hanas.files import checksum, write_json
 
@@ -75,7 +76,7 @@ def write_facts(
             "hanas": {"version": hanas.__version__, "commit": commit()},
             "hardware": {
                 "machine": platform.machine(),
-                "processor": processor(),
+                "processor": hardware.processor(),
                 "cores": os.cpu_count(),
             },
             "python": platform.python_version(),
@@ -99,14 +100,3 @@ def commit() -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return head + ("+changes" if changed else "")
-
-
-def processor() -> str:
-    """Return the name of the CPU."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or "unknown"

@@ -5,7 +5,7 @@ import os
 import yaml
 from snakemake.exceptions import WorkflowError
 
-from hanas import files, study
+from hanas import files, hardware, study
 from hanas.errors import InputError
 from hanas.revisions import REVISIONS
 
@@ -59,7 +59,7 @@ def data_file(name):
     return str(DATA / Path(name).expanduser())
 
 
-# Checked here and not when a rule asks: Snakemake would take a table that was made before for up
+# Checked here and not in input functions, because Snakemake would take a table that was made before for up
 # to date although the file it is now to be made from does not exist.
 for key, name in study.data_files(STUDY):
     if not Path(data_file(name)).exists():
@@ -114,6 +114,4 @@ def trained_on(proxy):
 
 def gpus(device):
     """Return how many GPUs a job takes that may run on `device`: auto, cpu or cuda."""
-    return int(
-        device == "cuda" or (device == "auto" and Path("/dev/nvidiactl").exists())
-    )
+    return int(device == "cuda" or (device == "auto" and hardware.has_nvidia_gpu()))
