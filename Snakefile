@@ -37,6 +37,7 @@ include: "rules/tables.smk"
 include: "rules/retraining.smk"
 include: "rules/explorer.smk"
 include: "rules/evaluations.smk"
+include: "rules/figures.smk"
 
 
 rule all:
@@ -50,3 +51,4 @@ rule all:
         expand("results/surrogates/{space}.npz", space=STUDY["surrogates"]),
         EXPLORER,
         JUDGEMENTS,
+        FIGURES,

@@ -23,4 +23,5 @@ REVISIONS = {
     "comparison": 1,
     "all_tables": 1,
     "explorer": 1,
+    "figure_fronts": 1,
 }

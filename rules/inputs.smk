@@ -325,3 +325,61 @@ def searches_in_words(device):
         if row["search"] == first_search()
         and row["proxy"] in (entry("tasks", row["task"])["proxies"] or [row["proxy"]])
     ]
+
+
+# ---- figures -------------------------------------------------------------------------
+
+
+def shown_rows(device, task):
+    """Return what is shown of a task: all its searches with its first proxy."""
+    entry("devices", device)
+    entry("tasks", task)
+    rows = [
+        row for row in explorer_rows() if (row["device"], row["task"]) == (device, task)
+    ]
+    if not rows:
+        raise WorkflowError(
+            f"no front of task {task} is searched on {device}; nothing to draw"
+        )
+    return [row for row in rows if row["proxy"] == rows[0]["proxy"]]
+
+
+def figure_settings(stage, device, task, beside=()):
+    """Return the settings of a figure of the first search's front and of `beside`, searches."""
+    rows = {row["search"]: row for row in shown_rows(device, task)}
+    keys = (
+        *("device", "task", "proxy_label", "proxy_objective", "accuracy_floor_percent"),
+        *("accuracies", "metrics", "proxy_table"),
+    )
+    front = rows[first_search()]
+    found = {
+        "revision": REVISIONS[stage],
+        **{key: front[key] for key in keys},
+        "device_objectives": entry("devices", device).get("objectives", "all"),
+        "front": {key: front[key] for key in ("search_label", "history")},
+    }
+    if beside:
+        found["beside"] = [
+            {key: rows[search][key] for key in ("search_label", "history")}
+            for search in beside
+            if search != first_search()
+        ]
+    return found
+
+
+def fronts_settings(wildcards):
+    searches = STUDY["tables"].get("searches", list(STUDY["searches"]))
+    return figure_settings("figure_fronts", wildcards.device, wildcards.task, searches)
+
+
+def figure_files(settings_of):
+    """Return an input function: the files that a figure's settings name."""
+
+    def files(wildcards):
+        found = settings_of(wildcards)
+        histories = [
+            row["history"] for row in (found["front"], *found.get("beside", ()))
+        ]
+        return [found["accuracies"], found["metrics"], found["proxy_table"], *histories]
+
+    return files

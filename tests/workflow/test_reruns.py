@@ -32,10 +32,20 @@ def _sequence(*edits: Callable[[dict], None]) -> Callable[[dict], None]:
 
 # What shows a table, and what judges a search with a new proxy, of both devices.
 TABLES = {"table": 2, "comparison": 2, "all_tables": 1}
-JUDGED = {"evaluation": 2, "decisions": 2, "devices_compared": 1, "ranking": 1, "explorer": 1}
+DRAWN = {"figure_fronts": 2}
+JUDGED = {
+    **{"evaluation": 2, "decisions": 2, "devices_compared": 1, "ranking": 1, "explorer": 1},
+    **DRAWN,
+}
 # The same of one device.
 TABLE = {"table": 1, "comparison": 1, "all_tables": 1}
-JUDGED_HERE = {"evaluation": 1, "decisions": 1, "devices_compared": 1, "explorer": 1}
+DRAWN_HERE = dict.fromkeys(DRAWN, 1)
+JUDGED_HERE = {
+    **{"evaluation": 1, "decisions": 1, "devices_compared": 1, "explorer": 1},
+    **DRAWN_HERE,
+}
+# The figures that show other searches than that whose front is used.
+BESIDE = {"figure_fronts": 2}
 ALL_SEARCHES = {"search": 4, **JUDGED, **TABLES}
 
 EDITS = {
@@ -85,7 +95,7 @@ EDITS = {
     "one more seed": (
         _set("searches", "random", "seeds", 3),
         # Fronts are lent to other devices from nsga2 alone.
-        {"search": 4, "evaluation": 2, "decisions": 2, "explorer": 1, **TABLES},
+        {"search": 4, "evaluation": 2, "decisions": 2, "explorer": 1, **BESIDE, **TABLES},
     ),
     "source of true accuracy": (
         _set("benchmarks", "nb201", "toy", "dataset", "cifar100"),

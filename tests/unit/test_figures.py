@@ -1,0 +1,216 @@
+"""Figures show what their tables hold, and their files are fit for a paper."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from judged_study import ARCHS, ERROR, LATENCY_MS, history
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from hanas.errors import InputError
+from hanas.figures import fronts, points, style
+
+ENERGY_MJ = [9.0, 8.0, 3.0, 4.0, 6.0, 1.0]
+#: The search believes in another order than the true one, and for it 0, 2, 3 and 5 are the front.
+PROXY_ERROR = [0.5, 0.7, 0.6, 0.8, 0.75, 0.9]
+SAID = points.Words("mine", "t", "GDAS", 50)
+
+
+def tables(*, energy=True, infeasible=(), objective="error") -> dict[str, pd.DataFrame]:
+    metrics = pd.DataFrame({"arch": ARCHS, "feasible": True, "latency_ms": LATENCY_MS})
+    if energy:
+        metrics["energy_mj"] = ENERGY_MJ
+    metrics.loc[list(infeasible), "feasible"] = False
+    metrics.loc[list(infeasible), metrics.columns[2:]] = np.nan
+    accuracies = pd.DataFrame({"arch": ARCHS, "accuracy_percent": 100 - 100 * np.array(ERROR)})
+    return {
+        "accuracies": accuracies.assign(source="surrogate: true ones"),
+        "metrics": metrics.assign(source="a meter"),
+        "proxy": pd.DataFrame({"arch": ARCHS, objective: PROXY_ERROR, "source": "a proxy"}),
+    }
+
+
+def space_of(objective="error", device_objectives="all", **how) -> pd.DataFrame:
+    return points.space_table(
+        **tables(objective=objective, **how),
+        proxy_objective=objective,
+        device_objectives=device_objectives,
+    )
+
+
+def search(seeds=((0, 1, 2, 3, 4, 5),), *, energy=True, score=np.nan, **how) -> pd.DataFrame:
+    made = tables(energy=energy, **how)
+    columns = ["latency_ms", "energy_mj"] if energy else ["latency_ms"]
+    metrics = made["metrics"][columns]
+    objectives = pd.concat([made["proxy"][["error"]], metrics], axis=1)
+    objectives[metrics.isna().any(axis=1)] = np.nan
+    return history([list(rows) for rows in seeds], objectives).assign(score=score)
+
+
+def drawn(axes: Axes, name: str) -> np.ndarray:
+    """Return the points (N, 2) of a panel's line or marks of this name."""
+    (line,) = [line for line in axes.get_lines() if line.get_label() == name]
+    return np.asarray(line.get_xydata())
+
+
+def all_texts(made: Figure) -> str:
+    return " ".join(text.get_text() for text in made.findobj(lambda a: hasattr(a, "get_text")))
+
+
+def fronts_table(**how) -> pd.DataFrame:
+    others = [
+        ("WSEA", search(score=[6.0, 5.0, 4.0, 3.0, 2.0, 1.0], **how)),
+        ("RANDOM", search(**how)),
+    ]
+    space = space_of(**how)
+    return fronts.table(space, ("NSGA", search(**how)), others, accuracy_floor_percent=50)
+
+
+def test_fronts_show_the_found_front_in_truth():
+    plotted = fronts_table()
+    found = plotted[plotted["shown_as"] == "found"]
+    assert found["arch"].tolist() == [ARCHS[row] for row in (0, 2, 3, 5)]
+    axes = fronts.draw(plotted, SAID).axes
+    assert len(axes) == 2
+    expected = [[5, 10], [2, 30], [1, 50], [0.5, 90]]
+    np.testing.assert_allclose(drawn(axes[0], "NSGA: found front"), expected)
+    np.testing.assert_allclose(drawn(axes[1], "NSGA: found front")[:, 0], [9, 3, 4, 1])
+
+
+def test_fronts_show_the_true_front_above_the_floor():
+    axes = fronts.draw(fronts_table(), SAID).axes
+    np.testing.assert_allclose(drawn(axes[0], "true front"), [[1, 50], [2, 30], [3, 20], [5, 10]])
+    # In energy the fourth network is worse than the third in both.
+    np.testing.assert_allclose(drawn(axes[1], "true front"), [[3, 30], [8, 20], [9, 10]])
+
+
+def test_fronts_show_the_best_of_searches_that_minimise_one_number():
+    many = fronts_table()
+    best = many[many["shown_as"] == "best"]
+    assert set(best["search"]) == {"WSEA"}
+    assert best["arch"].tolist() == list(ARCHS[::-1])
+    assert fronts.BEST == 10
+
+
+def test_only_seed_0_is_shown():
+    space = space_of()
+    one = fronts.table(space, ("N", search([[1]])), [], accuracy_floor_percent=50)
+    two = fronts.table(space, ("N", search([[1], [0, 2, 3]])), [], accuracy_floor_percent=50)
+    pd.testing.assert_frame_equal(one, two)
+    assert len(one[one["shown_as"] == "found"]) == 1  # and a front of one point can be drawn
+    assert "Seed 0." in all_texts(fronts.draw(one, SAID))
+
+
+def test_a_device_without_energy_has_one_panel():
+    made = fronts.draw(fronts_table(energy=False), SAID)
+    assert len(made.axes) == 1
+    assert made.get_figwidth() == style.ONE_COLUMN
+
+
+def test_only_searched_metrics_are_shown():
+    space = space_of(device_objectives=["latency_ms"])
+    assert points.metrics_in(space) == ["latency_ms"]
+
+
+def test_figures_name_their_sources_and_units():
+    said = all_texts(fronts.draw(fronts_table(), SAID)).replace("\n", " ")
+    for part in ("surrogate: true ones", "a meter", "a proxy", "50\u00a0% accuracy"):
+        assert part in said
+    for part in ("← better     latency (ms)", "energy (mJ)", "true error (%)"):
+        assert part in said
+
+
+def test_what_the_device_cannot_run_is_left_out():
+    space = space_of(infeasible=[0, 5])
+    assert space["arch"].tolist() == list(ARCHS[1:5])
+    plotted = fronts_table(infeasible=[0, 5])
+    assert not {ARCHS[0], ARCHS[5]} & set(plotted["arch"])
+    assert plotted.notna().all(axis=None)
+
+
+def test_nothing_to_draw_is_said():
+    with pytest.raises(InputError, match="can run none"):
+        space_of(infeasible=range(6))
+    with pytest.raises(InputError, match="no hardware metric was searched"):
+        space_of(device_objectives=[])
+    with pytest.raises(InputError, match="seed 0 evaluated no architecture"):
+        points.evaluated(space_of(infeasible=[1, 2]), search([[1, 2]], infeasible=[1, 2]))
+    with pytest.raises(InputError, match="no architecture reaches 95 %"):
+        points.true_front(space_of(), "latency_ms", 95)
+    without = tables()
+    without["accuracies"] = without["accuracies"].iloc[1:]
+    with pytest.raises(InputError, match=f"1 without accuracy, first: {re.escape(ARCHS[0])}"):
+        points.space_table(**without, proxy_objective="error", device_objectives="all")
+
+
+@pytest.mark.parametrize(
+    ("objective", "column"),
+    [("error", "proxy_error"), ("cross_entropy", "proxy_cross_entropy"), ("score", "proxy_score")],
+)
+def test_the_proxy_keeps_its_unit(objective, column):
+    space = space_of(objective)
+    assert points.proxy_column(space) == column
+    assert space[column].tolist() == PROXY_ERROR
+
+
+@pytest.mark.parametrize(
+    ("values", "column", "scale"),
+    [
+        ([1, 50], "latency_ms", "linear"),
+        ([1, 51], "latency_ms", "log"),
+        ([0.1, 0.8], "true_error", "linear"),
+        ([0.1, 0.9], "true_error", "log"),
+        ([0, 51], "latency_ms", "linear"),
+        ([3, 3], "energy_mj", "linear"),
+    ],
+)
+def test_wide_spans_get_a_logarithmic_axis(values, column, scale):
+    axes = Figure().subplots()
+    style.set_scale(axes, "x", values, column)
+    assert axes.get_xscale() == scale
+    low, high = axes.get_xlim()
+    assert low < style.shown(values, column).min()
+    assert high > style.shown(values, column).max()
+
+
+def test_legend_and_title_cover_no_panel():
+    made = fronts.draw(fronts_table(), SAID)
+    made.draw_without_rendering()
+    panels = [axes.get_tightbbox() for axes in made.axes]
+    others = [text.get_window_extent() for text in made.texts]
+    others += [legend.get_window_extent() for legend in made.legends]
+    for position, one in enumerate(others):
+        assert made.bbox.padded(1).contains(one.x0, one.y0)
+        assert made.bbox.padded(1).contains(one.x1, one.y1)
+        for other in [*others[position + 1 :], *panels]:
+            assert not one.overlaps(other)
+
+
+def test_files_embed_their_fonts_and_hold_no_date(tmp_path):
+    plotted = fronts_table()
+    contents = []
+    for folder in ("a", "b"):
+        paths = [tmp_path / folder / f"t.{kind}" for kind in ("pdf", "svg", "png")]
+        style.save(fronts.draw(plotted, SAID), *paths)
+        contents.append([path.read_bytes() for path in paths])
+    assert contents[0] == contents[1]
+    pdf, svg, png = contents[0]
+    assert pdf.startswith(b"%PDF")
+    assert b"/FontFile2" in pdf
+    assert b"/Type3" not in pdf
+    assert b"CreationDate" not in pdf
+    assert b"<text" not in svg
+    assert b"<dc:date" not in svg
+    assert png.startswith(b"\x89PNG")
+    assert b"tEXt" not in png
+
+
+def test_the_users_own_style_does_not_change_figures(tmp_path):
+    import matplotlib
+
+    style.save(fronts.draw(fronts_table(), SAID), tmp_path / "a.svg")
+    with matplotlib.rc_context({"font.size": 20, "axes.facecolor": "black", "svg.hashsalt": None}):
+        style.save(fronts.draw(fronts_table(), SAID), tmp_path / "b.svg")
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()

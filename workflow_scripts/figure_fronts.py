@@ -1,0 +1,27 @@
+"""Draw the found front among the true one."""
+
+import time
+
+from hanas.figures import fronts, points, style
+from hanas.files import read_parquet, write_parquet
+from hanas.jobs import logged, write_facts
+
+with logged(snakemake.log[0]):
+    started = time.monotonic()
+    settings = snakemake.params.cfg
+    front = settings["front"]
+    plotted = fronts.table(
+        points.read_space(settings),
+        (front["search_label"], read_parquet(front["history"])),
+        [(row["search_label"], read_parquet(row["history"])) for row in settings["beside"]],
+        accuracy_floor_percent=settings["accuracy_floor_percent"],
+    )
+    write_parquet(plotted, snakemake.output.data)
+    made = fronts.draw(plotted, points.words(settings))
+    style.save(made, snakemake.output.pdf, snakemake.output.svg, snakemake.output.png)
+    write_facts(
+        snakemake.output.facts,
+        settings=settings,
+        inputs={str(file): str(file) for file in snakemake.input},
+        started=started,
+    )
