@@ -24,4 +24,5 @@ REVISIONS = {
     "all_tables": 1,
     "explorer": 1,
     "figure_fronts": 1,
+    "figure_proxy_and_true": 1,
 }

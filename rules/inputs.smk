@@ -372,6 +372,10 @@ def fronts_settings(wildcards):
     return figure_settings("figure_fronts", wildcards.device, wildcards.task, searches)
 
 
+def proxy_and_true_settings(wildcards):
+    return figure_settings("figure_proxy_and_true", wildcards.device, wildcards.task)
+
+
 def figure_files(settings_of):
     """Return an input function: the files that a figure's settings name."""
 

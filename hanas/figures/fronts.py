@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import cycle
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -46,15 +45,15 @@ def table(
     label, history = front
     on_front = found_front(history, seed=points.SEED)["arch"]
     seen = points.evaluated(space, history)
-    parts = [_marked(seen[seen["arch"].isin(on_front).to_numpy()], "found", label)]
+    parts = [points.marked(seen[seen["arch"].isin(on_front).to_numpy()], "found", label)]
     for other, other_history in beside:
         scored = other_history[other_history["score"].notna().to_numpy()]
         if len(scored):
             best = points.evaluated(space, scored).sort_values(["score", "evaluation"]).head(BEST)
-            parts.append(_marked(best, "best", other))
+            parts.append(points.marked(best, "best", other))
     for metric in points.metrics_in(space):
         line = points.true_front(space, metric, accuracy_floor_percent)
-        parts.append(_marked(line, f"true {metric}", ""))
+        parts.append(points.marked(line, f"true {metric}", ""))
     columns = ["shown_as", "search", *space.columns]
     return pd.concat(parts, ignore_index=True)[columns]
 
@@ -78,33 +77,15 @@ def draw(plotted: pd.DataFrame, said: points.Words) -> Figure:
     return made
 
 
-def _marked(frame: pd.DataFrame, shown_as: str, search: str) -> pd.DataFrame:
-    return frame.assign(shown_as=shown_as, search=search)
-
-
 def _draw_panel(axes: Axes, plotted: pd.DataFrame, metric: str) -> None:
-    def of(shown_as: str) -> pd.DataFrame:
-        return plotted[(plotted["shown_as"] == shown_as).to_numpy()]
-
-    def xy(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-        return style.shown(frame[metric], metric), style.shown(frame["true_error"], "true_error")
-
-    true, found, best = of(f"true {metric}"), of("found"), of("best")
-    axes.plot(*xy(true), drawstyle="steps-post", color=style.TRUE, label="true front", zorder=2)
-    axes.plot(
-        *xy(found),
-        linestyle="none",
-        marker="o",
-        markersize=3.2,
-        color=style.FOUND,
-        markeredgecolor="white",
-        markeredgewidth=0.3,
-        label=f"{found['search'].iloc[0]}: found front",
-        zorder=3,
-    )
+    true = points.shown_as(plotted, f"true {metric}")
+    found = points.shown_as(plotted, "found")
+    best = points.shown_as(plotted, "best")
+    style.draw_true(axes, true, metric)
+    style.draw_found(axes, found, metric, "true_error", f"{found['search'].iloc[0]}: found front")
     for search, (colour, mark) in zip(best["search"].unique(), cycle(style.BESIDE), strict=False):
         axes.plot(
-            *xy(best[(best["search"] == search).to_numpy()]),
+            *style.xy(best[(best["search"] == search).to_numpy()], metric, "true_error"),
             linestyle="none",
             marker=mark,
             markersize=4.6,

@@ -162,6 +162,16 @@ def true_front(space: pd.DataFrame, metric: str, accuracy_floor_percent: float) 
     return worthy[non_dominated(points, copies=False)].sort_values(metric)
 
 
+def marked(frame: pd.DataFrame, shown_as: str, search: str) -> pd.DataFrame:
+    """Return rows with the columns that say what a figure shows them as."""
+    return frame.assign(shown_as=shown_as, search=search)
+
+
+def shown_as(plotted: pd.DataFrame, what: str) -> pd.DataFrame:
+    """Return the rows that a figure shows as ``what``."""
+    return plotted[(plotted["shown_as"] == what).to_numpy()]
+
+
 def metrics_in(table: pd.DataFrame) -> list[str]:
     """Return the hardware metrics among a table's columns."""
     return [metric for metric in METRICS if metric in table]

@@ -16,6 +16,7 @@ from typing import Any, cast
 
 import matplotlib
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -39,7 +40,7 @@ TWO_COLUMNS = 7.16
 #: Values that span more than this factor get a logarithmic axis. Errors do so early: nearly all
 #: networks are good ones, and a few guess.
 LOG_FACTOR = 50
-LOG_FACTOR_OF_ERRORS = 8
+LOG_FACTOR_OF_ERRORS = 5
 
 _TITLE_POINTS = 8.5
 _FOOTER_POINTS = 5.5
@@ -198,6 +199,53 @@ def set_scale(axes: Axes, which: str, values: Any, column: str) -> None:
         margin = 0.04 * (high - low) or 0.5 * abs(high) or 0.5
         limits = low - margin, high + margin
     (axes.set_xlim if which == "x" else axes.set_ylim)(*limits)
+
+
+def xy(points: pd.DataFrame, x: str, y: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return two columns as they stand on the axes."""
+    return shown(points[x], x), shown(points[y], y)
+
+
+def draw_true(axes: Axes, front: pd.DataFrame, metric: str) -> None:
+    """Draw the true front, sorted by the metric, as the stairs that nothing lies below."""
+    axes.plot(
+        *xy(front, metric, "true_error"),
+        drawstyle="steps-post",
+        color=TRUE,
+        label="true front",
+        zorder=2,
+    )
+
+
+def draw_found(axes: Axes, points: pd.DataFrame, x: str, y: str, name: str) -> None:
+    """Draw the points of a found front."""
+    axes.plot(
+        *xy(points, x, y),
+        linestyle="none",
+        marker="o",
+        markersize=3.2,
+        color=FOUND,
+        markeredgecolor="white",
+        markeredgewidth=0.3,
+        label=name,
+        zorder=3,
+    )
+
+
+def draw_cloud(axes: Axes, points: pd.DataFrame, x: str, y: str, name: str) -> None:
+    """Draw many points, as pixels also in vector files, which stay small."""
+    axes.plot(
+        *xy(points, x, y),
+        linestyle="none",
+        marker="o",
+        markersize=1.8,
+        color=CLOUD,
+        markeredgewidth=0,
+        alpha=0.6,
+        label=name,
+        rasterized=True,
+        zorder=1,
+    )
 
 
 def legend(made: Figure, axes: Axes, columns: int = 4) -> None:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hanas.errors import InputError
-from hanas.figures import fronts, points, style
+from hanas.figures import fronts, points, proxy_and_true, style
 
 ENERGY_MJ = [9.0, 8.0, 3.0, 4.0, 6.0, 1.0]
 #: The search believes in another order than the true one, and for it 0, 2, 3 and 5 are the front.
@@ -94,6 +94,41 @@ def test_fronts_show_the_best_of_searches_that_minimise_one_number():
     assert fronts.BEST == 10
 
 
+def proxy_and_true_table(**how) -> pd.DataFrame:
+    front = ("NSGA", search(**how))
+    return proxy_and_true.table(space_of(**how), front, accuracy_floor_percent=50)
+
+
+def test_believed_and_true_show_the_same_architectures():
+    plotted = proxy_and_true_table()
+    made = proxy_and_true.draw(plotted, SAID)
+    believed, _, true, true_energy = made.axes
+    latencies = [5, 2, 1, 0.5]
+    np.testing.assert_allclose(
+        drawn(believed, "NSGA: found front"), np.transpose([latencies, [50, 60, 80, 90]])
+    )
+    np.testing.assert_allclose(
+        drawn(true, "NSGA: found front"), np.transpose([latencies, [10, 30, 50, 90]])
+    )
+    np.testing.assert_allclose(drawn(believed, "NSGA: evaluated"), [[3, 70], [4, 75]])
+    np.testing.assert_allclose(drawn(true_energy, "NSGA: evaluated"), [[8, 20], [6, 40]])
+    np.testing.assert_allclose(drawn(true_energy, "true front"), [[3, 30], [8, 20], [9, 10]])
+    assert not [line for line in believed.get_lines() if line.get_label() == "true front"]
+    assert believed.get_ylabel().endswith("GDAS error (%)")
+
+
+def test_believed_and_true_stand_side_by_side_without_energy():
+    believed, true = proxy_and_true.draw(proxy_and_true_table(energy=False), SAID).axes
+    assert believed.get_xlim() == true.get_xlim()
+    assert believed.get_xlabel() == true.get_xlabel() != ""
+
+
+def test_many_points_are_pixels_in_vector_files():
+    for axes in proxy_and_true.draw(proxy_and_true_table(), SAID).axes:
+        (cloud,) = [line for line in axes.get_lines() if line.get_rasterized()]
+        assert cloud.get_label() == "NSGA: evaluated"
+
+
 def test_only_seed_0_is_shown():
     space = space_of()
     one = fronts.table(space, ("N", search([[1]])), [], accuracy_floor_percent=50)
@@ -160,8 +195,8 @@ def test_the_proxy_keeps_its_unit(objective, column):
     [
         ([1, 50], "latency_ms", "linear"),
         ([1, 51], "latency_ms", "log"),
-        ([0.1, 0.8], "true_error", "linear"),
-        ([0.1, 0.9], "true_error", "log"),
+        ([0.1, 0.5], "true_error", "linear"),
+        ([0.1, 0.6], "true_error", "log"),
         ([0, 51], "latency_ms", "linear"),
         ([3, 3], "energy_mj", "linear"),
     ],
@@ -175,8 +210,17 @@ def test_wide_spans_get_a_logarithmic_axis(values, column, scale):
     assert high > style.shown(values, column).max()
 
 
-def test_legend_and_title_cover_no_panel():
-    made = fronts.draw(fronts_table(), SAID)
+def figures(**how) -> list[Figure]:
+    return [
+        fronts.draw(fronts_table(**how), SAID),
+        proxy_and_true.draw(proxy_and_true_table(**how), SAID),
+    ]
+
+
+@pytest.mark.parametrize("energy", [True, False])
+@pytest.mark.parametrize("position", range(2))
+def test_legend_and_title_cover_no_panel(position, energy):
+    made = figures(energy=energy)[position]
     made.draw_without_rendering()
     panels = [axes.get_tightbbox() for axes in made.axes]
     others = [text.get_window_extent() for text in made.texts]

@@ -32,7 +32,7 @@ def _sequence(*edits: Callable[[dict], None]) -> Callable[[dict], None]:
 
 # What shows a table, and what judges a search with a new proxy, of both devices.
 TABLES = {"table": 2, "comparison": 2, "all_tables": 1}
-DRAWN = {"figure_fronts": 2}
+DRAWN = {"figure_fronts": 2, "figure_proxy_and_true": 2}
 JUDGED = {
     **{"evaluation": 2, "decisions": 2, "devices_compared": 1, "ranking": 1, "explorer": 1},
     **DRAWN,
