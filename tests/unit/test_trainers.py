@@ -587,3 +587,25 @@ def test_defaults_are_those_of_the_schema():
     for key in ("space", "seed", "candidates", "candidate_images", "device", "precision"):
         assert described[key]["default"] == whole[key]
     assert signal.SIGKILL == 9  # the killer's exit statuses are read this way
+
+
+@pytest.mark.parametrize("trainer", ["darts", "gdas"])
+@pytest.mark.parametrize(("weight_steps", "alpha_steps"), [(1, 3), (2, 2), (5, 1)])
+def test_architecture_weights_take_a_step_every_few_steps(
+    trainer, weight_steps, alpha_steps, toy_file
+):
+    given = {
+        "dataset": "toy",
+        "trainer": trainer,
+        "network": {"skeleton": "pooled", "channels": 2, "cells": 1},
+        "training": {"batch_size": 8, "crop_padding": 0},
+        "architecture": {"weight_steps": weight_steps},
+    }
+    run = prepare(supernet_settings(given), toy_file)
+    assert run.steps == 3
+    step = plugins.load("trainers", trainer).begin_epoch(run, 0)
+    batches = run.train_batches(0)
+    for number in range(run.steps):
+        step(number, batches(number))
+    (state,) = run.alpha_optimizer.state.values()
+    assert state["step"] == alpha_steps
