@@ -34,6 +34,8 @@ class ArchitectureSettings:
     ----------
     learning_rate, weight_decay, betas
         Of Adam.
+    weight_steps
+        Steps of the weights for each step of the architecture weights.
     order
         Of the gradient of ``darts``: 1, or 2 through one step of the weights.
     tau
@@ -45,6 +47,7 @@ class ArchitectureSettings:
     learning_rate: float = 3e-4
     weight_decay: float = 1e-3
     betas: tuple[float, float] = (0.5, 0.999)
+    weight_steps: int = 1
     order: int = 1
     tau: tuple[float, float] = (10, 0.1)
     straight_through: str = "all"
@@ -61,6 +64,7 @@ class ArchitectureSettings:
                 raise InputError(f"betas is {beta!r}; expected numbers below 1")
         for tau in self.tau:
             check_number("tau", tau, above=0)
+        check_number("weight_steps", self.weight_steps, at_least=1, whole=True)
         check_choice("order", self.order, (1, 2))
         check_choice("straight_through", self.straight_through, ("all", "sampled"))
 

@@ -22,7 +22,7 @@ ALPHA_SCALE = 1e-3
 
 
 def begin_epoch(run: Run, epoch: int) -> Callable[[int, Batch], StepResult]:
-    """Alternate a step of the alphas on a validation batch and one of the weights."""
+    """Alternate a step of the alphas on a validation batch and steps of the weights."""
     check_all_possible(run)
     validation = run.validation_batches(epoch)
     weights = list(run.network.parameters())
@@ -30,7 +30,7 @@ def begin_epoch(run: Run, epoch: int) -> Callable[[int, Batch], StepResult]:
     def loss(batch: Batch) -> Tensor:
         return loss_and_logits(_mixture(run), batch, run.settings.precision)[0]
 
-    def step(number: int, batch: Batch) -> StepResult:
+    def alpha_step(number: int, batch: Batch) -> None:
         validation_batch = validation(number)
         if run.settings.architecture.order == 1:
             (run.alphas.grad,) = torch.autograd.grad(loss(validation_batch), run.alphas)
@@ -43,6 +43,10 @@ def begin_epoch(run: Run, epoch: int) -> Callable[[int, Batch], StepResult]:
                 learning_rate=run.learning_rate,
             )
         run.alpha_optimizer.step()
+
+    def step(number: int, batch: Batch) -> StepResult:
+        if number % run.settings.architecture.weight_steps == 0:
+            alpha_step(number, batch)
         return run.weight_stepper.step(batch, _mixture(run, detached=True))
 
     return step

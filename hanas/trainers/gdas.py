@@ -24,7 +24,7 @@ ALPHA_SCALE = 1e-3
 
 
 def begin_epoch(run: Run, epoch: int) -> Callable[[int, Batch], StepResult]:
-    """Alternate a step of the weights and, on a validation batch, one of the alphas.
+    """Alternate steps of the weights and, on a validation batch, one of the alphas.
 
     Each draws a cell of its own.
     """
@@ -43,6 +43,8 @@ def begin_epoch(run: Run, epoch: int) -> Callable[[int, Batch], StepResult]:
     def step(number: int, batch: Batch) -> StepResult:
         _, genes = sample(run.alphas.detach(), noise[number, 0], tau)
         result = run.weight_stepper.step(batch, lambda images: run.network(images, genes))
+        if number % run.settings.architecture.weight_steps:
+            return result
         weights, genes = sample(run.alphas, noise[number, 1], tau)
         loss, _ = loss_and_logits(
             lambda images: alpha_forward(images, weights, genes),
