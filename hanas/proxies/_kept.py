@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -11,27 +11,27 @@ from hanas.errors import InputError
 from hanas.files import digest, read_json, write_json
 
 
-def read(workspace: Path, name: str, key: str) -> dict[str, Any] | None:
-    """Return the scores of a group; None where they are missing, damaged or of another job."""
+def read(workspace: Path, name: str, key: str) -> dict[str, np.ndarray] | None:
+    """Return the scores of a group, float64 (N,) each; NaN where one was not finite.
+
+    None where the file is missing, damaged or of another job.
+    """
     try:
-        scores = read_json(workspace / f"{name}.json")
+        kept = read_json(workspace / f"{name}.json")
     except InputError:
         return None
-    whole = scores.get("key") == key and scores.get("digest") == digest(
-        [scores.get("error"), scores.get("cross_entropy")]
-    )
-    return scores if whole else None
+    scores = kept.get("scores")
+    if kept.get("key") != key or kept.get("digest") != digest(scores) or scores is None:
+        return None
+    return {column: np.array(values, dtype=np.float64) for column, values in scores.items()}
 
 
-def write(workspace: Path, name: str, key: str, error: np.ndarray, entropy: np.ndarray) -> None:
+def write(workspace: Path, name: str, key: str, scores: Mapping[str, np.ndarray]) -> None:
     """Write the scores of a group where the next run finds them."""
-    scores = {"error": error.tolist(), "cross_entropy": _plain(entropy)}
-    write_json(
-        workspace / f"{name}.json",
-        {**scores, "key": key, "digest": digest([scores["error"], scores["cross_entropy"]])},
-    )
+    plain = {column: _plain(values) for column, values in scores.items()}
+    write_json(workspace / f"{name}.json", {"scores": plain, "key": key, "digest": digest(plain)})
 
 
 def _plain(values: np.ndarray) -> list[float | None]:
-    # JSON has no infinities: None becomes NaN when the scores are put together.
+    # JSON has no infinities.
     return [float(value) if np.isfinite(value) else None for value in values]

@@ -22,14 +22,20 @@ from torch import Tensor, nn
 from hanas.batches import Batch
 from hanas.networks.cell import Cell, CellNetwork
 from hanas.spaces.nb201 import NONE, OPERATIONS
-from hanas.supernets import Supernet
 
 #: Genes of the edges into nodes 1 and 2.
 PREFIX = 3
 
 
-def distinct_cells(space: ModuleType, supernet: Supernet) -> tuple[np.ndarray, np.ndarray]:
+def distinct_cells(space: ModuleType, batch_norm: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the cells that are different functions, and which of them each cell is.
+
+    Parameters
+    ----------
+    space
+        The module of the space.
+    batch_norm
+        BN mode of the network, see :class:`hanas.networks.cell.NetworkSettings`.
 
     Returns
     -------
@@ -37,8 +43,7 @@ def distinct_cells(space: ModuleType, supernet: Supernet) -> tuple[np.ndarray, n
         int64 (D, 6), and int64 (N,) in 0 .. D - 1 for all N cells in index order.
     """
     # Without an affine part and with batch statistics, a convolution of zeros stays zero.
-    zeros_stay_zero = supernet.network_settings["batch_norm"] == "batch"
-    live = space.without_dead_edges(space.all_genes(), zeros_stay_zero=zeros_stay_zero)
+    live = space.without_dead_edges(space.all_genes(), zeros_stay_zero=batch_norm == "batch")
     return np.unique(live, axis=0, return_inverse=True)
 
 

@@ -9,67 +9,46 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
+import numpy as np
 import torch
 
-from hanas import plugins
-from hanas.batches import load_split, ordered_batches
-from hanas.compute import choose_device
-from hanas.errors import InputError
-from hanas.images import load_images
 from hanas.proxies import _kept
-from hanas.proxies._scoring import distinct_cells, groups_of, score_group
-from hanas.supernets import load_supernet
 
 
-class Scorer:
-    """The supernet and the images, ready to score groups of cells.
+class Scorer(Protocol):
+    """What a job scores cells with; made in each worker from the same ``task``.
 
-    Parameters
+    Attributes
     ----------
-    task
-        What :func:`hanas.proxies.supernet.score` puts together for its workers.
-
-    Raises
-    ------
-    InputError
-        If the supernet is of another space or another number of classes than the images.
+    cells
+        The cells that are different functions, int64 (D, 6).
+    which
+        For each cell of the space, in index order, its row in ``cells``, int64 (N,).
+    groups
+        Rows of ``cells`` by the name of their group: what is computed and kept together.
     """
 
-    def __init__(self, task: Mapping[str, Any]) -> None:
-        self.task, self.workspace = task, Path(task["workspace"])
-        supernet = load_supernet(task["weights"])
-        data = load_images(task["images"])
-        if supernet.space != task["space"]:
-            raise InputError(
-                f"{task['weights']} is a supernet of {supernet.space}, not of {task['space']}"
-            )
-        if supernet.classes != len(data.classes):
-            raise InputError(
-                f"{task['weights']} knows {supernet.classes} classes, but {task['images']} "
-                f"has {len(data.classes)}"
-            )
-        device = choose_device(task["device"])
-        self.network = supernet.network(device)
-        validation = load_split(
-            data, "validation", resolution=supernet.resolution, device=device
-        ).take(task["count"])
-        self.images = len(validation)
-        self.batches = list(ordered_batches(validation, task["batch_size"]))
-        module = plugins.load("spaces", supernet.space)
-        self.cells, self.which = distinct_cells(module, supernet)
-        self.groups = groups_of(self.cells)
+    cells: np.ndarray
+    which: np.ndarray
+    groups: Mapping[str, np.ndarray]
 
-    def score(self, name: str) -> None:
-        """Score a group and keep its scores in the workspace."""
-        error, entropy = score_group(self.network, self.cells[self.groups[name]], self.batches)
-        _kept.write(self.workspace, name, self.task["key"], error, entropy)
+    def score(self, name: str) -> dict[str, np.ndarray]:
+        """Return columns of scores, float64 each, of the cells of a group."""
+        ...
 
-    def kept(self, name: str) -> dict[str, Any] | None:
-        """Return the scores of a group where they are finished."""
-        return _kept.read(self.workspace, name, self.task["key"])
+
+def make_scorer(task: Mapping[str, Any]) -> Scorer:
+    """Return the ``Scorer`` of the module that the task names."""
+    return import_module(task["scorer"]).Scorer(task)
+
+
+def score_and_keep(scorer: Scorer, name: str, task: Mapping[str, Any]) -> None:
+    """Score a group and keep its scores in the task's workspace."""
+    _kept.write(Path(task["workspace"]), name, task["key"], scorer.score(name))
 
 
 def send(stream: IO[str], message: Any) -> None:
@@ -81,10 +60,11 @@ def send(stream: IO[str], message: Any) -> None:
 def main() -> None:
     """Serve the parent process on standard input and output."""
     torch.set_num_threads(1)
-    scorer = Scorer(json.loads(sys.stdin.readline()))
+    task = json.loads(sys.stdin.readline())
+    scorer = make_scorer(task)
     for line in sys.stdin:
         name = json.loads(line)
-        scorer.score(name)
+        score_and_keep(scorer, name, task)
         print(name, flush=True)
 
 

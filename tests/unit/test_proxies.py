@@ -106,7 +106,7 @@ def test_shared_work_gives_the_bits_of_one_cell_at_a_time(
     made = load_supernet(make_supernet(tmp_path, batch_norm=mode, skeleton=skeleton, cells=cells))
     network = made.network()
     batches = list(ordered_batches(load_split(toy_data, "validation"), 10))
-    distinct, _ = distinct_cells(nb201, made)
+    distinct, _ = distinct_cells(nb201, mode)
     groups = groups_of(distinct)
     assert sorted(itertools.chain(*groups.values())) == list(range(len(distinct)))
     rng = np.random.default_rng(0)
@@ -128,7 +128,7 @@ def test_shared_work_gives_the_bits_of_one_cell_at_a_time(
 def test_each_cell_is_given_the_score_of_its_function(toy_data, tmp_path, mode):
     made = load_supernet(make_supernet(tmp_path, batch_norm=mode))
     network = made.network()
-    distinct, which = distinct_cells(nb201, made)
+    distinct, which = distinct_cells(nb201, mode)
     assert len(distinct) == (9_445 if mode == "batch" else len(np.unique(which)))
     images, _ = load_split(toy_data, "validation").batch(torch.arange(24))
     rng = np.random.default_rng(1)
@@ -204,7 +204,7 @@ def test_leftovers_of_another_job_and_damaged_ones_are_not_used(
 ):
     workspace = tmp_path / "work"
     for name in groups_of(nb201.without_dead_edges(nb201.all_genes())):
-        _kept.write(workspace, name, "another job", np.zeros(3), np.zeros(3))
+        _kept.write(workspace, name, "another job", {"error": np.zeros(3)})
     (workspace / "000.json").write_text("{", encoding="utf-8")
     table, lines = score(weights, toy_file, workspace, threads=2)
     assert not any("were scored before" in line for line in lines)
@@ -213,12 +213,13 @@ def test_leftovers_of_another_job_and_damaged_ones_are_not_used(
 
 @pytest.mark.parametrize("damage", ["key", "score", "cut"])
 def test_kept_scores_are_checked(tmp_path, damage):
-    _kept.write(tmp_path, "012", "job", np.array([0.5, 0.25]), np.array([1.5, np.inf]))
+    scores = {"error": np.array([0.5, 0.25]), "cross_entropy": np.array([1.5, np.inf])}
+    _kept.write(tmp_path, "012", "job", scores)
     path = tmp_path / "012.json"
     kept = _kept.read(tmp_path, "012", "job")
     assert kept is not None
-    assert kept["error"] == [0.5, 0.25]
-    assert kept["cross_entropy"] == [1.5, None]
+    assert kept["error"].tolist() == [0.5, 0.25]
+    np.testing.assert_array_equal(kept["cross_entropy"], [1.5, np.nan])
     text = path.read_text(encoding="utf-8")
     changed = {"key": text, "score": text.replace("0.25", "0.75"), "cut": text[:-9]}[damage]
     path.write_text(changed, encoding="utf-8")

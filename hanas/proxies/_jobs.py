@@ -1,0 +1,155 @@
+"""Score a space group by group in worker processes, so that a killed job continues.
+
+Which worker scores which group, and what was finished before, does not show in the result: a
+group's scores depend on nothing but the task.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import numpy as np
+
+from hanas.checkpoints import Log
+from hanas.compute import threads as torch_threads
+from hanas.epochs import duration
+from hanas.proxies import _kept, _worker
+
+
+def score_space(
+    task: Mapping[str, Any], *, workers: int, log: Log
+) -> tuple[_worker.Scorer, dict[str, np.ndarray]]:
+    """Score all distinct cells of a space.
+
+    Parameters
+    ----------
+    task
+        What every worker makes its :class:`~hanas.proxies._worker.Scorer` from, plain values
+        only. ``scorer``: the module that has it; ``device``: type of the device; ``workspace``:
+        folder for what is finished; ``key``: a digest of everything that the scores depend on.
+    workers
+        Processes of one thread each, on a CPU.
+    log
+        Is told the progress.
+
+    Returns
+    -------
+    scorer
+        The scorer.
+    scores
+        Columns of scores, float64 (D,) each, of ``scorer.cells``; NaN where one is not finite.
+    """
+    with torch_threads(1):
+        scorer = _worker.make_scorer(task)
+        log(f"{len(scorer.cells)} of {len(scorer.which)} cells are different functions")
+        _score_groups(scorer, task, workers, log)
+    scores: dict[str, np.ndarray] = {}
+    for name, rows in scorer.groups.items():
+        finished = _finished(task, name)
+        if finished is None:
+            raise RuntimeError(f"the scores of group {name} have gone from {task['workspace']}")
+        for column, values in finished.items():
+            scores.setdefault(column, np.empty(len(scorer.cells)))[rows] = values
+    return scorer, scores
+
+
+def clean_up(task: Mapping[str, Any]) -> None:
+    """Remove what was kept for a job that is done."""
+    shutil.rmtree(task["workspace"], ignore_errors=True)
+
+
+def _finished(task: Mapping[str, Any], name: str) -> dict[str, np.ndarray] | None:
+    return _kept.read(Path(task["workspace"]), name, task["key"])
+
+
+def _score_groups(scorer: _worker.Scorer, task: Mapping[str, Any], count: int, log: Log) -> None:
+    """Score the groups that are not finished, on a GPU or in ``count`` processes of one thread."""
+    pending = [name for name in scorer.groups if _finished(task, name) is None]
+    progress = _Progress(len(scorer.groups) - len(pending), len(scorer.groups), log)
+    if progress.done:
+        log(f"{progress.done} of {progress.total} groups of cells were scored before")
+    if task["device"] != "cpu":
+        for name in pending:
+            _worker.score_and_keep(scorer, name, task)
+            progress.advance()
+        return
+    queue: SimpleQueue[str] = SimpleQueue()
+    for name in pending:
+        queue.put(name)
+    count = min(count, len(pending))
+    with ThreadPoolExecutor(max(count, 1)) as pool:
+        running = [pool.submit(_feed, task, queue, progress) for _ in range(count)]
+        for future in running:
+            future.result()
+
+
+class _Progress:
+    """Counts finished groups and says how far the job is, about once for each 5 %."""
+
+    def __init__(self, done: int, total: int, log: Log) -> None:
+        self.done, self.total, self.log = done, total, log
+        self._started, self._first, self._lock = time.monotonic(), done, threading.Lock()
+
+    def advance(self) -> None:
+        with self._lock:
+            self.done += 1
+            elapsed = time.monotonic() - self._started
+            left = elapsed / (self.done - self._first) * (self.total - self.done)
+            if self.done % max(1, self.total // 20) == 0 or self.done == self.total:
+                self.log(
+                    f"{self.done} of {self.total} groups of cells are scored; "
+                    f"{duration(elapsed)}, {duration(left)} left"
+                )
+
+
+def _feed(task: Mapping[str, Any], queue: SimpleQueue[str], progress: _Progress) -> None:
+    """Run one worker process and give it a group after the other."""
+    environment = {**os.environ, **_WORKER_ENVIRONMENT}
+    repository = str(Path(__file__).parents[2])
+    environment["PYTHONPATH"] = os.pathsep.join(
+        [repository, *filter(None, [os.environ.get("PYTHONPATH")])]
+    )
+    command = [sys.executable, "-m", _worker.__name__]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        name = "none yet"
+        try:
+            _worker.send(process.stdin, task)
+            while True:
+                try:
+                    name = queue.get_nowait()
+                except Empty:
+                    break
+                _worker.send(process.stdin, name)
+                if process.stdout.readline().strip() != name:
+                    raise BrokenPipeError
+                progress.advance()
+            process.stdin.close()
+        except BrokenPipeError:
+            code = process.wait()
+            raise RuntimeError(
+                f"a worker ended with status {code} (group {name}); its error is above"
+            ) from None
+
+
+_WORKER_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    # The GNU C library then keeps freed memory instead of returning it after each layer, which
+    # nearly halves the time of large layers where page faults are dear.
+    "MALLOC_MMAP_THRESHOLD_": "4294967296",
+    "MALLOC_TRIM_THRESHOLD_": "4294967296",
+}
