@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,8 @@ from hanas.tabular_search import METRICS, objectives_of
 #: The seed of a search that is shown.
 SEED = 0
 
-_SOURCES = ("accuracy_source", "metrics_source", "proxy_source")
+#: The columns that say where true errors, metrics and proxy come from.
+SOURCES = ("accuracy_source", "metrics_source", "proxy_source")
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def space_table(
         first = accuracy.index[accuracy.isna()][0]
         raise InputError(f"{int(accuracy.isna().sum())} without accuracy, first: {first}")
     space.insert(0, "true_error", 1 - accuracy / 100)
-    for column, table in zip(_SOURCES, (accuracies, metrics, proxy), strict=True):
+    for column, table in zip(SOURCES, (accuracies, metrics, proxy), strict=True):
         space[column] = str(table["source"].iloc[0])
     return space.reset_index(names="arch")
 
@@ -184,7 +185,7 @@ def proxy_column(table: pd.DataFrame) -> str:
     )
 
 
-def footer(table: pd.DataFrame, said: Words, *, front: bool = True) -> str:
+def footer(table: pd.DataFrame, said: Words, *, truth: bool = True) -> str:
     """Return where the numbers of a plotted table come from.
 
     Parameters
@@ -193,15 +194,28 @@ def footer(table: pd.DataFrame, said: Words, *, front: bool = True) -> str:
         With the columns of sources.
     said
         The words of the figure.
-    front
-        Whether the true front is drawn.
+    truth
+        Whether true errors and the true front are drawn.
     """
-    names = {"latency_ms": "latency", "energy_mj": "energy"}
-    metrics = " and ".join(names[metric] for metric in metrics_in(table)).capitalize()
     before = [f"Seed {SEED}."]
-    if front:
+    if truth:
         floor = f"{said.accuracy_floor_percent:g} %"
         before.append(f"True front: of all networks that reach {floor} accuracy.")
-    subjects = ("True error", metrics, said.proxy)
-    firsts = (str(table[column].iloc[0]) for column in _SOURCES)
-    return sources_in_words(zip(subjects, firsts, strict=True), before=before)
+    return sources(table, metrics_in(table), said, before=before, truth=truth)
+
+
+def sources(
+    table: pd.DataFrame,
+    metrics: Sequence[str],
+    said: Words,
+    *,
+    before: Sequence[str],
+    truth: bool = True,
+) -> str:
+    """Return sentences, then where true errors (if ``truth``), metrics and proxy come from."""
+    names = {"latency_ms": "latency", "energy_mj": "energy"}
+    of_metrics = " and ".join(names[metric] for metric in metrics).capitalize()
+    subjects = ("True error", of_metrics, said.proxy)
+    firsts = (str(table[column].iloc[0]) for column in SOURCES)
+    parts = list(zip(subjects, firsts, strict=True))
+    return sources_in_words(parts if truth else parts[1:], before=before)

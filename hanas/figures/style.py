@@ -44,6 +44,7 @@ LOG_FACTOR_OF_ERRORS = 5
 
 _TITLE_POINTS = 8.5
 _FOOTER_POINTS = 5.5
+_LONG = 18  # letters of an axis label that the arrow does not fit beside
 _LEFT = 0.06  # inches from the edge to the title
 _RC: Any = {  # not typed, as matplotlib's own keys are literals
     "font.family": "DejaVu Sans",  # comes with matplotlib, so it is the same everywhere
@@ -91,6 +92,7 @@ _LABELS = {
     "proxy_error": "{proxy} error (%)",
     "proxy_cross_entropy": "{proxy} cross-entropy (nat)",
     "proxy_score": "{proxy} score",
+    "normalised_hypervolume": "normalised hypervolume",
 }
 
 
@@ -169,25 +171,52 @@ def shown(values: Any, column: str) -> np.ndarray:
 
 
 def less_is_better(text: str) -> str:
-    """Return an axis label that says which way is better.
+    r"""Return an axis label that says which way is better; a long one takes two lines.
 
     On a vertical axis the arrow points down, as the label is turned with it.
+
+    >>> less_is_better("latency (ms)")
+    '← better     latency (ms)'
+    >>> less_is_better("GDAS cross-entropy (nat)")
+    'GDAS cross-entropy (nat)\n← better'
     """
-    return f"← better     {text}"
+    return f"{text}\n← better" if len(text) > _LONG else f"← better     {text}"
 
 
-def set_scale(axes: Axes, which: str, values: Any, column: str) -> None:
-    """Fit an axis, ``"x"`` or ``"y"``, to values of a column, with few plain numbers at its ticks.
+def more_is_better(text: str) -> str:
+    """Return a label of a vertical axis that says that up is better; a long one takes two lines.
+
+    >>> more_is_better("share")
+    'share     better →'
+    """
+    return f"{text}\nbetter →" if len(text) > _LONG else f"{text}     better →"
+
+
+def set_scale(axes: Axes, which: str, values: Any, column: str, *, ticks: int = 6) -> None:
+    """Fit an axis, x, y or z, to values of a column, with few plain numbers at its ticks.
 
     It is logarithmic if the values span more than a factor of :data:`LOG_FACTOR`, errors
     :data:`LOG_FACTOR_OF_ERRORS`.
+
+    Parameters
+    ----------
+    axes
+        A panel.
+    which
+        ``"x"``, ``"y"`` or ``"z"``.
+    values
+        What is drawn, at least one value.
+    column
+        The column that holds them, which says their unit.
+    ticks
+        About how many steps to mark.
     """
-    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis = getattr(axes, f"{which}axis")
     on_axis = shown(values, column)
     low, high = float(on_axis.min()), float(on_axis.max())
     factor = LOG_FACTOR_OF_ERRORS if column.endswith("_error") else LOG_FACTOR
     if low > 0 and high / low > factor:
-        (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+        getattr(axes, f"set_{which}scale")("log")
         subs = (1.0, 2.0, 5.0) if high / low < 1000 else (1.0,)
         axis.set_major_locator(LogLocator(subs=subs))
         axis.set_minor_locator(NullLocator())
@@ -195,10 +224,10 @@ def set_scale(axes: Axes, which: str, values: Any, column: str) -> None:
         margin = (high / low) ** 0.04
         limits = low / margin, high * margin
     else:
-        axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+        axis.set_major_locator(MaxNLocator(ticks, steps=[1, 2, 5, 10]))
         margin = 0.04 * (high - low) or 0.5 * abs(high) or 0.5
         limits = low - margin, high + margin
-    (axes.set_xlim if which == "x" else axes.set_ylim)(*limits)
+    getattr(axes, f"set_{which}lim")(*limits)
 
 
 def xy(points: pd.DataFrame, x: str, y: str) -> tuple[np.ndarray, np.ndarray]:
