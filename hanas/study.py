@@ -220,6 +220,15 @@ def _consistency_problems(study: Mapping[str, Any]) -> Iterator[str]:
             space = proxy_space(study, proxy)
             if space not in (None, task["space"]):
                 yield f"tasks.{name}.proxies: {proxy!r} is of space {space!r}, not the task's"
+    folders = {
+        f"benchmarks.{space}.{dataset}.folder": entry["folder"]
+        for space, of_space in study["benchmarks"].items()
+        for dataset, entry in of_space.items()
+        if entry["kind"] == "nats_bench"
+    }
+    if len(set(folders.values())) > 1:
+        said = ", ".join(f"{key} is {folder!r}" for key, folder in folders.items())
+        yield f"{said}; expected one folder: the cells of NATS-Bench are read once for all"
     for name, search in study["searches"].items():
         if "population" in search:
             children = search["crossover"] + search["mutation"] + search["random"]

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from hanas import plugins, representatives
+from hanas.errors import InputError
 from hanas.files import read_json, read_parquet
 from hanas.picks import objectives_in
 from hanas.tabular_search import METRICS
@@ -92,9 +93,21 @@ def pick_of_each_seed(history: pd.DataFrame, representative: str) -> tuple[list[
     objectives = objectives_in(history)
     picks = []
     chosen_as = ""
-    for _, of_seed in history[history["feasible"]].groupby("seed", sort=True):
+    for seed, of_seed in history.groupby("seed", sort=True):
+        of_seed = of_seed[of_seed["feasible"]]
+        if of_seed.empty:
+            raise InputError(
+                f"search of seed {seed}: the device can run none of the architectures it "
+                "evaluated; give it more evaluations"
+            )
         if of_seed["score"].notna().any():
-            position = int(np.argmin(of_seed["score"].fillna(np.inf)))
+            scores = of_seed["score"].fillna(np.inf).to_numpy()
+            position = int(np.argmin(scores))
+            if not np.isfinite(scores[position]):
+                raise InputError(
+                    f"search of seed {seed}: no architecture met its limits; give it more "
+                    "evaluations or wider limits"
+                )
             chosen_as = "lowest score, seed 0"
         else:
             position = representatives.choose(of_seed[objectives].to_numpy(), representative)

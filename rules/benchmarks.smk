@@ -2,12 +2,29 @@
 
 Writes  results/benchmarks/{space}/{dataset}.parquet   test accuracy of every architecture
         results/benchmarks/{space}/{dataset}.json      where it comes from
+        results/benchmarks/nats_bench.parquet          the cells of NATS-Bench, read once for all
 """
+
+
+rule nats_bench_cells:
+    input:
+        folder=nats_bench_folder,
+    output:
+        table="results/benchmarks/nats_bench.parquet",
+        facts="results/benchmarks/nats_bench.json",
+    log:
+        "logs/nats_bench_cells.log",
+    conda:
+        "../envs/hanas.yaml"
+    params:
+        cfg=lambda w: {"revision": REVISIONS["accuracy_table"]},
+    script:
+        "../workflow_scripts/nats_bench_cells.py"
 
 
 rule accuracy_table:
     input:
-        files=benchmark_files,
+        unpack(benchmark_files),
     output:
         table="results/benchmarks/{space}/{dataset}.parquet",
         facts="results/benchmarks/{space}/{dataset}.json",

@@ -22,7 +22,22 @@ def folder_state(wildcards):
 
 def benchmark_files(wildcards):
     found = entry("benchmarks", wildcards.space, wildcards.dataset)
-    return [data_file(found[key]) for key in ("file", "folder") if key in found]
+    if found["kind"] == "nats_bench":
+        return {"cells": "results/benchmarks/nats_bench.parquet"}
+    return {"file": data_file(found["file"])} if "file" in found else {}
+
+
+def nats_bench_folder(wildcards):
+    # Of one folder: see hanas.study.
+    folders = [
+        found["folder"]
+        for of_space in entry("benchmarks").values()
+        for found in of_space.values()
+        if found["kind"] == "nats_bench"
+    ]
+    if not folders:
+        raise WorkflowError(f"{STUDY_NAME}: benchmarks has no entry of kind nats_bench")
+    return data_file(folders[0])
 
 
 # ---- devices -------------------------------------------------------------------------

@@ -16,12 +16,13 @@ with logged(snakemake.log[0]):
         dataset=names.dataset,
         settings=settings,
         root=Path(snakemake.resources.data_folder),
+        **{key: file for key, file in snakemake.input.items() if key == "cells"},
     )
     write_parquet(table, snakemake.output.table)
     write_facts(
         snakemake.output.facts,
         settings=settings,
-        inputs={Path(file).name: file for file in snakemake.input.files if Path(file).is_file()},
+        inputs=dict(snakemake.input.items()),
         started=started,
         sources=sorted(set(table["source"])),
         architectures=len(table),

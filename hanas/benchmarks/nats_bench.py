@@ -20,8 +20,8 @@ import pandas as pd
 
 from hanas import metric_tables
 from hanas.errors import InputError, one_line
-from hanas.files import checksum
-from hanas.official_names import OFFICIAL_NAMES, official_name, require_nb201
+from hanas.files import checksum, read_parquet
+from hanas.official_names import official_name, require_nb201
 from hanas.pickles import load_plain
 from hanas.spaces import nb201
 
@@ -37,7 +37,13 @@ def _print_line(text: str) -> None:
 
 
 def accuracies(
-    archs: Sequence[str], *, space: str, dataset: str, settings: Mapping[str, Any], root: Path
+    archs: Sequence[str],
+    *,
+    space: str,
+    dataset: str,
+    settings: Mapping[str, Any],
+    root: Path,
+    cells: str | Path | None = None,
 ) -> pd.DataFrame:
     """Return the true test accuracy of architectures, the mean over the seeds of the benchmark.
 
@@ -53,6 +59,9 @@ def accuracies(
         are used.
     root
         Folder that a relative path starts from.
+    cells
+        Parquet file of what :func:`read_cells` made of that folder; without it, the folder is
+        read.
 
     Returns
     -------
@@ -67,12 +76,16 @@ def accuracies(
     require_nb201(space, benchmark="NATS-Bench")
     name = official_name(dataset, settings, benchmark="NATS-Bench")
     epochs = str(settings.get("epochs", EPOCHS[-1]))
+    if epochs not in EPOCHS:
+        raise InputError(f"NATS-Bench has no {epochs} epochs; it has: {', '.join(EPOCHS)}")
     folder = root / Path(settings["folder"]).expanduser()
-    table, sha256 = read_cells(folder, archs, epochs=epochs)
+    table = read_parquet(cells) if cells else read_cells(folder, archs)
+    table = table[(table["dataset"] == name) & (table["epochs"] == epochs)].set_index("arch")
+    sha256 = table["files_sha256"].iloc[0]
     borrowed = f" of {name} for {dataset}" if settings.get("dataset", dataset) != dataset else ""
     return metric_tables.accuracy_table(
         archs,
-        table[name].to_numpy(),
+        table.loc[list(archs), "accuracy_percent"].to_numpy(),
         source=f"benchmark: NATS-Bench v1.0 topology{borrowed}, test accuracy, {epochs} epochs "
         f"(sha256 {sha256[:12]})",
         place=lambda number, _: f"{folder / _file_name(archs[number])}: {name}",
@@ -80,13 +93,9 @@ def accuracies(
 
 
 def read_cells(
-    folder: Path,
-    archs: Sequence[str],
-    *,
-    epochs: str = "200",
-    log: Callable[[str], None] = _print_line,
-) -> tuple[pd.DataFrame, str]:
-    """Read the test accuracies of cells on all data sets.
+    folder: Path, archs: Sequence[str], *, log: Callable[[str], None] = _print_line
+) -> pd.DataFrame:
+    """Read all test accuracies of cells.
 
     Parameters
     ----------
@@ -94,18 +103,15 @@ def read_cells(
         The official folder.
     archs
         Canonical texts of the cells to read; files of other cells may be missing.
-    epochs
-        ``"12"`` or ``"200"``.
     log
         Called with a line of progress every 1,000 cells.
 
     Returns
     -------
-    table
-        ``arch``, and for each official name of a data set the test accuracy in percent (float64),
-        the mean over the seeds.
-    sha256
-        A checksum of the files' checksums in the order of ``archs``.
+    DataFrame
+        For each cell, training length and data set ``arch``; ``epochs``, one of :data:`EPOCHS`;
+        ``dataset``, its official name; ``accuracy_percent`` (float64), the mean over the seeds;
+        ``files_sha256``, a checksum of the files' checksums in the order of ``archs``.
 
     Raises
     ------
@@ -113,8 +119,6 @@ def read_cells(
         If cells are missing, damaged, of another architecture than their number says, or without
         the accuracies.
     """
-    if epochs not in EPOCHS:
-        raise InputError(f"NATS-Bench has no {epochs} epochs; it has: {', '.join(EPOCHS)}")
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; unpack NATS-tss-v1_0-3ffb9-simple.tar there")
     files = [folder / _file_name(arch) for arch in archs]
@@ -126,11 +130,12 @@ def read_cells(
         )
     digest, rows = hashlib.sha256(), []
     for number, (file, arch) in enumerate(zip(files, archs, strict=True), start=1):
-        rows.append({"arch": arch, **_read_cell(file, arch, epochs)})
+        rows += _read_cell(file, arch)
         digest.update(checksum(file).encode())
         if number % 1000 == 0:
             log(f"{folder.name}: {number:,} of {len(files):,} cells read")
-    return pd.DataFrame(rows, columns=["arch", *OFFICIAL_NAMES.values()]), digest.hexdigest()
+    table = pd.DataFrame(rows, columns=["arch", "epochs", "dataset", "accuracy_percent"])
+    return table.assign(files_sha256=digest.hexdigest())
 
 
 def _file_name(arch: str) -> str:
@@ -138,24 +143,25 @@ def _file_name(arch: str) -> str:
     return f"{index:06d}.pickle.pbz2"
 
 
-def _read_cell(file: Path, arch: str, epochs: str) -> dict[str, float]:
-    """Return the test accuracy in percent for each official name of a data set."""
+def _read_cell(file: Path, arch: str) -> list[tuple[str, str, str, float]]:
+    """Return the cell, training length, data set and test accuracy in percent of each."""
     from nats_bench.api_utils import ArchResults
 
     with bz2.open(file, "rb") as handle:
         cell = load_plain(handle, name=str(file), limit_bytes=_CELL_LIMIT_BYTES)
+    rows = []
     try:
-        results = ArchResults.create_from_state_dict(cell[epochs])
-        if results.arch_str != arch:
-            raise InputError(f"{file}: holds another cell than {arch}")
-        found = {
-            dataset: results.get_metrics(dataset, test_set, is_random=False)["accuracy"]
-            for dataset, test_set in TEST_SETS.items()
-        }
-        return {dataset: float(value) for dataset, value in found.items()}
+        for epochs in EPOCHS:
+            results = ArchResults.create_from_state_dict(cell[epochs])
+            if results.arch_str != arch:
+                raise InputError(f"{file}: holds another cell than {arch}")
+            for dataset, test_set in TEST_SETS.items():
+                found = results.get_metrics(dataset, test_set, is_random=False)
+                rows.append((arch, epochs, dataset, float(found["accuracy"])))
     except InputError:
         raise
     except Exception as error:  # the package checks nothing that it is given
         raise InputError(
             f"{file}: not of the form of NATS-Bench v1.0: {type(error).__name__}: {one_line(error)}"
         ) from error
+    return rows

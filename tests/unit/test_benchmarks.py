@@ -16,6 +16,7 @@ from nats_bench import create as create_api
 from hanas import plugins
 from hanas.benchmarks import nats_bench
 from hanas.errors import InputError
+from hanas.files import write_parquet
 from hanas.metric_tables import accuracy_table
 from hanas.spaces import nb201
 
@@ -58,10 +59,25 @@ def test_every_kind_gives_the_same_form(data_folder, kind):
 
 
 def test_official_cells_have_the_accuracies_of_the_table(data_folder):
-    found, _ = nats_bench.read_cells(data_folder / NATS, CELLS)
+    found = nats_bench.read_cells(data_folder / NATS, CELLS).set_index(["epochs", "dataset"])
     expected = pd.read_parquet(data_folder / COSTS).set_index("arch_str").loc[list(CELLS)]
     for dataset, prefix in PREFIXES.items():
-        np.testing.assert_array_equal(found[dataset], expected[f"nats_{prefix}_test_acc_200ep"])
+        of_dataset = found.loc[("200", dataset)]
+        assert tuple(of_dataset["arch"]) == CELLS
+        np.testing.assert_array_equal(
+            of_dataset["accuracy_percent"], expected[f"nats_{prefix}_test_acc_200ep"]
+        )
+
+
+def test_cells_that_were_kept_need_no_folder(data_folder, tmp_path):
+    kept = tmp_path / "cells.parquet"
+    write_parquet(nats_bench.read_cells(data_folder / NATS, CELLS), kept)
+    settings = {"folder": NATS, "epochs": "12"}
+    expected = read("nats_bench", data_folder, settings, "cifar100", CELLS)
+    found = nats_bench.accuracies(
+        CELLS, space="nb201", dataset="cifar100", settings=settings, root=tmp_path, cells=kept
+    )
+    pd.testing.assert_frame_equal(found, expected)
 
 
 @pytest.mark.parametrize("epochs", nats_bench.EPOCHS)
@@ -97,13 +113,15 @@ def test_missing_cells_are_counted_and_named(data_folder):
 
 
 def test_progress_is_told_every_thousand_cells(data_folder, monkeypatch):
-    monkeypatch.setattr(nats_bench, "_read_cell", lambda *_: {"cifar10": 1.0})
+    monkeypatch.setattr(nats_bench, "_read_cell", lambda *_: [])
     said = []
     nats_bench.read_cells(data_folder / NATS, [CELLS[0]] * 2500, log=said.append)
     assert said == [f"{NATS}: {count} of 2,500 cells read" for count in ("1,000", "2,000")]
 
 
-def cell(changed: object = None, epochs: str = "200", accuracy: object = 50.0, **names) -> object:
+def cell(
+    changed: object = None, epochs: tuple = ("12", "200"), accuracy: object = 50.0, **names
+) -> object:
     """What the file of cell 0 holds, with made-up numbers."""
     runs = {
         (dataset, seed): {
@@ -124,7 +142,7 @@ def cell(changed: object = None, epochs: str = "200", accuracy: object = 50.0, *
         "dataset_seed": {dataset: [777, 888] for dataset in nats_bench.TEST_SETS},
         **names,
     }
-    return {epochs: results} if changed is None else changed
+    return dict.fromkeys(epochs, results) if changed is None else changed
 
 
 def read_made_up(folder, content):
@@ -149,13 +167,13 @@ def test_a_made_up_cell_is_read(tmp_path):
     ("content", "said"),
     [
         (cell(arch_str=TEXTS[1]), "another cell"),
-        (cell(epochs="12"), "not of the form"),
+        (cell(epochs=("12",)), "not of the form"),
         (cell(all_results={}), "not of the form"),
         (cell(all_results=[1]), "not of the form"),
         (cell(dataset_seed={"cifar10": []}), "not of the form"),
         (cell([1, 2]), "not of the form"),
-        (cell({"200": "text"}), "not of the form"),
-        (cell({"200": None}), "not of the form"),
+        (cell({"12": "text", "200": "text"}), "not of the form"),
+        (cell({"12": None, "200": None}), "not of the form"),
         (cell(accuracy="high"), "not of the form"),
         (cell(accuracy=None), "not of the form"),
         (cell(accuracy=float("nan")), "NaN"),

@@ -169,3 +169,15 @@ def test_nothing_more_is_evaluated_unless_asked_for():
 def test_a_device_cannot_be_called_all():
     edit = lambda given: given["devices"].update(all=given["devices"]["edgegpu"])  # noqa: E731
     assert "devices.all: results/tables/all.csv holds all devices" in _problems(edit)
+
+
+def test_the_cells_of_nats_bench_lie_in_one_folder():
+    def edit(given: dict) -> None:
+        of_space = given["benchmarks"]["nb201"]
+        entries = {name: {"kind": "nats_bench", "folder": name} for name in ("cifar10", "cifar100")}
+        given["datasets"].update({name: {"kind": name} for name in entries})
+        of_space.update(entries)
+
+    said = _problems(edit)
+    assert "benchmarks.nb201.cifar10.folder is 'cifar10'" in said
+    assert "expected one folder" in said

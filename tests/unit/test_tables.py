@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from hanas import plugins, table_formats, tables
+from hanas.errors import InputError
 from hanas.files import write_json, write_parquet
 from hanas.spaces import nb201
 
@@ -91,3 +92,13 @@ def test_the_forms_of_a_paper_show_the_same_numbers(rows):
     latex = table_formats.latex(table)
     assert r"A+B & 90.00 (92.00 $\pm$ 2.83) & 2.000 (3.000 $\pm$ 1.414) \\" in latex
     assert r"cifar10 accuracy (\%)" in latex
+
+
+def test_a_scalar_search_without_a_valid_architecture_has_no_row(rows):
+    history = pd.read_parquet(rows[1]["file"])
+    history["score"] = [np.nan, 3.0, 2.0, 1.0, np.inf]
+    with pytest.raises(InputError, match="seed 1: no architecture met its limits"):
+        tables.pick_of_each_seed(history, "knee")
+    history["feasible"] = history["seed"] == 0
+    with pytest.raises(InputError, match="seed 1: the device can run none"):
+        tables.pick_of_each_seed(history, "knee")
