@@ -25,4 +25,6 @@ REVISIONS = {
     "explorer": 1,
     "figure_fronts": 1,
     "figure_proxy_and_true": 1,
+    "figure_generations": 1,
+    "figure_convergence": 1,
 }

@@ -2,6 +2,8 @@
 
 Writes  results/figures/fronts/{device}/{task}.*           the found front among the true one
         results/figures/proxy_and_true/{device}/{task}.*   what was believed and what is true
+        results/figures/generations/{device}/{task}.*      how the search moves; .gif: animated
+        results/figures/convergence/{device}/{task}.*      how soon it comes how close
 
 Every {task}.json says how its figure was made.
 """
@@ -9,7 +11,7 @@ Every {task}.json says how its figure was made.
 SHOWN = dict.fromkeys((row["device"], row["task"]) for row in explorer_rows())
 FIGURES = [
     f"results/figures/{figure}/{device}/{task}.svg"
-    for figure in ("fronts", "proxy_and_true")
+    for figure in ("fronts", "proxy_and_true", "generations", "convergence")
     for device, task in SHOWN
 ]
 
@@ -64,3 +66,62 @@ rule figure_proxy_and_true:
         cfg=proxy_and_true_settings,
     script:
         "../workflow_scripts/figure_proxy_and_true.py"
+
+
+rule figure_generations:
+    input:
+        figure_files(generations_settings),
+    output:
+        pdf="results/figures/generations/{device}/{task}.pdf",
+        svg=report(
+            "results/figures/generations/{device}/{task}.svg",
+            caption=captioned("generations"),
+            category=CHAPTERS["fronts"],
+            labels={"device": "{device}", "task": "{task}", "what": "generations"},
+        ),
+        png="results/figures/generations/{device}/{task}.png",
+        gif=report(
+            "results/figures/generations/{device}/{task}.gif",
+            caption=captioned("generations"),
+            category=CHAPTERS["fronts"],
+            labels={
+                "device": "{device}",
+                "task": "{task}",
+                "what": "generations, animated",
+            },
+        ),
+        data="results/figures/generations/{device}/{task}.parquet",
+        facts="results/figures/generations/{device}/{task}.json",
+    log:
+        "logs/figures/generations/{device}/{task}.log",
+    conda:
+        "../envs/hanas.yaml"
+    params:
+        cfg=generations_settings,
+    script:
+        "../workflow_scripts/figure_generations.py"
+
+
+rule figure_convergence:
+    input:
+        convergence=rules.evaluation.output.convergence,
+        budget=rules.evaluation.output.budget,
+    output:
+        pdf="results/figures/convergence/{device}/{task}.pdf",
+        svg=report(
+            "results/figures/convergence/{device}/{task}.svg",
+            caption=captioned("convergence"),
+            category=CHAPTERS["quality"],
+            labels={"device": "{device}", "task": "{task}", "what": "convergence"},
+        ),
+        png="results/figures/convergence/{device}/{task}.png",
+        data="results/figures/convergence/{device}/{task}.parquet",
+        facts="results/figures/convergence/{device}/{task}.json",
+    log:
+        "logs/figures/convergence/{device}/{task}.log",
+    conda:
+        "../envs/hanas.yaml"
+    params:
+        cfg=convergence_settings,
+    script:
+        "../workflow_scripts/figure_convergence.py"

@@ -391,6 +391,24 @@ def proxy_and_true_settings(wildcards):
     return figure_settings("figure_proxy_and_true", wildcards.device, wildcards.task)
 
 
+def generations_settings(wildcards):
+    return figure_settings("figure_generations", wildcards.device, wildcards.task)
+
+
+def convergence_settings(wildcards):
+    """Return the settings of the curves of all searches, the first search first."""
+    rows = shown_rows(wildcards.device, wildcards.task)
+    keys = ("device", "task", "proxy", "proxy_label", "accuracy_floor_percent")
+    return {
+        "revision": REVISIONS["figure_convergence"],
+        **{key: rows[0][key] for key in keys},
+        "searches": [
+            {key: row[key] for key in ("search", "search_label")}
+            for row in sorted(rows, key=lambda row: row["search"] != first_search())
+        ],
+    }
+
+
 def figure_files(settings_of):
     """Return an input function: the files that a figure's settings name."""
 
