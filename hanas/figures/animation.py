@@ -1,4 +1,4 @@
-"""Animations: a figure that changes, as a GIF file."""
+"""An animation: a figure that changes, as a GIF file in the exact colours of the figure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ FRAME_MS = 450
 LAST_FRAME_MS = 3000
 
 _DOTS_PER_INCH = 160
-_COLOURS = 64  # few are drawn; the rest are their soft edges
+# A GIF file can have 256, but keeps small with some left to mark what did not change.
+_COLOURS = 128
+_SHIFTS = np.array([1 << 16, 1 << 8, 1])
 
 State = TypeVar("State")
 
@@ -48,9 +50,8 @@ def write(
     canvas.draw()
     made.set_layout_engine("none")
     frames = [_frame(canvas, show, state) for state in states]
-    # This method keeps pure white.
-    palette = frames[-1].quantize(_COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    first, *others = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    palette = _commonest(frames[-1])
+    first, *others = [_indexed(frame, palette) for frame in frames]
     with replacing(path) as temporary:
         first.save(
             temporary,
@@ -62,7 +63,30 @@ def write(
         )
 
 
-def _frame(canvas: FigureCanvasAgg, show: Callable[[State], None], state: State) -> Image.Image:
+def _frame(canvas: FigureCanvasAgg, show: Callable[[State], None], state: State) -> np.ndarray:
+    """Return the picture of a state; int64 (height, width), 0xRRGGBB."""
     show(state)
     canvas.draw()
-    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    channels = np.asarray(canvas.buffer_rgba())[..., :3].astype(np.int64)  # the paper is opaque
+    return channels @ _SHIFTS
+
+
+def _commonest(frame: np.ndarray) -> np.ndarray:
+    """Return the commonest colours of a picture, as many as are kept."""
+    colours, counts = np.unique(frame, return_counts=True)
+    return colours[np.argsort(-counts, kind="stable")[:_COLOURS]]
+
+
+def _indexed(frame: np.ndarray, palette: np.ndarray) -> Image.Image:
+    """Return a picture in the palette's colours, each the nearest; those of the palette stay."""
+    colours, where = np.unique(frame, return_inverse=True)
+    distances = ((_channels(colours)[:, None] - _channels(palette)[None]) ** 2).sum(axis=2)
+    nearest = distances.argmin(axis=1).astype(np.uint8)
+    made = Image.fromarray(nearest[where].reshape(frame.shape), mode="P")
+    made.putpalette(_channels(palette).astype(np.uint8).tobytes())
+    return made
+
+
+def _channels(colours: np.ndarray) -> np.ndarray:
+    """Return red, green and blue, int64 (N, 3), of 0xRRGGBB."""
+    return colours[:, None] // _SHIFTS % 256

@@ -8,9 +8,18 @@ import pytest
 from judged_study import ARCHS, ERROR, LATENCY_MS, history
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image
 
 from hanas.errors import InputError
-from hanas.figures import fronts, points, proxy_and_true, style
+from hanas.figures import (
+    animation,
+    convergence,
+    fronts,
+    generations,
+    points,
+    proxy_and_true,
+    style,
+)
 
 ENERGY_MJ = [9.0, 8.0, 3.0, 4.0, 6.0, 1.0]
 #: The search believes in another order than the true one, and for it 0, 2, 3 and 5 are the front.
@@ -123,6 +132,174 @@ def test_believed_and_true_stand_side_by_side_without_energy():
     assert believed.get_xlabel() == true.get_xlabel() != ""
 
 
+#: 1 and 4 come first, and 4 is worse than 1 but in energy; 2 is better than both; the rest stays.
+ORDER = [1, 4, 2, 0, 3, 5]
+GENERATION = [0, 0, 1, 2, 2, 2]
+
+
+def generations_table(*, generation=GENERATION, **how) -> pd.DataFrame:
+    found = search([ORDER], **how).assign(generation=generation)
+    return generations.table(space_of(**how), ("NSGA", found))
+
+
+def test_generations_know_when_a_network_was_on_the_front():
+    plotted = generations_table()
+    assert plotted["arch"].tolist() == [ARCHS[row] for row in ORDER]
+    assert plotted["generation"].tolist() == GENERATION
+    assert plotted["front_until"].tolist() == [0, 0, 2, 2, 2, 2]
+    assert set(plotted["search"]) == {"NSGA"}
+
+
+def test_what_is_dominated_at_once_was_never_on_the_front():
+    plotted = generations_table(energy=False)
+    assert plotted["front_until"].tolist() == [0, -1, 2, 2, 2, 2]
+
+
+def test_the_last_front_is_the_found_one():
+    plotted = generations_table()
+    last = plotted[plotted["front_until"] == plotted["generation"].max()]
+    fronts_plotted = fronts_table()
+    found = fronts_plotted[fronts_plotted["shown_as"] == "found"]
+    assert set(last["arch"]) == set(found["arch"])
+
+
+def test_generations_show_new_ones_front_and_the_rest():
+    axes = generations.draw(generations_table(energy=False), SAID).axes
+    assert [panel.get_title() for panel in axes] == [f"generation {at}" for at in range(3)]
+    first, second, third = axes
+    for panel in axes:
+        assert (panel.get_xlim(), panel.get_ylim()) == (first.get_xlim(), first.get_ylim())
+    assert len(drawn(first, "evaluated before")) == 0
+    np.testing.assert_allclose(drawn(first, "this generation"), [[3, 70], [4, 75]])
+    np.testing.assert_allclose(drawn(first, "front so far"), [[3, 70]])
+    np.testing.assert_allclose(drawn(second, "evaluated before"), [[3, 70], [4, 75]])
+    np.testing.assert_allclose(drawn(second, "this generation"), [[2, 60]])
+    np.testing.assert_allclose(drawn(second, "front so far"), [[2, 60]])
+    np.testing.assert_allclose(drawn(third, "front so far"), [[2, 60], [5, 50], [1, 80], [0.5, 90]])
+
+
+def test_generations_stand_in_space_and_in_each_projection():
+    plotted = generations_table()
+    assert generations.views(plotted) == [
+        ["latency_ms", "energy_mj", "proxy_error"],
+        ["latency_ms", "proxy_error"],
+        ["energy_mj", "proxy_error"],
+        ["latency_ms", "energy_mj"],
+    ]
+    in_space, *flat = generations.draw(plotted, SAID).axes[2::3]
+    marks = {line.get_label(): line for line in in_space.get_lines()}
+    x, y, z = marks["this generation"].get_data_3d()
+    np.testing.assert_allclose([x, y, z], [[5, 1, 0.5], [9, 4, 1], [50, 80, 90]])
+    for panel, columns in zip(flat, [(0, 2), (1, 2), (0, 1)], strict=True):
+        expected = np.transpose([x, y, z])[:, columns]
+        np.testing.assert_allclose(drawn(panel, "this generation"), expected)
+
+
+def test_samples_drawn_before_the_first_generation_are_none():
+    plotted = generations_table(generation=[-1, -1, 0, 1, 1, 1])
+    assert generations.generations_of(plotted) == [0, 1]
+    assert generations.generations_of(generations_table(generation=-1)) == [-1]
+
+
+def test_few_of_many_generations_stand_beside_each_other():
+    many = generations_table(generation=range(6), energy=False)
+    titles = [panel.get_title() for panel in generations.draw(many, SAID).axes]
+    assert titles == [f"generation {at}" for at in (0, 2, 3, 5)]
+    assert len(generations.draw(generations_table(generation=0), SAID).axes) == 4
+
+
+def test_generations_name_the_sources_of_what_they_show():
+    said = all_texts(generations.draw(generations_table(), SAID)).replace("\n", " ")
+    assert "Latency and energy: a meter. GDAS: a proxy." in said
+    assert "rue error" not in said
+
+
+@pytest.mark.parametrize("energy", [True, False])
+def test_the_animation_has_a_frame_for_each_generation(tmp_path, energy):
+    plotted = generations_table(energy=energy)
+    for name in ("a", "b"):
+        generations.animate(plotted, SAID, tmp_path / f"{name}.gif")
+    assert (tmp_path / "a.gif").read_bytes() == (tmp_path / "b.gif").read_bytes()
+    with Image.open(tmp_path / "a.gif") as film:
+        assert film.format == "GIF"
+        assert film.n_frames == 3
+        assert film.info["loop"] == 0
+        assert film.size[0] == 800
+        shown, pictures = [], []
+        for position in range(3):
+            film.seek(position)
+            shown.append(film.info["duration"])
+            pictures.append(np.asarray(film.convert("RGB")))
+    assert shown == [animation.FRAME_MS, animation.FRAME_MS, animation.LAST_FRAME_MS]
+    # White paper and red marks; from one frame to the next only marks and the count change.
+    for picture in pictures:
+        assert (picture[0, 0] == 255).all()
+        assert (np.abs(picture - np.array([196, 22, 28])).max(axis=2) < 12).any()
+    assert 0 < (pictures[1] != pictures[2]).any(axis=2).mean() < 0.05
+
+
+def judged(**changes) -> pd.DataFrame:
+    """Return rows of a convergence table: of nsga2 and random, in one or two sets of objectives."""
+    lines = [
+        {
+            **{"device": "mine", "task": "t", "proxy": proxy, "search": name},
+            **{"objectives": objectives, "evaluations": evaluations, "seeds": 3},
+            **{"median": share, "q25": share - 0.05, "q75": share + 0.1},
+            **{"accuracy_floor_percent": 50.0, "accuracy_source": "surrogate: true ones"},
+            **{"metrics_source": "a meter", "proxy_source": "a proxy"},
+        }
+        for proxy in ("p", "q")
+        for name in ("random", "nsga2")
+        for objectives in ("error+latency_ms", "error+latency_ms+energy_mj")
+        for evaluations, share in ((10, 0.3), (20, 0.5), (25, 0.6 if name == "nsga2" else 0.55))
+    ]
+    return pd.DataFrame(lines).assign(**changes)
+
+
+def convergence_table(*, energy=True, **changes) -> pd.DataFrame:
+    curves = judged(**changes)
+    if not energy:
+        curves = curves[curves["objectives"] == "error+latency_ms"]
+    keys = ["task", "objectives", "proxy", "search"]
+    budget = curves[keys].drop_duplicates().assign(ceiling=0.8)
+    budget.loc[(budget["proxy"] == "q").to_numpy(), "ceiling"] = 0.9
+    named = [("nsga2", "NSGA"), ("random", "RANDOM")]
+    return convergence.table(curves, budget, named, task="t", proxy="p")
+
+
+def test_convergence_shows_medians_and_quartiles_of_one_proxy():
+    plotted = convergence_table()
+    assert set(plotted["ceiling"]) == {0.8}
+    assert plotted["search"].unique().tolist() == ["NSGA", "RANDOM"]
+    made = convergence.draw(plotted, SAID)
+    assert [panel.get_title(loc="left") for panel in made.axes] == [
+        "in error and latency",
+        "in error, latency and energy",
+    ]
+    axes = made.axes[0]
+    np.testing.assert_allclose(drawn(axes, "NSGA"), [[10, 0.3], [20, 0.5], [25, 0.6]])
+    np.testing.assert_allclose(drawn(axes, "RANDOM"), [[10, 0.3], [20, 0.5], [25, 0.55]])
+    np.testing.assert_allclose(drawn(axes, "exact front of GDAS")[:, 1], [0.8, 0.8])
+    # Bars in turn: the first and third point of the one, the second of the other.
+    bars = [np.array(bars.get_segments()) for bars in axes.collections]
+    np.testing.assert_allclose(bars[0], [[[10, 0.25], [10, 0.4]], [[25, 0.55], [25, 0.7]]])
+    np.testing.assert_allclose(bars[1], [[[20, 0.45], [20, 0.6]]])
+    low, high = axes.get_ylim()
+    assert low < 0.25
+    assert high > 0.8
+
+
+def test_convergence_says_what_it_is_made_of():
+    said = all_texts(convergence.draw(convergence_table(), SAID)).replace("\n", " ")
+    for part in ("medians of 3 seeds", "50\u00a0% accuracy", "Latency and energy: a meter."):
+        assert part in said
+    assert "normalised hypervolume better →" in said
+    assert "of 1 seed;" in all_texts(convergence.draw(convergence_table(seeds=1), SAID))
+    mixed = convergence_table()
+    mixed.loc[0, "seeds"] = 1
+    assert "of 1 to 3 seeds;" in all_texts(convergence.draw(mixed, SAID))
+
+
 def test_many_points_are_pixels_in_vector_files():
     for axes in proxy_and_true.draw(proxy_and_true_table(), SAID).axes:
         (cloud,) = [line for line in axes.get_lines() if line.get_rasterized()]
@@ -214,11 +391,13 @@ def figures(**how) -> list[Figure]:
     return [
         fronts.draw(fronts_table(**how), SAID),
         proxy_and_true.draw(proxy_and_true_table(**how), SAID),
+        generations.draw(generations_table(**how), SAID),
+        convergence.draw(convergence_table(**how), SAID),
     ]
 
 
 @pytest.mark.parametrize("energy", [True, False])
-@pytest.mark.parametrize("position", range(2))
+@pytest.mark.parametrize("position", range(4))
 def test_legend_and_title_cover_no_panel(position, energy):
     made = figures(energy=energy)[position]
     made.draw_without_rendering()
@@ -232,12 +411,12 @@ def test_legend_and_title_cover_no_panel(position, energy):
             assert not one.overlaps(other)
 
 
-def test_files_embed_their_fonts_and_hold_no_date(tmp_path):
-    plotted = fronts_table()
+@pytest.mark.parametrize("position", range(4))
+def test_files_embed_their_fonts_and_hold_no_date(tmp_path, position):
     contents = []
     for folder in ("a", "b"):
         paths = [tmp_path / folder / f"t.{kind}" for kind in ("pdf", "svg", "png")]
-        style.save(fronts.draw(plotted, SAID), *paths)
+        style.save(figures()[position], *paths)
         contents.append([path.read_bytes() for path in paths])
     assert contents[0] == contents[1]
     pdf, svg, png = contents[0]
