@@ -33,6 +33,9 @@ NONE, SKIP, CONV_1X1, CONV_3X3, AVG_POOL = range(5)
 EDGES = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2))
 N_NODES = 4
 choices: tuple[int, ...] = (len(OPERATIONS),) * len(EDGES)
+#: The cell with the most parameters, and the smallest that passes its input on.
+LARGEST = (CONV_3X3,) * len(EDGES)
+SMALLEST = (NONE, NONE, NONE, SKIP, NONE, NONE)
 
 _ORDER_FILE = Path(__file__).with_name("nb201_order.npy")
 _DIGIT_WEIGHTS = 5 ** np.arange(len(EDGES))[::-1]  # genes read as a number in base 5
@@ -160,6 +163,11 @@ def without_dead_edges(genes: np.ndarray, *, zeros_stay_zero: bool = True) -> np
         live[~used[:, target], edge] = NONE
         used[:, source] |= live[:, edge] != NONE
     return live
+
+
+def connected(genes: np.ndarray) -> np.ndarray:
+    """Return whether the input of each cell reaches its output, bool (N,), of genes (N, 6)."""
+    return without_dead_edges(genes).any(axis=1)
 
 
 def supernet(classes: int, network: Mapping[str, Any], *, seed: int = 0) -> CellNetwork:

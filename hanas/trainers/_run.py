@@ -25,6 +25,10 @@ from hanas.revisions import REVISIONS
 from hanas.settings import check_choice, check_number, from_mapping
 from hanas.weight_steps import TrainingSettings, WeightStepper, evaluate
 
+#: What trainers may draw from, by name: all cells, those whose input reaches the output, or one
+#: for each isomorphism class (the first in index order).
+CELL_SETS = ("all", "connected", "distinct")
+
 
 @dataclass(frozen=True)
 class ArchitectureSettings:
@@ -91,6 +95,9 @@ class SupernetSettings:
         Random cells that ``rsps`` chooses from.
     candidate_images
         Validation images that a cell is judged on, in every epoch and at the end; None: all.
+    sampled_cells
+        Cells that training draws from: ``all``, ``connected`` ones, or one of each isomorphism
+        class (``distinct``); not for trainers that learn architecture weights.
     device, precision, threads
         Where and how to compute.
     revision
@@ -106,6 +113,7 @@ class SupernetSettings:
     architecture: ArchitectureSettings = field(default_factory=ArchitectureSettings)
     candidates: int = 100
     candidate_images: int | None = 256
+    sampled_cells: str = "all"
     device: str = "auto"
     precision: str = "float32"
     threads: int = 1
@@ -116,6 +124,7 @@ class SupernetSettings:
         check_number("candidates", self.candidates, at_least=1, whole=True)
         if self.candidate_images is not None:
             check_number("candidate_images", self.candidate_images, at_least=1, whole=True)
+        check_choice("sampled_cells", self.sampled_cells, CELL_SETS)
         check_number("threads", self.threads, at_least=1, whole=True)
 
 
@@ -260,7 +269,12 @@ def initial_alphas(run_settings: SupernetSettings, space: ModuleType, scale: flo
 
 
 def check_all_possible(run: Run) -> None:
-    """Raise InputError where an operation has probability 0, which gradients cannot change."""
+    """Raise InputError where gradients of the architecture weights could not choose freely."""
+    if run.settings.sampled_cells != "all":
+        raise InputError(
+            f"trainer {run.settings.trainer!r} learns which operations to train; leave out "
+            "sampled_cells"
+        )
     if not torch.isfinite(run.alphas).all():
         raise InputError(
             "training.operation_probabilities has a 0, which no gradient can change; "

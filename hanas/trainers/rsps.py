@@ -17,6 +17,7 @@ from hanas.batches import Batch
 from hanas.checkpoints import Log
 from hanas.epochs import StepResult
 from hanas.trainers._run import Run
+from hanas.trainers._sampling import draw_cells, draw_operations
 
 #: Architecture weights begin equal, and stay as they are.
 ALPHA_SCALE = 0.0
@@ -24,7 +25,7 @@ ALPHA_SCALE = 0.0
 
 def begin_epoch(run: Run, epoch: int) -> Callable[[int, Batch], StepResult]:
     """Draw the cells of all steps; a step trains the weights of its cell."""
-    genes = sample_genes(run.alphas, run.steps, run.random("genes", epoch)).tolist()
+    genes = draw_cells(run, run.steps, run.random("genes", epoch)).tolist()
 
     def step(number: int, batch: Batch) -> StepResult:
         return run.weight_stepper.step(batch, lambda images: run.network(images, genes[number]))
@@ -32,16 +33,10 @@ def begin_epoch(run: Run, epoch: int) -> Callable[[int, Batch], StepResult]:
     return step
 
 
-def sample_genes(alphas: Tensor, count: int, random: torch.Generator) -> Tensor:
-    """Draw cells, int64 (count, genes), where each operation has probability softmax(alphas)."""
-    probabilities = alphas.detach().cpu().softmax(dim=1)
-    return torch.multinomial(probabilities, count, replacement=True, generator=random).T
-
-
 def validation_forward(run: Run, epoch: int) -> Callable[[Tensor], Tensor]:
     """Judge the network by a new random cell for each batch."""
     random = run.random("validation genes", epoch)
-    return lambda images: run.network(images, sample_genes(run.alphas, 1, random)[0])
+    return lambda images: run.network(images, draw_cells(run, 1, random)[0])
 
 
 def columns(run: Run, epoch: int) -> Mapping[str, float]:
@@ -53,7 +48,7 @@ def found(run: Run, log: Log) -> tuple[np.ndarray, str]:
     """Return the best of some cells drawn uniformly: lowest error, then lowest cross-entropy."""
     random = run.random("candidates")
     count = run.settings.candidates
-    candidates = sample_genes(torch.zeros_like(run.alphas), count, random).numpy()
+    candidates = draw_operations(torch.zeros_like(run.alphas), count, random).numpy()
     scores = []
     for genes in candidates:
         cross_entropy, error = run.judge_cell(genes)

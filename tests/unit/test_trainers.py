@@ -19,8 +19,9 @@ from hanas.files import read_json
 from hanas.networks.cell import NetworkSettings
 from hanas.spaces import nb201
 from hanas.supernets import load_supernet, prepare, save_supernet, train_supernet
-from hanas.trainers import darts, gdas, rsps
+from hanas.trainers import darts, fairness, gdas, rsps
 from hanas.trainers._run import ArchitectureSettings, SupernetSettings, supernet_settings
+from hanas.trainers._sampling import cells_of, draw_cells, draw_operations
 from hanas.weight_steps import TrainingSettings
 
 REPOSITORY = Path(__file__).parents[2]
@@ -302,7 +303,7 @@ def test_a_supernet_comes_back(toy_file, tmp_path):
 
 def test_rsps_draws_operations_with_their_probabilities():
     alphas = torch.tensor(list(PROBABILITIES.values())).log().expand(6, 5)
-    genes = rsps.sample_genes(alphas, 20_000, torch.Generator().manual_seed(0))
+    genes = draw_operations(alphas, 20_000, torch.Generator().manual_seed(0))
     assert genes.shape == (20_000, 6)
     for edge in range(6):
         counts = torch.bincount(genes[:, edge], minlength=5).numpy()
@@ -313,11 +314,85 @@ def test_rsps_draws_operations_with_their_probabilities():
 def test_rsps_finds_the_best_of_its_candidates(toy_file, tmp_path):
     run = prepare(supernet_settings(settings_of("rsps", candidates=20)), toy_file)
     genes, how = rsps.found(run, lambda line: None)
-    candidates = rsps.sample_genes(torch.zeros(6, 5), 20, run.random("candidates")).numpy()
+    candidates = draw_operations(torch.zeros(6, 5), 20, run.random("candidates")).numpy()
     errors = [run.judge_cell(candidate)[1] for candidate in candidates]
     assert run.judge_cell(genes)[1] == min(errors)
     assert max(errors) > min(errors)  # there was something to choose
     assert "20 random cells on 24 validation images" in how
+
+
+# ---- which cells are drawn -------------------------------------------------------------------
+
+
+def test_cell_sets_hold_what_they_say():
+    assert len(cells_of("nb201", "all")) == 15_625
+    assert len(cells_of("nb201", "distinct")) == 6_466  # published: distinct up to isomorphism
+    connected = cells_of("nb201", "connected")
+    graph = np.zeros((len(nb201.all_genes()), 4), dtype=bool)
+    graph[:, 0] = True
+    for edge, (target, source) in enumerate(nb201.EDGES):
+        graph[:, target] |= graph[:, source] & (nb201.all_genes()[:, edge] != nb201.NONE)
+    np.testing.assert_array_equal(connected, nb201.all_genes()[graph[:, 3]])
+
+
+@pytest.mark.parametrize("cell_set", ["connected", "distinct"])
+def test_cells_are_drawn_with_the_product_of_their_probabilities(cell_set, toy_file):
+    training = {"operation_probabilities": PROBABILITIES}
+    settings = settings_of("rsps", sampled_cells=cell_set, training=training)
+    run = prepare(supernet_settings(settings), toy_file)
+    drawn = draw_cells(run, 20_000, torch.Generator().manual_seed(0)).numpy()
+    cells = cells_of("nb201", cell_set)
+    weights = np.array(list(PROBABILITIES.values()))[cells].prod(axis=1)
+    expected = weights / weights.sum()
+    row_of = dict(zip(map(tuple, cells.tolist()), range(len(cells)), strict=True))
+    counts = np.bincount([row_of[tuple(cell)] for cell in drawn.tolist()], minlength=len(cells))
+    often = expected * 20_000 >= 5
+    observed = [*counts[often], counts[~often].sum()]
+    wanted = [*(expected[often] * 20_000), expected[~often].sum() * 20_000]
+    assert scipy.stats.chisquare(observed, wanted).pvalue > 1e-4
+
+
+def test_fair_cells_hold_every_operation_of_every_edge_once():
+    genes = fairness.fair_cells((6, 5), 2_000, torch.Generator().manual_seed(0))
+    assert genes.shape == (2_000, 5, 6)
+    assert (genes.sort(dim=1).values == torch.arange(5)[:, None]).all()
+    for edge in range(6):  # each operation is equally often the first
+        counts = torch.bincount(genes[:, 0, edge], minlength=5).numpy()
+        assert scipy.stats.chisquare(counts).pvalue > 1e-4
+
+
+@pytest.mark.parametrize(("trainer", "cells"), [("fairness", 5), ("sandwich", 4)])
+def test_gradients_of_several_cells_add_up_before_a_step(trainer, cells, toy_file, monkeypatch):
+    run = prepare(supernet_settings(settings_of(trainer)), toy_file)
+    seen = []
+    forward = type(run.network).forward
+
+    def spied(network, images, genes):
+        seen.append(list(genes))
+        return forward(network, images, genes)
+
+    monkeypatch.setattr(type(run.network), "forward", spied)
+    before = {name: weight.clone() for name, weight in run.network.state_dict().items()}
+    batch = run.train_batches(0)(0)
+    plugins.load("trainers", trainer).begin_epoch(run, 0)(0, batch)
+    assert len(seen) == cells
+    if trainer == "sandwich":
+        assert seen[:2] == [list(nb201.LARGEST), list(nb201.SMALLEST)]
+    other = prepare(supernet_settings(settings_of(trainer)), toy_file)
+    other.network.load_state_dict(before)
+    loss = sum(F.cross_entropy(forward(other.network, batch.images, g), batch.labels) for g in seen)
+    loss.backward()
+    weights = [weight for weight in other.network.parameters() if weight.grad is not None]
+    torch.nn.utils.clip_grad_norm_(weights, 5.0)
+    other.weight_stepper.optimizer.step()
+    for name, weight in other.network.state_dict().items():
+        torch.testing.assert_close(run.network.state_dict()[name], weight)
+
+
+@pytest.mark.parametrize("trainer", ["darts", "gdas", "fairness"])
+def test_trainers_that_choose_operations_refuse_a_set_of_cells(trainer, toy_file, tmp_path):
+    with pytest.raises(InputError, match=r"leave out .*sampled_cells"):
+        train(settings_of(trainer, sampled_cells="connected"), toy_file, tmp_path)
 
 
 # ---- darts -----------------------------------------------------------------------------------
@@ -563,7 +638,7 @@ def test_rsps_may_leave_out_an_operation(toy_file, tmp_path):
     probabilities = {**PROBABILITIES, "none": 0.0, "skip_connect": 0.3}
     settings = settings_of("rsps", training={"operation_probabilities": probabilities})
     run = prepare(supernet_settings(settings), toy_file)
-    genes = rsps.sample_genes(run.alphas, 1000, run.random("genes", 0))
+    genes = draw_operations(run.alphas, 1000, run.random("genes", 0))
     assert (genes != nb201.NONE).all()
 
 
@@ -584,7 +659,7 @@ def test_defaults_are_those_of_the_schema():
         assert defaults == vars(settings())
     described = schema["$defs"]["supernet"]["properties"]
     whole = vars(SupernetSettings(dataset="d", trainer="t"))
-    for key in ("space", "seed", "candidates", "candidate_images", "device", "precision"):
+    for key in ("space", "seed", "candidates", "candidate_images", "sampled_cells", "device"):
         assert described[key]["default"] == whole[key]
     assert signal.SIGKILL == 9  # the killer's exit statuses are read this way
 

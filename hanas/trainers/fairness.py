@@ -1,0 +1,58 @@
+"""Strict fairness: every step trains each operation of each edge equally often, namely once.
+
+A step draws one permutation of the operations for each edge; the cells that stand in the same
+place of all permutations are trained together, and their gradients add up before one step.
+
+Reference: X. Chu et al., "FairNAS: Rethinking Evaluation Fairness of Weight Sharing Neural
+Architecture Search", ICCV 2021.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from hanas.batches import Batch
+from hanas.epochs import StepResult
+from hanas.errors import InputError
+from hanas.trainers._run import Run
+from hanas.trainers.rsps import ALPHA_SCALE, columns, found, validation_forward
+
+__all__ = ["ALPHA_SCALE", "begin_epoch", "columns", "found", "validation_forward"]
+
+
+def begin_epoch(run: Run, epoch: int) -> Callable[[int, Batch], StepResult]:
+    """Draw the permutations of all steps; a step trains as many cells as there are operations."""
+    if run.settings.training.operation_probabilities or run.settings.sampled_cells != "all":
+        raise InputError(
+            "trainer 'fairness' trains all operations equally often; leave out "
+            "training.operation_probabilities and sampled_cells"
+        )
+    genes = fair_cells(run.alphas.shape, run.steps, run.random("genes", epoch)).tolist()
+
+    def step(number: int, batch: Batch) -> StepResult:
+        cells = genes[number]
+        return run.weight_stepper.step(
+            batch, *(lambda images, cell=cell: run.network(images, cell) for cell in cells)
+        )
+
+    return step
+
+
+def fair_cells(shape: tuple[int, int], count: int, random: torch.Generator) -> Tensor:
+    """Draw cells that hold every operation of every edge once, int64 (count, operations, genes).
+
+    Parameters
+    ----------
+    shape
+        Genes and operations.
+    count
+        Number of draws.
+    random
+        The generator.
+    """
+    genes, operations = shape
+    # The order of independent uniform numbers is a uniform permutation.
+    return torch.rand((count, operations, genes), generator=random).argsort(dim=1)
