@@ -23,8 +23,8 @@ REVISIONS = {
     "comparison": 1,
     "all_tables": 1,
     "explorer": 1,
-    "figure_fronts": 1,
-    "figure_proxy_and_true": 1,
-    "figure_generations": 1,
-    "figure_convergence": 1,
+    "figure_fronts": 2,
+    "figure_proxy_and_true": 2,
+    "figure_generations": 2,
+    "figure_convergence": 2,
 }

@@ -148,8 +148,10 @@ def _add_panel(
         _tidy(axes)
     if inner:
         height = getattr(axes, f"{'xyz'[len(view) - 1]}axis")
-        height.set_label_text("")
         height.set_tick_params(labelleft=False, labelright=False)
+        # In space words take much room, and panels below name the same axes.
+        for which in "xyz" if in_space else "y":
+            getattr(axes, f"set_{which}label")("")
     return axes
 
 

@@ -113,15 +113,16 @@ def figure(width: float, height: float, title: str, footer: str) -> Figure:
     width, height
         Inches; the height without the footer.
     title
-        One line, above everything.
+        Above everything; broken into as many lines as it needs.
     footer
         Where the numbers come from; broken into as many lines as it needs.
     """
     characters = int(width * 72 / (_FOOTER_POINTS * 0.56))
     # A no-break space keeps a number and its per cent on one line.
-    lines = textwrap.wrap(footer.replace(" %", "\u00a0%"), characters)
+    lines = textwrap.wrap(footer.replace(" %", "\u00a0%"), characters, break_on_hyphens=False)
     below = (len(lines) * 1.3 + 0.8) * _FOOTER_POINTS / 72
-    above = 1.9 * _TITLE_POINTS / 72
+    title_lines = textwrap.wrap(title, int(width * 72 / (_TITLE_POINTS * 0.64)))
+    above = (len(title_lines) * 1.25 + 0.65) * _TITLE_POINTS / 72
     whole = height + below
     made = Figure(figsize=(width, whole))
     made.set_layout_engine(
@@ -134,9 +135,10 @@ def figure(width: float, height: float, title: str, footer: str) -> Figure:
     made.text(
         left,
         1 - 0.5 * _TITLE_POINTS / 72 / whole,
-        title,
+        "\n".join(title_lines),
         fontsize=_TITLE_POINTS,
         fontweight="bold",
+        linespacing=1.2,
         va="top",
     )
     made.text(

@@ -411,6 +411,16 @@ def test_legend_and_title_cover_no_panel(position, energy):
             assert not one.overlaps(other)
 
 
+def test_a_long_title_takes_two_lines():
+    words = points.Words("a_device_with_a_long_name", "imagenet16_120", "GDAS", 50)
+    made = fronts.draw(fronts_table(energy=False), words)
+    made.draw_without_rendering()
+    title = made.texts[0].get_window_extent()
+    assert "\n" in made.texts[0].get_text()
+    assert title.x1 < made.bbox.x1
+    assert title.y0 > made.legends[0].get_window_extent().y1
+
+
 @pytest.mark.parametrize("position", range(4))
 def test_files_embed_their_fonts_and_hold_no_date(tmp_path, position):
     contents = []
