@@ -32,7 +32,10 @@ def _sequence(*edits: Callable[[dict], None]) -> Callable[[dict], None]:
 
 # What shows a table, and what judges a search with a new proxy, of both devices.
 TABLES = {"table": 2, "comparison": 2, "all_tables": 1}
-DRAWN = {"figure_fronts": 2, "figure_proxy_and_true": 2}
+DRAWN = {
+    **{"figure_fronts": 2, "figure_proxy_and_true": 2},
+    **{"figure_generations": 2, "figure_convergence": 2},
+}
 JUDGED = {
     **{"evaluation": 2, "decisions": 2, "devices_compared": 1, "ranking": 1, "explorer": 1},
     **DRAWN,
@@ -45,7 +48,7 @@ JUDGED_HERE = {
     **DRAWN_HERE,
 }
 # The figures that show other searches than that whose front is used.
-BESIDE = {"figure_fronts": 2}
+BESIDE = {"figure_fronts": 2, "figure_convergence": 2}
 ALL_SEARCHES = {"search": 4, **JUDGED, **TABLES}
 
 EDITS = {
