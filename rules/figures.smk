@@ -112,7 +112,7 @@ rule figure_convergence:
             "results/figures/convergence/{device}/{task}.svg",
             caption=captioned("convergence"),
             category=CHAPTERS["quality"],
-            labels={"device": "{device}", "task": "{task}", "what": "convergence"},
+            labels={"device": "{device}", "what": "convergence, {task}"},
         ),
         png="results/figures/convergence/{device}/{task}.png",
         data="results/figures/convergence/{device}/{task}.parquet",
