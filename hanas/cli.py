@@ -1,6 +1,7 @@
-"""The command ``hanas``: what to take, from results that the workflow has computed.
+"""The command ``hanas``: what to take from computed results, and where they came from.
 
 ``hanas pick --device edgegpu --dataset cifar10 --max-latency-ms 4``
+``hanas explain results/tables/edgegpu.csv``
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 
 from hanas import __version__
 from hanas.errors import InputError
+from hanas.explanation import explained_in_words, explanation
 
 _LIMITS = {"max_latency_ms": "latency_ms", "max_energy_mj": "energy_mj"}
 _UNITS = {"latency_ms": "ms", "energy_mj": "mJ"}
@@ -24,34 +26,44 @@ _UNITS = {"latency_ms": "ms", "energy_mj": "mJ"}
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status: 0, or 1 with a message on standard error.
 
-    Wrong usage (an option that does not exist, a limit that is no number) ends with status 2.
+    Wrong usage (an option that does not exist, a limit that is no number) ends with status 2;
+    ``explain`` of a result that is no longer what its files and settings give, with status 3.
     """
     options = _parser().parse_args(arguments)
+    status = 0
     try:
-        picked = pick(
-            options.results,
-            device=options.device,
-            dataset=options.dataset,
-            proxy=options.proxy,
-            search=options.search,
-            limits={
-                metric: getattr(options, option)
-                for option, metric in _LIMITS.items()
-                if getattr(options, option) is not None
-            },
-        )
+        if options.command == "pick":
+            answer = _pick(options)
+            said = _in_words(answer)
+        else:
+            answer = explanation(options.file, options.study, configfile=options.configfile)
+            said = explained_in_words(answer)
+            status = 0 if answer["up_to_date"] else 3
     except InputError as error:
         print(f"hanas: {error}", file=sys.stderr)
         return 1
     if options.json:
-        said = json.dumps(picked, indent=2, ensure_ascii=False, allow_nan=False)
-    else:
-        said = _in_words(picked)
+        said = json.dumps(answer, indent=2, ensure_ascii=False, allow_nan=False)
     try:
         print(said, flush=True)
     except BrokenPipeError:  # the reader, such as head, has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+    return status
+
+
+def _pick(options: argparse.Namespace) -> dict[str, Any]:
+    return pick(
+        options.results,
+        device=options.device,
+        dataset=options.dataset,
+        proxy=options.proxy,
+        search=options.search,
+        limits={
+            metric: getattr(options, option)
+            for option, metric in _LIMITS.items()
+            if getattr(options, option) is not None
+        },
+    )
 
 
 def pick(
@@ -192,7 +204,8 @@ def _known(rows: Sequence[dict[str, Any]], column: str) -> list[str]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="hanas", description="Hardware-aware neural architecture search: what to take."
+        prog="hanas",
+        description="Hardware-aware neural architecture search: what to take, and why.",
     )
     parser.add_argument("--version", action="version", version=f"hanas {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -210,6 +223,23 @@ def _parser() -> argparse.ArgumentParser:
         default=Path("results"),
         metavar="DIR",
         help="the study's results (default: results)",
+    )
+    one.add_argument("--json", action="store_true", help="print JSON")
+    words = "the files and settings a result came from, and whether they have changed since"
+    one = commands.add_parser("explain", help=words, description=f"Print {words}.")
+    one.add_argument("file", help="a result, such as results/tables/edgegpu.csv")
+    one.add_argument(
+        "--study",
+        type=Path,
+        default=Path(),
+        metavar="DIR",
+        help="the folder that holds results (default: here)",
+    )
+    one.add_argument(
+        "--configfile",
+        type=Path,
+        metavar="FILE",
+        help="the study's settings, where not config.yaml",
     )
     one.add_argument("--json", action="store_true", help="print JSON")
     return parser

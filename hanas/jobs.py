@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ def write_facts(
     *,
     settings: Mapping[str, Any],
     inputs: Mapping[str, str],
+    outputs: Iterable[str],
     started: float,
     **facts: Any,
 ) -> None:
@@ -60,6 +61,8 @@ def write_facts(
         The settings of the stage, its revision among them.
     inputs
         Files that were read, by role; their SHA-256 checksums are written.
+    outputs
+        Files that were written; those that are there already, so not the JSON itself.
     started
         ``time.monotonic()`` when the job began.
     **facts
@@ -73,6 +76,7 @@ def write_facts(
             "inputs": {
                 role: {"file": str(file), "sha256": checksum(file)} for role, file in inputs.items()
             },
+            "outputs": {str(file): checksum(file) for file in outputs if str(file) != str(path)},
             "hanas": {"version": hanas.__version__, "commit": commit()},
             "hardware": {
                 "machine": platform.machine(),

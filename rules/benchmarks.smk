@@ -35,6 +35,8 @@ rule accuracy_table:
     resources:
         data_folder=str(DATA),
     params:
-        cfg=lambda w: settings("accuracy_table", "benchmarks", w.space, w.dataset),
+        cfg=lambda w: with_bundle(
+            settings("accuracy_table", "benchmarks", w.space, w.dataset)
+        ),
     script:
         "../workflow_scripts/accuracy_table.py"

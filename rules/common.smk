@@ -107,9 +107,8 @@ def search_label(name):
 
 
 def trained_on(proxy):
-    """Return the data set of a proxy's supernet; nothing for proxies that train none."""
-    supernet = entry("proxies", proxy).get("supernet")
-    return entry("supernets", supernet)["dataset"] if supernet else ""
+    """Return the data set of a proxy's supernet or images; nothing where it has none of its own."""
+    return own_dataset(proxy) or ""
 
 
 def gpus(device):

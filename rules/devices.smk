@@ -18,8 +18,10 @@ rule device_table:
     resources:
         data_folder=str(DATA),
     params:
-        cfg=lambda w: settings(
-            "device_table", "devices", w.device, without=("objectives", "tasks")
+        cfg=lambda w: with_bundle(
+            settings(
+                "device_table", "devices", w.device, without=("objectives", "tasks")
+            )
         ),
     script:
         "../workflow_scripts/device_table.py"

@@ -27,6 +27,14 @@ def benchmark_files(wildcards):
     return {"file": data_file(found["file"])} if "file" in found else {}
 
 
+def with_bundle(cfg):
+    """Add the checksum of the shipped surrogates where they are used: they come with the code."""
+    if cfg["kind"] == "surrogate" and "file" not in cfg:
+        bundle = REPOSITORY / "resources" / "surrogates" / "nb201.npz"
+        return {**cfg, "bundle_sha256": files.checksum(bundle)}
+    return cfg
+
+
 def nats_bench_folder(wildcards):
     # Of one folder: see hanas.study.
     folders = [
@@ -71,34 +79,38 @@ def fitted_tables(wildcards):
 # ---- proxies -------------------------------------------------------------------------
 
 
-def proxy_dataset(proxy, task):
-    """Return the data set that a proxy is computed on: a supernet's own, else the task's."""
+def own_dataset(proxy):
+    """Return the data set that a proxy is bound to, if any: its supernet's, or that it names."""
     found = entry("proxies", proxy)
     if found["kind"] == "supernet":
         return entry("supernets", found["supernet"])["dataset"]
-    return entry("tasks", task)["dataset"]
+    return found.get("dataset")
+
+
+def proxy_dataset(proxy, task):
+    """Return the data set that a proxy is computed on: the one it is bound to, or the task's."""
+    return own_dataset(proxy) or entry("tasks", task)["dataset"]
 
 
 def proxy_inputs(wildcards):
-    found = entry("proxies", wildcards.proxy)
-    if found["kind"] != "supernet":
-        return {}
-    supernet = entry("supernets", found["supernet"])
-    if wildcards.dataset != supernet["dataset"]:
+    found, dataset = entry("proxies", wildcards.proxy), wildcards.dataset
+    bound_to = own_dataset(wildcards.proxy)
+    if bound_to not in (None, dataset):
         raise WorkflowError(
-            f"proxies.{wildcards.proxy} is computed on {supernet['dataset']}, which its supernet "
-            f"was trained on, not on {wildcards.dataset}"
+            f"proxies.{wildcards.proxy} is computed on {bound_to}, which it was given, not on {dataset}"
         )
-    return {
-        "weights": f"results/supernets/{found['supernet']}/weights.pt",
-        "images": f"results/datasets/{wildcards.dataset}.pt",
-    }
+    images = f"results/datasets/{dataset}.pt"
+    if found["kind"] == "supernet":
+        weights = f"results/supernets/{found['supernet']}/weights.pt"
+        return {"weights": weights, "images": images}
+    # A proxy that looks at images has this setting, null where it is bound to none.
+    return {"images": images} if "dataset" in found else {}
 
 
 def proxy_settings(wildcards):
-    found = settings(
-        "proxy", "proxies", wildcards.proxy, without=("label", "objective", "threads")
-    )
+    # The data set shows in the inputs.
+    without = ("label", "objective", "threads", "dataset")
+    found = settings("proxy", "proxies", wildcards.proxy, without=without)
     if found["kind"] == "supernet":
         found["space"] = entry("supernets", found["supernet"])["space"]
     return found

@@ -1,12 +1,14 @@
 """Search spaces.
 
 Writes  results/spaces/{space}.parquet   every architecture: index, text, canonical form, costs
+        results/spaces/{space}.json      how it was made
 """
 
 
 rule space:
     output:
-        "results/spaces/{space}.parquet",
+        table="results/spaces/{space}.parquet",
+        facts="results/spaces/{space}.json",
     log:
         "logs/space/{space}.log",
     conda:

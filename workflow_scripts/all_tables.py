@@ -15,5 +15,6 @@ with logged(snakemake.log[0]):
         snakemake.output.facts,
         settings=snakemake.params.cfg,
         inputs={str(file): str(file) for file in snakemake.input},
+        outputs=snakemake.output,
         started=started,
     )

@@ -18,6 +18,7 @@ with logged(snakemake.log[0]):
         snakemake.output.facts,
         settings=settings,
         inputs={},
+        outputs=snakemake.output,
         started=started,
         sources=list(images.sources),
         classes=list(images.classes),

@@ -22,6 +22,7 @@ with logged(snakemake.log[0]):
         snakemake.output.facts,
         settings=settings,
         inputs={Path(file).name: file for file in snakemake.input.files},
+        outputs=snakemake.output,
         started=started,
         sources=sorted(set(table["source"])),
         architectures=len(table),

@@ -25,5 +25,6 @@ with logged(snakemake.log[0]):
             Path(file).name if Path(file).is_absolute() else file: file
             for file in map(str, snakemake.input)
         },
+        outputs=snakemake.output,
         started=started,
     )

@@ -23,5 +23,6 @@ with logged(snakemake.log[0]):
         snakemake.output.facts,
         settings=settings,
         inputs={str(file): str(file) for file in snakemake.input},
+        outputs=snakemake.output,
         started=started,
     )

@@ -22,5 +22,6 @@ with logged(snakemake.log[0]):
         snakemake.output.facts,
         settings=settings,
         inputs={str(file): str(file) for file in snakemake.input},
+        outputs=snakemake.output,
         started=started,
     )

@@ -32,6 +32,7 @@ with logged(snakemake.log[0]):
         snakemake.output.facts,
         settings=settings,
         inputs={str(file): str(file) for file in snakemake.input},
+        outputs=snakemake.output,
         started=started,
         sources=sorted(set(quality["source"])),
     )

@@ -16,6 +16,7 @@ with logged(snakemake.log[0]):
         snakemake.output.facts,
         settings=snakemake.params.cfg,
         inputs={},
+        outputs=snakemake.output,
         started=started,
         sources=["benchmark: NATS-Bench v1.0 topology"],
         files_sha256=table["files_sha256"].iloc[0],

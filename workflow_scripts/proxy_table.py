@@ -25,6 +25,7 @@ with logged(snakemake.log[0]):
         snakemake.output.facts,
         settings=settings,
         inputs=dict(snakemake.input.items()),
+        outputs=snakemake.output,
         started=started,
         sources=sorted(set(table["source"])),
         architectures=len(table),

@@ -36,5 +36,6 @@ with logged(snakemake.log[0]):
         snakemake.output.facts,
         settings=settings,
         inputs=dict(snakemake.input.items()),
+        outputs=snakemake.output,
         started=started,
     )

@@ -24,6 +24,7 @@ with logged(snakemake.log[0]):
         snakemake.output.facts,
         settings=settings,
         inputs=dict(snakemake.input.items()),
+        outputs=snakemake.output,
         started=started,
         sources=sources,
         unique_evaluations={

@@ -1,10 +1,22 @@
 """List every architecture of a space."""
 
+import time
+
 from hanas import plugins
 from hanas.files import write_parquet
-from hanas.jobs import logged
+from hanas.jobs import logged, write_facts
 from hanas.tables import space_table
 
 with logged(snakemake.log[0]):
-    space = plugins.load("spaces", snakemake.params.cfg["space"])
-    write_parquet(space_table(space), snakemake.output[0])
+    started = time.monotonic()
+    settings = snakemake.params.cfg
+    table = space_table(plugins.load("spaces", settings["space"]))
+    write_parquet(table, snakemake.output.table)
+    write_facts(
+        snakemake.output.facts,
+        settings=settings,
+        inputs={},
+        outputs=snakemake.output,
+        started=started,
+        architectures=len(table),
+    )

@@ -22,6 +22,7 @@ with logged(snakemake.log[0]):
         snakemake.output.facts,
         settings=settings,
         inputs={"images": snakemake.input.images},
+        outputs=snakemake.output,
         started=started,
         **found,
     )

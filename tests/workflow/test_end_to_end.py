@@ -1,13 +1,18 @@
 """A small study, computed whole by the real command."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from hanas.picks import found_front
+from hanas.provenance import read_records
 from hanas.spaces import nb201
 
+REPOSITORY = Path(__file__).parents[2]
 DEVICES = ("edgegpu", "edgetpu")
 METHODS = ["DARTS", "GDAS", "GDAS+NSGA", "GDAS+RANDOM", "params+NSGA", "params+RANDOM"]
 
@@ -97,3 +102,56 @@ def test_no_side_file_is_left(computed_study):
     results = computed_study.folder / "results"
     names = {path.name for path in results.rglob("*")}
     assert not {name for name in names if "checkpoint" in name or name.endswith(".tmp")}
+
+
+def _explained(study, file: str) -> tuple[int, dict]:
+    """Return the exit status of ``hanas explain --json`` and what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "hanas.cli", "explain", file, "--json"],
+        cwd=study.folder,
+        env={**study.environment(), "PYTHONPATH": str(REPOSITORY)},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_a_table_is_explained_down_to_the_images(computed_study):
+    status, found = _explained(computed_study, "results/tables/edgegpu.csv")
+    assert (status, found["changed"], found["would_run"]) == (0, [], {})
+    files = {step["file"] for step in found["chain"]}
+    assert {
+        "results/searches/toy/edgegpu/gdas_toy/nsga2.parquet",
+        "results/proxies/gdas_toy/toy.parquet",
+        "results/supernets/gdas_toy/weights.pt",
+        "results/datasets/toy.pt",
+        "results/devices/edgegpu/nb201/toy.parquet",
+    } <= files
+    explained = {step["file"] for step in found["chain"] if "facts" in step}
+    assert {file for file in files if file.endswith((".pt", ".parquet"))} <= explained
+
+
+@pytest.mark.parametrize("folder", ["tables", "figures", "evaluations", "decisions", "supernets"])
+def test_every_result_has_facts(computed_study, folder):
+    known = read_records(computed_study.folder)
+    written = {
+        str(path.relative_to(computed_study.folder))
+        for path in (computed_study.folder / "results" / folder).rglob("*")
+        if path.is_file() and path.suffix != ".json"
+    }
+    assert written
+    assert written <= set(known)
+
+
+def test_edited_settings_are_said_to_change_a_result(computed_study):
+    config = computed_study.config()
+    try:
+        config["searches"]["nsga2"]["seeds"] = 3
+        computed_study.write(config)
+        status, found = _explained(computed_study, "results/tables/edgegpu.csv")
+    finally:
+        config["searches"]["nsga2"]["seeds"] = 2
+        computed_study.write(config)
+    assert (status, found["changed"]) == (3, [])
+    assert found["would_run"] == {"search": 2, "table": 1}
