@@ -27,7 +27,7 @@ rule explorer:
             "results/explorer.html",
             caption=captioned("explorer"),
             category=CHAPTERS["fronts"],
-            labels={"what": "all fronts, to explore"},
+            labels={"device": "all", "task": "all", "what": "a page to explore"},
         ),
         facts=report(
             "results/explorer.json",
