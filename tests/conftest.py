@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from studies import Study, make_study
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +17,17 @@ def data_folder() -> Path:
     if not path.is_dir():
         pytest.fail(f"HANAS_DATA is {folder!r}, which is not a folder")
     return path
+
+
+@pytest.fixture
+def fresh_study(tmp_path: Path) -> Study:
+    """A tiny study of which nothing is computed yet."""
+    return make_study(tmp_path / "study")
+
+
+@pytest.fixture(scope="session")
+def computed_study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """A tiny study that is computed whole. Tests put back what they edit."""
+    study = make_study(tmp_path_factory.mktemp("computed") / "study")
+    study.run()
+    return study

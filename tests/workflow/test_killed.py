@@ -6,18 +6,7 @@ import subprocess
 import time
 
 import pytest
-
-#: What holds wall-clock times, and so differs between any two runs.
-TIMED = ("history.parquet", ".json")
-
-
-def reproducible_bytes(study) -> dict[str, bytes]:
-    results = study.folder / "results"
-    return {
-        str(path.relative_to(results)): path.read_bytes()
-        for path in sorted(results.rglob("*"))
-        if path.is_file() and not path.name.endswith(TIMED)
-    } | {"found": b"".join(p.read_bytes() for p in sorted(results.rglob("found.json")))}
+from studies import reproducible_bytes
 
 
 def run_and_kill(study, *, log: str, shows: str) -> None:
