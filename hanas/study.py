@@ -23,6 +23,7 @@ from hanas.errors import InputError
 _REFERENCES = (
     ("supernets.*.dataset", "datasets"),
     ("proxies.*.supernet", "supernets"),
+    ("proxies.*.dataset", "datasets"),
     ("tasks.*.dataset", "datasets"),
     ("tasks.*.supernets.[]", "supernets"),
     ("tasks.*.proxies.[]", "proxies"),
@@ -47,6 +48,7 @@ _PLUGINS = (
     ("tasks.*.space", "spaces"),
     ("searches.*.searcher", "searchers"),
 )
+_MOST_SETTINGS = 100_000
 _TYPE_NAMES = {
     "object": "a mapping of keys",
     "array": "a list",
@@ -78,6 +80,7 @@ def complete(study: Mapping[str, Any], schema: Mapping[str, Any], *, name: str) 
         Naming each setting that is wrong, its value and what is expected; or a name that is
         used but not defined.
     """
+    _check_size(study, name)
     filled = copy.deepcopy(dict(study))
     # Plug-in names first: the schema only knows the settings of each kind, by its name.
     problems = list(_plugin_problems(filled))
@@ -90,6 +93,32 @@ def complete(study: Mapping[str, Any], schema: Mapping[str, Any], *, name: str) 
         more = [f"... and {len(unique) - 10} more"] if len(unique) > 10 else []
         raise InputError("\n".join([f"{name}: {problem}" for problem in unique[:10]] + more))
     return _sorted(filled)
+
+
+def _check_size(study: Any, name: str) -> None:
+    """Refuse settings that YAML's aliases blow up, before anything walks through them."""
+    sizes: dict[int, int | None] = {}  # of each node by its identity; None: being counted
+
+    def size(node: Any) -> int:
+        if not isinstance(node, dict | list):
+            return 1
+        if id(node) not in sizes:
+            sizes[id(node)] = None
+            children = [*node, *node.values()] if isinstance(node, dict) else node
+            sizes[id(node)] = 1 + sum(map(size, children))
+        found = sizes[id(node)]
+        if found is None:
+            raise InputError(f"{name}: an alias holds itself; leave it out")
+        return found
+
+    try:
+        total = size(study)
+    except RecursionError:
+        raise InputError(f"{name}: its settings are nested too deeply") from None
+    if total > _MOST_SETTINGS:
+        raise InputError(
+            f"{name}: aliases make it {total:,} settings; expected at most {_MOST_SETTINGS:,}"
+        )
 
 
 def _validator(schema: Mapping[str, Any]) -> Any:

@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
@@ -40,6 +40,7 @@ _UNREADABLE = (
     ValueError,
     KeyError,
     EOFError,
+    MemoryError,  # an array that claims to be larger than it is
     TypeError,
     AttributeError,
     NotImplementedError,
@@ -175,6 +176,10 @@ def load(path: str | Path | None = None) -> Bundle:
     try:
         if path.stat().st_size > _LARGEST_BYTES:
             raise InputError(f"{path}: {path.stat().st_size} bytes; too many for surrogates")
+        with ZipFile(path) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+        if unpacked > _LARGEST_BYTES:
+            raise InputError(f"{path}: {unpacked:,} bytes unpacked; too many for surrogates")
         with np.load(path, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in archive.files}
         header = json.loads(arrays.pop("header").tobytes().decode())

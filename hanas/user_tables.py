@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,8 +18,13 @@ from hanas import plugins
 from hanas.errors import InputError, one_line
 from hanas.files import checksum
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 KEYS = ("arch", "index")  # columns that say which architecture a row is about
 _LONGEST_TEXT = 300  # that an error message quotes
+_LONGEST_CELL = 10_000
+_MOST_ROWS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -218,13 +223,26 @@ def _csv_rows(path: Path, wanted: Sequence[str]) -> Iterator[tuple[str, list[str
 
 
 def _parquet_rows(path: Path, wanted: Sequence[str]) -> Iterator[tuple[str, list[Any]]]:
-    from pyarrow import parquet
+    from pyarrow import parquet, types
 
     try:
         with parquet.ParquetFile(path) as file:
-            header = file.schema_arrow.names
-            _check_header(path, header, wanted)
+            schema = file.schema_arrow
+            _check_header(path, schema.names, wanted)
+            if file.metadata.num_rows > _MOST_ROWS:
+                raise InputError(
+                    f"{path}: {file.metadata.num_rows:,} rows; expected at most {_MOST_ROWS:,}"
+                )
+            for name in wanted:
+                if types.is_nested(schema.field(name).type):
+                    kind = schema.field(name).type
+                    raise InputError(f"{path}: column {name!r} holds {kind}; expected one value")
+        # Texts that repeat are kept once, so that a small file cannot unpack to a huge one.
+        texts = [name for name in wanted if _is_text(schema.field(name).type)]
+        with parquet.ParquetFile(path, read_dictionary=texts) as file:
             table = file.read(columns=list(dict.fromkeys(wanted)))
+            for name in texts:
+                _check_lengths(path, name, table.column(name))
             columns = [table.column(name).to_pylist() for name in wanted]
     except InputError:
         raise
@@ -232,6 +250,25 @@ def _parquet_rows(path: Path, wanted: Sequence[str]) -> Iterator[tuple[str, list
         raise InputError(f"{path}: not readable as Parquet: {one_line(error)}") from error
     for number, cells in enumerate(zip(*columns, strict=True), start=1):
         yield f"row {number}", list(cells)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    from pyarrow import types
+
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    return types.is_string(kind) or types.is_large_string(kind) or types.is_binary(kind)
+
+
+def _check_lengths(path: Path, name: str, column: pa.ChunkedArray) -> None:
+    for chunk in column.chunks:
+        for text in chunk.dictionary:
+            length = len(text.as_buffer() or b"")
+            if length > _LONGEST_CELL:
+                raise InputError(
+                    f"{path}: column {name!r} holds a text of {length:,} bytes; expected at most "
+                    f"{_LONGEST_CELL:,}"
+                )
 
 
 def _check_header(path: Path, header: Sequence[str], wanted: Sequence[str]) -> None:

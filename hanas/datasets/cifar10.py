@@ -125,7 +125,7 @@ def _rows_of_png(content: bytes, rows: int, where: str) -> np.ndarray:
                     f"{where}: {picture.mode} of {picture.size}; expected RGB of (1024, {rows})"
                 )
             return np.asarray(picture.convert("RGB")).reshape(rows, 32, 32, 3)
-    except (OSError, SyntaxError, zlib.error) as error:
+    except (OSError, SyntaxError, zlib.error, Image.DecompressionBombError) as error:
         raise InputError(f"{where}: not readable as PNG: {one_line(error)}") from error
 
 

@@ -127,11 +127,18 @@ def test_a_cell_that_is_no_number(tmp_path, cell, said):
         assert part in message
 
 
-@pytest.mark.parametrize("values", [[True] * 6, [[1.0]] * 6, [b"1"] * 6], ids=str)
+@pytest.mark.parametrize("values", [[True] * 6, [b"1"] * 6], ids=str)
 def test_a_parquet_column_that_holds_no_numbers(tmp_path, values):
     message = refusal(tmp_path, {"cell": ARCHS, "ms": values}, name="mine.parquet")
     assert "mine.parquet, row 1, column 'ms'" in message
     assert "expected a number" in message
+
+
+@pytest.mark.parametrize("value", [[1.0], {"ms": 1.0}], ids=str)
+def test_a_parquet_column_that_holds_many_values_a_row(tmp_path, value):
+    message = refusal(tmp_path, {"cell": ARCHS, "ms": [value] * 6}, name="mine.parquet")
+    assert "mine.parquet: column 'ms' holds" in message
+    assert "expected one value" in message
 
 
 def test_what_a_parquet_file_lacks_is_nan(tmp_path):
