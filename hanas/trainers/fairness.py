@@ -30,7 +30,7 @@ def begin_epoch(run: Run, epoch: int) -> Callable[[int, Batch], StepResult]:
             "trainer 'fairness' trains all operations equally often; leave out "
             "training.operation_probabilities and sampled_cells"
         )
-    genes = fair_cells(run.alphas.shape, run.steps, run.random("genes", epoch)).tolist()
+    genes = fair_cells(*run.alphas.shape, run.steps, random=run.random("genes", epoch)).tolist()
 
     def step(number: int, batch: Batch) -> StepResult:
         cells = genes[number]
@@ -41,18 +41,17 @@ def begin_epoch(run: Run, epoch: int) -> Callable[[int, Batch], StepResult]:
     return step
 
 
-def fair_cells(shape: tuple[int, int], count: int, random: torch.Generator) -> Tensor:
+def fair_cells(genes: int, operations: int, count: int, *, random: torch.Generator) -> Tensor:
     """Draw cells that hold every operation of every edge once, int64 (count, operations, genes).
 
     Parameters
     ----------
-    shape
-        Genes and operations.
+    genes, operations
+        Numbers of them in the space.
     count
         Number of draws.
     random
         The generator.
     """
-    genes, operations = shape
     # The order of independent uniform numbers is a uniform permutation.
     return torch.rand((count, operations, genes), generator=random).argsort(dim=1)

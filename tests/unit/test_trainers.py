@@ -353,7 +353,7 @@ def test_cells_are_drawn_with_the_product_of_their_probabilities(cell_set, toy_f
 
 
 def test_fair_cells_hold_every_operation_of_every_edge_once():
-    genes = fairness.fair_cells((6, 5), 2_000, torch.Generator().manual_seed(0))
+    genes = fairness.fair_cells(6, 5, 2_000, random=torch.Generator().manual_seed(0))
     assert genes.shape == (2_000, 5, 6)
     assert (genes.sort(dim=1).values == torch.arange(5)[:, None]).all()
     for edge in range(6):  # each operation is equally often the first
