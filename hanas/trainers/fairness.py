@@ -30,12 +30,12 @@ def begin_epoch(run: Run, epoch: int) -> Callable[[int, Batch], StepResult]:
             "trainer 'fairness' trains all operations equally often; leave out "
             "training.operation_probabilities and sampled_cells"
         )
-    genes = fair_cells(*run.alphas.shape, run.steps, random=run.random("genes", epoch)).tolist()
+    genes, operations = run.alphas.shape
+    cells = fair_cells(genes, operations, run.steps, random=run.random("genes", epoch)).tolist()
 
     def step(number: int, batch: Batch) -> StepResult:
-        cells = genes[number]
         return run.weight_stepper.step(
-            batch, *(lambda images, cell=cell: run.network(images, cell) for cell in cells)
+            batch, *(lambda images, cell=cell: run.network(images, cell) for cell in cells[number])
         )
 
     return step
