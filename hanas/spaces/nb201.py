@@ -167,7 +167,7 @@ def without_dead_edges(genes: np.ndarray, *, zeros_stay_zero: bool = True) -> np
 
 def connected(genes: np.ndarray) -> np.ndarray:
     """Return whether the input of each cell reaches its output, bool (N,), of genes (N, 6)."""
-    return without_dead_edges(genes).any(axis=1)
+    return np.any(without_dead_edges(genes) != NONE, axis=1)
 
 
 def supernet(classes: int, network: Mapping[str, Any], *, seed: int = 0) -> CellNetwork:
