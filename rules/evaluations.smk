@@ -142,7 +142,7 @@ rule decisions:
             "results/decisions/{device}.md",
             caption=captioned("decisions"),
             category=CHAPTERS["take"],
-            labels={"device": "{device}", "what": "in words"},
+            labels={"device": "{device}", "what": "advice, in words"},
         ),
         facts=report(
             "results/decisions/{device}.json",
@@ -195,9 +195,6 @@ rule comparison:
         },
     script:
         "../workflow_scripts/comparison.py"
-
-
-ruleorder: all_tables > table
 
 
 rule all_tables:

@@ -27,6 +27,8 @@ rule table:
         ),
     log:
         "logs/table/{device}.log",
+    wildcard_constraints:
+        device=r"(?!all\.)[A-Za-z0-9_]+",  # all.csv is the table of rule all_tables
     conda:
         "../envs/hanas.yaml"
     params:
