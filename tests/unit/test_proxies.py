@@ -17,7 +17,7 @@ from hanas.batches import load_split, ordered_batches
 from hanas.compute import threads
 from hanas.errors import InputError
 from hanas.images import save_images
-from hanas.proxies import _kept, flops, params, supernet
+from hanas.proxies import _kept, flops, live_params, params, supernet
 from hanas.proxies._scoring import distinct_cells, groups_of, score_group
 from hanas.spaces import nb201
 from hanas.supernets import Supernet, load_supernet, save_supernet
@@ -68,11 +68,30 @@ def scored(weights, toy_file, tmp_path_factory):
     return table
 
 
+TINY = {
+    "network": {"skeleton": "pooled", "channels": 1, "cells": 1},
+    "resolution": 8,
+    "images": 4,
+}
+#: What each kind is given beside what all are.
+OF_KIND = {
+    **{kind: {"settings": {}} for kind in ("params", "live_params", "flops")},
+    **{kind: {"settings": TINY} for kind in ("naswot", "synflow", "grad_norm", "az_nas")},
+    "zico": {"settings": {**TINY, "batches": 2}},
+}
+
+
 @pytest.fixture(params=plugins.names("proxies"))
-def any_table(request, scored):
+def any_table(request, scored, toy_file, tmp_path):
     if request.param == "supernet":
         return scored
-    return plugins.load("proxies", request.param).score(space="nb201", settings={})
+    return plugins.load("proxies", request.param).score(
+        space="nb201",
+        **OF_KIND[request.param],
+        images=toy_file,
+        threads=1,
+        workspace=tmp_path / "work",
+    )
 
 
 def test_every_proxy_scores_every_architecture(any_table):
@@ -95,6 +114,15 @@ def test_more_parameters_and_operations_are_better():
     operations = flops.score(space="nb201", settings={})["score"].to_numpy()
     assert operations.max() == -7_783_050
     assert operations.min() == -7_783_050 - 6 * 35_389_440
+
+
+def test_only_parameters_on_live_edges_count():
+    table = live_params.score(space="nb201", settings={}).set_index("arch")["score"]
+    both = nb201.to_text([3, 0, 2, 3, 0, 0]), nb201.to_text([0, 0, 0, 3, 0, 0])
+    assert table[list(both)].tolist() == [-73_306 - 243_040] * 2
+    all_params = params.score(space="nb201", settings={})["score"].to_numpy()
+    assert (table.to_numpy() >= all_params).all()
+    assert 0.7 < (table.to_numpy() == all_params).mean() < 0.8
 
 
 @pytest.mark.parametrize("mode", ["batch", "batch_affine", "running"])
