@@ -31,6 +31,8 @@ def logged(log_path: str) -> Iterator[None]:
         sys.stderr.flush()
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
+    # Snakemake shows a cluster's own log after this one, but not after an empty one.
+    print(f"Started {time.strftime('%Y-%m-%d %H:%M:%S')} on {platform.node()}", flush=True)
     try:
         yield
     except InputError as error:

@@ -60,8 +60,9 @@ def data_file(name):
 
 
 # Checked here and not in input functions, because Snakemake would take a table that was made before for up
-# to date although the file it is now to be made from does not exist.
-for key, name in study.data_files(STUDY):
+# to date although the file it is now to be made from does not exist. Jobs on other machines need not see files
+# that they do not read.
+for key, name in study.data_files(STUDY) if workflow.is_main_process else ():
     if not Path(data_file(name)).exists():
         raise WorkflowError(
             f"{STUDY_NAME}: {key}: {data_file(name)} does not exist; put it there, or point HANAS_DATA or "
@@ -112,5 +113,11 @@ def trained_on(proxy):
 
 
 def gpus(device):
-    """Return how many GPUs a job takes that may run on `device`: auto, cpu or cuda."""
-    return int(device == "cuda" or (device == "auto" and hardware.has_nvidia_gpu()))
+    """Return how many GPUs a job takes that may run on `device`: auto, cpu or cuda.
+
+    What `auto` means is decided by the machine that runs the workflow. A job that a cluster has
+    started already must not ask for what its node has beside what it was given.
+    """
+    if device == "auto":
+        return int(workflow.is_main_process and hardware.has_nvidia_gpu())
+    return int(device == "cuda")
