@@ -115,6 +115,7 @@ def score_with(
     threads: int,
     workspace: str | Path,
     log: Log = print_at_once,
+    **unused: Any,
 ) -> pd.DataFrame:
     """Score every architecture of a space; cells that are the same function are measured once.
 
@@ -136,12 +137,15 @@ def score_with(
         Folder for what is finished already: a killed job continues from there. Removed at the end.
     log
         Is told the progress.
+    **unused
+        What other proxies read.
 
     Returns
     -------
     DataFrame
         ``arch``, ``score``, ``source``, in index order.
     """
+    del unused
     measure: Measure = import_module(module).MEASURE
     checked = UntrainedSettings(
         **{k: settings[k] for k in UntrainedSettings.__dataclass_fields__ if k in settings}

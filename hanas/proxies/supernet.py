@@ -63,6 +63,7 @@ def score(
     threads: int,
     workspace: str | Path,
     log: Log = print_at_once,
+    **unused: Any,
 ) -> pd.DataFrame:
     """Score every architecture of the space; cells that are the same function are scored once.
 
@@ -83,6 +84,8 @@ def score(
         Folder for what is finished already: a killed job continues from there. Removed at the end.
     log
         Is told the progress.
+    **unused
+        What other proxies read.
 
     Returns
     -------
@@ -94,6 +97,7 @@ def score(
     InputError
         If the files are damaged or do not fit each other, or a score is not finite.
     """
+    del unused
     names = ("images", "batch_size", "device")
     checked = SupernetProxySettings(**{k: settings[k] for k in names if k in settings})
     device = choose_device(checked.device)

@@ -89,6 +89,7 @@ def any_table(request, scored, toy_file, tmp_path):
         space="nb201",
         **OF_KIND[request.param],
         images=toy_file,
+        weights=None,  # what another kind reads
         threads=1,
         workspace=tmp_path / "work",
     )
