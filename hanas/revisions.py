@@ -23,7 +23,7 @@ REVISIONS = {
     "comparison": 1,
     "all_tables": 1,
     "explorer": 1,
-    "figure_fronts": 2,
+    "figure_fronts": 3,
     "figure_proxy_and_true": 2,
     "figure_generations": 2,
     "figure_convergence": 2,

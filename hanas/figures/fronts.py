@@ -66,7 +66,7 @@ def draw(plotted: pd.DataFrame, said: points.Words) -> Figure:
         made = style.figure(
             width,
             3.0,
-            f"{said.device}, {said.task}: the front found with {said.proxy}",
+            f"{said.device}, {said.task}: front found with {said.proxy}",
             points.footer(plotted, said),
         )
         panels = made.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
