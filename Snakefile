@@ -6,10 +6,13 @@ What is computed stands in config.yaml (or another study given with --configfile
 each stage stand in rules/, what a rule runs in workflow_scripts/, and what that calls in hanas/.
 """
 
+import sys
+import time
 from pathlib import Path
 
-from hanas import locks
+from hanas import cluster_logs, locks
 
+STARTED = time.time()
 REPOSITORY = Path(workflow.basedir)
 LOCK = locks.hold(Path(".snakemake")) if workflow.is_main_process else None
 
@@ -52,3 +55,8 @@ rule all:
         EXPLORER,
         JUDGEMENTS,
         FIGURES,
+
+
+onerror:
+    for line in cluster_logs.reasons(Path(".snakemake/slurm_logs"), since=STARTED):
+        print(line, file=sys.stderr)
