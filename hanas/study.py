@@ -15,7 +15,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.validators import extend
 
-from hanas import plugins
+from hanas import combined_proxies, plugins
 from hanas.errors import InputError
 
 #: Settings that name an entry of another section, or a plug-in of a seam.
@@ -24,6 +24,7 @@ _REFERENCES = (
     ("supernets.*.dataset", "datasets"),
     ("proxies.*.supernet", "supernets"),
     ("proxies.*.dataset", "datasets"),
+    ("proxies.*.proxies.[]", "proxies"),
     ("tasks.*.dataset", "datasets"),
     ("tasks.*.supernets.[]", "supernets"),
     ("tasks.*.proxies.[]", "proxies"),
@@ -87,7 +88,12 @@ def complete(study: Mapping[str, Any], schema: Mapping[str, Any], *, name: str) 
     if not problems:
         problems = [_message(error) for error in _validator(schema).iter_errors(filled)]
     if not problems:
-        problems = list(_reference_problems(filled)) + list(_consistency_problems(filled))
+        circles = list(combined_proxies.circles(filled))
+        problems = list(_reference_problems(filled)) + circles
+        # What is made of itself has no space that could be looked at.
+        problems += [] if circles else list(_consistency_problems(filled))
+    if not problems:
+        problems = list(combined_proxies.problems(filled))
     if problems:
         unique = list(dict.fromkeys(problems))
         more = [f"... and {len(unique) - 10} more"] if len(unique) > 10 else []
@@ -246,7 +252,7 @@ def _consistency_problems(study: Mapping[str, Any]) -> Iterator[str]:
             if space != task["space"]:
                 yield f"tasks.{name}.supernets: {supernet!r} is of space {space!r}, not the task's"
         for proxy in task["proxies"]:
-            space = proxy_space(study, proxy)
+            space = combined_proxies.space(study, proxy)
             if space not in (None, task["space"]):
                 yield f"tasks.{name}.proxies: {proxy!r} is of space {space!r}, not the task's"
     folders = {
@@ -296,7 +302,7 @@ def _consistency_problems(study: Mapping[str, Any]) -> Iterator[str]:
             )
     spaces = sorted({task["space"] for task in study["tasks"].values()})
     for proxy in study["evaluation"]["proxies"]:
-        space = proxy_space(study, proxy)
+        space = combined_proxies.space(study, proxy)
         if space not in (None, *spaces):
             yield (
                 f"evaluation.proxies: {proxy!r} is of space {space!r}, which no task has; the "
@@ -312,12 +318,6 @@ def _consistency_problems(study: Mapping[str, Any]) -> Iterator[str]:
         for device, entry in study["devices"].items():
             if entry["kind"] == "surrogate":
                 yield f"surrogates.{space}: devices.{device} is itself a surrogate"
-
-
-def proxy_space(study: Mapping[str, Any], proxy: str) -> str | None:
-    """Return the space whose architectures a proxy scores; None if it is not defined."""
-    entry = study["proxies"].get(proxy, {})
-    return study["supernets"].get(entry.get("supernet"), entry).get("space")
 
 
 def data_files(study: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -5,7 +5,7 @@ import os
 import yaml
 from snakemake.exceptions import WorkflowError
 
-from hanas import files, hardware, study
+from hanas import combined_proxies, files, hardware, study
 from hanas.errors import InputError
 from hanas.revisions import REVISIONS
 
@@ -108,8 +108,11 @@ def search_label(name):
 
 
 def trained_on(proxy):
-    """Return the data set of a proxy's supernet or images; nothing where it has none of its own."""
-    return own_dataset(proxy) or ""
+    """Return the data sets that a proxy, or what it is made of, is bound to; often one or none."""
+    members = combined_proxies.members(STUDY, proxy)
+    bound_to = {own_dataset(proxy), entry("proxies", proxy).get("learns_from")}
+    names = bound_to.union(*map(trained_on, members)) - {None, ""}
+    return ", ".join(sorted(names))
 
 
 def gpus(device):

@@ -99,6 +99,12 @@ def proxy_inputs(wildcards):
         raise WorkflowError(
             f"proxies.{wildcards.proxy} is computed on {bound_to}, which it was given, not on {dataset}"
         )
+    if "proxies" in found:
+        tables = [
+            f"results/proxies/{name}/{own_dataset(name) or dataset}.parquet"
+            for name in found["proxies"]
+        ]
+        return {"tables": tables}
     images = f"results/datasets/{dataset}.pt"
     if found["kind"] == "supernet":
         weights = f"results/supernets/{found['supernet']}/weights.pt"
@@ -107,12 +113,21 @@ def proxy_inputs(wildcards):
     return {"images": images} if "dataset" in found else {}
 
 
+def proxy_objective(proxy):
+    """Return the column of a proxy's table that is minimised."""
+    return combined_proxies.objective(STUDY, proxy)
+
+
 def proxy_settings(wildcards):
-    # The data set shows in the inputs.
-    without = ("label", "objective", "threads", "dataset")
+    # Data sets and proxies show in the inputs.
+    without = ("label", "objective", "threads", "dataset", "proxies")
     found = settings("proxy", "proxies", wildcards.proxy, without=without)
-    if found["kind"] == "supernet":
-        found["space"] = entry("supernets", found["supernet"])["space"]
+    found["space"] = combined_proxies.space(STUDY, wildcards.proxy)
+    members = combined_proxies.members(STUDY, wildcards.proxy)
+    if members:
+        found["members"] = [
+            {"proxy": name, "objective": proxy_objective(name)} for name in members
+        ]
     return found
 
 
@@ -129,9 +144,7 @@ def device_metrics(wildcards):
 def search_settings(wildcards):
     found = settings("search", "searches", wildcards.search, without=("label",))
     found["space"] = entry("tasks", wildcards.task)["space"]
-    found["proxy_objective"] = entry("proxies", wildcards.proxy).get(
-        "objective", "score"
-    )
+    found["proxy_objective"] = proxy_objective(wildcards.proxy)
     found["device_objectives"] = entry("devices", wildcards.device).get(
         "objectives", "all"
     )
@@ -231,7 +244,7 @@ def evaluated_searches(task):
         *(
             name
             for name in beside["proxies"]
-            if study.proxy_space(STUDY, name) == space
+            if combined_proxies.space(STUDY, name) == space
         ),
     ]
     searches = [
@@ -258,9 +271,7 @@ def explorer_rows():
                         "space": task["space"],
                         "proxy": proxy,
                         "proxy_label": proxy_label(proxy),
-                        "proxy_objective": entry("proxies", proxy).get(
-                            "objective", "score"
-                        ),
+                        "proxy_objective": proxy_objective(proxy),
                         "trained_on": trained_on(proxy),
                         "search": search,
                         "search_label": search_label(search),

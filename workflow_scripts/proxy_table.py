@@ -16,6 +16,8 @@ with logged(snakemake.log[0]):
         settings=settings,
         weights=snakemake.input.get("weights"),
         images=snakemake.input.get("images"),
+        tables=snakemake.input.get("tables"),
+        accuracies=snakemake.input.get("accuracies"),
         threads=snakemake.threads,
         # Not an output: Snakemake deletes those before a job, and a killed one continues from here.
         workspace=output.with_name(f".{output.stem}.unfinished"),
@@ -24,7 +26,7 @@ with logged(snakemake.log[0]):
     write_facts(
         snakemake.output.facts,
         settings=settings,
-        inputs=dict(snakemake.input.items()),
+        inputs={str(file): str(file) for file in snakemake.input},
         outputs=snakemake.output,
         started=started,
         sources=sorted(set(table["source"])),

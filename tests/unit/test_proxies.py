@@ -16,6 +16,7 @@ from hanas import plugins
 from hanas.batches import load_split, ordered_batches
 from hanas.compute import threads
 from hanas.errors import InputError
+from hanas.files import write_parquet
 from hanas.images import save_images
 from hanas.proxies import _kept, flops, live_params, params, supernet
 from hanas.proxies._scoring import distinct_cells, groups_of, score_group
@@ -73,11 +74,13 @@ TINY = {
     "resolution": 8,
     "images": 4,
 }
+MEMBERS = [{"proxy": f"proxy_{number}", "objective": "cross_entropy"} for number in range(2)]
 #: What each kind is given beside what all are.
 OF_KIND = {
     **{kind: {"settings": {}} for kind in ("params", "live_params", "flops")},
     **{kind: {"settings": TINY} for kind in ("naswot", "synflow", "grad_norm", "az_nas")},
     "zico": {"settings": {**TINY, "batches": 2}},
+    **{kind: {"settings": {"members": MEMBERS}} for kind in ("ensemble", "fused")},
 }
 
 
@@ -85,10 +88,12 @@ OF_KIND = {
 def any_table(request, scored, toy_file, tmp_path):
     if request.param == "supernet":
         return scored
+    write_parquet(scored, tmp_path / "scored.parquet")
     return plugins.load("proxies", request.param).score(
         space="nb201",
         **OF_KIND[request.param],
         images=toy_file,
+        tables=[tmp_path / "scored.parquet"] * len(MEMBERS),
         weights=None,  # what another kind reads
         threads=1,
         workspace=tmp_path / "work",

@@ -16,6 +16,11 @@ def _set(*path_and_value) -> Callable[[dict], None]:
     return edit
 
 
+def _fuse(config: dict) -> None:
+    config["proxies"]["both"] = {"kind": "fused", "proxies": ["gdas_toy", "params"]}
+    config["evaluation"] = {"proxies": ["both"]}
+
+
 def _reverse_keys(config: dict) -> None:
     for section, entries in list(config.items()):
         config.pop(section)
@@ -50,6 +55,9 @@ JUDGED_HERE = {
 # The figures that show other searches than that whose front is used.
 BESIDE = {"figure_fronts": 2, "figure_convergence": 2}
 ALL_SEARCHES = {"search": 4, **JUDGED, **TABLES}
+# What judges a proxy that stands beside; of the figures only one reads what the evaluation wrote.
+JUDGED_BESIDE = {"search": 4, **{k: v for k, v in JUDGED.items() if k not in DRAWN}}
+JUDGED_BESIDE |= {"figure_convergence": 2}
 
 EDITS = {
     "nothing": (lambda config: None, {}),
@@ -79,6 +87,11 @@ EDITS = {
     "what the search minimises": (
         _set("proxies", "gdas_toy", "objective", "cross_entropy"),
         {**ALL_SEARCHES, "retrain": 1},
+    ),
+    "a proxy made of two others": (_fuse, {"proxy_table": 1, **JUDGED_BESIDE}),
+    "images of one of the two": (
+        _sequence(_fuse, _set("proxies", "gdas_toy", "images", 32)),
+        {**ALL_SEARCHES, "proxy_table": 2, "search": 8, "retrain": 1},
     ),
     "workers of the proxy": (_set("proxies", "gdas_toy", "threads", 1), {}),
     "one device": (

@@ -1,0 +1,139 @@
+"""Proxies made of other proxies, and what is checked about them when settings are read."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from hanas import combined_proxies, study
+from hanas.errors import InputError
+from hanas.files import write_parquet
+from hanas.proxies import ensemble, fused
+from hanas.spaces import nb201
+
+REPOSITORY = Path(__file__).parents[2]
+SCHEMA = yaml.safe_load((REPOSITORY / "config.schema.yaml").read_text(encoding="utf-8"))
+ARCHS = list(nb201.all_texts())
+
+
+def write_tables(folder: Path, **tables: dict[str, np.ndarray]) -> dict:
+    """Write proxy tables; return what a proxy made of them is given."""
+    members = []
+    for name, columns in tables.items():
+        frame = pd.DataFrame({"arch": ARCHS, **columns, "source": f"made up for {name}"})
+        write_parquet(frame, folder / f"{name}.parquet")
+        members.append({"proxy": name, "objective": next(iter(columns))})
+    return {
+        "space": "nb201",
+        "settings": {"members": members},
+        "tables": [folder / f"{name}.parquet" for name in tables],
+        "weights": None,
+    }
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def test_an_ensemble_is_the_mean_of_shared_columns(tmp_path, rng):
+    first, second = ({k: rng.random(15_625) for k in ("error", "cross_entropy")} for _ in "ab")
+    given = write_tables(tmp_path, a=first, b=second)
+    table = ensemble.score(**given)
+    assert list(table) == ["arch", "error", "cross_entropy", "source"]
+    for column in ("error", "cross_entropy"):
+        np.testing.assert_allclose(table[column], (first[column] + second[column]) / 2)
+    assert table["source"][0] == "mean of 2 proxies (a, b): made up for a; made up for b"
+    del first["error"]
+    table = ensemble.score(**write_tables(tmp_path, a=first, b=second))
+    assert list(table) == ["arch", "cross_entropy", "source"]
+    with pytest.raises(InputError, match="a, b: their tables have no column in common"):
+        ensemble.score(**write_tables(tmp_path, a=first, b={"score": rng.random(15_625)}))
+
+
+def test_fused_is_the_mean_rank(tmp_path):
+    rising = np.arange(15_625.0)
+    half = np.repeat([0.0, 9.0], [7_813, 7_812])  # ties share the mean of their ranks
+    given = write_tables(tmp_path, a={"error": rising**3}, b={"score": half})
+    table = fused.score(**given)
+    ranks = np.repeat([7_812 / 2, 7_813 + 7_811 / 2], [7_813, 7_812])
+    np.testing.assert_allclose(table["score"], (rising + ranks) / 2 / 15_624)
+    assert table["source"][0] == "mean rank of a, b"
+    given["settings"]["weights"] = [1, 3]
+    table = fused.score(**given)
+    np.testing.assert_allclose(table["score"], (rising + 3 * ranks) / 4 / 15_624)
+    assert table["source"][0] == "mean rank of a, 3 x b"
+
+
+def test_the_score_does_not_depend_on_the_scale(tmp_path, rng):
+    scores = rng.random((2, 15_625))
+    plain = fused.score(**write_tables(tmp_path, a={"score": scores[0]}, b={"score": scores[1]}))
+    scaled = {"a": {"score": np.exp(9 * scores[0])}, "b": {"score": scores[1] - 7}}
+    assert fused.score(**write_tables(tmp_path, **scaled))["score"].equals(plain["score"])
+
+
+def test_tables_of_other_architectures_are_refused(tmp_path, rng):
+    given = write_tables(tmp_path, a={"score": rng.random(15_625)}, b={"score": rng.random(15_625)})
+    frame = pd.read_parquet(tmp_path / "b.parquet")
+    write_parquet(frame[::-1], tmp_path / "b.parquet")
+    with pytest.raises(InputError, match=r"b.parquet: not the architectures of nb201"):
+        fused.score(**given)
+    given["settings"]["members"][1]["objective"] = "error"
+    with pytest.raises(InputError, match=r"b.parquet: the proxy table has no column 'error'"):
+        ensemble.score(**given)
+
+
+def read_tiny(**proxies) -> dict:
+    given = yaml.safe_load((REPOSITORY / "config" / "tiny.yaml").read_text(encoding="utf-8"))
+    given["proxies"] |= proxies
+    return given
+
+
+def problems(**proxies) -> str:
+    with pytest.raises(InputError) as error:
+        study.complete(read_tiny(**proxies), SCHEMA, name="mine.yaml")
+    return str(error.value)
+
+
+def fused_of(*names: str, **more) -> dict:
+    return {"kind": "fused", "proxies": list(names), **more}
+
+
+def test_names_of_members_are_checked():
+    said = problems(both=fused_of("params", "gads_toy"))
+    assert "proxies.both.proxies.1 is 'gads_toy'; expected one of: both, gdas_toy, params" in said
+    assert "proxies.both: 'proxies' is missing" in problems(both={"kind": "fused"})
+
+
+def test_circles_are_found():
+    said = problems(a=fused_of("params", "b"), b=fused_of("a", "params"))
+    assert "proxies.a.proxies: a -> b -> a is a circle" in said
+    assert "proxies.b.proxies: b -> a -> b is a circle" in said
+    assert "a -> a is a circle" in problems(a=fused_of("a", "params"))
+    # What leads into a circle is not itself one.
+    said = problems(a=fused_of("a", "params"), outside=fused_of("a", "params"))
+    assert "outside" not in said
+
+
+def test_weights_are_one_for_each():
+    said = problems(both=fused_of("params", "gdas_toy", weights=[1]))
+    assert "proxies.both.weights: 1 given; expected one for each of the 2 proxies" in said
+    said = problems(both=fused_of("params", "gdas_toy", weights=[1, 0]))
+    assert "proxies.both.weights.1 is 0; expected more than 0" in said
+
+
+def test_an_ensemble_minimises_a_column_that_all_have():
+    mixed = {"kind": "ensemble", "proxies": ["params", "gdas_toy"]}
+    said = problems(mixed=mixed)
+    assert "proxies.mixed.objective is 'error'; expected one of the columns" in said
+    assert said.endswith("(none)")
+    other = {"kind": "supernet", "supernet": "darts_toy"}
+    same = {"kind": "ensemble", "proxies": ["other", "gdas_toy"], "objective": "cross_entropy"}
+    completed = study.complete(read_tiny(other=other, same=same), SCHEMA, name="mine.yaml")
+    assert combined_proxies.columns(completed, "same") == ("error", "cross_entropy")
+    assert combined_proxies.objective(completed, "same") == "cross_entropy"
+    assert combined_proxies.objective(completed, "params") == "score"
+    assert combined_proxies.space(completed, "same") == "nb201"
+    assert combined_proxies.trained_architectures(completed, "same") == 0
