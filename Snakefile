@@ -10,11 +10,13 @@ import sys
 import time
 from pathlib import Path
 
-from hanas import cluster_logs, locks
+from hanas import clocks, cluster_logs, locks
 
 STARTED = time.time()
 REPOSITORY = Path(workflow.basedir)
 LOCK = locks.hold(Path(".snakemake")) if workflow.is_main_process else None
+if workflow.is_main_process:
+    clocks.bring_to_the_present(Path("results"))
 
 # A study given on the command line is complete and is never mixed with the default one. A study's
 # own folder (--directory) may hold its config.yaml.

@@ -28,7 +28,7 @@ SETTINGS = {
     ),
     "trainer that does not exist": (
         _set("supernets", "gdas_toy", "trainer", "gads"),
-        ["supernets.gdas_toy.trainer is 'gads'", "darts, gdas"],
+        ["supernets.gdas_toy.trainer is 'gads'", "darts, fairness, gdas"],
     ),
     "searcher that does not exist": (
         _set("searches", "nsga2", "searcher", "nsga3"),
