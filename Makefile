@@ -7,7 +7,7 @@ CORES ?= 2
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: edgegpu all test check lock surrogates
+.PHONY: edgegpu all test check lock surrogates licences audit
 .DELETE_ON_ERROR:
 
 edgegpu: .venv/installed
@@ -31,6 +31,13 @@ check: .venv/installed
 surrogates: .venv/installed
 	snakemake --cores $(CORES) results/surrogates/nb201.npz --configfile config/surrogates.yaml
 	cp results/surrogates/nb201.npz results/surrogates/nb201.csv resources/surrogates/
+
+licences: .venv/installed
+	python envs/licences.py
+
+# Known vulnerabilities, where their database can be reached; else withdrawn releases and age.
+audit: .venv/installed
+	envs/audit
 
 .venv/installed: requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hanas needs Python 3.11 or newer")'
