@@ -15,7 +15,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,8 +33,8 @@ COMMANDS = {
 SECONDS_TO_START = 60
 
 #: More than the machine may have, so that the tests do not depend on it: jobs share its cores.
-CPUS = 4
-MEMORY_MB = 32_000
+CPUS = 6
+MEMORY_MB = 64_000
 
 # Memory limits are usually kept by control groups. Those are not to be had in every container, so
 # here SLURM itself measures every second what a job holds and ends it when that is too much.
@@ -255,15 +255,15 @@ class Slurm:
 
     # ---- use -------------------------------------------------------------------------
 
-    def environment(self) -> dict[str, str]:
+    def environment(self, outer: Mapping[str, str] = os.environ) -> dict[str, str]:
         """Return the variables with which commands speak to this cluster."""
         # A job of another cluster may be what runs the tests.
-        outer = {key: value for key, value in os.environ.items() if not key.startswith("SLURM_")}
+        kept = {key: value for key, value in outer.items() if not key.startswith("SLURM_")}
         return {
-            **outer,
+            **kept,
             "SLURM_CONF": str(self.folder / "slurm.conf"),
             "MYSQL_UNIX_PORT": str(self.folder / "database.socket"),
-            "PATH": f"{self.folder}/bin:{os.environ['PATH']}",
+            "PATH": f"{self.folder}/bin:{outer['PATH']}",
         }
 
     def ask(self, *command: str) -> str:
@@ -306,7 +306,7 @@ class Slurm:
 
     def accounts(self) -> list[dict[str, str]]:
         """Return what the accounting says of all jobs there ever were."""
-        fields = ["JobIDRaw", "State", "Comment", "Partition", "Account", "NodeList", "ReqMem"]
+        fields = ["JobIDRaw", "JobName", "State", "Comment", "Partition", "Account", "NodeList"]
         options = ("-X", "--allusers", "--noheader", "--parsable2", "--starttime=now-1days")
         return self._rows("sacct", fields, *options, "--format=" + ",".join(fields))
 
