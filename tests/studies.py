@@ -38,11 +38,17 @@ class Study:
     def environment(self) -> dict[str, str]:
         return {**os.environ, "HANAS_DATA": str(self.folder / "data"), "COLUMNS": "200"}
 
-    def run(self, *arguments: str, cores: int = 2, check: bool = True) -> str:
+    def run(
+        self,
+        *arguments: str,
+        cores: int = 2,
+        check: bool = True,
+        environment: dict[str, str] | None = None,
+    ) -> str:
         """Run snakemake and return all it printed; with ``check``, it must succeed."""
         done = subprocess.run(
             self.command(*arguments, cores=cores),
-            env=self.environment(),
+            env={**self.environment(), **(environment or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -1,0 +1,21 @@
+"""Results do not depend on cores, the order of jobs, the folder, or how Python hashes text.
+
+On a GPU, training is not bit-reproducible: this is about the CPU, where a supernet's bits depend
+on its own setting ``threads`` and on nothing else.
+"""
+
+import pytest
+from studies import make_study, reproducible_bytes
+
+TARGETS = ("results/tables/all.csv", "results/retrained/edgegpu_toy/metrics.parquet")
+
+
+@pytest.mark.parametrize(("cores", "hash_seed"), [(1, "1"), (4, "31337")])
+def test_another_folder_cores_and_hash_seed_give_the_same_bytes(
+    computed_study, tmp_path, cores, hash_seed
+):
+    study = make_study(tmp_path / f"another place, {cores}" / "studie ä")
+    study.run(*TARGETS, cores=cores, environment={"PYTHONHASHSEED": hash_seed})
+    found, expected = reproducible_bytes(study), reproducible_bytes(computed_study)
+    assert "tables/all.csv" in found
+    assert [name for name, content in found.items() if expected[name] != content] == []
