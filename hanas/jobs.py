@@ -44,6 +44,34 @@ def logged(log_path: str) -> Iterator[None]:
         sys.exit(1)
 
 
+def name_of(path: object) -> str:
+    """Return the name that a file has in the study.
+
+    Where machines share no file system, Snakemake brings files into a folder of its own:
+
+    >>> name_of(".snakemake/storage/s3/bucket/results/tables/tx2.csv")
+    'results/tables/tx2.csv'
+    >>> name_of("results/tables/tx2.csv")
+    'results/tables/tx2.csv'
+    """
+    brought, found, name = str(path).partition("/results/")
+    return f"results/{name}" if found and ".snakemake/storage/" in brought else str(path)
+
+
+def located(settings: Any, inputs: Iterable[object]) -> Any:
+    """Return settings in which the name of each input is replaced by where it lies here."""
+    places = {name_of(file): str(file) for file in inputs}
+
+    def replace(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: replace(each) for key, each in value.items()}
+        if isinstance(value, list | tuple):
+            return [replace(each) for each in value]
+        return places.get(value, value) if isinstance(value, str) else value
+
+    return replace(settings)
+
+
 def write_facts(
     path: str,
     *,
@@ -76,9 +104,12 @@ def write_facts(
             **facts,
             "settings": dict(settings),
             "inputs": {
-                role: {"file": str(file), "sha256": checksum(file)} for role, file in inputs.items()
+                name_of(role): {"file": name_of(file), "sha256": checksum(file)}
+                for role, file in inputs.items()
             },
-            "outputs": {str(file): checksum(file) for file in outputs if str(file) != str(path)},
+            "outputs": {
+                name_of(file): checksum(file) for file in outputs if str(file) != str(path)
+            },
             "hanas": {"version": hanas.__version__, "commit": commit()},
             "hardware": {
                 "machine": platform.machine(),

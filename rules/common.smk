@@ -50,6 +50,11 @@ def captioned(name):
     return str(REPOSITORY / "resources" / "captions" / f"{name}.rst")
 
 
+def shipped(*names):
+    """Return a file of `resources/` as an input: it comes with the code, also to other machines."""
+    return local(str(REPOSITORY.joinpath("resources", *names)))
+
+
 STUDY = read_study()
 DATA = Path(os.environ.get("HANAS_DATA") or STUDY["data_folder"])
 

@@ -167,7 +167,7 @@ rule decisions:
 rule comparison:
     input:
         table="results/tables/{device}.csv",
-        published=str(REPOSITORY / "resources" / "thesis_tables.csv"),
+        published=shipped("thesis_tables.csv"),
     output:
         csv=report(
             "results/comparison/{device}.csv",

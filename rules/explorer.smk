@@ -18,10 +18,7 @@ EXPLORER = ["results/explorer.html"] if explorer_rows() else []
 rule explorer:
     input:
         explorer_files,
-        **{
-            part: str(REPOSITORY / "resources" / "explorer" / name)
-            for part, name in EXPLORER_PARTS.items()
-        },
+        **{part: shipped("explorer", name) for part, name in EXPLORER_PARTS.items()},
     output:
         page=report(
             "results/explorer.html",

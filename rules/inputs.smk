@@ -24,7 +24,7 @@ def benchmark_files(wildcards):
     found = entry("benchmarks", wildcards.space, wildcards.dataset)
     if found["kind"] == "nats_bench":
         return {"cells": "results/benchmarks/nats_bench.parquet"}
-    return {"file": data_file(found["file"])} if "file" in found else {}
+    return {"file": local(data_file(found["file"]))} if "file" in found else {}
 
 
 def with_bundle(cfg):
@@ -45,7 +45,7 @@ def nats_bench_folder(wildcards):
     ]
     if not folders:
         raise WorkflowError(f"{STUDY_NAME}: benchmarks has no entry of kind nats_bench")
-    return data_file(folders[0])
+    return local(data_file(folders[0]))
 
 
 # ---- devices -------------------------------------------------------------------------
@@ -55,7 +55,7 @@ def device_files(wildcards):
     found = entry("devices", wildcards.device)
     if found["kind"] == "table":
         found = entry("devices", wildcards.device, "datasets", wildcards.dataset)
-    return [data_file(found["file"])] if "file" in found else []
+    return [local(data_file(found["file"]))] if "file" in found else []
 
 
 # ---- surrogates ----------------------------------------------------------------------
@@ -104,7 +104,15 @@ def proxy_inputs(wildcards):
             f"results/proxies/{name}/{own_dataset(name) or dataset}.parquet"
             for name in found["proxies"]
         ]
-        return {"tables": tables}
+        if found["kind"] != "learned":
+            return {"tables": tables}
+        space = combined_proxies.space(STUDY, wildcards.proxy)
+        learns_from = found["learns_from"] or dataset
+        entry("benchmarks", space, learns_from)
+        return {
+            "tables": tables,
+            "accuracies": f"results/benchmarks/{space}/{learns_from}.parquet",
+        }
     images = f"results/datasets/{dataset}.pt"
     if found["kind"] == "supernet":
         weights = f"results/supernets/{found['supernet']}/weights.pt"
@@ -118,9 +126,17 @@ def proxy_objective(proxy):
     return combined_proxies.objective(STUDY, proxy)
 
 
+def trained_architectures(proxy):
+    """Return how many architectures are really trained, or looked up, to make a proxy."""
+    return combined_proxies.trained_architectures(STUDY, proxy)
+
+
 def proxy_settings(wildcards):
     # Data sets and proxies show in the inputs.
-    without = ("label", "objective", "threads", "dataset", "proxies")
+    without = (
+        *("label", "objective", "threads"),
+        *("dataset", "proxies", "learns_from"),
+    )
     found = settings("proxy", "proxies", wildcards.proxy, without=without)
     found["space"] = combined_proxies.space(STUDY, wildcards.proxy)
     members = combined_proxies.members(STUDY, wildcards.proxy)
@@ -128,7 +144,11 @@ def proxy_settings(wildcards):
         found["members"] = [
             {"proxy": name, "objective": proxy_objective(name)} for name in members
         ]
-    return found
+    if found["kind"] == "learned":
+        learns_from = entry("proxies", wildcards.proxy)["learns_from"]
+        found["dataset"] = learns_from or wildcards.dataset
+    paid_for = trained_architectures(wildcards.proxy)
+    return {**found, **({"trained_architectures": paid_for} if paid_for else {})}
 
 
 # ---- searches ------------------------------------------------------------------------
@@ -272,6 +292,7 @@ def explorer_rows():
                         "proxy": proxy,
                         "proxy_label": proxy_label(proxy),
                         "proxy_objective": proxy_objective(proxy),
+                        "trained_architectures": trained_architectures(proxy),
                         "trained_on": trained_on(proxy),
                         "search": search,
                         "search_label": search_label(search),
@@ -297,7 +318,10 @@ JUDGED = ("device", "task", "dataset", "proxy", "search", "proxy_objective")
 JUDGED_FILES = ("accuracies", "metrics", "proxy_table", "history")
 
 
-def evaluated_rows(device, keys=(*JUDGED, *JUDGED_FILES, "accuracy_floor_percent")):
+def evaluated_rows(
+    device,
+    keys=(*JUDGED, "trained_architectures", *JUDGED_FILES, "accuracy_floor_percent"),
+):
     objectives = entry("devices", device).get("objectives", "all")
     return [
         {**{key: row[key] for key in keys}, "device_objectives": objectives}
@@ -324,7 +348,8 @@ def first_search():
 
 def ranking_rows():
     keys = ("task", "dataset", "proxy", "trained_on", "proxy_objective")
-    keys = (*keys, "accuracy_floor_percent", "accuracies", "proxy_table")
+    keys = (*keys, "trained_architectures", "accuracy_floor_percent")
+    keys = (*keys, "accuracies", "proxy_table")
     rows = [{key: row[key] for key in keys} for row in explorer_rows()]
     return list({(row["task"], row["proxy"]): row for row in rows}.values())
 

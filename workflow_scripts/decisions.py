@@ -6,18 +6,18 @@ from pathlib import Path
 from hanas.decision_words import in_words
 from hanas.decisions import decision_table
 from hanas.files import write_csv
-from hanas.jobs import logged, write_facts
+from hanas.jobs import located, logged, write_facts
 
 with logged(snakemake.log[0]):
     started = time.monotonic()
-    settings = snakemake.params.cfg
+    settings = located(snakemake.params.cfg, snakemake.input)
     table = decision_table(settings["rows"])
     write_csv(table, snakemake.output.csv)
     words = in_words(table, searches=settings["in_words"])
     Path(snakemake.output.md).write_text(words, encoding="utf-8")
     write_facts(
         snakemake.output.facts,
-        settings=settings,
+        settings=snakemake.params.cfg,
         inputs={str(file): str(file) for file in snakemake.input},
         outputs=snakemake.output,
         started=started,

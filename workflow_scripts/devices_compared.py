@@ -4,18 +4,18 @@ import time
 
 from hanas.device_comparison import correlation_table, transfer_table
 from hanas.files import write_csv
-from hanas.jobs import logged, write_facts
+from hanas.jobs import located, logged, write_facts
 from hanas.runs import read_runs
 
 with logged(snakemake.log[0]):
     started = time.monotonic()
-    settings = snakemake.params.cfg
+    settings = located(snakemake.params.cfg, snakemake.input)
     write_csv(correlation_table(settings["tables"]), snakemake.output.correlation)
     searches = list(read_runs(settings["searches"]))
     write_csv(transfer_table(searches), snakemake.output.transfer)
     write_facts(
         snakemake.output.facts,
-        settings=settings,
+        settings=snakemake.params.cfg,
         inputs={str(file): str(file) for file in snakemake.input},
         outputs=snakemake.output,
         started=started,

@@ -4,12 +4,12 @@ import time
 
 from hanas import evaluation, statistics
 from hanas.files import write_csv, write_parquet
-from hanas.jobs import logged, write_facts
+from hanas.jobs import located, logged, write_facts
 from hanas.runs import read_runs
 
 with logged(snakemake.log[0]):
     started = time.monotonic()
-    settings = snakemake.params.cfg
+    settings = located(snakemake.params.cfg, snakemake.input)
     searches = list(read_runs(settings["rows"]))
     indicators = evaluation.indicator_table(searches)
     write_csv(indicators, snakemake.output.indicators)
@@ -19,7 +19,7 @@ with logged(snakemake.log[0]):
     write_parquet(evaluation.attainment_table(searches), snakemake.output.attainment)
     write_facts(
         snakemake.output.facts,
-        settings=settings,
+        settings=snakemake.params.cfg,
         inputs={str(file): str(file) for file in snakemake.input},
         outputs=snakemake.output,
         started=started,

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from hanas import explorer
 from hanas.files import replacing
-from hanas.jobs import logged, write_facts
+from hanas.jobs import located, logged, write_facts
 
 with logged(snakemake.log[0]):
     started = time.monotonic()
-    settings = snakemake.params.cfg
+    settings = located(snakemake.params.cfg, snakemake.input)
     parts = {
         name: Path(snakemake.input[name]).read_text(encoding="utf-8")
         for name in ("page", "style", "script")
@@ -20,7 +20,7 @@ with logged(snakemake.log[0]):
     print(f"{len(page.encode()) / 1e6:.2f} MB")
     write_facts(
         snakemake.output.facts,
-        settings=settings,
+        settings=snakemake.params.cfg,
         inputs={
             Path(file).name if Path(file).is_absolute() else file: file
             for file in map(str, snakemake.input)

@@ -4,11 +4,11 @@ import time
 
 from hanas.figures import points, proxy_and_true, style
 from hanas.files import read_parquet, write_parquet
-from hanas.jobs import logged, write_facts
+from hanas.jobs import located, logged, write_facts
 
 with logged(snakemake.log[0]):
     started = time.monotonic()
-    settings = snakemake.params.cfg
+    settings = located(snakemake.params.cfg, snakemake.input)
     front = settings["front"]
     plotted = proxy_and_true.table(
         points.read_space(settings),
@@ -20,7 +20,7 @@ with logged(snakemake.log[0]):
     style.save(made, snakemake.output.pdf, snakemake.output.svg, snakemake.output.png)
     write_facts(
         snakemake.output.facts,
-        settings=settings,
+        settings=snakemake.params.cfg,
         inputs={str(file): str(file) for file in snakemake.input},
         outputs=snakemake.output,
         started=started,

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from hanas import table_formats, tables
 from hanas.files import replacing
-from hanas.jobs import logged, write_facts
+from hanas.jobs import located, logged, write_facts
 
 with logged(snakemake.log[0]):
     started = time.monotonic()
-    settings = snakemake.params.cfg
+    settings = located(snakemake.params.cfg, snakemake.input)
     table = tables.device_table(
         settings["rows"],
         device=settings["device"],
@@ -21,7 +21,7 @@ with logged(snakemake.log[0]):
     Path(snakemake.output.tex).write_text(table_formats.latex(table), encoding="utf-8")
     write_facts(
         snakemake.output.facts,
-        settings=settings,
+        settings=snakemake.params.cfg,
         inputs={str(file): str(file) for file in snakemake.input},
         outputs=snakemake.output,
         started=started,
