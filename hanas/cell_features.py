@@ -47,6 +47,40 @@ def live_edges(genes: np.ndarray) -> np.ndarray:
     return np.hstack([_one_hot(live), _paths(live)])
 
 
+def kinds_of_paths(genes: np.ndarray) -> np.ndarray:
+    """Return a short description of what a cell computes, float64 (N, 18).
+
+    How many open paths have 0, 1, 2 and 3 convolutions, how many are of skips alone, and how many
+    of skips and poolings; how many live edges are skips, 1x1, 3x3 convolutions and poolings, in
+    all, from the input, and into the output. The order of nodes and paths does not show.
+
+    Parameters
+    ----------
+    genes
+        int (N, 6).
+
+    Examples
+    --------
+    >>> kinds_of_paths(np.array([[3, 0, 4, 1, 2, 4]])).astype(int)
+    array([[1, 1, 1, 0, 1, 0, 1, 1, 1, 2, 1, 0, 1, 0, 1, 1, 0, 1]])
+    """
+    live = without_dead_edges(genes)
+    kinds = np.zeros((len(live), 6))
+    for path in PATHS:
+        on_path = live[:, path]  # (N, edges of the path)
+        is_open = (on_path != NONE).all(axis=1)
+        convolutions = np.isin(on_path, (CONV_1X1, CONV_3X3)).sum(axis=1)
+        pools = (on_path == AVG_POOL).any(axis=1)
+        for count in range(4):
+            kinds[:, count] += is_open & (convolutions == count)
+        kinds[:, 4] += is_open & (convolutions == 0) & ~pools
+        kinds[:, 5] += is_open & (convolutions == 0) & pools
+    from_input = [edge for edge, (_, source) in enumerate(EDGES) if source == 0]
+    into_output = [edge for edge, (target, _) in enumerate(EDGES) if target == N_NODES - 1]
+    parts = (live, live[:, from_input], live[:, into_output])
+    return np.hstack([kinds, *[counts(part)[:, 1:] for part in parts]])
+
+
 def all_edges(genes: np.ndarray) -> np.ndarray:
     """Return the features of what a device may have to run, float64 (N, 110).
 

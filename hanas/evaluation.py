@@ -21,8 +21,9 @@ def indicator_table(searches: Sequence[Runs]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The key of the search, ``seed``, ``unique_evaluations`` and how many of them were
-        ``feasible_evaluations``; ``front_points`` of the found front and how many of them reach
+        The key of the search, ``seed``, ``unique_evaluations`` of the proxy and how many of them
+        were ``feasible_evaluations``; ``trained_architectures``, evaluations of the real kind that
+        the proxy was learned from; ``front_points`` of the found front and how many of them reach
         the floor; ``normalised_hypervolume`` (1 for the true front), ``igd_plus`` and
         ``additive_epsilon`` (0 for the true front, in its units; infinite for a front without a
         point above the floor); ``true_front_points``, ``accuracy_floor_percent`` and sources.
@@ -41,6 +42,7 @@ def indicator_table(searches: Sequence[Runs]) -> pd.DataFrame:
                     "seed": seed,
                     "unique_evaluations": len(evaluated),
                     "feasible_evaluations": int((evaluated >= 0).sum()),
+                    "trained_architectures": runs.trained_architectures,
                     "front_points": len(front),
                     "front_points_above_floor": len(worthy),
                     "normalised_hypervolume": truth.share(front),

@@ -22,8 +22,9 @@ def ranking_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     ----------
     rows
         A proxy of a task each: ``task``, ``dataset``, ``proxy``, ``trained_on`` (the data set of
-        its supernet, or ""), ``proxy_objective``, ``accuracy_floor_percent`` and the files
-        ``accuracies`` and ``proxy_table``.
+        its supernet, or ""), ``proxy_objective``, ``trained_architectures`` (the price of a
+        learned proxy), ``accuracy_floor_percent`` and the files ``accuracies`` and
+        ``proxy_table``.
 
     Returns
     -------
@@ -59,6 +60,7 @@ def ranking_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
                     "proxy": row["proxy"],
                     "proxy_objective": row["proxy_objective"],
                     "trained_on": row["trained_on"],
+                    "trained_architectures": row["trained_architectures"],
                     "cells": cells,
                     "accuracy_floor_percent": floor,
                     "architectures": len(error[kept]),

@@ -38,6 +38,8 @@ class Runs:
         that the device cannot run.
     proxy_source
         Where the proxy comes from.
+    trained_architectures
+        How many architectures were really trained, or looked up, to make the proxy.
     """
 
     names: dict[str, str]
@@ -45,6 +47,7 @@ class Runs:
     searched: np.ndarray
     evaluated: dict[int, np.ndarray]
     proxy_source: str
+    trained_architectures: int = 0
 
     @property
     def key(self) -> dict[str, str]:
@@ -117,7 +120,7 @@ def read_runs(rows: Sequence[Mapping[str, Any]]) -> Iterator[Runs]:
     rows
         What to read: ``device``, ``task``, ``dataset``, ``proxy``, ``search``; the files
         ``accuracies``, ``metrics``, ``proxy_table`` and ``history``; ``proxy_objective``,
-        ``device_objectives`` and ``accuracy_floor_percent``.
+        ``device_objectives``, ``accuracy_floor_percent`` and ``trained_architectures``.
     """
     tables: dict[str, pd.DataFrame] = {}
     truths: dict[tuple[str, ...], Truth] = {}
@@ -158,6 +161,7 @@ def read_runs(rows: Sequence[Mapping[str, Any]]) -> Iterator[Runs]:
                 searched=objectives.loc[truth.archs, columns].to_numpy(),
                 evaluated=_rows_by_seed(history, truth),
                 proxy_source=str(proxy["source"].iloc[0]),
+                trained_architectures=row.get("trained_architectures", 0),
             )
 
 

@@ -24,6 +24,7 @@ _REFERENCES = (
     ("supernets.*.dataset", "datasets"),
     ("proxies.*.supernet", "supernets"),
     ("proxies.*.dataset", "datasets"),
+    ("proxies.*.learns_from", "datasets"),
     ("proxies.*.proxies.[]", "proxies"),
     ("tasks.*.dataset", "datasets"),
     ("tasks.*.supernets.[]", "supernets"),

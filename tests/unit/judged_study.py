@@ -70,6 +70,7 @@ def write_search(
         "proxy_label": proxy.upper(),
         "search_label": search.upper(),
         "trained_on": "",
+        "trained_architectures": 7,
         "proxy_objective": "error",
         "device_objectives": "all",
         "accuracy_floor_percent": floor_percent,

@@ -137,3 +137,21 @@ def test_an_ensemble_minimises_a_column_that_all_have():
     assert combined_proxies.objective(completed, "params") == "score"
     assert combined_proxies.space(completed, "same") == "nb201"
     assert combined_proxies.trained_architectures(completed, "same") == 0
+
+
+def test_what_a_learned_proxy_learns_from_is_checked():
+    learned = {"kind": "learned", "proxies": ["params", "gdas_toy"]}
+    said = problems(learned={**learned, "learns_from": "tyo"})
+    assert "proxies.learned.learns_from is 'tyo'; expected one of: toy" in said
+    said = problems(learned={**learned, "architectures": 20})
+    assert "proxies.learned.first is 30; expected at most architectures" in said
+    given = read_tiny(
+        learned={**learned, "learns_from": "more"}, both=fused_of("learned", "params")
+    )
+    given["datasets"]["more"] = given["datasets"]["toy"]
+    with pytest.raises(InputError, match=r"'more'; expected one of: toy \(the entries of benchm"):
+        study.complete(given, SCHEMA, name="mine.yaml")
+    given["proxies"]["learned"]["learns_from"] = "toy"
+    completed = study.complete(given, SCHEMA, name="mine.yaml")
+    assert combined_proxies.trained_architectures(completed, "learned") == 50
+    assert combined_proxies.trained_architectures(completed, "both") == 50

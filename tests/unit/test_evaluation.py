@@ -36,6 +36,7 @@ def test_indicators_by_hand(tmp_path):
     assert (table["true_front_points"] == 4).all()
     assert (table["accuracy_floor_percent"] == 50).all()
     assert (table["accuracy_source"] == "true ones").all()
+    assert (table["trained_architectures"] == 7).all()
     assert table["objectives"].tolist() == ["error+latency_ms"] * 2
 
 

@@ -81,6 +81,7 @@ OF_KIND = {
     **{kind: {"settings": TINY} for kind in ("naswot", "synflow", "grad_norm", "az_nas")},
     "zico": {"settings": {**TINY, "batches": 2}},
     **{kind: {"settings": {"members": MEMBERS}} for kind in ("ensemble", "fused")},
+    "learned": {"settings": {"members": MEMBERS, "dataset": "toy", "architectures": 32}},
 }
 
 
@@ -89,11 +90,14 @@ def any_table(request, scored, toy_file, tmp_path):
     if request.param == "supernet":
         return scored
     write_parquet(scored, tmp_path / "scored.parquet")
+    accuracies = scored[["arch", "source"]].assign(accuracy_percent=100 - 100 * scored["error"])
+    write_parquet(accuracies, tmp_path / "accuracies.parquet")
     return plugins.load("proxies", request.param).score(
         space="nb201",
         **OF_KIND[request.param],
         images=toy_file,
         tables=[tmp_path / "scored.parquet"] * len(MEMBERS),
+        accuracies=tmp_path / "accuracies.parquet",
         weights=None,  # what another kind reads
         threads=1,
         workspace=tmp_path / "work",
@@ -103,7 +107,7 @@ def any_table(request, scored, toy_file, tmp_path):
 def test_every_proxy_scores_every_architecture(any_table):
     assert any_table["arch"].tolist() == list(nb201.all_texts())
     columns = ["error", "cross_entropy"] if "error" in any_table else ["score"]
-    assert set(any_table) == {"arch", *columns, "source"}
+    assert set(any_table) - {"looked_up"} == {"arch", *columns, "source"}
     for column in columns:
         assert any_table[column].dtype == np.float64
         assert np.isfinite(any_table[column]).all()

@@ -19,6 +19,7 @@ def test_both_scopes_are_told(tmp_path):
     assert table.loc["all", "regret_percentage_points"] == pytest.approx(80)
     assert table.loc["above the floor", "regret_percentage_points"] == pytest.approx(10)
     assert (table["accuracy_floor_percent"] == 50).all()
+    assert (table["trained_architectures"] == 7).all()
     assert table["proxy_source"].tolist() == ["a proxy"] * 2
 
 
@@ -58,6 +59,7 @@ def test_panel_of_parameters_on_the_real_tables(data_folder, tmp_path):
         "dataset": "cifar10",
         "proxy": "params",
         "trained_on": "",
+        "trained_architectures": 7,
         "proxy_objective": "score",
         "accuracy_floor_percent": 0,
         "accuracies": str(tmp_path / "accuracies.parquet"),

@@ -1,0 +1,129 @@
+"""Gaussian-process regression on a few dozen points, with parameters found by itself.
+
+C. E. Rasmussen and C. K. I. Williams, "Gaussian Processes for Machine Learning", MIT Press 2006,
+algorithm 2.1 and chapter 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
+from scipy.optimize import minimize
+
+_LEAST_NOISE = 1e-6  # keeps covariance matrices invertible
+#: Expected logarithms (of standardised values) and how far off they may well be: variance of the
+#: linear part, variance and length scale of each group, variance of the noise.
+_LINEAR, _VARIANCE, _LENGTH, _NOISE = (-1.0, 1.0), (-0.5, 1.0), (0.5, 0.7), (-4.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """What is known about all points after some were observed.
+
+    Attributes
+    ----------
+    groups
+        Features, float64 (N, F) each, standardised: nearness is measured in each group.
+    observed
+        int64 (n,): rows that were observed.
+    mean
+        float64 (N,): expected values.
+    parameters
+        Logarithms of the parameters that were found, float64.
+    scale
+        Standard deviation of the observed values.
+    """
+
+    groups: tuple[np.ndarray, ...]
+    observed: np.ndarray
+    mean: np.ndarray
+    parameters: np.ndarray
+    scale: float
+
+    def deviation(self, rows: np.ndarray, *, also_observed: Sequence[int] = ()) -> np.ndarray:
+        """Return the standard deviation of what is known about ``rows``, float64 (M,).
+
+        ``also_observed`` are rows that will have been observed: what is known then does not
+        depend on the values.
+        """
+        observed = np.concatenate([self.observed, np.array(also_observed, dtype=np.int64)])
+        among = _covariance(self.groups, observed, observed, self.parameters)
+        lower = cholesky(among + _noise(self.parameters) * np.eye(len(observed)), lower=True)
+        to_rows = _covariance(self.groups, observed, rows, self.parameters)  # (n, M)
+        explained = (solve_triangular(lower, to_rows, lower=True) ** 2).sum(axis=0)
+        prior = _prior_variance(self.groups, rows, self.parameters)
+        return self.scale * np.sqrt(np.maximum(prior - explained, 0))
+
+
+def fit(groups: Sequence[np.ndarray], observed: np.ndarray, values: np.ndarray) -> Posterior:
+    """Fit a Gaussian process and predict all points.
+
+    Its covariance is the sum of a linear one of the first group and, for each group, a Matern one
+    (3/2) of the distance in it. Variances, length scales and noise are the most probable ones.
+
+    Parameters
+    ----------
+    groups
+        Features of all points, float64 (N, F) each, standardised.
+    observed
+        int (n,): rows whose values are known.
+    values
+        float (n,).
+    """
+    observed, groups = np.asarray(observed, dtype=np.int64), tuple(groups)
+    centre, scale = float(np.mean(values)), float(np.std(values)) or 1.0
+    targets = (np.asarray(values, dtype=np.float64) - centre) / scale
+    expected = np.array(
+        [_LINEAR, *[_VARIANCE] * len(groups), *[_LENGTH] * len(groups), _NOISE]
+    )  # (parameters, 2)
+
+    def improbability(parameters: np.ndarray) -> float:
+        matrix = _covariance(groups, observed, observed, parameters)
+        matrix = matrix + _noise(parameters) * np.eye(len(observed))
+        try:
+            lower = cholesky(matrix, lower=True)
+        except np.linalg.LinAlgError:
+            return 1e6  # far from all that is expected
+        whitened = solve_triangular(lower, targets, lower=True)
+        of_values = 0.5 * whitened @ whitened + np.log(np.diag(lower)).sum()
+        return of_values + 0.5 * (((parameters - expected[:, 0]) / expected[:, 1]) ** 2).sum()
+
+    limits = [(-8.0, 4.0)] * len(expected)
+    parameters = minimize(improbability, expected[:, 0], method="L-BFGS-B", bounds=limits).x
+    matrix = _covariance(groups, observed, observed, parameters)
+    factor = cho_factor(matrix + _noise(parameters) * np.eye(len(observed)))
+    to_all = _covariance(groups, np.arange(len(groups[0])), observed, parameters)  # (N, n)
+    mean = centre + scale * (to_all @ cho_solve(factor, targets))
+    return Posterior(groups, observed, mean, parameters, scale)
+
+
+def _noise(parameters: np.ndarray) -> float:
+    return float(np.exp(parameters[-1])) + _LEAST_NOISE
+
+
+def _covariance(
+    groups: Sequence[np.ndarray], first: np.ndarray, second: np.ndarray, parameters: np.ndarray
+) -> np.ndarray:
+    """Return the covariance of rows ``first`` (A,) with rows ``second`` (B,), float64 (A, B)."""
+    count = len(groups)
+    linear = groups[0][first] @ groups[0][second].T / groups[0].shape[1]
+    total = np.exp(parameters[0]) * linear
+    for group, variance, length in zip(
+        groups, parameters[1 : 1 + count], parameters[1 + count : -1], strict=True
+    ):
+        a, b = group[first], group[second]
+        squares = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T
+        # Per feature, so that a length scale means the same in a group of many.
+        distance = np.sqrt(np.maximum(squares, 0) / group.shape[1] * 3) / np.exp(length)
+        total += np.exp(variance) * (1 + distance) * np.exp(-distance)
+    return total
+
+
+def _prior_variance(
+    groups: Sequence[np.ndarray], rows: np.ndarray, parameters: np.ndarray
+) -> np.ndarray:
+    linear = (groups[0][rows] ** 2).sum(axis=1) / groups[0].shape[1]
+    return np.exp(parameters[0]) * linear + np.exp(parameters[1 : 1 + len(groups)]).sum()

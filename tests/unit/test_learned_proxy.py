@@ -1,0 +1,136 @@
+"""What a learned proxy pays for, and that it uses nothing else."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hanas import surrogates
+from hanas.cell_features import kinds_of_paths
+from hanas.dominance import non_dominated
+from hanas.errors import InputError
+from hanas.files import write_parquet
+from hanas.gaussian_process import fit
+from hanas.proxies import _lookups, learned, live_params, params
+from hanas.ranking import kendall_tau
+from hanas.spaces import nb201
+
+FUNCTIONS = nb201.index_of(nb201.without_dead_edges(nb201.all_genes()))
+
+
+@pytest.fixture(scope="module")
+def percent() -> np.ndarray:
+    """Accuracies that look like true ones."""
+    return surrogates.load().predict("cifar10/accuracy_percent", nb201.all_genes())
+
+
+def write_inputs(folder: Path, percent: np.ndarray, **settings) -> dict:
+    members = []
+    for module in (params, live_params):
+        name = module.__name__.split(".")[-1]
+        write_parquet(module.score(space="nb201", settings={}), folder / f"{name}.parquet")
+        members.append({"proxy": name, "objective": "score"})
+    accuracies = {"arch": nb201.all_texts(), "accuracy_percent": percent, "source": "a table"}
+    write_parquet(pd.DataFrame(accuracies), folder / "accuracies.parquet")
+    return {
+        "space": "nb201",
+        "settings": {"members": members, "dataset": "cifar10", **settings},
+        "tables": [folder / f"{member['proxy']}.parquet" for member in members],
+        "accuracies": folder / "accuracies.parquet",
+        "log": lambda line: None,
+    }
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory, percent) -> dict:
+    return write_inputs(tmp_path_factory.mktemp("learned"), percent)
+
+
+@pytest.fixture(scope="module")
+def table(given) -> pd.DataFrame:
+    return learned.score(**given)
+
+
+def test_it_ranks_better_than_what_it_learned_from(table, percent):
+    error = 1 - percent / 100
+    before = kendall_tau(live_params.score(space="nb201", settings={})["score"], error)
+    assert kendall_tau(table["score"], error) > before + 0.07
+
+
+def test_it_pays_for_what_it_says(table):
+    assert table["looked_up"].sum() == 50
+    assert len(np.unique(FUNCTIONS[table["looked_up"]])) == 50  # no function twice
+    assert table["source"][0] == (
+        "learned from 50 architectures trained on cifar10 (a table), 30 of them random (seed 0), "
+        "with params, live_params"
+    )
+
+
+def test_nothing_but_what_was_paid_for_is_read(table, percent, tmp_path):
+    others = np.flatnonzero(~table["looked_up"])
+    mixed = percent.copy()
+    mixed[others] = np.random.default_rng(0).permutation(percent[others])
+    again = learned.score(**write_inputs(tmp_path, mixed))
+    assert again["score"].equals(table["score"])
+
+
+def test_lookups_are_told(given):
+    lines: list[str] = []
+    settings = {**given["settings"], "architectures": 12, "first": 8, "rounds": 2}
+    learned.score(**{**given, "settings": settings, "log": lines.append})
+    assert len(lines) == 12
+    assert all(line.startswith("looked up |") and line.endswith(" %") for line in lines)
+
+
+def test_seeds_draw_other_architectures(given):
+    settings = {**given["settings"], "architectures": 10, "first": 3, "rounds": 0}
+    tables = [learned.score(**{**given, "settings": {**settings, "seed": s}}) for s in (0, 0, 1)]
+    assert tables[0].equals(tables[1])
+    assert (tables[0]["looked_up"] & tables[2]["looked_up"]).sum() < 3
+    assert "10 of them random" in tables[0]["source"][0]
+
+
+def test_later_ones_are_where_the_front_may_be(percent):
+    genes = nb201.all_genes()
+    groups = [kinds_of_paths(genes)[:, :4]]
+    costs = nb201.flops(genes)[:, None].astype(float)
+    error = 1 - percent / 100
+    looked_up: list[np.ndarray] = []
+
+    def look_up(rows):
+        looked_up.append(rows)
+        return error[rows]
+
+    _lookups.learn(
+        groups,
+        costs,
+        FUNCTIONS,
+        look_up,
+        count=13,
+        first=10,
+        rounds=2,
+        rng=np.random.default_rng(0),
+    )
+    assert [len(rows) for rows in looked_up] == [10, 2, 1]
+    known = fit(groups, looked_up[0], _lookups.normal_scores(error[looked_up[0]]))
+    left = np.flatnonzero(~np.isin(FUNCTIONS, FUNCTIONS[looked_up[0]]))
+    hoped = known.mean[left] - known.deviation(left)
+    front = left[non_dominated(np.column_stack([hoped, costs[left]]))]
+    first = looked_up[1][0]
+    assert first in front
+    assert known.deviation(np.array([first]))[0] == pytest.approx(known.deviation(front).max())
+
+
+def test_settings_and_tables_are_checked(given, tmp_path, percent):
+    for wrong, said in (
+        ({"architectures": 2}, "architectures is 2"),
+        ({"architectures": 20}, "first is 30; expected a whole number"),
+        ({"rounds": -1}, "rounds is -1"),
+    ):
+        with pytest.raises(InputError, match=said):
+            learned.score(**{**given, "settings": {**given["settings"], **wrong}})
+    frame = pd.read_parquet(given["accuracies"])
+    write_parquet(frame[::-1], tmp_path / "reversed.parquet")
+    with pytest.raises(InputError, match=r"reversed.parquet: not the architectures of nb201"):
+        learned.score(**{**given, "accuracies": tmp_path / "reversed.parquet"})
