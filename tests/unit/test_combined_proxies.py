@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from hanas import combined_proxies, study
+from hanas import combined_proxies, plugins, study
 from hanas.errors import InputError
 from hanas.files import write_parquet
 from hanas.proxies import ensemble, fused
@@ -155,3 +155,8 @@ def test_what_a_learned_proxy_learns_from_is_checked():
     completed = study.complete(given, SCHEMA, name="mine.yaml")
     assert combined_proxies.trained_architectures(completed, "learned") == 50
     assert combined_proxies.trained_architectures(completed, "both") == 50
+
+
+@pytest.mark.parametrize("kind", plugins.names("proxies"))
+def test_every_kind_of_proxy_has_settings_in_the_schema(kind):
+    assert f"proxies.new.{kind}_: no such setting" in problems(new={"kind": kind, f"{kind}_": 1})
