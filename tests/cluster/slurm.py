@@ -67,8 +67,10 @@ AccountingStoragePort={accounting_port}
 AccountingStoragePass={folder}/munge.socket
 AccountingStorageEnforce=associations
 AccountingStoreFlags=job_comment
+AccountingStorageTRES=gres/gpu
 KillWait=2
-NodeName={host} NodeAddr=127.0.0.1 Port={node_port} CPUs={cpus} RealMemory={memory_mb}
+GresTypes=gpu
+NodeName={host} NodeAddr=127.0.0.1 Port={node_port} CPUs={cpus} RealMemory={memory_mb} Gres=gpu:1
 PartitionName={partition} Nodes=ALL Default=NO MaxTime=INFINITE
 """
 
@@ -161,6 +163,8 @@ class Slurm:
         files = {"slurm.conf": SLURM_CONF, "slurmdbd.conf": SLURMDBD_CONF, "bin/srun": SRUN}
         for name, text in files.items():
             (self.folder / name).write_text(text.format(**values), encoding="utf-8")
+        # SLURM only hands it out: any device file will do.
+        (self.folder / "gres.conf").write_text("Name=gpu File=/dev/null\n", encoding="utf-8")
         (self.folder / "cgroup.conf").write_text("ConstrainRAMSpace=no\n", encoding="utf-8")
         (self.folder / "munge.key").write_bytes(secrets.token_bytes(128))
         (self.folder / "munge.key").chmod(0o400)
@@ -307,6 +311,7 @@ class Slurm:
     def accounts(self) -> list[dict[str, str]]:
         """Return what the accounting says of all jobs there ever were."""
         fields = ["JobIDRaw", "JobName", "State", "Comment", "Partition", "Account", "NodeList"]
+        fields += ["AllocTRES"]
         options = ("-X", "--allusers", "--noheader", "--parsable2", "--starttime=now-1days")
         return self._rows("sacct", fields, *options, "--format=" + ",".join(fields))
 

@@ -171,11 +171,11 @@ def test_cancelled_job_is_reported_and_the_next_call_finishes(slurm, computed_st
     assert reproducible_bytes(study) == reproducible_bytes(computed_study)
 
 
-def test_run_goes_on_after_the_node_was_drained(slurm, computed_study, tmp_path):
+def test_run_with_gpu_jobs_goes_on_after_the_node_was_drained(slurm, computed_study, tmp_path):
     study = copy_of(computed_study, tmp_path / "study", slurm)
     study.without(*(f"supernets/{name}" for name in SUPERNETS))
     targets = [f"results/supernets/{name}/weights.pt" for name in SUPERNETS]
-    process = study.start(*targets, "--jobs", "1")
+    process = study.start(*targets, "--jobs", "1", "--set-resources", "train_supernet:gpu=1")
     mine = {f"rule_train_supernet_wildcards_{name}" for name in SUPERNETS}
     wait_until(
         lambda: any(job["comment"] in mine and job["state"] == "RUNNING" for job in slurm.queue()),
@@ -189,7 +189,9 @@ def test_run_goes_on_after_the_node_was_drained(slurm, computed_study, tmp_path)
         slurm.set_node("resume")
     printed = output_of(process)
     assert process.returncode == 0, printed
-    assert [job["State"] for job in jobs_of(printed, slurm)] == ["COMPLETED"] * 2
+    jobs = jobs_of(printed, slurm)
+    assert [job["State"] for job in jobs] == ["COMPLETED"] * 2
+    assert all("gres/gpu=1" in job["AllocTRES"] for job in jobs)
     assert reproducible_bytes(study) == reproducible_bytes(computed_study)
 
 
