@@ -18,7 +18,7 @@ from hanas.batches import load_split
 from hanas.checkpoints import Log, print_at_once
 from hanas.compute import choose_device, threads
 from hanas.errors import InputError, one_line
-from hanas.files import checksum, digest, replacing, write_json, write_parquet
+from hanas.files import checksum, digest, discard, replacing, write_json, write_parquet
 from hanas.images import load_images
 from hanas.networks.cell import CellNetwork, check_resolution
 from hanas.trainers._run import Run, SupernetSettings, Trainer, initial_alphas, supernet_settings
@@ -139,7 +139,7 @@ def train_supernet(
     )
     write_parquet(pd.DataFrame(rows).astype({"epoch": np.int64}), history)
     write_json(found, facts)
-    Path(checkpoint).unlink(missing_ok=True)
+    discard(checkpoint)
     return {**facts, "device": device}
 
 

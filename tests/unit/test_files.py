@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -80,3 +81,23 @@ def test_damaged_tables_of_text(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"table\.csv: not readable as CSV"):
         files.read_csv(path)
+
+
+def test_what_a_killed_write_left_goes_away_with_the_next_or_with_the_file(tmp_path):
+    script = (
+        "import os, signal, sys\n"
+        "from hanas.files import replacing\n"
+        "with replacing(sys.argv[1]) as temporary:\n"
+        "    temporary.write_text('half')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    path, other = tmp_path / "one.pt", tmp_path / f".two.pt.{os.getpid()}.tmp"
+    other.write_text("of a process that lives")
+    for clean_up in (lambda: files.write_json(path, {}), lambda: files.discard(path)):
+        subprocess.run([sys.executable, "-c", script, str(path)], check=False)
+        assert len(list(tmp_path.glob(".one.pt.*.tmp"))) == 1
+        clean_up()
+        assert not list(tmp_path.glob(".one.pt.*.tmp"))
+    assert not path.exists()
+    files.discard(tmp_path / "two.pt")
+    assert other.exists()
