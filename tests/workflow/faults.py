@@ -174,7 +174,12 @@ def small_disk(folder: Path, megabytes: int) -> Iterator[Callable[[str], None]]:
     )
 
     def remount(options: str) -> None:
-        subprocess.run(["mount", "-o", f"remount,{options}", str(folder)], check=True)
+        command = ["mount", "-o", f"remount,{options}", str(folder)]
+        for _ in range(300):  # killed processes hold their files for a moment
+            if subprocess.run(command, capture_output=True, check=False).returncode == 0:
+                return
+            time.sleep(0.1)
+        subprocess.run(command, check=True)
 
     try:
         yield remount
