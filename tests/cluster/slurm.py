@@ -6,6 +6,8 @@ the node) run in the foreground as children of this process, and the kernel ends
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import getpass
 import os
 import secrets
@@ -18,6 +20,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 #: Commands that it is made of, and Debian's packages that bring them.
 COMMANDS = {
@@ -123,6 +126,36 @@ def _free_ports(number: int) -> list[int]:
             one.close()
 
 
+def _processes(folder: Path) -> list[int]:
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            known = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+        except OSError:  # it ended, or is another user's
+            continue
+        if str(folder).encode() in known and int(process.name) != os.getpid():
+            found.append(int(process.name))
+    return found
+
+
+def _remove(folder: Path) -> None:
+    for pid in _processes(folder):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    shutil.rmtree(folder)
+
+
+def _remove_leftovers() -> None:
+    """Remove the clusters of tests that were killed, with the jobs that still run there."""
+    for lock in Path("/tmp").glob("hanas_slurm_*/lock"):
+        with lock.open("wb") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:  # its test lives
+                continue
+            _remove(lock.parent)
+
+
 @dataclass
 class Slurm:
     """A cluster with one partition, and one account for the user who runs the tests."""
@@ -134,11 +167,15 @@ class Slurm:
     )
     node: str = field(default_factory=lambda: socket.gethostname().split(".")[0])
     _daemons: list[tuple[str, subprocess.Popen]] = field(default_factory=list)
+    _lock: IO[bytes] | None = None
 
     # ---- start and stop --------------------------------------------------------------
 
     def start(self) -> None:
         """Start all daemons and wait until the node takes jobs."""
+        _remove_leftovers()
+        self._lock = (self.folder / "lock").open("wb")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
         self._write_settings()
         self._run_daemon(
             *("munged", "--foreground", "--force", f"--key-file={self.folder}/munge.key"),
@@ -241,21 +278,13 @@ class Slurm:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        for pid in self.processes():
-            os.kill(pid, signal.SIGKILL)
-        shutil.rmtree(self.folder)
+        _remove(self.folder)
+        if self._lock:
+            self._lock.close()
 
     def processes(self) -> list[int]:
         """Return all processes but this one that know the cluster: its daemons, its jobs."""
-        found = []
-        for process in Path("/proc").glob("[0-9]*"):
-            try:
-                known = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
-            except OSError:  # it ended, or is another user's
-                continue
-            if str(self.folder).encode() in known and int(process.name) != os.getpid():
-                found.append(int(process.name))
-        return found
+        return _processes(self.folder)
 
     # ---- use -------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ PROFILE = REPOSITORY / "profiles" / "slurm"
 SUPERNETS = ("darts_toy", "gdas_toy")
 #: Results that need a job of every kind, alone or in a group.
 TARGETS = (
-    "results/tables/all.csv",
+    "results/tables/edgegpu.csv",
     "results/evaluations/edgegpu/indicators.csv",
     "results/figures/fronts/edgegpu/toy.svg",
     "results/retrained/edgegpu_toy/metrics.parquet",
