@@ -114,10 +114,13 @@ def search_label(name):
 
 def trained_on(proxy):
     """Return the data sets that a proxy, or what it is made of, is bound to; often one or none."""
-    members = combined_proxies.members(STUDY, proxy)
-    bound_to = {own_dataset(proxy), entry("proxies", proxy).get("learns_from")}
-    names = bound_to.union(*map(trained_on, members)) - {None, ""}
-    return ", ".join(sorted(names))
+    return ", ".join(sorted(bound_to(proxy)))
+
+
+def bound_to(proxy):
+    """Return the set of those data sets."""
+    names = {own_dataset(proxy), entry("proxies", proxy).get("learns_from")} - {None}
+    return names.union(*map(bound_to, combined_proxies.members(STUDY, proxy)))
 
 
 def gpus(device):
