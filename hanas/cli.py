@@ -194,7 +194,7 @@ def _decisions(results: Path, device: str) -> list[dict[str, Any]]:
     table = read_csv(path)
     needed = {"task", "dataset", "proxy", "search", "arch", "index", "accuracy_percent"}
     if not needed <= set(table) or table.empty:
-        raise InputError(f"{path} is no decision table; delete it and make it anew")
+        raise InputError(f"{path} is no decision table that this version of hanas can read")
     return table.to_dict("records")  # pyright: ignore[reportReturnType]
 
 

@@ -94,22 +94,28 @@ def _picks_under_limits(front: list[Row], metric: str) -> Iterator[str]:
             continue
         row = front[position]
         head = f"Up to {limit:g} {unit} take" if limit < math.inf else "Without a limit take"
-        best = max((front[p] for p in told), key=lambda r: r["accuracy_percent"], default=row)
+        within = [p for p, value in enumerate(values) if value <= limit]
+        best = max(within, key=lambda p: front[p]["accuracy_percent"])
         hindsight = ""
-        if best["accuracy_percent"] > row["accuracy_percent"] + 0.005:
-            hindsight = f" – in truth, {best['index']} above is better"
+        if front[best]["accuracy_percent"] > row["accuracy_percent"] + 0.005:
+            where = "above" if best in told else f"({_numbers(front[best])})"
+            hindsight = f" – in truth, {front[best]['index']} {where} is better"
         told.append(position)
         yield f"- {head} {_cell(row)}{hindsight}."
 
 
 def _cell(row: Row) -> str:
+    return f"**{row['index']}** ({_numbers(row)}) `{row['arch']}`"
+
+
+def _numbers(row: Row) -> str:
     numbers = [f"{row['accuracy_percent']:.2f} %"]  # true
     numbers += [
         f"{row[metric]:.4g} {unit}"
         for metric, unit in UNITS.items()
         if not math.isnan(row.get(metric, math.nan))
     ]
-    return f"**{row['index']}** ({', '.join(numbers)}) `{row['arch']}`"
+    return ", ".join(numbers)
 
 
 def _next_percent(front: list[Row], knee: Row, metrics: Sequence[str]) -> str:

@@ -40,6 +40,8 @@ class Runs:
         Where the proxy comes from.
     trained_architectures
         How many architectures were really trained, or looked up, to make the proxy.
+    sampled
+        How many of its first evaluations each seed drew at random before its search began.
     """
 
     names: dict[str, str]
@@ -48,6 +50,7 @@ class Runs:
     evaluated: dict[int, np.ndarray]
     proxy_source: str
     trained_architectures: int = 0
+    sampled: int = 0
 
     @property
     def key(self) -> dict[str, str]:
@@ -139,7 +142,7 @@ def read_runs(rows: Sequence[Mapping[str, Any]]) -> Iterator[Runs]:
             proxy_objective=row["proxy_objective"],
             device_objectives=row["device_objectives"],
         )
-        history = read_parquet(row["history"], columns=["seed", "arch"])
+        history = read_parquet(row["history"], columns=["seed", "arch", "generation"])
         names = {key: row[key] for key in ("device", "task", "dataset", "proxy", "search")}
         searched_metrics = list(objectives.columns[1:])
         for count in sorted({1, len(searched_metrics)}):
@@ -162,6 +165,7 @@ def read_runs(rows: Sequence[Mapping[str, Any]]) -> Iterator[Runs]:
                 evaluated=_rows_by_seed(history, truth),
                 proxy_source=str(proxy["source"].iloc[0]),
                 trained_architectures=row.get("trained_architectures", 0),
+                sampled=int((history["generation"] < 0).groupby(history["seed"]).sum().max()),
             )
 
 

@@ -114,7 +114,7 @@ def searcher_tests(searches: Sequence[Runs]) -> pd.DataFrame:
             lines.append(
                 {
                     **key,
-                    **pair,
+                    **{name: value for name, value in pair.items() if name != "sampled"},
                     "comparisons": len(pairs),
                     "p_holm": p_holm,
                     "claim": _claim(pair, p_holm),
@@ -149,10 +149,20 @@ def _compared(a: Runs, b: Runs) -> dict:
         "median_difference": float(np.median(differences)),
         "rank_biserial": effect,
         "p_value": p_value,
+        "sampled": {runs.names["search"]: runs.sampled for runs in (a, b)},
     }
 
 
 def _claim(pair: dict, p_holm: float) -> str:
+    return _verdict(pair, p_holm) + "".join(
+        f"; by then {search} had made {pair['evaluations'] - sampled} evaluations of its own, "
+        f"after {sampled} at random"
+        for search, sampled in pair["sampled"].items()
+        if pair["evaluations"] < 2 * sampled
+    )
+
+
+def _verdict(pair: dict, p_holm: float) -> str:
     if pair["seeds"] < FEWEST_SEEDS:
         return f"none: with fewer than {FEWEST_SEEDS} seeds p cannot be below {LEVEL:g}"
     if p_holm >= LEVEL:

@@ -10,8 +10,10 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.validators import extend
 
@@ -83,6 +85,7 @@ def complete(study: Mapping[str, Any], schema: Mapping[str, Any], *, name: str) 
         used but not defined.
     """
     _check_size(study, name)
+    _check_names(study, name)
     filled = copy.deepcopy(dict(study))
     # Plug-in names first: the schema only knows the settings of each kind, by its name.
     problems = list(_plugin_problems(filled))
@@ -100,6 +103,55 @@ def complete(study: Mapping[str, Any], schema: Mapping[str, Any], *, name: str) 
         more = [f"... and {len(unique) - 10} more"] if len(unique) > 10 else []
         raise InputError("\n".join([f"{name}: {problem}" for problem in unique[:10]] + more))
     return _sorted(filled)
+
+
+def check_keys(path: str | Path) -> None:
+    """Refuse a YAML file that gives a key twice: the first would be silently forgotten.
+
+    Raises
+    ------
+    InputError
+        Naming the key and both lines.
+    """
+
+    def walk(node: Any, place: str) -> None:
+        if id(node) in seen:  # an alias
+            return
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            for item in node.value:
+                walk(item, place)
+        if not isinstance(node, yaml.MappingNode):
+            return
+        lines: dict[str, int] = {}
+        for key, value in node.value:
+            name, line = str(key.value), key.start_mark.line + 1
+            if name in lines and name != "<<":
+                raise InputError(
+                    f"{path}, line {line}: {place}{name} is given again, after line {lines[name]}; "
+                    "leave one"
+                )
+            lines[name] = line
+            walk(value, f"{place}{name}.")
+
+    seen: set[int] = set()
+    try:
+        walk(yaml.compose(Path(path).read_text(encoding="utf-8"), Loader=yaml.SafeLoader), "")
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        raise InputError(f"{path}: not readable as YAML: {error}") from error
+
+
+def _check_names(node: Any, name: str, place: str = "") -> None:
+    """Refuse keys that YAML does not read as text, such as 7, or on and no (true and false)."""
+    for key, item in node.items():
+        if not isinstance(key, str):
+            where = f"{place.rstrip('.')}: " if place else ""
+            raise InputError(
+                f"{name}: {where}the name {key!r} is a {type(key).__name__}, not text; put it "
+                "between quotes (YAML reads on, off, yes and no as true and false)"
+            )
+        if isinstance(item, Mapping):
+            _check_names(item, name, f"{place}{key}.")
 
 
 def _check_size(study: Any, name: str) -> None:

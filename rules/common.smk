@@ -30,6 +30,9 @@ def read_study():
         (REPOSITORY / "config.schema.yaml").read_text(encoding="utf-8")
     )
     try:
+        for file in workflow.configfiles:
+            if workflow.is_main_process and Path(file).is_file():
+                study.check_keys(file)
         return study.complete(config, schema, name=STUDY_NAME)
     except InputError as error:
         raise WorkflowError(str(error)) from None

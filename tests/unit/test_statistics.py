@@ -1,6 +1,7 @@
 from itertools import product
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -8,6 +9,7 @@ from judged_study import write_search
 from scipy import stats
 
 from hanas.errors import InputError
+from hanas.files import write_parquet
 from hanas.runs import read_runs
 from hanas.statistics import FEWEST_SEEDS, holm, searcher_tests, wilcoxon_signed_rank
 
@@ -144,3 +146,17 @@ def test_a_study_of_one_search_has_a_table_without_rows(tmp_path):
     alone = searcher_tests(list(read_runs([write_search(tmp_path, [[0, 1]])])))
     assert len(alone) == 0
     assert list(alone) == list(several)
+
+
+def test_a_claim_says_that_a_searcher_had_hardly_begun(tmp_path):
+    rows = [
+        write_search(tmp_path, [[0, 1, 2, 3]] * 6, search="good"),
+        write_search(tmp_path, [[0, 1, 3, 5, 2]] * 6, search="bad"),
+    ]
+    history = pd.read_parquet(rows[1]["history"])
+    history.loc[history["evaluation"] < 3, "generation"] = -1
+    write_parquet(history, rows[1]["history"])
+    line = searcher_tests(list(read_runs(rows))).iloc[0]
+    assert line["claim"] == (
+        "good is better; by then bad had made 1 evaluations of its own, after 3 at random"
+    )

@@ -181,3 +181,22 @@ def test_the_cells_of_nats_bench_lie_in_one_folder():
     said = _problems(edit)
     assert "benchmarks.nb201.cifar10.folder is 'cifar10'" in said
     assert "expected one folder" in said
+
+
+def test_a_key_that_is_given_twice_is_named_with_its_lines(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("devices:\n  tx2: {kind: surrogate}\n  nano: &a {kind: table}\n  tx2: *a\n")
+    with pytest.raises(InputError, match=r"mine\.yaml, line 4: devices\.tx2 is given again, after"):
+        study.check_keys(path)
+    path.write_text("a: {b: 1}\nc: {b: 2, d: [{b: 3, b: 4}]}\n")
+    with pytest.raises(InputError, match=r"line 2: c\.d\.b is given again, after line 2"):
+        study.check_keys(path)
+    for file in [*(REPOSITORY / "config").glob("*.yaml"), REPOSITORY / "config.yaml"]:
+        study.check_keys(file)
+
+
+@pytest.mark.parametrize("name", [7, True, 1.5])
+def test_names_that_yaml_does_not_read_as_text(name):
+    edit = lambda given: given["devices"].update({name: given["devices"]["edgegpu"]})  # noqa: E731
+    said = _problems(edit)
+    assert f"devices: the name {name!r} is a {type(name).__name__}" in said
