@@ -26,7 +26,7 @@ def combined(computed_study):
 
 def test_a_learned_proxy_is_made_of_what_exists(combined):
     target = "results/proxies/learned/toy.parquet"
-    assert combined.planned(target) == {"proxy_table": 2}
+    assert combined.planned("--", target) == {"proxy_table": 2}
     combined.run(target)
     table = pd.read_parquet(combined.folder / target)
     assert table["looked_up"].sum() == 35
@@ -38,16 +38,16 @@ def test_a_learned_proxy_is_made_of_what_exists(combined):
         "proxies/gdas_toy/toy.parquet",
         "benchmarks/nb201/toy.parquet",
     }
-    assert combined.planned(target) == {}
+    assert combined.planned("--", target) == {}
     config = combined.config()
     config["proxies"]["params"]["label"] = "size"
     config["proxies"]["learned"]["label"] = "GP"
     combined.write(config)
-    assert combined.planned(target) == {}
+    assert combined.planned("--", target) == {}
     config["proxies"]["both"]["weights"] = [2, 1]
     combined.write(config)
-    assert combined.planned(target) == {"proxy_table": 2}
+    assert combined.planned("--", target) == {"proxy_table": 2}
     config["proxies"]["both"].pop("weights")
     config["benchmarks"]["nb201"]["toy"]["dataset"] = "cifar100"
     combined.write(config)
-    assert combined.planned(target) == {"accuracy_table": 1, "proxy_table": 1}
+    assert combined.planned("--", target) == {"accuracy_table": 1, "proxy_table": 1}
