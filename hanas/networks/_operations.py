@@ -38,11 +38,15 @@ class AveragePool3x3(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
         # On a CPU, slices of large maps of few channels are summed up to three times faster.
-        large = x.numel() >= 2**16 and height * width >= 64 and x.shape[1] <= 32
-        if large and x.device.type == "cpu":
+        # A trace, as for ONNX, would keep the choice of its one input for all.
+        if x.device.type == "cpu" and not torch.jit.is_tracing() and _is_large(x):
             total: Tensor = _SumOf3x3.apply(x)  # type: ignore[assignment]
             return total * _inverse_counts(height, width, x.dtype)
         return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+
+
+def _is_large(x: Tensor) -> bool:
+    return x.numel() >= 2**16 and x.shape[2] * x.shape[3] >= 64 and x.shape[1] <= 32
 
 
 class _SumOf3x3(torch.autograd.Function):
