@@ -68,9 +68,7 @@ def session(path: str | Path, *, threads: int = 1):
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors only
     try:
-        return onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
-        )
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime has an exception class for each kind of failure
         raise InputError(f"{path}: ONNX Runtime cannot load it: {one_line(error)}") from error
 
@@ -99,3 +97,16 @@ def logits(path: str | Path, images: np.ndarray, *, threads: int = 1, batch: int
         for start in range(0, len(images), batch)
     ]
     return np.concatenate(parts)
+
+
+def with_batch(source: str | Path, path: str | Path, batch: int) -> None:
+    """Write a model whose batch is open as one that takes ``batch`` images, as boards want it."""
+    import onnx
+
+    model = onnx.load(str(source))
+    for tensor in (*model.graph.input, *model.graph.output):
+        tensor.type.tensor_type.shape.dim[0].dim_value = batch
+    # Shapes in between were inferred with the batch open.
+    del model.graph.value_info[:]
+    with replacing(path) as temporary:
+        onnx.save(model, str(temporary))

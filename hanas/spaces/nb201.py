@@ -32,6 +32,8 @@ NONE, SKIP, CONV_1X1, CONV_3X3, AVG_POOL = range(5)
 #: (target node, source node) of each gene, in the order of the canonical text.
 EDGES = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2))
 N_NODES = 4
+#: Whether all architectures can be listed.
+ENUMERABLE = True
 choices: tuple[int, ...] = (len(OPERATIONS),) * len(EDGES)
 #: The cell with the most parameters, and the smallest that passes its input on.
 LARGEST = (CONV_3X3,) * len(EDGES)
