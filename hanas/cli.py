@@ -99,6 +99,7 @@ def pick(
     import pandas as pd  # late, so that --help is quick
 
     from hanas import picks
+    from hanas.decision_words import rounded_up
 
     for metric, limit in limits.items():
         if not (math.isfinite(limit) and limit > 0):
@@ -125,7 +126,8 @@ def pick(
     position = picks.pick(pd.DataFrame(front), limits)
     if position is None:
         nearest = "; ".join(
-            f"the least on its front is {min(row[metric] for row in front):.4g} {_UNITS[metric]}"
+            f"the least on its front is {rounded_up(min(row[metric] for row in front)):.4g} "
+            f"{_UNITS[metric]}"
             for metric in limits
         )
         said = " and ".join(f"{limit:g} {_UNITS[metric]}" for metric, limit in limits.items())

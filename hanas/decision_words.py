@@ -101,7 +101,7 @@ def _picks_under_limits(front: list[Row], metric: str) -> Iterator[str]:
     """Yield what to take up to each of a few round limits, and without one."""
     unit = UNITS[metric]
     values = [row[metric] for row in front]
-    yield f"- Below {min(values):.4g} {unit} there is none."
+    yield f"- Below {rounded_up(min(values)):.4g} {unit} there is none."
     told: list[int] = []
     for limit in [*round_limits(min(values), values[0]), math.inf]:
         position = picks.pick(pd.DataFrame({metric: values}), {metric: limit})
@@ -147,6 +147,17 @@ def _next_percent(front: list[Row], knee: Row, metrics: Sequence[str]) -> str:
     target = next(row for row in front if row["arch"] == knee["next_percent_arch"])
     said = " and ".join(costs)
     return f"From the knee, the next 1 % of true accuracy costs {said}: {_cell(target)}."
+
+
+def rounded_up(value: float) -> float:
+    """Return the least number of four digits that is not below a positive value.
+
+    >>> rounded_up(1.44141), rounded_up(25.0)
+    (1.442, 25.0)
+    """
+    exponent = math.floor(math.log10(value)) - 3
+    digits = math.ceil(round(value / 10.0**exponent, 6))
+    return float(f"{digits}e{exponent}")
 
 
 def round_limits(lowest: float, highest: float, count: int = 6) -> list[float]:

@@ -12,9 +12,9 @@ with logged(snakemake.log[0]):
     settings, names = snakemake.params.cfg, snakemake.wildcards
     space = plugins.load("spaces", names.space)
     if snakemake.input.get("predictor"):
-        from hanas import predictor
+        from hanas import predicted_tables, predictor
 
-        table = predictor.load(snakemake.input.predictor).device_table(space)
+        table = predicted_tables.device_table(predictor.load(snakemake.input.predictor), space)
     else:
         table = plugins.load("devices", settings["kind"]).measure(
             space.all_texts(),
