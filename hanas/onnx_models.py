@@ -75,9 +75,7 @@ def session(path: str | Path, *, threads: int = 1, exact_sums: bool = False):
     if exact_sums:
         options.add_session_config_entry(*EXACT_SUMS)
     try:
-        return onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
-        )
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime has an exception class for each kind of failure
         raise InputError(f"{path}: ONNX Runtime cannot load it: {one_line(error)}") from error
 
