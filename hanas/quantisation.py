@@ -10,10 +10,10 @@ Integer-Arithmetic-Only Inference", CVPR 2018.
 Where sums may saturate. On x86 processors without VNNI (Intel before Cascade Lake, AMD before
 Zen 4), ONNX Runtime adds pairs of products of uint8 and int8 in 16 bits: above 32,767 they are cut
 off and accuracy is lost, without a warning. Processors with VNNI, ARM ones and NPUs add in 32 bits.
-So weights use all 8 bits, and whoever runs the file on such a
-processor has two ways out: the session option :data:`EXACT_SUMS`, which is slower and exact, or
-a file quantised with ``reduce_range``, whose weights have 7 bits, so that no sum of two products
-can pass the limit (2 * 255 * 64 = 32,640).
+So weights use all 8 bits by default, and on such a processor there are two ways out: the session
+option :data:`hanas.onnx_models.EXACT_SUMS`, which is slower there and exact, or a file quantised
+with ``reduce_range``: of weights with 7 bits no two products pass the limit (2 * 255 * 64 =
+32,640). Accuracies are computed with the option, so that they are the same on every machine.
 """
 
 from __future__ import annotations
@@ -32,9 +32,6 @@ from hanas import onnx_models
 from hanas.errors import InputError, one_line
 from hanas.files import replacing
 from hanas.settings import check_choice, check_number
-
-#: Name and value of the option of an ONNX Runtime session that makes sums exact on every processor.
-EXACT_SUMS = ("session.x64quantprecision", "1")
 
 METHODS = ("minmax", "percentile", "entropy")
 

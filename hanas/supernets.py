@@ -14,13 +14,15 @@ import torch
 from torch import Tensor, nn
 
 from hanas import epochs, plugins
+from hanas.architectures import settings_for_images
 from hanas.batches import load_split
 from hanas.checkpoints import Log, print_at_once
 from hanas.compute import choose_device, threads
 from hanas.errors import InputError, one_line
 from hanas.files import checksum, digest, discard, replacing, write_json, write_parquet
 from hanas.images import load_images
-from hanas.networks.cell import CellNetwork, check_resolution
+from hanas.networks.cell import CellNetwork
+from hanas.networks.chain import ChainNetwork
 from hanas.trainers._run import Run, SupernetSettings, Trainer, initial_alphas, supernet_settings
 from hanas.weight_steps import WeightStepper, learning_rate, make_optimizer, set_learning_rate
 
@@ -48,7 +50,7 @@ class Supernet:
     weights: Mapping[str, Tensor]
     alphas: Tensor
 
-    def network(self, device: torch.device | str = "cpu") -> CellNetwork:
+    def network(self, device: torch.device | str = "cpu") -> CellNetwork | ChainNetwork:
         """Return the network with its weights, in evaluation mode."""
         space = plugins.load("spaces", self.space)
         network = space.supernet(self.classes, self.network_settings)
@@ -148,11 +150,9 @@ def prepare(settings: SupernetSettings, images: str | Path) -> Run:
     device = choose_device(settings.device, settings.precision)
     training, architecture = settings.training, settings.architecture
     data = load_images(images)
-    height, width = data.images.shape[1:3]
-    for side in {training.resolution or height, training.resolution or width}:
-        check_resolution(side, "training.resolution" if training.resolution else str(images))
     space = plugins.load("spaces", settings.space)
-    network = space.supernet(len(data.classes), settings.network, seed=settings.seed)
+    fitted = settings_for_images(space, settings.network, data, training.resolution, images)
+    network = space.supernet(len(data.classes), fitted, seed=settings.seed)
     network = network.to(device=device, memory_format=torch.channels_last)
     scale = plugins.load("trainers", settings.trainer).ALPHA_SCALE
     alphas = nn.Parameter(initial_alphas(settings, space, scale).to(device))

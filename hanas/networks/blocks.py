@@ -68,6 +68,7 @@ class ShuffleUnit(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return (N, outputs, H, W), halved where the stride is 2, of (N, inputs, H, W)."""
         if self.projection is None:
             kept, x = x.chunk(2, dim=1)  # (N, C, H, W) -> twice (N, C/2, H, W)
         else:
@@ -101,7 +102,7 @@ def _xception_branch(inputs: int, half: int, kernel: int, stride: int, mode: str
 def shuffled(first: Tensor, second: Tensor) -> Tensor:
     """Return the channels of two maps (N, C, H, W) in turn, (N, 2C, H, W)."""
     x = torch.cat((first, second), dim=1)
-    if not torch.jit.is_tracing():
+    if not torch.onnx.is_in_onnx_export():
         return torch.channel_shuffle(x, 2)  # keeps the memory format
     # For ONNX: the form that tools know, with fixed numbers, so that the batch may stay open.
     channels, height, width = (int(size) for size in x.shape[1:])
@@ -134,6 +135,7 @@ class Bottleneck(nn.Module):
         self.has_residual = place.stride == 1 and place.inputs == place.outputs
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return (N, outputs, H, W), halved where the stride is 2, of (N, inputs, H, W)."""
         return x + self.body(x) if self.has_residual else self.body(x)
 
 
@@ -151,4 +153,5 @@ class SqueezeExcitation(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return (N, C, H, W) of (N, C, H, W)."""
         return x * self.weights(x)

@@ -13,8 +13,9 @@ images of 224x224 pixels five times, to 7x7, as published. Odd sides are rounded
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from hanas.errors import InputError
 from hanas.settings import check_choice, check_number
@@ -47,8 +48,7 @@ class ChainSettings:
         check_number("width", self.width, above=0, at_most=8)
         check_choice("batch_norm", self.batch_norm, ("batch", "batch_affine", "running"))
         if self.resolution is not None:
-            check_number("resolution", self.resolution, at_least=1, whole=True)
-            check_side(self.resolution, "resolution")
+            check_number("resolution", self.resolution, at_least=SMALLEST_MAP, whole=True)
 
     @property
     def side(self) -> int:
@@ -232,14 +232,28 @@ def scaled(channels: int, width: float) -> int:
     return rounded if rounded >= 0.9 * channels * width else rounded + 8
 
 
-def check_side(side: int, place: str) -> None:
-    """Raise InputError unless images of ``side`` x ``side`` pixels leave a last map of 4x4."""
+def for_images(network: Mapping[str, Any], side: int, place: str) -> dict[str, Any]:
+    """Return the settings of a chain for images of ``side`` x ``side`` pixels.
+
+    ``resolution`` is filled in: strides follow from it.
+
+    Raises
+    ------
+    InputError
+        If images of that side are too small, or the settings are for another side.
+    """
     if side < SMALLEST_MAP:
         raise InputError(
-            f"{place} is {side}: images of {side}x{side} pixels; the last map of the network has "
-            f"at least {SMALLEST_MAP}x{SMALLEST_MAP} pixels, so their side must be at least "
-            f"{SMALLEST_MAP}"
+            f"{place}: images of {side}x{side} pixels; the last map of the network has at least "
+            f"{SMALLEST_MAP}x{SMALLEST_MAP} pixels, so their side must be at least {SMALLEST_MAP}"
         )
+    given = network.get("resolution")
+    if given not in (None, side):
+        raise InputError(
+            f"network.resolution is {given}, but {place} has images of {side}x{side} pixels; "
+            "leave network.resolution out"
+        )
+    return {**network, "resolution": side}
 
 
 def _strides(skeleton: Skeleton, side: int) -> Iterator[int]:

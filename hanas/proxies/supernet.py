@@ -168,7 +168,7 @@ class Scorer:
                 f"has {len(data.classes)}"
             )
         device = choose_device(task["device"])
-        self.network = supernet.network(device)
+        self.network = cast(CellNetwork, supernet.network(device))
         validation = load_split(
             data, "validation", resolution=supernet.resolution, device=device
         ).take(task["count"])

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hanas.errors import InputError
 from hanas.networks.chain_costs import Costs, chain_costs
-from hanas.networks.skeletons import ChainSettings, Operation, Skeleton, check_side
+from hanas.networks.skeletons import ChainSettings, Operation, Skeleton, for_images
 from hanas.settings import from_mapping
 
 if TYPE_CHECKING:  # PyTorch is imported only where a network is made
@@ -80,7 +81,7 @@ class LayerwiseSpace:
         checked = self._checked(np.asarray(genes)[None])[0]
         names = [self.operations[gene].name for gene in checked]
         starts = [*self.skeleton.first_layers, len(names)]
-        stages = [names[a:b] for a, b in zip(starts[:-1], starts[1:], strict=True)]
+        stages = [names[start:end] for start, end in pairwise(starts)]
         return "+".join(f"|{'|'.join(stage)}|" for stage in stages)
 
     def from_text(self, text: str) -> np.ndarray:
@@ -116,16 +117,8 @@ class LayerwiseSpace:
         return self._checked(genes[None])[0]
 
     def for_images(self, network: Mapping[str, Any], side: int, place: str) -> dict[str, Any]:
-        """Return the network settings for images of ``side`` x ``side`` pixels.
-
-        ``resolution`` is filled in: strides follow from it.
-
-        Raises
-        ------
-        InputError
-            If images of that side are too small, or the settings are for another side.
-        """
-        return settings_for_images(network, side, place)
+        """See :func:`hanas.networks.skeletons.for_images`."""
+        return for_images(network, side, place)
 
     def supernet(self, classes: int, network: Mapping[str, Any], *, seed: int = 0) -> ChainNetwork:
         """Return the weight-sharing network, which holds all operations of every layer.
@@ -265,21 +258,3 @@ class LayerwiseSpace:
         first = self.skeleton.first_layers
         stage = max(number for number, start in enumerate(first) if start <= layer)
         return f"layer {layer + 1} (number {layer - first[stage] + 1} of stage {stage + 1})"
-
-
-def settings_for_images(network: Mapping[str, Any], side: int, place: str) -> dict[str, Any]:
-    """Return settings of a chain for images of ``side`` x ``side`` pixels, with ``resolution``.
-
-    Raises
-    ------
-    InputError
-        If images of that side are too small, or the settings are for another side.
-    """
-    check_side(side, place)
-    given = network.get("resolution")
-    if given not in (None, side):
-        raise InputError(
-            f"network.resolution is {given}, but {place} has images of {side}x{side} pixels; "
-            "leave network.resolution out"
-        )
-    return {**network, "resolution": side}

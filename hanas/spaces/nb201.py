@@ -172,6 +172,15 @@ def connected(genes: np.ndarray) -> np.ndarray:
     return np.any(without_dead_edges(genes) != NONE, axis=1)
 
 
+def check_side(side: int, place: str) -> None:
+    """Raise InputError, naming ``place``, unless images of that side can be halved twice."""
+    if side % 4:
+        raise InputError(
+            f"{place}: images of {side}x{side} pixels; the network halves them twice, so their "
+            "side must be a multiple of 4"
+        )
+
+
 def for_images(network: Mapping[str, Any], side: int, place: str) -> dict[str, Any]:
     """Return the network settings for images of ``side`` x ``side`` pixels: the same.
 
@@ -180,11 +189,7 @@ def for_images(network: Mapping[str, Any], side: int, place: str) -> dict[str, A
     InputError
         Naming ``place``, unless images of that side can be halved twice.
     """
-    if side % 4:
-        raise InputError(
-            f"{place}: images of {side}x{side} pixels; the network halves them twice, so their "
-            "side must be a multiple of 4"
-        )
+    check_side(side, place)
     return dict(network)
 
 
