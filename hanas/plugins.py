@@ -11,7 +11,16 @@ from types import ModuleType
 
 from hanas.errors import InputError
 
-SEAMS = ("datasets", "spaces", "trainers", "proxies", "devices", "benchmarks", "searchers")
+SEAMS = (
+    "datasets",
+    "spaces",
+    "trainers",
+    "proxies",
+    "devices",
+    "benchmarks",
+    "searchers",
+    "meters",
+)
 
 
 def names(seam: str) -> tuple[str, ...]:

@@ -1,0 +1,1 @@
+"""Meters: what measures the latency of one model on a device."""
