@@ -68,7 +68,9 @@ def session(path: str | Path, *, threads: int = 1):
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors only
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"]
+        )
     except Exception as error:  # ONNX Runtime has an exception class for each kind of failure
         raise InputError(f"{path}: ONNX Runtime cannot load it: {one_line(error)}") from error
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 
-class BoardLost(Exception):
+class BoardLost(Exception):  # noqa: N818 - says what happened
     """A board gave no measurement: it may have vanished, or the model may be at fault.
 
     The model is then measured on another board, or later.
@@ -17,7 +17,7 @@ class BoardLost(Exception):
     reason
         What was seen.
     for_good
-        Whether trying the board again is of no use, because its tool is not there.
+        Whether asking the board again is of no use, because its tool is not there.
     """
 
     def __init__(self, reason: str, *, for_good: bool = False) -> None:
@@ -25,7 +25,7 @@ class BoardLost(Exception):
         self.for_good = for_good
 
 
-class ModelRefused(Exception):
+class ModelRefused(Exception):  # noqa: N818 - says what happened
     """The device says that it cannot run the model, which is therefore infeasible on it."""
 
 
@@ -52,8 +52,6 @@ class Timings:
 
     Examples
     --------
-    >>> Timings(np.array([2.0, 4.0])).median_ms
-    3.0
     >>> Timings(np.array([2.0, float("nan")]))
     Traceback (most recent call last):
     ValueError: latency 2 of 2 is nan ms; expected a finite number above 0
@@ -77,30 +75,3 @@ class Timings:
         energy = self.energy_mj
         if energy is not None and not (np.isfinite(energy) and energy > 0):
             raise ValueError(f"the energy is {energy:g} mJ; expected a finite number above 0")
-
-    @property
-    def mean_ms(self) -> float:
-        """The mean latency."""
-        return float(self.latencies_ms.mean())
-
-    @property
-    def median_ms(self) -> float:
-        """The median latency."""
-        return float(np.median(self.latencies_ms))
-
-    @property
-    def quartiles_ms(self) -> tuple[float, float]:
-        """The lower and the upper quartile of the latencies."""
-        lower, upper = np.quantile(self.latencies_ms, [0.25, 0.75])
-        return float(lower), float(upper)
-
-    def spread(self, statistic: str) -> float:
-        """Return how uncertain ``mean`` or ``median`` is, as a fraction of the median.
-
-        The larger of the interquartile range and of the distance between the statistic and the
-        median: a few slow passes move a mean and leave the quartiles where they are. One number
-        alone has no spread: 0.
-        """
-        lower, upper = self.quartiles_ms
-        value = self.mean_ms if statistic == "mean" else self.median_ms
-        return max(upper - lower, abs(value - self.median_ms)) / self.median_ms
