@@ -1,1 +1,1 @@
-"""Latency and energy of one model at a time, as a device of one's own runs it."""
+"""Meters: what measures the latency of one model on a device."""
