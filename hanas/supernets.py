@@ -23,7 +23,14 @@ from hanas.files import checksum, digest, discard, replacing, write_json, write_
 from hanas.images import load_images
 from hanas.networks.cell import CellNetwork
 from hanas.networks.chain import ChainNetwork
-from hanas.trainers._run import Run, SupernetSettings, Trainer, initial_alphas, supernet_settings
+from hanas.trainers._run import (
+    Run,
+    SupernetSettings,
+    Trainer,
+    check_space,
+    initial_alphas,
+    supernet_settings,
+)
 from hanas.weight_steps import WeightStepper, learning_rate, make_optimizer, set_learning_rate
 
 
@@ -40,7 +47,8 @@ class Supernet:
     weights
         State dict of the network.
     alphas
-        Architecture weights, float32 (genes, operations).
+        Architecture weights, float32 (genes, operations); minus infinity for operations that
+        cannot be there.
     """
 
     space: str
@@ -84,7 +92,8 @@ def train_supernet(
     history
         Parquet, an epoch a row: ``epoch``, ``train_loss``, ``train_accuracy``,
         ``validation_loss``, ``validation_accuracy`` (fractions), ``learning_rate``, ``entropy``
-        (mean over the edges, in nats), ``alpha_{edge}_{operation}``, ``seconds``; ``tau`` of gdas.
+        (mean over the edges or layers, in nats), ``alpha_{edge}_{operation}`` for operations that
+        can be there, ``seconds``; ``tau`` of gdas.
     found
         JSON: ``arch``, ``how``, ``validation_error``, ``validation_cross_entropy``,
         ``validation_images``.
@@ -149,13 +158,14 @@ def prepare(settings: SupernetSettings, images: str | Path) -> Run:
     """Return a training that has not begun."""
     device = choose_device(settings.device, settings.precision)
     training, architecture = settings.training, settings.architecture
-    data = load_images(images)
     space = plugins.load("spaces", settings.space)
+    trainer: Trainer = plugins.load("trainers", settings.trainer)  # type: ignore[assignment]
+    check_space(settings, space, trainer)
+    data = load_images(images)
     fitted = settings_for_images(space, settings.network, data, training.resolution, images)
     network = space.supernet(len(data.classes), fitted, seed=settings.seed)
     network = network.to(device=device, memory_format=torch.channels_last)
-    scale = plugins.load("trainers", settings.trainer).ALPHA_SCALE
-    alphas = nn.Parameter(initial_alphas(settings, space, scale).to(device))
+    alphas = nn.Parameter(initial_alphas(settings, space, trainer.ALPHA_SCALE).to(device))
     size = {"resolution": training.resolution, "device": device}
     validation = load_split(data, "validation", **size)
     return Run(
@@ -210,7 +220,7 @@ def loop_of(run: Run, trainer: Trainer) -> epochs.Loop:
             **{
                 f"alpha_{edge}_{name}": float(alphas[edge, operation])
                 for edge in range(len(alphas))
-                for operation, name in enumerate(run.space.OPERATIONS)
+                for operation, name in enumerate(run.space.OPERATIONS[: run.space.choices[edge]])
             },
         }
 
