@@ -112,7 +112,9 @@ def test_boards_share_the_work(tmp_path):
 
 def test_board_that_vanishes_half_way(tmp_path):
     board = Board(tmp_path)
-    study = own_study(tmp_path / "study", {"kind": "command", "command": board.command()})
+    patience = {"board_tries": 2, "pause_seconds": 0.01}
+    device = {"kind": "command", "command": board.command(), **patience}
+    study = own_study(tmp_path / "study", device)
     board.unplug_after(5)
     printed = study.run(TABLE, check=False)
     assert "status 7" in printed
