@@ -50,7 +50,7 @@ include: "rules/figures.smk"
 rule all:
     default_target: True
     input:
-        expand("results/tables/{device}.csv", device=STUDY["devices"]),
+        expand("results/tables/{device}.csv", device=TABLED),
         expand(
             "results/retrained/{retraining}/metrics.parquet",
             retraining=STUDY["retrainings"],

@@ -265,6 +265,11 @@ def table_rows(device):
 
 def table_files(wildcards):
     rows = table_rows(wildcards.device)
+    if not rows:
+        raise WorkflowError(
+            f"results/tables/{wildcards.device}.csv would be empty: no task whose true accuracies are known "
+            f"(benchmarks) is reported on it; see results/decisions/{wildcards.device}.csv"
+        )
     return sorted(
         {row[key] for row in rows for key in ("file", "accuracies", "metrics")}
     )
