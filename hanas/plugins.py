@@ -5,6 +5,7 @@ configuration. Adding one therefore touches one place, and tests parametrised ov
 :func:`names` pick it up.
 """
 
+import math
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -12,14 +13,8 @@ from types import ModuleType
 from hanas.errors import InputError
 
 SEAMS = (
-    "datasets",
-    "spaces",
-    "trainers",
-    "proxies",
-    "devices",
-    "benchmarks",
+    *("datasets", "spaces", "trainers", "proxies", "devices", "meters", "benchmarks"),
     "searchers",
-    "meters",
 )
 
 
@@ -27,7 +22,7 @@ def names(seam: str) -> tuple[str, ...]:
     """Return the sorted names of the members of ``seam``, without importing any of them.
 
     >>> names("spaces")
-    ('nb201',)
+    ('mobile_i', 'nb201', 'shuffle', 'shuffle_i')
     """
     folder = Path(__file__).parent / seam
     return tuple(sorted(p.stem for p in folder.glob("*.py") if not p.stem.startswith("_")))
@@ -44,3 +39,21 @@ def load(seam: str, name: str) -> ModuleType:
     if name not in names(seam):
         raise InputError(f"{seam}: no {name!r}; expected one of: {', '.join(names(seam))}")
     return import_module(f"hanas.{seam}.{name}")
+
+
+def load_enumerable(space: str, place: str) -> ModuleType:
+    """Import a space whose architectures are few enough to list all of them.
+
+    Raises
+    ------
+    InputError
+        Naming ``place``, what lists them all, if the space is another one.
+    """
+    module = load("spaces", space)
+    if not module.ENUMERABLE:
+        listed = [name for name in names("spaces") if load("spaces", name).ENUMERABLE]
+        raise InputError(
+            f"{place} looks at every architecture of a space, but space {space!r} has "
+            f"{math.prod(module.choices):.1e}; expected a space of: {', '.join(listed)}"
+        )
+    return module

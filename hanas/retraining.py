@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 import torch
 
-from hanas import epochs, plugins
+from hanas import architectures, epochs, plugins
 from hanas.batches import Split, load_split, random_batches, steps_per_epoch
 from hanas.checkpoints import Log, print_at_once
 from hanas.compute import choose_device, threads
 from hanas.errors import InputError
 from hanas.files import checksum, digest
 from hanas.images import load_images
-from hanas.networks.cell import check_resolution
+from hanas.networks import published
 from hanas.picks import found_front, objectives_in
 from hanas.randomness import generator
 from hanas.representatives import choose
@@ -81,7 +81,8 @@ def retrain(
     Parameters
     ----------
     archs
-        Canonical texts.
+        Canonical texts of the space, or names of published networks
+        (:data:`hanas.networks.published.NAMES`).
     settings
         ``space``, ``seed``, ``images`` (of :data:`IMAGES`), ``network``, ``training``,
         ``train_on`` (auto, cpu or cuda), ``precision`` and ``threads``.
@@ -113,8 +114,12 @@ def retrain(
     device = choose_device(settings["train_on"], settings["precision"])
     training = from_mapping(TrainingSettings, settings["training"], "training")
     data = load_images(images)
-    for side in {training.resolution or side for side in data.images.shape[1:3]}:
-        check_resolution(side, "training.resolution" if training.resolution else str(images))
+    fitted = {}
+    for arch in archs:
+        maker = published if arch in published.NAMES else space
+        fitted[arch] = architectures.settings_for_images(
+            maker, settings["network"], data, training.resolution, images
+        )
     size = {"resolution": training.resolution, "device": device}
     splits = IMAGES[settings["images"]]
     train = load_split(data, *splits, crop_padding=training.crop_padding, **size)
@@ -123,12 +128,14 @@ def retrain(
     with threads(settings["threads"]):
         for number, arch in enumerate(archs):
             log(f"architecture {number + 1} of {len(archs)}: {arch}")
-            network = space.build(
-                space.from_text(arch),
-                len(data.classes),
-                settings["network"],
+            network: Any = architectures.build(  # PyTorch's types know no memory_format
+                arch,
+                space=settings["space"],
+                classes=len(data.classes),
+                network=fitted[arch],
                 seed=settings["seed"],
-            ).to(device=device, memory_format=torch.channels_last)
+            )
+            network = network.to(device).to(memory_format=torch.channels_last)
             belongs_to = digest(
                 {
                     "arch": arch,

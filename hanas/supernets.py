@@ -14,14 +14,23 @@ import torch
 from torch import Tensor, nn
 
 from hanas import epochs, plugins
+from hanas.architectures import settings_for_images
 from hanas.batches import load_split
 from hanas.checkpoints import Log, print_at_once
 from hanas.compute import choose_device, threads
 from hanas.errors import InputError, one_line
 from hanas.files import checksum, digest, discard, replacing, write_json, write_parquet
 from hanas.images import load_images
-from hanas.networks.cell import CellNetwork, check_resolution
-from hanas.trainers._run import Run, SupernetSettings, Trainer, initial_alphas, supernet_settings
+from hanas.networks.cell import CellNetwork
+from hanas.networks.chain import ChainNetwork
+from hanas.trainers._run import (
+    Run,
+    SupernetSettings,
+    Trainer,
+    check_space,
+    initial_alphas,
+    supernet_settings,
+)
 from hanas.weight_steps import WeightStepper, learning_rate, make_optimizer, set_learning_rate
 
 
@@ -38,7 +47,8 @@ class Supernet:
     weights
         State dict of the network.
     alphas
-        Architecture weights, float32 (genes, operations).
+        Architecture weights, float32 (genes, operations); minus infinity for operations that
+        cannot be there.
     """
 
     space: str
@@ -48,7 +58,7 @@ class Supernet:
     weights: Mapping[str, Tensor]
     alphas: Tensor
 
-    def network(self, device: torch.device | str = "cpu") -> CellNetwork:
+    def network(self, device: torch.device | str = "cpu") -> CellNetwork | ChainNetwork:
         """Return the network with its weights, in evaluation mode."""
         space = plugins.load("spaces", self.space)
         network = space.supernet(self.classes, self.network_settings)
@@ -82,7 +92,8 @@ def train_supernet(
     history
         Parquet, an epoch a row: ``epoch``, ``train_loss``, ``train_accuracy``,
         ``validation_loss``, ``validation_accuracy`` (fractions), ``learning_rate``, ``entropy``
-        (mean over the edges, in nats), ``alpha_{edge}_{operation}``, ``seconds``; ``tau`` of gdas.
+        (mean over the edges or layers, in nats), ``alpha_{edge}_{operation}`` for operations that
+        can be there, ``seconds``; ``tau`` of gdas.
     found
         JSON: ``arch``, ``how``, ``validation_error``, ``validation_cross_entropy``,
         ``validation_images``.
@@ -147,15 +158,14 @@ def prepare(settings: SupernetSettings, images: str | Path) -> Run:
     """Return a training that has not begun."""
     device = choose_device(settings.device, settings.precision)
     training, architecture = settings.training, settings.architecture
-    data = load_images(images)
-    height, width = data.images.shape[1:3]
-    for side in {training.resolution or height, training.resolution or width}:
-        check_resolution(side, "training.resolution" if training.resolution else str(images))
     space = plugins.load("spaces", settings.space)
-    network = space.supernet(len(data.classes), settings.network, seed=settings.seed)
+    trainer: Trainer = plugins.load("trainers", settings.trainer)  # type: ignore[assignment]
+    check_space(settings, space, trainer)
+    data = load_images(images)
+    fitted = settings_for_images(space, settings.network, data, training.resolution, images)
+    network = space.supernet(len(data.classes), fitted, seed=settings.seed)
     network = network.to(device=device, memory_format=torch.channels_last)
-    scale = plugins.load("trainers", settings.trainer).ALPHA_SCALE
-    alphas = nn.Parameter(initial_alphas(settings, space, scale).to(device))
+    alphas = nn.Parameter(initial_alphas(settings, space, trainer.ALPHA_SCALE).to(device))
     size = {"resolution": training.resolution, "device": device}
     validation = load_split(data, "validation", **size)
     return Run(
@@ -210,7 +220,7 @@ def loop_of(run: Run, trainer: Trainer) -> epochs.Loop:
             **{
                 f"alpha_{edge}_{name}": float(alphas[edge, operation])
                 for edge in range(len(alphas))
-                for operation, name in enumerate(run.space.OPERATIONS)
+                for operation, name in enumerate(run.space.OPERATIONS[: run.space.choices[edge]])
             },
         }
 

@@ -18,7 +18,6 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from hanas.errors import InputError
 from hanas.networks._operations import (
     AveragePool3x3,
     ResidualTransition,
@@ -230,15 +229,6 @@ class CellNetwork(nn.Module):
     def classify(self, x: Tensor) -> Tensor:
         """Return logits (N, classes) of the last stage's output (N, 4C, H/4, W/4)."""
         return self.classifier(self.head(x).mean(dim=(2, 3)))
-
-
-def check_resolution(side: int, place: str) -> None:
-    """Raise InputError unless images of ``side`` x ``side`` pixels can be halved twice."""
-    if side % 4:
-        raise InputError(
-            f"{place}: images of {side}x{side} pixels; the network halves them twice, so their "
-            "side must be a multiple of 4"
-        )
 
 
 def sum_of(terms: Sequence[Tensor]) -> Tensor:

@@ -24,12 +24,13 @@ from hanas.checkpoints import Log, print_at_once
 from hanas.errors import InputError
 from hanas.files import checksum, digest
 from hanas.images import load_images
-from hanas.networks.cell import CellNetwork, check_resolution
+from hanas.networks.cell import CellNetwork
 from hanas.proxies import _jobs
 from hanas.proxies._scoring import distinct_cells, groups_of
 from hanas.randomness import generator
 from hanas.revisions import REVISIONS
 from hanas.settings import check_number
+from hanas.spaces.nb201 import check_side
 
 #: Classes and side of the images, where a measure looks at none.
 CLASSES, SIDE = 10, 32
@@ -68,7 +69,7 @@ class UntrainedSettings:
             raise InputError(f"images is {self.images}; expected at least batches, {self.batches}")
         if self.resolution is not None:
             check_number("resolution", self.resolution, at_least=4, whole=True)
-            check_resolution(self.resolution, "resolution")
+            check_side(self.resolution, "resolution")
 
 
 def same(network: CellNetwork) -> CellNetwork:
@@ -146,6 +147,7 @@ def score_with(
         ``arch``, ``score``, ``source``, in index order.
     """
     del unused
+    archs = plugins.load_enumerable(space, f"proxy {module.rpartition('.')[2]}").all_texts()
     measure: Measure = import_module(module).MEASURE
     checked = UntrainedSettings(
         **{k: settings[k] for k in UntrainedSettings.__dataclass_fields__ if k in settings}
@@ -185,7 +187,7 @@ def score_with(
     source = measure.source.format(**task["settings"], **scorer.size)
     return pd.DataFrame(
         {
-            "arch": plugins.load("spaces", space).all_texts(),
+            "arch": archs,
             "score": scores[scorer.which],
             "source": f"{source}, mean of {checked.seeds} draws" if checked.seeds > 1 else source,
         }
@@ -213,7 +215,7 @@ class Scorer:
             data = load_images(task["images"])
             split, classes = load_split(data, "train", resolution=settings.resolution), None
             side, classes = split.pixels.shape[1], len(data.classes)
-            check_resolution(side, task["images"])
+            check_side(side, task["images"])
             batches = []
             for seed in range(settings.seeds):
                 order = torch.randperm(len(split), generator=generator(seed, "images"))

@@ -32,6 +32,8 @@ NONE, SKIP, CONV_1X1, CONV_3X3, AVG_POOL = range(5)
 #: (target node, source node) of each gene, in the order of the canonical text.
 EDGES = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2))
 N_NODES = 4
+#: Whether the architectures are few enough to list all of them.
+ENUMERABLE = True
 choices: tuple[int, ...] = (len(OPERATIONS),) * len(EDGES)
 #: The cell with the most parameters, and the smallest that passes its input on.
 LARGEST = (CONV_3X3,) * len(EDGES)
@@ -168,6 +170,27 @@ def without_dead_edges(genes: np.ndarray, *, zeros_stay_zero: bool = True) -> np
 def connected(genes: np.ndarray) -> np.ndarray:
     """Return whether the input of each cell reaches its output, bool (N,), of genes (N, 6)."""
     return np.any(without_dead_edges(genes) != NONE, axis=1)
+
+
+def check_side(side: int, place: str) -> None:
+    """Raise InputError, naming ``place``, unless images of that side can be halved twice."""
+    if side % 4:
+        raise InputError(
+            f"{place}: images of {side}x{side} pixels; the network halves them twice, so their "
+            "side must be a multiple of 4"
+        )
+
+
+def for_images(network: Mapping[str, Any], side: int, place: str) -> dict[str, Any]:
+    """Return the network settings for images of ``side`` x ``side`` pixels: the same.
+
+    Raises
+    ------
+    InputError
+        Naming ``place``, unless images of that side can be halved twice.
+    """
+    check_side(side, place)
+    return dict(network)
 
 
 def supernet(classes: int, network: Mapping[str, Any], *, seed: int = 0) -> CellNetwork:

@@ -15,11 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from hanas import plugins
 from hanas.batches import Batch, Split, random_batches, steps_per_epoch
 from hanas.checkpoints import Log
 from hanas.epochs import StepResult
 from hanas.errors import InputError
 from hanas.networks.cell import CellNetwork
+from hanas.networks.chain import ChainNetwork
 from hanas.randomness import generator
 from hanas.revisions import REVISIONS
 from hanas.settings import check_choice, check_number, from_mapping
@@ -92,12 +94,13 @@ class SupernetSettings:
     training, architecture
         See :class:`~hanas.weight_steps.TrainingSettings` and :class:`ArchitectureSettings`.
     candidates
-        Random cells that ``rsps`` chooses from.
+        Random architectures that ``rsps`` and ``spos`` choose from.
     candidate_images
         Validation images that a cell is judged on, in every epoch and at the end; None: all.
     sampled_cells
         Cells that training draws from: ``all``, ``connected`` ones, or one of each isomorphism
-        class (``distinct``); not for trainers that learn architecture weights.
+        class (``distinct``); ``all`` for trainers that learn architecture weights and for spaces
+        that are too large to list.
     device, precision, threads
         Where and how to compute.
     revision
@@ -160,7 +163,8 @@ class Run:
     network
         The supernet.
     alphas
-        Architecture weights, float32 (genes, operations): logits of the operations of each edge.
+        Architecture weights, float32 (genes, operations): logits of the operations of each edge
+        or layer, minus infinity for operations that cannot be there.
     weight_stepper, alpha_optimizer
         What changes ``network`` and ``alphas``.
     train, validation
@@ -171,13 +175,19 @@ class Run:
 
     settings: SupernetSettings
     space: ModuleType
-    network: CellNetwork
+    network: CellNetwork | ChainNetwork
     alphas: nn.Parameter
     weight_stepper: WeightStepper
     alpha_optimizer: torch.optim.Optimizer
     train: Split
     validation: Split
     candidate_images: Split
+
+    @property
+    def cell_network(self) -> CellNetwork:
+        """The supernet of a cell space, whose edges can be mixtures of operations."""
+        assert isinstance(self.network, CellNetwork)
+        return self.network
 
     @property
     def steps(self) -> int:
@@ -226,7 +236,18 @@ class Run:
 
 
 class Trainer(Protocol):
-    """The functions of a module of this folder."""
+    """What a module of this folder has.
+
+    Attributes
+    ----------
+    ALPHA_SCALE
+        Standard deviation of the first architecture weights.
+    LAYER_WISE
+        Whether it trains the chains of layer-wise spaces, or the networks of cells only.
+    """
+
+    ALPHA_SCALE: float
+    LAYER_WISE: bool
 
     def begin_epoch(self, run: Run, epoch: int) -> Callable[[int, Batch], StepResult]:
         """Return the function that makes a step, called with its number and a training batch."""
@@ -249,12 +270,14 @@ def initial_alphas(run_settings: SupernetSettings, space: ModuleType, scale: flo
     """Return the first architecture weights, float32 (genes, operations).
 
     The logarithm of the operation probabilities where these are given; otherwise normal with
-    standard deviation ``scale``.
+    standard deviation ``scale``. Minus infinity for operations that cannot be there, so that the
+    probabilities of the others add up to one.
     """
-    shape = (len(space.choices), len(space.OPERATIONS))
+    possible = possible_operations(space)
     given = run_settings.training.operation_probabilities
     if given is None:
-        return scale * torch.randn(shape, generator=generator(run_settings.seed, "alphas"))
+        alphas = torch.randn(possible.shape, generator=generator(run_settings.seed, "alphas"))
+        return (scale * alphas).masked_fill(~possible, -torch.inf)
     place = "training.operation_probabilities"
     if set(given) != set(space.OPERATIONS):
         raise InputError(
@@ -265,7 +288,40 @@ def initial_alphas(run_settings: SupernetSettings, space: ModuleType, scale: flo
     if abs(sum(given.values()) - 1) > 1e-6:
         raise InputError(f"{place} add up to {sum(given.values()):g}; expected 1")
     of_edge = torch.tensor([given[name] for name in space.OPERATIONS], dtype=torch.float64)
-    return of_edge.log().float().expand(shape).clone()
+    alphas = of_edge.log().float().expand(possible.shape).masked_fill(~possible, -torch.inf)
+    empty = torch.isinf(alphas).all(dim=1)
+    if empty.any():
+        raise InputError(
+            f"{place}: no operation that gene {int(empty.nonzero()[0])} can have is given a "
+            "probability above 0"
+        )
+    return alphas
+
+
+def possible_operations(space: ModuleType) -> Tensor:
+    """Return which operations each gene can stand for, bool (genes, operations).
+
+    A gene with fewer choices than there are operations has the first of them.
+    """
+    choices = torch.tensor(space.choices)
+    return torch.arange(len(space.OPERATIONS)) < choices[:, None]
+
+
+def check_space(settings: SupernetSettings, space: ModuleType, trainer: Trainer) -> None:
+    """Raise InputError where a trainer cannot train a space."""
+    if space.ENUMERABLE:
+        return
+    if not trainer.LAYER_WISE:
+        able = [n for n in plugins.names("trainers") if plugins.load("trainers", n).LAYER_WISE]
+        raise InputError(
+            f"trainer {settings.trainer!r} trains cells, but {settings.space!r} is a layer-wise "
+            f"space; expected one of: {', '.join(able)}"
+        )
+    if settings.sampled_cells != "all":
+        raise InputError(
+            f"sampled_cells is {settings.sampled_cells!r}, but space {settings.space!r} is too "
+            "large to list; leave it out"
+        )
 
 
 def check_all_possible(run: Run) -> None:

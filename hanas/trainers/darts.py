@@ -19,6 +19,7 @@ from hanas.weight_steps import loss_and_logits
 
 #: Standard deviation of the first architecture weights.
 ALPHA_SCALE = 1e-3
+LAYER_WISE = False
 
 
 def begin_epoch(run: Run, epoch: int) -> Callable[[int, Batch], StepResult]:
@@ -54,7 +55,7 @@ def begin_epoch(run: Run, epoch: int) -> Callable[[int, Batch], StepResult]:
 
 def _mixture(run: Run, *, detached: bool = False) -> Callable[[Tensor], Tensor]:
     alphas = run.alphas.detach() if detached else run.alphas
-    return lambda images: run.network.mixture(images, alphas.softmax(dim=1))
+    return lambda images: run.cell_network.mixture(images, alphas.softmax(dim=1))
 
 
 def second_order_gradient(

@@ -18,9 +18,9 @@ from hanas.batches import Batch
 from hanas.epochs import StepResult
 from hanas.errors import InputError
 from hanas.trainers._run import Run
-from hanas.trainers.rsps import ALPHA_SCALE, columns, found, validation_forward
+from hanas.trainers.rsps import ALPHA_SCALE, LAYER_WISE, columns, found, validation_forward
 
-__all__ = ["ALPHA_SCALE", "begin_epoch", "columns", "found", "validation_forward"]
+__all__ = ["ALPHA_SCALE", "LAYER_WISE", "begin_epoch", "columns", "found", "validation_forward"]
 
 
 def begin_epoch(run: Run, epoch: int) -> Callable[[int, Batch], StepResult]:

@@ -21,6 +21,7 @@ from hanas.weight_steps import loss_and_logits
 
 #: Standard deviation of the first architecture weights.
 ALPHA_SCALE = 1e-3
+LAYER_WISE = False
 
 
 def begin_epoch(run: Run, epoch: int) -> Callable[[int, Batch], StepResult]:
@@ -37,8 +38,8 @@ def begin_epoch(run: Run, epoch: int) -> Callable[[int, Batch], StepResult]:
 
     def alpha_forward(images: Tensor, weights: Tensor, genes: list[int]) -> Tensor:
         if every_operation:
-            return run.network.straight_through(images, weights, genes)
-        return run.network(images, genes, weights)
+            return run.cell_network.straight_through(images, weights, genes)
+        return run.cell_network(images, genes, weights)
 
     def step(number: int, batch: Batch) -> StepResult:
         _, genes = sample(run.alphas.detach(), noise[number, 0], tau)

@@ -16,11 +16,12 @@ from torch import Tensor
 from hanas.batches import Batch
 from hanas.checkpoints import Log
 from hanas.epochs import StepResult
-from hanas.trainers._run import Run
+from hanas.trainers._run import Run, possible_operations
 from hanas.trainers._sampling import draw_cells, draw_operations
 
 #: Architecture weights begin equal, and stay as they are.
 ALPHA_SCALE = 0.0
+LAYER_WISE = False
 
 
 def begin_epoch(run: Run, epoch: int) -> Callable[[int, Batch], StepResult]:
@@ -46,14 +47,20 @@ def columns(run: Run, epoch: int) -> Mapping[str, float]:
 
 def found(run: Run, log: Log) -> tuple[np.ndarray, str]:
     """Return the best of some cells drawn uniformly: lowest error, then lowest cross-entropy."""
+    return best_of_candidates(run, "cells", log)
+
+
+def best_of_candidates(run: Run, what: str, log: Log) -> tuple[np.ndarray, str]:
+    """Return the best of some architectures drawn uniformly, and how it was chosen in words."""
     random = run.random("candidates")
     count = run.settings.candidates
-    candidates = draw_operations(torch.zeros_like(run.alphas), count, random).numpy()
+    uniform = torch.zeros(run.alphas.shape).masked_fill(~possible_operations(run.space), -torch.inf)
+    candidates = draw_operations(uniform, count, random).numpy()
     scores = []
     for genes in candidates:
         cross_entropy, error = run.judge_cell(genes)
         scores.append((error, cross_entropy))
     images = len(run.candidate_images)
-    how = f"lowest error of {count} random cells on {images} validation images"
+    how = f"lowest error of {count} random {what} on {images} validation images"
     log(how)
     return candidates[min(range(count), key=scores.__getitem__)], how

@@ -16,9 +16,9 @@ from hanas.batches import Batch
 from hanas.epochs import StepResult
 from hanas.trainers._run import Run
 from hanas.trainers._sampling import draw_cells
-from hanas.trainers.rsps import ALPHA_SCALE, columns, found, validation_forward
+from hanas.trainers.rsps import ALPHA_SCALE, LAYER_WISE, columns, found, validation_forward
 
-__all__ = ["ALPHA_SCALE", "begin_epoch", "columns", "found", "validation_forward"]
+__all__ = ["ALPHA_SCALE", "LAYER_WISE", "begin_epoch", "columns", "found", "validation_forward"]
 
 #: Cells at random in a step, as in the reference.
 RANDOM_CELLS = 2

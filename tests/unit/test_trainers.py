@@ -22,10 +22,18 @@ from hanas.supernets import load_supernet, prepare, save_supernet, train_superne
 from hanas.trainers import darts, fairness, gdas, rsps
 from hanas.trainers._run import ArchitectureSettings, SupernetSettings, supernet_settings
 from hanas.trainers._sampling import cells_of, draw_cells, draw_operations
-from hanas.weight_steps import TrainingSettings
+from hanas.weight_steps import TrainingSettings, learning_rate
 
 REPOSITORY = Path(__file__).parents[2]
 TRAINERS = plugins.names("trainers")
+SPACES = {name: plugins.load("spaces", name) for name in plugins.names("spaces")}
+LAYER_WISE = [name for name, space in SPACES.items() if not space.ENUMERABLE]
+LAYER_WISE_TRAINERS = [name for name in TRAINERS if plugins.load("trainers", name).LAYER_WISE]
+#: Every trainer on cells, and those that can on layer-wise spaces.
+TRAINED = [
+    *((trainer, "nb201") for trainer in TRAINERS),
+    *((trainer, space) for trainer in LAYER_WISE_TRAINERS for space in LAYER_WISE),
+]
 PROBABILITIES = {
     "none": 0.1,
     "skip_connect": 0.2,
@@ -36,12 +44,17 @@ PROBABILITIES = {
 FILES = ("weights", "history", "found", "checkpoint")
 
 
-def settings_of(trainer: str, **changes) -> dict:
+def small_network(space: str) -> dict:
+    return {"skeleton": "pooled", "channels": 2, "cells": 1} if space == "nb201" else {"width": 0.1}
+
+
+def settings_of(trainer: str, space: str = "nb201", **changes) -> dict:
     training = {"epochs": 2, "batch_size": 8, "learning_rate": 0.1, "crop_padding": 1}
     return {
         "dataset": "toy",
         "trainer": trainer,
-        "network": {"skeleton": "pooled", "channels": 2, "cells": 1},
+        "space": space,
+        "network": small_network(space),
         "training": {**training, **changes.pop("training", {})},
         "candidates": 5,
         **changes,
@@ -60,59 +73,78 @@ def results(folder: Path) -> tuple:
     return (folder / "weights").read_bytes(), (folder / "found").read_bytes(), history.to_dict()
 
 
-@pytest.mark.parametrize("trainer", TRAINERS)
-def test_what_is_written(trainer, toy_file, tmp_path):
+@pytest.mark.parametrize(("trainer", "space"), TRAINED)
+def test_what_is_written(trainer, space, toy_file, tmp_path):
     lines: list[str] = []
-    paths = train(settings_of(trainer), toy_file, tmp_path, lines.append)
+    paths = train(settings_of(trainer, space), toy_file, tmp_path, lines.append)
     history = pd.read_parquet(paths["history"])
     assert history["epoch"].tolist() == [1, 2]
+    module = SPACES[space]
     columns = ["train_loss", "train_accuracy", "validation_loss", "validation_accuracy"]
-    columns += ["learning_rate", "entropy", "seconds", "alpha_5_nor_conv_3x3"]
+    columns += ["learning_rate", "entropy", "seconds"]
     assert set(columns) <= set(history)
-    assert history.notna().all(axis=None)
+    # A column for each operation that can be there, and no other.
+    assert [name for name in history if name.startswith("alpha_")] == [
+        f"alpha_{gene}_{name}"
+        for gene, count in enumerate(module.choices)
+        for name in module.OPERATIONS[:count]
+    ]
+    assert np.isfinite(history.drop(columns="seconds")).all(axis=None)
     assert history["learning_rate"].tolist() == pytest.approx([0.1, 0.05])
     found = read_json(paths["found"])
-    assert found["arch"] in nb201.all_texts()
+    assert module.to_text(module.from_text(found["arch"])) == found["arch"]
     assert 0 <= found["validation_error"] <= 1
     assert found["validation_images"] == 24
     assert not paths["checkpoint"].exists()
     assert lines[0].startswith("epoch 1/2")
     assert "left" in lines[0]
     supernet = load_supernet(paths["weights"])
-    alphas = [history[f"alpha_3_{name}"].iloc[-1] for name in nb201.OPERATIONS]
+    alphas = [history[f"alpha_3_{name}"].iloc[-1] for name in module.OPERATIONS]
     np.testing.assert_allclose(supernet.alphas[3].numpy(), alphas)
 
 
-@pytest.mark.parametrize("trainer", TRAINERS)
-def test_one_seed_gives_one_result(trainer, toy_file, tmp_path):
+@pytest.mark.parametrize(("trainer", "space"), TRAINED)
+def test_one_seed_gives_one_result(trainer, space, toy_file, tmp_path):
     before = torch.random.get_rng_state()
     for folder, seed in (("a", 0), ("b", 0), ("c", 1)):
-        train(settings_of(trainer, seed=seed), toy_file, tmp_path / folder)
+        train(settings_of(trainer, space, seed=seed), toy_file, tmp_path / folder)
     assert results(tmp_path / "a") == results(tmp_path / "b")
     assert results(tmp_path / "a")[0] != results(tmp_path / "c")[0]
     assert torch.equal(before, torch.random.get_rng_state())
 
 
-@pytest.mark.parametrize("trainer", TRAINERS)
-def test_it_learns(trainer, toy_file, tmp_path):
+@pytest.mark.parametrize(("trainer", "space"), TRAINED)
+def test_it_learns(trainer, space, toy_file, tmp_path):
     """Colours tell the three classes apart; chance is a third."""
-    changes = {"epochs": 40, "batch_size": 12, "learning_rate": 0.05}
+    changes: dict = {"epochs": 40, "batch_size": 12, "learning_rate": 0.05}
     network = {"skeleton": "pooled", "channels": 4, "cells": 1}
-    settings = settings_of(trainer, training=changes, network=network)
+    if space != "nb201":
+        # All paths of 20 layers would take thousands of steps: mostly the same one, then.
+        network = small_network(space)
+        favourite, *others = reversed(SPACES[space].OPERATIONS)
+        if space == "shuffle":
+            *others, favourite = reversed(SPACES[space].OPERATIONS)
+            changes["learning_rate"] = 0.1
+        probability = 0.95 if space == "shuffle" else 0.9
+        rest = dict.fromkeys(others, (1 - probability) / len(others))
+        changes["operation_probabilities"] = {favourite: probability, **rest}
+    settings = settings_of(trainer, space, training=changes, network=network)
     paths = train(settings, toy_file, tmp_path)
     history = pd.read_parquet(paths["history"])
     assert history["train_accuracy"].iloc[-10:].mean() > 0.6
-    assert history["train_loss"].iloc[-1] < history["train_loss"].iloc[0]
+    assert history["train_loss"].iloc[-10:].median() < history["train_loss"].iloc[0]
 
 
-@pytest.mark.parametrize("trainer", TRAINERS)
-def test_found_cell_is_judged_with_the_shared_weights(trainer, toy_data, toy_file, tmp_path):
-    paths = train(settings_of(trainer), toy_file, tmp_path)
+@pytest.mark.parametrize(("trainer", "space"), TRAINED)
+def test_what_is_found_is_judged_with_the_shared_weights(
+    trainer, space, toy_data, toy_file, tmp_path
+):
+    paths = train(settings_of(trainer, space), toy_file, tmp_path)
     found, supernet = read_json(paths["found"]), load_supernet(paths["weights"])
     validation = load_split(toy_data, "validation").take(None)
     images, labels = validation.batch(torch.arange(24))
     with torch.no_grad():
-        logits = supernet.network()(images, nb201.from_text(found["arch"]))
+        logits = supernet.network()(images, SPACES[space].from_text(found["arch"]))
     error = (logits.argmax(dim=1) != labels).double().mean().item()
     assert found["validation_error"] == pytest.approx(error)
     loss = F.cross_entropy(logits, labels).item()
@@ -135,11 +167,13 @@ def test_architecture_settings_matter(trainer, architecture, toy_file, tmp_path)
     assert not torch.equal(default, other)
 
 
-@pytest.mark.parametrize("trainer", TRAINERS)
+@pytest.mark.parametrize(("trainer", "space"), TRAINED)
 @pytest.mark.parametrize("mode", ["batch_affine", "running"])
-def test_other_networks_train(trainer, mode, toy_file, tmp_path):
-    network = {"skeleton": "standard", "channels": 2, "cells": 2, "batch_norm": mode}
-    paths = train(settings_of(trainer, network=network), toy_file, tmp_path)
+def test_other_networks_train(trainer, space, mode, toy_file, tmp_path):
+    network = {"skeleton": "standard", "channels": 2, "cells": 2}
+    network = network if space == "nb201" else small_network(space)
+    settings = settings_of(trainer, space, network={**network, "batch_norm": mode})
+    paths = train(settings, toy_file, tmp_path)
     assert load_supernet(paths["weights"]).network_settings["batch_norm"] == mode
 
 
@@ -214,9 +248,12 @@ assert train(root / "twice") == 0
 MOMENTS = ("first step", "second epoch", "end", "inside", "weights", "history", "twice")
 
 
-@pytest.mark.parametrize("trainer", TRAINERS)
-def test_a_killed_training_ends_with_the_same_bits(trainer, toy_file, tmp_path):
-    arguments = [str(toy_file), str(tmp_path), trainer, repr(settings_of(trainer))]
+@pytest.mark.parametrize(
+    ("trainer", "space"),
+    [(t, "shuffle_i" if t in LAYER_WISE_TRAINERS else "nb201") for t in TRAINERS],
+)
+def test_a_killed_training_ends_with_the_same_bits(trainer, space, toy_file, tmp_path):
+    arguments = [str(toy_file), str(tmp_path), trainer, repr(settings_of(trainer, space))]
     done = subprocess.run(
         [sys.executable, "-c", KILLER, *arguments],
         env={**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"},
@@ -266,9 +303,10 @@ def test_a_damaged_checkpoint_is_not_used(toy_file, tmp_path):
     assert results(tmp_path / "left") == results(tmp_path / "fresh")
 
 
-@pytest.mark.parametrize("trainer", TRAINERS)
-def test_a_loss_that_is_not_finite_ends_the_training(trainer, toy_file, tmp_path):
-    settings = settings_of(trainer, training={"learning_rate": 1e30, "gradient_clip": 0})
+@pytest.mark.parametrize(("trainer", "space"), TRAINED)
+def test_a_loss_that_is_not_finite_ends_the_training(trainer, space, toy_file, tmp_path):
+    training = {"learning_rate": 1e30, "gradient_clip": 0}
+    settings = settings_of(trainer, space, training=training)
     with pytest.raises(InputError, match=r"epoch 1; lower training.learning_rate"):
         train(settings, toy_file, tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -319,6 +357,122 @@ def test_rsps_finds_the_best_of_its_candidates(toy_file, tmp_path):
     assert run.judge_cell(genes)[1] == min(errors)
     assert max(errors) > min(errors)  # there was something to choose
     assert "20 random cells on 24 validation images" in how
+
+
+# ---- spos ------------------------------------------------------------------------------------
+
+
+def layer_probabilities(space: str) -> dict[str, float]:
+    """Different for each operation; they add up to one."""
+    names = SPACES[space].OPERATIONS
+    total = sum(range(1, len(names) + 1))
+    return {name: (number + 1) / total for number, name in enumerate(names)}
+
+
+@pytest.mark.parametrize("given", [False, True])
+@pytest.mark.parametrize("space", LAYER_WISE)
+def test_spos_draws_each_gene_from_its_own_choices(space, given, toy_file):
+    probabilities = layer_probabilities(space) if given else None
+    training = {"operation_probabilities": probabilities}
+    run = prepare(supernet_settings(settings_of("spos", space, training=training)), toy_file)
+    genes = draw_cells(run, 20_000, torch.Generator().manual_seed(0))
+    choices = SPACES[space].choices
+    assert genes.shape == (20_000, 20)
+    for layer, count in enumerate(choices):
+        counts = torch.bincount(genes[:, layer], minlength=count).numpy()
+        assert len(counts) == count  # nothing that cannot be there
+        expected = np.array(
+            list((probabilities or dict.fromkeys(range(count), 1)).values())[:count]
+        )
+        assert scipy.stats.chisquare(counts, 20_000 * expected / expected.sum()).pvalue > 1e-5
+
+
+@pytest.mark.parametrize("space", LAYER_WISE)
+def test_spos_trains_one_path_in_a_step(space, toy_file):
+    """The weights of every other operation stay as they are."""
+    run = prepare(supernet_settings(settings_of("spos", space)), toy_file)
+    before = {name: weight.clone() for name, weight in run.network.state_dict().items()}
+    genes = draw_cells(run, run.steps, run.random("genes", 0))
+    plugins.load("trainers", "spos").begin_epoch(run, 0)(1, run.train_batches(0)(1))
+    changed = {n for n, w in run.network.state_dict().items() if not torch.equal(w, before[n])}
+    names = SPACES[space].OPERATIONS
+    path = {f"layers.{layer}.{names[gene]}." for layer, gene in enumerate(genes[1].tolist())}
+    of_layers = {n for n in before if n.startswith("layers.")}
+    on_path = {n for n in of_layers if any(n.startswith(start) for start in path)}
+    assert changed & of_layers == on_path
+    assert changed - of_layers == set(before) - of_layers
+
+
+@pytest.mark.parametrize("space", LAYER_WISE)
+def test_spos_finds_the_best_of_uniform_candidates(space, toy_file):
+    """Uniform although training favours some operations, and never an impossible one."""
+    training = {"operation_probabilities": layer_probabilities(space)}
+    settings = settings_of("spos", space, candidates=300, candidate_images=1, training=training)
+    run = prepare(supernet_settings(settings), toy_file)
+    judged = []
+    forward = type(run.network).forward
+
+    def noted(images, genes):
+        judged.append([int(gene) for gene in genes])
+        return torch.zeros(len(images), 3)
+
+    run.network.forward = noted
+    genes, how = plugins.load("trainers", "spos").found(run, lambda line: None)
+    assert forward is type(run.network).forward
+    assert len(judged) == 300
+    assert genes.tolist() == judged[0]  # all are equally good: the first
+    assert how == "lowest error of 300 random architectures on 1 validation images"
+    for layer, count in enumerate(SPACES[space].choices):
+        counts = np.bincount(np.array(judged)[:, layer], minlength=count)
+        assert len(counts) == count
+        assert scipy.stats.chisquare(counts).pvalue > 1e-5
+
+
+def test_spos_on_cells_is_rsps(toy_file, tmp_path):
+    for trainer in ("rsps", "spos"):
+        train(settings_of(trainer), toy_file, tmp_path / trainer)
+    assert results(tmp_path / "rsps")[0] == results(tmp_path / "spos")[0]
+
+
+@pytest.mark.parametrize("space", LAYER_WISE)
+def test_entropy_is_the_mean_over_layers_of_what_can_be_there(space, toy_file, tmp_path):
+    history = pd.read_parquet(train(settings_of("spos", space), toy_file, tmp_path)["history"])
+    expected = np.mean(np.log(SPACES[space].choices))
+    assert history["entropy"].tolist() == pytest.approx([expected] * 2)
+
+
+def test_settings_of_the_thesis_can_be_said(toy_file):
+    """Table 6-7: a learning rate that falls linearly from 0.025 to 0 over 900 epochs."""
+    training = {"epochs": 900, "batch_size": 96, "learning_rate": 0.025, "schedule": "linear"}
+    training |= {"momentum": 0.9, "nesterov": True, "weight_decay": 3e-4}
+    run = prepare(supernet_settings(settings_of("spos", "shuffle", training=training)), toy_file)
+    (group,) = run.weight_stepper.optimizer.param_groups
+    assert group["nesterov"]
+    assert (group["momentum"], group["weight_decay"]) == (0.9, 3e-4)
+    rates = [learning_rate(run.settings.training, part) for part in (0, 1 / 3, 1)]
+    assert rates == pytest.approx([0.025, 0.025 * 2 / 3, 0])
+
+
+@pytest.mark.parametrize("space", LAYER_WISE)
+@pytest.mark.parametrize("trainer", [t for t in TRAINERS if t not in LAYER_WISE_TRAINERS])
+def test_trainers_of_cells_refuse_a_layer_wise_space(trainer, space, toy_file, tmp_path):
+    message = (
+        f"'{trainer}' trains cells, but '{space}' is a layer-wise space; expected one of: spos"
+    )
+    with pytest.raises(InputError, match=message):
+        train(settings_of(trainer, space), toy_file, tmp_path)
+
+
+def test_a_layer_wise_space_has_no_sets_of_cells(toy_file, tmp_path):
+    with pytest.raises(InputError, match="sampled_cells is 'distinct', but space 'shuffle' is too"):
+        train(settings_of("spos", "shuffle", sampled_cells="distinct"), toy_file, tmp_path)
+
+
+def test_a_layer_needs_an_operation_with_a_probability(toy_file, tmp_path):
+    names = SPACES["shuffle_i"].OPERATIONS
+    training = {"operation_probabilities": {**dict.fromkeys(names, 0.0), "identity": 1.0}}
+    with pytest.raises(InputError, match="no operation that gene 0 can have"):
+        train(settings_of("spos", "shuffle_i", training=training), toy_file, tmp_path)
 
 
 # ---- which cells are drawn -------------------------------------------------------------------

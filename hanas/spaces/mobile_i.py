@@ -1,0 +1,40 @@
+"""Chains of 20 MobileNetV2 bottlenecks of kernel 3, 5 or 7 and expansion 3 or 6, or ``identity``.
+
+Reference: M. Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", CVPR 2018.
+Identity can be where size and channels stay, so not in the first layer of a stage. Genes and texts
+are described in :mod:`hanas.spaces._layerwise`.
+"""
+
+from hanas.networks.skeletons import Operation, Skeleton, Stage
+from hanas.spaces._layerwise import IDENTITY, LayerwiseSpace
+
+SKELETON = Skeleton(
+    stem=32,
+    stages=(
+        Stage(24, 4),
+        Stage(32, 4),
+        Stage(64, 4),
+        Stage(96, 4, can_halve=False),
+        Stage(160, 4),
+    ),
+    last=1280,
+    activation="relu6",
+    first_bottleneck=16,
+)
+BOTTLENECKS = tuple(
+    Operation(f"mb{expansion}_{kernel}x{kernel}", "bottleneck", kernel, expansion)
+    for expansion in (3, 6)
+    for kernel in (3, 5, 7)
+)
+SPACE = LayerwiseSpace("mobile_i", SKELETON, (*BOTTLENECKS, IDENTITY))
+
+ENUMERABLE = False
+OPERATIONS = SPACE.operation_names
+choices = SPACE.choices
+#: The architectures with the most and with the fewest parameters (at width 1).
+LARGEST, SMALLEST = SPACE.largest, SPACE.smallest
+
+to_text, from_text = SPACE.to_text, SPACE.from_text
+for_images = SPACE.for_images
+supernet, build, inherit = SPACE.supernet, SPACE.build, SPACE.inherit
+params, flops = SPACE.params, SPACE.flops

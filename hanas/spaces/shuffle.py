@@ -1,0 +1,30 @@
+"""Chains of 20 ShuffleNetV2 units of kernel 3, 5 or 7, or of the Xception-style form of kernel 3.
+
+Reference: Z. Guo et al., "Single Path One-Shot Neural Architecture Search with Uniform Sampling",
+ECCV 2020. Genes and texts are described in :mod:`hanas.spaces._layerwise`.
+"""
+
+from hanas.networks.skeletons import Operation, Skeleton, Stage
+from hanas.spaces._layerwise import LayerwiseSpace
+
+SKELETON = Skeleton(
+    stem=16, stages=(Stage(64, 4), Stage(160, 4), Stage(320, 8), Stage(640, 4)), last=1024
+)
+UNITS = (
+    Operation("shuffle_3x3", "shuffle", kernel=3),
+    Operation("shuffle_5x5", "shuffle", kernel=5),
+    Operation("shuffle_7x7", "shuffle", kernel=7),
+    Operation("xception_3x3", "xception", kernel=3),
+)
+SPACE = LayerwiseSpace("shuffle", SKELETON, UNITS)
+
+ENUMERABLE = False
+OPERATIONS = SPACE.operation_names
+choices = SPACE.choices
+#: The architectures with the most and with the fewest parameters (at width 1).
+LARGEST, SMALLEST = SPACE.largest, SPACE.smallest
+
+to_text, from_text = SPACE.to_text, SPACE.from_text
+for_images = SPACE.for_images
+supernet, build, inherit = SPACE.supernet, SPACE.build, SPACE.inherit
+params, flops = SPACE.params, SPACE.flops
