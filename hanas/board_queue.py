@@ -1,16 +1,21 @@
 """Models shared by several boards of one kind, of which any may fail at any time.
 
 A failure tells nothing yet: the board may have been unplugged, or the model may be one that it
-cannot run. So the model goes back to the others, and the board, after a pause, is asked for a model
-that it has measured before (else for one that nobody has failed with). If it can, the failure was
-the model's; if it cannot, the failures were the board's, which is given up after some in a row. A
-model is given up when it has failed several times in this way and every board that is still there
-has tried it. So no model is ever given up because a board was unplugged.
+cannot run. So the model goes back to the others, and the board is asked for another one, or for one
+that it has measured before. If it can (once after the first failure of a model, more often after
+further ones) the failure was the model's; if it cannot even run what it has run before, the
+failures were the board's, which is asked again after longer and longer pauses and then given up.
+
+A model is given up when every board that is still there has tried it and it has failed so often
+that chance is no explanation: where boards now and then fail with any model, because of a loose
+cable, that takes more failures. So no model is given up because a board was unplugged.
 """
 
 from __future__ import annotations
 
+import math
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -20,6 +25,13 @@ from hanas.epochs import duration
 from hanas.errors import InputError
 from hanas.settings import check_number
 from hanas.timings import BoardLost
+
+#: A model is given up when its boards would fail so often by chance in one of so many cases.
+_CHANCE = 2e-3
+#: Failures of a model after which the job ends, where boards may be at fault for them.
+_MOST_FAILURES = 30
+#: Successes in a row after which a board was not at fault, at most.
+_MOST_PROOFS = 3
 
 
 @dataclass(frozen=True)
@@ -31,12 +43,14 @@ class Patience:
     board_tries
         Failures in a row after which a board is given up.
     model_tries
-        Failures of boards that worked before and afterwards, after which a model is given up.
+        Failures of a model that its boards were not at fault for, after which it is given up at
+        the earliest.
     pause_seconds
-        Before a board is asked again after a failure; three times as long after each further one.
+        Before a board is asked again after the second failure in a row; three times as long after
+        each further one.
     """
 
-    board_tries: int = 4
+    board_tries: int = 5
     model_tries: int = 3
     pause_seconds: float = 10.0
 
@@ -44,6 +58,10 @@ class Patience:
         check_number("board_tries", self.board_tries, at_least=1, whole=True)
         check_number("model_tries", self.model_tries, at_least=2, whole=True)
         check_number("pause_seconds", self.pause_seconds, at_least=0)
+
+    def pause(self, failures: int) -> float:
+        """Return the seconds to wait after so many failures in a row."""
+        return self.pause_seconds * 3 ** (failures - 2) if failures > 1 else 0.0
 
 
 class NoBoardLeft(InputError):  # noqa: N818 - says what happened
@@ -54,15 +72,26 @@ class NoBoardLeft(InputError):  # noqa: N818 - says what happened
 class _Board:
     #: A model that this board has measured.
     proven: str | None = None
-    #: What it was asked for since its last success, each with the reason of the failure.
-    failures: list[tuple[str, str]] = field(default_factory=list)
+    #: Models that it failed with, and why, for which it is not clear yet who was at fault.
+    unclear: dict[str, str] = field(default_factory=dict)
+    successes_in_a_row: int = 0
+    failures_in_a_row: int = 0
+    last_reason: str = ""
+    #: Measurements of models that can be measured, and how many of them failed.
+    attempts: int = 0
+    faults: int = 0
     given_up: bool = False
+
+    def fault_rate(self) -> float:
+        """Return how often it fails with models that it can run, by Laplace's rule."""
+        return (self.faults + 1) / (self.attempts + 2)
 
 
 @dataclass
 class _Model:
-    tried_on: set[str] = field(default_factory=set)
-    own_failures: int = 0
+    #: Failures on each board; and those of them that the board was not at fault for.
+    failures: Counter[str] = field(default_factory=Counter)
+    own: Counter[str] = field(default_factory=Counter)
     reason: str = ""
 
 
@@ -138,29 +167,65 @@ class BoardQueue:
         return None
 
     def _choice(self, name: str) -> str | None:
-        board, alive = self._boards[name], self._alive()
-        if board.failures and board.proven is not None and self._waiting:
-            return board.proven
-        untried = [m for m in self._waiting if not self._models[m].tried_on]
-        of_others = [m for m in self._waiting if name not in self._models[m].tried_on]
+        board = self._boards[name]
+        untried = [m for m in self._waiting if not self._models[m].failures]
+        if board.unclear and self._waiting and board.proven is not None:
+            # What can be measured tells more than what may fail; but it takes time for nothing.
+            return untried[0] if untried and board.failures_in_a_row < 2 else board.proven
+        of_others = [m for m in self._waiting if name not in self._models[m].failures]
         # Once more only what all boards have failed with: else it is for those that have not.
-        again = [m for m in self._waiting if alive <= self._models[m].tried_on]
-        again.sort(key=lambda m: self._models[m].own_failures)
+        again = [m for m in self._waiting if self._was_tried_everywhere(m)]
+        again.sort(key=lambda m: self._models[m].failures.total())
         return next(iter([*untried, *of_others, *again]), None)
+
+    def _was_tried_everywhere(self, model: str) -> bool:
+        return all(
+            name in self._models[model].failures
+            for name, board in self._boards.items()
+            if not board.given_up
+        )
 
     def succeeded(self, board: str, model: str) -> None:
         """Note that a board has measured a model."""
         with self._changed:
             state = self._boards[board]
-            # Where it failed with a model that it can run, the board was at fault.
-            if state.proven not in [failed for failed, _ in state.failures]:
-                for failed, reason in state.failures:
-                    self._models[failed].own_failures += 1
-                    self._models[failed].reason = reason
-            state.failures.clear()
-            state.proven = model
-            self._busy.discard(model)
-            self._look_for_hopeless()
+            state.proven, state.failures_in_a_row = model, 0
+            state.successes_in_a_row += 1
+            state.attempts += 1
+            if model in self._busy:
+                self._busy.remove(model)
+                self._acquit(model)
+            before = [self._models[failed].own.total() for failed in state.unclear]
+            needed = min(1 + max(before, default=0), _MOST_PROOFS)
+            if state.successes_in_a_row >= needed:
+                self._blame_models(board)
+            self._changed.notify_all()
+
+    def _acquit(self, model: str) -> None:
+        """Lay all failures with a model that can be measured after all to the boards' charge."""
+        for name, count in self._models[model].failures.items():
+            board = self._boards[name]
+            board.attempts += count
+            board.faults += count
+            board.unclear.pop(model, None)
+
+    def _blame_models(self, name: str) -> None:
+        """Lay the unclear failures of a board that works to the models' charge."""
+        for model, reason in self._boards[name].unclear.items():
+            self._models[model].own[name] += 1
+            self._models[model].reason = reason
+        self._boards[name].unclear.clear()
+        self._give_up_models()
+
+    def _give_up_models(self) -> None:
+        for name in list(self._waiting):
+            own = self._models[name].own
+            chance = math.prod(self._boards[b].fault_rate() ** n for b, n in own.items())
+            often = own.total() >= self._patience.model_tries
+            if often and chance < _CHANCE and self._was_tried_everywhere(name):
+                self._waiting.remove(name)
+                times = f"failed {own.total()} times while others could be measured"
+                self._give_up(name, f"{times}, at last: {self._models[name].reason}")
 
     def refused(self, model: str) -> None:
         """Note that the device says that it cannot run a model."""
@@ -175,41 +240,43 @@ class BoardQueue:
         -------
         float or None
             Seconds after which the board may be asked again; None where it is given up.
+
+        Raises
+        ------
+        InputError
+            If the model has failed very often, and boards may be at fault for it.
         """
         with self._changed:
             state = self._boards[board]
-            state.failures.append((model, str(error)))
+            state.last_reason = str(error)
+            state.successes_in_a_row = 0
+            state.failures_in_a_row += 1
             if model in self._busy:
                 self._busy.remove(model)
                 self._waiting.append(model)
-                self._models[model].tried_on.add(board)
-            failures = len(state.failures)
-            state.given_up = error.for_good or failures >= self._patience.board_tries
-            self._look_for_hopeless()
-            return None if state.given_up else self._patience.pause_seconds * 3 ** (failures - 1)
-
-    def _alive(self) -> set[str]:
-        return {name for name, state in self._boards.items() if not state.given_up}
-
-    def _look_for_hopeless(self) -> None:
-        alive = self._alive()
-        for name in list(self._waiting):
-            model = self._models[name]
-            tried = bool(alive) and alive <= model.tried_on
-            if tried and model.own_failures >= self._patience.model_tries:
-                self._waiting.remove(name)
-                self._give_up(name, model.reason)
-        self._changed.notify_all()
+                self._models[model].failures[board] += 1
+                state.unclear[model] = str(error)
+            else:
+                state.unclear.clear()  # the board was at fault
+                state.attempts += 1
+                state.faults += 1
+            state.given_up = error.for_good or state.failures_in_a_row >= self._patience.board_tries
+            self._changed.notify_all()
+            if model in self._models and self._models[model].failures.total() >= _MOST_FAILURES:
+                raise InputError(
+                    f"{model} has failed {_MOST_FAILURES} times, and boards fail with other models "
+                    f"too, so that it is not clear who is at fault: {error}"
+                )
+            return None if state.given_up else self._patience.pause(state.failures_in_a_row)
 
     def check_that_all_is_done(self) -> None:
         """Raise NoBoardLeft where models are left, saying how each board failed."""
         if self.left:
             ways = []
             for name, state in self._boards.items():
-                last = state.failures[-1][1]
-                count = len(state.failures)
-                often = f"failed {count} times in a row, at last: " if count > 1 else "failed: "
-                ways.append(f"{name} {often}{last}")
+                count = state.failures_in_a_row
+                often = f"failed {count} times in a row, at last" if count > 1 else "failed"
+                ways.append(f"{name} {often}: {state.last_reason}")
             raise NoBoardLeft("; ".join(ways))
 
 
@@ -275,7 +342,8 @@ def _serve(queue: BoardQueue, board: str, measure: Callable[[str, str], bool], l
             if pause is None:
                 log(f"{board} failed with {model}: {error}; it is given up")
                 return
-            log(f"{board} failed with {model}: {error}; it is asked again in {duration(pause)}")
+            when = f"in {duration(pause)}" if pause else "at once"
+            log(f"{board} failed with {model}: {error}; it is asked again {when}")
             queue.pause(pause)
         else:
             if measured:

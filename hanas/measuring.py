@@ -117,9 +117,9 @@ class _Job:
     ) -> None:
         self.models, self.meter, self.kind, self.settings = models, meter, kind, settings
         self.workspace, self.folder = workspace, folder
-        self.trust = selected(TrustSettings, settings, kind)
-        self.patience = selected(Patience, settings, kind)
-        self.check = selected(CheckSettings, settings, kind)
+        self.trust = selected(TrustSettings, settings, "meter")
+        self.patience = selected(Patience, settings, "meter")
+        self.check = selected(CheckSettings, settings, "meter")
         self.boards = tuple(meter.boards(settings))
         self.conditions = {name: dict(meter.conditions(settings, name)) for name in self.boards}
         self._exporting, self._talking = threading.Lock(), threading.Lock()
@@ -203,8 +203,7 @@ class _Job:
 
         def give_up(arch: str, reason: str) -> None:
             if arch not in self.records:
-                times = f"failed {self.patience.model_tries} times while others could be measured"
-                self._keep(arch, self.boards[0], Record(refused=f"{times}, at last: {reason}"))
+                self._keep(arch, self.boards[0], Record(refused=reason))
             progress.advance(self._described(arch))
 
         self._share(left, measure, give_up)

@@ -66,7 +66,7 @@ class CommandSettings(PassSettings):
         super().__post_init__()
         check_number("timeout_seconds", self.timeout_seconds, above=0)
         if (self.command is None) == (not self.boards):
-            raise InputError("command: give either a command or boards: {name: command, ...}")
+            raise InputError("command: give either it or boards: {name: command, ...}")
         for name, command in self.commands.items():
             place = "command" if self.boards is None else f"boards.{name}"
             if not isinstance(command, str) or "model" not in _PLACEHOLDER.findall(command):
@@ -150,7 +150,7 @@ def filled(command: str, values: Mapping[str, Any]) -> str:
 
 
 def _checked(settings: Mapping[str, Any]) -> CommandSettings:
-    return selected(CommandSettings, settings, "meter command")
+    return selected(CommandSettings, settings, "meter")
 
 
 def _failure(finished: Finished, timeout_seconds: float) -> BoardLost:

@@ -40,7 +40,7 @@ def conditions(settings: Mapping[str, Any], board: str) -> dict[str, str | int]:
     """Return what a measurement depends on, apart from the model."""
     import onnxruntime
 
-    chosen = selected(PassSettings, settings, "host")
+    chosen = selected(PassSettings, settings, "meter")
     return {
         "runtime": f"ONNX Runtime {onnxruntime.__version__}, CPUExecutionProvider",
         "threads": chosen.threads,
@@ -66,7 +66,7 @@ def measure(model: Path, *, settings: Mapping[str, Any], board: str) -> Timings:
     ModelRefused
         If ONNX Runtime cannot load or run the model.
     """
-    chosen = selected(PassSettings, settings, "host")
+    chosen = selected(PassSettings, settings, "meter")
     try:
         session = onnx_models.session(model, threads=chosen.threads)
     except InputError as error:
