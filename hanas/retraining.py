@@ -128,7 +128,7 @@ def retrain(
     with threads(settings["threads"]):
         for number, arch in enumerate(archs):
             log(f"architecture {number + 1} of {len(archs)}: {arch}")
-            network = architectures.build(
+            network: Any = architectures.build(  # PyTorch's types know no memory_format
                 arch,
                 space=settings["space"],
                 classes=len(data.classes),

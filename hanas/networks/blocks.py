@@ -55,7 +55,8 @@ class ShuffleUnit(nn.Module):
     def __init__(self, operation: Operation, place: Place, mode: str) -> None:
         super().__init__()
         half, kernel, stride = place.outputs // 2, operation.kernel, place.stride
-        inputs = place.inputs if place.first else place.inputs // 2
+        self.kept = place.inputs // 2
+        inputs = place.inputs if place.first else self.kept
         make = _shuffle_branch if operation.kind == "shuffle" else _xception_branch
         self.branch = make(inputs, half, kernel, stride, mode)
         self.projection = (
@@ -70,7 +71,8 @@ class ShuffleUnit(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, outputs, H, W), halved where the stride is 2, of (N, inputs, H, W)."""
         if self.projection is None:
-            kept, x = x.chunk(2, dim=1)  # (N, C, H, W) -> twice (N, C/2, H, W)
+            # Not ``chunk``, which ONNX would compute from the shape of the input.
+            kept, x = x.split(self.kept, dim=1)  # (N, C, H, W) -> twice (N, C/2, H, W)
         else:
             kept = self.projection(x)
         return shuffled(kept, self.branch(x))

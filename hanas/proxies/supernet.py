@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,7 @@ from hanas.compute import choose_device
 from hanas.errors import InputError
 from hanas.files import checksum, digest
 from hanas.images import load_images
+from hanas.networks.cell import CellNetwork
 from hanas.proxies import _jobs
 from hanas.proxies._scoring import distinct_cells, groups_of, score_group
 from hanas.revisions import REVISIONS

@@ -1,12 +1,16 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+from hanas import architectures
 from hanas.errors import InputError
 from hanas.images import ImageData, save_images
+from hanas.networks import published
 from hanas.retraining import picks_of_front, retrain
-from hanas.spaces import nb201
+from hanas.spaces import mobile_i, nb201, shuffle
 
 SETTINGS = {
     "space": "nb201",
@@ -61,6 +65,51 @@ def test_going_on_from_a_checkpoint_gives_the_same_bits(images, tmp_path):
     for arch in ARCHS:
         for name, tensor in weights[arch].items():
             assert torch.equal(tensor, weights_again[arch][name])
+
+
+CHAIN = {"width": 0.1, "batch_norm": "running"}
+
+
+@pytest.mark.parametrize(
+    ("space", "arch"),
+    [
+        ("shuffle", shuffle.to_text(shuffle.SMALLEST)),
+        ("mobile_i", mobile_i.to_text(mobile_i.SMALLEST)),
+        ("shuffle_i", "mobilenet_v2"),
+    ],
+)
+def test_chains_and_published_networks_are_retrained(space, arch, images, tmp_path):
+    settings = {**SETTINGS, "space": space, "network": CHAIN}
+    metrics, _, weights = retrain([arch], settings, images, checkpoints=tmp_path / "c")
+    fitted = {**CHAIN, "resolution": 8}
+    network = architectures.build(arch, space=space, classes=3, network=fitted, seed=1)
+    network.load_state_dict(weights[arch])
+    assert list(metrics["params"]) == [sum(p.numel() for p in network.parameters())]
+
+
+def test_strides_follow_from_the_side_after_pooling(toy_data):
+    side = toy_data.images.shape[1]
+    for maker in (shuffle, published):
+        fitted = architectures.settings_for_images(maker, CHAIN, toy_data, None, "toy.pt")
+        assert fitted == {**CHAIN, "resolution": side}
+        fitted = architectures.settings_for_images(maker, CHAIN, toy_data, side // 2, "toy.pt")
+        assert fitted == {**CHAIN, "resolution": side // 2}
+    with pytest.raises(InputError, match=r"training\.resolution: images of 2x2 pixels.*at least 4"):
+        architectures.settings_for_images(shuffle, CHAIN, toy_data, 2, "toy.pt")
+
+
+def test_cells_keep_their_settings_whatever_the_side(toy_data):
+    network = SETTINGS["network"]
+    assert architectures.settings_for_images(nb201, network, toy_data, 4, "toy.pt") == network
+    with pytest.raises(InputError, match=r"training\.resolution: images of 6x6.*multiple of 4"):
+        architectures.settings_for_images(nb201, network, toy_data, 6, "toy.pt")
+
+
+def test_chains_need_square_images(toy_data):
+    wide = replace(toy_data, images=np.repeat(toy_data.images, 2, axis=2))
+    with pytest.raises(InputError, match=r"toy\.pt: images of .* expected square images"):
+        architectures.settings_for_images(shuffle, {}, wide, None, "toy.pt")
+    assert architectures.settings_for_images(nb201, {}, wide, None, "toy.pt") == {}
 
 
 def _history(points):

@@ -1,0 +1,106 @@
+"""Published networks: parameters and multiply-accumulates as published."""
+
+import numpy as np
+import pytest
+import torch
+from counting import counted
+
+from hanas import onnx_models
+from hanas.errors import InputError
+from hanas.networks import published
+
+AFFINE = {"batch_norm": "running"}
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "params", "millions"),
+    [
+        # ShuffleNetV2: table 8 of the paper for the operations, the authors' weights for the rest
+        ("shufflenet_v2", 0.5, 1_366_792, 41),
+        ("shufflenet_v2", 1.0, 2_278_604, 146),
+        ("shufflenet_v2", 1.5, 3_503_624, 299),
+        ("shufflenet_v2", 2.0, 7_393_996, 591),
+        ("mobilenet_v2", 1.0, 3_504_872, 300),
+        ("efficientnet_b0", 1.0, 5_288_548, 390),
+    ],
+)
+def test_counts_are_the_published_ones(name, width, params, millions):
+    network = {**AFFINE, "width": width, "resolution": 224}
+    with torch.device("meta"):
+        made = published.build(name, 1000, network)
+    counts = counted(made, 224)
+    assert counts[0] == params
+    assert counts[1] / 1e6 == pytest.approx(millions, rel=0.02)
+    assert published.params(name, 1000, network=network) == counts[0]
+    assert published.flops(name, 1000, network=network) == counts[1]
+
+
+@pytest.mark.parametrize("name", published.NAMES)
+@pytest.mark.parametrize(("width", "side"), [(0.25, 32), (0.4, 50), (1.2, 64)])
+def test_counts_at_other_sizes(name, width, side):
+    network = {**AFFINE, "width": width, "resolution": side}
+    with torch.device("meta"):
+        made = published.build(name, 7, network)
+    expected = published.params(name, 7, network=network), published.flops(name, 7, network=network)
+    assert counted(made, side) == expected
+
+
+#: Channels and side of the map after the stem (and max pool, and first bottleneck) and each stage.
+LAYOUTS = {
+    "shufflenet_v2": [(24, 56), (116, 28), (232, 14), (464, 7)],
+    "mobilenet_v2": [(16, 112), (24, 56), (32, 28), (64, 14), (96, 14), (160, 7), (320, 7)],
+    "efficientnet_b0": [(16, 112), (24, 56), (40, 28), (80, 14), (112, 14), (192, 7), (320, 7)],
+}
+LAYERS = {
+    "shufflenet_v2": (4, 8, 4),
+    "mobilenet_v2": (2, 3, 4, 3, 3, 1),
+    "efficientnet_b0": (2, 2, 3, 3, 4, 1),
+}
+
+
+@pytest.mark.parametrize("name", published.NAMES)
+def test_stages_are_those_of_the_tables(name):
+    with torch.device("meta"):
+        network = published.build(name, 1000, {"resolution": 224})
+        x = network.begin(torch.empty(2, 3, 224, 224))
+        maps = [tuple(x.shape[1:3])]
+        for number, gene in enumerate(network.genes):
+            x = network.layer(number, gene)(x)
+            maps.append(tuple(x.shape[1:3]))
+    ends = np.cumsum([0, *LAYERS[name]])
+    assert len(network.genes) == ends[-1]
+    assert [maps[end] for end in ends] == LAYOUTS[name]
+
+
+@pytest.mark.parametrize(
+    ("side", "expected"), [(32, 4), (64, 4), (4, 4), (224, 7), (33, 5), (65, 5), (100, 4)]
+)
+@pytest.mark.parametrize("name", published.NAMES)
+def test_small_images_are_halved_fewer_times(name, side, expected):
+    settings = published.for_images({"width": 0.25}, side, "images")
+    with torch.device("meta"):
+        network = published.build(name, 10, settings)
+        x = network.begin(torch.empty(2, 3, side, side))
+        for number, gene in enumerate(network.genes):
+            x = network.layer(number, gene)(x)
+    assert x.shape[2:] == (expected, expected)
+
+
+@pytest.mark.parametrize("name", published.NAMES)
+def test_networks_train_and_become_onnx(name, tmp_path):
+    network = published.build(name, 5, {**AFFINE, "width": 0.1}, seed=1)
+    x = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    network(x).square().mean().backward()
+    assert all(parameter.grad is not None for parameter in network.parameters())
+    onnx_models.export(network, tmp_path / "m.onnx", resolution=32, batch=None)
+    with torch.no_grad():
+        expected = network.eval()(x).numpy()
+    found = onnx_models.logits(tmp_path / "m.onnx", x.numpy())
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_an_unknown_name():
+    with pytest.raises(InputError, match=r"no published network 'resnet'.*efficientnet_b0"):
+        published.build("resnet", 10, {})
+    with pytest.raises(InputError, match=r"network\.cells: no such setting"):
+        published.build("mobilenet_v2", 10, {"cells": 1})
