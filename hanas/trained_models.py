@@ -9,9 +9,10 @@ from typing import Any
 
 import pandas as pd
 
+from hanas.meters import model_precision
 from hanas.onnx_models import with_batch
 
-#: The file of a model, by the precision that a device runs.
+#: The file of a model, by the precision that the meter of a device is given.
 FILES = {"float32": "model.onnx", "int8": "model.int8.onnx"}
 
 
@@ -27,9 +28,10 @@ def writers(
     folder
         Holds a folder a model, named by its number, with the files of :data:`FILES`.
     settings
-        Those of the device: ``precision``, and ``batch``, which the written model is fixed to.
+        Those of the device: ``kind``, ``precision``, and ``batch``, which the written model is
+        fixed to.
     """
-    file = FILES[settings.get("precision", "float32")]
+    file = FILES[model_precision(settings)]
     return {
         str(arch): partial(_write, folder / str(number) / file, settings.get("batch", 1))
         for number, arch in zip(models["number"], models["arch"], strict=True)
