@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import TracebackType
@@ -56,11 +57,12 @@ class Workers:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if kind is not None:
+            self._kill()
         for process in self._processes:
-            if kind is None and process.stdin is not None:
+            assert process.stdin is not None
+            with suppress(BrokenPipeError):  # it may be dead
                 process.stdin.close()  # the end of its input is its end
-            else:
-                process.kill()
         for process in self._processes:
             process.__exit__(kind, error, traceback)
         self._processes = []
@@ -89,9 +91,13 @@ class Workers:
                     if isinstance(answered, RuntimeError):
                         raise answered
                     yield answered
-            finally:  # leave nothing to do for the others
-                while not open_.empty():
-                    open_.get()
+            except BaseException:  # of who takes the answers, too: nobody waits for the rest
+                self._kill()
+                raise
+
+    def _kill(self) -> None:
+        for process in self._processes:
+            process.kill()
 
     def _started(self) -> subprocess.Popen[str]:
         paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")]

@@ -55,6 +55,14 @@ def test_a_worker_that_dies_ends_the_work():
         list(workers.answers(["die", 1, 1]))
 
 
+def test_a_worker_that_was_killed_is_noticed():
+    with (
+        pytest.raises(RuntimeError, match="ended with status -9"),
+        Workers(TASK, 1) as workers,
+    ):
+        _ = list(workers.answers([1])), workers._kill(), list(workers.answers(["x" * 100_000] * 2))
+
+
 def test_an_error_ends_the_workers_at_once():
     running = []
 
