@@ -33,6 +33,7 @@ include: "rules/inputs.smk"
 include: "rules/datasets.smk"
 include: "rules/spaces.smk"
 include: "rules/benchmarks.smk"
+include: "rules/measuring.smk"
 include: "rules/devices.smk"
 include: "rules/surrogates.smk"
 include: "rules/supernets.smk"
@@ -40,6 +41,7 @@ include: "rules/proxies.smk"
 include: "rules/searches.smk"
 include: "rules/tables.smk"
 include: "rules/retraining.smk"
+include: "rules/exports.smk"
 include: "rules/explorer.smk"
 include: "rules/evaluations.smk"
 include: "rules/figures.smk"
@@ -48,12 +50,15 @@ include: "rules/figures.smk"
 rule all:
     default_target: True
     input:
-        expand("results/tables/{device}.csv", device=STUDY["devices"]),
+        expand("results/tables/{device}.csv", device=TABLED),
         expand(
             "results/retrained/{retraining}/metrics.parquet",
             retraining=STUDY["retrainings"],
         ),
+        expand("results/models/{retraining}.csv", retraining=STUDY["retrainings"]),
         expand("results/surrogates/{space}.npz", space=STUDY["surrogates"]),
+        MEASURED_FRONTS,
+        FRONT_SPACES,
         EXPLORER,
         JUDGEMENTS,
         FIGURES,

@@ -99,6 +99,7 @@ def pick(
     import pandas as pd  # late, so that --help is quick
 
     from hanas import picks
+    from hanas.decision_words import rounded_up
 
     for metric, limit in limits.items():
         if not (math.isfinite(limit) and limit > 0):
@@ -125,7 +126,8 @@ def pick(
     position = picks.pick(pd.DataFrame(front), limits)
     if position is None:
         nearest = "; ".join(
-            f"the least on its front is {min(row[metric] for row in front):.4g} {_UNITS[metric]}"
+            f"the least on its front is {rounded_up(min(row[metric] for row in front)):.4g} "
+            f"{_UNITS[metric]}"
             for metric in limits
         )
         said = " and ".join(f"{limit:g} {_UNITS[metric]}" for metric, limit in limits.items())
@@ -134,6 +136,9 @@ def pick(
 
 
 def _picked(row: dict[str, Any], limits: dict[str, float]) -> dict[str, Any]:
+    import pandas as pd
+
+    unknown = pd.isna(row["accuracy_percent"])
     values = {metric: float(row.get(metric, math.nan)) for metric in _UNITS}
     metrics = {metric: value for metric, value in values.items() if not math.isnan(value)}
     names = ("device", "task", "dataset", "proxy", "search", "method", "space")
@@ -143,25 +148,26 @@ def _picked(row: dict[str, Any], limits: dict[str, float]) -> dict[str, Any]:
         "seed": int(row["seed"]),
         "limits": limits,
         "arch": str(row["arch"]),
-        "index": int(row["index"]),
-        "accuracy_percent": float(row["accuracy_percent"]),
+        "index": None if pd.isna(row["index"]) else int(row["index"]),
+        "accuracy_percent": None if unknown else float(row["accuracy_percent"]),
         **metrics,
         "proxy_objective": str(row["proxy_objective"]),
         "proxy_value": float(row["proxy_value"]),
         "accuracy_floor_percent": float(row["accuracy_floor_percent"]),
-        "reaches_accuracy_floor": bool(
-            row["accuracy_percent"] >= row["accuracy_floor_percent"] - 1e-9
-        ),
+        "reaches_accuracy_floor": None
+        if unknown
+        else bool(row["accuracy_percent"] >= row["accuracy_floor_percent"] - 1e-9),
         **{name: str(row[name]) for name in sources},
     }
 
 
 def _in_words(picked: dict[str, Any]) -> str:
-    lines = [
-        f"{picked['arch']}",
-        f"  {picked['space']} index  {picked['index']}",
-        f"  true accuracy  {picked['accuracy_percent']:.2f} %  ({picked['accuracy_source']})",
-    ]
+    lines = [f"{picked['arch']}"]
+    if picked["index"] is not None:
+        lines.append(f"  {picked['space']} index  {picked['index']}")
+    accuracy = picked["accuracy_percent"]
+    said = "" if accuracy is None else f"{accuracy:.2f} %  "
+    lines.append(f"  true accuracy  {said}({picked['accuracy_source']})")
     for metric, unit in _UNITS.items():
         if metric in picked:
             word = metric.split("_")[0]
@@ -170,7 +176,7 @@ def _in_words(picked: dict[str, Any]) -> str:
         f"  chosen by      {picked['method']}, {picked['proxy_objective']} "
         f"{picked['proxy_value']:.4g}  ({picked['proxy_source']})"
     )
-    if not picked["reaches_accuracy_floor"]:
+    if picked["reaches_accuracy_floor"] is False:
         lines.append(
             f"  Beware: below the accuracy floor of {picked['dataset']}, "
             f"{picked['accuracy_floor_percent']:g} %: nothing within the limits that the proxy "

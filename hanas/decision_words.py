@@ -66,27 +66,42 @@ def _of_front(whole: list[Row]) -> list[str]:
         lines += ["Points of note:", ""]
         for role in (KNEE, PROXY_BEST, *(LOWEST[metric] for metric in metrics)):
             lines.append(f"- {role.capitalize()}: {_cell(of_role[role])}.")
-        lines += [f"- {_next_percent(front, of_role[KNEE], metrics)}", ""]
+        if _is_known(first):
+            lines.append(f"- {_next_percent(front, of_role[KNEE], metrics)}")
+        lines.append("")
     else:
         lines += [f"No network of the front reaches the accuracy floor of {floor:g} %.", ""]
     left_out = len(whole) - len(front)
-    lines += [
+    said = (
         f"The networks were **chosen by the proxy** ({first['proxy_objective']}: "
-        f"{first['proxy_source']}) and by the device's numbers ({first['metrics_source']}). The "
-        f"percentages are **true test accuracies** as this study knows them "
-        f"({first['accuracy_source']}); they were not used to choose"
-        + (f", but to leave out {left_out} that do not reach {floor:g} %" if left_out else "")
-        + f". The front is that of seed {first['seed']}: {len(whole)} networks.",
-        "",
-    ]
+        f"{first['proxy_source']}) and by the device's numbers ({first['metrics_source']}). "
+    )
+    if _is_known(first):
+        said += (
+            f"The percentages are **true test accuracies** as this study knows them "
+            f"({first['accuracy_source']}); they were not used to choose"
+            + (f", but to leave out {left_out} below {floor:g} %. " if left_out else ". ")
+        )
+    else:
+        said += (
+            "Their true accuracies are **not known**: train those that you like "
+            "(`retrainings` in the study's settings). "
+        )
+    networks = "1 network" if len(whole) == 1 else f"{len(whole)} networks"
+    lines += [f"{said}The front is that of seed {first['seed']}: {networks}.", ""]
     return lines
+
+
+def _is_known(row: Row) -> bool:
+    """Return whether the true accuracy of a network is known."""
+    return not math.isnan(row["accuracy_percent"])
 
 
 def _picks_under_limits(front: list[Row], metric: str) -> Iterator[str]:
     """Yield what to take up to each of a few round limits, and without one."""
     unit = UNITS[metric]
     values = [row[metric] for row in front]
-    yield f"- Below {min(values):.4g} {unit} there is none."
+    yield f"- Below {rounded_up(min(values)):.4g} {unit} there is none."
     told: list[int] = []
     for limit in [*round_limits(min(values), values[0]), math.inf]:
         position = picks.pick(pd.DataFrame({metric: values}), {metric: limit})
@@ -105,11 +120,18 @@ def _picks_under_limits(front: list[Row], metric: str) -> Iterator[str]:
 
 
 def _cell(row: Row) -> str:
-    return f"**{row['index']}** ({_numbers(row)}) `{row['arch']}`"
+    return f"{_named(row)}({_numbers(row)}) `{row['arch']}`"
+
+
+def _named(row: Row) -> str:
+    """Return the index of a network with a space after it, in a space that can be listed."""
+    return "" if pd.isna(row["index"]) else f"**{int(row['index'])}** "
 
 
 def _numbers(row: Row) -> str:
-    numbers = [f"{row['accuracy_percent']:.2f} %"]  # true
+    numbers = [f"{row['proxy_objective'].replace('_', '-')} {row['proxy_value']:.3g}"]
+    if _is_known(row):
+        numbers = [f"{row['accuracy_percent']:.2f} %"]  # true
     numbers += [
         f"{row[metric]:.4g} {unit}"
         for metric, unit in UNITS.items()
@@ -125,6 +147,17 @@ def _next_percent(front: list[Row], knee: Row, metrics: Sequence[str]) -> str:
     target = next(row for row in front if row["arch"] == knee["next_percent_arch"])
     said = " and ".join(costs)
     return f"From the knee, the next 1 % of true accuracy costs {said}: {_cell(target)}."
+
+
+def rounded_up(value: float) -> float:
+    """Return the least number of four digits that is not below a positive value.
+
+    >>> rounded_up(1.44141), rounded_up(25.0)
+    (1.442, 25.0)
+    """
+    exponent = math.floor(math.log10(value)) - 3
+    digits = math.ceil(round(value / 10.0**exponent, 6))
+    return float(f"{digits}e{exponent}")
 
 
 def round_limits(lowest: float, highest: float, count: int = 6) -> list[float]:

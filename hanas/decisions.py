@@ -16,10 +16,12 @@ from numpy.typing import ArrayLike
 from hanas import picks, plugins, representatives
 from hanas.error_budget import FLOOR_TOLERANCE
 from hanas.errors import InputError
-from hanas.files import read_parquet
+from hanas.files import read_json, read_parquet
 from hanas.tabular_search import METRICS
 
 SEED = 0  # the seed that tables and figures show
+#: The source of accuracies of which nothing is known.
+UNKNOWN = "not known: no benchmark; retraining measures it"
 KNEE, PROXY_BEST = "knee", "best by the proxy"
 LOWEST = {"latency_ms": "fastest", "energy_mj": "least energy"}
 
@@ -32,15 +34,17 @@ def decision_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     rows
         A search each, the one to prefer first: ``device``, ``task``, ``dataset``, ``space``,
         ``proxy``, ``search``, their labels ``proxy_label`` and ``search_label``;
-        ``proxy_objective``, ``accuracy_floor_percent``; the files ``accuracies``, ``metrics``,
-        ``proxy_table`` and ``history``.
+        ``proxy_objective``, ``accuracy_floor_percent``; the files ``history``, ``facts`` (of the
+        search), ``metrics`` and ``accuracies``. The last two are None where metrics were
+        predicted on demand, and where true accuracies are not known.
 
     Returns
     -------
     DataFrame
         Searches in the order of ``rows``, and within each its front in the order of preference:
 
-        - ``arch``, ``index`` in its space, ``accuracy_percent`` (true), ``latency_ms``,
+        - ``arch``, ``index`` in its space (where that can be listed), ``accuracy_percent`` (true;
+          NaN where it is not known), ``latency_ms``,
           ``energy_mj`` where the device has it, ``proxy_value`` of ``proxy_objective``;
         - ``roles`` among those that reach the accuracy floor: knee, best by the proxy, fastest,
           least energy, joined by ``; ``;
@@ -67,9 +71,14 @@ def _of_search(row: Mapping[str, Any]) -> pd.DataFrame:
     # A coarse proxy sees thousands of cells as equal; only the first of them is ever picked.
     front = front.drop_duplicates(objectives, keep="first", ignore_index=True)
     searched = objectives[1:]
-    accuracies = read_parquet(row["accuracies"]).set_index("arch")
-    metrics = read_parquet(row["metrics"]).set_index("arch")
-    proxy = read_parquet(row["proxy_table"], columns=["source"])
+    metrics, sources = front.set_index("arch"), read_json(row["facts"])["sources"]
+    if row["metrics"] is not None:
+        metrics = read_parquet(row["metrics"]).set_index("arch")
+    accuracies, accuracy_source = np.nan, UNKNOWN
+    if row["accuracies"] is not None:
+        known = read_parquet(row["accuracies"]).set_index("arch")
+        accuracies = known.loc[front["arch"], "accuracy_percent"].to_numpy()
+        accuracy_source = str(known["source"].iloc[0])
     space = plugins.load("spaces", row["space"])
     genes = np.array([space.from_text(arch) for arch in front["arch"]])
     table = pd.DataFrame(
@@ -78,9 +87,9 @@ def _of_search(row: Mapping[str, Any]) -> pd.DataFrame:
             "method": f"{row['proxy_label']}+{row['search_label']}",
             "seed": SEED,
             "space": row["space"],
-            "index": space.index_of(genes),
+            "index": space.index_of(genes) if space.ENUMERABLE else pd.NA,
             "arch": front["arch"],
-            "accuracy_percent": accuracies.loc[front["arch"], "accuracy_percent"].to_numpy(),
+            "accuracy_percent": accuracies,
         }
     )
     for metric in METRICS:
@@ -94,9 +103,9 @@ def _of_search(row: Mapping[str, Any]) -> pd.DataFrame:
         table[f"pick_below_{metric}"] = pick_ranges(front[metric].to_numpy())
     return table.join(_next_percent(table, searched)).assign(
         accuracy_floor_percent=row["accuracy_floor_percent"],
-        accuracy_source=str(accuracies["source"].iloc[0]),
-        metrics_source=str(metrics["source"].iloc[0]),
-        proxy_source=str(proxy["source"].iloc[0]),
+        accuracy_source=accuracy_source,
+        metrics_source=sources[searched[0]],
+        proxy_source=next(source for name, source in sources.items() if name not in METRICS),
     )
 
 
@@ -126,8 +135,9 @@ def pick_ranges(metric: np.ndarray) -> np.ndarray:
 
 
 def reaches_floor(accuracy_percent: ArrayLike, floor_percent: float) -> np.ndarray:
-    """Return which accuracies, in percent, are at least the floor; bool (N,)."""
-    return np.asarray(accuracy_percent) >= floor_percent - 100 * FLOOR_TOLERANCE
+    """Return which accuracies, in percent, are at least the floor, or not known; bool (N,)."""
+    accuracy_percent = np.asarray(accuracy_percent, dtype=float)
+    return ~(accuracy_percent < floor_percent - 100 * FLOOR_TOLERANCE)
 
 
 def _roles(front: pd.DataFrame, objectives: Sequence[str], worthy: np.ndarray) -> list[str]:

@@ -15,6 +15,9 @@ from hanas.files import replacing
 INPUT, OUTPUT = "images", "logits"
 #: Of ONNX's operators: old enough for the tools of boards.
 OPSET = 17
+#: Name and value of the option of a session with which sums of 8-bit products are exact on every
+#: processor; where they are not without it, it costs time. See :mod:`hanas.quantisation`.
+EXACT_SUMS = ("session.x64quantprecision", "1")
 
 
 def export(network: nn.Module, path: str | Path, *, resolution: int, batch: int | None = 1) -> None:
@@ -53,8 +56,10 @@ def export(network: nn.Module, path: str | Path, *, resolution: int, batch: int 
         )
 
 
-def session(path: str | Path, *, threads: int = 1):
+def session(path: str | Path, *, threads: int = 1, exact_sums: bool = False):
     """Return an ONNX Runtime session on the CPU that uses so many threads.
+
+    ``exact_sums`` sets :data:`EXACT_SUMS`: for accuracies, not for times.
 
     Raises
     ------
@@ -67,6 +72,8 @@ def session(path: str | Path, *, threads: int = 1):
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors only
+    if exact_sums:
+        options.add_session_config_entry(*EXACT_SUMS)
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime has an exception class for each kind of failure
@@ -74,7 +81,7 @@ def session(path: str | Path, *, threads: int = 1):
 
 
 def logits(path: str | Path, images: np.ndarray, *, threads: int = 1, batch: int = 256):
-    """Return what a model makes of normalised images.
+    """Return what a model makes of normalised images; of 8-bit ones the same on every processor.
 
     Parameters
     ----------
@@ -90,10 +97,23 @@ def logits(path: str | Path, images: np.ndarray, *, threads: int = 1, batch: int
     numpy.ndarray
         float32 (N, classes).
     """
-    model = session(path, threads=threads)
+    model = session(path, threads=threads, exact_sums=True)
     name = model.get_inputs()[0].name
     parts = [
         model.run(None, {name: images[start : start + batch]})[0]
         for start in range(0, len(images), batch)
     ]
     return np.concatenate(parts)
+
+
+def with_batch(source: str | Path, path: str | Path, batch: int) -> None:
+    """Write a model whose batch is open as one that takes ``batch`` images, as boards want it."""
+    import onnx
+
+    model = onnx.load(str(source))
+    for tensor in (*model.graph.input, *model.graph.output):
+        tensor.type.tensor_type.shape.dim[0].dim_value = batch
+    # Shapes in between were inferred with the batch open.
+    del model.graph.value_info[:]
+    with replacing(path) as temporary:
+        onnx.save(model, str(temporary))

@@ -55,8 +55,12 @@ def read_square(content: bytes, resolution: int, where: str) -> np.ndarray:
     InputError
         If the picture cannot be decoded, or has more than :data:`MAXIMUM_PIXELS` pixels.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
+    if not content:
+        raise InputError(
+            f"{where}: not readable as a picture (it is empty); remove it or replace it"
+        )
     try:
         with warnings.catch_warnings():
             # Pillow's own, lower limit on size only warns.
@@ -79,8 +83,11 @@ def read_square(content: bytes, resolution: int, where: str) -> np.ndarray:
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         if isinstance(error, InputError):
             raise
+        # Pillow's own words would name the memory that it read from.
+        unknown = isinstance(error, UnidentifiedImageError)
+        reason = f"no {', '.join(FORMATS)}" if unknown else one_line(error)
         raise InputError(
-            f"{where}: not readable as a picture ({one_line(error)}); remove it or replace it"
+            f"{where}: not readable as a picture ({reason}); remove it or replace it"
         ) from error
 
 

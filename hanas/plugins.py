@@ -12,7 +12,10 @@ from types import ModuleType
 
 from hanas.errors import InputError
 
-SEAMS = ("datasets", "spaces", "trainers", "proxies", "devices", "benchmarks", "searchers")
+SEAMS = (
+    *("datasets", "spaces", "trainers", "proxies", "devices", "meters", "benchmarks"),
+    "searchers",
+)
 
 
 def names(seam: str) -> tuple[str, ...]:

@@ -41,6 +41,17 @@ def from_mapping(cls: type[Settings], settings: Mapping[str, Any], place: str) -
         raise InputError(f"{place}.{error}") from error
 
 
+def selected(cls: type[Settings], settings: Mapping[str, Any], place: str) -> Settings:
+    """Return the dataclass ``cls`` with those of the settings that it knows.
+
+    For settings that several parts of the program share, each of which takes its own; that every
+    name belongs to one of them is checked where the configuration is read.
+    """
+    known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
+    own = {name: value for name, value in settings.items() if name in known}
+    return from_mapping(cls, own, place)
+
+
 def check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:
     """Raise InputError unless ``value`` is one of ``choices``."""
     if value not in choices:

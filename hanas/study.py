@@ -8,7 +8,6 @@ checked here, when the settings are read, and not when a rule asks for them.
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.validators import extend
 
-from hanas import combined_proxies, plugins
+from hanas import combined_proxies, plugins, study_checks
 from hanas.errors import InputError
 
 #: Settings that name an entry of another section, or a plug-in of a seam.
@@ -40,11 +39,14 @@ _REFERENCES = (
     ("retrainings.*.device", "devices"),
     ("retrainings.*.proxy", "proxies"),
     ("retrainings.*.search", "searches"),
+    ("retrainings.*.measure_on.[]", "devices"),
+    ("figures.front_spaces.device", "devices"),
+    ("figures.front_spaces.retrainings.*", "retrainings"),
 )
 _PLUGINS = (
     ("datasets.*.kind", "datasets"),
     ("benchmarks.*.*.kind", "benchmarks"),
-    ("devices.*.kind", "devices"),
+    ("devices.*.kind", "devices", "meters"),
     ("supernets.*.space", "spaces"),
     ("supernets.*.trainer", "trainers"),
     ("proxies.*.kind", "proxies"),
@@ -92,10 +94,12 @@ def complete(study: Mapping[str, Any], schema: Mapping[str, Any], *, name: str) 
     if not problems:
         problems = [_message(error) for error in _validator(schema).iter_errors(filled)]
     if not problems:
+        problems = list(_network_problems(filled, schema))
+    if not problems:
         circles = list(combined_proxies.circles(filled))
         problems = list(_reference_problems(filled)) + circles
         # What is made of itself has no space that could be looked at.
-        problems += [] if circles else list(_consistency_problems(filled))
+        problems += [] if circles else list(study_checks.problems(filled))
     if not problems:
         problems = list(combined_proxies.problems(filled))
     if problems:
@@ -263,11 +267,25 @@ def _walk(
 
 
 def _plugin_problems(study: Mapping[str, Any]) -> Iterator[str]:
-    for pattern, seam in _PLUGINS:
-        known = plugins.names(seam)
+    for pattern, *seams in _PLUGINS:
+        known = [name for seam in seams for name in plugins.names(seam)]
         for path, value in _walk(study, pattern.split(".")):
             if value not in known:
                 yield f"{path} is {value!r}; expected one of: {', '.join(known)}"
+
+
+def _network_problems(study: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
+    """Complete the networks whose kind follows from another entry, and yield what is wrong."""
+    for name, retraining in study["retrainings"].items():
+        task = study["tasks"].get(retraining["task"])
+        if task is None or task["space"] not in plugins.names("spaces"):
+            continue  # told by _reference_problems
+        kind = "cell" if study_checks.is_enumerable(task["space"]) else "layerwise"
+        part = {"$ref": f"#/$defs/deployed_{kind}_network"}
+        for key in ("network", name, "retrainings"):
+            part = {"properties": {key: part}}
+        nested = _validator({**part, "$defs": schema["$defs"]})
+        yield from map(_message, nested.iter_errors(study))
 
 
 def _reference_problems(study: Mapping[str, Any]) -> Iterator[str]:
@@ -291,88 +309,6 @@ def _reference_problems(study: Mapping[str, Any]) -> Iterator[str]:
                 )
 
 
-def _consistency_problems(study: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what only shows when several settings are read together."""
-    yield from _not_finite(study)
-    for name, task in study["tasks"].items():
-        if task["dataset"] not in study["benchmarks"].get(task["space"], {}):
-            yield (
-                f"tasks.{name}: benchmarks.{task['space']} has no {task['dataset']!r}, so its "
-                "true accuracy is unknown; add that entry"
-            )
-        for supernet in task["supernets"]:
-            space = study["supernets"].get(supernet, {}).get("space", task["space"])
-            if space != task["space"]:
-                yield f"tasks.{name}.supernets: {supernet!r} is of space {space!r}, not the task's"
-        for proxy in task["proxies"]:
-            space = combined_proxies.space(study, proxy)
-            if space not in (None, task["space"]):
-                yield f"tasks.{name}.proxies: {proxy!r} is of space {space!r}, not the task's"
-    folders = {
-        f"benchmarks.{space}.{dataset}.folder": entry["folder"]
-        for space, of_space in study["benchmarks"].items()
-        for dataset, entry in of_space.items()
-        if entry["kind"] == "nats_bench"
-    }
-    if len(set(folders.values())) > 1:
-        said = ", ".join(f"{key} is {folder!r}" for key, folder in folders.items())
-        yield f"{said}; expected one folder: the cells of NATS-Bench are read once for all"
-    for name, search in study["searches"].items():
-        if "population" in search:
-            children = search["crossover"] + search["mutation"] + search["random"]
-            if children != search["population"]:
-                yield (
-                    f"searches.{name}: crossover + mutation + random is {children}; expected "
-                    f"population, {search['population']}"
-                )
-            if search["parents"] > search["population"]:
-                yield f"searches.{name}.parents is {search['parents']}; expected at most population"
-    if "all" in study["devices"]:
-        yield "devices.all: results/tables/all.csv holds all devices; give it another name"
-    for name, device in study["devices"].items():
-        if device["kind"] != "table":
-            continue
-        for task in device.get("tasks", study["tasks"]):
-            dataset = study["tasks"].get(task, {}).get("dataset")
-            if dataset is not None and dataset not in device["datasets"]:
-                yield (
-                    f"devices.{name}.datasets has no {dataset!r}, which tasks.{task} needs; add "
-                    f"it, or list in devices.{name}.tasks the tasks to report on this device"
-                )
-    for name, retraining in study["retrainings"].items():
-        front = {"device", "proxy", "search"}
-        given = front & set(retraining)
-        if ("archs" in retraining) == bool(given):
-            yield f"retrainings.{name}: give either archs or all of device, proxy and search"
-        elif given and given != front:
-            yield f"retrainings.{name}: {', '.join(sorted(front - given))} is missing"
-        elif given and retraining["proxy"] not in study["tasks"].get(retraining["task"], {}).get(
-            "proxies", []
-        ):
-            yield (
-                f"retrainings.{name}.proxy is {retraining['proxy']!r}; expected one of "
-                f"tasks.{retraining['task']}.proxies"
-            )
-    spaces = sorted({task["space"] for task in study["tasks"].values()})
-    for proxy in study["evaluation"]["proxies"]:
-        space = combined_proxies.space(study, proxy)
-        if space not in (None, *spaces):
-            yield (
-                f"evaluation.proxies: {proxy!r} is of space {space!r}, which no task has; the "
-                f"tasks have: {', '.join(spaces)}"
-            )
-    for space in study["surrogates"]:
-        if space not in study["benchmarks"]:
-            yield f"surrogates.{space}: benchmarks has no such space"
-            continue
-        for dataset, entry in study["benchmarks"][space].items():
-            if entry["kind"] == "surrogate":
-                yield f"surrogates.{space}: benchmarks.{space}.{dataset} is itself a surrogate"
-        for device, entry in study["devices"].items():
-            if entry["kind"] == "surrogate":
-                yield f"surrogates.{space}: devices.{device} is itself a surrogate"
-
-
 def data_files(study: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield (key, path) of every file or folder of the user's that a completed study reads."""
     for pattern in (
@@ -384,14 +320,6 @@ def data_files(study: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         "devices.*.datasets.*.file",
     ):
         yield from _walk(study, pattern.split("."))
-
-
-def _not_finite(node: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
-    if isinstance(node, Mapping):
-        for key, item in node.items():
-            yield from _not_finite(item, (*path, str(key)))
-    elif isinstance(node, float) and not math.isfinite(node):
-        yield f"{'.'.join(path)} is {node}; expected a finite number"
 
 
 def _sorted(node: Any) -> Any:

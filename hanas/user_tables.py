@@ -205,6 +205,10 @@ def _csv_rows(path: Path, wanted: Sequence[str]) -> Iterator[tuple[str, list[str
             header = next(reader, None)
             if header is None:
                 raise InputError(f"{path}: empty; expected a header and a line an architecture")
+            if len(header) == 1 and ";" in header[0] and header[0] not in wanted:
+                raise InputError(
+                    f"{path}: its columns are separated by semicolons; save it with commas"
+                )
             _check_header(path, header, wanted)
             positions = [header.index(name) for name in wanted]
             line = reader.line_num + 1

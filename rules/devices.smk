@@ -7,7 +7,7 @@ Writes  results/devices/{device}/{space}/{dataset}.parquet   metrics of every ar
 
 rule device_table:
     input:
-        files=device_files,
+        unpack(device_files),
     output:
         table="results/devices/{device}/{space}/{dataset}.parquet",
         facts="results/devices/{device}/{space}/{dataset}.json",
@@ -18,10 +18,6 @@ rule device_table:
     resources:
         data_folder=str(DATA),
     params:
-        cfg=lambda w: with_bundle(
-            settings(
-                "device_table", "devices", w.device, without=("objectives", "tasks")
-            )
-        ),
+        cfg=device_settings,
     script:
         "../workflow_scripts/device_table.py"

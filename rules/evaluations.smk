@@ -15,11 +15,12 @@ and beside each the .json of how it was made.
 """
 
 # What explorer_rows() says of searches and proxies is judged too, and labels change no judgement.
+DECIDED = [device for device in STUDY["devices"] if decision_rows(device)]
 EVALUATED = [device for device in STUDY["devices"] if evaluated_rows(device)]
 TABLED = [device for device in STUDY["devices"] if table_rows(device)]
 JUDGEMENTS = [
     *expand("results/evaluations/{device}/indicators.csv", device=EVALUATED),
-    *expand("results/decisions/{device}.csv", device=EVALUATED),
+    *expand("results/decisions/{device}.csv", device=DECIDED),
     *(["results/evaluations/ranking.csv"] if EVALUATED else []),
     *(["results/evaluations/device_correlation.csv"] if EVALUATED else []),
     *expand("results/comparison/{device}.csv", device=TABLED),
@@ -130,7 +131,7 @@ rule devices_compared:
 
 rule decisions:
     input:
-        lambda w: files_of(decision_rows(w.device)),
+        lambda w: files_of(decision_rows(w.device), keys=DECIDED_FILES),
     output:
         csv=report(
             "results/decisions/{device}.csv",

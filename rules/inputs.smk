@@ -53,9 +53,22 @@ def nats_bench_folder(wildcards):
 
 def device_files(wildcards):
     found = entry("devices", wildcards.device)
+    if study_checks.is_measured(found):
+        where = f"results/measurements/{wildcards.device}/{wildcards.space}/{wildcards.dataset}"
+        return {"predictor": f"{where}.predictor.npz"}
     if found["kind"] == "table":
         found = entry("devices", wildcards.device, "datasets", wildcards.dataset)
-    return [local(data_file(found["file"]))] if "file" in found else []
+    return {"files": [local(data_file(found["file"]))]} if "file" in found else {}
+
+
+def device_settings(wildcards):
+    # What a measured device depends on shows in its predictor.
+    if study_checks.is_measured(entry("devices", wildcards.device)):
+        return {"revision": REVISIONS["device_table"]}
+    without = ("objectives", "tasks")
+    return with_bundle(
+        settings("device_table", "devices", wildcards.device, without=without)
+    )
 
 
 # ---- surrogates ----------------------------------------------------------------------
@@ -132,10 +145,11 @@ def trained_architectures(proxy):
 
 
 def proxy_settings(wildcards):
-    # Data sets and proxies show in the inputs.
+    # Data sets and proxies show in the inputs; the last three are of layer-wise spaces.
     without = (
         *("label", "objective", "threads"),
         *("dataset", "proxies", "learns_from"),
+        *("statistics", "calibration_images", "precision"),
     )
     found = settings("proxy", "proxies", wildcards.proxy, without=without)
     found["space"] = combined_proxies.space(STUDY, wildcards.proxy)
@@ -154,11 +168,21 @@ def proxy_settings(wildcards):
 # ---- searches ------------------------------------------------------------------------
 
 
-def device_metrics(wildcards):
+def search_inputs(wildcards):
     task = entry("tasks", wildcards.task)
-    return (
-        f"results/devices/{wildcards.device}/{task['space']}/{task['dataset']}.parquet"
-    )
+    dataset = proxy_dataset(wildcards.proxy, wildcards.task)
+    where = f"{wildcards.device}/{task['space']}/{task['dataset']}"
+    if study_checks.is_enumerable(task["space"]):
+        return {
+            "proxy": f"results/proxies/{wildcards.proxy}/{dataset}.parquet",
+            "device": f"results/devices/{where}.parquet",
+        }
+    found = {"predictor": f"results/measurements/{where}.predictor.npz"}
+    proxy = entry("proxies", wildcards.proxy)
+    if proxy["kind"] == "supernet":
+        found["weights"] = f"results/supernets/{proxy['supernet']}/weights.pt"
+        found["images"] = f"results/datasets/{dataset}.pt"
+    return found
 
 
 def search_settings(wildcards):
@@ -168,15 +192,34 @@ def search_settings(wildcards):
     found["device_objectives"] = entry("devices", wildcards.device).get(
         "objectives", "all"
     )
+    if not study_checks.is_enumerable(found["space"]):
+        without = ("label", "threads", "supernet", "objective")
+        found["proxy"] = settings("proxy", "proxies", wildcards.proxy, without=without)
     return found
+
+
+def search_threads(wildcards):
+    """Return how many processes score architectures; where a table has the scores, none does."""
+    enumerable = study_checks.is_enumerable(entry("tasks", wildcards.task)["space"])
+    return 1 if enumerable else entry("proxies", wildcards.proxy).get("threads", 1)
+
+
+def search_gpus(wildcards):
+    enumerable = study_checks.is_enumerable(entry("tasks", wildcards.task)["space"])
+    device = entry("proxies", wildcards.proxy).get("device", "cpu")
+    return 0 if enumerable else gpus(device)
 
 
 # ---- tables --------------------------------------------------------------------------
 
 
 def device_task_names(device):
-    """Return the tasks that are reported on a device, in the order of the table."""
-    shown = STUDY["tables"].get("tasks", list(STUDY["tasks"]))
+    """Return the tasks that are reported on a device, in the order of the table.
+
+    A task whose true accuracies are not known is searched, but not judged.
+    """
+    known = [task for task in STUDY["tasks"] if study_checks.has_benchmark(STUDY, task)]
+    shown = STUDY["tables"].get("tasks", known)
     return [
         task for task in shown if task in entry("devices", device).get("tasks", shown)
     ]
@@ -222,6 +265,11 @@ def table_rows(device):
 
 def table_files(wildcards):
     rows = table_rows(wildcards.device)
+    if not rows:
+        raise WorkflowError(
+            f"results/tables/{wildcards.device}.csv would be empty: no task whose true accuracies are known "
+            f"(benchmarks) is reported on it; see results/decisions/{wildcards.device}.csv"
+        )
     return sorted(
         {row[key] for row in rows for key in ("file", "accuracies", "metrics")}
     )
@@ -230,23 +278,31 @@ def table_files(wildcards):
 # ---- retraining ----------------------------------------------------------------------
 
 
+def searched_front(task, device, proxy, search):
+    return f"results/searches/{task}/{device}/{proxy}/{search}.parquet"
+
+
 def retraining_inputs(wildcards):
     found = entry("retrainings", wildcards.retraining)
     task = entry("tasks", found["task"])
-    inputs = {
-        "images": f"results/datasets/{task['dataset']}.pt",
-        "accuracies": f"results/benchmarks/{task['space']}/{task['dataset']}.parquet",
-    }
-    if "search" in found:
-        inputs["front"] = (
-            f"results/searches/{found['task']}/{found['device']}/{found['proxy']}/"
-            f"{found['search']}.parquet"
+    inputs = {"images": f"results/datasets/{task['dataset']}.pt"}
+    if study_checks.has_benchmark(STUDY, found["task"]):
+        inputs["accuracies"] = (
+            f"results/benchmarks/{task['space']}/{task['dataset']}.parquet"
         )
+    if "search" in found:
+        names = (found[key] for key in ("task", "device", "proxy", "search"))
+        inputs["front"] = searched_front(*names)
     return inputs
 
 
 def retraining_settings(wildcards):
-    found = settings("retraining", "retrainings", wildcards.retraining)
+    # What follows the training shows in its own rules.
+    without = ("measure_on", "quantisation", "published")
+    found = settings("retraining", "retrainings", wildcards.retraining, without=without)
+    published = entry("retrainings", wildcards.retraining).get("published")
+    if published:
+        found["archs"] = published
     found["space"] = entry("tasks", found["task"])["space"]
     found["representative"] = STUDY["tables"]["representative"]
     return found
@@ -331,7 +387,7 @@ def evaluated_rows(
 
 
 def files_of(rows, keys=JUDGED_FILES):
-    return sorted({row[key] for row in rows for key in keys})
+    return sorted({row[key] for row in rows for key in keys} - {None})
 
 
 def first_search():
@@ -370,13 +426,57 @@ def devices_compared():
     return {"tables": list(tables.values()), "searches": searches}
 
 
+DECIDED_FILES = ("accuracies", "metrics", "history", "facts")
+
+
 def decision_rows(device):
     """Return every search of a device, those that are shown first by first_search()."""
     labelled = ("space", "proxy_label", "search_label")
-    keys = (*JUDGED, *JUDGED_FILES, *labelled, "accuracy_floor_percent")
-    rows = evaluated_rows(device, keys)
+    keys = (*JUDGED, "accuracies", "metrics", "history", *labelled)
+    rows = evaluated_rows(device, (*keys, "accuracy_floor_percent"))
+    rows += [
+        row for task in unjudged_tasks(device) for row in unjudged_rows(device, task)
+    ]
+    for row in rows:
+        row["facts"] = row["history"].removesuffix(".parquet") + ".json"
     return [row for row in rows if row["search"] == first_search()] + [
         row for row in rows if row["search"] != first_search()
+    ]
+
+
+def unjudged_tasks(device):
+    """Return the tasks that are searched on a device although nothing is known of the truth."""
+    return [
+        task
+        for task in entry("devices", device).get("tasks", STUDY["tasks"])
+        if not study_checks.has_benchmark(STUDY, task)
+    ]
+
+
+def unjudged_rows(device, task_name):
+    """Return the searches of such a task: those of its own proxies."""
+    task = entry("tasks", task_name)
+    listed = study_checks.is_enumerable(task["space"])
+    where = f"results/devices/{device}/{task['space']}/{task['dataset']}.parquet"
+    return [
+        {
+            "device": device,
+            "task": task_name,
+            "dataset": task["dataset"],
+            "space": task["space"],
+            "proxy": proxy,
+            "proxy_label": proxy_label(proxy),
+            "proxy_objective": proxy_objective(proxy),
+            "search": search,
+            "search_label": search_label(search),
+            "accuracy_floor_percent": task["accuracy_floor_percent"],
+            "device_objectives": entry("devices", device).get("objectives", "all"),
+            "accuracies": None,
+            "metrics": where if listed else None,
+            "history": searched_front(task_name, device, proxy, search),
+        }
+        for proxy in task["proxies"]
+        for search in STUDY["searches"]
     ]
 
 

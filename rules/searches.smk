@@ -2,13 +2,14 @@
 
 Writes  results/searches/{task}/{device}/{proxy}/{search}.parquet   every evaluation of every seed
         results/searches/{task}/{device}/{proxy}/{search}.json      how it was searched
+In a layer-wise space, architectures are scored when they are asked for, and every score is kept in
+results/proxies/{proxy}/kept/ for other searches and devices.
 """
 
 
 rule search:
     input:
-        proxy=lambda w: f"results/proxies/{w.proxy}/{proxy_dataset(w.proxy, w.task)}.parquet",
-        device=device_metrics,
+        unpack(search_inputs),
     output:
         history="results/searches/{task}/{device}/{proxy}/{search}.parquet",
         facts="results/searches/{task}/{device}/{proxy}/{search}.json",
@@ -16,6 +17,9 @@ rule search:
         "logs/search/{task}/{device}/{proxy}/{search}.log",
     conda:
         "../envs/hanas.yaml"
+    threads: search_threads
+    resources:
+        gpu=search_gpus,
     params:
         cfg=search_settings,
     script:

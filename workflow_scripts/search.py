@@ -1,24 +1,40 @@
 """Search the Pareto front of a proxy and a device's metrics with every seed."""
 
 import time
+from pathlib import Path
 
 from hanas import plugins
 from hanas.files import read_parquet, write_parquet
 from hanas.jobs import logged, write_facts
-from hanas.tabular_search import objectives_of, search_all_seeds
 
 with logged(snakemake.log[0]):
     started = time.monotonic()
     settings = snakemake.params.cfg
-    objectives, sources = objectives_of(
-        read_parquet(snakemake.input.proxy),
-        read_parquet(snakemake.input.device),
-        proxy_objective=settings["proxy_objective"],
-        device_objectives=settings["device_objectives"],
-    )
-    history = search_all_seeds(
-        plugins.load("spaces", settings["space"]), objectives, settings, log=print
-    )
+    if snakemake.input.get("predictor"):  # a space that cannot be listed
+        from hanas.on_demand_search import search
+
+        history, sources = search(
+            settings=settings,
+            weights=snakemake.input.get("weights"),
+            images=snakemake.input.get("images"),
+            predictor=Path(snakemake.input.predictor),
+            # Not an output: what was scored once is of use to every search with this proxy.
+            kept=Path("results", "proxies", snakemake.wildcards.proxy, "kept"),
+            threads=snakemake.threads,
+            log=print,
+        )
+    else:
+        from hanas.tabular_search import objectives_of, search_all_seeds
+
+        objectives, sources = objectives_of(
+            read_parquet(snakemake.input.proxy),
+            read_parquet(snakemake.input.device),
+            proxy_objective=settings["proxy_objective"],
+            device_objectives=settings["device_objectives"],
+        )
+        history = search_all_seeds(
+            plugins.load("spaces", settings["space"]), objectives, settings, log=print
+        )
     write_parquet(history, snakemake.output.history)
     write_facts(
         snakemake.output.facts,

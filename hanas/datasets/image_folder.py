@@ -111,6 +111,10 @@ def _subfolders(top: Path, folder: Path) -> dict[str, Path]:
             raise InputError(f"{path}: this image is in no class folder; move it into one")
     if not found:
         raise InputError(f"{folder}: no class folders in it; expected a folder for each class")
+    if len(found) == 1 and not set(found) & set(FOLDERS):
+        raise InputError(
+            f"{folder}: only one class, {next(iter(found))!r}; expected at least two folders"
+        )
     return found
 
 

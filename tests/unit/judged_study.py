@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hanas.files import write_parquet
+from hanas.files import write_json, write_parquet
 from hanas.spaces import nb201
 
 ARCHS = nb201.all_texts()[:6]
@@ -78,7 +78,10 @@ def write_search(
         "metrics": str(folder / f"{device}.parquet"),
         "proxy_table": str(folder / f"{proxy}.parquet"),
         "history": str(folder / f"{device}-{proxy}-{search}.parquet"),
+        "facts": str(folder / f"{device}-{proxy}-{search}.json"),
     }
+    sources = {"error": "a proxy", **dict.fromkeys(objectives.columns[1:], f"a {device}")}
+    write_json(row["facts"], {"sources": sources})
     write_parquet(accuracies, row["accuracies"])
     write_parquet(metrics.assign(source=f"a {device}"), row["metrics"])
     write_parquet(proxies, row["proxy_table"])

@@ -93,7 +93,7 @@ def test_words_by_hand(tmp_path):
     told = next(line for line in lines if line.startswith("The networks were"))
     assert "chosen by the proxy** (error: a proxy)" in told
     assert "true test accuracies** as this study knows them (true ones)" in told
-    assert "leave out 1 that do not reach 50 %" in told
+    assert "leave out 1 below 50 %" in told
 
 
 def test_words_say_where_the_proxy_misjudged(tmp_path):

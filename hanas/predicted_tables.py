@@ -1,0 +1,35 @@
+"""The device table of a space that can be listed, predicted from a few measurements."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import pandas as pd
+
+from hanas import metric_tables
+from hanas.predictor import Predictor
+
+
+def device_table(predictor: Predictor, space: ModuleType) -> pd.DataFrame:
+    """Return the predicted metrics of every architecture, those that were measured too.
+
+    Predicted ones throughout: a search that compared measured with predicted numbers would prefer
+    what one of the two makes too good.
+
+    Returns
+    -------
+    DataFrame
+        See :func:`hanas.metric_tables.device_table`, and for each metric a column
+        ``{metric}_deviation``: one standard deviation of what is known about it.
+    """
+    archs = space.all_texts()
+    predicted = predictor.predict(space.all_genes())
+    table = metric_tables.device_table(
+        archs,
+        {metric: predicted[metric].to_numpy() for metric in predictor.metrics},
+        source=predictor.source,
+        place=lambda number, metric: f"prediction of {metric} of {archs[number]}",
+    )
+    for metric in predictor.metrics:
+        table[f"{metric}_deviation"] = predicted[f"{metric}_deviation"].to_numpy()
+    return table

@@ -1,0 +1,176 @@
+"""Models to deploy.
+
+Writes  results/exports/{retraining}/models/{number}/      ONNX files, float32 and INT8
+        results/exports/{retraining}/accuracies.csv        accuracy of both, a model a row
+        results/exports/{retraining}/latency/{device}.csv  measured latency of the models
+        results/models/{retraining}/{number}/              model.onnx, model.int8.onnx, model.json
+        results/models/{retraining}.csv                    all of it, a model and device a row
+        results/figures/front_spaces.*                     error against latency of several
+and the .json of how each was made.
+"""
+
+
+def export_settings(wildcards):
+    found = entry("retrainings", wildcards.retraining)
+    return {
+        "revision": REVISIONS["export"],
+        "space": entry("tasks", found["task"])["space"],
+        **{key: found[key] for key in ("network", "training", "quantisation")},
+    }
+
+
+def measured_models_settings(wildcards):
+    space = entry("tasks", entry("retrainings", wildcards.retraining)["task"])["space"]
+    return measured_settings(wildcards.device, space)
+
+
+def model_latencies(retraining):
+    """Return the tables of latencies of the models of a retraining, by device."""
+    found = entry("retrainings", retraining)
+    measured = study_checks.measured_on(STUDY, retraining)
+    tables = {
+        device: f"results/exports/{retraining}/latency/{device}.csv"
+        for device in measured
+    }
+    if "device" in found and found["device"] not in measured:
+        task = entry("tasks", found["task"])
+        where = f"{found['device']}/{task['space']}/{task['dataset']}"
+        tables[found["device"]] = f"results/devices/{where}.parquet"
+    return tables
+
+
+def model_card_settings(wildcards):
+    found = entry("retrainings", wildcards.retraining)
+    task = entry("tasks", found["task"])
+    return {
+        "revision": REVISIONS["models"],
+        "retraining": wildcards.retraining,
+        "task": found["task"],
+        "dataset": task["dataset"],
+        "space": task["space"],
+        **{key: found[key] for key in ("network", "training", "images", "seed")},
+        "latencies": model_latencies(wildcards.retraining),
+    }
+
+
+def front_spaces_settings():
+    shown = STUDY["figures"].get("front_spaces", {})
+    return {
+        "revision": REVISIONS["figure_front_spaces"],
+        "device": shown.get("device"),
+        "models": [
+            {
+                "label": label,
+                "file": f"results/models/{name}.csv",
+                "published": "published" in STUDY["retrainings"][name],
+            }
+            for label, name in shown.get("retrainings", {}).items()
+        ],
+    }
+
+
+def front_spaces_files(wildcards):
+    if "front_spaces" not in STUDY["figures"]:
+        raise WorkflowError(
+            f"{STUDY_NAME}: figures.front_spaces says nothing to draw; see config/rk3588.yaml"
+        )
+    return [row["file"] for row in front_spaces_settings()["models"]]
+
+
+FRONT_SPACES = ["results/figures/front_spaces.pdf"] * (
+    "front_spaces" in STUDY["figures"]
+)
+
+
+rule export:
+    input:
+        weights=rules.retrain.output.weights,
+        metrics=rules.retrain.output.metrics,
+        images=lambda w: f"results/datasets/{entry('tasks', entry('retrainings', w.retraining)['task'])['dataset']}.pt",
+    output:
+        models=directory("results/exports/{retraining}/models"),
+        accuracies="results/exports/{retraining}/accuracies.csv",
+        facts="results/exports/{retraining}/accuracies.json",
+    log:
+        "logs/export/{retraining}.log",
+    conda:
+        "../envs/hanas.yaml"
+    params:
+        cfg=export_settings,
+    script:
+        "../workflow_scripts/export.py"
+
+
+rule measure_models:
+    input:
+        models=rules.export.output.models,
+        accuracies=rules.export.output.accuracies,
+        images=rules.export.input.images,
+    output:
+        measured="results/exports/{retraining}/latency/{device}.csv",
+        facts="results/exports/{retraining}/latency/{device}.json",
+    log:
+        "logs/measure_models/{retraining}/{device}.log",
+    conda:
+        "../envs/hanas.yaml"
+    threads: lambda w: measuring_threads(w.device)
+    resources:
+        measuring=1,
+    params:
+        cfg=measured_models_settings,
+    script:
+        "../workflow_scripts/measure_models.py"
+
+
+rule model_cards:
+    input:
+        models=rules.export.output.models,
+        accuracies=rules.export.output.accuracies,
+        images=rules.export.input.images,
+        latencies=lambda w: list(model_latencies(w.retraining).values()),
+    output:
+        models=directory("results/models/{retraining}"),
+        table=report(
+            "results/models/{retraining}.csv",
+            caption=captioned("models"),
+            category=CHAPTERS["take"],
+            labels={"device": "{retraining}", "what": "trained models"},
+        ),
+        facts=report(
+            "results/models/{retraining}.json",
+            caption=captioned("facts"),
+            category=CHAPTERS["provenance"],
+            labels={"of": "trained models", "device": "{retraining}"},
+        ),
+    log:
+        "logs/model_cards/{retraining}.log",
+    conda:
+        "../envs/hanas.yaml"
+    params:
+        cfg=model_card_settings,
+    script:
+        "../workflow_scripts/model_cards.py"
+
+
+rule figure_front_spaces:
+    input:
+        front_spaces_files,
+    output:
+        pdf="results/figures/front_spaces.pdf",
+        svg=report(
+            "results/figures/front_spaces.svg",
+            caption=captioned("front_spaces"),
+            category=CHAPTERS["found"],
+            labels={"device": "all", "what": "spaces compared"},
+        ),
+        png="results/figures/front_spaces.png",
+        data="results/figures/front_spaces.parquet",
+        facts="results/figures/front_spaces.json",
+    log:
+        "logs/figures/front_spaces.log",
+    conda:
+        "../envs/hanas.yaml"
+    params:
+        cfg=front_spaces_settings(),
+    script:
+        "../workflow_scripts/figure_front_spaces.py"

@@ -1,0 +1,154 @@
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from toy_pictures import toy_images
+
+from hanas import architectures_as_models, onnx_models, plugins
+from hanas.architectures_as_models import IMAGES, writers
+from hanas.errors import InputError
+from hanas.images import save_images
+from hanas.networks import published
+
+SMALL = {"nb201": {"channels": 4, "cells": 1}}
+
+
+def network(space: str) -> dict:
+    return SMALL.get(space, {"width": 0.25})
+
+
+def some_archs(space: str) -> list[str]:
+    module = plugins.load("spaces", space)
+    return [module.to_text(module.LARGEST), module.to_text(module.SMALLEST)]
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("pictures") / "16.pt"
+    save_images(toy_images(side=16), path)
+    return path
+
+
+def only(arch: str, pictures: Path, space: str = "nb201", **settings):
+    settings = {"network": network(space), **settings}
+    return writers([arch], space=space, settings=settings, images=pictures)[arch]
+
+
+@pytest.mark.parametrize("space", plugins.names("spaces"))
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_every_space_gives_models_that_run(space, precision, pictures, tmp_path):
+    archs = some_archs(space)
+    if space != "nb201":
+        archs += published.NAMES[:1]
+    settings = {"network": network(space), "precision": precision, "batch": 2}
+    made = writers(archs, space=space, settings=settings, images=pictures)
+    assert list(made) == archs
+    for number, (arch, write) in enumerate(made.items()):
+        file = tmp_path / f"{number}.onnx"
+        write(file)
+        session = onnx_models.session(file)
+        assert session.get_inputs()[0].shape == [2, 3, 16, 16]
+        images = np.random.default_rng(0).standard_normal((2, 3, 16, 16)).astype(np.float32)
+        (logits,) = session.run(None, {"images": images})
+        assert logits.shape == (2, 3), arch
+        assert np.isfinite(logits).all()
+        kinds = {node.op_type for node in onnx.load(file).graph.node}
+        assert ("QuantizeLinear" in kinds) is (precision == "int8")
+        # Batch normalisation is folded or plain: no statistics of the batch at hand.
+        assert "ReduceVar" not in kinds
+
+
+def test_maps_have_numbers_of_usual_size_down_to_the_last_layer(pictures, tmp_path):
+    space = plugins.load("spaces", "mobile_i")
+    arch = space.to_text(space.LARGEST)
+    file = tmp_path / "model.onnx"
+    write = only(arch, pictures, "mobile_i")
+    write(file)
+    model = onnx.load(file)
+    inner = [node.output[0] for node in model.graph.node if node.op_type == "Conv"]
+    model.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in inner)
+    onnx.save(model, file)
+    maps = onnx_models.session(file).run(inner, {"images": write.sample.images[:1]})
+    assert len(maps) > 50
+    assert all(0.05 < np.abs(values).max() < 100 for values in maps)
+
+
+def test_the_same_architecture_gives_the_same_bytes(pictures, tmp_path):
+    arch = some_archs("nb201")[0]
+    for name in ("one", "two"):
+        only(arch, pictures)(tmp_path / name)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"network": {"channels": 8, "cells": 1}},
+        {"network": {"channels": 4, "cells": 1, "skeleton": "pooled"}},
+        {"batch": 2},
+        {"resolution": 8},
+        {"precision": "int8"},
+    ],
+)
+def test_models_that_differ_have_different_keys(changed, pictures):
+    arch = some_archs("nb201")[0]
+    assert only(arch, pictures).key == only(arch, pictures, kind="host", passes=3).key
+    assert only(arch, pictures).key != only(arch, pictures, **changed).key
+    eight_bit = only(arch, pictures, precision="int8")
+    assert eight_bit.key != only(arch, pictures, precision="int8", per_channel=False).key
+
+
+def test_keys_differ_between_spaces_and_numbers_of_classes_but_not_with_the_pictures(
+    pictures, tmp_path
+):
+    same, more, other = tmp_path / "same.pt", tmp_path / "more.pt", tmp_path / "other.pt"
+    save_images(toy_images(side=16, images_each=12), same)
+    save_images(toy_images(side=16, classes=4), more)
+    save_images(toy_images(side=8), other)
+    arch = some_archs("shuffle")[1]
+    key = only(arch, pictures, "shuffle").key
+    assert only(arch, same, "shuffle").key == key
+    assert only(arch, more, "shuffle").key != key
+    assert only(arch, other, "shuffle").key != key
+    assert only(arch, pictures, "shuffle_i").key != key
+    name = published.NAMES[0]
+    assert only(name, pictures, "shuffle").key == only(name, pictures, "shuffle_i").key
+
+
+def test_nothing_is_computed_before_a_model_is_written(pictures, monkeypatch):
+    def refuse(*arguments, **named):
+        raise AssertionError("not needed yet")
+
+    monkeypatch.setattr(architectures_as_models.architectures, "build", refuse)
+    monkeypatch.setattr(architectures_as_models, "load_split", refuse)
+    assert only(some_archs("nb201")[0], pictures).key
+
+
+def test_batches_larger_than_the_training_images_can_be_made(pictures, tmp_path):
+    only(some_archs("nb201")[0], pictures, batch=64, precision="int8")(tmp_path / "model.onnx")
+    session = onnx_models.session(tmp_path / "model.onnx")
+    assert session.get_inputs()[0].shape == [64, 3, 16, 16]
+    assert IMAGES < 64
+
+
+def test_a_meter_that_quantises_is_given_float32(pictures):
+    arch = some_archs("nb201")[0]
+    assert only(arch, pictures, kind="rknn", precision="int8").key == only(arch, pictures).key
+    assert only(arch, pictures, kind="host", precision="int8").precision == "int8"
+
+
+@pytest.mark.parametrize(
+    ("arch", "space", "settings", "said"),
+    [
+        ("|a|", "nb201", {}, "not a NAS-Bench-201 cell"),
+        ("resnet", "shuffle", {}, "resnet"),
+        ("mobilenet_v2", "shuffle", {"resolution": 3}, "training.resolution|resolution"),
+        (None, "nb201", {"precision": "int4"}, "precision is 'int4'"),
+        (None, "nb201", {"batch": 0}, "batch is 0"),
+        (None, "nb201", {"network": {"colour": 1}}, r"network\.colour"),
+    ],
+)
+def test_wrong_settings_are_named(arch, space, settings, said, pictures, tmp_path):
+    with pytest.raises(InputError, match=said):
+        only(arch or some_archs(space)[0], pictures, space, **settings)(tmp_path / "model.onnx")

@@ -1,0 +1,118 @@
+"""The study of three layer-wise spaces on a measured device, at its smallest scale."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from studies import REPOSITORY, Study, write_toy_images
+
+from hanas import plugins
+from hanas.picks import found_front
+
+SPACES = ("shuffle", "shuffle_i", "mobile_i")
+FIGURE = "results/figures/front_spaces.pdf"
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> Study:
+    folder = tmp_path_factory.mktemp("spaces") / "study"
+    write_toy_images(folder / "data" / "toy_images")
+    study = Study(folder)
+    study.run(FIGURE, *configuration())
+    return study
+
+
+def configuration() -> list[str]:
+    files = ("config/rk3588.yaml", "config/scales/rk3588_tiny.yaml")
+    return ["--configfile", *(str(REPOSITORY / file) for file in files)]
+
+
+def test_nothing_is_left_to_do(study):
+    assert study.planned(FIGURE, *configuration()) == {}
+
+
+def test_figure_shows_every_trained_model(study):
+    results = study.folder / "results"
+    shown = pd.read_parquet(results / "figures/front_spaces.parquet")
+    assert set(shown["group"]) == {*SPACES, "published"}
+    assert shown.loc[shown["published"], "arch"].tolist() == [
+        "shufflenet_v2",
+        "efficientnet_b0",
+        "mobilenet_v2",
+    ]
+    for name in (*SPACES, "published"):
+        models = pd.read_csv(results / f"models/{name}.csv")
+        of_group = shown[shown["group"] == name]
+        assert of_group["arch"].tolist() == models["arch"].tolist()
+        error = 1 - models["int8_accuracy_percent"] / 100
+        assert of_group["true_error"].tolist() == pytest.approx(error.tolist())
+        assert of_group["latency_ms"].tolist() == pytest.approx(models["latency_ms"].tolist())
+    assert (shown["latency_ms"] > 0).all()
+    assert Image.open(results / "figures/front_spaces.png").size[0] > 500
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_picks_are_of_the_front(study, space):
+    results = study.folder / "results"
+    history = pd.read_parquet(results / f"searches/{space}/npu/{space}/nsga2.parquet")
+    models = pd.read_csv(results / f"models/{space}.csv")
+    assert set(models["arch"]) <= set(found_front(history)["arch"])
+    module = plugins.load("spaces", space)
+    for arch in history["arch"]:
+        assert module.to_text(module.from_text(arch)) == arch
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_device_is_measured_and_the_rest_predicted(study, space):
+    folder = study.folder / f"results/measurements/npu/{space}"
+    measured = pd.read_parquet(folder / "cifar10.parquet")
+    assert measured["purpose"].value_counts().to_dict() == {"fit": 6, "held_out": 3}
+    assert (measured["passes"] == 5).all()
+    assert (measured["precision"] == "int8").all()
+    assert measured["source"].str.startswith("measured: ").all()
+    assert not measured["arch"].duplicated().any()
+    facts = json.loads((folder / "cifar10.json").read_text())
+    assert any(source.startswith("predicted: ") for source in facts["sources"])
+
+
+def test_every_model_has_a_card_and_both_files(study):
+    results = study.folder / "results"
+    for name in (*SPACES, "published"):
+        models = pd.read_csv(results / f"models/{name}.csv")
+        for number in models["number"]:
+            folder = results / f"models/{name}/{number}"
+            assert {path.name for path in folder.iterdir()} == {
+                "model.onnx",
+                "model.int8.onnx",
+                "model.json",
+            }
+            card = json.loads((folder / "model.json").read_text())
+            assert len(card["classes"]) == 3
+
+
+def test_decisions_do_without_true_accuracies(study):
+    printed = study.run("results/decisions/npu.csv", *configuration())
+    assert "decisions" in printed
+    table = pd.read_csv(study.folder / "results/decisions/npu.csv")
+    assert set(table["task"]) == set(SPACES)
+    assert table["accuracy_percent"].isna().all()
+    assert table["accuracy_source"].str.contains("not known").all()
+    assert np.isfinite(table["latency_ms"]).all()
+    words = (study.folder / "results/decisions/npu.md").read_text()
+    assert "true accuracies are **not known**" in words
+    assert " nan" not in words
+
+
+def test_front_is_measured_for_real(study):
+    target = "results/measured_fronts/mobile_i/npu/mobile_i/nsga2.csv"
+    study.run(target, *configuration())
+    table = pd.read_csv(study.folder / target)
+    history = pd.read_parquet(study.folder / "results/searches/mobile_i/npu/mobile_i/nsga2.parquet")
+    assert set(table["arch"]) == set(found_front(history)["arch"])
+    assert (table["measured_latency_ms"] > 0).all()
+    assert table["predicted_source"].str.startswith("predicted: ").all()
+    assert table["measured_source"].str.startswith("measured: ").all()
+    assert Path(study.folder / target).with_suffix(".svg").stat().st_size > 1000

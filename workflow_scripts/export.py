@@ -1,0 +1,31 @@
+"""Write trained networks as ONNX, in float32 and INT8, and test both."""
+
+import time
+from pathlib import Path
+
+from hanas.exporting import export_retrained
+from hanas.files import read_parquet, write_csv
+from hanas.jobs import logged, write_facts
+
+with logged(snakemake.log[0]):
+    started = time.monotonic()
+    settings = snakemake.params.cfg
+    table = export_retrained(
+        snakemake.input.weights,
+        read_parquet(snakemake.input.metrics),
+        snakemake.input.images,
+        settings=settings,
+        folder=snakemake.output.models,
+        threads=snakemake.threads,
+        log=print,
+    )
+    write_csv(table, snakemake.output.accuracies)
+    models = sorted(file for file in Path(snakemake.output.models).rglob("*") if file.is_file())
+    write_facts(
+        snakemake.output.facts,
+        settings=settings,
+        inputs=dict(snakemake.input.items()),
+        outputs=[snakemake.output.accuracies, *map(str, models)],
+        started=started,
+        sources=sorted(set(table["sources"])),
+    )

@@ -1,0 +1,29 @@
+"""Measure trained models on a device."""
+
+import time
+from pathlib import Path
+
+from hanas import measuring, trained_models
+from hanas.files import read_csv, write_csv
+from hanas.jobs import logged, write_facts
+
+with logged(snakemake.log[0]):
+    started = time.monotonic()
+    settings, names = snakemake.params.cfg, snakemake.wildcards
+    models = read_csv(snakemake.input.accuracies)
+    measured = measuring.measure_models(
+        trained_models.writers(models, Path(snakemake.input.models), settings=settings),
+        kind=settings["kind"],
+        settings=settings,
+        workspace=Path("results", "measurements", names.device, "kept"),
+        log=print,
+    )
+    write_csv(measured.assign(number=models["number"].to_numpy()), snakemake.output.measured)
+    write_facts(
+        snakemake.output.facts,
+        settings=settings,
+        inputs={name: file for name, file in snakemake.input.items() if not Path(file).is_dir()},
+        outputs=snakemake.output,
+        started=started,
+        sources=sorted(set(measured["source"])),
+    )
