@@ -1,4 +1,7 @@
-"""Say what a picture shows: python docs/classify.py results/models/NAME/1 picture.png."""
+"""Say what a picture shows: python docs/classify.py results/models/NAME/1 picture.png.
+
+Of greys with 16 bits, save the picture with 8 bits first.
+"""
 
 import json
 import sys

@@ -22,6 +22,7 @@ import contextlib
 import io
 import logging
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -46,6 +47,8 @@ _OPERATORS = (
     "Split", "Squeeze", "Transpose", "Unsqueeze",
 )  # fmt: skip
 _IMAGES_AT_A_TIME = 32
+#: What keeps ONNX Runtime's tools quiet is of the whole process.
+_ONE_AT_A_TIME = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,11 @@ def quantise(
         images do not fit.
     """
     check_choice("method", method, METHODS)
-    with tempfile.TemporaryDirectory(prefix="hanas-int8-") as folder, _quiet():
+    with (
+        _ONE_AT_A_TIME,
+        tempfile.TemporaryDirectory(prefix="hanas-int8-") as folder,
+        _quiet(),
+    ):
         prepared = Path(folder) / "prepared.onnx"
         try:
             _prepare(Path(float_model), prepared)

@@ -147,6 +147,12 @@ def _layerwise_problems(study: Mapping[str, Any]) -> Iterator[str]:
                     f"tasks.{name}.proxies: {proxy!r} scores listed architectures only; expected "
                     f"one of kind {', '.join(_ON_DEMAND)} for space {task['space']!r}"
                 )
+    for space in (*study["benchmarks"], *study["surrogates"]):
+        if not is_enumerable(space):
+            yield (
+                f"benchmarks.{space}: this space has too many architectures to list them in a "
+                "table; leave it out: picks are trained to know their accuracy"
+            )
     for name, supernet in study["supernets"].items():
         if not is_enumerable(supernet["space"]) and supernet["trainer"] != "spos":
             yield (

@@ -38,8 +38,8 @@ class AveragePool3x3(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
         # On a CPU, slices of large maps of few channels are summed up to three times faster.
-        # A trace, as for ONNX, would keep the choice of its one input for all.
-        if x.device.type == "cpu" and not torch.jit.is_tracing() and _is_large(x):
+        # An export to ONNX would keep the choice of its one input for all.
+        if x.device.type == "cpu" and not torch.onnx.is_in_onnx_export() and _is_large(x):
             total: Tensor = _SumOf3x3.apply(x)  # type: ignore[assignment]
             return total * _inverse_counts(height, width, x.dtype)
         return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)

@@ -6,16 +6,10 @@ group's scores depend on nothing but the task.
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -24,6 +18,7 @@ from hanas.checkpoints import Log
 from hanas.compute import threads as torch_threads
 from hanas.epochs import duration
 from hanas.proxies import _kept, _worker
+from hanas.workers import Workers
 
 
 def score_space(
@@ -83,14 +78,9 @@ def _score_groups(scorer: _worker.Scorer, task: Mapping[str, Any], count: int, l
             _worker.score_and_keep(scorer, name, task)
             progress.advance()
         return
-    queue: SimpleQueue[str] = SimpleQueue()
-    for name in pending:
-        queue.put(name)
-    count = min(count, len(pending))
-    with ThreadPoolExecutor(max(count, 1)) as pool:
-        running = [pool.submit(_feed, task, queue, progress) for _ in range(count)]
-        for future in running:
-            future.result()
+    with Workers({**task, "server": _worker.__name__}, count) as workers:
+        for _ in workers.answers(pending):
+            progress.advance()
 
 
 class _Progress:
@@ -98,58 +88,14 @@ class _Progress:
 
     def __init__(self, done: int, total: int, log: Log) -> None:
         self.done, self.total, self.log = done, total, log
-        self._started, self._first, self._lock = time.monotonic(), done, threading.Lock()
+        self._started, self._first = time.monotonic(), done
 
     def advance(self) -> None:
-        with self._lock:
-            self.done += 1
-            elapsed = time.monotonic() - self._started
-            left = elapsed / (self.done - self._first) * (self.total - self.done)
-            if self.done % max(1, self.total // 20) == 0 or self.done == self.total:
-                self.log(
-                    f"{self.done} of {self.total} groups of cells are scored; "
-                    f"{duration(elapsed)}, {duration(left)} left"
-                )
-
-
-def _feed(task: Mapping[str, Any], queue: SimpleQueue[str], progress: _Progress) -> None:
-    """Run one worker process and give it a group after the other."""
-    environment = {**os.environ, **_WORKER_ENVIRONMENT}
-    repository = str(Path(__file__).parents[2])
-    environment["PYTHONPATH"] = os.pathsep.join(
-        [repository, *filter(None, [os.environ.get("PYTHONPATH")])]
-    )
-    command = [sys.executable, "-m", _worker.__name__]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        name = "none yet"
-        try:
-            _worker.send(process.stdin, task)
-            while True:
-                try:
-                    name = queue.get_nowait()
-                except Empty:
-                    break
-                _worker.send(process.stdin, name)
-                if process.stdout.readline().strip() != name:
-                    raise BrokenPipeError
-                progress.advance()
-            process.stdin.close()
-        except BrokenPipeError:
-            code = process.wait()
-            raise RuntimeError(
-                f"a worker ended with status {code} (group {name}); its error is above"
-            ) from None
-
-
-_WORKER_ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    # The GNU C library then keeps freed memory instead of returning it after each layer, which
-    # nearly halves the time of large layers where page faults are dear.
-    "MALLOC_MMAP_THRESHOLD_": "4294967296",
-    "MALLOC_TRIM_THRESHOLD_": "4294967296",
-}
+        self.done += 1
+        elapsed = time.monotonic() - self._started
+        left = elapsed / (self.done - self._first) * (self.total - self.done)
+        if self.done % max(1, self.total // 20) == 0 or self.done == self.total:
+            self.log(
+                f"{self.done} of {self.total} groups of cells are scored; "
+                f"{duration(elapsed)}, {duration(left)} left"
+            )

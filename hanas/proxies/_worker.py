@@ -1,20 +1,13 @@
-"""A process that scores one group of cells after the other.
-
-It reads lines of JSON: first what the job is, then the name of a group at a time. When the group's
-scores are kept, it answers with the name. It ends with its input, so also when its parent dies.
-"""
+"""What a worker process does for :mod:`hanas.proxies._jobs`: score one group after the other."""
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
-import torch
 
 from hanas.proxies import _kept
 
@@ -51,22 +44,12 @@ def score_and_keep(scorer: Scorer, name: str, task: Mapping[str, Any]) -> None:
     _kept.write(Path(task["workspace"]), name, task["key"], scorer.score(name))
 
 
-def send(stream: IO[str], message: Any) -> None:
-    """Write a message as one line."""
-    stream.write(json.dumps(message) + "\n")
-    stream.flush()
-
-
-def main() -> None:
-    """Serve the parent process on standard input and output."""
-    torch.set_num_threads(1)
-    task = json.loads(sys.stdin.readline())
+def serve(task: Mapping[str, Any]) -> Callable[[str], str]:
+    """Return what scores and keeps the group of a name, and answers with the name."""
     scorer = make_scorer(task)
-    for line in sys.stdin:
-        name = json.loads(line)
+
+    def answer(name: str) -> str:
         score_and_keep(scorer, name, task)
-        print(name, flush=True)
+        return name
 
-
-if __name__ == "__main__":
-    main()
+    return answer

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -53,14 +54,14 @@ class LayerwiseSpace:
         """Names of the operations."""
         return tuple(operation.name for operation in self.operations)
 
-    @property
+    @cached_property
     def choices(self) -> tuple[int, ...]:
         """The count of choices of each layer."""
         count = len(self.operations)
         fewer = self.skeleton.first_layers if IDENTITY in self.operations else ()
         return tuple(count - (layer in fewer) for layer in range(self.skeleton.layers))
 
-    @property
+    @cached_property
     def largest(self) -> tuple[int, ...]:
         """Genes of the architecture with the most parameters at width 1."""
         table = self._costs(None, None)[0].layers
@@ -68,7 +69,7 @@ class LayerwiseSpace:
             int(costs[:count].argmax()) for costs, count in zip(table, self.choices, strict=True)
         )
 
-    @property
+    @cached_property
     def smallest(self) -> tuple[int, ...]:
         """Genes of the architecture with the fewest parameters at width 1."""
         table = self._costs(None, None)[0].layers

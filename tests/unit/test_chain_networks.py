@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_layerwise_spaces import SPACES, WITH_IDENTITY, first_layers, genes_of, random_genes
+from layerwise import SPACES, WITH_IDENTITY, first_layers, genes_of, random_genes
 from torch import nn
 
 from hanas import onnx_models, plugins
@@ -332,6 +332,7 @@ def test_a_bottleneck_by_hand(expansion, inputs, outputs, stride, residual):
     torch.testing.assert_close(unit(x), x + y if residual else y)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 2000), st.floats(0.01, 8))
 def test_scaled_channels(channels, width):
     rounded = scaled(channels, width)

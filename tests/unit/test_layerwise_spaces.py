@@ -9,28 +9,10 @@ import torch
 from counting import counted
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from layerwise import SPACES, STAGES, WITH_IDENTITY, first_layers, genes_of, random_genes
 
 from hanas import plugins
 from hanas.errors import InputError
-
-SPACES = [n for n in plugins.names("spaces") if not plugins.load("spaces", n).ENUMERABLE]
-WITH_IDENTITY = [n for n in SPACES if "identity" in plugins.load("spaces", n).OPERATIONS]
-#: Layers of each stage, as published: SPOS, and five stages of four bottlenecks.
-STAGES = {"shuffle": (4, 4, 8, 4), "shuffle_i": (4, 4, 8, 4), "mobile_i": (4, 4, 4, 4, 4)}
-
-
-def genes_of(name: str):
-    choices = plugins.load("spaces", name).choices
-    return st.tuples(*(st.integers(0, count - 1) for count in choices))
-
-
-def random_genes(name: str, count: int, *, seed: int = 0) -> np.ndarray:
-    choices = plugins.load("spaces", name).choices
-    return np.random.default_rng(seed).integers(0, choices, size=(count, len(choices)))
-
-
-def first_layers(name: str) -> list[int]:
-    return [0, *np.cumsum(STAGES[name])[:-1].tolist()]
 
 
 def test_the_chains_are_these():
@@ -50,7 +32,7 @@ def test_sizes_of_the_spaces():
 
 
 @pytest.mark.parametrize("name", SPACES)
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_text_and_genes_round_trip(name, data):
     space = plugins.load("spaces", name)

@@ -1,9 +1,11 @@
 import hashlib
+import logging
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import onnx
@@ -313,6 +315,18 @@ def test_it_is_quiet_and_leaves_nothing_behind(tmp_path, small, temporary, capfd
     assert list(temporary.iterdir()) == []
     assert sorted(p.name for p in tmp_path.iterdir()) == ["int8.onnx", "small.onnx", "temporary"]
     assert capfd.readouterr() == ("", "")
+
+
+def test_threads_do_not_silence_each_other_for_good(tmp_path, small, capsys):
+    def one(number):
+        quantise(small, tmp_path / f"{number}.onnx", _images(), method="percentile")
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(one, range(8)))
+    assert len({(tmp_path / f"{number}.onnx").read_bytes() for number in range(8)}) == 1
+    print("heard")
+    assert capsys.readouterr().out == "heard\n"
+    assert logging.root.manager.disable == 0
 
 
 def _no_convolution(path, content):

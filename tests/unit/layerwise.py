@@ -1,0 +1,25 @@
+"""The spaces that are chains of layers, and architectures of them."""
+
+import numpy as np
+from hypothesis import strategies as st
+
+from hanas import plugins
+
+SPACES = [n for n in plugins.names("spaces") if not plugins.load("spaces", n).ENUMERABLE]
+WITH_IDENTITY = [n for n in SPACES if "identity" in plugins.load("spaces", n).OPERATIONS]
+#: Layers of each stage, as published: SPOS, and five stages of four bottlenecks.
+STAGES = {"shuffle": (4, 4, 8, 4), "shuffle_i": (4, 4, 8, 4), "mobile_i": (4, 4, 4, 4, 4)}
+
+
+def genes_of(name: str):
+    choices = plugins.load("spaces", name).choices
+    return st.tuples(*(st.integers(0, count - 1) for count in choices))
+
+
+def random_genes(name: str, count: int, *, seed: int = 0) -> np.ndarray:
+    choices = plugins.load("spaces", name).choices
+    return np.random.default_rng(seed).integers(0, choices, size=(count, len(choices)))
+
+
+def first_layers(name: str) -> list[int]:
+    return [0, *np.cumsum(STAGES[name])[:-1].tolist()]

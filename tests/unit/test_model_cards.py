@@ -1,0 +1,262 @@
+import copy
+import hashlib
+import json
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pandas as pd
+import pytest
+from toy_pictures import toy_images
+
+import hanas
+from hanas.errors import InputError
+from hanas.images import save_images
+from hanas.model_cards import readable, write_cards
+from hanas.spaces import mobile_i, nb201
+
+SCHEMA = json.loads(
+    (Path(__file__).parents[2] / "resources" / "model_card.schema.json").read_text("utf-8")
+)
+CELL = nb201.to_text([3, 0, 4, 1, 2, 1])
+SETTINGS = {
+    "space": "nb201",
+    "seed": 3,
+    "network": {"channels": 8, "batch_norm": "running"},
+    "training": {"epochs": 7, "resolution": 8},
+    "precision": "float32",
+    "quantisation": {"method": "percentile", "calibration_images": 100},
+}
+MEASURED = {
+    "feasible": True,
+    "reason": "",
+    "latency_ms": 1.25,
+    "latency_mean_ms": 1.25,
+    "latency_median_ms": 1.2,
+    "latency_q25_ms": 1.1,
+    "latency_q75_ms": 1.3,
+    "passes": 400,
+    "batch": 1,
+    "threads": 2,
+    "precision": "int8",
+    "runtime": "onnxruntime 1.32.0",
+    "board": "kitchen",
+    "repeats": 1,
+    "stable": True,
+    "source": "measured: ONNX Runtime, mean of 400 passes",
+}
+PREDICTED = {
+    "feasible": True,
+    "latency_ms": 1.5,
+    "latency_ms_deviation": 0.1,
+    "energy_mj": 4.5,
+    "energy_mj_deviation": 0.2,
+    "source": "predicted: fitted to 50 measured models",
+}
+
+
+def _exports(*archs):
+    return pd.DataFrame(
+        {
+            "number": range(1, len(archs) + 1),
+            "arch": archs,
+            "test_accuracy_percent": 81.0,
+            "float32_accuracy_percent": 80.5,
+            "int8_accuracy_percent": 79.25,
+            "int8_loss_percent": 1.25,
+            "largest_difference": 2e-6,
+            "agreement_percent": 97.0,
+            "test_images": 24,
+            "params": 1234,
+            "multiply_accumulates": 56789,
+            "convolutions": 9,
+            "int8_convolutions": 9,
+            "float32_bytes": 1,
+            "int8_bytes": 1,
+            "train_images": 48,
+            "sources": "measured: ONNX Runtime",
+        }
+    )
+
+
+@pytest.fixture
+def study(tmp_path):
+    data = toy_images(side=16)
+    save_images(data, tmp_path / "images.pt")
+    for number in (1, 2):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "model.onnx").write_bytes(b"float32")
+        (tmp_path / str(number) / "model.int8.onnx").write_bytes(b"int8 %d" % number)
+    return tmp_path, data
+
+
+def _table(*rows):
+    return pd.DataFrame([{"arch": arch, **row} for arch, row in rows])
+
+
+def _card(study, latencies=(), archs=(CELL,), **changes):
+    folder, _ = study
+    paths = write_cards(
+        _exports(*archs),
+        latencies,
+        folder / "images.pt",
+        settings={**SETTINGS, **changes},
+        folder=folder,
+    )
+    assert paths == [folder / str(number) / "model.json" for number in range(1, len(archs) + 1)]
+    card = json.loads(paths[-1].read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(SCHEMA).validate(card)
+    return card
+
+
+def test_the_schema_is_one():
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+def test_it_says_how_a_picture_becomes_the_input(study):
+    card, (_, data) = _card(study), study
+    train = data.images[data.splits["train"]].reshape(-1, 3) / 255
+    how = card["input"]
+    assert how["name"] == "images"
+    assert how["shape"] == ["batch", 3, 8, 8]
+    assert how["resize"] == [16, 16]
+    assert how["blocks"] == [8, 2, 8, 2, 3]
+    np.testing.assert_allclose(how["mean"], train.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(how["deviation"], train.std(axis=0), rtol=1e-12)
+    whole = _card(study, training={"epochs": 7, "resolution": None})["input"]
+    assert (whole["shape"], whole["blocks"]) == (["batch", 3, 16, 16], [16, 1, 16, 1, 3])
+
+
+def test_it_says_what_the_network_is_and_how_good(study):
+    card = _card(study)
+    architecture = card["architecture"]
+    assert (architecture["space"], architecture["text"]) == ("nb201", CELL)
+    assert (architecture["parameters"], architecture["multiply_accumulates"]) == (1234, 56789)
+    assert architecture["network"] == SETTINGS["network"]
+    assert card["classes"] == ["class 0", "class 1", "class 2"]
+    assert card["output"]["shape"] == ["batch", 3]
+    accuracy = card["accuracy"]
+    assert (accuracy["float32_percent"], accuracy["int8_percent"]) == (80.5, 79.25)
+    assert (accuracy["int8_loss_points"], accuracy["test_images"]) == (1.25, 24)
+    assert card["training"]["settings"] == SETTINGS["training"]
+    assert (card["training"]["images"], card["training"]["seed"]) == (48, 3)
+    quantisation = card["quantisation"]
+    assert (quantisation["method"], quantisation["per_channel"]) == ("percentile", True)
+    assert quantisation["calibration_images"] == 24  # the training images there are
+
+
+def test_files_and_data_are_named_by_their_checksums(study):
+    card, (folder, _) = _card(study, archs=(CELL, CELL)), study
+    files = card["files"]
+    assert files["model.onnx"]["sha256"] == hashlib.sha256(b"float32").hexdigest()
+    assert files["model.int8.onnx"]["sha256"] == hashlib.sha256(b"int8 2").hexdigest()
+    assert files["model.int8.onnx"]["bytes"] == 6
+    images = card["provenance"]["images"]
+    assert images["sha256"] == hashlib.sha256((folder / "images.pt").read_bytes()).hexdigest()
+    assert card["provenance"]["hanas"]["version"] == hanas.__version__
+
+
+def test_devices_come_with_conditions_and_sources(study):
+    infeasible = {"feasible": False, "reason": "no such operator", "source": "measured: a board"}
+    card = _card(
+        study,
+        [
+            ("host", _table(("other", PREDICTED), (CELL, PREDICTED))),
+            ("host", _table((CELL, MEASURED), ("other", infeasible))),
+            ("npu", _table(("other", MEASURED), (CELL, infeasible))),
+            ("mine", _table((CELL, {**PREDICTED, "source": "my own stopwatch"}))),
+        ],
+    )
+    predicted, measured, refused, mine = card["devices"]
+    assert [each["device"] for each in card["devices"]] == ["host", "host", "npu", "mine"]
+    assert [each["kind"] for each in card["devices"]] == [
+        *("predicted", "measured", "measured", "table")
+    ]
+    assert predicted["latency"] == {"value": 1.5, "unit": "ms", "deviation": 0.1}
+    assert predicted["energy"] == {"value": 4.5, "unit": "mJ", "deviation": 0.2}
+    assert predicted["conditions"] == {}
+    assert measured["latency"] == {
+        **{"value": 1.25, "unit": "ms", "mean": 1.25, "median": 1.2},
+        **{"lower_quartile": 1.1, "upper_quartile": 1.3},
+    }
+    assert "energy" not in measured
+    assert measured["conditions"] == {
+        **{"board": "kitchen", "runtime": "onnxruntime 1.32.0", "precision": "int8"},
+        **{"threads": 2, "batch": 1, "passes": 400, "repeats": 1, "stable": True},
+    }
+    assert isinstance(measured["conditions"]["passes"], int)  # beside a row without any
+    assert measured["source"] == MEASURED["source"]
+    assert refused["feasible"] is False
+    assert refused["reason"] == "no such operator"
+    assert "latency" not in refused
+    assert mine["source"] == "my own stopwatch"
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_device_without_a_row_of_its_own_is_named(study, count):
+    table = _table(("other", MEASURED), *[(CELL, MEASURED)] * count)
+    with pytest.raises(InputError, match=f"device host: {count} rows of"):
+        _card(study, [("host", table)])
+
+
+def test_a_missing_file_is_named(study):
+    (study[0] / "1" / "model.int8.onnx").unlink()
+    with pytest.raises(InputError, match=r"model\.int8\.onnx: there is no such file"):
+        _card(study)
+
+
+def test_equal_input_gives_equal_bytes(study):
+    _card(study, [("host", _table((CELL, MEASURED)))])
+    first = (study[0] / "1" / "model.json").read_bytes()
+    _card(study, [("host", _table((CELL, MEASURED)))])
+    assert (study[0] / "1" / "model.json").read_bytes() == first
+
+
+def test_a_cell_is_readable():
+    assert readable(CELL, "nb201") == {
+        "cell": [
+            {"from": 0, "to": 1, "operation": "nor_conv_3x3"},
+            {"from": 0, "to": 2, "operation": "none"},
+            {"from": 1, "to": 2, "operation": "avg_pool_3x3"},
+            {"from": 0, "to": 3, "operation": "skip_connect"},
+            {"from": 1, "to": 3, "operation": "nor_conv_1x1"},
+            {"from": 2, "to": 3, "operation": "skip_connect"},
+        ]
+    }
+
+
+def test_a_chain_is_readable(study):
+    text = mobile_i.to_text(mobile_i.SMALLEST)
+    layers = readable(text, "mobile_i")["layers"]
+    assert len(layers) == 20
+    assert layers[:2] == [name for stage in text.split("+") for name in stage[1:-1].split("|")][:2]
+    assert _card(study, archs=(text,), space="mobile_i")["architecture"]["layers"] == layers
+
+
+def test_a_published_network_is_readable(study):
+    # Units of the stages of ShuffleNetV2 (its table 5), bottlenecks of MobileNetV2 (its table 2).
+    assert readable("shufflenet_v2", "shuffle") == {"layers": ["shuffle_3x3"] * 16}
+    assert len(readable("mobilenet_v2", "shuffle")["layers"]) == 2 + 3 + 4 + 3 + 3 + 1
+    _card(study, archs=("efficientnet_b0",), space="shuffle")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda card: card.pop("classes"),
+        lambda card: card.update(schema_version=2),
+        lambda card: card.update(more=1),
+        lambda card: card["accuracy"].update(int8_percent=101),
+        lambda card: card["architecture"].pop("cell"),
+        lambda card: card["devices"][0].pop("latency"),
+        lambda card: card["devices"][0]["latency"].update(unit="s"),
+        lambda card: card["devices"][0].update(kind="guessed"),
+        lambda card: card["files"]["model.onnx"].update(sha256="0"),
+        lambda card: card["input"].update(mean=[0.5]),
+    ],
+)
+def test_the_schema_refuses_other_cards(study, spoil):
+    card = copy.deepcopy(_card(study, [("host", _table((CELL, MEASURED)))]))
+    spoil(card)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft202012Validator(SCHEMA).validate(card)

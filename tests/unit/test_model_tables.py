@@ -1,0 +1,96 @@
+import pandas as pd
+import pytest
+
+from hanas import model_tables
+from hanas.errors import InputError
+from hanas.figures import front_spaces
+
+
+def exports(**columns) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "number": [1, 2],
+            "arch": ["a", "b"],
+            "float32_accuracy_percent": [90.0, 80.0],
+            "int8_accuracy_percent": [89.0, 70.0],
+            "test_images": [100, 100],
+            "sources": "measured: here",
+            **columns,
+        }
+    )
+
+
+def latencies(**columns) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "arch": ["b", "a", "c"],
+            "feasible": True,
+            "latency_ms": [2.0, 1.0, 3.0],
+            "latency_q25_ms": [1.9, 0.9, 2.9],
+            "latency_q75_ms": [2.1, 1.1, 3.1],
+            "precision": "int8",
+            "source": "measured: there",
+            **columns,
+        }
+    )
+
+
+def test_a_row_for_each_model_and_device():
+    slow = latencies(latency_ms=[20.0, 10.0, 30.0])
+    table = model_tables.table(
+        exports(), [("fast", latencies()), ("slow", slow)], retraining="mine"
+    )
+    assert table[["number", "device", "latency_ms"]].to_numpy().tolist() == [
+        [1, "fast", 1.0],
+        [1, "slow", 10.0],
+        [2, "fast", 2.0],
+        [2, "slow", 20.0],
+    ]
+    assert (table["retraining"] == "mine").all()
+    assert (table["accuracy_source"] == "measured: here").all()
+    assert (table["latency_source"] == "measured: there").all()
+
+
+def test_models_without_a_device():
+    table = model_tables.table(exports(), [], retraining="mine")
+    assert table["arch"].tolist() == ["a", "b"]
+    assert "latency_ms" not in table
+
+
+@pytest.mark.parametrize(
+    ("precision", "errors"), [("int8", [0.11, 0.30]), ("float32", [0.10, 0.20])]
+)
+def test_figure_shows_the_error_in_the_precision_of_the_device(precision, errors):
+    models = model_tables.table(
+        exports(), [("npu", latencies(precision=precision))], retraining="mine"
+    )
+    shown = front_spaces.table([("mine", False, models)], device="npu")
+    assert shown["true_error"].tolist() == pytest.approx(errors)
+    assert shown["latency_ms"].tolist() == [1.0, 2.0]
+    # The second is slower and no better.
+    assert shown["on_front"].tolist() == [True, False]
+
+
+def test_model_that_does_not_run_is_not_shown():
+    refused = latencies(latency_ms=[2.0, float("nan"), 3.0])
+    models = model_tables.table(exports(), [("npu", refused)], retraining="mine")
+    assert front_spaces.table([("mine", False, models)], device="npu")["arch"].tolist() == ["b"]
+
+
+def test_device_without_a_latency_is_named():
+    models = model_tables.table(exports(), [("npu", latencies())], retraining="mine")
+    with pytest.raises(InputError, match="no model of mine has a latency on phone"):
+        front_spaces.table([("mine", False, models)], device="phone")
+
+
+def test_every_group_and_published_network_is_in_the_legend():
+    searched = model_tables.table(exports(), [("npu", latencies())], retraining="s")
+    known = exports(arch=["mobilenet_v2", "shufflenet_v2"])
+    of_known = latencies(arch=["mobilenet_v2", "shufflenet_v2", "c"])
+    published = model_tables.table(known, [("npu", of_known)], retraining="p")
+    shown = front_spaces.table(
+        [("shuffle", False, searched), ("published", True, published)], device="npu"
+    )
+    made = front_spaces.draw(shown, device="npu")
+    labels = [text.get_text() for text in made.legends[0].get_texts()]
+    assert labels == ["shuffle", "MobileNetV2", "ShuffleNetV2"]
