@@ -158,6 +158,9 @@ class _Job:
             record = measured_models.read(self.workspace, place)
             if record is not None:
                 self.records[arch], self.places[arch] = record, place
+                if record.refused is not None:
+                    file = measured_models.file(self.workspace, place)
+                    self.log(f"{self._described(arch)} (found before; delete {file} to try again)")
                 return
 
     def _keep(self, arch: str, board: str, record: Record) -> None:

@@ -37,7 +37,7 @@ def main() -> None:
 
 def _do(request, answer) -> None:
     answer["step"] = "load"
-    from rknn.api import RKNN
+    from rknn.api import RKNN  # pyright: ignore[reportMissingImports]
 
     if request.get("list_boards"):
         adb, ntb = RKNN(verbose=False).list_devices()
