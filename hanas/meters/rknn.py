@@ -8,21 +8,20 @@ other end of adb: without one, measuring stops and says so.
 from __future__ import annotations
 
 import json
-import re
 import shlex
 import tempfile
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from hanas.errors import InputError
 from hanas.meters import _rknn_convert
 from hanas.meters._processes import run
+from hanas.meters._rknn_output import RknnReport, errors, layers, pass_times
 from hanas.meters._settings import PassSettings
 from hanas.onnx_models import with_batch
 from hanas.settings import check_choice, check_number, selected
@@ -32,16 +31,6 @@ from hanas.timings import BoardLost, ModelRefused, Timings
 QUANTISES = True
 #: Of made-up images that models are converted with where only their time matters.
 _CALIBRATION_IMAGES = 4
-# A line of the table of layers: number, operation, type, unit, shapes, cycles, traffic, name.
-_LAYER = re.compile(
-    r"\]\s+\d+\s+(?P<operation>\w+)\s+(?P<type>\w+)\s+(?P<unit>CPU|NPU|GPU)\s+\S+\s+"
-    r"(?P<output>\S+)\s+\d+/\d+/\d+\s+\S+\s+(?P<name>\S.*)"
-)
-_TABLE = "Network Layer Information Table"
-# Colours, and the line of an error, which begins with the name of the step.
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_ERROR = re.compile(r"^E (?!RKNN:)(\w+: (?!Traceback).+)$", re.MULTILINE)
-_TIME = re.compile(r"Total Time\(us\):\s*([0-9.]+)")
 
 
 @dataclass(frozen=True)
@@ -77,53 +66,6 @@ class RknnSettings(PassSettings):
         check_choice("batch", self.batch, (1,))
         check_choice("fix_frequency", self.fix_frequency, (True, False))
         check_number("timeout_seconds", self.timeout_seconds, above=0)
-
-
-class Layer(NamedTuple):
-    """A layer of a converted model: operation, ``NPU``, ``CPU`` or ``GPU``, shape, name."""
-
-    operation: str
-    unit: str
-    output: str
-    name: str
-
-
-@dataclass(frozen=True)
-class RknnReport:
-    """What the toolkit says of a model without a board.
-
-    Parameters
-    ----------
-    toolkit, target
-        Version of rknn-toolkit2, and the chip.
-    layers
-        All layers, without inputs and outputs.
-    accuracy_percent
-        Of the 8-bit model in the simulator.
-    images
-        How many images that is of.
-    """
-
-    toolkit: str
-    target: str
-    layers: tuple[Layer, ...]
-    accuracy_percent: float
-    images: int
-
-    @property
-    def fallbacks(self) -> tuple[Layer, ...]:
-        """The layers that do not run on the NPU."""
-        return tuple(layer for layer in self.layers if layer.unit != "NPU")
-
-    def described(self) -> str:
-        """Return the report in one line."""
-        kinds = Counter(f"{layer.operation} on the {layer.unit}" for layer in self.fallbacks)
-        which = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
-        return (
-            f"rknn-toolkit2 {self.toolkit} for {self.target}: {len(self.fallbacks)} of "
-            f"{len(self.layers)} layers do not run on the NPU{f' ({which})' if which else ''}; "
-            f"{self.accuracy_percent:.2f} % right in int8 on {self.images} images (simulated)"
-        )
 
 
 def report(
@@ -168,28 +110,6 @@ def report(
         layers=layers(output),
         accuracy_percent=100 * right,
         images=len(labels),
-    )
-
-
-def layers(output: str) -> tuple[Layer, ...]:
-    """Return the layers in the table that the toolkit prints.
-
-    Raises
-    ------
-    InputError
-        If there is no such table.
-    """
-    _, found, table = output.rpartition(_TABLE)
-    rows = [row for line in table.splitlines() if (row := _LAYER.search(line))]
-    if not found or not rows:
-        raise InputError(
-            "rknn-toolkit2 printed no table of layers that hanas understands; "
-            "take the version that envs/rknn.txt names"
-        )
-    return tuple(
-        Layer(row["operation"], row["unit"], row["output"], row["name"].strip())
-        for row in rows
-        if row["operation"] not in ("InputOperator", "OutputOperator")
     )
 
 
@@ -263,25 +183,7 @@ def measure(model: Path, *, settings: Mapping[str, Any], board: str) -> Timings:
         raise ModelRefused(f"rknn-toolkit2 cannot convert it: {answer['error']}")
     if "error" in answer:
         raise BoardLost(f"rknn-toolkit2: {answer['error']}")
-    return pass_times(output, chosen)
-
-
-def pass_times(output: str, chosen: RknnSettings) -> Timings:
-    """Return the times of the passes that the toolkit has printed.
-
-    Raises
-    ------
-    InputError
-        If they are not there.
-    """
-    parts = re.split(r"^hanas pass \d+$", output, flags=re.MULTILINE)[1 + chosen.warmup :]
-    times = [_TIME.findall(part) for part in parts]
-    if len(times) != chosen.passes or not all(len(found) == 1 for found in times):
-        raise InputError(
-            "rknn-toolkit2 printed no times that hanas understands; take the version that "
-            "envs/rknn.txt names"
-        )
-    return Timings(np.array([float(found[0]) for found in times]) / 1e3)
+    return pass_times(output, passes=chosen.passes, warmup=chosen.warmup)
 
 
 def _checked(settings: Mapping[str, Any]) -> RknnSettings:
@@ -340,10 +242,9 @@ def _answered(
             "makes a Python with rknn-toolkit2 in .venv-rknn"
         )
     answer = json.loads(file.read_text(encoding="utf-8"))
-    # What the toolkit prints says more than what it raises.
-    said = _ERROR.findall(_COLOUR.sub("", f"{finished.output}\n{finished.errors}"))
-    if "error" in answer and said:
-        answer["error"] = said[0].strip()
+    said = errors(f"{finished.output}\n{finished.errors}")
+    if "error" in answer and said:  # which says more than what the toolkit raises
+        answer["error"] = said[0]
     return answer, finished.output
 
 

@@ -365,7 +365,7 @@ measure_models(
 
 
 def job(command: str, names: str) -> subprocess.Popen:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(Path.cwd())}
     return subprocess.Popen(
         [sys.executable, "-c", JOB, command, names],
         env=environment,

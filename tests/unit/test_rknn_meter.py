@@ -10,7 +10,7 @@ from onnx import TensorProto, helper
 
 from hanas import measuring, onnx_models
 from hanas.errors import InputError
-from hanas.meters import rknn
+from hanas.meters import _rknn_output, rknn
 from hanas.spaces import nb201
 from hanas.timings import BoardLost, ModelRefused
 
@@ -49,7 +49,7 @@ def images(count: int) -> np.ndarray:
 
 
 def test_the_table_of_layers_of_the_toolkit_is_read():
-    found = rknn.layers(Path(__file__).with_name("rknn_layers.txt").read_text())
+    found = _rknn_output.layers(Path(__file__).with_name("rknn_layers.txt").read_text())
     counts = Counter((layer.operation, layer.unit) for layer in found)
     # The poolings of the cells fall back, those between the stages do not.
     assert counts["AveragePool", "CPU"] == STAGES
@@ -57,7 +57,7 @@ def test_the_table_of_layers_of_the_toolkit_is_read():
     assert counts["Reshape", "CPU"] == 1
     assert {unit for _, unit in counts} == {"CPU", "NPU"}
     assert len(found) == 36
-    assert found[3] == rknn.Layer(
+    assert found[3] == _rknn_output.Layer(
         "AveragePool", "CPU", "(1,16,32,32)", "AveragePool:/stages.0.0/avg_pool_3x3/AveragePool"
     )
 
@@ -65,7 +65,7 @@ def test_the_table_of_layers_of_the_toolkit_is_read():
 @pytest.mark.parametrize("output", ["", "Network Layer Information Table\nnothing\n"])
 def test_other_output_is_refused(output):
     with pytest.raises(InputError, match="no table of layers"):
-        rknn.layers(output)
+        _rknn_output.layers(output)
 
 
 def test_without_a_board_there_is_a_report(model, tmp_path):
@@ -142,7 +142,7 @@ def test_of_several_boards_one_must_be_named(tmp_path):
 )
 def test_passes_without_a_time_are_refused(output):
     with pytest.raises(InputError, match="no times"):
-        rknn.pass_times(output, rknn.RknnSettings(passes=2, warmup=0))
+        _rknn_output.pass_times(output, passes=2, warmup=0)
 
 
 @pytest.mark.parametrize(
