@@ -148,7 +148,7 @@ def fit(
         ``latency_ms`` and, where the device has it, ``energy_mj``: float64 (n,), above 0; NaN
         where an architecture was not measured. All NaN: the device cannot run it.
     source
-        Where the measurements are from, in a few words.
+        Where the measurements are from: ``measured: ...`` or ``estimate: ...``.
     network
         Settings of the networks, filled in by the space's ``for_images``; None: the defaults.
 
@@ -171,11 +171,23 @@ def fit(
         parameters[name] = regression.parameters(chosen, targets[known], linear=features.linear)
     return Predictor(
         features,
-        f"predicted: Gaussian process fitted to {len(genes)} measured models ({source})",
+        _described(len(genes), source),
         genes,
         values,
         parameters,
     )
+
+
+def _described(count: int, source: str) -> str:
+    """Return where predictions are from.
+
+    >>> _described(50, "measured: some board")
+    'predicted: Gaussian process fitted to 50 measured models (some board)'
+    """
+    kind, _, where = source.partition(": ")
+    named = {"measured": (where, "measured"), "estimate": (where, "estimated")}
+    where, how = named.get(kind, (source, "measured"))
+    return f"predicted: Gaussian process fitted to {count} {how} models ({where})"
 
 
 def save(predictor: Predictor, path: str | Path) -> None:
