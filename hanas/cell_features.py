@@ -113,7 +113,7 @@ def groups_for_devices(genes: np.ndarray) -> list[np.ndarray]:
 
 
 def _one_hot(genes: np.ndarray) -> np.ndarray:
-    return np.eye(len(OPERATIONS))[genes].reshape(len(genes), -1)
+    return np.eye(len(OPERATIONS))[genes].reshape(len(genes), genes.shape[1] * len(OPERATIONS))
 
 
 def _paths(live: np.ndarray) -> np.ndarray:

@@ -141,7 +141,7 @@ def _of_chains(features: Features, genes: np.ndarray) -> list[np.ndarray]:
     chosen = np.eye(len(module.OPERATIONS))[genes]  # (N, layers, operations)
     totals = [chosen.sum(axis=1), *(np.einsum("nlo,lo->no", chosen, cost) for cost in costs)]
     by_kind = [chosen[:, kinds == kind].sum(axis=1) for kind in np.unique(kinds)]
-    return [np.hstack(totals), np.hstack(by_kind), chosen.reshape(len(genes), -1)]
+    return [np.hstack(totals), np.hstack(by_kind), chosen.reshape(len(genes), costs[0].size)]
 
 
 @cache
