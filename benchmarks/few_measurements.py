@@ -72,12 +72,14 @@ class Device:
 
 
 def random_cells(count: int, seed: int) -> np.ndarray:
+    """Return the numbers of so many random cells."""
     return np.random.default_rng(seed).permutation(len(nb201.all_genes()))[:count]
 
 
 def needed(device: Device, goals: tuple[float, ...], seeds: int, most: int) -> dict[str, list[str]]:
-    """Return for each metric how many measurements each goal takes."""
+    """Return for each metric how many measurements each goal takes; what the most reach."""
     found: dict[str, dict[float, str]] = {metric: {} for metric in device.values}
+    last: dict[str, float] = {}
     grid = [count for count in GRID if count <= most]
     for count in grid:
         if all(len(reached) == len(goals) for reached in found.values()):
@@ -87,16 +89,18 @@ def needed(device: Device, goals: tuple[float, ...], seeds: int, most: int) -> d
         ]
         for metric, reached in found.items():
             mean = np.mean([one[metric][0] for one in judged])
+            last[metric] = float(mean)
             for goal in goals:
                 if goal not in reached and mean >= goal:
                     reached[goal] = str(count)
     return {
-        metric: [reached.get(goal, f"> {grid[-1]}") for goal in goals]
+        metric: [reached.get(goal, f"> {grid[-1]} ({last[metric]:.3f})") for goal in goals]
         for metric, reached in found.items()
     }
 
 
 def main() -> None:
+    """Print a row a metric."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("file", type=Path, help="HW-NAS-Bench-v1_0.pickle")
     parser.add_argument("--dataset", default="cifar10", help="cifar10, cifar100, ImageNet16-120")

@@ -18,9 +18,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hanas import plugins, predictor, predictor_quality
+from hanas import (
+    architectures,
+    architectures_as_models,
+    measuring,
+    plugins,
+    predictor,
+    predictor_quality,
+)
 from hanas.checkpoints import Log, print_at_once
 from hanas.errors import InputError
+from hanas.images import load_images
 from hanas.metric_tables import METRICS
 from hanas.next_measurements import next_batch, random_genes, without
 from hanas.predictor import LEAST, Predictor
@@ -103,10 +111,6 @@ def run(
     measurements, predictor, quality
         See :func:`conduct`.
     """
-    # Imported here, as they bring PyTorch, which a campaign with another measure does without.
-    from hanas import architectures, architectures_as_models, measuring
-    from hanas.images import load_images
-
     calls = itertools.count()
 
     def measure(archs: list[str]) -> pd.DataFrame:
