@@ -95,8 +95,25 @@ def all_edges(genes: np.ndarray) -> np.ndarray:
     return np.hstack([live_edges(genes), _one_hot(genes), _edge_states(genes)])
 
 
+def groups_for_devices(genes: np.ndarray) -> list[np.ndarray]:
+    """Return what a device may have to run, in groups of which each says something of its own.
+
+    The numbers of operations (N, 4); the same without edges that lead nowhere, which a compiler
+    leaves out most easily (N, 4); which edges carry zeros or lead nowhere (N, 18); the operation
+    of each edge (N, 30). All float64.
+
+    Parameters
+    ----------
+    genes
+        int (N, 6).
+    """
+    _, unused, _, _ = _states(genes)
+    leading = np.where(unused, NONE, genes)
+    return [counts(genes)[:, 1:], counts(leading)[:, 1:], _edge_states(genes), _one_hot(genes)]
+
+
 def _one_hot(genes: np.ndarray) -> np.ndarray:
-    return np.eye(len(OPERATIONS))[genes].reshape(len(genes), -1)
+    return np.eye(len(OPERATIONS))[genes].reshape(len(genes), genes.shape[1] * len(OPERATIONS))
 
 
 def _paths(live: np.ndarray) -> np.ndarray:
@@ -125,6 +142,12 @@ def _paths(live: np.ndarray) -> np.ndarray:
 
 def _edge_states(genes: np.ndarray) -> np.ndarray:
     """Return which edges start at a zero node or lead nowhere, and which nodes are in use."""
+    of_zeros, unused, carries, used = _states(genes)
+    return np.hstack([of_zeros, unused, carries[:, 1:], used[:, :-1]]).astype(np.float64)
+
+
+def _states(genes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return which edges start at a zero node, which lead nowhere; which nodes carry, are used."""
     carries = np.zeros((len(genes), N_NODES), dtype=bool)
     carries[:, 0] = True
     of_zeros = np.zeros(genes.shape, dtype=bool)
@@ -140,4 +163,4 @@ def _edge_states(genes: np.ndarray) -> np.ndarray:
         present = genes[:, edge] != NONE
         unused[:, edge] = present & ~used[:, target]
         used[:, source] |= present & used[:, target]
-    return np.hstack([of_zeros, unused, carries[:, 1:], used[:, :-1]]).astype(np.float64)
+    return of_zeros, unused, carries, used

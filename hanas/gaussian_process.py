@@ -50,11 +50,12 @@ class Posterior:
         depend on the values.
         """
         observed = np.concatenate([self.observed, np.array(also_observed, dtype=np.int64)])
-        among = _covariance(self.groups, observed, observed, self.parameters)
+        known, asked = _rows(self.groups, observed), _rows(self.groups, rows)
+        among = covariance(known, known, self.parameters)
         lower = cholesky(among + _noise(self.parameters) * np.eye(len(observed)), lower=True)
-        to_rows = _covariance(self.groups, observed, rows, self.parameters)  # (n, M)
+        to_rows = covariance(known, asked, self.parameters)  # (n, M)
         explained = (solve_triangular(lower, to_rows, lower=True) ** 2).sum(axis=0)
-        prior = _prior_variance(self.groups, rows, self.parameters)
+        prior = prior_variance(asked, self.parameters)
         return self.scale * np.sqrt(np.maximum(prior - explained, 0))
 
 
@@ -80,8 +81,10 @@ def fit(groups: Sequence[np.ndarray], observed: np.ndarray, values: np.ndarray) 
         [_LINEAR, *[_VARIANCE] * len(groups), *[_LENGTH] * len(groups), _NOISE]
     )  # (parameters, 2)
 
+    known = _rows(groups, observed)
+
     def improbability(parameters: np.ndarray) -> float:
-        matrix = _covariance(groups, observed, observed, parameters)
+        matrix = covariance(known, known, parameters)
         matrix = matrix + _noise(parameters) * np.eye(len(observed))
         try:
             lower = cholesky(matrix, lower=True)
@@ -93,9 +96,9 @@ def fit(groups: Sequence[np.ndarray], observed: np.ndarray, values: np.ndarray) 
 
     limits = [(-8.0, 4.0)] * len(expected)
     parameters = minimize(improbability, expected[:, 0], method="L-BFGS-B", bounds=limits).x
-    matrix = _covariance(groups, observed, observed, parameters)
+    matrix = covariance(known, known, parameters)
     factor = cho_factor(matrix + _noise(parameters) * np.eye(len(observed)))
-    to_all = _covariance(groups, np.arange(len(groups[0])), observed, parameters)  # (N, n)
+    to_all = covariance(groups, known, parameters)  # (N, n)
     mean = centre + scale * (to_all @ cho_solve(factor, targets))
     return Posterior(groups, observed, mean, parameters, scale)
 
@@ -104,26 +107,57 @@ def _noise(parameters: np.ndarray) -> float:
     return float(np.exp(parameters[-1])) + _LEAST_NOISE
 
 
-def _covariance(
-    groups: Sequence[np.ndarray], first: np.ndarray, second: np.ndarray, parameters: np.ndarray
+def _rows(groups: Sequence[np.ndarray], rows: np.ndarray) -> list[np.ndarray]:
+    return [group[rows] for group in groups]
+
+
+def covariance(
+    first: Sequence[np.ndarray],
+    second: Sequence[np.ndarray],
+    parameters: np.ndarray,
+    *,
+    linear: int = 1,
 ) -> np.ndarray:
-    """Return the covariance of rows ``first`` (A,) with rows ``second`` (B,), float64 (A, B)."""
-    count = len(groups)
-    linear = groups[0][first] @ groups[0][second].T / groups[0].shape[1]
-    total = np.exp(parameters[0]) * linear
-    for group, variance, length in zip(
-        groups, parameters[1 : 1 + count], parameters[1 + count : -1], strict=True
-    ):
-        a, b = group[first], group[second]
-        squares = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T
+    """Return the covariance of some points with others, float64 (A, B).
+
+    Parameters
+    ----------
+    first, second
+        Features of the points, float64 (A, F) and (B, F) for each group.
+    parameters
+        Logarithms: the variance of the linear covariance of each of the first ``linear`` groups,
+        then the variance of the Matern covariance (3/2) of each group, its length scale, and
+        what else there is.
+    linear
+        How many groups have a linear covariance besides.
+    """
+    count = len(first)
+    total = np.zeros((len(first[0]), len(second[0])))
+    for a, b, variance in zip(first, second, parameters[:linear], strict=False):
+        total = total + np.exp(variance) * (a @ b.T / a.shape[1])
+    variances = parameters[linear : linear + count]
+    lengths = parameters[linear + count : linear + 2 * count]
+    for a, b, variance, length in zip(first, second, variances, lengths, strict=True):
         # Per feature, so that a length scale means the same in a group of many.
-        distance = np.sqrt(np.maximum(squares, 0) / group.shape[1] * 3) / np.exp(length)
+        distance = np.sqrt(mean_squares(a, b) * 3) / np.exp(length)
         total += np.exp(variance) * (1 + distance) * np.exp(-distance)
     return total
 
 
-def _prior_variance(
-    groups: Sequence[np.ndarray], rows: np.ndarray, parameters: np.ndarray
+def mean_squares(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return the mean squared difference of features (A, F) and (B, F), float64 (A, B)."""
+    squares = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T
+    return np.maximum(squares, 0) / a.shape[1]
+
+
+def prior_variance(
+    points: Sequence[np.ndarray], parameters: np.ndarray, *, linear: int = 1
 ) -> np.ndarray:
-    linear = (groups[0][rows] ** 2).sum(axis=1) / groups[0].shape[1]
-    return np.exp(parameters[0]) * linear + np.exp(parameters[1 : 1 + len(groups)]).sum()
+    """Return the variance of points before anything is known, float64 (N,).
+
+    The arguments are those of :func:`covariance`.
+    """
+    total = np.zeros(len(points[0]))
+    for group, variance in zip(points, parameters[:linear], strict=False):
+        total = total + np.exp(variance) * ((group**2).sum(axis=1) / group.shape[1])
+    return total + np.exp(parameters[linear : linear + len(points)]).sum()

@@ -13,40 +13,22 @@ arrays. There are three kinds of model:
 
 from __future__ import annotations
 
-import json
 import re
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
-from hanas import cell_features
+from hanas import cell_features, npz_files
 from hanas.errors import InputError, one_line
-from hanas.files import replacing
 from hanas.partial_cells import matches
 
 #: The bundle that is shipped with the project.
 SHIPPED = Path(__file__).parents[1] / "resources" / "surrogates" / "nb201.npz"
 FORMAT = 1
-_LARGEST_BYTES = 2**24
 _ENOUGH_DIGITS = {"linear": 12, "perceptrons": 6}
-#: What numpy, zipfile and json raise on missing, truncated and altered files.
-_UNREADABLE = (
-    OSError,
-    ValueError,
-    KeyError,
-    EOFError,
-    MemoryError,  # an array that claims to be larger than it is
-    TypeError,
-    AttributeError,
-    NotImplementedError,
-    BadZipFile,
-    zlib.error,
-)
 
 FEATURES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "live_edges": cell_features.live_edges,
@@ -173,21 +155,11 @@ def load(path: str | Path | None = None) -> Bundle:
         If the file is missing, damaged or of another format.
     """
     path = SHIPPED if path is None else Path(path)
+    hint = "; take it from the project again" if path == SHIPPED else ""
+    header, arrays = npz_files.read(path, what="surrogates", hint=hint)
     try:
-        if path.stat().st_size > _LARGEST_BYTES:
-            raise InputError(f"{path}: {path.stat().st_size} bytes; too many for surrogates")
-        with ZipFile(path) as archive:
-            unpacked = sum(member.file_size for member in archive.infolist())
-        if unpacked > _LARGEST_BYTES:
-            raise InputError(f"{path}: {unpacked:,} bytes unpacked; too many for surrogates")
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in archive.files}
-        header = json.loads(arrays.pop("header").tobytes().decode())
         version, _, _ = header["format"], header["models"], header["networks"]
-    except InputError:
-        raise
-    except _UNREADABLE as error:
-        hint = "; take it from the project again" if path == SHIPPED else ""
+    except (KeyError, TypeError) as error:
         raise InputError(f"{path}: not readable as surrogates: {one_line(error)}{hint}") from error
     if version != FORMAT:
         raise InputError(f"{path}: format {version}; this version of hanas reads {FORMAT}")
@@ -196,11 +168,7 @@ def load(path: str | Path | None = None) -> Bundle:
 
 def save(bundle: Bundle, path: str | Path) -> None:
     """Write a bundle; equal bundles give equal bytes."""
-    text = json.dumps(bundle.header, sort_keys=True, allow_nan=False).encode()
-    with replacing(path) as temporary, temporary.open("wb") as handle:
-        np.savez_compressed(
-            handle, allow_pickle=False, header=np.frombuffer(text, np.uint8), **bundle.arrays
-        )
+    npz_files.write(path, bundle.header, bundle.arrays)
 
 
 def described(bundle: Bundle, names: Sequence[str]) -> str:

@@ -1,0 +1,225 @@
+"""Campaigns with devices that are functions, and one with a real command."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from layerwise import SPACES
+
+from hanas import campaign, device_locks, plugins
+from hanas.campaign import CampaignSettings, conduct
+from hanas.errors import InputError
+from hanas.predictor_features import multiply_accumulates
+from hanas.predictor_quality import COLUMNS, judge
+
+SETTINGS = CampaignSettings(models=20, first=10, each_round=4, held_out=8)
+
+
+class Device:
+    """Its latency is the number of operations with a high number, its energy another function."""
+
+    def __init__(self, space: str = "nb201", fails=lambda genes: False) -> None:
+        self.module, self.fails = plugins.load("spaces", space), fails
+        self.asked: list[list[str]] = []
+
+    def __call__(self, archs: list[str]) -> pd.DataFrame:
+        self.asked.append(archs)
+        rows = []
+        for arch in archs:
+            genes = self.module.from_text(arch)
+            wrong = bool(self.fails(genes))
+            latency = 1 + genes.sum() + 0.5 * (genes == 1).sum()
+            rows.append(
+                {
+                    "arch": arch,
+                    "feasible": not wrong,
+                    "reason": "too wide" if wrong else "",
+                    "latency_ms": np.nan if wrong else latency,
+                    "energy_mj": np.nan if wrong else 2 + latency**1.2,
+                    "source": "measured: a function",
+                }
+            )
+        return pd.DataFrame(rows)
+
+
+def quiet(line: str) -> None:
+    pass
+
+
+@pytest.mark.parametrize("space", ["nb201", SPACES[0]])
+def test_rounds_and_purposes(space):
+    device = Device(space)
+    network = None if space == "nb201" else {"width": 0.25, "resolution": 16}
+    measured, found, quality = conduct(space, SETTINGS, device, network=network, log=quiet)
+    assert [len(archs) for archs in device.asked] == [18, 4, 4, 2]
+    assert measured["arch"].is_unique
+    assert measured["arch"].tolist() == [arch for archs in device.asked for arch in archs]
+    assert measured.groupby(["round", "purpose"]).size().to_dict() == {
+        (0, "fit"): 10,
+        (0, "held_out"): 8,
+        (1, "fit"): 4,
+        (2, "fit"): 4,
+        (3, "fit"): 2,
+    }
+    module = device.module
+    ends = [module.to_text(module.LARGEST), module.to_text(module.SMALLEST)]
+    assert measured["arch"].tolist()[:2] == ends
+    assert found.metrics == ("latency_ms", "energy_mj")
+    assert len(found.genes) == 20
+    assert found.source.endswith("fitted to 20 measured models (a function)")
+    assert quality["metric"].tolist() == ["latency_ms", "energy_mj"]
+    assert quality["fitted"].tolist() == [20, 20]
+    assert quality["held_out"].tolist() == [8, 8]
+
+
+def test_the_quality_is_that_of_the_held_out_ones():
+    measured, found, quality = conduct("nb201", SETTINGS, Device(), log=quiet)
+    held_out = measured[measured["purpose"] == "held_out"]
+    module = plugins.load("spaces", "nb201")
+    genes = np.array([module.from_text(arch) for arch in held_out["arch"]])
+    predicted = found.predict(genes)
+    errors = np.abs(predicted["latency_ms"] / held_out["latency_ms"].to_numpy() - 1)
+    row = quality.iloc[0]
+    assert row["median_relative_error"] == pytest.approx(errors.median())
+    assert row["spearman_rho"] == pytest.approx(
+        predicted["latency_ms"].corr(held_out["latency_ms"].reset_index(drop=True), "spearman")
+    )
+    flops = pd.Series(multiply_accumulates("nb201", genes, None))
+    assert row["flops_spearman_rho"] == pytest.approx(
+        flops.corr(held_out["latency_ms"].reset_index(drop=True), "spearman")
+    )
+    assert row["median_relative_error"] < row["flops_median_relative_error"]
+    assert np.isnan(row["again_median_relative_difference"])
+    assert set(COLUMNS) == set(quality.columns)
+
+
+def test_measuring_stops_when_predictions_are_good_enough():
+    lines: list[str] = []
+    device = Device()
+    settings = CampaignSettings(models=500, first=15, each_round=5, held_out=10, until_error=0.02)
+    _, found, quality = conduct("nb201", settings, device, log=lines.append)
+    assert 15 <= len(found.genes) < 60
+    assert quality["median_relative_error"].max() <= 0.02
+    assert f"fitted to {len(found.genes)} of 500 models" in lines[-1]
+    assert len(lines) == len(device.asked)
+
+
+def test_a_killed_campaign_goes_the_same_way():
+    kept: dict[str, pd.DataFrame] = {}
+
+    class Killed(Device):
+        def __call__(self, archs: list[str]) -> pd.DataFrame:
+            if len(self.asked) == self.lives:
+                raise KeyboardInterrupt
+            table = super().__call__(archs)
+            kept.update({arch: table.iloc[[n]] for n, arch in enumerate(archs)})
+            return table
+
+    whole = conduct("nb201", SETTINGS, Device(), log=quiet)
+    killed = Killed()
+    killed.lives = 2
+    with pytest.raises(KeyboardInterrupt):
+        conduct("nb201", SETTINGS, killed, log=quiet)
+    new: list[str] = []
+
+    def resumed(archs: list[str]) -> pd.DataFrame:
+        new.extend(arch for arch in archs if arch not in kept)
+        return Device()(archs)
+
+    again = conduct("nb201", SETTINGS, resumed, log=quiet)
+    pd.testing.assert_frame_equal(again[0], whole[0])
+    pd.testing.assert_frame_equal(again[2], whole[2])
+    assert len(new) == len(whole[0]) - len(kept) == 6
+
+
+def test_seeds_choose_others():
+    one, other = (
+        conduct("nb201", CampaignSettings(10, 5, 5, 3, seed=seed), Device(), log=quiet)[0]
+        for seed in (0, 1)
+    )
+    shared = set(one["arch"]) & set(other["arch"])
+    assert len(shared) < 6
+
+
+def test_what_the_device_cannot_run_is_left_out():
+    device = Device(fails=lambda genes: genes[3] == 1)
+    measured, found, quality = conduct("nb201", SETTINGS, device, log=quiet)
+    fit = measured[measured["purpose"] == "fit"]
+    assert not fit["feasible"].all()
+    assert quality["fitted"].tolist() == [fit["feasible"].sum()] * 2
+    assert "feasible_probability" in found.predict(found.genes)
+
+
+def test_a_device_that_runs_nothing():
+    device = Device(fails=lambda genes: True)
+    with pytest.raises(InputError, match=r"can run 0 of 10 .*too wide"):
+        conduct("nb201", SETTINGS, device, log=quiet)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"first": 60}, "first is 60"),
+        ({"models": 2}, "models is 2"),
+        ({"each_round": 0}, "each_round"),
+        ({"until_error": 0.1, "held_out": 0}, "held-out models"),
+        ({"until_error": 0}, "until_error"),
+    ],
+)
+def test_settings_that_cannot_be(settings, message):
+    with pytest.raises(InputError, match=message):
+        CampaignSettings(**settings)
+
+
+def test_nothing_held_out():
+    settings = CampaignSettings(models=8, first=8, held_out=0)
+    _, _, quality = conduct("nb201", settings, Device(), log=quiet)
+    assert quality["held_out"].tolist() == [0, 0]
+    assert quality["spearman_rho"].isna().all()
+
+
+def test_judged_by_hand():
+    _, found, _ = conduct("nb201", CampaignSettings(8, 8, held_out=0), Device(), log=quiet)
+    genes = found.genes[:4]
+    predicted = found.predict(genes)
+    true = {m: predicted[m].to_numpy() * [1.1, 0.9, 1.0, np.nan] for m in found.metrics}
+    table = judge(
+        found,
+        genes,
+        true,
+        flops_fitted=found.values["latency_ms"] * 3,
+        flops=true["latency_ms"] * 3,
+        again={"latency_ms": 0.01},
+    )
+    row = table.iloc[0]
+    assert row["held_out"] == 3
+    assert row["median_relative_error"] == pytest.approx(1 / 11)
+    assert row["flops_median_relative_error"] == pytest.approx(0, abs=1e-9)
+    assert row["flops_spearman_rho"] == pytest.approx(1)
+    assert row["again_median_relative_difference"] == 0.01
+
+
+def test_a_campaign_on_a_device_that_is_a_command(toy_file, tmp_path, monkeypatch):
+    """Latency is the size of the file; every model is measured once, but two for the A/A check."""
+    monkeypatch.setattr(device_locks, "FOLDER", tmp_path)
+    calls = tmp_path / "calls"
+    command = f"echo x >> {calls}; wc -c < {{model}} | awk '{{print $1/1e5}}'"
+    settings = {
+        "kind": "command",
+        "command": command,
+        "again": 2,
+        "network": {"width": 0.1},
+        "campaign": {"models": 7, "first": 5, "each_round": 2, "held_out": 3},
+    }
+    options = {"space": "shuffle_i", "images": toy_file, "workspace": tmp_path / "kept"}
+    lines: list[str] = []
+    measured, found, quality = campaign.run(settings=settings, log=lines.append, **options)
+    assert len(calls.read_text().split()) == 7 + 3 + 2
+    assert measured["again_latency_ms"].notna().sum() == 2
+    assert quality["again_median_relative_difference"].iloc[0] == 0
+    assert json.loads(found.features.network)["width"] == 0.1
+    assert json.loads(found.features.network)["resolution"] == 8
+    again, _, _ = campaign.run(settings=settings, log=lines.append, **options)
+    pd.testing.assert_frame_equal(again, measured)
+    assert len(calls.read_text().split()) == 12
