@@ -45,7 +45,7 @@ def search_all_seeds(
     choices: Sequence[int],
     objectives: Sequence[str],
     evaluate: Evaluate,
-    texts_of: Callable[[np.ndarray], Sequence[str]],
+    texts_of: Callable[[np.ndarray], Sequence[str] | np.ndarray],
     settings: Mapping[str, Any],
     log: Callable[[str], None],
 ) -> pd.DataFrame:
