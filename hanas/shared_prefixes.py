@@ -17,21 +17,21 @@ from torch import Tensor
 ThroughLayer = Callable[[int, int, int, Tensor], Tensor]
 
 
-def shared_layers(genes: np.ndarray) -> np.ndarray:
+def shared_layers(genes: np.ndarray) -> list[int]:
     """Return in how many first genes each row of genes (N, L) agrees with the row before.
 
     Returns
     -------
-    numpy.ndarray
-        int64 (N + 1,); 0 for the first row, and at the end for the row that does not come.
+    list of int
+        One a row; 0 for the first.
 
     Examples
     --------
-    >>> shared_layers(np.array([[0, 1, 1], [0, 1, 2], [0, 2, 2]])).tolist()
-    [0, 2, 1, 0]
+    >>> shared_layers(np.array([[0, 1, 1], [0, 1, 2], [0, 2, 2]]))
+    [0, 2, 1]
     """
     agree = np.cumprod(genes[1:] == genes[:-1], axis=1).sum(axis=1)
-    return np.array([0, *agree, 0], dtype=np.int64)
+    return [0, *agree.tolist()][: len(genes)]
 
 
 def nodes(genes: np.ndarray) -> list[tuple[int, int]]:
@@ -42,7 +42,7 @@ def nodes(genes: np.ndarray) -> list[tuple[int, int]]:
     """
     return [
         (layer, row[layer])
-        for row, shared in zip(genes.tolist(), shared_layers(genes), strict=False)
+        for row, shared in zip(genes.tolist(), shared_layers(genes), strict=True)
         for layer in range(shared, len(row))
     ]
 
@@ -60,14 +60,20 @@ def walk(genes: np.ndarray, x: Tensor, through_layer: ThroughLayer) -> Iterator[
         Returns what an operation in a layer makes of its input. It is called in the order of
         :func:`nodes`.
     """
-    shared = shared_layers(genes)
-    kept, node = [x], 0  # kept[l]: what goes into layer l
-    for row, begin, next_begin in zip(genes.tolist(), shared, shared[1:], strict=False):
-        x = kept[begin]
+    shared, kept, node = shared_layers(genes), {0: x}, 0  # kept[l]: what goes into layer l
+    for number, (row, begin) in enumerate(zip(genes.tolist(), shared, strict=True)):
+        x, later = kept[begin], _places_to_come_back_to(shared[number + 1 :])
+        kept = {layer: kept[layer] for layer in kept if layer in later}
         for layer in range(begin, len(row)):
+            if layer in later:
+                kept[layer] = x
             x = through_layer(node, layer, row[layer], x)
             node += 1
-            if begin <= layer < next_begin:
-                kept.append(x)
+        if len(row) in later:  # the next is the same again
+            kept[len(row)] = x
         yield x
-        del kept[next_begin + 1 :]
+
+
+def _places_to_come_back_to(shared: list[int]) -> set[int]:
+    """Return the layers at which coming rows begin, as far as no row before begins earlier."""
+    return set(np.minimum.accumulate(shared).tolist()) if shared else set()

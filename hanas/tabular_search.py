@@ -9,19 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hanas import plugins
+from hanas import seeded_searches
 from hanas.errors import InputError
 
 METRICS = ("latency_ms", "energy_mj")
-#: Settings of a search entry that are not the searcher's own.
-_NOT_SEARCHERS = {
-    "revision",
-    "searcher",
-    "seeds",
-    "space",
-    "proxy_objective",
-    "device_objectives",
-}
 
 
 def objectives_of(
@@ -60,12 +51,7 @@ def objectives_of(
     if proxy_objective not in proxy:
         raise InputError(f"the proxy table has no column {proxy_objective!r}")
     has = [metric for metric in METRICS if metric in device]
-    wanted = has if device_objectives == "all" else list(device_objectives)
-    for metric in wanted:
-        if metric not in has:
-            raise InputError(
-                f"the device has no {metric}; it has: {', '.join(has)} (see objectives)"
-            )
+    wanted = seeded_searches.chosen_metrics(has, device_objectives)
     joined = proxy.merge(device, on="arch", how="left", validate="1:1", suffixes=("", "_device"))
     missing = joined["feasible"].isna()
     if missing.any():
@@ -95,34 +81,15 @@ def search_all_seeds(
     Returns
     -------
     DataFrame
-        ``seed``, ``evaluation`` (from 0 within a seed), ``generation``, ``arch``, the objectives,
-        ``feasible`` and ``score`` (what a scalar searcher minimises; NaN for Pareto searchers).
-        An objective named ``score``, that of a proxy which is no error, is ``proxy_score`` here.
+        See :func:`hanas.seeded_searches.search_all_seeds`.
     """
-    columns = ["proxy_score" if name == "score" else name for name in objectives]
     texts = np.array(space.all_texts())
     values = objectives.loc[texts].to_numpy()  # (number of architectures, M)
-    searcher = plugins.load("searchers", settings["searcher"])
-    own = {key: value for key, value in settings.items() if key not in _NOT_SEARCHERS}
-
-    def evaluate(genes: np.ndarray) -> np.ndarray:
-        return values[space.index_of(genes)]
-
-    histories = []
-    for seed in range(settings["seeds"]):
-        history = searcher.search(space.choices, evaluate, own, np.random.default_rng(seed))
-        count = len(history.genes)
-        frame = pd.DataFrame(
-            {
-                "seed": np.full(count, seed),
-                "evaluation": np.arange(count),
-                "generation": history.generation,
-                "arch": texts[space.index_of(history.genes)],
-            }
-        )
-        frame[columns] = history.objectives
-        frame["feasible"] = ~np.isnan(history.objectives).any(axis=1)
-        frame["score"] = history.score
-        histories.append(frame)
-        log(f"seed {seed}: {count} unique evaluations")
-    return pd.concat(histories, ignore_index=True)
+    return seeded_searches.search_all_seeds(
+        space.choices,
+        list(objectives),
+        lambda genes: values[space.index_of(genes)],
+        lambda genes: texts[space.index_of(genes)],
+        settings,
+        log,
+    )
