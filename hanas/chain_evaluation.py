@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hanas.batches import Batch, Split, ordered_batches
+from hanas.int8_simulation import observing, rounding
 from hanas.networks.chain import ChainNetwork
 from hanas.normalisation import State, apply, fresh_state, sharing_weights, with_statistics
 from hanas.shared_prefixes import nodes, walk
@@ -33,11 +35,14 @@ class Pictures:
         Training images that batch normalisation is recalibrated with; None: batch statistics.
     batch_size
         Images a batch, at most.
+    int8
+        Whether to evaluate with simulated INT8 as well, with ranges of the calibration images.
     """
 
     validation: Split
     calibration: Split | None
     batch_size: int
+    int8: bool = False
 
     @property
     def statistics(self) -> str:
@@ -57,7 +62,7 @@ class Pictures:
 
 @torch.inference_mode()
 def score_one(network: ChainNetwork, genes: Sequence[int], pictures: Pictures) -> dict[str, float]:
-    """Return ``error`` and ``cross_entropy`` of one architecture, in the plainest way.
+    """Return the scores of one architecture, in the plainest way.
 
     Parameters
     ----------
@@ -68,6 +73,11 @@ def score_one(network: ChainNetwork, genes: Sequence[int], pictures: Pictures) -
         An operation a layer.
     pictures
         The images.
+
+    Returns
+    -------
+    dict
+        ``error`` (fraction), ``cross_entropy`` (nats); ``int8_error`` and ``int8_cross_entropy``.
     """
     network.train()
     for module in network.modules():
@@ -76,10 +86,24 @@ def score_one(network: ChainNetwork, genes: Sequence[int], pictures: Pictures) -
     for images in pictures.calibration_images():
         network(images, genes)
     network.eval()
+    scores = _score(network, genes, pictures)
+    if pictures.int8:
+        observed = observing(network)
+        for images in pictures.calibration_images():
+            observed(images, genes)
+        scores |= _int8(_score(rounding(observed), genes, pictures))
+    return scores
+
+
+def _score(network: ChainNetwork, genes: Sequence[int], pictures: Pictures) -> dict[str, float]:
     sums = _Sums(1)
     for images, labels in pictures.validation_batches():
         sums.add(0, network(images, genes), labels)
     return {name: float(values[0]) for name, values in sums.means().items()}
+
+
+def _int8(scores: dict[str, Any]) -> dict[str, Any]:
+    return {f"int8_{name}": value for name, value in scores.items()}
 
 
 class _Sums:
@@ -117,10 +141,13 @@ class SharedEvaluation:
         self._pictures = pictures
         self._evaluating = with_statistics(network, pictures.statistics)
         self._calibrating = sharing_weights(self._evaluating).train()
+        if pictures.int8:
+            self._observing = observing(self._evaluating)
+            self._rounding = rounding(self._observing)
 
     @torch.inference_mode()
     def score(self, genes: np.ndarray) -> dict[str, np.ndarray]:
-        """Return ``error`` and ``cross_entropy``, float64 (N,) each, of genes (N, L).
+        """Return columns of scores, float64 (N,) each, of genes (N, L); see :func:`score_one`.
 
         Memory is needed for one batch at each place that an architecture branches off, and for the
         statistics of everything that is different in ``genes``: sort large populations and score
@@ -128,20 +155,30 @@ class SharedEvaluation:
         """
         order = np.lexsort(genes.T[::-1])
         genes = genes[order]
-        states = self._calibrated(genes)
+        states = _States.fresh(self._evaluating, genes)
+        self._calibrate(self._calibrating, genes, states)
+        scores = self._scores(self._evaluating, genes, states)
+        if self._pictures.int8:
+            states = states.within(_States.fresh(self._observing, genes))
+            self._calibrate(self._observing, genes, states)
+            scores |= _int8(self._scores(self._rounding, genes, states))
+        back = np.argsort(order)
+        return {name: values[back] for name, values in scores.items()}
+
+    def _calibrate(self, network: ChainNetwork, genes: np.ndarray, states: _States) -> None:
+        """Let the calibration images change the states."""
+        for images in self._pictures.calibration_images():
+            for _ in _logits(network, genes, images, states):
+                pass
+
+    def _scores(
+        self, network: ChainNetwork, genes: np.ndarray, states: _States
+    ) -> dict[str, np.ndarray]:
         sums = _Sums(len(genes))
         for images, labels in self._pictures.validation_batches():
-            for row, logits in enumerate(_logits(self._evaluating, genes, images, states)):
+            for row, logits in enumerate(_logits(network, genes, images, states)):
                 sums.add(row, logits, labels)
-        back = np.argsort(order)
-        return {name: values[back] for name, values in sums.means().items()}
-
-    def _calibrated(self, genes: np.ndarray) -> _States:
-        states = _States.fresh(self._evaluating, genes)
-        for images in self._pictures.calibration_images():
-            for _ in _logits(self._calibrating, genes, images, states):
-                pass
-        return states
+        return sums.means()
 
 
 class _Ends(nn.Module):
@@ -189,6 +226,14 @@ class _States:
             ends.fresh_state(),
             [fresh_state(network.layer(*node)) for node in nodes(genes)],
             [ends.fresh_state() for _ in genes],
+        )
+
+    def within(self, others: _States) -> _States:
+        """Return other states, of the same walk, in which these take the place of their like."""
+        return _States(
+            {**others.begin, **self.begin},
+            [{**other, **own} for other, own in zip(others.nodes, self.nodes, strict=True)],
+            [{**other, **own} for other, own in zip(others.ends, self.ends, strict=True)],
         )
 
 

@@ -54,6 +54,9 @@ class LayerwiseSettings:
         :mod:`hanas.normalisation`.
     calibration_images
         Training images, not augmented, that ``recalibrated`` looks at, at most.
+    precision
+        ``float32``, or ``int8`` to score with simulated INT8 as well, see
+        :mod:`hanas.int8_simulation`; with ``recalibrated`` only.
     device
         ``auto``, ``cpu`` or ``cuda``.
     """
@@ -62,6 +65,7 @@ class LayerwiseSettings:
     batch_size: int = 256
     statistics: str = "batch"
     calibration_images: int = 512
+    precision: str = "float32"
     device: str = "auto"
 
     def __post_init__(self) -> None:
@@ -70,6 +74,12 @@ class LayerwiseSettings:
         check_number("batch_size", self.batch_size, at_least=1, whole=True)
         check_choice("statistics", self.statistics, STATISTICS)
         check_number("calibration_images", self.calibration_images, at_least=1, whole=True)
+        check_choice("precision", self.precision, ("float32", "int8"))
+        if self.precision == "int8" and self.statistics != "recalibrated":
+            raise InputError(
+                f"precision is 'int8' with statistics {self.statistics!r}; a network of 8-bit "
+                "integers has fixed statistics: set statistics to recalibrated"
+            )
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> LayerwiseSettings:
@@ -80,7 +90,8 @@ class LayerwiseSettings:
     @property
     def columns(self) -> tuple[str, ...]:
         """The scores of an architecture."""
-        return ("error", "cross_entropy")
+        both = ("error", "cross_entropy")
+        return (*both, "int8_error", "int8_cross_entropy") if self.precision == "int8" else both
 
     def that_matter(self) -> dict[str, Any]:
         """Return what scores depend on, beside the supernet, the data set and the device."""
@@ -163,14 +174,15 @@ class LayerwiseScorer:
         if self._workers is not None:
             self._workers.__exit__(kind, error, traceback)
 
-    @property
-    def source(self) -> str:
-        """Where the scores are from, in one line."""
+    def source(self, column: str) -> str:
+        """Return where a column of scores is from, in one line."""
         pictures = self._here.pictures
         said = f"{len(pictures.validation)} validation images"
         if pictures.calibration is not None:
             said += f", batch normalisation recalibrated on {len(pictures.calibration)}"
             said += " training images"
+        if column.startswith("int8_"):
+            return f"measured: shared weights of a supernet with simulated INT8 on {said}"
         return f"measured: shared weights of a supernet on {said}"
 
     def score(self, genes: np.ndarray) -> dict[str, np.ndarray]:
@@ -251,7 +263,7 @@ def pictures_for(supernet: Supernet, images: str | Path, settings: LayerwiseSett
     if settings.statistics == "recalibrated":
         calibration = load_split(data, "train", **size).take(settings.calibration_images)
     validation = load_split(data, "validation", **size).take(settings.images)
-    return Pictures(validation, calibration, settings.batch_size)
+    return Pictures(validation, calibration, settings.batch_size, settings.precision == "int8")
 
 
 def serve(task: Mapping[str, Any]) -> Callable[[list[list[int]]], dict[str, list[float]]]:

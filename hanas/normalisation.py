@@ -41,7 +41,7 @@ def with_statistics(network: Module, statistics: str) -> Module:
         In evaluation mode. Its weights are those of ``network``, not copies of them.
     """
     made = sharing_weights(network)
-    for parent in made.modules():
+    for parent in list(made.modules()):
         for name, module in parent.named_children():
             if isinstance(module, nn.BatchNorm2d):
                 setattr(parent, name, _batch_norm(module, statistics == "recalibrated"))

@@ -98,7 +98,8 @@ def search(
                     log=log,
                 )
             )
-            score, source, columns = scorer.score, scorer.source, scorer.settings.columns
+            score, columns = scorer.score, scorer.settings.columns
+            source = scorer.source(objective)
         else:
             raise InputError(
                 f"proxy.kind is {proxy['kind']!r}; in space {settings['space']!r}, which is too "

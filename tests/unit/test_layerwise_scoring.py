@@ -243,7 +243,9 @@ def test_workers_give_the_bits_of_one_by_one(
         assert again[column].tolist() == values[::-1].tolist()
     assert [line.partition(" architectures")[0] for line in lines] == ["7 of 8"]
     said = ", batch normalisation recalibrated on 12 training images"
-    assert made.source.endswith("16 validation images" + said * (statistics == "recalibrated"))
+    assert made.source("error").endswith(
+        "16 validation images" + said * (statistics == "recalibrated")
+    )
 
 
 def test_what_was_scored_once_needs_no_worker(weights, toy_file, tmp_path, monkeypatch):
@@ -272,6 +274,7 @@ def test_scores_are_kept_for_what_they_depend_on(weights, toy_file, tmp_path, mo
         ({"batch_size": 7}, weights, toy_file),
         ({"statistics": "recalibrated"}, weights, toy_file),
         ({"statistics": "recalibrated", "calibration_images": 11}, weights, toy_file),
+        ({"statistics": "recalibrated", "precision": "int8"}, weights, toy_file),
         ({}, other_weights, toy_file),
         ({}, weights, other_images),
         ({"calibration_images": 11}, weights, toy_file),
@@ -303,6 +306,8 @@ def test_files_that_do_not_fit_are_refused(weights, toy_file, tmp_path):
         ({"batch_size": 0}, "batch_size is 0"),
         ({"statistics": "running"}, "statistics is 'running'; expected one of: batch, recal"),
         ({"calibration_images": 0}, "calibration_images is 0"),
+        ({"precision": "mixed"}, "precision is 'mixed'; expected one of: float32, int8"),
+        ({"precision": "int8"}, "fixed statistics: set statistics to recalibrated"),
         ({"device": "gpu"}, "device is 'gpu'"),
     ],
 )

@@ -13,6 +13,7 @@ from layerwise_supernets import made_up_supernet, saved_supernet
 
 from hanas import on_demand_search, plugins, predictor
 from hanas.chain_evaluation import score_one
+from hanas.compute import threads
 from hanas.errors import InputError
 from hanas.layerwise_scoring import LayerwiseSettings, pictures_for
 from hanas.normalisation import with_statistics
@@ -132,18 +133,32 @@ def found(tmp_path_factory, predictors, weights, toy_file):
 def test_errors_are_those_of_the_supernet(found, weights, toy_file):
     history, sources, _ = found
     supernet = load_supernet(weights)
-    chosen = LayerwiseSettings.of(PROXY)
     network = with_statistics(supernet.network(), "batch")
+    used = pictures_for(supernet, toy_file, LayerwiseSettings.of(PROXY))
     module = plugins.load("spaces", "shuffle_i")
     for row in history.iloc[::7].itertuples():
-        genes = module.from_text(row.arch).tolist()
-        assert (
-            row.error
-            == score_one(network, genes, pictures_for(supernet, toy_file, chosen))["error"]
-        )
+        with threads(1):
+            scores = score_one(network, module.from_text(row.arch).tolist(), used)
+        assert row.error == scores["error"]
     assert sources["error"] == "measured: shared weights of a supernet on 8 validation images"
     assert len(history) == 2 * 8 * 4
     assert feasible_rows(history[["error", "latency_ms", "energy_mj"]].to_numpy()).all()
+
+
+def test_errors_of_8_bits_can_be_searched(predictors, weights, toy_file, tmp_path):
+    proxy = {**PROXY, "statistics": "recalibrated", "calibration_images": 8, "precision": "int8"}
+    settings = settings_of(
+        "shuffle_i", "random", proxy=proxy, proxy_objective="int8_error", seeds=1, evaluations=3
+    )
+    history, sources, _ = search(tmp_path, predictors, weights, toy_file, settings)
+    supernet = load_supernet(weights)
+    network = with_statistics(supernet.network(), "recalibrated")
+    used = pictures_for(supernet, toy_file, LayerwiseSettings.of(proxy))
+    genes = [plugins.load("spaces", "shuffle_i").from_text(text) for text in history["arch"]]
+    with threads(1):
+        expected = [score_one(network, row.tolist(), used)["int8_error"] for row in genes]
+    assert history["int8_error"].tolist() == expected
+    assert sources["int8_error"].startswith("measured: shared weights of a supernet with simulated")
 
 
 @pytest.mark.parametrize("kept", ["warm", "half", "damaged", "cold, two workers"])
