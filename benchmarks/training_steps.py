@@ -81,7 +81,7 @@ def plain_steps(trainer: str, run, options: argparse.Namespace):
 
     def step(number: int) -> None:
         images, labels = images_of(batches(number))
-        if trainer == "rsps":
+        if trainer in ("rsps", "spos"):
             descend(network(images, cells(1)[0]), labels)
         elif trainer in ("fairness", "sandwich"):
             several = (
