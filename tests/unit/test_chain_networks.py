@@ -370,5 +370,5 @@ def test_first_scale_makes_units_begin_near_the_identity(name):
 
 
 def test_first_scale_needs_an_affine_part():
-    with pytest.raises(InputError, match="first_scale is 0.1, but batch_norm is 'batch'"):
+    with pytest.raises(InputError, match=r"first_scale is 0\.1, but batch_norm is 'batch'"):
         space_of("shuffle").supernet(3, {"first_scale": 0.1, "batch_norm": "batch"})
