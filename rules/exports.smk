@@ -6,6 +6,7 @@ Writes  results/exports/{retraining}/models/{number}/      ONNX files, float32 a
         results/models/{retraining}/{number}/              model.onnx, model.int8.onnx, model.json
         results/models/{retraining}.csv                    all of it, a model and device a row
         results/figures/front_spaces.*                     error against latency of several
+        results/exports/{retraining}/rknn/{device}.*       what a Rockchip NPU makes of them; on demand
 and the .json of how each was made.
 """
 
@@ -82,6 +83,25 @@ rule model_cards:
         cfg=model_card_settings,
     script:
         "../workflow_scripts/model_cards.py"
+
+
+rule rknn_report:
+    input:
+        models=rules.export.output.models,
+        accuracies=rules.export.output.accuracies,
+        images=rules.export.input.images,
+    output:
+        accuracies="results/exports/{retraining}/rknn/{device}.csv",
+        fallbacks="results/exports/{retraining}/rknn/{device}.fallbacks.csv",
+        facts="results/exports/{retraining}/rknn/{device}.json",
+    log:
+        "logs/rknn_report/{retraining}/{device}.log",
+    conda:
+        "../envs/hanas.yaml"
+    params:
+        cfg=rknn_report_settings,
+    script:
+        "../workflow_scripts/rknn_report.py"
 
 
 rule figure_front_spaces:

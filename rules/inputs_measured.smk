@@ -5,7 +5,7 @@
 
 def measured_settings(device, space):
     """Return how a device is measured, with the network of a space."""
-    without = ("objectives", "tasks", "networks", "campaign")
+    without = ("objectives", "tasks", "networks", "campaign", "simulated_images")
     found = settings("measuring", "devices", device, without=without)
     # Of the kinds that quantise nothing, none has this.
     if found.get("precision") != "int8":
@@ -74,6 +74,21 @@ def export_settings(wildcards):
 def measured_models_settings(wildcards):
     space = entry("tasks", entry("retrainings", wildcards.retraining)["task"])["space"]
     return measured_settings(wildcards.device, space)
+
+
+def rknn_report_settings(wildcards):
+    if entry("devices", wildcards.device)["kind"] != "rknn":
+        raise WorkflowError(
+            f"devices.{wildcards.device} is of kind {entry('devices', wildcards.device)['kind']}; only kind "
+            "rknn has such a report"
+        )
+    found = entry("retrainings", wildcards.retraining)
+    return {
+        **measured_models_settings(wildcards),
+        "resolution": found["training"]["resolution"],
+        "calibration_images": found["quantisation"]["calibration_images"],
+        "simulated_images": entry("devices", wildcards.device, "simulated_images"),
+    }
 
 
 def model_latencies(retraining):
