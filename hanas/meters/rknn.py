@@ -139,8 +139,8 @@ def boards(settings: Mapping[str, Any]) -> tuple[str, ...]:
     raise InputError(
         f"no {chosen.target} is attached, so that nothing can be timed: connect the board by USB "
         "until `adb devices` shows it and run it again, or use a device of kind command that "
-        "reaches the board by ssh. What runs without a board is hanas.meters.rknn.report: which "
-        "layers do not run on the NPU, and the accuracy in int8"
+        "reaches the board by ssh. What needs no board is results/exports/RETRAINING/rknn/"
+        "DEVICE.csv: which layers do not run on the NPU, and the accuracy in int8"
     )
 
 

@@ -1,4 +1,4 @@
-"""Reports of a toolkit that is stood in for; tests/unit/test_rknn_meter.py looks at the real one."""
+"""Reports of a stand-in for the toolkit; tests/unit/test_rknn_meter.py looks at the real one."""
 
 import numpy as np
 import pandas as pd
