@@ -1,13 +1,14 @@
 # make edgegpu   set everything up and compute results/tables/edgegpu.csv
 # make test      set everything up and run the tests
 # make check     formatting, lints and types
+# make rknn      rknn-toolkit2 in .venv-rknn, for boards with a Rockchip NPU
 # make lock      resolve the dependencies of pyproject.toml anew
 PYTHON ?= python3
 CORES ?= 2
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: edgegpu all test check lock surrogates licences audit
+.PHONY: edgegpu all test check lock surrogates licences audit rknn
 .DELETE_ON_ERROR:
 
 edgegpu: .venv/installed
@@ -34,6 +35,10 @@ surrogates: .venv/installed
 
 licences: .venv/installed
 	python envs/licences.py
+
+# The Python of its own that devices of kind rknn need.
+rknn:
+	envs/rknn
 
 # Known vulnerabilities, where their database can be reached; else withdrawn releases and age.
 audit: .venv/installed

@@ -30,6 +30,7 @@ report: "resources/captions/study.rst"
 
 include: "rules/common.smk"
 include: "rules/inputs.smk"
+include: "rules/inputs_measured.smk"
 include: "rules/datasets.smk"
 include: "rules/spaces.smk"
 include: "rules/benchmarks.smk"

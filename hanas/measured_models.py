@@ -180,7 +180,7 @@ def _difference(one: Measurement, other: Measurement, statistic: str) -> float:
 def read(folder: Path, key: Mapping[str, Any]) -> Record | None:
     """Return what is kept of the model with a key; None where nothing is, or it is damaged."""
     try:
-        kept = read_json(_file(folder, key))
+        kept = read_json(file(folder, key))
         record = kept["record"]
         if kept["key"] != key or kept["digest"] != digest(record):
             return None
@@ -193,8 +193,9 @@ def read(folder: Path, key: Mapping[str, Any]) -> Record | None:
 def write(folder: Path, key: Mapping[str, Any], record: Record) -> None:
     """Keep what is known of a model where the next run finds it."""
     facts = asdict(record)
-    write_json(_file(folder, key), {"key": key, "record": facts, "digest": digest(facts)})
+    write_json(file(folder, key), {"key": key, "record": facts, "digest": digest(facts)})
 
 
-def _file(folder: Path, key: Mapping[str, Any]) -> Path:
+def file(folder: Path, key: Mapping[str, Any]) -> Path:
+    """Return the file of the model with a key."""
     return folder / f"{digest(key)[:24]}.json"

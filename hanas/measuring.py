@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -22,14 +21,15 @@ import numpy as np
 import pandas as pd
 
 from hanas import measured_models, plugins
-from hanas.board_queue import BoardQueue, NoBoardLeft, Patience, share
+from hanas.board_queue import BoardQueue, NoBoardLeft, Patience
+from hanas.board_threads import share
 from hanas.checkpoints import Log, print_at_once
 from hanas.device_locks import alone_on
-from hanas.epochs import duration
 from hanas.errors import InputError
 from hanas.files import checksum, digest
 from hanas.measured_models import Measurement, Record, TrustSettings
 from hanas.measurement_tables import COLUMNS, row
+from hanas.measuring_progress import Progress
 from hanas.settings import check_number, selected
 from hanas.timings import BoardLost, ModelRefused, Timings
 
@@ -158,6 +158,9 @@ class _Job:
             record = measured_models.read(self.workspace, place)
             if record is not None:
                 self.records[arch], self.places[arch] = record, place
+                if record.refused is not None:
+                    file = measured_models.file(self.workspace, place)
+                    self.log(f"{self._described(arch)} (found before; delete {file} to try again)")
                 return
 
     def _keep(self, arch: str, board: str, record: Record) -> None:
@@ -182,7 +185,7 @@ class _Job:
     def measure(self) -> None:
         """Measure all models that are not measured yet."""
         left = [arch for arch in self.models if not self._is_measured(arch)]
-        progress = _Progress(len(self.models) - len(left), len(self.models), self.log)
+        progress = Progress(len(self.models) - len(left), len(self.models), self.log)
         if left and progress.done:
             self.log(f"{progress.done} of {progress.total} models were measured before")
 
@@ -317,21 +320,6 @@ class _Job:
         ]
         table = pd.DataFrame(rows, columns=COLUMNS)
         return table.drop(columns="energy_mj") if table["energy_mj"].isna().all() else table
-
-
-class _Progress:
-    """Counts the models that are done with and says how long the others may take."""
-
-    def __init__(self, done: int, total: int, log: Log) -> None:
-        self.done, self.total, self.log = done, total, log
-        self._started, self._first, self._lock = time.monotonic(), done, threading.Lock()
-
-    def advance(self, text: str) -> None:
-        with self._lock:
-            self.done += 1
-            elapsed = time.monotonic() - self._started
-            left = elapsed / (self.done - self._first) * (self.total - self.done)
-            self.log(f"{self.done} of {self.total}: {text}; {duration(left)} left")
 
 
 def _device_of_board(settings: Mapping[str, Any], board: str) -> str:

@@ -51,6 +51,10 @@ _IMAGES_AT_A_TIME = 32
 _ONE_AT_A_TIME = threading.Lock()
 
 
+class NothingToQuantise(InputError):  # noqa: N818 - says what is wrong
+    """A model without a convolution, as that of a cell whose input does not reach its output."""
+
+
 @dataclass(frozen=True)
 class QuantisationSettings:
     """How networks are quantised.
@@ -109,8 +113,8 @@ def quantise(
     Raises
     ------
     InputError
-        If the model cannot be read, run or quantised, if it has nothing to quantise, or if the
-        images do not fit.
+        If the model cannot be read, run or quantised, or if the images do not fit;
+        :class:`NothingToQuantise` if it has no convolution.
     """
     check_choice("method", method, METHODS)
     with (
@@ -163,7 +167,7 @@ def _prepare(model: Path, prepared: Path) -> None:
     onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
     inferred = onnx.shape_inference.infer_shapes(onnx.load(prepared))
     if not any(node.op_type == "Conv" for node in inferred.graph.node):
-        raise InputError(f"{model}: has no convolution, so there is nothing to quantise")
+        raise NothingToQuantise(f"{model}: has no convolution, so there is nothing to quantise")
     onnx.save(inferred, prepared)
 
 

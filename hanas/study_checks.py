@@ -169,6 +169,8 @@ def _layerwise_problems(study: Mapping[str, Any]) -> Iterator[str]:
                     f"proxies.{name}.{key} is {proxy[key]!r}, which works in layer-wise spaces; "
                     f"expected {plain} for space {space!r}"
                 )
+        if proxy["precision"] == "int8" and proxy["statistics"] != "recalibrated":
+            yield f"proxies.{name}.precision is 'int8'; set statistics to recalibrated too"
         if proxy["objective"].startswith("int8") and proxy["precision"] != "int8":
             yield f"proxies.{name}.objective is {proxy['objective']!r}; set precision to int8 too"
     for name, device in devices.items():

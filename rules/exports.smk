@@ -6,76 +6,9 @@ Writes  results/exports/{retraining}/models/{number}/      ONNX files, float32 a
         results/models/{retraining}/{number}/              model.onnx, model.int8.onnx, model.json
         results/models/{retraining}.csv                    all of it, a model and device a row
         results/figures/front_spaces.*                     error against latency of several
+        results/exports/{retraining}/rknn/{device}.*       what a Rockchip NPU makes of them; on demand
 and the .json of how each was made.
 """
-
-
-def export_settings(wildcards):
-    found = entry("retrainings", wildcards.retraining)
-    return {
-        "revision": REVISIONS["export"],
-        "space": entry("tasks", found["task"])["space"],
-        **{key: found[key] for key in ("network", "training", "quantisation")},
-    }
-
-
-def measured_models_settings(wildcards):
-    space = entry("tasks", entry("retrainings", wildcards.retraining)["task"])["space"]
-    return measured_settings(wildcards.device, space)
-
-
-def model_latencies(retraining):
-    """Return the tables of latencies of the models of a retraining, by device."""
-    found = entry("retrainings", retraining)
-    measured = study_checks.measured_on(STUDY, retraining)
-    tables = {
-        device: f"results/exports/{retraining}/latency/{device}.csv"
-        for device in measured
-    }
-    if "device" in found and found["device"] not in measured:
-        task = entry("tasks", found["task"])
-        where = f"{found['device']}/{task['space']}/{task['dataset']}"
-        tables[found["device"]] = f"results/devices/{where}.parquet"
-    return tables
-
-
-def model_card_settings(wildcards):
-    found = entry("retrainings", wildcards.retraining)
-    task = entry("tasks", found["task"])
-    return {
-        "revision": REVISIONS["models"],
-        "retraining": wildcards.retraining,
-        "task": found["task"],
-        "dataset": task["dataset"],
-        "space": task["space"],
-        **{key: found[key] for key in ("network", "training", "images", "seed")},
-        "latencies": model_latencies(wildcards.retraining),
-    }
-
-
-def front_spaces_settings():
-    shown = STUDY["figures"].get("front_spaces", {})
-    return {
-        "revision": REVISIONS["figure_front_spaces"],
-        "device": shown.get("device"),
-        "models": [
-            {
-                "label": label,
-                "file": f"results/models/{name}.csv",
-                "published": "published" in STUDY["retrainings"][name],
-            }
-            for label, name in shown.get("retrainings", {}).items()
-        ],
-    }
-
-
-def front_spaces_files(wildcards):
-    if "front_spaces" not in STUDY["figures"]:
-        raise WorkflowError(
-            f"{STUDY_NAME}: figures.front_spaces says nothing to draw; see config/rk3588.yaml"
-        )
-    return [row["file"] for row in front_spaces_settings()["models"]]
-
 
 FRONT_SPACES = ["results/figures/front_spaces.pdf"] * (
     "front_spaces" in STUDY["figures"]
@@ -150,6 +83,25 @@ rule model_cards:
         cfg=model_card_settings,
     script:
         "../workflow_scripts/model_cards.py"
+
+
+rule rknn_report:
+    input:
+        models=rules.export.output.models,
+        accuracies=rules.export.output.accuracies,
+        images=rules.export.input.images,
+    output:
+        accuracies="results/exports/{retraining}/rknn/{device}.csv",
+        fallbacks="results/exports/{retraining}/rknn/{device}.fallbacks.csv",
+        facts="results/exports/{retraining}/rknn/{device}.json",
+    log:
+        "logs/rknn_report/{retraining}/{device}.log",
+    conda:
+        "../envs/hanas.yaml"
+    params:
+        cfg=rknn_report_settings,
+    script:
+        "../workflow_scripts/rknn_report.py"
 
 
 rule figure_front_spaces:

@@ -11,63 +11,6 @@ A device is measured by one job at a time (resource `measuring`), and the machin
 by a job that has it alone.
 """
 
-
-def measured_settings(device, space):
-    """Return how a device is measured, with the network of a space."""
-    without = ("objectives", "tasks", "networks", "campaign")
-    found = settings("measuring", "devices", device, without=without)
-    # Of the kinds that quantise nothing, none has this.
-    if found.get("precision") != "int8":
-        found.pop("per_channel", None)
-    return {**found, "network": entry("devices", device, "networks")[space]}
-
-
-def measuring_threads(device):
-    """Return how many cores a job takes that measures: all, if it measures this machine."""
-    return 64 if entry("devices", device)["kind"] == "host" else 1
-
-
-def campaign_settings(wildcards):
-    if not study_checks.is_measured(entry("devices", wildcards.device)):
-        raise WorkflowError(
-            f"devices.{wildcards.device} is of kind {entry('devices', wildcards.device)['kind']}, "
-            "which is not measured"
-        )
-    measured = measured_settings(wildcards.device, wildcards.space)
-    return {**measured, "campaign": entry("devices", wildcards.device, "campaign")}
-
-
-def measured_front_settings(wildcards):
-    task = entry("tasks", wildcards.task)
-    return {
-        **measured_settings(wildcards.device, task["space"]),
-        "space": task["space"],
-        "proxy_label": proxy_label(wildcards.proxy),
-        "search_label": search_label(wildcards.search),
-    }
-
-
-def measured_front_inputs(wildcards):
-    task = entry("tasks", wildcards.task)
-    where = f"{wildcards.device}/{task['space']}/{task['dataset']}"
-    return {
-        "history": searched_front(**wildcards),
-        "predictor": f"results/measurements/{where}.predictor.npz",
-        "images": f"results/datasets/{task['dataset']}.pt",
-    }
-
-
-def searches_of_measured_devices():
-    """Return (task, device, proxy, search) of the fronts that are measured for real."""
-    return [
-        (name, device, proxy, first_search())
-        for device, found in STUDY["devices"].items()
-        if study_checks.is_measured(found)
-        for name in found.get("tasks", STUDY["tasks"])
-        for proxy in STUDY["tasks"][name]["proxies"]
-    ]
-
-
 MEASURED_FRONTS = [
     f"results/measured_fronts/{task}/{device}/{proxy}/{search}.svg"
     for task, device, proxy, search in searches_of_measured_devices()

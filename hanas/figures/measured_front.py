@@ -26,11 +26,11 @@ def draw(table: pd.DataFrame, *, device: str, task: str, proxy: str, search: str
         made = style.figure(
             style.ONE_COLUMN,
             3.0,
-            f"{device}, {task}: front of {search}, predicted and measured",
+            f"{device}, {task}: front found by {search}, measured",
             style.sources_in_words(
                 [
-                    ("Predicted latency", table["predicted_source"].iloc[0]),
-                    ("Measured latency", table["measured_source"].iloc[0]),
+                    ("Latency", table["predicted_source"].iloc[0]),
+                    ("Latency", table["measured_source"].iloc[0]),
                 ],
                 before=[_agreement(predicted, measured)],
             ),
@@ -69,7 +69,9 @@ def draw(table: pd.DataFrame, *, device: str, task: str, proxy: str, search: str
             label="measured, quartiles",
             zorder=3,
         )
-        everything = np.concatenate([predicted, measured])
+        deviation = table["predicted_latency_ms_deviation"].to_numpy()
+        ends = [np.maximum(predicted - deviation, 0), predicted + deviation]
+        everything = np.concatenate([*ends, measured])
         style.set_scale(axes, "x", everything, "latency_ms")
         style.set_scale(axes, "y", table[named], named)
         axes.set_xlabel(style.less_is_better(style.label("latency_ms")))

@@ -45,6 +45,22 @@ def block(operation: Operation, place: Place, skeleton: Skeleton, mode: str) -> 
     return ShuffleUnit(operation, place, mode)
 
 
+def scale_additions(network: nn.Module, scale: float) -> None:
+    """Set the weight of the last batch normalisation of what units add to their input.
+
+    Those are the units of stride 1 that keep the number of channels.
+    """
+    for unit in network.modules():
+        if isinstance(unit, ShuffleUnit) and unit.projection is None:
+            added = unit.branch
+        elif isinstance(unit, Bottleneck) and unit.has_residual:
+            added = unit.body
+        else:
+            continue
+        last = [module for module in added if isinstance(module, nn.BatchNorm2d)][-1]
+        nn.init.constant_(last.weight, scale)
+
+
 class ShuffleUnit(nn.Module):
     """ShuffleNetV2's unit: half of the output channels are new, then all are mixed.
 

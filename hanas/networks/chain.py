@@ -17,7 +17,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from hanas.networks.blocks import Bottleneck, block, convolution
+from hanas.networks.blocks import Bottleneck, block, convolution, scale_additions
 from hanas.networks.skeletons import FIRST_BOTTLENECK, ChainSettings, Operation, Skeleton, plan
 
 __all__ = ["ChainNetwork", "ChainSettings", "new_network"]
@@ -126,4 +126,7 @@ def new_network(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return ChainNetwork(skeleton, operations, held, classes, settings)
+        network = ChainNetwork(skeleton, operations, held, classes, settings)
+    if settings.first_scale != 1:
+        scale_additions(network, settings.first_scale)
+    return network

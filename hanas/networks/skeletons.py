@@ -38,15 +38,29 @@ class ChainSettings:
         :func:`hanas.networks._operations.batch_norm`.
     resolution
         Side of the images, from which the strides follow; None: 32.
+    first_scale
+        First weight of the last batch normalisation in every unit that adds to what it is given.
+        Gradients grow with each batch normalisation on their way back (G. Yang et al., "A Mean
+        Field Theory of Batch Normalization", ICLR 2019), so that a supernet whose units change
+        from step to step does not begin to learn; units near the identity keep them small (P.
+        Goyal et al., "Accurate, Large Minibatch SGD", 2017). Zero is no choice: a ReLU after it
+        would pass no gradient.
     """
 
     width: float = 1.0
     batch_norm: str = "batch"
     resolution: int | None = None
+    first_scale: float = 1.0
 
     def __post_init__(self) -> None:
         check_number("width", self.width, above=0, at_most=8)
         check_choice("batch_norm", self.batch_norm, ("batch", "batch_affine", "running"))
+        check_number("first_scale", self.first_scale, above=0)
+        if self.first_scale != 1 and self.batch_norm == "batch":
+            raise InputError(
+                f"first_scale is {self.first_scale:g}, but batch_norm is 'batch', which has no "
+                "weights; set it to batch_affine, or leave out first_scale"
+            )
         if self.resolution is not None:
             check_number("resolution", self.resolution, at_least=SMALLEST_MAP, whole=True)
 

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from hanas.board_queue import BoardQueue, NoBoardLeft, Patience, share
+from hanas.board_queue import BoardQueue, NoBoardLeft, Patience
+from hanas.board_threads import share
 from hanas.errors import InputError
 from hanas.timings import BoardLost
 

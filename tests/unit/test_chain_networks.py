@@ -343,3 +343,32 @@ def test_scaled_channels(channels, width):
     assert rounded <= max(8, exact + 8)
     if exact >= 40:
         assert abs(rounded - exact) <= 4
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_first_scale_makes_units_begin_near_the_identity(name):
+    space = space_of(name)
+    network = {"width": 1.0, "resolution": 8, "batch_norm": "batch_affine"}
+    scaled_down = space.supernet(3, {**network, "first_scale": 1e-4})
+    plain = space.supernet(3, network)
+    x = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        x = scaled_down.begin(x)
+        for layer, choices in enumerate(space.choices):
+            if layer in first_layers(name):
+                unit = scaled_down.layer(layer, 0)
+                torch.testing.assert_close(unit(x), plain.layer(layer, 0)(x))
+                x = unit(x)
+                continue
+            for operation in range(choices):
+                output = scaled_down.layer(layer, operation)(x)
+                if name == "mobile_i" or space.OPERATIONS[operation] == "identity":
+                    torch.testing.assert_close(output, x, atol=0.01, rtol=0)
+                else:
+                    torch.testing.assert_close(output[:, ::2], x[:, : x.shape[1] // 2])
+                    assert 0 < output[:, 1::2].abs().max() < 0.01
+
+
+def test_first_scale_needs_an_affine_part():
+    with pytest.raises(InputError, match=r"first_scale is 0\.1, but batch_norm is 'batch'"):
+        space_of("shuffle").supernet(3, {"first_scale": 0.1, "batch_norm": "batch"})

@@ -229,8 +229,15 @@ def test_a_model_that_no_board_can_run_is_infeasible(tmp_path):
     assert (row["passes"], row["repeats"], row["stable"]) == (0, 0, False)
     assert any("bad 2 is infeasible: failed" in line for line in lines)
     Path("noted").unlink()
-    assert measure(models(*names), tmp_path / "kept", command=command).equals(table)
+    lines.clear()
+    again = measure(models(*names), tmp_path / "kept", lines.append, command=command)
+    assert again.equals(table)
     assert not noted()
+    found = re.findall(
+        r"bad \d is infeasible: .*found before; delete (.*) to try again", "\n".join(lines)
+    )
+    assert len(found) == 2
+    assert all(Path(file).is_file() for file in found)
 
 
 def test_a_model_that_one_of_two_boards_cannot_run_is_measured_on_the_other(tmp_path):
@@ -358,7 +365,7 @@ measure_models(
 
 
 def job(command: str, names: str) -> subprocess.Popen:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(Path.cwd())}
     return subprocess.Popen(
         [sys.executable, "-c", JOB, command, names],
         env=environment,

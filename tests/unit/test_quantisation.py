@@ -18,7 +18,8 @@ from torch import nn
 from hanas import architectures, onnx_counts, onnx_models, plugins
 from hanas.errors import InputError
 from hanas.networks import published
-from hanas.quantisation import METHODS, QuantisationSettings, quantise
+from hanas.quantisation import METHODS, NothingToQuantise, QuantisationSettings, quantise
+from hanas.spaces import nb201
 
 SMALL = {
     "nb201": {"channels": 4, "cells": 1, "batch_norm": "running"},
@@ -357,6 +358,13 @@ def test_what_cannot_be_quantised_is_named(tmp_path, small, temporary, spoil, sa
     assert str(small) in str(caught.value)
     assert not (tmp_path / "int8.onnx").exists()
     assert list(temporary.iterdir()) == []
+
+
+def test_a_cell_that_computes_a_constant_is_told_apart(tmp_path):
+    network = nb201.build([0] * 6, 10, SMALL["nb201"])
+    model = _write(network, tmp_path / "float.onnx", side=16, batch=1)
+    with pytest.raises(NothingToQuantise, match="has no convolution"):
+        quantise(model, tmp_path / "int8.onnx", _images(4, 16))
 
 
 @pytest.mark.parametrize(
