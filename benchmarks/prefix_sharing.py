@@ -6,7 +6,8 @@ The populations are those of an nsga2 search of the space, of a count for the er
 latency: the random first one, and the children of later generations. Both ways take turns in one
 process of one thread, with the same weights and images; that they agree to the last bit is checked.
 Printed: how many layers one-by-one evaluation computes for each that sharing computes, and the same
-of seconds (the median of the turns).
+of seconds (the median of the turns), which is more: the first layers are shared most, and with
+their large maps they take most of the time.
 """
 
 import argparse

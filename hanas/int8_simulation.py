@@ -33,6 +33,8 @@ from hanas.normalisation import sharing_weights
 
 LEVELS = 255
 LARGEST_WEIGHT = 127
+#: A scale below is that of zeros, or too small to divide by.
+_SMALLEST_SCALE = 1e-30
 
 
 class Observer(nn.Module):
@@ -102,7 +104,7 @@ def rounded_weight(weight: Tensor) -> Tensor:
     [[1.0, -127.0, 0.0], [0.0, 0.0, 0.0]]
     """
     scale = weight.abs().flatten(1).amax(dim=1) / LARGEST_WEIGHT
-    scale = torch.where(scale > 0, scale, 1.0).view(-1, *[1] * (weight.ndim - 1))
+    scale = torch.where(scale > _SMALLEST_SCALE, scale, 1.0).view(-1, *[1] * (weight.ndim - 1))
     return (weight / scale).round() * scale
 
 
@@ -114,7 +116,7 @@ def rounded(x: Tensor, low: Tensor, high: Tensor) -> Tensor:
     [-1.0, 0.0, 1.0, 254.0, 254.0]
     """
     scale = (high - low) / LEVELS
-    scale = torch.where(scale > 0, scale, torch.ones_like(scale))
+    scale = torch.where(scale > _SMALLEST_SCALE, scale, torch.ones_like(scale))
     zero = (-low / scale).round().to(torch.int32)
     return torch.fake_quantize_per_tensor_affine(x, scale, zero, 0, LEVELS)
 

@@ -49,8 +49,8 @@ def asymmetric(x: np.ndarray, low: float, high: float) -> np.ndarray:
 
 @given(
     st.lists(st.floats(-30, 30, width=32), min_size=1, max_size=20),
-    st.floats(-20, 0, width=32),
-    st.floats(0, 20, width=32),
+    st.one_of(st.just(0.0), st.floats(-20, -(2.0**-10), width=32)),
+    st.one_of(st.just(0.0), st.floats(2.0**-10, 20, width=32)),
 )
 def test_inputs_are_rounded_to_256_values_of_their_range(values, low, high):
     x = torch.tensor(values)
@@ -65,14 +65,24 @@ def test_inputs_are_rounded_to_256_values_of_their_range(values, low, high):
     assert rounded(torch.zeros(1), torch.tensor(low), torch.tensor(high)).item() == 0
 
 
-@given(st.lists(st.lists(st.floats(-3, 3, width=32), min_size=4, max_size=4), min_size=1))
+@pytest.mark.parametrize("width", [0.0, 1e-38, 1e-45])
+def test_a_range_of_hardly_anything_is_rounded_to_zero(width):
+    x = torch.tensor([0.0, width / 2, 0.2])
+    assert rounded(x, torch.tensor(0.0), torch.tensor(width)).tolist() == [0.0, 0.0, 0.0]
+    assert rounded_weight(torch.tensor([[0.0, width]])).tolist() == [[0.0, 0.0]]
+
+
+NUMBERS = st.one_of(st.just(0.0), st.floats(2.0**-20, 3, width=32), st.floats(-3, -1, width=32))
+
+
+@given(st.lists(st.lists(NUMBERS, min_size=4, max_size=4), min_size=1))
 def test_weights_are_rounded_by_channel(rows):
     weight = torch.tensor(rows).view(len(rows), 1, 2, 2)
     found = rounded_weight(weight)
     assert found.shape == weight.shape
     for own, of_row in zip(found.flatten(1).numpy(), rows, strict=True):
         largest = max(map(abs, of_row))
-        if largest < 1e-30:
+        if largest == 0:
             continue
         steps = own / (largest / 127)
         np.testing.assert_allclose(steps, np.rint(steps), atol=1e-3)
