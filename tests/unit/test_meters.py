@@ -23,6 +23,7 @@ def settings_of(tmp_path_factory):
         "host": {},
         "command": {"command": ": {model}; echo '[1, 1.01, 1.02]'"},
         "rknn": {"python": str(python), "spread_limit": 10},
+        "analytic": {"cache": str(tmp_path_factory.mktemp("layers"))},
     }
     passes = {"passes": 5, "warmup": 1}
     return {kind: {"kind": kind, **passes, **settings} for kind, settings in known.items()}
