@@ -93,6 +93,8 @@ def layers(model: str | Path) -> tuple[Counter[Layer], Counter[str]]:
     except Exception as error:  # a damaged file makes protobuf raise almost anything
         raise InputError(f"{model}: not readable as ONNX: {one_line(error)}") from error
     graph = proto.graph
+    if not graph.node:
+        raise InputError(f"{model}: not readable as ONNX: it holds no network")
     shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
     for value in (*graph.input, *graph.value_info, *graph.output):
         shapes[value.name] = tuple(d.dim_value for d in value.type.tensor_type.shape.dim)
