@@ -9,6 +9,8 @@ import pandas as pd
 from hanas import metric_tables
 from hanas.predictor import Predictor
 
+_REFUSED = -1.0
+
 
 def device_table(predictor: Predictor, space: ModuleType) -> pd.DataFrame:
     """Return the predicted metrics of every architecture, those that were measured too.
@@ -19,17 +21,24 @@ def device_table(predictor: Predictor, space: ModuleType) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        See :func:`hanas.metric_tables.device_table`, and for each metric a column
+        See :func:`hanas.metric_tables.device_table`; infeasible is what the device more likely
+        refuses than not. For each metric a column
         ``{metric}_deviation``: one standard deviation of what is known about it.
     """
     archs = space.all_texts()
     predicted = predictor.predict(space.all_genes())
+    # Known only where the device refused some of the measured models.
+    runs = predicted.get("feasible_probability", pd.Series(1.0, index=predicted.index)) >= 0.5
     table = metric_tables.device_table(
         archs,
-        {metric: predicted[metric].to_numpy() for metric in predictor.metrics},
+        {
+            metric: predicted[metric].where(runs, _REFUSED).to_numpy()
+            for metric in predictor.metrics
+        },
         source=predictor.source,
         place=lambda number, metric: f"prediction of {metric} of {archs[number]}",
+        infeasible=_REFUSED,
     )
     for metric in predictor.metrics:
-        table[f"{metric}_deviation"] = predicted[f"{metric}_deviation"].to_numpy()
+        table[f"{metric}_deviation"] = predicted[f"{metric}_deviation"].where(runs).to_numpy()
     return table
