@@ -66,9 +66,9 @@ SETTINGS = {
         _set("searches", "nsga2", "random", 5),
         ["searches.nsga2", "crossover + mutation + random is 14", "10"],
     ),
-    "benchmark that is missing": (
-        _set("benchmarks", "nb201", {}),
-        ["tasks.toy", "benchmarks.nb201 has no 'toy'"],
+    "table of a task whose benchmark is missing": (
+        lambda config: config.update(benchmarks={}, tables={"tasks": ["toy"]}),
+        ["tables.tasks: 'toy'", "benchmarks.nb201 has no 'toy'"],
     ),
     "file that does not exist": (
         _set(
