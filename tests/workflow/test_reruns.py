@@ -108,7 +108,7 @@ EDITS = {
         _sequence(
             _set("searches", "nsga2", "population", 11), _set("searches", "nsga2", "random", 2)
         ),
-        {key: count for key, count in ALL_SEARCHES.items() if key != "ranking"} | {**RETRAINED},
+        {key: count for key, count in ALL_SEARCHES.items() if key != "ranking"} | RETRAINED,
     ),
     "one more seed": (
         _set("searches", "random", "seeds", 3),
@@ -135,7 +135,7 @@ EDITS = {
     ),
     "epochs of the retraining": (
         _set("retrainings", "edgegpu_toy", "training", {"epochs": 3}),
-        {**RETRAINED},
+        RETRAINED,
     ),
     "a new device": (
         _set("devices", "fpga", {"kind": "surrogate", "device": "fpga", "dataset": "cifar10"}),
