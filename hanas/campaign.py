@@ -82,6 +82,22 @@ class CampaignSettings:
                 )
 
 
+def measure_architectures(
+    archs: list[str],
+    *,
+    space: str,
+    settings: Mapping[str, Any],
+    images: Path,
+    workspace: Path,
+    log: Log,
+) -> pd.DataFrame:
+    """Measure architectures that are not trained; parameters are those of :func:`run`."""
+    models = architectures_as_models.writers(archs, space=space, settings=settings, images=images)
+    return measuring.measure_models(
+        models, kind=settings["kind"], settings=settings, workspace=workspace, log=log
+    )
+
+
 def run(
     *,
     space: str,
@@ -114,15 +130,13 @@ def run(
     calls = itertools.count()
 
     def measure(archs: list[str]) -> pd.DataFrame:
-        models = architectures_as_models.writers(
-            archs, space=space, settings=settings, images=images
-        )
         # One A/A check a campaign, of models as they come: those chosen later are odd ones.
         again = {} if next(calls) == 0 else {"again": 0}
-        return measuring.measure_models(
-            models,
-            kind=settings["kind"],
+        return measure_architectures(
+            archs,
+            space=space,
             settings={**settings, **again},
+            images=images,
             workspace=workspace,
             log=log,
         )

@@ -6,23 +6,22 @@ truth than those of random architectures. Both numbers are therefore shown side 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from hanas import architectures_as_models, measuring, plugins
+from hanas import plugins
+from hanas.campaign import Measure, measure_architectures
 from hanas.checkpoints import Log
 from hanas.dominance import non_dominated
 from hanas.errors import InputError
 from hanas.metric_tables import METRICS
 from hanas.picks import found_front, objectives_in
 from hanas.predictor import Predictor
-
-#: Measures architectures by their texts; see :func:`hanas.measuring.measure_models`.
-Measure = Callable[[list[str]], pd.DataFrame]
 
 
 def measure(
@@ -56,16 +55,16 @@ def measure(
     DataFrame
         See :func:`beside`.
     """
-
-    def really(archs: list[str]) -> pd.DataFrame:
-        models = architectures_as_models.writers(
-            archs, space=settings["space"], settings=settings, images=images
-        )
-        return measuring.measure_models(
-            models, kind=settings["kind"], settings=settings, workspace=workspace, log=log
-        )
-
-    return beside(history, predictor, really, space=settings["space"])
+    space = settings["space"]
+    really = partial(
+        measure_architectures,
+        space=space,
+        settings=settings,
+        images=images,
+        workspace=workspace,
+        log=log,
+    )
+    return beside(history, predictor, really, space=space)
 
 
 def beside(

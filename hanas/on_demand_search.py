@@ -23,8 +23,6 @@ from hanas.layerwise_scoring import LayerwiseScorer
 
 #: Kinds of proxies that are counts, and what is said of them.
 COUNTS = {"params": "number of parameters", "flops": "multiply-accumulates"}
-#: An architecture that the device is more likely not to run is no candidate.
-LEAST_PROBABILITY = 0.5
 
 #: genes (N, G) -> columns of scores, float64 (N,), of which lower is better.
 Score = Callable[[np.ndarray], Mapping[str, np.ndarray]]
@@ -113,9 +111,7 @@ def search(
         def evaluate(genes: np.ndarray) -> np.ndarray:
             expected = predicted.predict(genes)
             objectives = np.full((len(genes), 1 + len(metrics)), np.nan)
-            able = np.ones(len(genes), dtype=bool)
-            if "feasible_probability" in expected:
-                able = expected["feasible_probability"].to_numpy() >= LEAST_PROBABILITY
+            able = predictors.likely_runs(expected)
             if able.any():
                 objectives[able, 0] = score(genes[able])[objective]
                 objectives[able, 1:] = expected.loc[able, metrics].to_numpy(dtype=float)

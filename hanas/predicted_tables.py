@@ -7,7 +7,7 @@ from types import ModuleType
 import pandas as pd
 
 from hanas import metric_tables
-from hanas.predictor import Predictor
+from hanas.predictor import Predictor, likely_runs
 
 _REFUSED = -1.0
 
@@ -27,8 +27,7 @@ def device_table(predictor: Predictor, space: ModuleType) -> pd.DataFrame:
     """
     archs = space.all_texts()
     predicted = predictor.predict(space.all_genes())
-    # Known only where the device refused some of the measured models.
-    runs = predicted.get("feasible_probability", pd.Series(1.0, index=predicted.index)) >= 0.5
+    runs = likely_runs(predicted)
     table = metric_tables.device_table(
         archs,
         {

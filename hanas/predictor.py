@@ -33,6 +33,8 @@ from hanas.regression import Regression
 FORMAT = 1
 #: Measured architectures of a metric that are needed at least.
 LEAST = 3
+#: An architecture that the device is more likely not to run is no candidate.
+LEAST_PROBABILITY = 0.5
 #: Where metrics are bent towards zero: at this part of the median.
 _KNEE = 1 / 30
 
@@ -126,6 +128,16 @@ class Predictor:
             return np.ones(len(points[0]))
         mean, deviation = self.regressions["feasible"].predict(points)
         return ndtr(mean / deviation)
+
+
+def likely_runs(predicted: pd.DataFrame) -> np.ndarray:
+    """Return what the device more likely runs than not, bool (N,), of :meth:`Predictor.predict`.
+
+    That is known only where the device refused some of the measured models.
+    """
+    if "feasible_probability" not in predicted:
+        return np.ones(len(predicted), dtype=bool)
+    return predicted["feasible_probability"].to_numpy() >= LEAST_PROBABILITY
 
 
 def fit(

@@ -33,10 +33,6 @@ def writers(
     """
     file = FILES[model_precision(settings)]
     return {
-        str(arch): partial(_write, folder / str(number) / file, settings.get("batch", 1))
+        str(arch): partial(with_batch, folder / str(number) / file, batch=settings.get("batch", 1))
         for number, arch in zip(models["number"], models["arch"], strict=True)
     }
-
-
-def _write(source: Path, batch: int, path: Path) -> None:
-    with_batch(source, path, batch)
