@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from hanas import onnx_models
 from hanas.devices import hw_nas_bench
+from hanas.exports import onnx_models
+from hanas.fronts.ranking import spearman_rho
 from hanas.meters import analytic
-from hanas.ranking import spearman_rho
 from hanas.spaces import nb201
 
 SIDE = {"cifar10": 32, "cifar100": 32, "ImageNet16-120": 16}

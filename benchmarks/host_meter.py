@@ -26,10 +26,11 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from hanas import onnx_models, plugins
+from hanas import plugins
+from hanas.exports import onnx_models
+from hanas.exports.quantisation import quantise
 from hanas.meters import host
 from hanas.networks import published
-from hanas.quantisation import quantise
 
 SIDE = 32
 CELL = (3, 3, 4, 1, 3, 1)

@@ -18,11 +18,11 @@ import numpy as np
 import torch
 
 from hanas import plugins
-from hanas.batches import load_split
-from hanas.chain_evaluation import Pictures, SharedEvaluation, score_one
 from hanas.images import SPLITS, ImageData
-from hanas.normalisation import STATISTICS, with_statistics
-from hanas.shared_prefixes import nodes
+from hanas.scoring.chain_evaluation import Pictures, SharedEvaluation, score_one
+from hanas.scoring.normalisation import STATISTICS, with_statistics
+from hanas.scoring.shared_prefixes import nodes
+from hanas.training.batches import load_split
 
 
 def populations(space, generations: list[int]) -> dict[int, np.ndarray]:

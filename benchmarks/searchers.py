@@ -24,8 +24,8 @@ from pymoo.operators.repair.rounding import RoundingRepair
 from pymoo.operators.sampling.rnd import IntegerRandomSampling
 
 from hanas import plugins
-from hanas.dominance import non_dominated
-from hanas.hypervolume import normalised_hypervolume
+from hanas.fronts.dominance import non_dominated
+from hanas.fronts.hypervolume import normalised_hypervolume
 from hanas.spaces import nb201
 
 DEVICES = ("edgegpu", "raspi4", "eyeriss", "fpga")

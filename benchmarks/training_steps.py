@@ -17,10 +17,10 @@ import torch.nn.functional as F
 from plain import PlainNetwork, one_hot
 
 from hanas import plugins
-from hanas.batches import Batch
 from hanas.spaces import nb201
-from hanas.supernets import prepare
 from hanas.trainers._run import supernet_settings
+from hanas.training.batches import Batch
+from hanas.training.supernets import prepare
 
 
 def toy_run(trainer: str, options: argparse.Namespace, folder: str):

@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hanas.batches import load_split
 from hanas.images import SPLITS, ImageData, save_images
 from hanas.proxies import supernet as proxy
 from hanas.spaces import nb201
-from hanas.supernets import Supernet, save_supernet
-from hanas.weight_steps import evaluate
+from hanas.training.batches import load_split
+from hanas.training.supernets import Supernet, save_supernet
+from hanas.training.weight_steps import evaluate
 
 NETWORK = {"skeleton": "pooled", "channels": 8, "cells": 1, "batch_norm": "batch"}
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from hanas import __version__
 from hanas.errors import InputError
-from hanas.explanation import explained_in_words, explanation
+from hanas.workflow.explanation import explained_in_words, explanation
 
 _LIMITS = {"max_latency_ms": "latency_ms", "max_energy_mj": "energy_mj"}
 _UNITS = {"latency_ms": "ms", "energy_mj": "mJ"}
@@ -77,7 +77,7 @@ def pick(
 ) -> dict[str, Any]:
     """Return the architecture to take from a found front, with its numbers and their sources.
 
-    It is the one that the proxy likes best of those within the limits (:mod:`hanas.picks`).
+    It is the one that the proxy likes best of those within the limits (:mod:`hanas.fronts.picks`).
 
     Parameters
     ----------
@@ -98,8 +98,8 @@ def pick(
     """
     import pandas as pd  # late, so that --help is quick
 
-    from hanas import picks
-    from hanas.decision_words import rounded_up
+    from hanas.fronts import picks
+    from hanas.fronts.decision_words import rounded_up
 
     for metric, limit in limits.items():
         if not (math.isfinite(limit) and limit > 0):

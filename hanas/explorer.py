@@ -1,7 +1,7 @@
 """One page that shows every front of a study, in a browser, from disk.
 
 Python decides everything that is a result: the found fronts and their order of preference
-(:mod:`hanas.picks`), the true fronts, which evaluations are drawn. The page only shows them.
+(:mod:`hanas.fronts.picks`), the true fronts, which evaluations are drawn. The page only shows them.
 
 Columns of numbers are embedded as base64 of their little-endian bytes: a third of the size of
 decimal text, and exact.
@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hanas import picks, plugins
-from hanas.dominance import non_dominated
+from hanas import plugins
 from hanas.errors import InputError
 from hanas.files import read_parquet
-from hanas.tabular_search import METRICS
+from hanas.fronts import picks
+from hanas.fronts.dominance import non_dominated
+from hanas.searching.tabular_search import METRICS
 
 #: Accuracies are at least the floor within this many percentage points (floating-point noise).
 _TOLERANCE_PERCENT = 1e-9

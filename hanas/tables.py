@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hanas import plugins, representatives
+from hanas import plugins
 from hanas.errors import InputError
 from hanas.files import read_json, read_parquet
-from hanas.picks import objectives_in
-from hanas.tabular_search import METRICS
+from hanas.fronts import representatives
+from hanas.fronts.picks import objectives_in
+from hanas.searching.tabular_search import METRICS
 
 
 def space_table(space: ModuleType) -> pd.DataFrame:

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from hanas.errors import InputError
-from hanas.official_names import OFFICIAL_NAMES
+from hanas.reading.official_names import OFFICIAL_NAMES
 
 #: What is compared, and by how much two values may differ and count as equal: a share of the
 #: published value for the device's metrics, percentage points for the accuracy.

@@ -5,7 +5,8 @@ import os
 import yaml
 from snakemake.exceptions import WorkflowError
 
-from hanas import combined_proxies, files, hardware, plugins, study, study_checks
+from hanas import combined_proxies, files, hardware, plugins
+from hanas.workflow import study, study_checks
 from hanas.errors import InputError
 from hanas.revisions import REVISIONS
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from hanas import plugins
 from hanas.files import write_parquet
-from hanas.jobs import logged, write_facts
+from hanas.workflow.jobs import logged, write_facts
 
 with logged(snakemake.log[0]):
     started = time.monotonic()

@@ -5,7 +5,7 @@ import time
 import pandas as pd
 
 from hanas.files import read_csv, write_csv
-from hanas.jobs import logged, write_facts
+from hanas.workflow.jobs import logged, write_facts
 
 with logged(snakemake.log[0]):
     started = time.monotonic()

@@ -5,14 +5,14 @@ from pathlib import Path
 
 from hanas import plugins
 from hanas.files import write_parquet
-from hanas.jobs import logged, write_facts
+from hanas.workflow.jobs import logged, write_facts
 
 with logged(snakemake.log[0]):
     started = time.monotonic()
     settings, names = snakemake.params.cfg, snakemake.wildcards
     space = plugins.load("spaces", names.space)
     if snakemake.input.get("predictor"):
-        from hanas import predicted_tables, predictor
+        from hanas.prediction import predicted_tables, predictor
 
         table = predicted_tables.device_table(predictor.load(snakemake.input.predictor), space)
     else:

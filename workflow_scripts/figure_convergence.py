@@ -4,7 +4,7 @@ import time
 
 from hanas.figures import convergence, points, style
 from hanas.files import read_csv, read_parquet, write_parquet
-from hanas.jobs import logged, write_facts
+from hanas.workflow.jobs import logged, write_facts
 
 with logged(snakemake.log[0]):
     started = time.monotonic()

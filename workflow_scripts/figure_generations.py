@@ -4,7 +4,7 @@ import time
 
 from hanas.figures import generations, points, style
 from hanas.files import read_parquet, write_parquet
-from hanas.jobs import located, logged, write_facts
+from hanas.workflow.jobs import located, logged, write_facts
 
 with logged(snakemake.log[0]):
     started = time.monotonic()

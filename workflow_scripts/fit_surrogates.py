@@ -6,9 +6,9 @@ from pathlib import Path
 import torch
 
 from hanas.files import read_parquet, replacing
-from hanas.jobs import logged, write_facts
-from hanas.surrogate_fitting import fit, targets_of
-from hanas.surrogates import save
+from hanas.surrogates.fitting import fit, targets_of
+from hanas.surrogates.models import save
+from hanas.workflow.jobs import logged, write_facts
 
 with logged(snakemake.log[0]):
     started = time.monotonic()

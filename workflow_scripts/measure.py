@@ -3,9 +3,9 @@
 import time
 from pathlib import Path
 
-from hanas import campaign, predictor
 from hanas.files import write_csv, write_parquet
-from hanas.jobs import logged, write_facts
+from hanas.prediction import campaign, predictor
+from hanas.workflow.jobs import logged, write_facts
 
 with logged(snakemake.log[0]):
     started = time.monotonic()

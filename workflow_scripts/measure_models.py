@@ -3,9 +3,10 @@
 import time
 from pathlib import Path
 
-from hanas import measuring, trained_models
 from hanas.files import read_csv, write_csv
-from hanas.jobs import logged, write_facts
+from hanas.measuring import measure as measuring
+from hanas.measuring import trained_models
+from hanas.workflow.jobs import logged, write_facts
 
 with logged(snakemake.log[0]):
     started = time.monotonic()

@@ -3,10 +3,10 @@
 import time
 from pathlib import Path
 
-from hanas import measured_fronts, predictor
 from hanas.figures import measured_front, style
 from hanas.files import read_parquet, write_csv
-from hanas.jobs import logged, write_facts
+from hanas.prediction import measured_fronts, predictor
+from hanas.workflow.jobs import logged, write_facts
 
 with logged(snakemake.log[0]):
     started = time.monotonic()

@@ -3,8 +3,8 @@
 import time
 
 from hanas.files import write_csv
-from hanas.jobs import located, logged, write_facts
-from hanas.proxy_quality import ranking_table
+from hanas.fronts.proxy_quality import ranking_table
+from hanas.workflow.jobs import located, logged, write_facts
 
 with logged(snakemake.log[0]):
     started = time.monotonic()

@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 
 from hanas.files import read_parquet, replacing, write_parquet
-from hanas.jobs import logged, write_facts
-from hanas.retraining import picks_of_front, retrain
+from hanas.training.retraining import picks_of_front, retrain
+from hanas.workflow.jobs import logged, write_facts
 
 with logged(snakemake.log[0]):
     started = time.monotonic()

@@ -3,9 +3,9 @@
 import time
 from pathlib import Path
 
-from hanas import rknn_reports
+from hanas.exports import rknn_reports
 from hanas.files import read_csv, write_csv
-from hanas.jobs import logged, write_facts
+from hanas.workflow.jobs import logged, write_facts
 
 with logged(snakemake.log[0]):
     started = time.monotonic()

@@ -4,8 +4,8 @@ import time
 
 from hanas import plugins
 from hanas.files import write_parquet
-from hanas.jobs import logged, write_facts
 from hanas.tables import space_table
+from hanas.workflow.jobs import logged, write_facts
 
 with logged(snakemake.log[0]):
     started = time.monotonic()

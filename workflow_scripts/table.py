@@ -5,7 +5,7 @@ from pathlib import Path
 
 from hanas import table_formats, tables
 from hanas.files import replacing
-from hanas.jobs import located, logged, write_facts
+from hanas.workflow.jobs import located, logged, write_facts
 
 with logged(snakemake.log[0]):
     started = time.monotonic()

@@ -4,8 +4,8 @@ Reference: X. Dong et al., "NATS-Bench: Benchmarking NAS Algorithms for Architec
 Size", TPAMI 2021.
 
 The official folder holds a compressed pickle for each cell. Each is read with
-:mod:`hanas.pickles`, which runs no code, and handed to the ``nats_bench`` package, which knows what
-the numbers mean.
+:mod:`hanas.reading.pickles`, which runs no code, and handed to the ``nats_bench`` package, which
+knows what the numbers mean.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ import pandas as pd
 from hanas import metric_tables
 from hanas.errors import InputError, one_line
 from hanas.files import checksum, read_parquet
-from hanas.official_names import official_name, require_nb201
-from hanas.pickles import load_plain
+from hanas.reading.official_names import official_name, require_nb201
+from hanas.reading.pickles import load_plain
 from hanas.spaces import nb201
 
 #: Which evaluation of the package is the test accuracy: CIFAR-10 is trained on all 50,000 training

@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from hanas import metric_tables, user_tables
+from hanas import metric_tables
+from hanas.reading import user_tables
 
 
 def accuracies(
@@ -38,7 +39,7 @@ def accuracies(
     Raises
     ------
     InputError
-        As :func:`hanas.user_tables.read` and :func:`hanas.metric_tables.accuracy_table` do.
+        As :func:`hanas.reading.user_tables.read` and :func:`hanas.metric_tables.accuracy_table` do.
     """
     table = user_tables.read(root, settings, archs, space=space)
     column = settings["columns"]["accuracy_percent"]

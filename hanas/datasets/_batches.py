@@ -7,7 +7,7 @@ from typing import BinaryIO
 import numpy as np
 
 from hanas.errors import InputError
-from hanas.pickles import load_plain
+from hanas.reading.pickles import load_plain
 
 
 def read_batch(

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from hanas.archives import read_members
 from hanas.datasets._batches import read_batch
-from hanas.download import download
 from hanas.errors import InputError
-from hanas.known_files import KnownFile, UnavailableError
-from hanas.npm import npm_pack
+from hanas.reading.archives import read_members
+from hanas.reading.download import download
+from hanas.reading.known_files import KnownFile, UnavailableError
+from hanas.reading.npm import npm_pack
 
 SIDE = 32  # pixels
 

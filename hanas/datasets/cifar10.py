@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 
 from hanas import splits
-from hanas.archives import read_members
 from hanas.datasets import _cifar
 from hanas.errors import InputError, one_line
 from hanas.images import ImageData
-from hanas.known_files import KnownFile
+from hanas.reading.archives import read_members
+from hanas.reading.known_files import KnownFile
 
 BATCH_IMAGES = 10_000
 TRAIN_IMAGES = 50_000

@@ -15,7 +15,7 @@ import numpy as np
 from hanas import splits
 from hanas.datasets import _cifar
 from hanas.images import ImageData
-from hanas.known_files import KnownFile
+from hanas.reading.known_files import KnownFile
 
 TRAIN_IMAGES = 50_000
 TEST_IMAGES = 10_000

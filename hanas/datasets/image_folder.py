@@ -17,7 +17,7 @@ import numpy as np
 from hanas import splits
 from hanas.errors import InputError
 from hanas.images import SPLITS, ImageData
-from hanas.picture_files import SUFFIXES, read_square
+from hanas.reading.picture_files import SUFFIXES, read_square
 
 FOLDERS = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
 IGNORED = ("desktop.ini", "Thumbs.db")  # left by file managers, like names that begin with a dot

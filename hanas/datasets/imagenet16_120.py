@@ -18,7 +18,7 @@ from hanas import splits
 from hanas.datasets._batches import read_batch
 from hanas.errors import InputError
 from hanas.images import ImageData
-from hanas.known_files import KnownFile
+from hanas.reading.known_files import KnownFile
 
 SIDE = 16  # pixels
 CLASSES = 120

@@ -16,8 +16,8 @@ import pandas as pd
 from hanas import metric_tables
 from hanas.errors import InputError
 from hanas.files import checksum
-from hanas.official_names import official_name, require_nb201
-from hanas.pickles import load_plain
+from hanas.reading.official_names import official_name, require_nb201
+from hanas.reading.pickles import load_plain
 from hanas.spaces import nb201
 
 #: The metrics of each device and their keys in the file, in ms and mJ.

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hanas import metric_tables, surrogates
+from hanas import metric_tables
 from hanas.errors import InputError
-from hanas.official_names import require_nb201
+from hanas.reading.official_names import require_nb201
 from hanas.spaces import nb201
+from hanas.surrogates import models as surrogates
 
 
 def measure(

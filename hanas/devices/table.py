@@ -8,8 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from hanas import metric_tables, user_tables
+from hanas import metric_tables
 from hanas.errors import InputError
+from hanas.reading import user_tables
 
 
 def measure(
@@ -43,7 +44,7 @@ def measure(
     Raises
     ------
     InputError
-        If the data set is not among the settings, or as :func:`hanas.user_tables.read` and
+        If the data set is not among the settings, or as :func:`hanas.reading.user_tables.read` and
         :func:`hanas.metric_tables.device_table` do.
     """
     known = settings["datasets"]

@@ -38,7 +38,8 @@ def table(
     Parameters
     ----------
     curves, budget
-        See :func:`hanas.evaluation.convergence_table` and :func:`hanas.evaluation.budget_table`.
+        See :func:`hanas.fronts.evaluation.convergence_table` and
+        :func:`hanas.fronts.evaluation.budget_table`.
     searches
         Names and labels, in the order of the legend.
     task, proxy

@@ -8,9 +8,9 @@ from itertools import cycle
 import pandas as pd
 from matplotlib.figure import Figure
 
-from hanas.dominance import non_dominated
 from hanas.errors import InputError
 from hanas.figures import style
+from hanas.fronts.dominance import non_dominated
 
 #: Colour and mark of each space, and the marks of published networks.
 SPACES = (("#c4161c", "o"), ("#00559e", "s"), ("#009e73", "^"), ("#6a3d9a", "D"))

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hanas.figures import points, style
-from hanas.picks import found_front
+from hanas.fronts.picks import found_front
 
 #: How many architectures of a scalarising search are shown, the best by what it minimised.
 BEST = 10

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
 from matplotlib.lines import Line2D
 
-from hanas.dominance import non_dominated
 from hanas.figures import animation, points, style
+from hanas.fronts.dominance import non_dominated
 
 #: How many generations stand beside each other.
 COLUMNS = 4

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hanas.dominance import non_dominated
-from hanas.error_budget import FLOOR_TOLERANCE
 from hanas.errors import InputError
 from hanas.figures.style import sources_in_words
 from hanas.files import read_parquet
-from hanas.tabular_search import METRICS, objectives_of
+from hanas.fronts.dominance import non_dominated
+from hanas.fronts.error_budget import FLOOR_TOLERANCE
+from hanas.searching.tabular_search import METRICS, objectives_of
 
 #: The seed of a search that is shown.
 SEED = 0

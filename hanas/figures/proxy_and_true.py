@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hanas.figures import points, style
-from hanas.picks import found_front
+from hanas.fronts.picks import found_front
 
 
 def table(

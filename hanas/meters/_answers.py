@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hanas.timings import ModelRefused, Timings
+from hanas.measuring.timings import ModelRefused, Timings
 
 _EXPECTED = (
     "expected JSON: a list of milliseconds, one number, or an object with latency_ms or infeasible"

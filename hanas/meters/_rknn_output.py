@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hanas.errors import InputError
-from hanas.timings import Timings
+from hanas.measuring.timings import Timings
 
 # A line of the table of layers: number, operation, type, unit, shapes, cycles, traffic, name.
 _LAYER = re.compile(

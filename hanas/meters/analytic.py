@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from hanas import accelerators
-from hanas.accelerators import Description, NoMapping
 from hanas.errors import InputError, one_line
-from hanas.onnx_layers import layers
+from hanas.measuring.timings import ModelRefused, Timings
+from hanas.meters import _accelerators as accelerators
+from hanas.meters._accelerators import Description, NoMapping
+from hanas.meters._onnx_layers import layers
 from hanas.settings import check_number, selected
-from hanas.timings import ModelRefused, Timings
 
 #: Models are given in float32: the description says how wide words are.
 QUANTISES = True
@@ -35,7 +35,7 @@ class AnalyticSettings:
     Parameters
     ----------
     accelerator
-        Name or path of a description, see :func:`hanas.accelerators.describe`.
+        Name or path of a description, see :func:`hanas.meters._accelerators.describe`.
     clock_mhz
         Clock that turns cycles into time.
     batch

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from hanas import onnx_models
 from hanas.errors import InputError, one_line
+from hanas.exports import onnx_models
 from hanas.hardware import processor
+from hanas.measuring.timings import ModelRefused, Timings
 from hanas.meters._settings import PassSettings
 from hanas.settings import selected
-from hanas.timings import ModelRefused, Timings
 
 #: Warming up takes at least this long: small models would else be timed on a sleeping processor.
 WARMUP_SECONDS = 0.05

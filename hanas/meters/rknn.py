@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 
 from hanas.errors import InputError
+from hanas.exports.onnx_models import with_batch
+from hanas.measuring.timings import BoardLost, ModelRefused, Timings
 from hanas.meters import _rknn_convert
 from hanas.meters._processes import run
 from hanas.meters._rknn_output import RknnReport, errors, layers, pass_times
 from hanas.meters._settings import PassSettings
-from hanas.onnx_models import with_batch
 from hanas.settings import check_choice, check_number, selected
-from hanas.timings import BoardLost, ModelRefused, Timings
 
 #: Models are given in float32: the toolkit quantises them.
 QUANTISES = True

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hanas.batches import Batch
 from hanas.networks.cell import CellNetwork
+from hanas.training.batches import Batch
 
 
 def of_weights(network: CellNetwork, genes: Sequence[int], batch: Batch) -> list[Tensor]:

@@ -16,9 +16,9 @@ import numpy as np
 
 from hanas.checkpoints import Log
 from hanas.compute import threads as torch_threads
-from hanas.epochs import duration
 from hanas.proxies import _kept, _worker
-from hanas.workers import Workers
+from hanas.scoring.workers import Workers
+from hanas.training.epochs import duration
 
 
 def score_space(

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
-from hanas.dominance import non_dominated
+from hanas.fronts.dominance import non_dominated
 from hanas.gaussian_process import Posterior, fit
 
 

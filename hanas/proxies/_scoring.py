@@ -19,9 +19,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hanas.batches import Batch
 from hanas.networks.cell import Cell, CellNetwork
 from hanas.spaces.nb201 import NONE, OPERATIONS
+from hanas.training.batches import Batch
 
 #: Genes of the edges into nodes 1 and 2.
 PREFIX = 3

@@ -19,7 +19,6 @@ import pandas as pd
 import torch
 
 from hanas import plugins
-from hanas.batches import Batch, load_split
 from hanas.checkpoints import Log, print_at_once
 from hanas.errors import InputError
 from hanas.files import checksum, digest
@@ -31,6 +30,7 @@ from hanas.randomness import generator
 from hanas.revisions import REVISIONS
 from hanas.settings import check_number
 from hanas.spaces.nb201 import check_side
+from hanas.training.batches import Batch, load_split
 
 #: Classes and side of the images, where a measure looks at none.
 CLASSES, SIDE = 10, 32

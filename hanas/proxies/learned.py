@@ -17,12 +17,12 @@ import numpy as np
 import pandas as pd
 
 from hanas import plugins
-from hanas.cell_features import kinds_of_paths
 from hanas.checkpoints import Log, print_at_once
 from hanas.errors import InputError
 from hanas.files import read_parquet
 from hanas.proxies import _lookups, _members
 from hanas.settings import check_number
+from hanas.surrogates.cell_features import kinds_of_paths
 
 
 @dataclass(frozen=True)

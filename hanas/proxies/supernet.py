@@ -17,7 +17,6 @@ import pandas as pd
 import torch
 
 from hanas import plugins
-from hanas.batches import load_split, ordered_batches
 from hanas.checkpoints import Log, print_at_once
 from hanas.compute import choose_device
 from hanas.errors import InputError
@@ -28,7 +27,8 @@ from hanas.proxies import _jobs
 from hanas.proxies._scoring import distinct_cells, groups_of, score_group
 from hanas.revisions import REVISIONS
 from hanas.settings import check_number
-from hanas.supernets import load_supernet
+from hanas.training.batches import load_split, ordered_batches
+from hanas.training.supernets import load_supernet
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def score(
     settings
         Those of :class:`SupernetProxySettings`; others are of no concern here.
     weights
-        File of the supernet, see :func:`hanas.supernets.load_supernet`.
+        File of the supernet, see :func:`hanas.training.supernets.load_supernet`.
     images
         File of the data set that it was trained on.
     threads

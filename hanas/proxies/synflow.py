@@ -15,9 +15,9 @@ import pandas as pd
 import torch
 from torch import nn
 
-from hanas.batches import Batch
 from hanas.networks.cell import CellNetwork
 from hanas.proxies import _untrained
+from hanas.training.batches import Batch
 
 
 def score(*, images: Any = None, **given: Any) -> pd.DataFrame:

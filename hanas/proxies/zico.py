@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 import torch
 
-from hanas.batches import Batch
 from hanas.errors import InputError
 from hanas.networks.cell import CellNetwork
 from hanas.proxies import _gradients, _untrained
+from hanas.training.batches import Batch
 
 
 def score(*, settings: Mapping[str, Any], **given: Any) -> pd.DataFrame:

@@ -16,16 +16,16 @@ import torch
 from torch import Tensor, nn
 
 from hanas import plugins
-from hanas.batches import Batch, Split, random_batches, steps_per_epoch
 from hanas.checkpoints import Log
-from hanas.epochs import StepResult
 from hanas.errors import InputError
 from hanas.networks.cell import CellNetwork
 from hanas.networks.chain import ChainNetwork
 from hanas.randomness import generator
 from hanas.revisions import REVISIONS
 from hanas.settings import check_choice, check_number, from_mapping
-from hanas.weight_steps import TrainingSettings, WeightStepper, evaluate
+from hanas.training.batches import Batch, Split, random_batches, steps_per_epoch
+from hanas.training.epochs import StepResult
+from hanas.training.weight_steps import TrainingSettings, WeightStepper, evaluate
 
 #: What trainers may draw from, by name: all cells, those whose input reaches the output, or one
 #: for each isomorphism class (the first in index order).
@@ -92,7 +92,8 @@ class SupernetSettings:
     network
         See :class:`hanas.networks.cell.NetworkSettings`.
     training, architecture
-        See :class:`~hanas.weight_steps.TrainingSettings` and :class:`ArchitectureSettings`.
+        See :class:`~hanas.training.weight_steps.TrainingSettings` and
+        :class:`ArchitectureSettings`.
     candidates
         Random architectures that ``rsps`` and ``spos`` choose from.
     candidate_images

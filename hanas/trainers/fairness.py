@@ -14,11 +14,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from hanas.batches import Batch
-from hanas.epochs import StepResult
 from hanas.errors import InputError
 from hanas.trainers._run import Run
 from hanas.trainers.rsps import ALPHA_SCALE, LAYER_WISE, columns, found, validation_forward
+from hanas.training.batches import Batch
+from hanas.training.epochs import StepResult
 
 __all__ = ["ALPHA_SCALE", "LAYER_WISE", "begin_epoch", "columns", "found", "validation_forward"]
 

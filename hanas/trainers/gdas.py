@@ -13,11 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hanas.batches import Batch
 from hanas.checkpoints import Log
-from hanas.epochs import StepResult
 from hanas.trainers._run import Run, best_of_alphas, check_all_possible
-from hanas.weight_steps import loss_and_logits
+from hanas.training.batches import Batch
+from hanas.training.epochs import StepResult
+from hanas.training.weight_steps import loss_and_logits
 
 #: Standard deviation of the first architecture weights.
 ALPHA_SCALE = 1e-3

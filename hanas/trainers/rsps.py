@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hanas.batches import Batch
 from hanas.checkpoints import Log
-from hanas.epochs import StepResult
 from hanas.trainers._run import Run, possible_operations
 from hanas.trainers._sampling import draw_cells, draw_operations
+from hanas.training.batches import Batch
+from hanas.training.epochs import StepResult
 
 #: Architecture weights begin equal, and stay as they are.
 ALPHA_SCALE = 0.0

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hanas.batches import Batch
-from hanas.epochs import StepResult
 from hanas.trainers._run import Run
 from hanas.trainers._sampling import draw_cells
 from hanas.trainers.rsps import ALPHA_SCALE, LAYER_WISE, columns, found, validation_forward
+from hanas.training.batches import Batch
+from hanas.training.epochs import StepResult
 
 __all__ = ["ALPHA_SCALE", "LAYER_WISE", "begin_epoch", "columns", "found", "validation_forward"]
 

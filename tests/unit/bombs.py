@@ -22,12 +22,14 @@ import pyarrow as pa
 import yaml
 from pyarrow import parquet
 
-from hanas import pickles, picture_files, study, surrogates, user_tables
-from hanas.archives import read_members
 from hanas.benchmarks import nats_bench
 from hanas.datasets import cifar10
 from hanas.errors import InputError
+from hanas.reading import pickles, picture_files, user_tables
+from hanas.reading.archives import read_members
 from hanas.spaces import nb201
+from hanas.surrogates import models as surrogates
+from hanas.workflow import study
 
 MEMORY_BYTES = 3 * 2**30
 TEXTS = nb201.all_texts()

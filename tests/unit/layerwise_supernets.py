@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from hanas import plugins
-from hanas.supernets import Supernet, save_supernet
+from hanas.training.supernets import Supernet, save_supernet
 
 
 def made_up_supernet(space: str, *, batch_norm: str = "batch", classes: int = 3, seed: int = 0):

@@ -1,13 +1,14 @@
 import pytest
 from torch import nn
 
-from hanas import accelerators, onnx_models
 from hanas.errors import InputError
-from hanas.measuring import measure_models
+from hanas.exports import onnx_models
+from hanas.measuring.measure import measure_models
+from hanas.measuring.timings import ModelRefused
+from hanas.meters import _accelerators as accelerators
 from hanas.meters import analytic
-from hanas.onnx_layers import layers
+from hanas.meters._onnx_layers import layers
 from hanas.spaces import nb201
-from hanas.timings import ModelRefused
 
 NETWORK = {"batch_norm": "running", "channels": 4, "cells": 1}
 

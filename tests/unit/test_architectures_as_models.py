@@ -5,10 +5,12 @@ import onnx
 import pytest
 from toy_pictures import toy_images
 
-from hanas import architectures_as_models, onnx_models, plugins
-from hanas.architectures_as_models import IMAGES, writers
+from hanas import plugins
 from hanas.errors import InputError
+from hanas.exports import onnx_models
 from hanas.images import save_images
+from hanas.measuring import architectures_as_models
+from hanas.measuring.architectures_as_models import IMAGES, writers
 from hanas.networks import published
 
 SMALL = {"nb201": {"channels": 4, "cells": 1}}

@@ -3,8 +3,8 @@ import tarfile
 
 import pytest
 
-from hanas.archives import read_members
 from hanas.errors import InputError
+from hanas.reading.archives import read_members
 
 
 def write_archive(path, members):

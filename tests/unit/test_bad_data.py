@@ -24,15 +24,18 @@ from bombs import BOMBS
 from PIL import Image
 from toy_pictures import toy_images
 
-from hanas import files, images, study, surrogates, user_tables
-from hanas.archives import read_members
+from hanas import files, images
 from hanas.benchmarks import nats_bench
 from hanas.datasets import _batches
 from hanas.devices import hw_nas_bench
 from hanas.errors import InputError
-from hanas.picture_files import read_square
+from hanas.reading import user_tables
+from hanas.reading.archives import read_members
+from hanas.reading.picture_files import read_square
 from hanas.spaces import nb201
 from hanas.splits import read_split
+from hanas.surrogates import models as surrogates
+from hanas.workflow import study
 
 REPOSITORY = Path(__file__).parents[2]
 TEXTS = nb201.all_texts()
@@ -134,13 +137,13 @@ def _read_study(path: Path) -> Any:
 
 
 def _load_weights(path: Path) -> Any:
-    from hanas.supernets import load_supernet
+    from hanas.training.supernets import load_supernet
 
     return load_supernet(path).network_settings
 
 
 def _save_weights(path: Path) -> None:
-    from hanas.supernets import Supernet, save_supernet
+    from hanas.training.supernets import Supernet, save_supernet
 
     settings = {"skeleton": "pooled", "channels": 2, "cells": 1, "batch_norm": "batch"}
     network = nb201.supernet(3, settings)

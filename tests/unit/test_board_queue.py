@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from hanas.board_queue import BoardQueue, NoBoardLeft, Patience
-from hanas.board_threads import share
 from hanas.errors import InputError
-from hanas.timings import BoardLost
+from hanas.measuring.board_queue import BoardQueue, NoBoardLeft, Patience
+from hanas.measuring.board_threads import share
+from hanas.measuring.timings import BoardLost
 
 MODELS = [f"m{number}" for number in range(20)]
 

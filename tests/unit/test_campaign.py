@@ -7,11 +7,13 @@ import pandas as pd
 import pytest
 from layerwise import SPACES
 
-from hanas import campaign, device_locks, plugins
-from hanas.campaign import CampaignSettings, conduct
+from hanas import plugins
 from hanas.errors import InputError
-from hanas.predictor_features import multiply_accumulates
-from hanas.predictor_quality import COLUMNS, judge
+from hanas.measuring import device_locks
+from hanas.prediction import campaign
+from hanas.prediction.campaign import CampaignSettings, conduct
+from hanas.prediction.predictor_features import multiply_accumulates
+from hanas.prediction.predictor_quality import COLUMNS, judge
 
 SETTINGS = CampaignSettings(models=20, first=10, each_round=4, held_out=8)
 

@@ -11,10 +11,10 @@ from layerwise_supernets import made_up_supernet
 from toy_pictures import toy_images
 
 from hanas import plugins
-from hanas.batches import load_split, ordered_batches
-from hanas.chain_evaluation import Pictures, SharedEvaluation, score_one
 from hanas.compute import threads
-from hanas.normalisation import STATISTICS, with_statistics
+from hanas.scoring.chain_evaluation import Pictures, SharedEvaluation, score_one
+from hanas.scoring.normalisation import STATISTICS, with_statistics
+from hanas.training.batches import load_split, ordered_batches
 
 MODES = ("batch", "batch_affine", "running")
 #: Few, and no whole number of batches.

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from layerwise import SPACES, WITH_IDENTITY, first_layers, genes_of, random_genes
 from torch import nn
 
-from hanas import onnx_models, plugins
+from hanas import plugins
 from hanas.errors import InputError
+from hanas.exports import onnx_models
 from hanas.networks.blocks import Bottleneck, ShuffleUnit, shuffled
 from hanas.networks.skeletons import Operation, Place, Skeleton, plan, scaled
-from hanas.supernets import Supernet, load_supernet, save_supernet
+from hanas.training.supernets import Supernet, load_supernet, save_supernet
 
 MODES = ("batch", "batch_affine", "running")
 #: Channels of the stages, and sides of their maps for images of 32, 64 and 224 pixels.

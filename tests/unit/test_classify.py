@@ -12,13 +12,13 @@ import pytest
 import torch
 from PIL import Image
 
-from hanas.batches import load_split
 from hanas.datasets import image_folder
-from hanas.exporting import export_retrained
+from hanas.exports.exporting import export_retrained
+from hanas.exports.model_cards import write_cards
 from hanas.images import load_images, save_images
-from hanas.model_cards import write_cards
-from hanas.retraining import retrain
 from hanas.spaces import nb201
+from hanas.training.batches import load_split
+from hanas.training.retraining import retrain
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "classify.py"
 ARCH = nb201.to_text([3, 1, 2, 4, 1, 1])

@@ -8,9 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from judged_study import ARCHS, write_search
 
-from hanas import cli, picks
-from hanas.decisions import decision_table
+from hanas import cli
 from hanas.files import write_csv
+from hanas.fronts import picks
+from hanas.fronts.decisions import decision_table
 
 ENERGY_MJ = [50.0, 40.0, 10.0, 20.0, 30.0, 5.0]
 

@@ -13,9 +13,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hanas.errors import InputError
+from hanas.measuring.timings import BoardLost, ModelRefused, Timings
 from hanas.meters import _answers, command
 from hanas.meters._processes import run
-from hanas.timings import BoardLost, ModelRefused, Timings
 
 
 def measure(text: str, *, board: str | None = None, **settings) -> Timings:

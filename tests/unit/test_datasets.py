@@ -17,7 +17,7 @@ from hanas import plugins
 from hanas.datasets import _cifar, cifar10, cifar100, image_folder, imagenet16_120
 from hanas.errors import InputError
 from hanas.images import training_statistics
-from hanas.known_files import KnownFile
+from hanas.reading.known_files import KnownFile
 
 
 @pytest.mark.parametrize("name", plugins.names("datasets"))

@@ -4,10 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from judged_study import ARCHS, write_search
 
-from hanas import picks
-from hanas.decision_words import in_words, round_limits
-from hanas.decisions import decision_table, pick_ranges
 from hanas.errors import InputError
+from hanas.fronts import picks
+from hanas.fronts.decision_words import in_words, round_limits
+from hanas.fronts.decisions import decision_table, pick_ranges
 from hanas.spaces import nb201
 
 ALL = [[0, 1, 2, 3, 4, 5]]

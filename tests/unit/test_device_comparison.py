@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 from judged_study import LATENCY_MS, write_search
 
-from hanas.device_comparison import correlation_table, transfer_table
-from hanas.runs import read_runs
+from hanas.fronts.device_comparison import correlation_table, transfer_table
+from hanas.fronts.runs import read_runs
 
 # The same six architectures on a device that turns the order of 1 and 2 round.
 OTHER_MS = [50.0, 20.0, 30.0, 10.0, np.nan, 5.0]

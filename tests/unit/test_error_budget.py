@@ -6,8 +6,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from hanas.error_budget import error_budget, front_quality, true_front
 from hanas.errors import InputError
+from hanas.fronts.error_budget import error_budget, front_quality, true_front
 from hanas.spaces import nb201
 
 # Error and latency of six architectures; all but the last two are on the true front, whose

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from judged_study import ARCHS, LATENCY_MS, WHOLE, write_search
 
-from hanas import evaluation, runs, truth
-from hanas.error_budget import error_budget
 from hanas.errors import InputError
-from hanas.hypervolume import normalised_hypervolume
-from hanas.indicators import additive_epsilon, igd_plus
+from hanas.fronts import evaluation, runs, truth
+from hanas.fronts.error_budget import error_budget
+from hanas.fronts.hypervolume import normalised_hypervolume
+from hanas.fronts.indicators import additive_epsilon, igd_plus
 from hanas.spaces import nb201
 
 # A proxy that sees 2 as worse than 4, and hides 1 behind 3, as in the error budget's own test.

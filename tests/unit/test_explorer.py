@@ -9,7 +9,7 @@ import pytest
 
 from hanas import explorer
 from hanas.errors import InputError
-from hanas.picks import found_front
+from hanas.fronts.picks import found_front
 from hanas.spaces import nb201
 
 PARTS = Path(__file__).parents[2] / "resources" / "explorer"

@@ -6,12 +6,13 @@ import torch
 from torch import nn
 from toy_pictures import toy_images
 
-from hanas import architectures, onnx_models, plugins
+from hanas import architectures, plugins
 from hanas.errors import InputError
-from hanas.exporting import export_retrained
+from hanas.exports import onnx_models
+from hanas.exports.exporting import export_retrained
 from hanas.images import ImageData, load_images, save_images
-from hanas.retraining import retrain
 from hanas.spaces import nb201
+from hanas.training.retraining import retrain
 
 SETTINGS = {
     "space": "nb201",

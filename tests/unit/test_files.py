@@ -50,7 +50,14 @@ def test_json_that_is_no_object(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "module", ["hanas.files", "hanas.study", "hanas.plugins", "hanas.revisions", "hanas.locks"]
+    "module",
+    [
+        "hanas.files",
+        "hanas.workflow.study",
+        "hanas.plugins",
+        "hanas.revisions",
+        "hanas.workflow.locks",
+    ],
 )
 def test_what_rules_import_is_light(module):
     code = (

@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from hanas.dominance import non_dominated
 from hanas.errors import InputError
-from hanas.indicators import additive_epsilon, attainment_surface, igd_plus
+from hanas.fronts.dominance import non_dominated
+from hanas.fronts.indicators import additive_epsilon, attainment_surface, igd_plus
 
 
 def grid(objectives, most=15):

@@ -9,12 +9,13 @@ from torch import nn
 from torch.nn.utils import fuse_conv_bn_eval
 from toy_pictures import toy_images
 
-from hanas import onnx_models, plugins, quantisation
-from hanas.batches import load_split, ordered_batches
-from hanas.chain_evaluation import Pictures, SharedEvaluation, score_one
+from hanas import plugins
 from hanas.compute import threads
-from hanas.int8_simulation import observing, rounded, rounded_weight, rounding
-from hanas.normalisation import with_statistics
+from hanas.exports import onnx_models, quantisation
+from hanas.scoring.chain_evaluation import Pictures, SharedEvaluation, score_one
+from hanas.scoring.int8_simulation import observing, rounded, rounded_weight, rounding
+from hanas.scoring.normalisation import with_statistics
+from hanas.training.batches import load_split, ordered_batches
 
 CALIBRATION, BATCH = 10, 7
 MODES = ("batch", "running", "batch_affine")

@@ -5,15 +5,15 @@ from layerwise import random_genes
 from layerwise_supernets import made_up_supernet, saved_supernet
 from toy_pictures import toy_images
 
-from hanas import layerwise_scoring
-from hanas.batches import load_split
-from hanas.chain_evaluation import Pictures, score_one
 from hanas.compute import threads
 from hanas.errors import InputError
 from hanas.images import save_images
-from hanas.layerwise_scoring import LayerwiseScorer
-from hanas.normalisation import with_statistics
-from hanas.supernets import load_supernet, save_supernet
+from hanas.scoring import layerwise_scoring
+from hanas.scoring.chain_evaluation import Pictures, score_one
+from hanas.scoring.layerwise_scoring import LayerwiseScorer
+from hanas.scoring.normalisation import with_statistics
+from hanas.training.batches import load_split
+from hanas.training.supernets import load_supernet, save_supernet
 
 
 @pytest.fixture(autouse=True)

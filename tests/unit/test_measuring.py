@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hanas import device_locks
 from hanas.errors import InputError
-from hanas.measurement_tables import COLUMNS
-from hanas.measuring import measure_models
+from hanas.measuring import device_locks
+from hanas.measuring.measure import measure_models
+from hanas.measuring.measurement_tables import COLUMNS
 
 ROOT = Path(__file__).parents[2]
 #: Each model file holds its name; models are measured as often as their name is in this file.
@@ -344,8 +344,8 @@ def test_what_is_unstable_is_repeated_then_flagged(tmp_path, answers, made, stab
 JOB = """
 import sys
 from pathlib import Path
-from hanas import device_locks
-from hanas.measuring import measure_models
+from hanas.measuring import device_locks
+from hanas.measuring.measure import measure_models
 device_locks.FOLDER = Path.cwd()
 
 def writer(name):

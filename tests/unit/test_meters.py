@@ -5,14 +5,15 @@ import pytest
 from fake_rknn import fake_python
 from toy_pictures import toy_images
 
-from hanas import device_locks, plugins
-from hanas.architectures_as_models import writers
+from hanas import plugins
 from hanas.errors import InputError
 from hanas.images import save_images
-from hanas.measuring import measure_models
+from hanas.measuring import device_locks
+from hanas.measuring.architectures_as_models import writers
+from hanas.measuring.measure import measure_models
+from hanas.measuring.timings import BoardLost, ModelRefused, Timings
 from hanas.meters import model_precision
 from hanas.spaces import nb201
-from hanas.timings import BoardLost, ModelRefused, Timings
 
 
 @pytest.fixture(scope="module")

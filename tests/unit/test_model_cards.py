@@ -11,8 +11,8 @@ from toy_pictures import toy_images
 
 import hanas
 from hanas.errors import InputError
+from hanas.exports.model_cards import readable, write_cards
 from hanas.images import save_images
-from hanas.model_cards import readable, write_cards
 from hanas.spaces import mobile_i, nb201
 
 SCHEMA = json.loads(

@@ -1,8 +1,8 @@
 import pandas as pd
 import pytest
 
-from hanas import model_tables
 from hanas.errors import InputError
+from hanas.exports import model_tables
 from hanas.figures import front_spaces
 
 

@@ -11,14 +11,16 @@ import pytest
 from layerwise import SPACES, random_genes
 from layerwise_supernets import made_up_supernet, saved_supernet
 
-from hanas import on_demand_search, plugins, predictor
-from hanas.chain_evaluation import score_one
+from hanas import plugins
 from hanas.compute import threads
 from hanas.errors import InputError
-from hanas.layerwise_scoring import LayerwiseSettings, pictures_for
-from hanas.normalisation import with_statistics
-from hanas.search_history import feasible_rows
-from hanas.supernets import load_supernet, save_supernet
+from hanas.prediction import predictor
+from hanas.scoring.chain_evaluation import score_one
+from hanas.scoring.layerwise_scoring import LayerwiseSettings, pictures_for
+from hanas.scoring.normalisation import with_statistics
+from hanas.searching import on_demand_search
+from hanas.searching.search_history import feasible_rows
+from hanas.training.supernets import load_supernet, save_supernet
 
 REPOSITORY = Path(__file__).parents[2]
 PROXY = {"kind": "supernet", "images": 8, "batch_size": 8, "device": "cpu"}
@@ -213,7 +215,7 @@ def test_another_device_pays_nothing_for_the_same_architectures(
 
 SEARCH = """
 import sys
-from hanas import on_demand_search
+from hanas.searching import on_demand_search
 on_demand_search.search(settings=eval(sys.argv[1]), weights=sys.argv[2], images=sys.argv[3],
                         predictor=sys.argv[4], kept=sys.argv[5], threads=2)
 """

@@ -3,8 +3,8 @@ import pytest
 import torch
 from torch import nn
 
-from hanas import onnx_counts, onnx_models
 from hanas.errors import InputError
+from hanas.exports import onnx_counts, onnx_models
 from hanas.networks import published
 from hanas.spaces import nb201
 

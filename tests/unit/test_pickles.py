@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hanas.errors import InputError
-from hanas.pickles import load_plain
+from hanas.reading.pickles import load_plain
 
 NAMED = r"^some\.pickle: "  # how every message starts
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hanas.errors import InputError
-from hanas.picks import found_front, pick
+from hanas.fronts.picks import found_front, pick
 
 
 def _history(rows, seeds=None):

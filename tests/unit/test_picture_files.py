@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hanas.errors import InputError
-from hanas.picture_files import middle_square, read_square
+from hanas.reading.picture_files import middle_square, read_square
 
 
 def encode(picture, kind="PNG", **options):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hanas import predicted_tables, predictor
+from hanas.prediction import predicted_tables, predictor
 from hanas.spaces import nb201
 
 

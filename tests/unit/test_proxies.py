@@ -13,7 +13,6 @@ import torch.nn.functional as F
 from toy_pictures import toy_images
 
 from hanas import plugins
-from hanas.batches import load_split, ordered_batches
 from hanas.compute import threads
 from hanas.errors import InputError
 from hanas.files import write_parquet
@@ -21,7 +20,8 @@ from hanas.images import save_images
 from hanas.proxies import _kept, flops, live_params, params, supernet
 from hanas.proxies._scoring import distinct_cells, groups_of, score_group
 from hanas.spaces import nb201
-from hanas.supernets import Supernet, load_supernet, save_supernet
+from hanas.training.batches import load_split, ordered_batches
+from hanas.training.supernets import Supernet, load_supernet, save_supernet
 
 REPOSITORY = Path(__file__).parents[2]
 SETTINGS = {"kind": "supernet", "supernet": "toy", "images": 16, "batch_size": 8, "device": "cpu"}

@@ -5,8 +5,8 @@ import pytest
 import torch
 from counting import counted
 
-from hanas import onnx_models
 from hanas.errors import InputError
+from hanas.exports import onnx_models
 from hanas.networks import published
 
 AFFINE = {"batch_norm": "running"}

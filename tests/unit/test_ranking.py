@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from hanas.errors import InputError
-from hanas.ranking import (
+from hanas.fronts.ranking import (
     kendall_tau,
     kendall_tau_of_best,
     precision_at,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hanas.regression import Regression, parameters
+from hanas.prediction.regression import Regression, parameters
 
 LINEAR = 2
 

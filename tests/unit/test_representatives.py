@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from hanas.dominance import non_dominated
 from hanas.errors import InputError
-from hanas.representatives import REPRESENTATIVES, choose
+from hanas.fronts.dominance import non_dominated
+from hanas.fronts.representatives import REPRESENTATIVES, choose
 
 grids = hnp.arrays(
     np.float64,

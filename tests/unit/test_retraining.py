@@ -9,8 +9,8 @@ from hanas import architectures
 from hanas.errors import InputError
 from hanas.images import ImageData, save_images
 from hanas.networks import published
-from hanas.retraining import picks_of_front, retrain
 from hanas.spaces import mobile_i, nb201, shuffle
+from hanas.training.retraining import picks_of_front, retrain
 
 SETTINGS = {
     "space": "nb201",

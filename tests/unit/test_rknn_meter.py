@@ -8,11 +8,12 @@ import pytest
 from fake_rknn import fake_python
 from onnx import TensorProto, helper
 
-from hanas import measuring, onnx_models
 from hanas.errors import InputError
+from hanas.exports import onnx_models
+from hanas.measuring import measure as measuring
+from hanas.measuring.timings import BoardLost, ModelRefused
 from hanas.meters import _rknn_output, rknn
 from hanas.spaces import nb201
-from hanas.timings import BoardLost, ModelRefused
 
 #: One average pooling on a live edge; so one a cell, and a cell a stage in the recorded network.
 CELL = (

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hanas import rknn_reports
+from hanas.exports import rknn_reports
 from hanas.images import ImageData, save_images
 from hanas.meters import rknn
 from hanas.meters._rknn_output import Layer, RknnReport

@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 
 from hanas import plugins
-from hanas.error_budget import true_front
 from hanas.errors import InputError
-from hanas.hypervolume import normalised_hypervolume
-from hanas.search_history import History
+from hanas.fronts.error_budget import true_front
+from hanas.fronts.hypervolume import normalised_hypervolume
 from hanas.searchers._evolution import crossover, mutation
 from hanas.searchers._ledger import Ledger
+from hanas.searching.search_history import History
 from hanas.spaces import nb201
 
 SEARCHERS = plugins.names("searchers")

@@ -10,8 +10,8 @@ from scipy import stats
 
 from hanas.errors import InputError
 from hanas.files import write_parquet
-from hanas.runs import read_runs
-from hanas.statistics import FEWEST_SEEDS, holm, searcher_tests, wilcoxon_signed_rank
+from hanas.fronts.runs import read_runs
+from hanas.fronts.statistics import FEWEST_SEEDS, holm, searcher_tests, wilcoxon_signed_rank
 
 
 def test_wilcoxon_by_hand():

@@ -5,9 +5,9 @@ import jsonschema
 import pytest
 import yaml
 
-from hanas import study
 from hanas.errors import InputError
-from hanas.representatives import REPRESENTATIVES
+from hanas.fronts.representatives import REPRESENTATIVES
+from hanas.workflow import study
 
 REPOSITORY = Path(__file__).parents[2]
 SCHEMA = yaml.safe_load((REPOSITORY / "config.schema.yaml").read_text(encoding="utf-8"))

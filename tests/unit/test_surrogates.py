@@ -8,11 +8,11 @@ import pytest
 import torch
 from scipy.stats import kendalltau
 
-from hanas import surrogates
 from hanas.benchmarks import surrogate as benchmark
 from hanas.devices import surrogate as device
 from hanas.errors import InputError
 from hanas.spaces import nb201
+from hanas.surrogates import models as surrogates
 
 GENES = nb201.all_genes()
 TEXTS = nb201.all_texts()

@@ -4,8 +4,8 @@ import pytest
 
 from hanas import plugins
 from hanas.errors import InputError
+from hanas.searching.tabular_search import objectives_of, search_all_seeds
 from hanas.spaces import nb201
-from hanas.tabular_search import objectives_of, search_all_seeds
 
 TEXTS = list(nb201.all_texts())
 

@@ -13,16 +13,16 @@ import torch.nn.functional as F
 import yaml
 
 from hanas import plugins
-from hanas.batches import load_split
 from hanas.errors import InputError
 from hanas.files import read_json
 from hanas.networks.cell import NetworkSettings
 from hanas.spaces import nb201
-from hanas.supernets import load_supernet, prepare, save_supernet, train_supernet
 from hanas.trainers import darts, fairness, gdas, rsps
 from hanas.trainers._run import ArchitectureSettings, SupernetSettings, supernet_settings
 from hanas.trainers._sampling import cells_of, draw_cells, draw_operations
-from hanas.weight_steps import TrainingSettings, learning_rate
+from hanas.training.batches import load_split
+from hanas.training.supernets import load_supernet, prepare, save_supernet, train_supernet
+from hanas.training.weight_steps import TrainingSettings, learning_rate
 
 REPOSITORY = Path(__file__).parents[2]
 TRAINERS = plugins.names("trainers")
@@ -184,7 +184,8 @@ def test_other_networks_train(trainer, space, mode, toy_file, tmp_path):
 KILLER = """
 import os, signal, sys
 from pathlib import Path
-from hanas import checkpoints, epochs, supernets
+from hanas import checkpoints
+from hanas.training import epochs, supernets
 
 images, root, trainer, settings = sys.argv[1], Path(sys.argv[2]), sys.argv[3], eval(sys.argv[4])
 epochs.SECONDS_BETWEEN_CHECKPOINTS = -1.0  # save after every step

@@ -3,10 +3,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from hanas.batches import Batch, load_split
 from hanas.errors import InputError
 from hanas.settings import from_mapping
-from hanas.weight_steps import (
+from hanas.training.batches import Batch, load_split
+from hanas.training.weight_steps import (
     TrainingSettings,
     WeightStepper,
     evaluate,

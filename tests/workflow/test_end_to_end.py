@@ -8,9 +8,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from hanas.picks import found_front
-from hanas.provenance import read_records
+from hanas.fronts.picks import found_front
 from hanas.spaces import nb201
+from hanas.workflow.provenance import read_records
 
 REPOSITORY = Path(__file__).parents[2]
 DEVICES = ("edgegpu", "edgetpu")

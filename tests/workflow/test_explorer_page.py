@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hanas import picks
+from hanas.fronts import picks
 from hanas.spaces import nb201
 
 TYPE = """

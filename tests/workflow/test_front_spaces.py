@@ -10,7 +10,7 @@ from PIL import Image
 from studies import REPOSITORY, Study, write_toy_images
 
 from hanas import plugins
-from hanas.picks import found_front
+from hanas.fronts.picks import found_front
 
 SPACES = ("shuffle", "shuffle_i", "mobile_i")
 FIGURE = "results/figures/front_spaces.pdf"

@@ -1,0 +1,1 @@
+"""Trained networks as ONNX files, float32 and 8-bit, with a card for each."""

@@ -1,0 +1,1 @@
+"""Pareto fronts: found, judged against the true one, and chosen from."""

@@ -1,0 +1,168 @@
+"""What to take: every found front with all that a person needs to choose from it.
+
+The search chose by its proxy and the device's metrics. The true accuracy stands beside, for the
+person who decides; it plays no part in a pick (:mod:`hanas.fronts.picks`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from hanas import plugins
+from hanas.errors import InputError
+from hanas.files import read_json, read_parquet
+from hanas.fronts import picks, representatives
+from hanas.fronts.error_budget import FLOOR_TOLERANCE
+from hanas.searching.tabular_search import METRICS
+
+SEED = 0  # the seed that tables and figures show
+#: The source of accuracies of which nothing is known.
+UNKNOWN = "not known: no benchmark; retraining measures it"
+KNEE, PROXY_BEST = "knee", "best by the proxy"
+LOWEST = {"latency_ms": "fastest", "energy_mj": "least energy"}
+
+
+def decision_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return the found fronts of a device, of seed 0, a row an architecture.
+
+    Parameters
+    ----------
+    rows
+        A search each, the one to prefer first: ``device``, ``task``, ``dataset``, ``space``,
+        ``proxy``, ``search``, their labels ``proxy_label`` and ``search_label``;
+        ``proxy_objective``, ``accuracy_floor_percent``; the files ``history``, ``facts`` (of the
+        search), ``metrics`` and ``accuracies``. The last two are None where metrics were
+        predicted on demand, and where true accuracies are not known.
+
+    Returns
+    -------
+    DataFrame
+        Searches in the order of ``rows``, and within each its front in the order of preference:
+
+        - ``arch``, ``index`` in its space (where that can be listed), ``accuracy_percent`` (true;
+          NaN where it is not known), ``latency_ms``,
+          ``energy_mj`` where the device has it, ``proxy_value`` of ``proxy_objective``;
+        - ``roles`` among those that reach the accuracy floor: knee, best by the proxy, fastest,
+          least energy, joined by ``; ``;
+        - ``pick_below_{metric}``: with a limit on this metric alone, this is the pick for limits
+          from its own value to below this one (infinite for the last); NaN if for none;
+        - ``next_percent_{metric}``: what one percentage point more of true accuracy costs, in
+          the front's architecture ``next_percent_arch`` that has it with the lowest first metric;
+          below zero where the proxy misjudged; NaN where none is so accurate;
+        - ``accuracy_floor_percent`` and the sources.
+    """
+    frames = [frame for row in rows if len(frame := _of_search(row))]
+    if not frames:
+        raise InputError("no search found an architecture that the device can run")
+    table = pd.concat(frames, ignore_index=True)
+    last = ["accuracy_floor_percent", "accuracy_source", "metrics_source", "proxy_source"]
+    return table.reindex(columns=[*(column for column in table if column not in last), *last])
+
+
+def _of_search(row: Mapping[str, Any]) -> pd.DataFrame:
+    front = picks.found_front(read_parquet(row["history"]), seed=SEED)
+    if front.empty:
+        return front
+    objectives = [column for column in front if column not in ("arch", "evaluation")]
+    # A coarse proxy sees thousands of cells as equal; only the first of them is ever picked.
+    front = front.drop_duplicates(objectives, keep="first", ignore_index=True)
+    searched = objectives[1:]
+    metrics, sources = front.set_index("arch"), read_json(row["facts"])["sources"]
+    if row["metrics"] is not None:
+        metrics = read_parquet(row["metrics"]).set_index("arch")
+    accuracies, accuracy_source = np.nan, UNKNOWN
+    if row["accuracies"] is not None:
+        known = read_parquet(row["accuracies"]).set_index("arch")
+        accuracies = known.loc[front["arch"], "accuracy_percent"].to_numpy()
+        accuracy_source = str(known["source"].iloc[0])
+    space = plugins.load("spaces", row["space"])
+    genes = np.array([space.from_text(arch) for arch in front["arch"]])
+    table = pd.DataFrame(
+        {
+            **{key: row[key] for key in ("device", "task", "dataset", "proxy", "search")},
+            "method": f"{row['proxy_label']}+{row['search_label']}",
+            "seed": SEED,
+            "space": row["space"],
+            "index": space.index_of(genes) if space.ENUMERABLE else pd.NA,
+            "arch": front["arch"],
+            "accuracy_percent": accuracies,
+        }
+    )
+    for metric in METRICS:
+        if metric in metrics:
+            table[metric] = metrics.loc[front["arch"], metric].to_numpy()
+    table["proxy_objective"] = row["proxy_objective"]
+    table["proxy_value"] = front[objectives[0]].to_numpy()
+    worthy = reaches_floor(table["accuracy_percent"], row["accuracy_floor_percent"])
+    table["roles"] = _roles(front, objectives, worthy)
+    for metric in searched:
+        table[f"pick_below_{metric}"] = pick_ranges(front[metric].to_numpy())
+    return table.join(_next_percent(table, searched)).assign(
+        accuracy_floor_percent=row["accuracy_floor_percent"],
+        accuracy_source=accuracy_source,
+        metrics_source=sources[searched[0]],
+        proxy_source=next(source for name, source in sources.items() if name not in METRICS),
+    )
+
+
+def pick_ranges(metric: np.ndarray) -> np.ndarray:
+    """Return up to which limit, exclusive, each point of a front is the pick.
+
+    A point is picked for limits from its own value on, until one that is preferred to it fits.
+
+    Parameters
+    ----------
+    metric
+        float (N,): of a front in the order of preference.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 (N,): infinite for the most preferred; NaN for points that are never the pick.
+
+    Examples
+    --------
+    >>> pick_ranges(np.array([9.0, 4.0, 5.0, 2.0]))
+    array([inf,  9., nan,  4.])
+    """
+    # The cheapest of all that are preferred: from there on, it or another of them is the pick.
+    until = np.minimum.accumulate(np.append(np.inf, metric[:-1]))
+    return np.where(metric < until, until, np.nan)
+
+
+def reaches_floor(accuracy_percent: ArrayLike, floor_percent: float) -> np.ndarray:
+    """Return which accuracies, in percent, are at least the floor, or not known; bool (N,)."""
+    accuracy_percent = np.asarray(accuracy_percent, dtype=float)
+    return ~(accuracy_percent < floor_percent - 100 * FLOOR_TOLERANCE)
+
+
+def _roles(front: pd.DataFrame, objectives: Sequence[str], worthy: np.ndarray) -> list[str]:
+    roles: list[list[str]] = [[] for _ in range(len(front))]
+    rows = np.flatnonzero(worthy)
+    if len(rows):
+        points = front[list(objectives)].to_numpy()[rows]
+        roles[rows[0]].append(PROXY_BEST)
+        roles[rows[representatives.choose(points, "knee")]].append(KNEE)
+        for column, metric in enumerate(objectives[1:], start=1):
+            roles[rows[np.argmin(points[:, column])]].append(LOWEST[metric])
+    return ["; ".join(of_point) for of_point in roles]
+
+
+def _next_percent(table: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+    columns = [*(f"next_percent_{metric}" for metric in metrics), "next_percent_arch"]
+    accuracy = table["accuracy_percent"].to_numpy()
+    lines = []
+    for position in range(len(table)):
+        better = np.flatnonzero(accuracy >= accuracy[position] + 1)
+        if len(better) == 0:
+            lines.append([*[np.nan] * len(metrics), ""])
+            continue
+        cheapest = better[np.argmin(table[metrics[0]].to_numpy()[better])]
+        costs = [table[m].iloc[cheapest] - table[m].iloc[position] for m in metrics]
+        lines.append([*costs, table["arch"].iloc[cheapest]])
+    return pd.DataFrame(lines, columns=columns, index=table.index)

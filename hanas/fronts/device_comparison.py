@@ -1,0 +1,153 @@
+"""Why to search for each device: how far devices agree, and what a borrowed front loses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations, permutations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hanas.files import read_parquet
+from hanas.fronts.dominance import non_dominated
+from hanas.fronts.ranking import kendall_tau, spearman_rho
+from hanas.fronts.runs import Runs
+from hanas.fronts.truth import Truth
+from hanas.searching.tabular_search import METRICS
+
+
+def correlation_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return how far each two devices agree in ranking the architectures of a task.
+
+    Parameters
+    ----------
+    rows
+        A device and task each: ``device``, ``task``, ``dataset`` and the file ``metrics``.
+
+    Returns
+    -------
+    DataFrame
+        A row for each task, metric that both devices have, and pair: ``kendall_tau`` and
+        ``spearman_rho`` over the ``architectures`` that both can run, and the sources.
+    """
+    lines = []
+    for task in dict.fromkeys(row["task"] for row in rows):
+        of_task = [row for row in rows if row["task"] == task]
+        tables = {row["device"]: read_parquet(row["metrics"]).set_index("arch") for row in of_task}
+        for metric in METRICS:
+            having = [device for device, table in tables.items() if metric in table]
+            for a, b in combinations(having, 2):
+                both = tables[a].merge(
+                    tables[b], left_index=True, right_index=True, suffixes=("_a", "_b")
+                )
+                both = both[np.asarray(both["feasible_a"] & both["feasible_b"], dtype=bool)]
+                values = [np.asarray(both[f"{metric}_{side}"], dtype=float) for side in "ab"]
+                enough = len(both) > 1
+                lines.append(
+                    {
+                        "task": task,
+                        "dataset": of_task[0]["dataset"],
+                        "metric": metric,
+                        "device_a": a,
+                        "device_b": b,
+                        "kendall_tau": kendall_tau(*values) if enough else np.nan,
+                        "spearman_rho": spearman_rho(*values) if enough else np.nan,
+                        "architectures": len(both),
+                        "source_a": tables[a]["source"].iloc[0],
+                        "source_b": tables[b]["source"].iloc[0],
+                    }
+                )
+    return pd.DataFrame(lines, columns=None if lines else list(_CORRELATION))
+
+
+def transfer_table(searches: Sequence[Runs]) -> pd.DataFrame:
+    """Return what is lost by using the front of one device on another.
+
+    Fronts are judged by the true error and the first searched metric of the device they are used
+    on. Architectures that it cannot run are left out of the front.
+
+    Parameters
+    ----------
+    searches
+        Searches of several devices; those of the same task, proxy and search are compared.
+
+    Returns
+    -------
+    DataFrame
+        A row for each task, ordered pair of devices and ``front``: ``true``, the exact true front
+        of the other device, or ``proxy+search``, the front found for it (mean over seeds).
+        ``own`` and ``borrowed``: the normalised hypervolume of the device's own front and of the
+        other's; ``lost`` = own - borrowed, ``lost_std`` over ``seeds`` (0 for the exact front);
+        ``cannot_run``, how many of the other's front (mean).
+    """
+    judged = [runs for runs in searches if len(runs.truth.metrics) == 1]
+    groups: dict[tuple[str, ...], dict[str, Runs]] = {}
+    for runs in judged:
+        names = runs.names
+        group = (names["task"], f"{names['proxy']}+{names['search']}")
+        groups.setdefault(group, {})[names["device"]] = runs
+    lines = []
+    for task in dict.fromkeys(task for task, _ in groups):
+        truths: dict[str, Runs] = {}
+        for (of_task, _), by_device in groups.items():
+            if of_task == task:
+                truths = {**by_device, **truths}
+        for origin, target in permutations(truths.values(), 2):
+            archs = [origin.truth.archs[_true_front(origin.truth)]]
+            own = [_true_front(target.truth)]
+            lines.append({**_lost("true", origin, target, archs, own), "seeds": 0})
+    for (_, front), by_device in groups.items():
+        for origin, target in permutations(by_device.values(), 2):
+            seeds = sorted(set(origin.evaluated) & set(target.evaluated))
+            archs = [origin.truth.archs[origin.found_front(seed)] for seed in seeds]
+            own = [target.found_front(seed) for seed in seeds]
+            lines.append(_lost(front, origin, target, archs, own))
+    return pd.DataFrame(lines, columns=None if lines else list(_TRANSFER))
+
+
+_CORRELATION = (
+    *("task", "dataset", "metric", "device_a", "device_b", "kendall_tau", "spearman_rho"),
+    *("architectures", "source_a", "source_b"),
+)
+_TRANSFER = (
+    *("task", "dataset", "front", "from_device", "to_device", "objectives", "own", "borrowed"),
+    *("lost", "lost_std", "seeds", "cannot_run", "accuracy_floor_percent"),
+    *("accuracy_source", "metrics_source_from", "metrics_source_to"),
+)
+
+
+def _true_front(truth: Truth) -> np.ndarray:
+    rows = np.flatnonzero(truth.reaches_floor)
+    return rows[non_dominated(truth.objectives[rows])]
+
+
+def _lost(
+    front: str, origin: Runs, target: Runs, archs: Sequence[pd.Index], own: Sequence[np.ndarray]
+) -> dict[str, Any]:
+    borrowed = [target.truth.rows_of(of_seed) for of_seed in archs]
+    shares = np.array(
+        [
+            [target.truth.share(mine), target.truth.share(theirs)]
+            for mine, theirs in zip(own, borrowed, strict=True)
+        ]
+    )  # (seeds, 2)
+    lost = shares[:, 0] - shares[:, 1]
+    return {
+        "task": target.names["task"],
+        "dataset": target.names["dataset"],
+        "front": front,
+        "from_device": origin.names["device"],
+        "to_device": target.names["device"],
+        "objectives": target.truth.name,
+        "own": shares[:, 0].mean(),
+        "borrowed": shares[:, 1].mean(),
+        "lost": lost.mean(),
+        "lost_std": lost.std(ddof=1) if len(lost) > 1 else np.nan,
+        "seeds": len(lost),
+        "cannot_run": float(np.mean([(rows < 0).sum() for rows in borrowed])),
+        "accuracy_floor_percent": target.truth.accuracy_floor * 100,
+        "accuracy_source": target.truth.accuracy_source,
+        "metrics_source_from": origin.truth.metrics_source,
+        "metrics_source_to": target.truth.metrics_source,
+    }

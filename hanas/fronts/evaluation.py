@@ -1,0 +1,193 @@
+"""Tables that judge every search: indicators, the error budget, convergence, attainment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from hanas.fronts.hypervolume import to_unit_box
+from hanas.fronts.indicators import additive_epsilon, attainment_surface, igd_plus
+from hanas.fronts.runs import Runs
+
+#: Convergence is shown at this many points or more of the shortest search.
+_POINTS = 20
+
+
+def indicator_table(searches: Sequence[Runs]) -> pd.DataFrame:
+    """Return how good the front of each seed is in truth, a row a seed.
+
+    Returns
+    -------
+    DataFrame
+        The key of the search, ``seed``, ``unique_evaluations`` of the proxy and how many of them
+        were ``feasible_evaluations``; ``trained_architectures``, evaluations of the real kind that
+        the proxy was learned from; ``front_points`` of the found front and how many of them reach
+        the floor; ``normalised_hypervolume`` (1 for the true front), ``igd_plus`` and
+        ``additive_epsilon`` (0 for the true front, in its units; infinite for a front without a
+        point above the floor); ``true_front_points``, ``accuracy_floor_percent`` and sources.
+    """
+    lines = []
+    for runs in searches:
+        truth = runs.truth
+        scaled_front = to_unit_box(truth.front, truth.front)
+        for seed, evaluated in runs.evaluated.items():
+            front = runs.found_front(seed)
+            worthy = truth.worthy(front)
+            points = truth.scaled[worthy]
+            lines.append(
+                {
+                    **runs.key,
+                    "seed": seed,
+                    "unique_evaluations": len(evaluated),
+                    "feasible_evaluations": int((evaluated >= 0).sum()),
+                    "trained_architectures": runs.trained_architectures,
+                    "front_points": len(front),
+                    "front_points_above_floor": len(worthy),
+                    "normalised_hypervolume": truth.share(front),
+                    "igd_plus": igd_plus(points, scaled_front) if len(worthy) else np.inf,
+                    "additive_epsilon": (
+                        additive_epsilon(points, scaled_front) if len(worthy) else np.inf
+                    ),
+                    "true_front_points": len(truth.front),
+                    "accuracy_floor_percent": truth.accuracy_floor * 100,
+                    **runs.sources,
+                }
+            )
+    return pd.DataFrame(lines)
+
+
+def budget_table(searches: Sequence[Runs], indicators: pd.DataFrame) -> pd.DataFrame:
+    """Return where each search loses, a row a search; see :mod:`hanas.fronts.error_budget`.
+
+    Parameters
+    ----------
+    searches
+        The searches.
+    indicators
+        What :func:`indicator_table` says about them.
+
+    Returns
+    -------
+    DataFrame
+        ``ceiling``: the normalised hypervolume, in truth, of the exact front of the proxy and the
+        metrics over the whole space, of which what is below the floor does not count;
+        ``ceiling_above_floor``: the same where nothing below the floor could be chosen in the
+        first place, as if the proxy knew the floor. ``found_mean`` and ``found_std`` (of a
+        sample) over seeds. ``loss`` = 1 - ``found_mean`` = ``loss_by_ranking`` +
+        ``loss_by_searching``; the last can be below zero: an incomplete front can, by luck, be
+        better in truth.
+    """
+    grouped = indicators.groupby(["task", "objectives", "proxy", "search"])
+    ceilings: dict[tuple[str, ...], tuple[float, float]] = {}
+    lines = []
+    for runs in searches:
+        key = runs.key
+        of_proxy = (key["task"], key["objectives"], key["proxy"])
+        if of_proxy not in ceilings:
+            worthy = np.flatnonzero(runs.truth.reaches_floor)
+            fronts = runs.exact_front(), runs.front_of(worthy)
+            ceilings[of_proxy] = runs.truth.share(fronts[0]), runs.truth.share(fronts[1])
+        ceiling, ceiling_above_floor = ceilings[of_proxy]
+        of_seeds = grouped.get_group((*of_proxy, key["search"]))
+        found = of_seeds["normalised_hypervolume"]
+        lines.append(
+            {
+                **key,
+                "ceiling": ceiling,
+                "ceiling_above_floor": ceiling_above_floor,
+                "found_mean": found.mean(),
+                "found_std": found.std(ddof=1),
+                "loss": 1 - found.mean(),
+                "loss_by_ranking": 1 - ceiling,
+                "loss_by_searching": ceiling - found.mean(),
+                "seeds": len(found),
+                "unique_evaluations_mean": of_seeds["unique_evaluations"].mean(),
+                "accuracy_floor_percent": runs.truth.accuracy_floor * 100,
+                **runs.sources,
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def convergence_table(searches: Sequence[Runs]) -> pd.DataFrame:
+    """Return the normalised hypervolume over the number of unique evaluations.
+
+    Returns
+    -------
+    DataFrame
+        The key of the search, ``evaluations``, and over the seeds ``median``, ``q25`` and
+        ``q75``; ``seeds`` and sources. All searches are shown at multiples of one round number,
+        and at the most evaluations that all their seeds have made.
+    """
+    shortest = {id(runs): min(map(len, runs.evaluated.values())) for runs in searches}
+    step = round_step(min(shortest.values()), _POINTS)
+    lines = []
+    for runs in searches:
+        last = shortest[id(runs)]
+        counts = sorted({*range(step, last + 1, step), last})
+        shares = np.array([runs.share_after(seed, counts) for seed in runs.evaluated])
+        q25, median, q75 = np.quantile(shares, [0.25, 0.5, 0.75], axis=0)
+        lines.append(
+            pd.DataFrame(
+                {
+                    **runs.key,
+                    "evaluations": counts,
+                    "median": median,
+                    "q25": q25,
+                    "q75": q75,
+                    "seeds": len(shares),
+                    "accuracy_floor_percent": runs.truth.accuracy_floor * 100,
+                    **runs.sources,
+                }
+            )
+        )
+    return pd.concat(lines, ignore_index=True)
+
+
+def attainment_table(searches: Sequence[Runs]) -> pd.DataFrame:
+    """Return what one, half and all seeds of a search attain in truth, in two objectives.
+
+    Returns
+    -------
+    DataFrame
+        The key of the search, ``attained_by`` so many of ``seeds``; ``error`` (a fraction) and
+        the first metric of each corner of the surface. Only architectures above the floor.
+    """
+    lines = []
+    for runs in searches:
+        truth = runs.truth
+        if len(truth.metrics) != 1:
+            continue
+        fronts = [truth.objectives[truth.worthy(runs.found_front(seed))] for seed in runs.evaluated]
+        for attained_by in sorted({1, (len(fronts) + 1) // 2, len(fronts)}):
+            surface = attainment_surface(fronts, attained_by)
+            lines.append(
+                pd.DataFrame(
+                    {
+                        **runs.key,
+                        "attained_by": attained_by,
+                        "seeds": len(fronts),
+                        "error": surface[:, 0],
+                        truth.metrics[0]: surface[:, 1],
+                        "accuracy_floor_percent": truth.accuracy_floor * 100,
+                        **runs.sources,
+                    }
+                )
+            )
+    return pd.concat(lines, ignore_index=True)
+
+
+def round_step(total: int, points: int) -> int:
+    """Return the largest of 1, 2, 5, 10, 20, ... of which ``points`` fit into ``total``.
+
+    >>> round_step(1050, 20), round_step(40, 20), round_step(7, 20)
+    (50, 2, 1)
+    """
+    step = 1
+    for exponent in range(12):
+        for digit in (1, 2, 5):
+            if digit * 10**exponent * points <= total:
+                step = digit * 10**exponent
+    return step

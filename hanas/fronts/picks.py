@@ -1,0 +1,90 @@
+"""The architecture to take: the best point of a found front that keeps within limits.
+
+What is best is said by the proxy, which the search knew, and never by true accuracy, which the
+user of a device does not know before training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from hanas.errors import InputError
+from hanas.fronts.dominance import non_dominated
+
+#: The columns of a search history that are no objectives.
+NOT_OBJECTIVES = frozenset({"seed", "evaluation", "generation", "arch", "feasible", "score"})
+
+
+def objectives_in(history: pd.DataFrame) -> list[str]:
+    """Return the names of a history's objectives: the proxy's, then the device's metrics."""
+    return [column for column in history if column not in NOT_OBJECTIVES]
+
+
+def found_front(history: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
+    """Return the front that one seed of a search found, the point to prefer first.
+
+    Preferred is the lower proxy objective; among equals the lower first metric, then the lower
+    second; among equal points the one that was evaluated first.
+
+    Parameters
+    ----------
+    history
+        A search history: ``seed``, ``evaluation``, ``arch``, ``feasible`` and the objectives, the
+        proxy's first.
+    seed
+        The run.
+
+    Returns
+    -------
+    DataFrame
+        ``arch``, ``evaluation`` and the objectives of the feasible evaluations that no other one
+        dominates; no row where nothing was feasible.
+
+    Raises
+    ------
+    InputError
+        If the history has no such seed.
+    """
+    of_seed = history[history["seed"] == seed]
+    if of_seed.empty:
+        seeds = ", ".join(str(known) for known in sorted(set(history["seed"])))
+        raise InputError(f"the search has no seed {seed}; it has: {seeds or '(none)'}")
+    objectives = objectives_in(history)
+    feasible = of_seed[of_seed["feasible"].to_numpy(dtype=bool)]
+    front = feasible[non_dominated(feasible[objectives].to_numpy(dtype=float))]
+    ordered = front.sort_values([*objectives, "evaluation"], kind="stable")
+    return ordered[["arch", "evaluation", *objectives]].reset_index(drop=True)
+
+
+def pick(front: pd.DataFrame, limits: Mapping[str, float]) -> int | None:
+    """Return the position of the point to take, or None where none keeps within the limits.
+
+    Parameters
+    ----------
+    front
+        A front in order of preference, see :func:`found_front`.
+    limits
+        The most that a metric may be, by its name; equal is within.
+
+    Raises
+    ------
+    InputError
+        If the front has no such metric.
+
+    Examples
+    --------
+    >>> front = pd.DataFrame({"error": [0.1, 0.2], "latency_ms": [5.0, 3.0]})
+    >>> pick(front, {"latency_ms": 4.0})
+    1
+    >>> pick(front, {"latency_ms": 2.0}) is None
+    True
+    """
+    within = pd.Series(True, index=front.index)
+    for metric, limit in limits.items():
+        if metric not in front:
+            raise InputError(f"the front has no {metric}; it has: {', '.join(front)}")
+        within &= front[metric] <= limit
+    positions = within.to_numpy().nonzero()[0]
+    return int(positions[0]) if len(positions) else None

@@ -1,0 +1,77 @@
+"""Choose the one point of a front that stands for it in a table."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from hanas.errors import InputError
+from hanas.fronts.dominance import as_points, non_dominated
+
+#: The rules, by name, and what they choose, in words for a table's caption.
+REPRESENTATIVES = {
+    "knee": "the point farthest below the plane through the extremes of the scaled front",
+    "closest_to_ideal": "the point at the least Euclidean distance from the ideal, scaled",
+    "lowest_error": "the point with the lowest error",
+    "lowest_hardware": "the point with the lowest mean of the scaled hardware metrics",
+}
+
+
+def choose(objectives: ArrayLike, rule: str = "knee") -> int:
+    """Return the row of the representative point.
+
+    Only non-dominated points can be chosen. Objectives are scaled so that each runs from 0 to 1
+    on the front; one that is constant there does not count.
+
+    - ``knee``: the least sum of the scaled objectives, which is the largest distance below the
+      plane through the unit points, the front's extremes for two objectives (I. Das, "On
+      Characterizing the 'Knee' of the Pareto Curve Based on Normal-Boundary Intersection",
+      Structural Optimization 18, 1999). On a straight or bulging front this is an end.
+    - ``closest_to_ideal``: the least Euclidean distance from the origin.
+    - ``lowest_error``: the least objective 0.
+    - ``lowest_hardware``: the least mean of all objectives but the first.
+
+    Ties go to the lower error, then to the lower next objectives, then to the first row, so the
+    choice does not depend on the order of different points. A front of one point is its own
+    representative by every rule.
+
+    Parameters
+    ----------
+    objectives
+        float (N, M), N >= 1, minimised, feasible rows only; column 0 is the error.
+    rule
+        One of :data:`REPRESENTATIVES`.
+
+    Raises
+    ------
+    InputError
+        If the rule is unknown, there is no point, or a value is NaN.
+
+    Examples
+    --------
+    >>> choose([[0.0, 9.0], [0.1, 2.0], [0.5, 1.0], [0.6, 3.0]], "knee")
+    1
+    """
+    points = as_points(objectives, "objectives")
+    if rule not in REPRESENTATIVES:
+        raise InputError(
+            f"representative: no rule {rule!r}; expected one of: {', '.join(REPRESENTATIVES)}"
+        )
+    if len(points) == 0:
+        raise InputError("objectives: no feasible point to choose from")
+    rows = np.flatnonzero(non_dominated(points))
+    front = points[rows]
+    span = front.max(axis=0) - front.min(axis=0)
+    scaled = (front - front.min(axis=0)) / np.where(span > 0, span, 1)
+    if rule == "knee":
+        badness = scaled.sum(axis=1)
+    elif rule == "closest_to_ideal":
+        badness = np.square(scaled).sum(axis=1)
+    elif rule == "lowest_error":
+        badness = scaled[:, 0]
+    else:
+        badness = scaled[:, 1:].sum(axis=1)
+    # Rounded, so that sums that differ only by floating-point noise are ties. lexsort takes its
+    # last key first and is stable, so equal points keep the order of their rows.
+    order = np.lexsort((*front.T[::-1], np.round(badness, 12)))
+    return int(rows[order[0]])

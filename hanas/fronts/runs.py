@@ -1,0 +1,175 @@
+"""The runs of every search on a device, as row numbers of the space, and the fronts they found.
+
+A *found front* is what a search believes in: the architectures among those it evaluated that no
+other one dominates in the objectives it minimised, which hold the proxy and not the truth. Of
+those that look the same, the first stands for all (see :mod:`hanas.fronts.error_budget`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hanas.errors import InputError
+from hanas.files import read_parquet
+from hanas.fronts.dominance import non_dominated
+from hanas.fronts.truth import Truth, truth_of_tables
+from hanas.searching.tabular_search import objectives_of
+
+
+@dataclass(frozen=True)
+class Runs:
+    """All seeds of one search of one task with one proxy, seen in one set of objectives.
+
+    Attributes
+    ----------
+    names
+        ``device``, ``task``, ``dataset``, ``proxy`` and ``search``: the key of a table's row.
+    truth
+        What the architectures are in truth.
+    searched
+        float64 (N, M), minimised: the proxy, then the metrics of ``truth``, whose rows these are.
+    evaluated
+        For each seed the rows, int64 (E,), in the order of evaluation; -1 for an architecture
+        that the device cannot run.
+    proxy_source
+        Where the proxy comes from.
+    trained_architectures
+        How many architectures were really trained, or looked up, to make the proxy.
+    sampled
+        How many of its first evaluations each seed drew at random before its search began.
+    """
+
+    names: dict[str, str]
+    truth: Truth
+    searched: np.ndarray
+    evaluated: dict[int, np.ndarray]
+    proxy_source: str
+    trained_architectures: int = 0
+    sampled: int = 0
+
+    @property
+    def key(self) -> dict[str, str]:
+        """The columns that a row of a table begins with."""
+        return {**self.names, "objectives": self.truth.name}
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """The columns that a row of a table ends with."""
+        return {
+            "accuracy_source": self.truth.accuracy_source,
+            "metrics_source": self.truth.metrics_source,
+            "proxy_source": self.proxy_source,
+        }
+
+    def found_front(self, seed: int) -> np.ndarray:
+        """Return the rows of the front that a seed found."""
+        rows = self.evaluated[seed]
+        return self.front_of(rows[rows >= 0])
+
+    def exact_front(self) -> np.ndarray:
+        """Return the rows of the front that a perfect searcher finds."""
+        return self.front_of(np.arange(len(self.searched)))
+
+    def front_of(self, rows: np.ndarray) -> np.ndarray:
+        """Return those of ``rows`` that are the front in the searched objectives."""
+        return rows[non_dominated(self.searched[rows], copies=False)]
+
+    def share_after(self, seed: int, counts: Sequence[int]) -> np.ndarray:
+        """Return the normalised hypervolume in truth of the front after so many evaluations.
+
+        It may fall: the proxy can drop an architecture for one that is worse in truth.
+
+        Parameters
+        ----------
+        seed
+            The run.
+        counts
+            Numbers of evaluations, rising; at most those that were made.
+
+        Returns
+        -------
+        numpy.ndarray
+            float64, one for each count.
+        """
+        rows = self.evaluated[seed]
+        if len(counts) and counts[-1] > len(rows):
+            raise InputError(f"{counts[-1]} evaluations asked for; seed {seed} made {len(rows)}")
+        shares = np.empty(len(counts))
+        front = np.empty(0, dtype=np.int64)
+        done = 0
+        for position, count in enumerate(counts):
+            new = rows[done:count]
+            # The front of all so far is that of the last front and what is new.
+            front = self.front_of(np.concatenate([front, new[new >= 0]]))
+            shares[position] = self.truth.share(front)
+            done = count
+        return shares
+
+
+def read_runs(rows: Sequence[Mapping[str, Any]]) -> Iterator[Runs]:
+    """Read searches; each is seen in one or two sets of objectives.
+
+    The first set is the error and the first metric that was searched (latency, where it is one of
+    them); the second, where more metrics were searched, all of them. So devices with and without
+    energy can be compared.
+
+    Parameters
+    ----------
+    rows
+        What to read: ``device``, ``task``, ``dataset``, ``proxy``, ``search``; the files
+        ``accuracies``, ``metrics``, ``proxy_table`` and ``history``; ``proxy_objective``,
+        ``device_objectives``, ``accuracy_floor_percent`` and ``trained_architectures``.
+    """
+    tables: dict[str, pd.DataFrame] = {}
+    truths: dict[tuple[str, ...], Truth] = {}
+
+    def table(path: str) -> pd.DataFrame:
+        if path not in tables:
+            tables[path] = read_parquet(path)
+        return tables[path]
+
+    for row in rows:
+        accuracies, metrics = table(row["accuracies"]), table(row["metrics"])
+        proxy = table(row["proxy_table"])
+        objectives, _ = objectives_of(
+            proxy,
+            metrics,
+            proxy_objective=row["proxy_objective"],
+            device_objectives=row["device_objectives"],
+        )
+        history = read_parquet(row["history"], columns=["seed", "arch", "generation"])
+        names = {key: row[key] for key in ("device", "task", "dataset", "proxy", "search")}
+        searched_metrics = list(objectives.columns[1:])
+        for count in sorted({1, len(searched_metrics)}):
+            chosen = searched_metrics[:count]
+            key = (row["device"], row["task"], *chosen)
+            if key not in truths:
+                truths[key] = truth_of_tables(
+                    accuracies,
+                    metrics,
+                    metrics=chosen,
+                    accuracy_floor_percent=row["accuracy_floor_percent"],
+                    name=f"task {row['task']} on {row['device']}",
+                )
+            truth = truths[key]
+            columns = [row["proxy_objective"], *chosen]
+            yield Runs(
+                names=names,
+                truth=truth,
+                searched=objectives.loc[truth.archs, columns].to_numpy(),
+                evaluated=_rows_by_seed(history, truth),
+                proxy_source=str(proxy["source"].iloc[0]),
+                trained_architectures=row.get("trained_architectures", 0),
+                sampled=int((history["generation"] < 0).groupby(history["seed"]).sum().max()),
+            )
+
+
+def _rows_by_seed(history: pd.DataFrame, truth: Truth) -> dict[int, np.ndarray]:
+    seeds = np.asarray(history["seed"], dtype=np.int64)
+    rows = truth.rows_of(history["arch"].tolist())
+    return {int(seed): rows[seeds == seed] for seed in np.unique(seeds)}

@@ -1,0 +1,1 @@
+"""Measure models on devices: boards that share work, and what the timings are worth."""

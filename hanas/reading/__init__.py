@@ -1,0 +1,1 @@
+"""Read files that others made without believing them."""

@@ -1,0 +1,1 @@
+"""Scores of architectures of layer-wise supernets, computed when a search asks for them."""

@@ -1,0 +1,1 @@
+"""Run a searcher on tables or on scores that are computed when asked for."""

@@ -1,0 +1,1 @@
+"""Train networks: batches, steps and epochs, supernets, chosen architectures from scratch."""

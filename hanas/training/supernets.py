@@ -1,0 +1,294 @@
+"""Train a supernet, and keep it in a file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from hanas import plugins
+from hanas.architectures import settings_for_images
+from hanas.checkpoints import Log, print_at_once
+from hanas.compute import choose_device, threads
+from hanas.errors import InputError, one_line
+from hanas.files import checksum, digest, discard, replacing, write_json, write_parquet
+from hanas.images import load_images
+from hanas.networks.cell import CellNetwork
+from hanas.networks.chain import ChainNetwork
+from hanas.trainers._run import (
+    Run,
+    SupernetSettings,
+    Trainer,
+    check_space,
+    initial_alphas,
+    supernet_settings,
+)
+from hanas.training import epochs
+from hanas.training.batches import load_split
+from hanas.training.weight_steps import (
+    WeightStepper,
+    learning_rate,
+    make_optimizer,
+    set_learning_rate,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Supernet:
+    """A trained supernet.
+
+    Parameters
+    ----------
+    space, classes, network_settings
+        What the network is made of.
+    resolution
+        Side of the images it was trained on, where they were average-pooled.
+    weights
+        State dict of the network.
+    alphas
+        Architecture weights, float32 (genes, operations); minus infinity for operations that
+        cannot be there.
+    """
+
+    space: str
+    classes: int
+    network_settings: Mapping[str, Any]
+    resolution: int | None
+    weights: Mapping[str, Tensor]
+    alphas: Tensor
+
+    def network(self, device: torch.device | str = "cpu") -> CellNetwork | ChainNetwork:
+        """Return the network with its weights, in evaluation mode."""
+        space = plugins.load("spaces", self.space)
+        network = space.supernet(self.classes, self.network_settings)
+        network.load_state_dict(self.weights)
+        return network.to(device=device, memory_format=torch.channels_last).eval()
+
+
+def train_supernet(
+    settings: Mapping[str, Any],
+    images: str | Path,
+    *,
+    weights: str | Path,
+    history: str | Path,
+    found: str | Path,
+    checkpoint: str | Path,
+    log: Log = print_at_once,
+) -> dict[str, Any]:
+    """Train a supernet and write its weights, its history and the architecture it found.
+
+    On a CPU, equal settings give equal weights, bit for bit, also when the training was killed
+    in between and continued from ``checkpoint``.
+
+    Parameters
+    ----------
+    settings
+        An entry of ``supernets``; see :class:`~hanas.trainers._run.SupernetSettings`.
+    images
+        File of the data set, written by :func:`hanas.images.save_images`.
+    weights
+        For the network and its architecture weights; see :func:`load_supernet`.
+    history
+        Parquet, an epoch a row: ``epoch``, ``train_loss``, ``train_accuracy``,
+        ``validation_loss``, ``validation_accuracy`` (fractions), ``learning_rate``, ``entropy``
+        (mean over the edges or layers, in nats), ``alpha_{edge}_{operation}`` for operations that
+        can be there, ``seconds``; ``tau`` of gdas.
+    found
+        JSON: ``arch``, ``how``, ``validation_error``, ``validation_cross_entropy``,
+        ``validation_images``.
+    checkpoint
+        Side file for going on after a kill; deleted at the end.
+    log
+        Takes a line of text for the log.
+
+    Returns
+    -------
+    dict
+        What ``found`` holds, and ``device``.
+
+    Raises
+    ------
+    InputError
+        For a wrong setting, unsuitable images, or a loss that is not finite.
+    """
+    checked = supernet_settings(settings)
+    trainer: Trainer = plugins.load("trainers", checked.trainer)  # type: ignore[assignment]
+    with threads(checked.threads):
+        run = prepare(checked, images)
+        device = run.alphas.device.type
+        belongs_to = digest(
+            {
+                "settings": {**asdict(checked), "network": dict(checked.network)},
+                "images": checksum(images),
+                "computed by": [torch.__version__, device],
+            }
+        )
+        rows = epochs.run(
+            loop_of(run, trainer), checkpoint=Path(checkpoint), belongs_to=belongs_to, log=log
+        )
+        genes, how = trainer.found(run, log)
+        cross_entropy, error = run.judge_cell(genes)
+    facts = {
+        "arch": run.space.to_text(genes),
+        "how": how,
+        "validation_error": error,
+        "validation_cross_entropy": cross_entropy,
+        "validation_images": len(run.candidate_images),
+    }
+    log(f"found {facts['arch']}: {how}")
+    save_supernet(
+        Supernet(
+            checked.space,
+            run.network.classifier.out_features,
+            asdict(run.network.settings),
+            checked.training.resolution,
+            run.network.state_dict(),
+            run.alphas.detach(),
+        ),
+        weights,
+    )
+    write_parquet(pd.DataFrame(rows).astype({"epoch": np.int64}), history)
+    write_json(found, facts)
+    discard(checkpoint)
+    return {**facts, "device": device}
+
+
+def prepare(settings: SupernetSettings, images: str | Path) -> Run:
+    """Return a training that has not begun."""
+    device = choose_device(settings.device, settings.precision)
+    training, architecture = settings.training, settings.architecture
+    space = plugins.load("spaces", settings.space)
+    trainer: Trainer = plugins.load("trainers", settings.trainer)  # type: ignore[assignment]
+    check_space(settings, space, trainer)
+    data = load_images(images)
+    fitted = settings_for_images(space, settings.network, data, training.resolution, images)
+    network = space.supernet(len(data.classes), fitted, seed=settings.seed)
+    network = network.to(device=device, memory_format=torch.channels_last)
+    alphas = nn.Parameter(initial_alphas(settings, space, trainer.ALPHA_SCALE).to(device))
+    size = {"resolution": training.resolution, "device": device}
+    validation = load_split(data, "validation", **size)
+    return Run(
+        settings=settings,
+        space=space,
+        network=network,
+        alphas=alphas,
+        weight_stepper=WeightStepper(
+            make_optimizer(list(network.parameters()), training),
+            training.gradient_clip,
+            settings.precision,
+        ),
+        alpha_optimizer=torch.optim.Adam(
+            [alphas],
+            lr=architecture.learning_rate,
+            betas=architecture.betas,
+            weight_decay=architecture.weight_decay,
+        ),
+        train=load_split(data, "train", crop_padding=training.crop_padding, **size),
+        validation=validation,
+        candidate_images=validation.take(settings.candidate_images),
+    )
+
+
+def loop_of(run: Run, trainer: Trainer) -> epochs.Loop:
+    """Return the training loop of a trainer: what its steps and epochs have in common."""
+    training, optimizer = run.settings.training, run.weight_stepper.optimizer
+
+    def rate_at(epoch: int, step: int) -> float:
+        return learning_rate(training, (epoch * run.steps + step) / (training.epochs * run.steps))
+
+    def begin_epoch(epoch: int):
+        batches = run.train_batches(epoch)
+        trainer_step = trainer.begin_epoch(run, epoch)
+
+        def step(number: int) -> epochs.StepResult:
+            set_learning_rate(optimizer, rate_at(epoch, number))
+            return trainer_step(number, batches(number))
+
+        return step
+
+    def end_epoch(epoch: int) -> dict[str, float]:
+        loss, error = run.judge(trainer.validation_forward(run, epoch))
+        alphas = run.alphas.detach().cpu()
+        entropy = torch.distributions.Categorical(logits=alphas).entropy().mean()
+        return {
+            "validation_loss": loss,
+            "validation_accuracy": 1 - error,
+            "learning_rate": rate_at(epoch, 0),
+            **trainer.columns(run, epoch),
+            "entropy": float(entropy),
+            **{
+                f"alpha_{edge}_{name}": float(alphas[edge, operation])
+                for edge in range(len(alphas))
+                for operation, name in enumerate(run.space.OPERATIONS[: run.space.choices[edge]])
+            },
+        }
+
+    state = {
+        "network": run.network,
+        "optimizer": optimizer,
+        "alphas": nn.ParameterDict({"alphas": run.alphas}),
+        "alpha_optimizer": run.alpha_optimizer,
+    }
+    return epochs.Loop(training.epochs, run.steps, begin_epoch, end_epoch, state)
+
+
+def save_supernet(supernet: Supernet, path: str | Path) -> None:
+    """Write a supernet as a dictionary that ``torch.load(path, weights_only=True)`` reads.
+
+    Equal supernets give equal bytes.
+    """
+    content = {
+        "space": supernet.space,
+        "classes": supernet.classes,
+        "network_settings": dict(supernet.network_settings),
+        "resolution": supernet.resolution,
+        "weights": {k: v.detach().cpu().contiguous() for k, v in supernet.weights.items()},
+        "alphas": supernet.alphas.detach().cpu(),
+    }
+    content["sha256"] = _content_digest(content)
+    # Through a handle: given a path, PyTorch writes the file's name into the file.
+    with replacing(path) as temporary, temporary.open("wb") as handle:
+        torch.save(content, handle)
+
+
+def load_supernet(path: str | Path) -> Supernet:
+    """Read a supernet written by :func:`save_supernet`.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged or of another kind.
+    """
+    remedy = "delete it and run the workflow again"
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        expected = content.pop("sha256")
+        supernet = Supernet(**content)
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: there is no such file of a supernet") from error
+    except Exception as error:  # a damaged file makes PyTorch raise almost anything
+        raise InputError(
+            f"{path}: not readable as a supernet ({type(error).__name__}: {one_line(error)}); "
+            f"{remedy}"
+        ) from error
+    if _content_digest(content) != expected:
+        raise InputError(f"{path}: its weights were changed after writing; {remedy}")
+    return supernet
+
+
+def _content_digest(content: Mapping[str, Any]) -> str:
+    """Return a SHA-256 of settings and weights: PyTorch does not notice changed bytes."""
+    hasher = hashlib.sha256()
+    facts = {k: v for k, v in content.items() if k not in ("weights", "alphas")}
+    hasher.update(digest(facts).encode())
+    for name, tensor in [*content["weights"].items(), ("alphas", content["alphas"])]:
+        hasher.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        hasher.update(tensor.contiguous().numpy().tobytes())
+    return hasher.hexdigest()

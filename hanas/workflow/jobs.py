@@ -1,0 +1,139 @@
+"""What every job of the workflow does around its one library call: log, measure, account for."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import hanas
+from hanas import hardware
+from hanas.errors import InputError
+from hanas.files import checksum, write_json
+
+
+@contextmanager
+def logged(log_path: str) -> Iterator[None]:
+    """Send all output of the block, of its child processes too, to the log.
+
+    An :class:`~hanas.errors.InputError` is the user's to mend: the log ends with its message and
+    the job fails. Any other error is ours and leaves its traceback.
+    """
+    with Path(log_path).open("w", buffering=1) as log:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    # Snakemake shows a cluster's own log after this one, but not after an empty one.
+    print(f"Started {time.strftime('%Y-%m-%d %H:%M:%S')} on {platform.node()}", flush=True)
+    try:
+        yield
+    except InputError as error:
+        print(f"Error: {error}", file=sys.stderr, flush=True)
+        sys.exit(1)
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+        sys.exit(1)
+
+
+def name_of(path: object) -> str:
+    """Return the name that a file has in the study.
+
+    Where machines share no file system, Snakemake brings files into a folder of its own:
+
+    >>> name_of(".snakemake/storage/s3/bucket/results/tables/tx2.csv")
+    'results/tables/tx2.csv'
+    >>> name_of("results/tables/tx2.csv")
+    'results/tables/tx2.csv'
+    """
+    brought, found, name = str(path).partition("/results/")
+    return f"results/{name}" if found and ".snakemake/storage/" in brought else str(path)
+
+
+def located(settings: Any, inputs: Iterable[object]) -> Any:
+    """Return settings in which the name of each input is replaced by where it lies here."""
+    places = {name_of(file): str(file) for file in inputs}
+
+    def replace(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: replace(each) for key, each in value.items()}
+        if isinstance(value, list | tuple):
+            return [replace(each) for each in value]
+        return places.get(value, value) if isinstance(value, str) else value
+
+    return replace(settings)
+
+
+def write_facts(
+    path: str,
+    *,
+    settings: Mapping[str, Any],
+    inputs: Mapping[str, str],
+    outputs: Iterable[str],
+    started: float,
+    **facts: Any,
+) -> None:
+    """Write the JSON that says how a result came about.
+
+    Parameters
+    ----------
+    path
+        The JSON file.
+    settings
+        The settings of the stage, its revision among them.
+    inputs
+        Files that were read, by role; their SHA-256 checksums are written.
+    outputs
+        Files that were written; those that are there already, so not the JSON itself.
+    started
+        ``time.monotonic()`` when the job began.
+    **facts
+        What else is worth knowing about the result.
+    """
+    write_json(
+        path,
+        {
+            **facts,
+            "settings": dict(settings),
+            "inputs": {
+                name_of(role): {"file": name_of(file), "sha256": checksum(file)}
+                for role, file in inputs.items()
+            },
+            "outputs": {
+                name_of(file): checksum(file) for file in outputs if str(file) != str(path)
+            },
+            "hanas": {"version": hanas.__version__, "commit": commit()},
+            "hardware": {
+                "machine": platform.machine(),
+                "processor": hardware.processor(),
+                "cores": os.cpu_count(),
+            },
+            "python": platform.python_version(),
+            "seconds": round(time.monotonic() - started, 3),
+        },
+    )
+
+
+def commit() -> str | None:
+    """Return the Git commit of the code, with ``+changes`` where files differ; None outside Git."""
+    folder = Path(__file__).parents[2]
+
+    def git(*words: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(folder), *words], capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    try:
+        head = git("rev-parse", "HEAD")
+        changed = git("status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return head + ("+changes" if changed else "")
