@@ -58,6 +58,7 @@ def _pick(options: argparse.Namespace) -> dict[str, Any]:
         dataset=options.dataset,
         proxy=options.proxy,
         search=options.search,
+        trained=options.trained,
         limits={
             metric: getattr(options, option)
             for option, metric in _LIMITS.items()
@@ -73,11 +74,13 @@ def pick(
     dataset: str,
     proxy: str | None = None,
     search: str | None = None,
+    trained: bool = False,
     limits: dict[str, float],
 ) -> dict[str, Any]:
     """Return the architecture to take from a found front, with its numbers and their sources.
 
-    It is the one that the proxy likes best of those within the limits (:mod:`hanas.fronts.picks`).
+    It is the one that the proxy likes best of those within the limits (:mod:`hanas.fronts.picks`),
+    or from a trained front (:mod:`hanas.fronts.peeling`) the most accurate.
 
     Parameters
     ----------
@@ -87,6 +90,8 @@ def pick(
         Their names in the study; instead of the data set, the name of a task.
     proxy, search
         Which front; where not given, the first proxy of the task and its NSGA-II search.
+    trained
+        Whether to pick from the trained front instead of the predicted one.
     limits
         The most that ``latency_ms`` and ``energy_mj`` may be.
 
@@ -104,7 +109,7 @@ def pick(
     for metric, limit in limits.items():
         if not (math.isfinite(limit) and limit > 0):
             raise InputError(f"a limit of {limit:g} {_UNITS[metric]} cannot be; give one above 0")
-    rows = _decisions(results, device)
+    rows = _decisions(results, device, trained=trained)
     front = [row for row in rows if dataset in (str(row["dataset"]), str(row["task"]))]
     tasks = _known(front, "task")
     if not tasks:
@@ -185,17 +190,23 @@ def _in_words(picked: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _decisions(results: Path, device: str) -> list[dict[str, Any]]:
+def _decisions(results: Path, device: str, *, trained: bool) -> list[dict[str, Any]]:
     from hanas.files import read_csv
 
-    folder = results / "decisions"
-    path = folder / f"{device}.csv"
-    if not path.is_file():
-        known = sorted(file.stem for file in folder.glob("*.csv"))
-        there = f"there are those of: {', '.join(known)}" if known else "there are none yet"
+    if trained:
+        tables = {
+            path.parent.name: path for path in results.glob("evaluations/*/trained_fronts.csv")
+        }
+        path = results / "evaluations" / device / "trained_fronts.csv"
+    else:
+        tables = {path.stem: path for path in results.glob("decisions/*.csv")}
+        path = results / "decisions" / f"{device}.csv"
+    if device not in tables:
+        known = ", ".join(sorted(tables))
+        there = f"there are those of: {known}" if known else "there are none yet"
         raise InputError(
             f"{path} is not there ({there}). If {device} is a device of your study, make it, in "
-            f"the study's folder, with: snakemake --cores 2 results/decisions/{device}.csv"
+            f"the study's folder, with: snakemake --cores 2 results/{path.relative_to(results)}"
         )
     table = read_csv(path)
     needed = {"task", "dataset", "proxy", "search", "arch", "index", "accuracy_percent"}
@@ -223,6 +234,11 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--max-energy-mj", type=float, metavar="MJ", help="the most energy")
     one.add_argument("--proxy", help="whose ranking; the task's first where not given")
     one.add_argument("--search", help="which search; NSGA-II where not given")
+    one.add_argument(
+        "--trained",
+        action="store_true",
+        help="from the front of what was trained, layer by layer, instead of the predicted one",
+    )
     one.add_argument(
         "--results",
         type=Path,

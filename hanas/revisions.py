@@ -20,6 +20,7 @@ REVISIONS = {
     "models": 1,
     "table": 1,
     "evaluation": 3,
+    "peeling": 1,
     "ranking": 2,
     "devices_compared": 1,
     "decisions": 3,
@@ -30,5 +31,6 @@ REVISIONS = {
     "figure_proxy_and_true": 2,
     "figure_generations": 2,
     "figure_convergence": 2,
+    "figure_peeling": 1,
     "figure_front_spaces": 1,
 }

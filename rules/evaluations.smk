@@ -5,6 +5,8 @@ Writes  results/evaluations/{device}/indicators.csv        a search and seed a r
         results/evaluations/{device}/statistics.csv        searchers compared over their seeds
         results/evaluations/{device}/convergence.parquet   quality over evaluations
         results/evaluations/{device}/attainment.parquet    what one, half and all seeds attain
+        results/evaluations/{device}/peeling.csv           what training layer after layer brings
+        results/evaluations/{device}/trained_fronts.csv    the fronts of what was trained so
         results/evaluations/ranking.csv                    how well each proxy ranks
         results/evaluations/device_correlation.csv         how far devices agree
         results/evaluations/transfer_between_devices.csv   what a borrowed front loses
@@ -20,6 +22,7 @@ EVALUATED = [device for device in STUDY["devices"] if evaluated_rows(device)]
 TABLED = [device for device in STUDY["devices"] if table_rows(device)]
 JUDGEMENTS = [
     *expand("results/evaluations/{device}/indicators.csv", device=EVALUATED),
+    *expand("results/evaluations/{device}/peeling.csv", device=EVALUATED),
     *expand("results/decisions/{device}.csv", device=DECIDED),
     *(["results/evaluations/ranking.csv"] if EVALUATED else []),
     *(["results/evaluations/device_correlation.csv"] if EVALUATED else []),
@@ -69,6 +72,42 @@ rule evaluation:
         },
     script:
         "../workflow_scripts/evaluation.py"
+
+
+rule peeling:
+    input:
+        lambda w: files_of(peeled_rows(w.device), keys=PEELED_FILES),
+    output:
+        layers=report(
+            "results/evaluations/{device}/peeling.csv",
+            caption=captioned("peeling"),
+            category=CHAPTERS["quality"],
+            labels={"device": "{device}", "what": "layers trained"},
+        ),
+        fronts=report(
+            "results/evaluations/{device}/trained_fronts.csv",
+            caption=captioned("trained_fronts"),
+            category=CHAPTERS["take"],
+            labels={"device": "{device}", "what": "trained fronts"},
+        ),
+        facts=report(
+            "results/evaluations/{device}/peeling.json",
+            caption=captioned("facts"),
+            category=CHAPTERS["provenance"],
+            labels={"of": "layers trained", "device": "{device}"},
+        ),
+    log:
+        "logs/peeling/{device}.log",
+    conda:
+        "../envs/hanas.yaml"
+    params:
+        cfg=lambda w: {
+            "revision": REVISIONS["peeling"],
+            "rows": peeled_rows(w.device),
+            "peeling": STUDY["evaluation"]["peeling"],
+        },
+    script:
+        "../workflow_scripts/peeling.py"
 
 
 rule ranking:

@@ -4,6 +4,7 @@ Writes  results/figures/fronts/{device}/{task}.*           the found front among
         results/figures/proxy_and_true/{device}/{task}.*   what was believed and what is true
         results/figures/generations/{device}/{task}.*      how the search moves; .gif: animated
         results/figures/convergence/{device}/{task}.*      how soon it comes how close
+        results/figures/peeling/{device}/{task}.*          what training more layers brings
 
 Every {task}.json says how its figure was made.
 """
@@ -11,7 +12,7 @@ Every {task}.json says how its figure was made.
 SHOWN = dict.fromkeys((row["device"], row["task"]) for row in explorer_rows())
 FIGURES = [
     f"results/figures/{figure}/{device}/{task}.svg"
-    for figure in ("fronts", "proxy_and_true", "generations", "convergence")
+    for figure in ("fronts", "proxy_and_true", "generations", "convergence", "peeling")
     for device, task in SHOWN
 ]
 
@@ -125,3 +126,27 @@ rule figure_convergence:
         cfg=convergence_settings,
     script:
         "../workflow_scripts/figure_convergence.py"
+
+
+rule figure_peeling:
+    input:
+        layers=rules.peeling.output.layers,
+    output:
+        pdf="results/figures/peeling/{device}/{task}.pdf",
+        svg=report(
+            "results/figures/peeling/{device}/{task}.svg",
+            caption=captioned("peeling"),
+            category=CHAPTERS["quality"],
+            labels={"device": "{device}", "what": "layers trained, {task}"},
+        ),
+        png="results/figures/peeling/{device}/{task}.png",
+        data="results/figures/peeling/{device}/{task}.parquet",
+        facts="results/figures/peeling/{device}/{task}.json",
+    log:
+        "logs/figures/peeling/{device}/{task}.log",
+    conda:
+        "../envs/hanas.yaml"
+    params:
+        cfg=peeling_figure_settings,
+    script:
+        "../workflow_scripts/figure_peeling.py"

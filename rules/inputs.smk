@@ -305,6 +305,10 @@ def retraining_settings(wildcards):
         found["archs"] = published
     found["space"] = entry("tasks", found["task"])["space"]
     found["representative"] = STUDY["tables"]["representative"]
+    if "peeling" in found:
+        del found["picks"]
+        task = entry("tasks", found["task"])
+        found["accuracy_floor_percent"] = task["accuracy_floor_percent"]
     return found
 
 
@@ -384,6 +388,18 @@ def evaluated_rows(
         for row in explorer_rows()
         if row["device"] == device
     ]
+
+
+def peeled_rows(device):
+    """Return what is peeled: every search that is judged, the one to prefer first."""
+    keys = (*JUDGED, "trained_architectures", *JUDGED_FILES, "accuracy_floor_percent")
+    rows = evaluated_rows(device, (*keys, "space", "proxy_label", "search_label"))
+    for row in rows:
+        row["facts"] = row["history"].removesuffix(".parquet") + ".json"
+    return sorted(rows, key=lambda row: row["search"] != first_search())
+
+
+PEELED_FILES = (*JUDGED_FILES, "facts")
 
 
 def files_of(rows, keys=JUDGED_FILES):
@@ -553,6 +569,25 @@ def convergence_settings(wildcards):
         "searches": [
             {key: row[key] for key in ("search", "search_label")}
             for row in sorted(rows, key=lambda row: row["search"] != first_search())
+        ],
+    }
+
+
+def peeling_figure_settings(wildcards):
+    """Return the settings of the curves of the first search with each of the task's proxies."""
+    shown_rows(wildcards.device, wildcards.task)
+    rows = [
+        row
+        for row in explorer_rows()
+        if (row["device"], row["task"]) == (wildcards.device, wildcards.task)
+        and row["search"] == first_search()
+    ]
+    keys = ("device", "task", "proxy_label", "accuracy_floor_percent")
+    return {
+        "revision": REVISIONS["figure_peeling"],
+        **{key: rows[0][key] for key in (*keys, "search", "search_label")},
+        "proxies": [
+            {key: row[key] for key in ("proxy", "proxy_label")} for row in rows
         ],
     }
 

@@ -10,9 +10,12 @@ from hanas.workflow.jobs import logged, write_facts
 with logged(snakemake.log[0]):
     started = time.monotonic()
     settings = snakemake.params.cfg
+    metrics = read_parquet(snakemake.input.metrics)
+    if "on_trained_front" in metrics:  # of a peeled front, the others were only tried
+        metrics = metrics[metrics["on_trained_front"].to_numpy(dtype=bool)]
     table = export_retrained(
         snakemake.input.weights,
-        read_parquet(snakemake.input.metrics),
+        metrics,
         snakemake.input.images,
         settings=settings,
         folder=snakemake.output.models,

@@ -77,7 +77,7 @@ def draw(plotted: pd.DataFrame, said: points.Words) -> Figure:
         panels = made.subplots(1, len(seen), sharex=True, sharey=True, squeeze=False)[0]
         for axes, objectives in zip(panels, seen, strict=True):
             _draw_panel(axes, plotted[(plotted["objectives"] == objectives).to_numpy()], said)
-            axes.set_title(f"in {_in_words(objectives)}", loc="left")
+            axes.set_title(f"in {objectives_in_words(objectives)}", loc="left")
             axes.set_xlabel("unique evaluations")
         style.set_scale(panels[0], "x", [0, plotted["evaluations"].max()], "evaluations")
         style.set_scale(panels[0], "y", plotted[["q25", "q75", "ceiling"]], _SHARE)
@@ -114,23 +114,28 @@ def _draw_panel(axes: Axes, curves: pd.DataFrame, said: points.Words) -> None:
     )
 
 
-def _in_words(objectives: str) -> str:
+def objectives_in_words(objectives: str) -> str:
     """Return objectives as a title names them.
 
-    >>> _in_words("error+latency_ms"), _in_words("error+latency_ms+energy_mj")
+    >>> objectives_in_words("error+latency_ms"), objectives_in_words("error+latency_ms+energy_mj")
     ('error and latency', 'error, latency and energy')
     """
     *names, last = (_WORDS.get(name, name) for name in objectives.split("+"))
     return f"{', '.join(names)} and {last}"
 
 
-def _footer(plotted: pd.DataFrame, said: points.Words) -> str:
+def footer_of_seeds(plotted: pd.DataFrame, said: points.Words, *, bars: str) -> list[str]:
+    """Return what lines over seeds, ``bars`` around them, and 1 on their axis mean."""
     fewest, most = int(plotted["seeds"].min()), int(plotted["seeds"].max())
     seeds = f"{fewest} to {most} seeds" if fewest < most else f"{most} seed{'s' * (most > 1)}"
     floor = f"{said.accuracy_floor_percent:g} %"
-    before = [
-        f"Lines: medians of {seeds}; bars: quartiles, of each search in turn.",
+    return [
+        f"Lines: medians of {seeds}; {bars}.",
         f"1 is the true front of all networks that reach {floor} accuracy.",
     ]
+
+
+def _footer(plotted: pd.DataFrame, said: points.Words) -> str:
+    before = footer_of_seeds(plotted, said, bars="bars: quartiles, of each search in turn")
     metrics = max(plotted["objectives"], key=len).split("+")[1:]
     return points.sources(plotted, metrics, said, before=before)

@@ -1,7 +1,8 @@
 """What to take: every found front with all that a person needs to choose from it.
 
 The search chose by its proxy and the device's metrics. The true accuracy stands beside, for the
-person who decides; it plays no part in a pick (:mod:`hanas.fronts.picks`).
+person who decides; it plays no part in a pick (:mod:`hanas.fronts.picks`) from a predicted front.
+In a trained front (:mod:`hanas.fronts.peeling`) it is what was paid for, and what picks go by.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from numpy.typing import ArrayLike
 from hanas import plugins
 from hanas.errors import InputError
 from hanas.files import read_json, read_parquet
-from hanas.fronts import picks, representatives
+from hanas.fronts import peeled_runs, picks, representatives
 from hanas.fronts.error_budget import FLOOR_TOLERANCE
+from hanas.fronts.peeling import PeelingSettings
 from hanas.searching.tabular_search import METRICS
 
 SEED = 0  # the seed that tables and figures show
@@ -27,7 +29,9 @@ KNEE, PROXY_BEST = "knee", "best by the proxy"
 LOWEST = {"latency_ms": "fastest", "energy_mj": "least energy"}
 
 
-def decision_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+def decision_table(
+    rows: Sequence[Mapping[str, Any]], peeling: PeelingSettings | None = None
+) -> pd.DataFrame:
     """Return the found fronts of a device, of seed 0, a row an architecture.
 
     Parameters
@@ -38,6 +42,9 @@ def decision_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         ``proxy_objective``, ``accuracy_floor_percent``; the files ``history``, ``facts`` (of the
         search), ``metrics`` and ``accuracies``. The last two are None where metrics were
         predicted on demand, and where true accuracies are not known.
+    peeling
+        If given, the trained fronts (:mod:`hanas.fronts.peeling`) of those whose accuracies are
+        known, which are looked up, take the place of the predicted ones.
 
     Returns
     -------
@@ -54,9 +61,15 @@ def decision_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         - ``next_percent_{metric}``: what one percentage point more of true accuracy costs, in
           the front's architecture ``next_percent_arch`` that has it with the lowest first metric;
           below zero where the proxy misjudged; NaN where none is so accurate;
+        - of trained fronts, ``trained_architectures`` and ``trained_layers`` that were paid for;
+          their proxy is the true ``error``, a fraction;
         - ``accuracy_floor_percent`` and the sources.
     """
-    frames = [frame for row in rows if len(frame := _of_search(row))]
+    if peeling is None:
+        made = (_of_predicted_front(row) for row in rows)
+    else:
+        made = (_of_trained_front(row, peeling) for row in rows if row["accuracies"] is not None)
+    frames = [frame for frame in made if len(frame)]
     if not frames:
         raise InputError("no search found an architecture that the device can run")
     table = pd.concat(frames, ignore_index=True)
@@ -64,8 +77,30 @@ def decision_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return table.reindex(columns=[*(column for column in table if column not in last), *last])
 
 
-def _of_search(row: Mapping[str, Any]) -> pd.DataFrame:
+def _of_predicted_front(row: Mapping[str, Any]) -> pd.DataFrame:
     front = picks.found_front(read_parquet(row["history"]), seed=SEED)
+    return _of_front(front, row, method=f"{row['proxy_label']}+{row['search_label']}")
+
+
+def _of_trained_front(row: Mapping[str, Any], peeling: PeelingSettings) -> pd.DataFrame:
+    front, peeled = peeled_runs.trained_front(
+        picks.feasible_evaluations(read_parquet(row["history"]), seed=SEED),
+        read_parquet(row["accuracies"]),
+        peeling,
+        accuracy_floor_percent=row["accuracy_floor_percent"],
+    )
+    method = f"{row['proxy_label']}+{row['search_label']}, trained"
+    table = _of_front(front, {**row, "proxy_objective": "error"}, method=method)
+    if len(table):
+        table["proxy_source"] = [
+            f"{source}; looked up for the {peeled.architectures} architectures of {peeled.layers} "
+            f"layers that {row['proxy']} predicted"
+            for source in table["accuracy_source"]
+        ]
+    return table.assign(trained_architectures=peeled.architectures, trained_layers=peeled.layers)
+
+
+def _of_front(front: pd.DataFrame, row: Mapping[str, Any], *, method: str) -> pd.DataFrame:
     if front.empty:
         return front
     objectives = [column for column in front if column not in ("arch", "evaluation")]
@@ -85,7 +120,7 @@ def _of_search(row: Mapping[str, Any]) -> pd.DataFrame:
     table = pd.DataFrame(
         {
             **{key: row[key] for key in ("device", "task", "dataset", "proxy", "search")},
-            "method": f"{row['proxy_label']}+{row['search_label']}",
+            "method": method,
             "seed": SEED,
             "space": row["space"],
             "index": space.index_of(genes) if space.ENUMERABLE else pd.NA,

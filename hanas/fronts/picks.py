@@ -47,15 +47,31 @@ def found_front(history: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     InputError
         If the history has no such seed.
     """
+    objectives = objectives_in(history)
+    feasible = feasible_evaluations(history, seed=seed)
+    return by_preference(feasible[non_dominated(feasible[objectives].to_numpy(dtype=float))])
+
+
+def feasible_evaluations(history: pd.DataFrame, *, seed: int) -> pd.DataFrame:
+    """Return ``arch``, ``evaluation`` and the objectives of what one seed of a search could run.
+
+    Raises
+    ------
+    InputError
+        If the history has no such seed.
+    """
     of_seed = history[history["seed"] == seed]
     if of_seed.empty:
         seeds = ", ".join(str(known) for known in sorted(set(history["seed"])))
         raise InputError(f"the search has no seed {seed}; it has: {seeds or '(none)'}")
-    objectives = objectives_in(history)
     feasible = of_seed[of_seed["feasible"].to_numpy(dtype=bool)]
-    front = feasible[non_dominated(feasible[objectives].to_numpy(dtype=float))]
-    ordered = front.sort_values([*objectives, "evaluation"], kind="stable")
-    return ordered[["arch", "evaluation", *objectives]].reset_index(drop=True)
+    return feasible[["arch", "evaluation", *objectives_in(history)]].reset_index(drop=True)
+
+
+def by_preference(front: pd.DataFrame) -> pd.DataFrame:
+    """Sort a front, of columns ``arch``, ``evaluation`` and its objectives, see above."""
+    objectives = objectives_in(front)
+    return front.sort_values([*objectives, "evaluation"], kind="stable", ignore_index=True)
 
 
 def pick(front: pd.DataFrame, limits: Mapping[str, float]) -> int | None:

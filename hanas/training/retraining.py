@@ -35,6 +35,8 @@ from hanas.training.weight_steps import (
 
 #: The splits that each choice of ``images`` trains on.
 IMAGES = {"train": ("train",), "train_and_validation": ("train", "validation")}
+#: Settings that choose what is trained, and change nothing of how.
+_CHOOSING = frozenset({"archs", "peeling"})
 
 
 def picks_of_front(history: pd.DataFrame, *, count: int, representative: str) -> list[str]:
@@ -111,61 +113,102 @@ def retrain(
     InputError
         For a wrong setting, unsuitable images, or a loss that is not finite.
     """
-    space = plugins.load("spaces", settings["space"])
-    device = choose_device(settings["train_on"], settings["precision"])
-    training = from_mapping(TrainingSettings, settings["training"], "training")
-    data = load_images(images)
-    fitted = {}
-    for arch in archs:
-        maker = published if arch in published.NAMES else space
-        fitted[arch] = architectures.settings_for_images(
-            maker, settings["network"], data, training.resolution, images
+    trainer = Trainer(settings, images, checkpoints=checkpoints, log=log)
+    for number, arch in enumerate(archs):
+        log(f"architecture {number + 1} of {len(archs)}: {arch}")
+        trainer.train(arch)
+    return trainer.results()
+
+
+class Trainer:
+    """Trains one architecture after the other on the same images.
+
+    Parameters
+    ----------
+    settings, images, checkpoints, log
+        See :func:`retrain`.
+    validate
+        Whether to look at the validation images too, which must not be trained on.
+    """
+
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        images: str | Path,
+        *,
+        checkpoints: str | Path,
+        log: Log = print_at_once,
+        validate: bool = False,
+    ) -> None:
+        self.settings, self.images, self.log = settings, images, log
+        self.checkpoints = Path(checkpoints)
+        self.space = plugins.load("spaces", settings["space"])
+        self.device = choose_device(settings["train_on"], settings["precision"])
+        self.training = from_mapping(TrainingSettings, settings["training"], "training")
+        self.data = load_images(images)
+        self.belongs_to = {
+            "settings": {key: value for key, value in settings.items() if key not in _CHOOSING},
+            "images": checksum(images),
+            "computed by": [torch.__version__, self.device.type],
+        }
+        size = {"resolution": self.training.resolution, "device": self.device}
+        splits = IMAGES[settings["images"]]
+        if validate and "validation" in splits:
+            raise InputError(
+                f"images is {settings['images']}: validation images must be left to choose by"
+            )
+        self.train_images = load_split(
+            self.data, *splits, crop_padding=self.training.crop_padding, **size
         )
-    size = {"resolution": training.resolution, "device": device}
-    splits = IMAGES[settings["images"]]
-    train = load_split(data, *splits, crop_padding=training.crop_padding, **size)
-    test = load_split(data, "test", **size)
-    rows, history, weights = [], [], {}
-    with threads(settings["threads"]):
-        for number, arch in enumerate(archs):
-            log(f"architecture {number + 1} of {len(archs)}: {arch}")
-            network: Any = architectures.build(  # PyTorch's types know no memory_format
-                arch,
-                space=settings["space"],
-                classes=len(data.classes),
-                network=fitted[arch],
-                seed=settings["seed"],
-            )
-            network = network.to(device).to(memory_format=torch.channels_last)
-            belongs_to = digest(
-                {
-                    "arch": arch,
-                    "settings": {key: value for key, value in settings.items() if key != "archs"},
-                    "images": checksum(images),
-                    "computed by": [torch.__version__, device.type],
-                }
-            )
+        judged = ("validation", "test") if validate else ("test",)
+        self.judged = {name: load_split(self.data, name, **size) for name in judged}
+        self.rows: list[dict[str, Any]] = []
+        self.history: list[dict[str, Any]] = []
+        self.weights: dict[str, dict[str, torch.Tensor]] = {}
+
+    def train(self, arch: str) -> dict[str, Any]:
+        """Train an architecture and return its row of metrics, see :func:`retrain`.
+
+        With ``validate``, it has ``validation_accuracy_percent`` too.
+        """
+        settings = self.settings
+        maker = published if arch in published.NAMES else self.space
+        network: Any = architectures.build(  # PyTorch's types know no memory_format
+            arch,
+            space=settings["space"],
+            classes=len(self.data.classes),
+            network=architectures.settings_for_images(
+                maker, settings["network"], self.data, self.training.resolution, self.images
+            ),
+            seed=settings["seed"],
+        )
+        network = network.to(self.device).to(memory_format=torch.channels_last)
+        with threads(settings["threads"]):
             epoch_rows = epochs.run(
-                _loop(network, train, training, settings),
-                checkpoint=Path(checkpoints) / f"{digest(arch)[:16]}.pt",
-                belongs_to=belongs_to,
-                log=log,
+                _loop(network, self.train_images, self.training, settings),
+                checkpoint=self.checkpoints / f"{digest(arch)[:16]}.pt",
+                belongs_to=digest({"arch": arch, **self.belongs_to}),
+                log=self.log,
             )
-            cross_entropy, error = evaluate(network, network, test, precision=settings["precision"])
-            log(f"test accuracy {100 * (1 - error):.2f} % on {len(test)} images")
-            rows.append(
-                {
-                    "arch": arch,
-                    "test_accuracy_percent": 100 * (1 - error),
-                    "test_cross_entropy": cross_entropy,
-                    "params": sum(weight.numel() for weight in network.parameters()),
-                    "train_images": len(train),
-                    "test_images": len(test),
-                }
-            )
-            history += [{"arch": arch, **row} for row in epoch_rows]
-            weights[arch] = {k: v.detach().cpu() for k, v in network.state_dict().items()}
-    return pd.DataFrame(rows), pd.DataFrame(history), weights
+            row: dict[str, Any] = {"arch": arch}
+            for split, images in self.judged.items():
+                cross_entropy, error = evaluate(
+                    network, network, images, precision=settings["precision"]
+                )
+                self.log(f"{split} accuracy {100 * (1 - error):.2f} % on {len(images)} images")
+                row[f"{split}_accuracy_percent"] = 100 * (1 - error)
+                row[f"{split}_cross_entropy"] = cross_entropy
+        row["params"] = sum(weight.numel() for weight in network.parameters())
+        row["train_images"] = len(self.train_images)
+        row |= {f"{split}_images": len(images) for split, images in self.judged.items()}
+        self.rows.append(row)
+        self.history += [{"arch": arch, **of_epoch} for of_epoch in epoch_rows]
+        self.weights[arch] = {k: v.detach().cpu() for k, v in network.state_dict().items()}
+        return row
+
+    def results(self) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, dict[str, torch.Tensor]]]:
+        """Return what :func:`retrain` returns, of all that was trained."""
+        return pd.DataFrame(self.rows), pd.DataFrame(self.history), self.weights
 
 
 def _loop(

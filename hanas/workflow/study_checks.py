@@ -107,6 +107,16 @@ def problems(study: Mapping[str, Any]) -> Iterator[str]:
                 f"retrainings.{name}.proxy is {retraining['proxy']!r}; expected one of "
                 f"tasks.{retraining['task']}.proxies"
             )
+        if "peeling" in retraining and not given:
+            yield (
+                f"retrainings.{name}.peeling: only a front has layers; give device, proxy and "
+                "search, or leave it out"
+            )
+        elif "peeling" in retraining and retraining["images"] != "train":
+            yield (
+                f"retrainings.{name}.peeling goes by validation accuracy; set "
+                f"retrainings.{name}.images to train"
+            )
     spaces = sorted({task["space"] for task in study["tasks"].values()})
     for proxy in study["evaluation"]["proxies"]:
         space = combined_proxies.space(study, proxy)

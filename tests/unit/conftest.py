@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from toy_pictures import toy_images
 
@@ -18,3 +19,20 @@ def toy_file(tmp_path_factory: pytest.TempPathFactory, toy_data: ImageData) -> P
     path = tmp_path_factory.mktemp("toy") / "toy.pt"
     save_images(toy_data, path)
     return path
+
+
+@pytest.fixture
+def coloured(tmp_path: Path) -> Path:
+    """File of 60 images of three colours, the classes; 10 of them validate, 20 test."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(60) % 3
+    pixels = rng.integers(0, 100, size=(60, 8, 8, 3))
+    pixels[np.arange(60), :, :, labels] += 120
+    splits = {
+        "train": np.arange(30),
+        "validation": np.arange(30, 40),
+        "test": np.arange(40, 60),
+    }
+    data = ImageData(pixels.astype(np.uint8), labels, ("a", "b", "c"), splits, ())
+    save_images(data, tmp_path / "images.pt")
+    return tmp_path / "images.pt"

@@ -12,6 +12,7 @@ from hanas import cli
 from hanas.files import write_csv
 from hanas.fronts import picks
 from hanas.fronts.decisions import decision_table
+from hanas.fronts.peeling import PeelingSettings
 
 ENERGY_MJ = [50.0, 40.0, 10.0, 20.0, 30.0, 5.0]
 
@@ -26,6 +27,8 @@ def results(tmp_path_factory):
         write_search(folder, [[4]], energy_mj=ENERGY_MJ, proxy="none"),
     ]
     write_csv(decision_table(rows), folder / "results" / "decisions" / "mine.csv")
+    trained = decision_table(rows, PeelingSettings())
+    write_csv(trained, folder / "results" / "evaluations" / "mine" / "trained_fronts.csv")
     rows = [write_search(folder, [[0, 3]], device="plain")]
     write_csv(decision_table(rows), folder / "results" / "decisions" / "plain.csv")
     return folder / "results"
@@ -54,6 +57,8 @@ def _json(capsys, results, *arguments, **names):
         (["--max-latency-ms", "1", "--max-energy-mj", "25"], 3),
         (["--search", "wsea"], 1),
         (["--proxy", "none"], 4),
+        (["--trained"], 0),
+        (["--trained", "--max-latency-ms", "2.5"], 2),
     ],
 )
 def test_pick_is_the_best_by_the_proxy_within_the_limits(capsys, results, arguments, expected):
@@ -89,6 +94,12 @@ def test_words_say_all(capsys, results):
     assert "Beware" not in printed.out
 
 
+def test_picks_of_trained_fronts_say_what_they_cost(capsys, results):
+    assert _pick(results, "--trained") == 0
+    said = capsys.readouterr().out
+    assert "P+NSGA2, trained, error 0.1  (true ones; looked up for the 5 architectures" in said
+
+
 def test_a_useless_pick_comes_with_a_warning(capsys, results):
     assert _pick(results, "--max-latency-ms", "0.6") == 0
     assert "below the accuracy floor of cifar10, 50 %" in capsys.readouterr().out
@@ -108,6 +119,9 @@ def test_a_useless_pick_comes_with_a_warning(capsys, results):
         (["--max-latency-ms", "nan"], {}, "a limit of nan ms cannot be"),
         (["--max-latency-ms", "inf"], {}, "a limit of inf ms cannot be"),
         ([], {"device": "other"}, "other.csv is not there (there are those of: mine, plain)"),
+        (["--trained"], {"device": "plain"}, "trained_fronts.csv is not there (there are"),
+        ([], {"device": "../decisions/mine"}, "is not there (there are those of: mine, plain)"),
+        (["--trained", "--max-latency-ms", "0.6"], {}, "the least on its front is 1 ms"),
         ([], {"dataset": "cifar"}, "no results for cifar on mine; there are: cifar10, t"),
         (["--proxy", "q"], {}, "no proxy q for t on mine; there are: p, none"),
         (["--search", "q"], {}, "no search q for t on mine; there are: nsga2, wsea"),

@@ -7,7 +7,6 @@ import torch
 
 from hanas import architectures
 from hanas.errors import InputError
-from hanas.images import ImageData, save_images
 from hanas.networks import published
 from hanas.spaces import mobile_i, nb201, shuffle
 from hanas.training.retraining import picks_of_front, retrain
@@ -25,24 +24,8 @@ SETTINGS = {
 ARCHS = [nb201.to_text(genes) for genes in ([3, 3, 3, 3, 3, 3], [1, 0, 2, 4, 3, 1])]
 
 
-@pytest.fixture
-def images(tmp_path):
-    rng = np.random.default_rng(0)
-    labels = np.arange(60) % 3
-    pixels = rng.integers(0, 100, size=(60, 8, 8, 3))
-    pixels[np.arange(60), :, :, labels] += 120
-    splits = {
-        "train": np.arange(30),
-        "validation": np.arange(30, 40),
-        "test": np.arange(40, 60),
-    }
-    data = ImageData(pixels.astype(np.uint8), labels, ("a", "b", "c"), splits, ())
-    save_images(data, tmp_path / "images.pt")
-    return tmp_path / "images.pt"
-
-
-def test_networks_are_trained_and_tested(images, tmp_path):
-    metrics, history, weights = retrain(ARCHS, SETTINGS, images, checkpoints=tmp_path / "c")
+def test_networks_are_trained_and_tested(coloured, tmp_path):
+    metrics, history, weights = retrain(ARCHS, SETTINGS, coloured, checkpoints=tmp_path / "c")
     assert list(metrics["arch"]) == ARCHS
     assert (metrics["train_images"] == 40).all()
     assert (metrics["test_images"] == 20).all()
@@ -52,13 +35,13 @@ def test_networks_are_trained_and_tested(images, tmp_path):
         nb201.build(nb201.from_text(arch), 3, SETTINGS["network"]).load_state_dict(state)
 
 
-def test_going_on_from_a_checkpoint_gives_the_same_bits(images, tmp_path):
-    metrics, _, weights = retrain(ARCHS, SETTINGS, images, checkpoints=tmp_path / "whole")
+def test_going_on_from_a_checkpoint_gives_the_same_bits(coloured, tmp_path):
+    metrics, _, weights = retrain(ARCHS, SETTINGS, coloured, checkpoints=tmp_path / "whole")
     # The first architecture is complete, the second is not begun.
-    retrain(ARCHS[:1], SETTINGS, images, checkpoints=tmp_path / "part")
+    retrain(ARCHS[:1], SETTINGS, coloured, checkpoints=tmp_path / "part")
     lines: list[str] = []
     again, _, weights_again = retrain(
-        ARCHS, SETTINGS, images, checkpoints=tmp_path / "part", log=lines.append
+        ARCHS, SETTINGS, coloured, checkpoints=tmp_path / "part", log=lines.append
     )
     assert any("going on from" in line for line in lines)
     pd.testing.assert_frame_equal(metrics, again)
@@ -78,9 +61,9 @@ CHAIN = {"width": 0.1, "batch_norm": "running"}
         ("shuffle_i", "mobilenet_v2"),
     ],
 )
-def test_chains_and_published_networks_are_retrained(space, arch, images, tmp_path):
+def test_chains_and_published_networks_are_retrained(space, arch, coloured, tmp_path):
     settings = {**SETTINGS, "space": space, "network": CHAIN}
-    metrics, _, weights = retrain([arch], settings, images, checkpoints=tmp_path / "c")
+    metrics, _, weights = retrain([arch], settings, coloured, checkpoints=tmp_path / "c")
     fitted = {**CHAIN, "resolution": 8}
     network = architectures.build(arch, space=space, classes=3, network=fitted, seed=1)
     network.load_state_dict(weights[arch])

@@ -1,0 +1,109 @@
+"""What training the layers behind a predicted front brings, over what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from hanas.figures import points, style
+from hanas.figures.convergence import footer_of_seeds, objectives_in_words
+
+_SHARE = "normalised_hypervolume"
+_COLOURS = (style.FOUND, *(colour for colour, _ in style.BESIDE), style.CLOUD)
+
+
+def table(
+    curves: pd.DataFrame, proxies: Sequence[tuple[str, str]], *, task: str, search: str
+) -> pd.DataFrame:
+    """Return the curves that are shown.
+
+    Parameters
+    ----------
+    curves
+        See :func:`hanas.fronts.peeled_runs.curve_table`.
+    proxies
+        Names and labels, in the order of the legend.
+    task, search
+        Whose curves are shown.
+
+    Returns
+    -------
+    DataFrame
+        ``objectives``; ``proxy``, its label; ``trained_architectures``, ``median``, ``q25``,
+        ``q75``, ``stopped_at``, ``stopped_with`` and ``seeds``; the floor and sources.
+    """
+    chosen = curves[((curves["task"] == task) & (curves["search"] == search)).to_numpy()]
+    parts = [
+        chosen[(chosen["proxy"] == name).to_numpy()].assign(proxy=label) for name, label in proxies
+    ]
+    values = ["trained_architectures", "median", "q25", "q75", "stopped_at", "stopped_with"]
+    columns = ["objectives", "proxy", *values, "seeds", "accuracy_floor_percent", *points.SOURCES]
+    return pd.concat(parts, ignore_index=True)[columns]
+
+
+def draw(plotted: pd.DataFrame, said: points.Words, search: str) -> Figure:
+    """Draw what :func:`table` returns, in a panel for each set of objectives."""
+    seen = list(plotted["objectives"].unique())
+    width = style.TWO_COLUMNS if len(seen) > 1 else style.ONE_COLUMN
+    before = [
+        "The first point of a line is the predicted front, trained; dots: where peeling stops.",
+        *footer_of_seeds(plotted, said, bars="bands: quartiles"),
+    ]
+    metrics = max(plotted["objectives"], key=len).split("+")[1:]
+    with style.applied():
+        made = style.figure(
+            width,
+            2.9,
+            f"{said.device}, {said.task}: fronts of {search}, layer by layer trained",
+            points.sources(plotted, metrics, said, before=before),
+        )
+        panels = made.subplots(1, len(seen), sharex=True, sharey=True, squeeze=False)[0]
+        for axes, objectives in zip(panels, seen, strict=True):
+            _draw_panel(axes, plotted[(plotted["objectives"] == objectives).to_numpy()])
+            axes.set_title(f"in {objectives_in_words(objectives)}", loc="left")
+            axes.set_xlabel("architectures trained")
+        most = plotted["trained_architectures"].max()
+        style.set_scale(panels[0], "x", [0, most], "trained_architectures")
+        style.set_scale(panels[0], "y", plotted[["q25", "q75"]].assign(whole=1.0), _SHARE)
+        panels[0].set_ylabel(style.more_is_better(style.label(_SHARE)))
+        style.legend(made, panels[0], columns=5 if len(seen) > 1 else 3)
+    return made
+
+
+def _draw_panel(axes: Axes, curves: pd.DataFrame) -> None:
+    for position, proxy in enumerate(curves["proxy"].unique()):
+        curve = curves[(curves["proxy"] == proxy).to_numpy()]
+        colour = _COLOURS[position % len(_COLOURS)]
+        x = curve["trained_architectures"].to_numpy()
+        # What is being trained counts when its layer is done.
+        axes.plot(
+            x,
+            curve["median"].to_numpy(),
+            color=colour,
+            drawstyle="steps-post",
+            label=proxy,
+            zorder=3 - 0.1 * position,
+        )
+        axes.fill_between(
+            x,
+            curve["q25"].to_numpy(),
+            curve["q75"].to_numpy(),
+            step="post",
+            color=colour,
+            alpha=0.15,
+            linewidth=0,
+            zorder=1,
+        )
+        axes.plot(
+            curve["stopped_at"].iloc[:1],
+            curve["stopped_with"].iloc[:1],
+            color=colour,
+            marker="o",
+            markersize=4,
+            linestyle="none",
+            zorder=4,
+        )
+    axes.axhline(1, color=style.TRUE, linewidth=0.7, label="true front", zorder=1.5)

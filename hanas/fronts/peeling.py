@@ -1,0 +1,155 @@
+"""Peel a predicted front: train its layers, the next after the last, until a layer adds little.
+
+A proxy puts good architectures close behind its front as often as onto it. So the front is taken
+off and trained for real, then the front of what is left, and so on (layers of non-dominated
+points, as NSGA-II ranks them). What is non-dominated in truth among all that was trained is the
+*trained front*, which takes the predicted one's place. Whether another layer pays is judged
+without knowing the true front: by the share of the trained front's hypervolume that is new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from hanas.errors import InputError
+from hanas.fronts.dominance import crowding_distance, non_dominated
+from hanas.fronts.error_budget import FLOOR_TOLERANCE
+from hanas.fronts.hypervolume import normalised_hypervolume
+from hanas.settings import check_number
+
+
+@dataclass(frozen=True)
+class PeelingSettings:
+    """When to stop.
+
+    Attributes
+    ----------
+    epsilon
+        A layer adds little if less than this share of the trained front's hypervolume is new.
+    patience
+        So many layers, one after the other, must add little.
+    limit
+        Architectures to train at most. A layer that does not fit is thinned: those in the
+        emptiest regions stay.
+    """
+
+    epsilon: float = 0.005
+    patience: int = 2
+    limit: int = 100
+
+    def __post_init__(self) -> None:
+        check_number("epsilon", self.epsilon, above=0, at_most=1)
+        check_number("patience", self.patience, at_least=1, whole=True)
+        check_number("limit", self.limit, at_least=1, whole=True)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer that was trained.
+
+    Attributes
+    ----------
+    rows
+        int64: the architectures, rows of what was given.
+    trained
+        int64: all that are trained now, in the order in which they were.
+    front
+        Those of ``trained`` that reach the floor and that no other one dominates in truth.
+    gain
+        Share, 0 to 1, of the hypervolume of the trained front that this layer brought. The box
+        is that of the trained front itself. 1 for the first layer, and as long as there is no
+        volume to take a share of.
+    pays
+        Whether to go on after this layer.
+    """
+
+    rows: np.ndarray
+    trained: np.ndarray
+    front: np.ndarray
+    gain: float
+    pays: bool
+
+
+def layers(predicted: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the rows of the front, then of the front of what is left, until nothing is.
+
+    Of points that look the same the first is taken, the next in the layer after.
+
+    Parameters
+    ----------
+    predicted
+        float (N, M), minimised.
+
+    Examples
+    --------
+    >>> [rows.tolist() for rows in layers(np.array([[1, 4], [2, 2], [2, 2], [3, 3]]))]
+    [[0, 1], [2], [3]]
+    """
+    left = np.arange(len(predicted))
+    while len(left):
+        front = non_dominated(predicted[left], copies=False)
+        yield left[front]
+        left = left[~front]
+
+
+def peel(
+    predicted: np.ndarray,
+    train: Callable[[np.ndarray], np.ndarray],
+    settings: PeelingSettings,
+    *,
+    accuracy_floor: float = 0.0,
+    past_the_end: bool = False,
+) -> Iterator[Layer]:
+    """Train one layer after the other and yield each.
+
+    Parameters
+    ----------
+    predicted
+        float (N, M), minimised: the proxy, then what is known without training.
+    train
+        Returns the true errors, fractions, of the rows that it is given; called once a layer.
+    settings
+        When to stop.
+    accuracy_floor
+        A fraction: less accurate architectures count for nothing.
+    past_the_end
+        Whether to go on to ``settings.limit`` though the layers do not pay, to see what more
+        training would have brought.
+    """
+    objectives = np.array(predicted, dtype=np.float64)
+    trained = np.empty(0, dtype=np.int64)
+    front = trained
+    little, pays = 0, True
+    for rows in layers(predicted):
+        room = settings.limit - len(trained)
+        if len(rows) > room:
+            emptiest = np.argsort(-crowding_distance(predicted[rows]), kind="stable")
+            rows = np.sort(rows[emptiest[:room]])
+        objectives[rows, 0] = train(rows)
+        trained = np.concatenate([trained, rows])
+        before, front = front, _front_of(objectives, trained, accuracy_floor)
+        gain = _gain(objectives[before], objectives[front])
+        little = little + 1 if gain < settings.epsilon else 0
+        pays = pays and little < settings.patience and len(trained) < settings.limit
+        yield Layer(rows, trained, front, gain, pays)
+        if len(trained) >= settings.limit or not (pays or past_the_end):
+            return
+
+
+def _front_of(objectives: np.ndarray, trained: np.ndarray, floor: float) -> np.ndarray:
+    worthy = trained[objectives[trained, 0] <= 1 - floor + FLOOR_TOLERANCE]
+    return worthy[non_dominated(objectives[worthy], copies=False)] if len(worthy) else worthy
+
+
+def _gain(before: np.ndarray, after: np.ndarray) -> float:
+    if len(before) == len(after) and (before == after).all():
+        return 0.0 if len(after) else 1.0
+    if len(before) == 0:
+        return 1.0
+    try:
+        return max(0.0, 1 - normalised_hypervolume(before, after))
+    except InputError:  # too few points for a volume
+        return 1.0

@@ -1,0 +1,99 @@
+"""Retrain the layers of a predicted front until another one adds little."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from hanas.checkpoints import Log, print_at_once
+from hanas.errors import InputError
+from hanas.fronts.peeling import PeelingSettings, peel
+from hanas.fronts.picks import feasible_evaluations, objectives_in
+from hanas.settings import from_mapping
+from hanas.training.retraining import Trainer
+
+#: The seed of the search whose evaluations are peeled.
+SEED = 0
+
+
+def retrain_layers(
+    history: pd.DataFrame,
+    settings: dict[str, Any],
+    images: str | Path,
+    *,
+    accuracy_floor_percent: float,
+    checkpoints: str | Path,
+    log: Log = print_at_once,
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, dict[str, torch.Tensor]]]:
+    """Train the front that a search found, then the layers behind it, see :mod:`~.peeling`.
+
+    Architectures are judged by the validation images; test images only tell how good the chosen
+    ones are.
+
+    Parameters
+    ----------
+    history
+        A search history.
+    settings, images, checkpoints, log
+        See :func:`hanas.training.retraining.retrain`; ``images`` of the settings has to leave the
+        validation images out. ``settings["peeling"]`` holds those of
+        :class:`hanas.fronts.peeling.PeelingSettings`.
+    accuracy_floor_percent
+        Architectures below it, on validation images, are not on the trained front.
+
+    Returns
+    -------
+    metrics
+        As of :func:`~hanas.training.retraining.retrain`, with ``validation_accuracy_percent``,
+        ``layer`` (1 is the predicted front) and ``on_trained_front``.
+    history
+        As there.
+    weights
+        Of those on the trained front.
+
+    Raises
+    ------
+    InputError
+        As there; if the search found nothing feasible, or nothing trained reaches the floor.
+    """
+    peeling = from_mapping(PeelingSettings, settings["peeling"], "peeling")
+    evaluated = feasible_evaluations(history, seed=SEED)
+    if evaluated.empty:
+        raise InputError("the search found no architecture that the device can run")
+    trainer = Trainer(settings, images, checkpoints=checkpoints, log=log, validate=True)
+
+    def train(rows: np.ndarray) -> np.ndarray:
+        archs = evaluated["arch"].iloc[rows]
+        percents = []
+        for number, arch in enumerate(archs, start=1):
+            log(f"architecture {number} of {len(archs)} of this layer: {arch}")
+            percents.append(trainer.train(arch)["validation_accuracy_percent"])
+        return 1 - np.array(percents) / 100
+
+    layer_of: dict[int, int] = {}
+    front = np.empty(0, dtype=np.int64)
+    predicted = evaluated[objectives_in(evaluated)].to_numpy(dtype=np.float64)
+    floor = accuracy_floor_percent / 100
+    for number, layer in enumerate(peel(predicted, train, peeling, accuracy_floor=floor), start=1):
+        layer_of |= dict.fromkeys(layer.rows.tolist(), number)
+        front = layer.front
+        log(
+            f"layer {number}: {len(layer.rows)} architectures, {100 * layer.gain:.2f} % of the "
+            f"trained front's hypervolume is new; {len(layer.trained)} trained, "
+            f"{len(front)} of them on the front"
+        )
+    if len(front) == 0:
+        raise InputError(
+            f"none of {len(layer_of)} trained architectures reaches the accuracy floor of "
+            f"{accuracy_floor_percent:g} %: train longer, or lower the task's "
+            "accuracy_floor_percent"
+        )
+    metrics, epochs, weights = trainer.results()
+    metrics["layer"] = list(layer_of.values())
+    on_front = set(evaluated["arch"].iloc[front])
+    metrics["on_trained_front"] = metrics["arch"].isin(on_front)
+    return metrics, epochs, {arch: weights[arch] for arch in metrics["arch"] if arch in on_front}

@@ -1,0 +1,93 @@
+import numpy as np
+import pandas as pd
+import pytest
+from test_retraining import SETTINGS
+
+from hanas.errors import InputError
+from hanas.fronts.dominance import non_dominated
+from hanas.spaces import nb201
+from hanas.training.peeled_retraining import retrain_layers
+from hanas.training.retraining import retrain
+
+#: Two predicted layers: the first three, then the last two. The second and the fourth cannot learn.
+CELLS = (
+    [3, 3, 3, 3, 3, 3],
+    [0, 0, 0, 0, 0, 0],
+    [1, 0, 2, 1, 3, 1],
+    [0, 0, 0, 1, 0, 0],
+    [3] * 5 + [1],
+)
+ARCHS = [nb201.to_text(genes) for genes in CELLS]
+LATENCY_MS = [5.0, 1.0, 3.0, 4.0, 5.5]
+PROXY = [0.1, 0.9, 0.5, 0.6, 0.2]
+
+
+def _history():
+    return pd.DataFrame(
+        {
+            **{"seed": 0, "evaluation": range(5), "generation": 0, "arch": ARCHS},
+            **{"error": PROXY, "latency_ms": LATENCY_MS, "feasible": True, "score": np.nan},
+        }
+    )
+
+
+def _settings(**peeling):
+    return {**SETTINGS, "images": "train", "peeling": peeling}
+
+
+def _trained(coloured, folder, *, floor=0.0, **peeling):
+    return retrain_layers(
+        _history(),
+        _settings(**peeling),
+        coloured,
+        accuracy_floor_percent=floor,
+        checkpoints=folder / "checkpoints",
+    )
+
+
+def test_layers_are_trained_and_the_front_of_all_is_kept(coloured, tmp_path):
+    metrics, history, weights = _trained(coloured, tmp_path, epsilon=1e-9)
+    assert metrics["arch"].tolist() == [ARCHS[n] for n in (0, 1, 2, 3, 4)]
+    assert metrics["layer"].tolist() == [1, 1, 1, 2, 2]
+    assert metrics["validation_images"].tolist() == [10] * 5
+    assert len(history) == 5 * SETTINGS["training"]["epochs"]
+    true = np.column_stack([-metrics["validation_accuracy_percent"], LATENCY_MS])
+    np.testing.assert_array_equal(metrics["on_trained_front"], non_dominated(true, copies=False))
+    assert set(weights) == set(metrics["arch"][metrics["on_trained_front"]])
+    # Each is trained as if it were the only one.
+    alone, _, _ = retrain(ARCHS[4:], _settings(), coloured, checkpoints=tmp_path / "alone")
+    assert metrics["test_accuracy_percent"].iloc[4] == alone["test_accuracy_percent"].iloc[0]
+
+
+def test_training_stops_when_a_layer_brings_nothing(coloured, tmp_path):
+    metrics, *_ = _trained(coloured, tmp_path, limit=3)
+    assert metrics["arch"].tolist() == ARCHS[:3]
+
+
+def test_a_killed_run_goes_on_from_its_side_files(coloured, tmp_path):
+    whole, _, _ = _trained(coloured, tmp_path / "whole")
+    retrain(ARCHS[:2], _settings(), coloured, checkpoints=tmp_path / "part" / "checkpoints")
+    lines: list[str] = []
+    again, _, _ = retrain_layers(
+        _history(),
+        _settings(),
+        coloured,
+        accuracy_floor_percent=0,
+        checkpoints=tmp_path / "part" / "checkpoints",
+        log=lines.append,
+    )
+    assert sum("going on from" in line for line in lines) == 2
+    pd.testing.assert_frame_equal(whole, again)
+
+
+def test_validation_images_must_be_left(coloured, tmp_path):
+    settings = {**_settings(), "images": "train_and_validation"}
+    with pytest.raises(InputError, match="validation images must be left"):
+        retrain_layers(
+            _history(), settings, coloured, accuracy_floor_percent=0, checkpoints=tmp_path
+        )
+
+
+def test_a_floor_that_nothing_reaches(coloured, tmp_path):
+    with pytest.raises(InputError, match=r"none of 5 trained architectures reaches .* 100.5 %"):
+        _trained(coloured, tmp_path, floor=100.5, epsilon=1e-9)
