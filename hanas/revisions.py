@@ -21,7 +21,7 @@ REVISIONS = {
     "table": 1,
     "evaluation": 3,
     "peeling": 1,
-    "ranking": 2,
+    "ranking": 3,
     "devices_compared": 1,
     "decisions": 3,
     "comparison": 1,

@@ -112,7 +112,7 @@ rule peeling:
 
 rule ranking:
     input:
-        files_of(ranking_rows(), keys=("accuracies", "proxy_table")),
+        files_of(ranking_rows(), keys=RANKED_FILES),
     output:
         table=report(
             "results/evaluations/ranking.csv",

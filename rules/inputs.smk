@@ -418,11 +418,20 @@ def first_search():
     return [*pareto, *searches][0]
 
 
+RANKED_FILES = ("accuracies", "proxy_table", "space_table")
+
+
 def ranking_rows():
     keys = ("task", "dataset", "proxy", "trained_on", "proxy_objective")
     keys = (*keys, "trained_architectures", "accuracy_floor_percent")
     keys = (*keys, "accuracies", "proxy_table")
-    rows = [{key: row[key] for key in keys} for row in explorer_rows()]
+    rows = [
+        {
+            **{key: row[key] for key in keys},
+            "space_table": f"results/spaces/{row['space']}.parquet",
+        }
+        for row in explorer_rows()
+    ]
     return list({(row["task"], row["proxy"]): row for row in rows}.values())
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from hanas.errors import InputError
 from hanas.files import read_parquet
 from hanas.fronts.error_budget import FLOOR_TOLERANCE
-from hanas.fronts.ranking import rank_panel
+from hanas.fronts.ranking import rank_panel, size_panel
 
 COUNTS = (10, 50, 100)
 
@@ -23,15 +23,16 @@ def ranking_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     rows
         A proxy of a task each: ``task``, ``dataset``, ``proxy``, ``trained_on`` (the data set of
         its supernet, or ""), ``proxy_objective``, ``trained_architectures`` (the price of a
-        learned proxy), ``accuracy_floor_percent`` and the files ``accuracies`` and
-        ``proxy_table``.
+        learned proxy), ``accuracy_floor_percent`` and the files ``accuracies``, ``proxy_table``
+        and ``space_table``, whose ``params`` are the size of an architecture.
 
     Returns
     -------
     DataFrame
         Two rows a proxy: over ``all`` cells and over those ``above the floor`` (one where there
         is no floor), with ``architectures``, ``accuracy_floor_percent``, the panel (the regret as
-        ``regret_percentage_points``) and sources.
+        ``regret_percentage_points``), :func:`hanas.fronts.ranking.size_panel` over quarters by
+        number of parameters, and sources.
     """
     lines = []
     for row in rows:
@@ -45,12 +46,15 @@ def ranking_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
             )
         error = 1 - joined["accuracy_percent"].to_numpy() / 100
         score = joined[row["proxy_objective"]].to_numpy(dtype=float)
+        size = read_parquet(row["space_table"]).set_index("arch")["params"].loc[joined["arch"]]
+        size = size.to_numpy(dtype=float)
         floor = row["accuracy_floor_percent"]
         worthy = error <= 1 - floor / 100 + FLOOR_TOLERANCE
         for cells in ("all", "above the floor") if floor > 0 else ("all",):
             kept = worthy if cells == "above the floor" else slice(None)
             try:
                 panel = rank_panel(score[kept], error[kept], counts=COUNTS)
+                panel |= size_panel(score[kept], error[kept], size[kept])
             except InputError as problem:
                 raise InputError(f"task {row['task']}, proxy {row['proxy']}: {problem}") from None
             lines.append(

@@ -60,6 +60,52 @@ def rank_panel(
     return panel
 
 
+def size_panel(
+    score: ArrayLike, error: ArrayLike, size: ArrayLike, *, bins: int = 4
+) -> dict[str, float]:
+    """Return how a proxy ranks within bins of architectures of like size, and which it prefers.
+
+    A proxy may owe its correlation to telling large from small, or underrate the large ones.
+
+    Parameters
+    ----------
+    score, error
+        As of :func:`rank_panel`.
+    size
+        float (N,): such as the number of parameters. The limits of the bins are its quantiles;
+        architectures at a limit are in the lower bin.
+    bins
+        Number of bins, the smallest first.
+
+    Returns
+    -------
+    dict
+        ``kendall_tau_size_{bin}`` within the bin, NaN with fewer than two architectures or where
+        one side is constant; ``overrated_size_{bin}``: by which share of all ranks the bin stands
+        better in the proxy's eyes than in truth, on average; below zero if worse.
+
+    Examples
+    --------
+    >>> panel = size_panel([1, 2, 4, 3], [0.3, 0.4, 0.2, 0.1], size=[1, 1, 2, 2], bins=2)
+    >>> panel["kendall_tau_size_1"], panel["overrated_size_1"], panel["overrated_size_2"]
+    (1.0, 0.5, -0.5)
+    """
+    score, error = _pair(score, error)
+    size, _ = _pair(size, error)
+    limits = np.quantile(size, np.linspace(0, 1, bins + 1)[1:-1])
+    bin_of = np.searchsorted(limits, size, side="left")
+    lead = (stats.rankdata(error) - stats.rankdata(score)) / len(error)
+    panel = {}
+    for number in range(bins):
+        inside = bin_of == number
+        several = inside.sum() > 1
+        tau = kendall_tau(score[inside], error[inside]) if several else float("nan")
+        panel[f"kendall_tau_size_{number + 1}"] = tau
+        mean = float(lead[inside].mean()) if inside.any() else float("nan")
+        panel[f"overrated_size_{number + 1}"] = mean
+    return panel
+
+
 def kendall_tau(score: ArrayLike, error: ArrayLike) -> float:
     """Return Kendall's tau-b, which corrects for ties (M. G. Kendall, Biometrika 33, 1945).
 

@@ -14,10 +14,11 @@ from pymoo.operators.survival.rank_and_crowding import RankAndCrowding
 
 from hanas.searchers._evolution import evolve
 from hanas.searchers._ledger import Evaluate, Ledger
-from hanas.searchers._settings import EVOLUTION, checked
+from hanas.searchers._quotas import QuotaSurvival
+from hanas.searchers._settings import EVOLUTION, Setting, checked
 from hanas.searching.search_history import History
 
-SETTINGS = EVOLUTION
+SETTINGS = {**EVOLUTION, "quota_bins": Setting(1, minimum=1)}
 
 
 def search(
@@ -40,7 +41,9 @@ def search(
         int64 (N, G) -> float64 (N, M), minimised; a row with a NaN is infeasible.
     settings
         ``generations``, ``population``, ``parents``, ``crossover``, ``mutation``, ``random``
-        (children of each kind; together the population) and ``mutation_probability`` (a gene).
+        (children of each kind; together the population), ``mutation_probability`` (a gene) and
+        ``quota_bins``: ranges of the first hardware metric, the second objective, that each keep
+        their share of population and parents (:mod:`hanas.searchers._quotas`); 1 for none.
     rng
         The only source of randomness.
 
@@ -56,7 +59,9 @@ def search(
     """
     options = checked("nsga2", settings, SETTINGS)
     ledger = Ledger(choices, evaluate)
-    evolve(ledger, _fitness, RankAndCrowding(), options, rng)
+    bins = options["quota_bins"]
+    survival = QuotaSurvival(bins) if bins > 1 else RankAndCrowding()
+    evolve(ledger, _fitness, survival, options, rng)
     return ledger.history()
 
 

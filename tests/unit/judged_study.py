@@ -15,6 +15,7 @@ from hanas.spaces import nb201
 ARCHS = nb201.all_texts()[:6]
 ERROR = [0.1, 0.2, 0.3, 0.5, 0.4, 0.9]
 LATENCY_MS = [5.0, 3.0, 2.0, 1.0, 4.0, 0.5]
+PARAMS = [900, 800, 300, 200, 400, 100]
 WHOLE = 0.5
 FLOOR_PERCENT = 50
 
@@ -77,6 +78,7 @@ def write_search(
         "accuracies": str(folder / "accuracies.parquet"),
         "metrics": str(folder / f"{device}.parquet"),
         "proxy_table": str(folder / f"{proxy}.parquet"),
+        "space_table": str(folder / "space.parquet"),
         "history": str(folder / f"{device}-{proxy}-{search}.parquet"),
         "facts": str(folder / f"{device}-{proxy}-{search}.json"),
     }
@@ -85,5 +87,6 @@ def write_search(
     write_parquet(accuracies, row["accuracies"])
     write_parquet(metrics.assign(source=f"a {device}"), row["metrics"])
     write_parquet(proxies, row["proxy_table"])
+    write_parquet(pd.DataFrame({"arch": ARCHS, "params": PARAMS}), row["space_table"])
     write_parquet(history(seeds, objectives), row["history"])
     return row

@@ -23,6 +23,18 @@ def test_both_scopes_are_told(tmp_path):
     assert table["proxy_source"].tolist() == ["a proxy"] * 2
 
 
+def test_quarters_by_size_are_told(tmp_path):
+    proxy = [0.2, 0.1, 0.3, 0.4, 0.5, 0.0]
+    row = write_search(tmp_path, [[0]], proxy_error=proxy, floor_percent=0)
+    line = ranking_table([row]).iloc[0]
+    # Quarters of 100, 200, 300, 400, 800, 900: {5, 3}, {2}, {4}, {1, 0}.
+    assert line["kendall_tau_size_1"] == line["kendall_tau_size_4"] == -1
+    assert line[["kendall_tau_size_2", "kendall_tau_size_3"]].isna().all()
+    # Ranks in truth 6 and 5, by the proxy 1 and 5; 3 and 4; 4 and 6; 1 and 2, 3 and 2.
+    lead = line[[f"overrated_size_{number}" for number in (1, 2, 3, 4)]].tolist()
+    assert lead == pytest.approx([5 / 2 / 6, -1 / 6, -2 / 6, -2 / 2 / 6])
+
+
 def test_without_a_floor_there_is_one_scope(tmp_path):
     row = write_search(tmp_path, [[0]], floor_percent=0)
     assert ranking_table([row])["cells"].tolist() == ["all"]
@@ -64,7 +76,10 @@ def test_panel_of_parameters_on_the_real_tables(data_folder, tmp_path):
         "accuracy_floor_percent": 0,
         "accuracies": str(tmp_path / "accuracies.parquet"),
         "proxy_table": str(tmp_path / "params.parquet"),
+        "space_table": str(tmp_path / "space.parquet"),
     }
+    sizes = {"arch": tables["arch_str"], "params": tables["params_M_c10"]}
+    pd.DataFrame(sizes).to_parquet(row["space_table"])
     accuracies.to_parquet(row["accuracies"])
     proxy.to_parquet(row["proxy_table"])
     line = ranking_table([row]).iloc[0]

@@ -7,6 +7,8 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hanas import plugins
 from hanas.errors import InputError
@@ -14,6 +16,7 @@ from hanas.fronts.error_budget import true_front
 from hanas.fronts.hypervolume import normalised_hypervolume
 from hanas.searchers._evolution import crossover, mutation
 from hanas.searchers._ledger import Ledger
+from hanas.searchers._quotas import shares
 from hanas.searching.search_history import History
 from hanas.spaces import nb201
 
@@ -440,3 +443,39 @@ def test_nsga2_finds_the_true_front_of_real_tables(data_folder, error, device, t
         assert len(history) == 1050
         shares.append(normalised_hypervolume(history.objectives, front))
     assert np.mean(shares) >= target
+
+
+@pytest.mark.parametrize("objectives", [1, 2, 3])
+@pytest.mark.parametrize("bins", [1, 2, 4, 50])
+def test_quotas_keep_the_contract(objectives, bins):
+    history = run("nsga2", problem(objectives, LARGE), quota_bins=bins)
+    assert len(history.genes) == 20 * 5
+    assert len(np.unique(history.genes, axis=0)) == len(history.genes)
+
+
+def test_without_quotas_nothing_changes():
+    plain, one = (run("nsga2", problem(2, LARGE), **more) for more in ({}, {"quota_bins": 1}))
+    np.testing.assert_array_equal(plain.genes, one.genes)
+
+
+def test_quotas_keep_a_search_out_of_the_small_model_trap():
+    # The proxy says that the less a network costs the better it is: the front is one point.
+    def evaluate(genes):
+        cost = genes.mean(axis=1)
+        return np.stack([cost, cost], axis=1)
+
+    spent = []
+    for bins in (1, 4):
+        history = run("nsga2", evaluate, HUGE, generations=12, quota_bins=bins)
+        late = history.generation > 6
+        spent.append((history.objectives[late, 1] > 4.5).mean())  # above the middle of the space
+    assert spent[1] > 2 * spent[0]
+
+
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=8), st.integers(0, 100))
+def test_places_are_shared_alike_among_bins_with_members(sizes, places):
+    taken = shares(sizes, places)
+    assert sum(taken) == min(places, sum(sizes))
+    assert all(count <= size for count, size in zip(taken, sizes, strict=True))
+    full = max(taken)
+    assert all(count >= full - 1 for count, size in zip(taken, sizes, strict=True) if count < size)

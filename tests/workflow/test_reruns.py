@@ -41,25 +41,26 @@ RETRAINED = {"retrain": 1, "export": 1, "model_cards": 1}
 TABLES = {"table": 2, "comparison": 2, "all_tables": 1}
 DRAWN = {
     **{"figure_fronts": 2, "figure_proxy_and_true": 2},
-    **{"figure_generations": 2, "figure_convergence": 2},
+    **{"figure_generations": 2, "figure_convergence": 2, "figure_peeling": 2},
 }
 JUDGED = {
-    **{"evaluation": 2, "decisions": 2, "devices_compared": 1, "ranking": 1, "explorer": 1},
+    **{"evaluation": 2, "peeling": 2, "decisions": 2, "explorer": 1},
+    **{"devices_compared": 1, "ranking": 1},
     **DRAWN,
 }
 # The same of one device.
 TABLE = {"table": 1, "comparison": 1, "all_tables": 1}
 DRAWN_HERE = dict.fromkeys(DRAWN, 1)
 JUDGED_HERE = {
-    **{"evaluation": 1, "decisions": 1, "devices_compared": 1, "explorer": 1},
+    **{"evaluation": 1, "peeling": 1, "decisions": 1, "devices_compared": 1, "explorer": 1},
     **DRAWN_HERE,
 }
-# The figures that show other searches than that whose front is used.
-BESIDE = {"figure_fronts": 2, "figure_convergence": 2}
+# The figures that show other searches than that whose front is used, or read what judged them.
+BESIDE = {"figure_fronts": 2, "figure_convergence": 2, "figure_peeling": 2}
 ALL_SEARCHES = {"search": 4, **JUDGED, **TABLES}
-# What judges a proxy that stands beside; of the figures only one reads what the evaluation wrote.
+# What judges a proxy that stands beside; of the figures two read what judged it.
 JUDGED_BESIDE = {"search": 4, **{k: v for k, v in JUDGED.items() if k not in DRAWN}}
-JUDGED_BESIDE |= {"figure_convergence": 2}
+JUDGED_BESIDE |= {"figure_convergence": 2, "figure_peeling": 2}
 
 EDITS = {
     "nothing": (lambda config: None, {}),
@@ -113,7 +114,15 @@ EDITS = {
     "one more seed": (
         _set("searches", "random", "seeds", 3),
         # Fronts are lent to other devices from nsga2 alone.
-        {"search": 4, "evaluation": 2, "decisions": 2, "explorer": 1, **BESIDE, **TABLES},
+        {
+            "search": 4,
+            "evaluation": 2,
+            "peeling": 2,
+            "decisions": 2,
+            "explorer": 1,
+            **BESIDE,
+            **TABLES,
+        },
     ),
     "source of true accuracy": (
         _set("benchmarks", "nb201", "toy", "dataset", "cifar100"),
@@ -127,6 +136,10 @@ EDITS = {
     "label of a proxy": (
         _set("proxies", "params", "label", "size"),
         {"decisions": 2, "explorer": 1, **TABLES},
+    ),
+    "how far fronts are peeled": (
+        _set("evaluation", "peeling", {"epsilon": 0.02}),
+        {"peeling": 2, "figure_peeling": 2},
     ),
     "accuracy floor": (_set("tasks", "toy", "accuracy_floor_percent", 60), JUDGED),
     "split of the images": (
