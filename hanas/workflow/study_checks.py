@@ -172,6 +172,11 @@ def _layerwise_problems(study: Mapping[str, Any]) -> Iterator[str]:
             )
     for name, proxy in study["proxies"].items():
         space = combined_proxies.space(study, name)
+        if proxy["kind"] in ("params", "flops") and "network" in proxy and is_enumerable(space):
+            yield (
+                f"proxies.{name}.network: the cells of {space} rank alike at every size of the "
+                "network; leave it out"
+            )
         if proxy["kind"] != "supernet" or space is None:
             continue
         for key, plain in (("statistics", "batch"), ("precision", "float32")):

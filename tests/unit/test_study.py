@@ -151,7 +151,7 @@ def test_names_of_the_evaluation_are_checked():
     said = _problems(lambda given: given.update(evaluation={"searches": ["randm"]}))
     assert "evaluation.searches.0 is 'randm'; expected one of: nsga2, random" in said
     said = _problems(lambda given: given.update(evaluation={"search": ["random"]}))
-    assert "evaluation.search: no such setting; expected one of: proxies, searches" in said
+    assert "evaluation.search: no such setting; expected one of: peeling, proxies, searches" in said
 
 
 @pytest.mark.parametrize("floor", [-1, 101, "50 %"])
@@ -162,7 +162,8 @@ def test_accuracy_floors_are_percentages(floor):
 
 def test_nothing_more_is_evaluated_unless_asked_for():
     completed = study.complete(_read(REPOSITORY / "config" / "tiny.yaml"), SCHEMA, name="tiny")
-    assert completed["evaluation"] == {"proxies": [], "searches": []}
+    peeling = {"epsilon": 0.005, "patience": 2, "limit": 100}
+    assert completed["evaluation"] == {"proxies": [], "searches": [], "peeling": peeling}
     assert completed["tasks"]["toy"]["accuracy_floor_percent"] == 0
 
 
@@ -200,3 +201,16 @@ def test_names_that_yaml_does_not_read_as_text(name):
     edit = lambda given: given["devices"].update({name: given["devices"]["edgegpu"]})  # noqa: E731
     said = _problems(edit)
     assert f"devices: the name {name!r} is a {type(name).__name__}" in said
+
+
+def test_what_is_counted_has_a_size_in_layerwise_spaces_only():
+    config = _read(REPOSITORY / "config" / "own.yaml")
+    config["proxies"]["own"] = {
+        **{"kind": "flops", "space": "mobile_i", "network": {"width": 0.5}},
+    }
+    config["tasks"]["mine"]["proxies"] = ["own"]
+    complete = study.complete(config, SCHEMA, name="own.yaml")
+    assert complete["proxies"]["own"]["network"] == {"width": 0.5, "resolution": 32}
+    config["proxies"]["cells"] = {"kind": "params", "network": {"width": 0.5}}
+    with pytest.raises(InputError, match=r"proxies\.cells\.network: the cells of nb201 rank alike"):
+        study.complete(config, SCHEMA, name="own.yaml")
