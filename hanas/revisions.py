@@ -23,7 +23,7 @@ REVISIONS = {
     "peeling": 1,
     "ranking": 3,
     "devices_compared": 1,
-    "decisions": 3,
+    "decisions": 4,
     "comparison": 1,
     "all_tables": 1,
     "explorer": 1,

@@ -120,12 +120,10 @@ def _picks_under_limits(front: list[Row], metric: str) -> Iterator[str]:
 
 
 def _cell(row: Row) -> str:
-    return f"{_named(row)}({_numbers(row)}) `{row['arch']}`"
-
-
-def _named(row: Row) -> str:
-    """Return the index of a network with a space after it, in a space that can be listed."""
-    return "" if pd.isna(row["index"]) else f"**{int(row['index'])}** "
+    """Name a network: by its index, in a space that can be listed, and by its text."""
+    if pd.isna(row["index"]):
+        return f"`{row['arch']}` ({_numbers(row)})"
+    return f"**{int(row['index'])}** ({_numbers(row)}) `{row['arch']}`"
 
 
 def _numbers(row: Row) -> str:
