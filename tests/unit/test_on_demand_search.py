@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -214,9 +215,9 @@ def test_another_device_pays_nothing_for_the_same_architectures(
 
 
 SEARCH = """
-import sys
+import json, sys
 from hanas.searching import on_demand_search
-on_demand_search.search(settings=eval(sys.argv[1]), weights=sys.argv[2], images=sys.argv[3],
+on_demand_search.search(settings=json.loads(sys.argv[1]), weights=sys.argv[2], images=sys.argv[3],
                         predictor=sys.argv[4], kept=sys.argv[5], threads=2)
 """
 
@@ -226,7 +227,7 @@ def test_a_killed_search_goes_on(found, predictors, weights, toy_file, tmp_path)
     settings, kept = settings_of("shuffle_i"), tmp_path / "kept"
     files = [str(weights), str(toy_file), str(predictors["shuffle_i"]), str(kept)]
     process = subprocess.Popen(
-        [sys.executable, "-c", SEARCH, repr(settings), *files],
+        [sys.executable, "-c", SEARCH, json.dumps(settings), *files],
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
         stdout=subprocess.DEVNULL,
     )

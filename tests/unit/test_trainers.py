@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -182,12 +183,13 @@ def test_other_networks_train(trainer, space, mode, toy_file, tmp_path):
 # One process per trainer, for the time that importing takes; each training is a fork of it, which
 # really dies of SIGKILL.
 KILLER = """
-import os, signal, sys
+import json, os, signal, sys
 from pathlib import Path
 from hanas import checkpoints
 from hanas.training import epochs, supernets
 
-images, root, trainer, settings = sys.argv[1], Path(sys.argv[2]), sys.argv[3], eval(sys.argv[4])
+images, root, trainer = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
+settings = json.loads(sys.argv[4])
 epochs.SECONDS_BETWEEN_CHECKPOINTS = -1.0  # save after every step
 os.fsync = lambda handle: None  # a killed process loses nothing that it wrote
 FILES = ("weights", "history", "found", "checkpoint")
@@ -254,7 +256,7 @@ MOMENTS = ("first step", "second epoch", "end", "inside", "weights", "history", 
     [(t, "shuffle_i" if t in LAYER_WISE_TRAINERS else "nb201") for t in TRAINERS],
 )
 def test_a_killed_training_ends_with_the_same_bits(trainer, space, toy_file, tmp_path):
-    arguments = [str(toy_file), str(tmp_path), trainer, repr(settings_of(trainer, space))]
+    arguments = [str(toy_file), str(tmp_path), trainer, json.dumps(settings_of(trainer, space))]
     done = subprocess.run(
         [sys.executable, "-c", KILLER, *arguments],
         env={**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"},
