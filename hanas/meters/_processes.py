@@ -1,4 +1,4 @@
-"""Shell commands that end with the process that started them, and print no more than is kept."""
+"""Commands that end with the process that started them, and print no more than is kept."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import selectors
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 #: Bytes at the end of each output that are kept.
@@ -20,7 +22,7 @@ _ASK_AGAIN_SECONDS = 0.05
 _GUARD = """
 exec 3<&0
 (read _ <&3; kill -9 0) </dev/null >/dev/null 2>&1 &
-exec sh -c "$1" </dev/null 3<&-
+exec "$@" </dev/null 3<&-
 """
 
 
@@ -32,22 +34,25 @@ class Finished(NamedTuple):
     errors: str
 
 
-def run(command: str, *, timeout_seconds: float) -> Finished:
-    """Run a command in a shell; whatever it has started is killed at its end.
+def run(command: Sequence[str], *, timeout_seconds: float, folder: Path | None = None) -> Finished:
+    """Run a command; whatever it has started is killed at its end.
 
     Parameters
     ----------
     command
-        For ``sh``; it can ask nothing: its input is empty.
+        The program and its arguments; it can ask nothing: its input is empty.
     timeout_seconds
         When it is killed.
+    folder
+        Where it runs, if not here.
     """
     process = subprocess.Popen(
-        ["sh", "-c", _GUARD, "sh", command],
+        ["sh", "-c", _GUARD, "sh", *command],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
+        cwd=folder,
     )
     try:
         output, errors = _read(process, time.monotonic() + timeout_seconds)

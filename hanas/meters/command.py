@@ -2,11 +2,16 @@ r"""Any command that is given an ONNX file and prints milliseconds as JSON.
 
 A board over ssh, adb, a vendor's tool::
 
+    command: [./time_on_board, "{model}", --passes, "{passes}"]
+
+A list is a program and its arguments, run as it is, without a shell. A text is a command of the
+user's for ``sh``, where more than one program is to run::
+
     command: scp -q {model} pi:m.onnx && ssh pi ./bench m.onnx {passes}
 
-The command runs in ``sh``, without input. ``{model}``, ``{passes}``, ``{warmup}``, ``{batch}``,
-``{threads}`` and ``{board}`` in it are replaced (quoted for the shell); all else, other braces too,
-stays as it is. Of a pipe, the shell tells only whether the last part failed.
+Either has no input. ``{model}``, ``{passes}``, ``{warmup}``, ``{batch}``, ``{threads}`` and
+``{board}`` in it are replaced (in a text, quoted for the shell); all else, other braces too, stays
+as it is. Of a pipe, the shell tells only whether the last part failed.
 
 What counts of its output is the last JSON document that begins and ends with a line: a list with
 the milliseconds of each pass, one number (their mean), or an object with ``latency_ms`` (a list or
@@ -26,7 +31,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +43,8 @@ from hanas.meters._processes import Finished, run
 from hanas.meters._settings import PassSettings
 from hanas.settings import check_number, selected
 
+#: A program and its arguments, or a text for ``sh``.
+Command = str | Sequence[str]
 #: Name of the only board where ``command`` gives no name.
 BOARD = "the board"
 _NAMES = ("model", "passes", "warmup", "batch", "threads", "board")
@@ -61,8 +68,8 @@ class CommandSettings(PassSettings):
         When a command that has not ended is killed.
     """
 
-    command: str | None = None
-    boards: Mapping[str, str] | None = None
+    command: Command | None = None
+    boards: Mapping[str, Command] | None = None
     timeout_seconds: float = 600
 
     def __post_init__(self) -> None:
@@ -72,14 +79,19 @@ class CommandSettings(PassSettings):
             raise InputError("command: give either it or boards: {name: command, ...}")
         for name, command in self.commands.items():
             place = "command" if self.boards is None else f"boards.{name}"
-            if not isinstance(command, str) or "model" not in _PLACEHOLDER.findall(command):
+            parts = [command] if isinstance(command, str) else command
+            if not (
+                isinstance(parts, Sequence) and parts and all(isinstance(p, str) for p in parts)
+            ):
+                raise InputError(f"{place} is {command!r}; expected a text, or a list of texts")
+            if "model" not in _told(command):
                 raise InputError(
                     f"{place} is {command!r}; expected a command in which {{model}} stands for "
                     "the ONNX file"
                 )
 
     @property
-    def commands(self) -> Mapping[str, str]:
+    def commands(self) -> Mapping[str, Command]:
         """The command of each board."""
         return self.boards or {BOARD: self.command or ""}
 
@@ -92,20 +104,20 @@ def boards(settings: Mapping[str, Any]) -> tuple[str, ...]:
 def device(settings: Mapping[str, Any], board: str) -> str:
     """Return what no two processes may measure on at once: a name, or the command of none."""
     chosen = _checked(settings)
-    return board if chosen.boards else str(chosen.command)
+    return board if chosen.boards else _in_one_line(chosen.commands[board])
 
 
 def conditions(settings: Mapping[str, Any], board: str) -> dict[str, str | int]:
     """Return what a measurement depends on, apart from the model."""
     chosen = _checked(settings)
     command = chosen.commands[board]
-    told = set(_PLACEHOLDER.findall(command))
+    told = _told(command)
     fixed: dict[str, str | int] = {
         "runtime": "a command",
         "threads": chosen.threads,
         "precision": chosen.precision,
         "batch": chosen.batch,
-        "command": command,
+        "command": _in_one_line(command),
     }
     numbers = {"passes": chosen.passes, "warmup": chosen.warmup}
     return fixed | {name: value for name, value in numbers.items() if name in told}
@@ -143,13 +155,28 @@ def measure(model: Path, *, settings: Mapping[str, Any], board: str) -> Timings:
         raise BoardLost(f"{error}{_end(finished.errors)}") from error
 
 
-def filled(command: str, values: Mapping[str, Any]) -> str:
-    """Return a command with its placeholders replaced.
+def filled(command: Command, values: Mapping[str, Any]) -> list[str]:
+    """Return the program to run and its arguments, with placeholders replaced.
 
+    >>> filled(["run", "--model={model}"], {"model": "a b.onnx"})
+    ['run', '--model=a b.onnx']
     >>> filled("run {model} | awk '{print $1}'", {"model": "a b.onnx"})
-    "run 'a b.onnx' | awk '{print $1}'"
+    ['sh', '-c', "run 'a b.onnx' | awk '{print $1}'"]
     """
-    return _PLACEHOLDER.sub(lambda found: shlex.quote(str(values[found[1]])), command)
+    if isinstance(command, str):
+        text = _PLACEHOLDER.sub(lambda found: shlex.quote(str(values[found[1]])), command)
+        return ["sh", "-c", text]
+    return [_PLACEHOLDER.sub(lambda found: str(values[found[1]]), part) for part in command]
+
+
+def _told(command: Command) -> set[str]:
+    """Return the names of the placeholders in a command."""
+    parts = [command] if isinstance(command, str) else command
+    return {name for part in parts for name in _PLACEHOLDER.findall(part)}
+
+
+def _in_one_line(command: Command) -> str:
+    return command if isinstance(command, str) else shlex.join(command)
 
 
 def _checked(settings: Mapping[str, Any]) -> CommandSettings:

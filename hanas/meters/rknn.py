@@ -8,7 +8,6 @@ other end of adb: without one, measuring stops and says so.
 from __future__ import annotations
 
 import json
-import shlex
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -227,9 +226,10 @@ def _answered(
         )
     (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")
     # Isolated: this module, which lies beside the script, has the name of the toolkit.
-    call = shlex.join([str(python), "-I", _rknn_convert.__file__])
     finished = run(
-        f"cd {shlex.quote(str(folder))} && {call}", timeout_seconds=chosen.timeout_seconds
+        [str(python), "-I", _rknn_convert.__file__],
+        timeout_seconds=chosen.timeout_seconds,
+        folder=folder,
     )
     file = folder / "answer.json"
     if not file.is_file():

@@ -172,7 +172,8 @@ def _layerwise_problems(study: Mapping[str, Any]) -> Iterator[str]:
             )
     for name, proxy in study["proxies"].items():
         space = combined_proxies.space(study, name)
-        if proxy["kind"] in ("params", "flops") and "network" in proxy and is_enumerable(space):
+        counted = proxy["kind"] in ("params", "flops") and "network" in proxy
+        if counted and space is not None and is_enumerable(space):
             yield (
                 f"proxies.{name}.network: the cells of {space} rank alike at every size of the "
                 "network; leave it out"

@@ -246,15 +246,41 @@ def test_numbers_come_back_whatever_is_printed_around_them(values, indent, befor
 
 @given(st.text(alphabet=st.characters(exclude_characters="\x00", exclude_categories=["Cs"])))
 def test_a_file_of_any_name_reaches_the_command_in_one_piece(name):
-    assert shlex.split(command.filled("bench {model} end", {"model": name})) == [
-        "bench",
-        name,
-        "end",
-    ]
+    *shell, text = command.filled("bench {model} end", {"model": name})
+    assert shell == ["sh", "-c"]
+    assert shlex.split(text) == ["bench", name, "end"]
+    parts = ["bench", "--file={model}", "$(end)"]
+    assert command.filled(parts, {"model": name}) == ["bench", f"--file={name}", "$(end)"]
+
+
+def test_a_list_runs_without_a_shell(tmp_path):
+    script = tmp_path / "time it"
+    script.write_text('#!/bin/sh\n[ "$#" = 3 ] && [ "$2" = \'; exit 3\' ] && echo "[$3]"\n')
+    script.chmod(0o755)
+    settings = {"command": [str(script), "{model}", "; exit 3", "{passes}"], "passes": 7}
+    (board,) = command.boards(settings)
+    timings = command.measure(Path("a b.onnx"), settings=settings, board=board)
+    assert timings.latencies_ms.tolist() == [7.0]
+    said = command.conditions(settings, board)["command"]
+    assert said == f"'{script}' '{{model}}' '; exit 3' '{{passes}}'"
+    assert command.device(settings, board) == said
+
+
+def test_a_program_that_is_not_there_loses_the_board_for_good():
+    settings = {"command": ["/no/such/program", "{model}"]}
+    with pytest.raises(BoardLost, match="a command was not found") as lost:
+        command.measure(Path("m"), settings=settings, board=command.boards(settings)[0])
+    assert lost.value.for_good
+
+
+@pytest.mark.parametrize("wrong", [[], ["bench"], ["bench", 3, "{model}"], 3, "bench"])
+def test_commands_that_cannot_be(wrong):
+    with pytest.raises(InputError, match=r"command is .*; expected a"):
+        command.boards({"command": wrong})
 
 
 def test_the_end_of_long_outputs_is_kept():
-    finished = run("seq 1000000; seq 10 >&2; exit 5", timeout_seconds=20)
+    finished = run(["sh", "-c", "seq 1000000; seq 10 >&2; exit 5"], timeout_seconds=20)
     assert finished.status == 5
     assert finished.output.endswith("\n999999\n1000000\n")
     assert finished.errors.splitlines() == [str(n) for n in range(1, 11)]
