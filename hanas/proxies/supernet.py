@@ -132,6 +132,8 @@ def score(
         )
     _jobs.clean_up(task)
     said = f"{scorer.images} validation images"
+    if len(scorer.networks) > 1:
+        said += f", means over {len(scorer.networks)} snapshots of its training"
     return pd.DataFrame(
         {
             "arch": plugins.load("spaces", space).all_texts(),
@@ -169,7 +171,7 @@ class Scorer:
                 f"has {len(data.classes)}"
             )
         device = choose_device(task["device"])
-        self.network = cast(CellNetwork, supernet.network(device))
+        self.networks = [cast(CellNetwork, network) for network in supernet.snapshots(device)]
         validation = load_split(
             data, "validation", resolution=supernet.resolution, device=device
         ).take(task["count"])
@@ -180,6 +182,8 @@ class Scorer:
         self.groups = groups_of(self.cells)
 
     def score(self, name: str) -> dict[str, np.ndarray]:
-        """Return ``error`` and ``cross_entropy`` of the cells of a group."""
-        error, entropy = score_group(self.network, self.cells[self.groups[name]], self.batches)
+        """Return ``error`` and ``cross_entropy`` of the cells of a group, means over snapshots."""
+        cells = self.cells[self.groups[name]]
+        scores = [score_group(network, cells, self.batches) for network in self.networks]
+        error, entropy = np.mean(scores, axis=0)
         return {"error": error, "cross_entropy": entropy}

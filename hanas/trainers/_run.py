@@ -25,6 +25,7 @@ from hanas.revisions import REVISIONS
 from hanas.settings import check_choice, check_number, from_mapping
 from hanas.training.batches import Batch, Split, random_batches, steps_per_epoch
 from hanas.training.epochs import StepResult
+from hanas.training.snapshots import Snapshots
 from hanas.training.weight_steps import TrainingSettings, WeightStepper, evaluate
 
 #: What trainers may draw from, by name: all cells, those whose input reaches the output, or one
@@ -102,6 +103,9 @@ class SupernetSettings:
         Cells that training draws from: ``all``, ``connected`` ones, or one of each isomorphism
         class (``distinct``); ``all`` for trainers that learn architecture weights and for spaces
         that are too large to list.
+    snapshots
+        How many times the weights are kept, evenly in the second half of the epochs, the end
+        included; a proxy takes the mean of what they say. 1 for layer-wise spaces.
     device, precision, threads
         Where and how to compute.
     revision
@@ -118,6 +122,7 @@ class SupernetSettings:
     candidates: int = 100
     candidate_images: int | None = 256
     sampled_cells: str = "all"
+    snapshots: int = 1
     device: str = "auto"
     precision: str = "float32"
     threads: int = 1
@@ -129,6 +134,7 @@ class SupernetSettings:
         if self.candidate_images is not None:
             check_number("candidate_images", self.candidate_images, at_least=1, whole=True)
         check_choice("sampled_cells", self.sampled_cells, CELL_SETS)
+        check_number("snapshots", self.snapshots, at_least=1, whole=True)
         check_number("threads", self.threads, at_least=1, whole=True)
 
 
@@ -172,6 +178,8 @@ class Run:
         Images that weights, and architecture weights, are trained on.
     candidate_images
         Some of the validation images, to judge cells on.
+    snapshots
+        What is kept of the weights before the end.
     """
 
     settings: SupernetSettings
@@ -183,6 +191,7 @@ class Run:
     train: Split
     validation: Split
     candidate_images: Split
+    snapshots: Snapshots
 
     @property
     def cell_network(self) -> CellNetwork:
@@ -322,6 +331,11 @@ def check_space(settings: SupernetSettings, space: ModuleType, trainer: Trainer)
         raise InputError(
             f"sampled_cells is {settings.sampled_cells!r}, but space {settings.space!r} is too "
             "large to list; leave it out"
+        )
+    if settings.snapshots != 1:
+        raise InputError(
+            f"snapshots is {settings.snapshots}, but architectures of {settings.space!r} are "
+            "scored by the last weights only; leave it out"
         )
 
 

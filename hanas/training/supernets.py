@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from hanas.trainers._run import (
 )
 from hanas.training import epochs
 from hanas.training.batches import load_split
+from hanas.training.snapshots import Snapshots, snapshot_epochs
 from hanas.training.weight_steps import (
     WeightStepper,
     learning_rate,
@@ -55,6 +56,8 @@ class Supernet:
     alphas
         Architecture weights, float32 (genes, operations); minus infinity for operations that
         cannot be there.
+    earlier
+        State dicts of snapshots that were taken before the end of the training.
     """
 
     space: str
@@ -63,12 +66,22 @@ class Supernet:
     resolution: int | None
     weights: Mapping[str, Tensor]
     alphas: Tensor
+    earlier: Sequence[Mapping[str, Tensor]] = ()
 
     def network(self, device: torch.device | str = "cpu") -> CellNetwork | ChainNetwork:
-        """Return the network with its weights, in evaluation mode."""
+        """Return the network with its last weights, in evaluation mode."""
+        return self._network_with(self.weights, device)
+
+    def snapshots(self, device: torch.device | str = "cpu") -> list[CellNetwork | ChainNetwork]:
+        """Return the network with the weights of each snapshot, the last ones at the end."""
+        return [self._network_with(weights, device) for weights in (*self.earlier, self.weights)]
+
+    def _network_with(
+        self, weights: Mapping[str, Tensor], device: torch.device | str
+    ) -> CellNetwork | ChainNetwork:
         space = plugins.load("spaces", self.space)
         network = space.supernet(self.classes, self.network_settings)
-        network.load_state_dict(self.weights)
+        network.load_state_dict(weights)
         return network.to(device=device, memory_format=torch.channels_last).eval()
 
 
@@ -151,6 +164,7 @@ def train_supernet(
             checked.training.resolution,
             run.network.state_dict(),
             run.alphas.detach(),
+            [run.snapshots.taken[epoch] for epoch in run.snapshots.epochs[:-1]],
         ),
         weights,
     )
@@ -167,6 +181,7 @@ def prepare(settings: SupernetSettings, images: str | Path) -> Run:
     space = plugins.load("spaces", settings.space)
     trainer: Trainer = plugins.load("trainers", settings.trainer)  # type: ignore[assignment]
     check_space(settings, space, trainer)
+    moments = snapshot_epochs(training.epochs, settings.snapshots)
     data = load_images(images)
     fitted = settings_for_images(space, settings.network, data, training.resolution, images)
     network = space.supernet(len(data.classes), fitted, seed=settings.seed)
@@ -193,6 +208,7 @@ def prepare(settings: SupernetSettings, images: str | Path) -> Run:
         train=load_split(data, "train", crop_padding=training.crop_padding, **size),
         validation=validation,
         candidate_images=validation.take(settings.candidate_images),
+        snapshots=Snapshots(network, moments),
     )
 
 
@@ -214,6 +230,7 @@ def loop_of(run: Run, trainer: Trainer) -> epochs.Loop:
         return step
 
     def end_epoch(epoch: int) -> dict[str, float]:
+        run.snapshots.take(epoch + 1)
         loss, error = run.judge(trainer.validation_forward(run, epoch))
         alphas = run.alphas.detach().cpu()
         entropy = torch.distributions.Categorical(logits=alphas).entropy().mean()
@@ -235,6 +252,7 @@ def loop_of(run: Run, trainer: Trainer) -> epochs.Loop:
         "optimizer": optimizer,
         "alphas": nn.ParameterDict({"alphas": run.alphas}),
         "alpha_optimizer": run.alpha_optimizer,
+        "snapshots": run.snapshots,
     }
     return epochs.Loop(training.epochs, run.steps, begin_epoch, end_epoch, state)
 
@@ -249,8 +267,9 @@ def save_supernet(supernet: Supernet, path: str | Path) -> None:
         "classes": supernet.classes,
         "network_settings": dict(supernet.network_settings),
         "resolution": supernet.resolution,
-        "weights": {k: v.detach().cpu().contiguous() for k, v in supernet.weights.items()},
+        "weights": _plain(supernet.weights),
         "alphas": supernet.alphas.detach().cpu(),
+        "earlier": [_plain(weights) for weights in supernet.earlier],
     }
     content["sha256"] = _content_digest(content)
     # Through a handle: given a path, PyTorch writes the file's name into the file.
@@ -283,12 +302,18 @@ def load_supernet(path: str | Path) -> Supernet:
     return supernet
 
 
+def _plain(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.detach().cpu().contiguous() for name, value in weights.items()}
+
+
 def _content_digest(content: Mapping[str, Any]) -> str:
     """Return a SHA-256 of settings and weights: PyTorch does not notice changed bytes."""
     hasher = hashlib.sha256()
-    facts = {k: v for k, v in content.items() if k not in ("weights", "alphas")}
+    tensors = ("weights", "alphas", "earlier")
+    facts = {k: v for k, v in content.items() if k not in tensors}
     hasher.update(digest(facts).encode())
-    for name, tensor in [*content["weights"].items(), ("alphas", content["alphas"])]:
+    parts = [*content.get("earlier", ()), content["weights"], {"alphas": content["alphas"]}]
+    for name, tensor in (item for part in parts for item in part.items()):
         hasher.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         hasher.update(tensor.contiguous().numpy().tobytes())
     return hasher.hexdigest()

@@ -170,6 +170,11 @@ def _layerwise_problems(study: Mapping[str, Any]) -> Iterator[str]:
                 f"supernets.{name}.trainer is {supernet['trainer']!r}, which trains cells; "
                 f"expected spos for space {supernet['space']!r}"
             )
+        if not is_enumerable(supernet["space"]) and supernet["snapshots"] != 1:
+            yield (
+                f"supernets.{name}.snapshots is {supernet['snapshots']}, but architectures of "
+                f"space {supernet['space']!r} are scored by the last weights only; leave it out"
+            )
     for name, proxy in study["proxies"].items():
         space = combined_proxies.space(study, name)
         counted = proxy["kind"] in ("params", "flops") and "network" in proxy

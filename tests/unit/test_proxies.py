@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -191,6 +192,19 @@ def test_the_table_holds_what_the_network_says(scored, weights, toy_data):
         assert scored["error"][cell] == wrong / 16
         assert scored["cross_entropy"][cell] == loss / 16
     assert scored["source"][0].endswith("16 validation images")
+
+
+def test_scores_are_means_over_snapshots(scored, weights, toy_file, tmp_path):
+    first, last = load_supernet(weights), load_supernet(make_supernet(tmp_path / "last", seed=1))
+    both = replace(last, earlier=[first.weights])
+    save_supernet(both, tmp_path / "both.pt")
+    table, _ = score(tmp_path / "both.pt", toy_file, tmp_path / "work", threads=2)
+    alone, _ = score(tmp_path / "last" / "weights.pt", toy_file, tmp_path / "work", threads=2)
+    for column in ("error", "cross_entropy"):
+        np.testing.assert_allclose(table[column], (scored[column] + alone[column]) / 2)
+    assert table["source"][0].endswith(
+        "16 validation images, means over 2 snapshots of its training"
+    )
 
 
 def test_isomorphic_dead_cells_share_a_score(scored):

@@ -12,6 +12,8 @@ import scipy.stats
 import torch
 import torch.nn.functional as F
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hanas import plugins
 from hanas.errors import InputError
@@ -22,6 +24,7 @@ from hanas.trainers import darts, fairness, gdas, rsps
 from hanas.trainers._run import ArchitectureSettings, SupernetSettings, supernet_settings
 from hanas.trainers._sampling import cells_of, draw_cells, draw_operations
 from hanas.training.batches import load_split
+from hanas.training.snapshots import snapshot_epochs
 from hanas.training.supernets import load_supernet, prepare, save_supernet, train_supernet
 from hanas.training.weight_steps import TrainingSettings, learning_rate
 
@@ -58,6 +61,7 @@ def settings_of(trainer: str, space: str = "nb201", **changes) -> dict:
         "network": small_network(space),
         "training": {**training, **changes.pop("training", {})},
         "candidates": 5,
+        "snapshots": 2 if space == "nb201" else 1,
         **changes,
     }
 
@@ -337,6 +341,53 @@ def test_a_supernet_comes_back(toy_file, tmp_path):
     path = train(settings_of("rsps"), toy_file, tmp_path)["weights"]
     save_supernet(load_supernet(path), tmp_path / "copy")
     assert (tmp_path / "copy").read_bytes() == path.read_bytes()
+
+
+# ---- snapshots -------------------------------------------------------------------------------
+
+
+def test_snapshots_are_the_weights_of_shorter_trainings(toy_file, tmp_path):
+    supernets = {}
+    for epochs, snapshots in ((2, 1), (3, 1), (4, 3)):
+        training = {"schedule": "constant", "epochs": epochs}
+        settings = settings_of("rsps", training=training, snapshots=snapshots)
+        folder = tmp_path / str(epochs)
+        supernets[epochs] = load_supernet(train(settings, toy_file, folder)["weights"])
+    kept = supernets[4].earlier
+    assert len(kept) == 2
+    for weights, epochs in zip(kept, (2, 3), strict=True):
+        for name, value in supernets[epochs].weights.items():
+            assert torch.equal(weights[name], value)
+    networks = supernets[4].snapshots()
+    assert [network.training for network in networks] == [False] * 3
+    for network, weights in zip(networks, [*kept, supernets[4].weights], strict=True):
+        for name, value in network.state_dict().items():
+            assert torch.equal(value, weights[name])
+
+
+def test_there_are_no_more_snapshots_than_epochs(toy_file, tmp_path):
+    with pytest.raises(InputError, match=r"snapshots is 3: 2 epochs have at most 2"):
+        train(settings_of("rsps", snapshots=3), toy_file, tmp_path)
+
+
+@given(st.integers(1, 300), st.integers(1, 20))
+def test_snapshots_are_spread_over_the_second_half(epochs, count):
+    if count > epochs // 2 + 1:
+        with pytest.raises(InputError, match="expected fewer"):
+            snapshot_epochs(epochs, count)
+        return
+    moments = snapshot_epochs(epochs, count)
+    assert len(moments) == count
+    assert moments[-1] == epochs
+    assert moments[0] >= epochs / 2
+    steps = np.diff(moments)
+    assert len(steps) == 0 or steps.max() - steps.min() <= 1
+
+
+@pytest.mark.parametrize("space", LAYER_WISE)
+def test_layer_wise_supernets_have_no_snapshots(space, toy_file, tmp_path):
+    with pytest.raises(InputError, match=r"snapshots is 2, .* by the last weights only"):
+        train(settings_of("spos", space, snapshots=2), toy_file, tmp_path)
 
 
 # ---- rsps ------------------------------------------------------------------------------------
@@ -816,7 +867,8 @@ def test_defaults_are_those_of_the_schema():
         assert defaults == vars(settings())
     described = schema["$defs"]["supernet"]["properties"]
     whole = vars(SupernetSettings(dataset="d", trainer="t"))
-    for key in ("space", "seed", "candidates", "candidate_images", "sampled_cells", "device"):
+    keys = ("space", "seed", "candidates", "candidate_images", "sampled_cells", "snapshots")
+    for key in (*keys, "device"):
         assert described[key]["default"] == whole[key]
     assert signal.SIGKILL == 9  # the killer's exit statuses are read this way
 
