@@ -205,11 +205,17 @@ def _decisions(results: Path, device: str, *, trained: bool) -> list[dict[str, A
         known = ", ".join(sorted(tables))
         there = f"there are those of: {known}" if known else "there are none yet"
         raise InputError(
-            f"{path} is not there ({there}). If {device} is a device of your study, make it, in "
-            f"the study's folder, with: snakemake --cores 2 results/{path.relative_to(results)}"
+            f"{path} is not there ({there}). If {device} is a device of your study"
+            + (" and a benchmark has its tasks' accuracies" if trained else "")
+            + ", make it, in the study's folder, with: "
+            f"snakemake --cores 2 results/{path.relative_to(results)}"
         )
     table = read_csv(path)
     needed = {"task", "dataset", "proxy", "search", "arch", "index", "accuracy_percent"}
+    if trained and needed <= set(table) and table.empty:
+        raise InputError(
+            f"{path} is empty: nothing that was trained reaches tasks.*.accuracy_floor_percent"
+        )
     if not needed <= set(table) or table.empty:
         raise InputError(f"{path} is no decision table that this version of hanas can read")
     return table.to_dict("records")  # pyright: ignore[reportReturnType]

@@ -21,6 +21,7 @@ REVISIONS = {
     "table": 1,
     "evaluation": 3,
     "peeling": 1,
+    "trained_fronts": 1,
     "ranking": 3,
     "devices_compared": 1,
     "decisions": 4,

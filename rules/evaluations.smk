@@ -22,7 +22,11 @@ EVALUATED = [device for device in STUDY["devices"] if evaluated_rows(device)]
 TABLED = [device for device in STUDY["devices"] if table_rows(device)]
 JUDGEMENTS = [
     *expand("results/evaluations/{device}/indicators.csv", device=EVALUATED),
-    *expand("results/evaluations/{device}/peeling.csv", device=EVALUATED),
+    *expand(
+        "results/evaluations/{device}/{what}.csv",
+        device=EVALUATED,
+        what=["peeling", "trained_fronts"],
+    ),
     *expand("results/decisions/{device}.csv", device=DECIDED),
     *(["results/evaluations/ranking.csv"] if EVALUATED else []),
     *(["results/evaluations/device_correlation.csv"] if EVALUATED else []),
@@ -76,19 +80,13 @@ rule evaluation:
 
 rule peeling:
     input:
-        lambda w: files_of(peeled_rows(w.device), keys=PEELED_FILES),
+        lambda w: files_of(evaluated_rows(w.device)),
     output:
         layers=report(
             "results/evaluations/{device}/peeling.csv",
             caption=captioned("peeling"),
             category=CHAPTERS["quality"],
             labels={"device": "{device}", "what": "layers trained"},
-        ),
-        fronts=report(
-            "results/evaluations/{device}/trained_fronts.csv",
-            caption=captioned("trained_fronts"),
-            category=CHAPTERS["take"],
-            labels={"device": "{device}", "what": "trained fronts"},
         ),
         facts=report(
             "results/evaluations/{device}/peeling.json",
@@ -103,11 +101,41 @@ rule peeling:
     params:
         cfg=lambda w: {
             "revision": REVISIONS["peeling"],
-            "rows": peeled_rows(w.device),
+            "rows": evaluated_rows(w.device),
             "peeling": STUDY["evaluation"]["peeling"],
         },
     script:
         "../workflow_scripts/peeling.py"
+
+
+rule trained_fronts:
+    input:
+        lambda w: files_of(labelled_rows(w.device), keys=DECIDED_FILES),
+    output:
+        table=report(
+            "results/evaluations/{device}/trained_fronts.csv",
+            caption=captioned("trained_fronts"),
+            category=CHAPTERS["take"],
+            labels={"device": "{device}", "what": "trained fronts"},
+        ),
+        facts=report(
+            "results/evaluations/{device}/trained_fronts.json",
+            caption=captioned("facts"),
+            category=CHAPTERS["provenance"],
+            labels={"of": "trained fronts", "device": "{device}"},
+        ),
+    log:
+        "logs/trained_fronts/{device}.log",
+    conda:
+        "../envs/hanas.yaml"
+    params:
+        cfg=lambda w: {
+            "revision": REVISIONS["trained_fronts"],
+            "rows": labelled_rows(w.device),
+            "peeling": STUDY["evaluation"]["peeling"],
+        },
+    script:
+        "../workflow_scripts/trained_fronts.py"
 
 
 rule ranking:

@@ -304,9 +304,11 @@ def retraining_settings(wildcards):
     if published:
         found["archs"] = published
     found["space"] = entry("tasks", found["task"])["space"]
-    found["representative"] = STUDY["tables"]["representative"]
-    if "peeling" in found:
+    if "archs" in found or "peeling" in found:
         del found["picks"]
+    else:
+        found["representative"] = STUDY["tables"]["representative"]
+    if "peeling" in found:
         task = entry("tasks", found["task"])
         found["accuracy_floor_percent"] = task["accuracy_floor_percent"]
     return found
@@ -390,18 +392,6 @@ def evaluated_rows(
     ]
 
 
-def peeled_rows(device):
-    """Return what is peeled: every search that is judged, the one to prefer first."""
-    keys = (*JUDGED, "trained_architectures", *JUDGED_FILES, "accuracy_floor_percent")
-    rows = evaluated_rows(device, (*keys, "space", "proxy_label", "search_label"))
-    for row in rows:
-        row["facts"] = row["history"].removesuffix(".parquet") + ".json"
-    return sorted(rows, key=lambda row: row["search"] != first_search())
-
-
-PEELED_FILES = (*JUDGED_FILES, "facts")
-
-
 def files_of(rows, keys=JUDGED_FILES):
     return sorted({row[key] for row in rows for key in keys} - {None})
 
@@ -454,6 +444,26 @@ def devices_compared():
 DECIDED_FILES = ("accuracies", "metrics", "history", "facts")
 
 
+def labelled_rows(device):
+    """Return every search that is judged, with its labels; those of first_search() first."""
+    keys = (*JUDGED, "accuracies", "metrics", "history", "space")
+    keys = (*keys, "trained_architectures", "accuracy_floor_percent")
+    rows = evaluated_rows(device, (*keys, "proxy_label", "search_label"))
+    if not rows:
+        raise WorkflowError(
+            f"no task whose true accuracies are known (benchmarks) is searched on {device}: its fronts "
+            "cannot be looked up; a retraining with peeling trains them"
+        )
+    return preferred_first(rows)
+
+
+def preferred_first(rows):
+    """Return rows with where their search's facts are, those of first_search() first."""
+    for row in rows:
+        row["facts"] = row["history"].removesuffix(".parquet") + ".json"
+    return sorted(rows, key=lambda row: row["search"] != first_search())
+
+
 def decision_rows(device):
     """Return every search of a device, those that are shown first by first_search()."""
     labelled = ("space", "proxy_label", "search_label")
@@ -462,11 +472,7 @@ def decision_rows(device):
     rows += [
         row for task in unjudged_tasks(device) for row in unjudged_rows(device, task)
     ]
-    for row in rows:
-        row["facts"] = row["history"].removesuffix(".parquet") + ".json"
-    return [row for row in rows if row["search"] == first_search()] + [
-        row for row in rows if row["search"] != first_search()
-    ]
+    return preferred_first(rows)
 
 
 def unjudged_tasks(device):

@@ -3,7 +3,6 @@
 import time
 
 from hanas.files import write_csv
-from hanas.fronts.decisions import decision_table
 from hanas.fronts.peeled_runs import peeling_table
 from hanas.fronts.peeling import PeelingSettings
 from hanas.fronts.runs import read_runs
@@ -16,7 +15,6 @@ with logged(snakemake.log[0]):
     peeling = from_mapping(PeelingSettings, settings["peeling"], "evaluation.peeling")
     layers = peeling_table(list(read_runs(settings["rows"])), peeling)
     write_csv(layers, snakemake.output.layers)
-    write_csv(decision_table(settings["rows"], peeling), snakemake.output.fronts)
     write_facts(
         snakemake.output.facts,
         settings=snakemake.params.cfg,

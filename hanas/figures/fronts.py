@@ -43,7 +43,7 @@ def table(
         ``search``, its label; ``arch``, errors, metrics and sources.
     """
     label, history = front
-    on_front = found_front(history, seed=points.SEED)["arch"]
+    on_front = found_front(history)["arch"]
     seen = points.evaluated(space, history)
     parts = [points.marked(seen[seen["arch"].isin(on_front).to_numpy()], "found", label)]
     for other, other_history in beside:

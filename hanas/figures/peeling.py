@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -13,6 +15,8 @@ from hanas.figures.convergence import footer_of_seeds, objectives_in_words
 
 _SHARE = "normalised_hypervolume"
 _COLOURS = (style.FOUND, *(colour for colour, _ in style.BESIDE), style.CLOUD)
+#: Of the first proxies, of those for which the colours begin anew, and so on.
+_DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)))
 
 
 def table(
@@ -25,7 +29,8 @@ def table(
     curves
         See :func:`hanas.fronts.peeled_runs.curve_table`.
     proxies
-        Names and labels, in the order of the legend.
+        Names and labels, in the order of the legend. A label that several have is shown with their
+        names.
     task, search
         Whose curves are shown.
 
@@ -36,8 +41,12 @@ def table(
         ``q75``, ``stopped_at``, ``stopped_with`` and ``seeds``; the floor and sources.
     """
     chosen = curves[((curves["task"] == task) & (curves["search"] == search)).to_numpy()]
+    labels = [label for _, label in proxies]
     parts = [
-        chosen[(chosen["proxy"] == name).to_numpy()].assign(proxy=label) for name, label in proxies
+        chosen[(chosen["proxy"] == name).to_numpy()].assign(
+            proxy=label if labels.count(label) == 1 else f"{label} ({name})"
+        )
+        for name, label in proxies
     ]
     values = ["trained_architectures", "median", "q25", "q75", "stopped_at", "stopped_with"]
     columns = ["objectives", "proxy", *values, "seeds", "accuracy_floor_percent", *points.SOURCES]
@@ -53,12 +62,17 @@ def draw(plotted: pd.DataFrame, said: points.Words, search: str) -> Figure:
         *footer_of_seeds(plotted, said, bars="bands: quartiles"),
     ]
     metrics = max(plotted["objectives"], key=len).split("+")[1:]
+    proxies = plotted.drop_duplicates("proxy")
+    others = proxies.iloc[1:][["proxy", "proxy_source"]].itertuples(index=False)
+    said = replace(said, proxy=str(proxies["proxy"].iloc[0]))
+    sources = points.sources(plotted, metrics, said, before=before)
+    sources = " ".join([sources, *(f"{proxy}: {source}." for proxy, source in others)])
     with style.applied():
         made = style.figure(
             width,
             2.9,
             f"{said.device}, {said.task}: fronts of {search}, layer by layer trained",
-            points.sources(plotted, metrics, said, before=before),
+            sources,
         )
         panels = made.subplots(1, len(seen), sharex=True, sharey=True, squeeze=False)[0]
         for axes, objectives in zip(panels, seen, strict=True):
@@ -76,13 +90,15 @@ def draw(plotted: pd.DataFrame, said: points.Words, search: str) -> Figure:
 def _draw_panel(axes: Axes, curves: pd.DataFrame) -> None:
     for position, proxy in enumerate(curves["proxy"].unique()):
         curve = curves[(curves["proxy"] == proxy).to_numpy()]
-        colour = _COLOURS[position % len(_COLOURS)]
+        turn, place = divmod(position, len(_COLOURS))
+        colour, dashes = _COLOURS[place], _DASHES[turn % len(_DASHES)]
         x = curve["trained_architectures"].to_numpy()
         # What is being trained counts when its layer is done.
         axes.plot(
             x,
             curve["median"].to_numpy(),
             color=colour,
+            linestyle=dashes,
             drawstyle="steps-post",
             label=proxy,
             zorder=3 - 0.1 * position,

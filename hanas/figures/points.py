@@ -14,10 +14,8 @@ from hanas.figures.style import sources_in_words
 from hanas.files import read_parquet
 from hanas.fronts.dominance import non_dominated
 from hanas.fronts.error_budget import FLOOR_TOLERANCE
+from hanas.fronts.picks import SEED
 from hanas.searching.tabular_search import METRICS, objectives_of
-
-#: The seed of a search that is shown.
-SEED = 0
 
 #: The columns that say where true errors, metrics and proxy come from.
 SOURCES = ("accuracy_source", "metrics_source", "proxy_source")

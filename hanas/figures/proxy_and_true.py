@@ -36,7 +36,7 @@ def table(
     """
     label, history = front
     seen = points.evaluated(space, history)
-    found = seen["arch"].isin(found_front(history, seed=points.SEED)["arch"]).to_numpy()
+    found = seen["arch"].isin(found_front(history)["arch"]).to_numpy()
     parts = [
         points.marked(seen[~found], "evaluated", label),
         points.marked(seen[found], "found", label),

@@ -22,10 +22,9 @@ from hanas.fronts.error_budget import FLOOR_TOLERANCE
 from hanas.fronts.peeling import PeelingSettings
 from hanas.searching.tabular_search import METRICS
 
-SEED = 0  # the seed that tables and figures show
 #: The source of accuracies of which nothing is known.
 UNKNOWN = "not known: no benchmark; retraining measures it"
-KNEE, PROXY_BEST = "knee", "best by the proxy"
+KNEE, PROXY_BEST, TRULY_BEST = "knee", "best by the proxy", "most accurate"
 LOWEST = {"latency_ms": "fastest", "energy_mj": "least energy"}
 
 
@@ -41,7 +40,8 @@ def decision_table(
         ``proxy``, ``search``, their labels ``proxy_label`` and ``search_label``;
         ``proxy_objective``, ``accuracy_floor_percent``; the files ``history``, ``facts`` (of the
         search), ``metrics`` and ``accuracies``. The last two are None where metrics were
-        predicted on demand, and where true accuracies are not known.
+        predicted on demand, and where true accuracies are not known. For trained fronts also
+        ``trained_architectures``, the price of the proxy.
     peeling
         If given, the trained fronts (:mod:`hanas.fronts.peeling`) of those whose accuracies are
         known, which are looked up, take the place of the predicted ones.
@@ -61,8 +61,10 @@ def decision_table(
         - ``next_percent_{metric}``: what one percentage point more of true accuracy costs, in
           the front's architecture ``next_percent_arch`` that has it with the lowest first metric;
           below zero where the proxy misjudged; NaN where none is so accurate;
-        - of trained fronts, ``trained_architectures`` and ``trained_layers`` that were paid for;
-          their proxy is the true ``error``, a fraction;
+        - of trained fronts, ``trained_architectures`` that were paid for, those that the proxy
+          was learned from included, and ``trained_layers``; their proxy is the true ``error``, a
+          fraction, and the first of them is ``most accurate``; no row where nothing that was
+          trained reaches the floor;
         - ``accuracy_floor_percent`` and the sources.
     """
     if peeling is None:
@@ -70,37 +72,46 @@ def decision_table(
     else:
         made = (_of_trained_front(row, peeling) for row in rows if row["accuracies"] is not None)
     frames = [frame for frame in made if len(frame)]
-    if not frames:
+    if not frames and peeling is None:
         raise InputError("no search found an architecture that the device can run")
+    if not frames:  # nothing that was trained reaches the floor
+        names = ("device", "task", "dataset", "proxy", "search", "arch", "index")
+        return pd.DataFrame(columns=[*names, "accuracy_percent"])
     table = pd.concat(frames, ignore_index=True)
     last = ["accuracy_floor_percent", "accuracy_source", "metrics_source", "proxy_source"]
     return table.reindex(columns=[*(column for column in table if column not in last), *last])
 
 
 def _of_predicted_front(row: Mapping[str, Any]) -> pd.DataFrame:
-    front = picks.found_front(read_parquet(row["history"]), seed=SEED)
+    front = picks.found_front(read_parquet(row["history"]), seed=picks.SEED)
     return _of_front(front, row, method=f"{row['proxy_label']}+{row['search_label']}")
 
 
 def _of_trained_front(row: Mapping[str, Any], peeling: PeelingSettings) -> pd.DataFrame:
     front, peeled = peeled_runs.trained_front(
-        picks.feasible_evaluations(read_parquet(row["history"]), seed=SEED),
+        picks.feasible_evaluations(read_parquet(row["history"]), seed=picks.SEED),
         read_parquet(row["accuracies"]),
         peeling,
         accuracy_floor_percent=row["accuracy_floor_percent"],
     )
+    if front.empty:
+        return front
     method = f"{row['proxy_label']}+{row['search_label']}, trained"
-    table = _of_front(front, {**row, "proxy_objective": "error"}, method=method)
-    if len(table):
-        table["proxy_source"] = [
-            f"{source}; looked up for the {peeled.architectures} architectures of {peeled.layers} "
-            f"layers that {row['proxy']} predicted"
-            for source in table["accuracy_source"]
-        ]
-    return table.assign(trained_architectures=peeled.architectures, trained_layers=peeled.layers)
+    table = _of_front(front, {**row, "proxy_objective": "error"}, method=method, best=TRULY_BEST)
+    paid = (
+        f"looked up for the {peeled.architectures} architectures of {peeled.layers} layers that "
+        f"{row['proxy']} predicted"
+    )
+    return table.assign(
+        proxy_source=table["accuracy_source"] + f"; {paid}",
+        trained_architectures=peeled.architectures + row["trained_architectures"],
+        trained_layers=peeled.layers,
+    )
 
 
-def _of_front(front: pd.DataFrame, row: Mapping[str, Any], *, method: str) -> pd.DataFrame:
+def _of_front(
+    front: pd.DataFrame, row: Mapping[str, Any], *, method: str, best: str = PROXY_BEST
+) -> pd.DataFrame:
     if front.empty:
         return front
     objectives = [column for column in front if column not in ("arch", "evaluation")]
@@ -121,7 +132,7 @@ def _of_front(front: pd.DataFrame, row: Mapping[str, Any], *, method: str) -> pd
         {
             **{key: row[key] for key in ("device", "task", "dataset", "proxy", "search")},
             "method": method,
-            "seed": SEED,
+            "seed": picks.SEED,
             "space": row["space"],
             "index": space.index_of(genes) if space.ENUMERABLE else pd.NA,
             "arch": front["arch"],
@@ -134,7 +145,7 @@ def _of_front(front: pd.DataFrame, row: Mapping[str, Any], *, method: str) -> pd
     table["proxy_objective"] = row["proxy_objective"]
     table["proxy_value"] = front[objectives[0]].to_numpy()
     worthy = reaches_floor(table["accuracy_percent"], row["accuracy_floor_percent"])
-    table["roles"] = _roles(front, objectives, worthy)
+    table["roles"] = _roles(front, objectives, worthy, best)
     for metric in searched:
         table[f"pick_below_{metric}"] = pick_ranges(front[metric].to_numpy())
     return table.join(_next_percent(table, searched)).assign(
@@ -176,12 +187,14 @@ def reaches_floor(accuracy_percent: ArrayLike, floor_percent: float) -> np.ndarr
     return ~(accuracy_percent < floor_percent - 100 * FLOOR_TOLERANCE)
 
 
-def _roles(front: pd.DataFrame, objectives: Sequence[str], worthy: np.ndarray) -> list[str]:
+def _roles(
+    front: pd.DataFrame, objectives: Sequence[str], worthy: np.ndarray, best: str
+) -> list[str]:
     roles: list[list[str]] = [[] for _ in range(len(front))]
     rows = np.flatnonzero(worthy)
     if len(rows):
         points = front[list(objectives)].to_numpy()[rows]
-        roles[rows[0]].append(PROXY_BEST)
+        roles[rows[0]].append(best)
         roles[rows[representatives.choose(points, "knee")]].append(KNEE)
         for column, metric in enumerate(objectives[1:], start=1):
             roles[rows[np.argmin(points[:, column])]].append(LOWEST[metric])

@@ -74,7 +74,8 @@ def peeling_table(searches: Sequence[Runs], settings: PeelingSettings) -> pd.Dat
     Returns
     -------
     DataFrame
-        The key of the search, ``seed``, ``layer`` (1 is the predicted front),
+        The key of the search, ``seed``, ``layer`` (1 is the predicted front; a seed that found
+        nothing that the device can run has one row, of layer 0),
         ``trained_architectures`` so far, those that the proxy itself was learned from included;
         ``gain`` of the layer, see :class:`hanas.fronts.peeling.Layer`; ``pays``: False for the
         layer after which peeling stops, and for those after it; ``front_points`` of the trained
@@ -86,6 +87,12 @@ def peeling_table(searches: Sequence[Runs], settings: PeelingSettings) -> pd.Dat
         for seed, evaluated in runs.evaluated.items():
             rows = evaluated[evaluated >= 0]
             errors = truth.objectives[rows, 0]
+            key = {**runs.key, "seed": seed}
+            rest = {"accuracy_floor_percent": truth.accuracy_floor * 100, **runs.sources}
+            if len(rows) == 0:  # nothing that the device can run
+                nothing = {"layer": 0, "trained_architectures": runs.trained_architectures}
+                worth = {"gain": 0.0, "pays": False, "front_points": 0}
+                lines.append({**key, **nothing, **worth, "normalised_hypervolume": 0.0, **rest})
             trained = peel(
                 runs.searched[rows],
                 errors.__getitem__,
@@ -96,16 +103,14 @@ def peeling_table(searches: Sequence[Runs], settings: PeelingSettings) -> pd.Dat
             for number, layer in enumerate(trained, start=1):
                 lines.append(
                     {
-                        **runs.key,
-                        "seed": seed,
+                        **key,
                         "layer": number,
                         "trained_architectures": runs.trained_architectures + len(layer.trained),
                         "gain": round(layer.gain, 12),
                         "pays": layer.pays,
                         "front_points": len(layer.front),
                         "normalised_hypervolume": truth.share(rows[layer.front]),
-                        "accuracy_floor_percent": truth.accuracy_floor * 100,
-                        **runs.sources,
+                        **rest,
                     }
                 )
     return pd.DataFrame(lines)

@@ -1,7 +1,8 @@
-"""The architecture to take: the best point of a found front that keeps within limits.
+"""The architecture to take: the best point of a front that keeps within limits.
 
-What is best is said by the proxy, which the search knew, and never by true accuracy, which the
-user of a device does not know before training.
+On a found front, what is best is said by the proxy, which the search knew, and never by true
+accuracy, which the user of a device does not know before training. On a trained front
+(:mod:`hanas.fronts.peeling`) it is the error that training has shown.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import pandas as pd
 from hanas.errors import InputError
 from hanas.fronts.dominance import non_dominated
 
+#: The run of a search that is shown and picked from.
+SEED = 0
 #: The columns of a search history that are no objectives.
 NOT_OBJECTIVES = frozenset({"seed", "evaluation", "generation", "arch", "feasible", "score"})
 
@@ -22,11 +25,11 @@ def objectives_in(history: pd.DataFrame) -> list[str]:
     return [column for column in history if column not in NOT_OBJECTIVES]
 
 
-def found_front(history: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
+def found_front(history: pd.DataFrame, *, seed: int = SEED) -> pd.DataFrame:
     """Return the front that one seed of a search found, the point to prefer first.
 
-    Preferred is the lower proxy objective; among equals the lower first metric, then the lower
-    second; among equal points the one that was evaluated first.
+    Preferred is the lower proxy objective; among equals the lower first metric, and so on
+    (:func:`by_preference`).
 
     Parameters
     ----------
@@ -69,7 +72,13 @@ def feasible_evaluations(history: pd.DataFrame, *, seed: int) -> pd.DataFrame:
 
 
 def by_preference(front: pd.DataFrame) -> pd.DataFrame:
-    """Sort a front, of columns ``arch``, ``evaluation`` and its objectives, see above."""
+    """Sort a front: by its objectives, the first first; equal points as they were evaluated.
+
+    Parameters
+    ----------
+    front
+        ``arch``, ``evaluation`` and its objectives.
+    """
     objectives = objectives_in(front)
     return front.sort_values([*objectives, "evaluation"], kind="stable", ignore_index=True)
 

@@ -31,8 +31,8 @@ def ranking_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     DataFrame
         Two rows a proxy: over ``all`` cells and over those ``above the floor`` (one where there
         is no floor), with ``architectures``, ``accuracy_floor_percent``, the panel (the regret as
-        ``regret_percentage_points``), :func:`hanas.fronts.ranking.size_panel` over quarters by
-        number of parameters, and sources.
+        ``regret_percentage_points``), :func:`hanas.fronts.ranking.size_panel` over about
+        quarters of the row's architectures by number of parameters, and sources.
     """
     lines = []
     for row in rows:

@@ -80,6 +80,7 @@ def size_panel(
     Returns
     -------
     dict
+        ``architectures_size_{bin}``: how many are in the bin (those of equal size are in one);
         ``kendall_tau_size_{bin}`` within the bin, NaN with fewer than two architectures or where
         one side is constant; ``overrated_size_{bin}``: by which share of all ranks the bin stands
         better in the proxy's eyes than in truth, on average; below zero if worse.
@@ -98,6 +99,7 @@ def size_panel(
     panel = {}
     for number in range(bins):
         inside = bin_of == number
+        panel[f"architectures_size_{number + 1}"] = int(inside.sum())
         several = inside.sum() > 1
         tau = kendall_tau(score[inside], error[inside]) if several else float("nan")
         panel[f"kendall_tau_size_{number + 1}"] = tau

@@ -2,7 +2,8 @@
 
 A proxy that underrates large networks fills a population with small ones, from which the search
 does not come back (the *small-model trap* of weight-sharing supernets). With quotas the ranges,
-of equally many architectures in the first random population, keep their places each.
+of equally many architectures in the first random population, keep their places each; what cannot
+be shared evenly goes to the large ones.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ class QuotaSurvival(Survival):
     Parameters
     ----------
     bins
-        Number of bins. Their limits are the quantiles of the population that is seen first; a
-        metric that is the same in all of it leaves one bin, and so does a search without one.
+        Number of bins. Their limits are the quantiles of the population that is seen first, an
+        architecture at a limit being in the lower bin; fewer where the metric has few values. A
+        search without metrics has one bin.
     """
 
     def __init__(self, bins: int) -> None:
@@ -44,7 +46,8 @@ class QuotaSurvival(Survival):
         metric = objectives[:, 1] if objectives.shape[1] > 1 else np.zeros(len(pop))
         if self.limits is None:
             quantiles = np.linspace(0, 1, self.bins + 1)[1:-1]
-            self.limits = np.unique(np.quantile(metric, quantiles))
+            limits = np.unique(np.quantile(metric, quantiles))
+            self.limits = limits[limits < metric.max()]  # above the others there is none
         bin_of = np.searchsorted(self.limits, metric, side="left")
         members = [np.flatnonzero(bin_of == number) for number in range(len(self.limits) + 1)]
         places = shares([len(rows) for rows in members], n_survive or len(pop))
@@ -59,13 +62,13 @@ class QuotaSurvival(Survival):
 def shares(sizes: list[int], places: int) -> list[int]:
     """Return how many places each bin gets: alike, as far as it has members to fill them.
 
-    Places that cannot be shared evenly go to the first bins that have room.
+    Places that cannot be shared evenly go to the last bins that have room.
 
-    >>> shares([10, 10, 10], 8), shares([1, 10, 10], 9), shares([2, 2], 9)
-    ([3, 3, 2], [1, 4, 4], [2, 2])
+    >>> shares([10, 10, 10], 8), shares([1, 10, 10], 8), shares([2, 2], 9)
+    ([2, 3, 3], [1, 3, 4], [2, 2])
     """
     taken = [0] * len(sizes)
     for _ in range(min(places, sum(sizes))):
         room = [number for number, size in enumerate(sizes) if taken[number] < size]
-        taken[min(room, key=lambda number: taken[number])] += 1
+        taken[min(room, key=lambda number: (taken[number], -number))] += 1
     return taken

@@ -69,6 +69,11 @@ def checked(
                 f"{searcher}.parents: {result['parents']}; expected at most population, which is "
                 f"{result['population']}"
             )
+        if result.get("quota_bins", 1) > result["parents"]:
+            raise InputError(
+                f"{searcher}.quota_bins: {result['quota_bins']}; expected at most parents, which "
+                f"is {result['parents']}: each bin has one at least"
+            )
     return result
 
 

@@ -12,12 +12,9 @@ import torch
 from hanas.checkpoints import Log, print_at_once
 from hanas.errors import InputError
 from hanas.fronts.peeling import PeelingSettings, peel
-from hanas.fronts.picks import feasible_evaluations, objectives_in
+from hanas.fronts.picks import SEED, feasible_evaluations, objectives_in
 from hanas.settings import from_mapping
-from hanas.training.retraining import Trainer
-
-#: The seed of the search whose evaluations are peeled.
-SEED = 0
+from hanas.training.retraining import prepare, train_one
 
 
 def retrain_layers(
@@ -64,36 +61,42 @@ def retrain_layers(
     evaluated = feasible_evaluations(history, seed=SEED)
     if evaluated.empty:
         raise InputError("the search found no architecture that the device can run")
-    trainer = Trainer(settings, images, checkpoints=checkpoints, log=log, validate=True)
+    setup = prepare(settings, images, checkpoints=checkpoints, log=log, validate=True)
+    archs = evaluated["arch"].tolist()
+    rows: list[dict[str, Any]] = []
+    epoch_rows: list[dict[str, Any]] = []
+    weights: dict[str, dict[str, torch.Tensor]] = {}
 
-    def train(rows: np.ndarray) -> np.ndarray:
-        archs = evaluated["arch"].iloc[rows]
+    def train(layer: np.ndarray) -> np.ndarray:
         percents = []
-        for number, arch in enumerate(archs, start=1):
-            log(f"architecture {number} of {len(archs)} of this layer: {arch}")
-            percents.append(trainer.train(arch)["validation_accuracy_percent"])
+        for number, position in enumerate(layer, start=1):
+            arch = archs[position]
+            log(f"architecture {number} of {len(layer)} of this layer: {arch}")
+            row, of_epochs, weights[arch] = train_one(arch, setup)
+            rows.append(row)
+            epoch_rows.extend(of_epochs)
+            percents.append(row["validation_accuracy_percent"])
         return 1 - np.array(percents) / 100
 
-    layer_of: dict[int, int] = {}
-    front = np.empty(0, dtype=np.int64)
+    layer_numbers: list[int] = []
+    on_front: list[str] = []
     predicted = evaluated[objectives_in(evaluated)].to_numpy(dtype=np.float64)
     floor = accuracy_floor_percent / 100
     for number, layer in enumerate(peel(predicted, train, peeling, accuracy_floor=floor), start=1):
-        layer_of |= dict.fromkeys(layer.rows.tolist(), number)
-        front = layer.front
+        layer_numbers += [number] * len(layer.rows)
+        on_front = [archs[position] for position in layer.front]
+        weights = {arch: weights[arch] for arch in weights if arch in on_front}
         log(
             f"layer {number}: {len(layer.rows)} architectures, {100 * layer.gain:.2f} % of the "
             f"trained front's hypervolume is new; {len(layer.trained)} trained, "
-            f"{len(front)} of them on the front"
+            f"{len(on_front)} of them on the front"
         )
-    if len(front) == 0:
+    if not on_front:
         raise InputError(
-            f"none of {len(layer_of)} trained architectures reaches the accuracy floor of "
-            f"{accuracy_floor_percent:g} %: train longer, or lower the task's "
-            "accuracy_floor_percent"
+            f"none of {len(rows)} trained architectures reaches the accuracy floor of "
+            f"{accuracy_floor_percent:g} % on validation images: lower the task's "
+            "accuracy_floor_percent, which keeps what is trained, or train longer"
         )
-    metrics, epochs, weights = trainer.results()
-    metrics["layer"] = list(layer_of.values())
-    on_front = set(evaluated["arch"].iloc[front])
+    metrics = pd.DataFrame(rows).assign(layer=layer_numbers)
     metrics["on_trained_front"] = metrics["arch"].isin(on_front)
-    return metrics, epochs, {arch: weights[arch] for arch in metrics["arch"] if arch in on_front}
+    return metrics, pd.DataFrame(epoch_rows), weights

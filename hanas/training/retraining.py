@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from hanas.errors import InputError
 from hanas.files import checksum, digest
 from hanas.fronts.picks import found_front, objectives_in
 from hanas.fronts.representatives import choose
-from hanas.images import load_images
+from hanas.images import ImageData, load_images
 from hanas.networks import published
 from hanas.randomness import generator
 from hanas.searching.tabular_search import METRICS
@@ -35,8 +36,11 @@ from hanas.training.weight_steps import (
 
 #: The splits that each choice of ``images`` trains on.
 IMAGES = {"train": ("train",), "train_and_validation": ("train", "validation")}
-#: Settings that choose what is trained, and change nothing of how.
-_CHOOSING = frozenset({"archs", "peeling"})
+#: Settings that a training depends on; the others say what is trained.
+_TRAINING = (
+    *("revision", "space", "seed", "images", "network", "training"),
+    *("train_on", "precision", "threads"),
+)
 
 
 def picks_of_front(history: pd.DataFrame, *, count: int, representative: str) -> list[str]:
@@ -113,102 +117,137 @@ def retrain(
     InputError
         For a wrong setting, unsuitable images, or a loss that is not finite.
     """
-    trainer = Trainer(settings, images, checkpoints=checkpoints, log=log)
+    setup = prepare(settings, images, checkpoints=checkpoints, log=log)
+    rows, history, weights = [], [], {}
     for number, arch in enumerate(archs):
         log(f"architecture {number + 1} of {len(archs)}: {arch}")
-        trainer.train(arch)
-    return trainer.results()
+        row, epoch_rows, weights[arch] = train_one(arch, setup)
+        rows.append(row)
+        history += epoch_rows
+    return pd.DataFrame(rows), pd.DataFrame(history), weights
 
 
-class Trainer:
-    """Trains one architecture after the other on the same images.
+@dataclass(frozen=True, eq=False)
+class Setup:
+    """What every training of one retraining shares.
 
-    Parameters
+    Attributes
     ----------
     settings, images, checkpoints, log
         See :func:`retrain`.
-    validate
-        Whether to look at the validation images too, which must not be trained on.
+    device, training, data
+        Where, how, and on which data set.
+    train
+        The images that are trained on.
+    judged
+        The splits that a trained network is judged by: ``test``, and ``validation`` where it is
+        asked for.
+    depends_on
+        What a training depends on, but for its architecture.
     """
 
-    def __init__(
-        self,
-        settings: Mapping[str, Any],
-        images: str | Path,
-        *,
-        checkpoints: str | Path,
-        log: Log = print_at_once,
-        validate: bool = False,
-    ) -> None:
-        self.settings, self.images, self.log = settings, images, log
-        self.checkpoints = Path(checkpoints)
-        self.space = plugins.load("spaces", settings["space"])
-        self.device = choose_device(settings["train_on"], settings["precision"])
-        self.training = from_mapping(TrainingSettings, settings["training"], "training")
-        self.data = load_images(images)
-        self.belongs_to = {
-            "settings": {key: value for key, value in settings.items() if key not in _CHOOSING},
+    settings: Mapping[str, Any]
+    images: str | Path
+    checkpoints: Path
+    log: Log
+    device: torch.device
+    training: TrainingSettings
+    data: ImageData
+    train: Split
+    judged: Mapping[str, Split]
+    depends_on: Mapping[str, Any]
+
+
+def prepare(
+    settings: Mapping[str, Any],
+    images: str | Path,
+    *,
+    checkpoints: str | Path,
+    log: Log,
+    validate: bool = False,
+) -> Setup:
+    """Return what :func:`train_one` needs; with ``validate``, networks are validated too.
+
+    Raises
+    ------
+    InputError
+        For a wrong setting, unsuitable images, or validation images that are trained on.
+    """
+    device = choose_device(settings["train_on"], settings["precision"])
+    training = from_mapping(TrainingSettings, settings["training"], "training")
+    splits = IMAGES[settings["images"]]
+    if validate and "validation" in splits:
+        raise InputError(
+            f"images is {settings['images']}: validation images must be left to choose by"
+        )
+    data = load_images(images)
+    size = {"resolution": training.resolution, "device": device}
+    judged = ("validation", "test") if validate else ("test",)
+    return Setup(
+        settings=settings,
+        images=images,
+        checkpoints=Path(checkpoints),
+        log=log,
+        device=device,
+        training=training,
+        data=data,
+        train=load_split(data, *splits, crop_padding=training.crop_padding, **size),
+        judged={name: load_split(data, name, **size) for name in judged},
+        depends_on={
+            # Not on what chose the architecture: another choice goes on with what is trained.
+            "settings": {name: settings[name] for name in _TRAINING if name in settings},
             "images": checksum(images),
-            "computed by": [torch.__version__, self.device.type],
-        }
-        size = {"resolution": self.training.resolution, "device": self.device}
-        splits = IMAGES[settings["images"]]
-        if validate and "validation" in splits:
-            raise InputError(
-                f"images is {settings['images']}: validation images must be left to choose by"
-            )
-        self.train_images = load_split(
-            self.data, *splits, crop_padding=self.training.crop_padding, **size
+            "computed by": [torch.__version__, device.type],
+        },
+    )
+
+
+def train_one(
+    arch: str, setup: Setup
+) -> tuple[dict[str, Any], list[dict[str, Any]], dict[str, torch.Tensor]]:
+    """Train one architecture and judge it.
+
+    Returns
+    -------
+    row
+        Its row of metrics, see :func:`retrain`; where it was validated, with
+        ``validation_accuracy_percent``, ``validation_cross_entropy`` and ``validation_images``.
+    history
+        An epoch a row, see there.
+    weights
+        State dict, on the CPU.
+    """
+    settings = setup.settings
+    maker = published if arch in published.NAMES else plugins.load("spaces", settings["space"])
+    network: Any = architectures.build(  # PyTorch's types know no memory_format
+        arch,
+        space=settings["space"],
+        classes=len(setup.data.classes),
+        network=architectures.settings_for_images(
+            maker, settings["network"], setup.data, setup.training.resolution, setup.images
+        ),
+        seed=settings["seed"],
+    )
+    network = network.to(setup.device).to(memory_format=torch.channels_last)
+    row: dict[str, Any] = {"arch": arch}
+    with threads(settings["threads"]):
+        epoch_rows = epochs.run(
+            _loop(network, setup.train, setup.training, settings),
+            checkpoint=setup.checkpoints / f"{digest(arch)[:16]}.pt",
+            belongs_to=digest({"arch": arch, **setup.depends_on}),
+            log=setup.log,
         )
-        judged = ("validation", "test") if validate else ("test",)
-        self.judged = {name: load_split(self.data, name, **size) for name in judged}
-        self.rows: list[dict[str, Any]] = []
-        self.history: list[dict[str, Any]] = []
-        self.weights: dict[str, dict[str, torch.Tensor]] = {}
-
-    def train(self, arch: str) -> dict[str, Any]:
-        """Train an architecture and return its row of metrics, see :func:`retrain`.
-
-        With ``validate``, it has ``validation_accuracy_percent`` too.
-        """
-        settings = self.settings
-        maker = published if arch in published.NAMES else self.space
-        network: Any = architectures.build(  # PyTorch's types know no memory_format
-            arch,
-            space=settings["space"],
-            classes=len(self.data.classes),
-            network=architectures.settings_for_images(
-                maker, settings["network"], self.data, self.training.resolution, self.images
-            ),
-            seed=settings["seed"],
-        )
-        network = network.to(self.device).to(memory_format=torch.channels_last)
-        with threads(settings["threads"]):
-            epoch_rows = epochs.run(
-                _loop(network, self.train_images, self.training, settings),
-                checkpoint=self.checkpoints / f"{digest(arch)[:16]}.pt",
-                belongs_to=digest({"arch": arch, **self.belongs_to}),
-                log=self.log,
-            )
-            row: dict[str, Any] = {"arch": arch}
-            for split, images in self.judged.items():
-                cross_entropy, error = evaluate(
-                    network, network, images, precision=settings["precision"]
-                )
-                self.log(f"{split} accuracy {100 * (1 - error):.2f} % on {len(images)} images")
-                row[f"{split}_accuracy_percent"] = 100 * (1 - error)
-                row[f"{split}_cross_entropy"] = cross_entropy
-        row["params"] = sum(weight.numel() for weight in network.parameters())
-        row["train_images"] = len(self.train_images)
-        row |= {f"{split}_images": len(images) for split, images in self.judged.items()}
-        self.rows.append(row)
-        self.history += [{"arch": arch, **of_epoch} for of_epoch in epoch_rows]
-        self.weights[arch] = {k: v.detach().cpu() for k, v in network.state_dict().items()}
-        return row
-
-    def results(self) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, dict[str, torch.Tensor]]]:
-        """Return what :func:`retrain` returns, of all that was trained."""
-        return pd.DataFrame(self.rows), pd.DataFrame(self.history), self.weights
+        for split, images in setup.judged.items():
+            precision = settings["precision"]
+            cross_entropy, error = evaluate(network, network, images, precision=precision)
+            setup.log(f"{split} accuracy {100 * (1 - error):.2f} % on {len(images)} images")
+            row[f"{split}_accuracy_percent"] = 100 * (1 - error)
+            row[f"{split}_cross_entropy"] = cross_entropy
+    row["params"] = sum(weight.numel() for weight in network.parameters())
+    row["train_images"] = len(setup.train)
+    row |= {f"{split}_images": len(images) for split, images in setup.judged.items()}
+    weights = {name: value.detach().cpu() for name, value in network.state_dict().items()}
+    return row, [{"arch": arch, **of_epoch} for of_epoch in epoch_rows], weights
 
 
 def _loop(

@@ -10,33 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from torch import Tensor, nn
-
-from hanas.errors import InputError
-
-
-def snapshot_epochs(epochs: int, count: int) -> tuple[int, ...]:
-    """Return after which epochs snapshots are taken: evenly in the second half, the end included.
-
-    Raises
-    ------
-    InputError
-        If there are too few epochs for so many.
-
-    Examples
-    --------
-    >>> snapshot_epochs(8, 3), snapshot_epochs(12, 4), snapshot_epochs(5, 1)
-    ((4, 6, 8), (6, 8, 10, 12), (5,))
-    """
-    moments = np.linspace(epochs, epochs / 2, count)[::-1]
-    found = tuple(int(moment) for moment in np.floor(moments + 0.5))
-    if len(set(found)) < count or found[0] < 1:
-        raise InputError(
-            f"snapshots is {count}: {epochs} epochs have at most {epochs // 2 + 1} in their second "
-            "half; expected fewer, or more training.epochs"
-        )
-    return found
 
 
 class Snapshots:

@@ -32,7 +32,8 @@ from hanas.trainers._run import (
 )
 from hanas.training import epochs
 from hanas.training.batches import load_split
-from hanas.training.snapshots import Snapshots, snapshot_epochs
+from hanas.training.snapshot_epochs import snapshot_epochs
+from hanas.training.snapshots import Snapshots
 from hanas.training.weight_steps import (
     WeightStepper,
     learning_rate,

@@ -12,6 +12,7 @@ from typing import Any
 
 from hanas import combined_proxies, plugins
 from hanas.errors import InputError
+from hanas.training.snapshot_epochs import snapshot_epochs
 
 #: Kinds of proxies that score an architecture when a search asks for it.
 _ON_DEMAND = ("supernet", "params", "flops")
@@ -74,6 +75,11 @@ def problems(study: Mapping[str, Any]) -> Iterator[str]:
                 yield (
                     f"searches.{name}: crossover + mutation + random is {children}; expected "
                     f"population, {search['population']}"
+                )
+            if search.get("quota_bins", 1) > search["parents"]:
+                yield (
+                    f"searches.{name}.quota_bins is {search['quota_bins']}; expected at most "
+                    f"parents, which is {search['parents']}: each bin has one at least"
                 )
             if search["parents"] > search["population"]:
                 yield f"searches.{name}.parents is {search['parents']}; expected at most population"
@@ -175,6 +181,10 @@ def _layerwise_problems(study: Mapping[str, Any]) -> Iterator[str]:
                 f"supernets.{name}.snapshots is {supernet['snapshots']}, but architectures of "
                 f"space {supernet['space']!r} are scored by the last weights only; leave it out"
             )
+        try:
+            snapshot_epochs(supernet["training"]["epochs"], supernet["snapshots"])
+        except InputError as error:
+            yield f"supernets.{name}.{error}"
     for name, proxy in study["proxies"].items():
         space = combined_proxies.space(study, name)
         counted = proxy["kind"] in ("params", "flops") and "network" in proxy

@@ -100,6 +100,14 @@ def test_picks_of_trained_fronts_say_what_they_cost(capsys, results):
     assert "P+NSGA2, trained, error 0.1  (true ones; looked up for the 5 architectures" in said
 
 
+def test_an_empty_trained_front_says_why(capsys, tmp_path):
+    row = write_search(tmp_path, [[5, 0, 2]])
+    path = tmp_path / "results" / "evaluations" / "mine" / "trained_fronts.csv"
+    write_csv(decision_table([row], PeelingSettings(limit=1)), path)
+    assert _pick(tmp_path / "results", "--trained") == 1
+    assert "nothing that was trained reaches tasks.*" in capsys.readouterr().err
+
+
 def test_a_useless_pick_comes_with_a_warning(capsys, results):
     assert _pick(results, "--max-latency-ms", "0.6") == 0
     assert "below the accuracy floor of cifar10, 50 %" in capsys.readouterr().out

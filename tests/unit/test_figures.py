@@ -16,6 +16,7 @@ from hanas.figures import (
     convergence,
     fronts,
     generations,
+    peeling,
     points,
     proxy_and_true,
     style,
@@ -298,6 +299,43 @@ def test_convergence_says_what_it_is_made_of():
     mixed = convergence_table()
     mixed.loc[0, "seeds"] = 1
     assert "of 1 to 3 seeds;" in all_texts(convergence.draw(mixed, SAID))
+
+
+def peeling_table(proxies=(("p", "GDAS"), ("q", "params"))) -> pd.DataFrame:
+    curves = pd.DataFrame(
+        [
+            {
+                **{"device": "mine", "task": "t", "proxy": proxy, "search": "nsga2", "seeds": 2},
+                **{"objectives": objectives, "trained_architectures": count, "median": share},
+                **{"q25": share - 0.05, "q75": share + 0.1, "stopped_at": 20.0},
+                **{"stopped_with": 0.5, "accuracy_floor_percent": 50.0},
+                **{"accuracy_source": "true ones", "metrics_source": "a meter"},
+                **{"proxy_source": f"a proxy {proxy}"},
+            }
+            for proxy in ("p", "q")
+            for objectives in ("error+latency_ms", "error+latency_ms+energy_mj")
+            for count, share in ((10, 0.3), (20, 0.5 if proxy == "p" else 0.6))
+        ]
+    )
+    return peeling.table(curves, list(proxies), task="t", search="nsga2")
+
+
+def test_peeling_shows_each_proxy_and_where_it_stops():
+    made = peeling.draw(peeling_table(), SAID, "NSGA")
+    assert len(made.axes) == 2
+    axes = made.axes[0]
+    np.testing.assert_allclose(drawn(axes, "GDAS"), [[10, 0.3], [20, 0.5]])
+    np.testing.assert_allclose(drawn(axes, "params"), [[10, 0.3], [20, 0.6]])
+    stops = [line.get_xydata() for line in axes.get_lines() if line.get_marker() == "o"]
+    np.testing.assert_allclose(np.concatenate(stops), [[20, 0.5], [20, 0.5]])
+    said = all_texts(made).replace("\n", " ")
+    for part in ("GDAS: a proxy p.", "params: a proxy q.", "medians of 2 seeds", "NSGA"):
+        assert part in said
+
+
+def test_proxies_of_one_label_are_told_apart():
+    plotted = peeling_table([("p", "fused"), ("q", "fused")])
+    assert plotted["proxy"].unique().tolist() == ["fused (p)", "fused (q)"]
 
 
 def test_many_points_are_pixels_in_vector_files():

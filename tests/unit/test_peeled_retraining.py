@@ -91,3 +91,19 @@ def test_validation_images_must_be_left(coloured, tmp_path):
 def test_a_floor_that_nothing_reaches(coloured, tmp_path):
     with pytest.raises(InputError, match=r"none of 5 trained architectures reaches .* 100.5 %"):
         _trained(coloured, tmp_path, floor=100.5, epsilon=1e-9)
+
+
+def test_another_floor_goes_on_with_what_is_trained(coloured, tmp_path):
+    with pytest.raises(InputError, match="which keeps what is trained"):
+        _trained(coloured, tmp_path, floor=100.5, epsilon=1e-9)
+    lines: list[str] = []
+    settings = {**_settings(epsilon=1e-9), "accuracy_floor_percent": 10, "representative": "knee"}
+    retrain_layers(
+        _history(),
+        settings,
+        coloured,
+        accuracy_floor_percent=10,
+        checkpoints=tmp_path / "checkpoints",
+        log=lines.append,
+    )
+    assert sum("going on from" in line for line in lines) == 5

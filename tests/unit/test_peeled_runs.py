@@ -3,7 +3,6 @@ import pandas as pd
 import pytest
 from judged_study import ARCHS, ERROR, LATENCY_MS, write_search
 
-from hanas.errors import InputError
 from hanas.fronts import runs
 from hanas.fronts.decisions import decision_table
 from hanas.fronts.peeled_runs import curve_table, peeling_table
@@ -71,7 +70,8 @@ def test_trained_front_takes_the_place_of_the_predicted_one(tmp_path):
     assert table["proxy_value"].tolist() == pytest.approx([ERROR[n] for n in (0, 2, 3)])
     assert (table["proxy_objective"] == "error").all()
     assert (table["method"] == "P+NSGA2, trained").all()
-    assert set(table["trained_architectures"]) == {5}
+    assert set(table["trained_architectures"]) == {7 + 5}  # as in the table of layers
+    assert table["roles"].tolist() == ["most accurate", "knee", "fastest"]
     assert set(table["trained_layers"]) == {2}
     assert set(table["proxy_source"]) == {
         "true ones; looked up for the 5 architectures of 2 layers that p predicted"
@@ -84,5 +84,29 @@ def test_trained_fronts_need_accuracies(tmp_path):
     unknown = {**row, "accuracies": None}
     both = decision_table([unknown, row], PeelingSettings())
     pd.testing.assert_frame_equal(both, decision_table([row], PeelingSettings()))
-    with pytest.raises(InputError, match="no search found"):
-        decision_table([unknown], PeelingSettings())
+    assert decision_table([unknown], PeelingSettings()).empty
+
+
+def test_a_trained_front_may_be_empty(tmp_path):
+    # The only one that is trained is below the floor.
+    row = write_search(tmp_path, [[5, 0, 2]])
+    table = decision_table([row], PeelingSettings(limit=1))
+    assert table.empty
+    assert {"arch", "index", "task", "accuracy_percent"} <= set(table)
+    layers = _layers(row, limit=1)
+    assert layers["front_points"].tolist() == [0]
+    assert layers["normalised_hypervolume"].tolist() == [0]
+
+
+def test_seeds_that_found_nothing_count(tmp_path):
+    latency = [*LATENCY_MS[:3], np.nan, *LATENCY_MS[4:]]
+    layers = _layers(write_search(tmp_path, [[0, 1, 2, 4, 5], [3]], latency_ms=latency))
+    nothing = layers[layers["seed"] == 1].iloc[0]
+    assert (nothing["layer"], nothing["trained_architectures"]) == (0, 7)
+    assert nothing["normalised_hypervolume"] == 0
+    curve = curve_table(layers)
+    assert (curve["seeds"] == 2).all()
+    # Half of what the other has.
+    first = layers[layers["seed"] == 0].iloc[0]
+    row = curve[curve["trained_architectures"] == first["trained_architectures"]].iloc[0]
+    assert row["median"] == pytest.approx(first["normalised_hypervolume"] / 2)

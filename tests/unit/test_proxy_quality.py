@@ -28,6 +28,8 @@ def test_quarters_by_size_are_told(tmp_path):
     row = write_search(tmp_path, [[0]], proxy_error=proxy, floor_percent=0)
     line = ranking_table([row]).iloc[0]
     # Quarters of 100, 200, 300, 400, 800, 900: {5, 3}, {2}, {4}, {1, 0}.
+    counts = line[[f"architectures_size_{number}" for number in (1, 2, 3, 4)]].tolist()
+    assert counts == [2, 1, 1, 2]
     assert line["kendall_tau_size_1"] == line["kendall_tau_size_4"] == -1
     assert line[["kendall_tau_size_2", "kendall_tau_size_3"]].isna().all()
     # Ranks in truth 6 and 5, by the proxy 1 and 5; 3 and 4; 4 and 6; 1 and 2, 3 and 2.

@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pymoo.core.population import Population
+from pymoo.core.problem import Problem
 
 from hanas import plugins
 from hanas.errors import InputError
@@ -16,7 +18,7 @@ from hanas.fronts.error_budget import true_front
 from hanas.fronts.hypervolume import normalised_hypervolume
 from hanas.searchers._evolution import crossover, mutation
 from hanas.searchers._ledger import Ledger
-from hanas.searchers._quotas import shares
+from hanas.searchers._quotas import QuotaSurvival, shares
 from hanas.searching.search_history import History
 from hanas.spaces import nb201
 
@@ -24,6 +26,7 @@ SEARCHERS = plugins.names("searchers")
 EVOLUTIONARY = [name for name in SEARCHERS if name != "random"]
 SCALARISING = ["cea", "wsea"]
 LARGE = (5,) * 6
+RNG = np.random.default_rng(0)
 HUGE = (10,) * 25  # its size does not fit into 64 bits
 
 SMALL = {
@@ -446,11 +449,42 @@ def test_nsga2_finds_the_true_front_of_real_tables(data_folder, error, device, t
 
 
 @pytest.mark.parametrize("objectives", [1, 2, 3])
-@pytest.mark.parametrize("bins", [1, 2, 4, 50])
+@pytest.mark.parametrize("bins", [1, 2, 5])
 def test_quotas_keep_the_contract(objectives, bins):
     history = run("nsga2", problem(objectives, LARGE), quota_bins=bins)
     assert len(history.genes) == 20 * 5
     assert len(np.unique(history.genes, axis=0)) == len(history.genes)
+
+
+def test_no_bin_is_without_a_parent():
+    with pytest.raises(InputError, match=r"quota_bins: 6; expected at most parents, which is 5"):
+        run("nsga2", problem(2, LARGE), quota_bins=6)
+
+
+def survivors(survival, points, count):
+    population = Population.new("F", np.array(points, dtype=float))
+    chosen = survival.do(Problem(n_obj=2), population, n_survive=count, random_state=RNG)
+    return sorted(map(tuple, chosen.get("F").tolist()))
+
+
+def test_each_bin_keeps_its_best():
+    survival = QuotaSurvival(2)
+    # The median of the metric, the second number, is 3: it belongs to the lower bin.
+    first = [[1, 1], [2, 2], [9, 3], [5, 4], [6, 5], [4, 6]]
+    assert survivors(survival, first, 4) == [(1, 1), (2, 2), (4, 6), (5, 4)]
+    # Of three, the larger networks get two, although every one of the others dominates them.
+    assert survivors(survival, first, 3) == [(1, 1), (4, 6), (5, 4)]
+    # The limits stay: all of these are large.
+    assert survivors(survival, [[1, 9], [3, 8], [2, 7]], 2) == [(1, 9), (2, 7)]
+    # A bin without enough members leaves its places to the other.
+    assert survivors(survival, [[1, 1], [7, 7], [8, 8], [9, 9]], 3) == [(1, 1), (7, 7), (8, 8)]
+
+
+def test_a_metric_that_is_the_same_in_all_is_one_bin():
+    survival = QuotaSurvival(4)
+    same = [[1, 5], [2, 5], [3, 5], [4, 5]]
+    assert survivors(survival, same, 2) == [(1, 5), (2, 5)]
+    assert survivors(survival, [[1, 1], [2, 2], [9, 6], [8, 7]], 2) == [(1, 1), (2, 2)]
 
 
 def test_without_quotas_nothing_changes():

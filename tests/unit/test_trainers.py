@@ -24,7 +24,7 @@ from hanas.trainers import darts, fairness, gdas, rsps
 from hanas.trainers._run import ArchitectureSettings, SupernetSettings, supernet_settings
 from hanas.trainers._sampling import cells_of, draw_cells, draw_operations
 from hanas.training.batches import load_split
-from hanas.training.snapshots import snapshot_epochs
+from hanas.training.snapshot_epochs import snapshot_epochs
 from hanas.training.supernets import load_supernet, prepare, save_supernet, train_supernet
 from hanas.training.weight_steps import TrainingSettings, learning_rate
 

@@ -44,7 +44,7 @@ DRAWN = {
     **{"figure_generations": 2, "figure_convergence": 2, "figure_peeling": 2},
 }
 JUDGED = {
-    **{"evaluation": 2, "peeling": 2, "decisions": 2, "explorer": 1},
+    **{"evaluation": 2, "peeling": 2, "trained_fronts": 2, "decisions": 2, "explorer": 1},
     **{"devices_compared": 1, "ranking": 1},
     **DRAWN,
 }
@@ -52,12 +52,15 @@ JUDGED = {
 TABLE = {"table": 1, "comparison": 1, "all_tables": 1}
 DRAWN_HERE = dict.fromkeys(DRAWN, 1)
 JUDGED_HERE = {
-    **{"evaluation": 1, "peeling": 1, "decisions": 1, "devices_compared": 1, "explorer": 1},
+    **{"evaluation": 1, "peeling": 1, "trained_fronts": 1, "decisions": 1, "explorer": 1},
+    **{"devices_compared": 1},
     **DRAWN_HERE,
 }
 # The figures that show other searches than that whose front is used, or read what judged them.
 BESIDE = {"figure_fronts": 2, "figure_convergence": 2, "figure_peeling": 2}
 ALL_SEARCHES = {"search": 4, **JUDGED, **TABLES}
+# What shows labels besides tables and figures.
+LABELLED = {"decisions": 2, "trained_fronts": 2, "explorer": 1}
 # What judges a proxy that stands beside; of the figures two read what judged it.
 JUDGED_BESIDE = {"search": 4, **{k: v for k, v in JUDGED.items() if k not in DRAWN}}
 JUDGED_BESIDE |= {"figure_convergence": 2, "figure_peeling": 2}
@@ -135,11 +138,11 @@ EDITS = {
     "label": (_set("supernets", "darts_toy", "label", "DARTS-V1"), TABLES),
     "label of a proxy": (
         _set("proxies", "params", "label", "size"),
-        {"decisions": 2, "explorer": 1, **TABLES},
+        {**LABELLED, "figure_peeling": 2, **TABLES},
     ),
     "how far fronts are peeled": (
         _set("evaluation", "peeling", {"epsilon": 0.02}),
-        {"peeling": 2, "figure_peeling": 2},
+        {"peeling": 2, "figure_peeling": 2, "trained_fronts": 2},
     ),
     "accuracy floor": (_set("tasks", "toy", "accuracy_floor_percent", 60), JUDGED),
     "split of the images": (
