@@ -3,9 +3,10 @@
 ``python benchmarks/peeling_and_quotas.py FOLDER [--dataset cifar10 --proxies params gdas_0 fused]``
 
 FOLDER has results of ``config/ranking.yaml``: ``results/evaluations/ranking.csv``, and for each
-device ``results/devices/{device}/nb201/{dataset}.parquet``. Printed: the normalised hypervolume, mean over the devices, of the exact front of each
-proxy and of what is left of it after so many look-ups a device, layer by layer; then that of what
-NSGA-II finds, without quotas and with them, also with the true error as its proxy.
+device ``results/devices/{device}/nb201/{dataset}.parquet``. Printed: the normalised hypervolume,
+mean over the devices, of the exact front of each proxy and of what is left of it after so many
+look-ups a device, layer by layer; then that of what NSGA-II finds, without quotas and with them,
+also with the true error as its proxy.
 """
 
 import argparse
