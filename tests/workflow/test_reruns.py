@@ -59,7 +59,7 @@ JUDGED_HERE = {
 # The figures that show other searches than that whose front is used, or read what judged them.
 BESIDE = {"figure_fronts": 2, "figure_convergence": 2, "figure_peeling": 2}
 ALL_SEARCHES = {"search": 4, **JUDGED, **TABLES}
-# What shows labels besides tables and figures.
+# What shows every front and its label, besides tables and figures.
 LABELLED = {"decisions": 2, "trained_fronts": 2, "explorer": 1}
 # What judges a proxy that stands beside; of the figures two read what judged it.
 JUDGED_BESIDE = {"search": 4, **{k: v for k, v in JUDGED.items() if k not in DRAWN}}
@@ -118,11 +118,8 @@ EDITS = {
         _set("searches", "random", "seeds", 3),
         # Fronts are lent to other devices from nsga2 alone.
         {
-            "search": 4,
-            "evaluation": 2,
-            "peeling": 2,
-            "decisions": 2,
-            "explorer": 1,
+            **{"search": 4, "evaluation": 2, "peeling": 2},
+            **LABELLED,
             **BESIDE,
             **TABLES,
         },
@@ -141,7 +138,7 @@ EDITS = {
         {**LABELLED, "figure_peeling": 2, **TABLES},
     ),
     "how far fronts are peeled": (
-        _set("evaluation", "peeling", {"epsilon": 0.02}),
+        _set("evaluation", {"peeling": {"epsilon": 0.02}}),
         {"peeling": 2, "figure_peeling": 2, "trained_fronts": 2},
     ),
     "accuracy floor": (_set("tasks", "toy", "accuracy_floor_percent", 60), JUDGED),
