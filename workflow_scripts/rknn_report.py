@@ -3,8 +3,8 @@
 import time
 from pathlib import Path
 
-from hanas.exports import rknn_reports
 from hanas.files import read_csv, write_csv
+from hanas.measuring import rknn_reports
 from hanas.workflow.jobs import logged, write_facts
 
 with logged(snakemake.log[0]):

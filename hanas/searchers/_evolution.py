@@ -19,8 +19,8 @@ from pymoo.core.population import Population
 from pymoo.core.problem import Problem
 from pymoo.core.survival import Survival
 
+from hanas.searchers._history import feasible_rows
 from hanas.searchers._ledger import Ledger
-from hanas.searching.search_history import feasible_rows
 
 #: How often children that are not new are drawn again before random architectures replace them.
 ATTEMPTS = 10

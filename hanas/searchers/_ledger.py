@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 import numpy as np
 
 from hanas.errors import InputError
-from hanas.searching.search_history import History
+from hanas.searchers._history import History
 
 Evaluate = Callable[[np.ndarray], np.ndarray]
 

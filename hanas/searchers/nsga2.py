@@ -13,10 +13,10 @@ import numpy as np
 from pymoo.operators.survival.rank_and_crowding import RankAndCrowding
 
 from hanas.searchers._evolution import evolve
+from hanas.searchers._history import History
 from hanas.searchers._ledger import Evaluate, Ledger
 from hanas.searchers._quotas import QuotaSurvival
 from hanas.searchers._settings import EVOLUTION, Setting, checked
-from hanas.searching.search_history import History
 
 SETTINGS = {**EVOLUTION, "quota_bins": Setting(1, minimum=1)}
 
@@ -31,7 +31,7 @@ def search(
 
     With the default settings 1,050 architectures are evaluated: a random population of 50
     (generation 0) and 50 children in each of 20 generations. The front is that of everything
-    evaluated, :attr:`~hanas.searching.search_history.History.front`.
+    evaluated, :attr:`~hanas.searchers._history.History.front`.
 
     Parameters
     ----------

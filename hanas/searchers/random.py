@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from hanas.searchers._history import History
 from hanas.searchers._ledger import Evaluate, Ledger
 from hanas.searchers._settings import Setting, checked
-from hanas.searching.search_history import History
 
 SETTINGS = {"evaluations": Setting(1050, minimum=1)}
 

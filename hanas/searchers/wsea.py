@@ -10,9 +10,9 @@ from pymoo.algorithms.soo.nonconvex.ga import FitnessSurvival
 
 from hanas.errors import InputError
 from hanas.searchers._evolution import evolve
+from hanas.searchers._history import History, feasible_rows
 from hanas.searchers._ledger import Evaluate, Ledger
 from hanas.searchers._settings import EVOLUTION, SAMPLES, checked
-from hanas.searching.search_history import History, feasible_rows
 
 SETTINGS = {**EVOLUTION, "samples": SAMPLES}
 

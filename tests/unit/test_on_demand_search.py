@@ -19,8 +19,8 @@ from hanas.prediction import predictor
 from hanas.scoring.chain_evaluation import score_one
 from hanas.scoring.layerwise_scoring import LayerwiseSettings, pictures_for
 from hanas.scoring.normalisation import with_statistics
+from hanas.searchers._history import feasible_rows
 from hanas.searching import on_demand_search
-from hanas.searching.search_history import feasible_rows
 from hanas.training.supernets import load_supernet, save_supernet
 
 REPOSITORY = Path(__file__).parents[2]

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hanas.exports import rknn_reports
 from hanas.images import ImageData, save_images
+from hanas.measuring import rknn_reports
 from hanas.meters import rknn
 from hanas.meters._rknn_output import Layer, RknnReport
 

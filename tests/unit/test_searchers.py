@@ -17,9 +17,9 @@ from hanas.errors import InputError
 from hanas.fronts.error_budget import true_front
 from hanas.fronts.hypervolume import normalised_hypervolume
 from hanas.searchers._evolution import crossover, mutation
+from hanas.searchers._history import History
 from hanas.searchers._ledger import Ledger
 from hanas.searchers._quotas import QuotaSurvival, shares
-from hanas.searching.search_history import History
 from hanas.spaces import nb201
 
 SEARCHERS = plugins.names("searchers")
