@@ -24,7 +24,7 @@ UNREADABLE = (
     MemoryError,  # an array that claims to be larger than it is
     TypeError,
     AttributeError,
-    NotImplementedError,
+    RuntimeError,  # a member that claims to be encrypted, or packed in an unknown way
     BadZipFile,
     zlib.error,
 )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from hanas.errors import InputError
 
 
@@ -25,5 +23,7 @@ def snapshot_epochs(epochs: int, count: int) -> tuple[int, ...]:
             f"snapshots is {count}: {epochs} epochs have at most {epochs // 2 + 1} in their second "
             "half; expected fewer, or more training.epochs"
         )
-    apart = epochs / 2 / max(count - 1, 1)
-    return tuple(math.floor(epochs - apart * left + 0.5) for left in reversed(range(count)))
+    gaps = max(count - 1, 1)  # each of epochs / (2 gaps), rounded half up in whole numbers
+    return tuple(
+        (2 * gaps * epochs - epochs * left + gaps) // (2 * gaps) for left in reversed(range(count))
+    )
