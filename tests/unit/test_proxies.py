@@ -196,15 +196,26 @@ def test_the_table_holds_what_the_network_says(scored, weights, toy_data):
 
 def test_scores_are_means_over_snapshots(scored, weights, toy_file, tmp_path):
     first, last = load_supernet(weights), load_supernet(make_supernet(tmp_path / "last", seed=1))
-    both = replace(last, earlier=[first.weights])
-    save_supernet(both, tmp_path / "both.pt")
-    table, _ = score(tmp_path / "both.pt", toy_file, tmp_path / "work", threads=2)
-    alone, _ = score(tmp_path / "last" / "weights.pt", toy_file, tmp_path / "work", threads=2)
-    for column in ("error", "cross_entropy"):
-        np.testing.assert_allclose(table[column], (scored[column] + alone[column]) / 2)
-    assert table["source"][0].endswith(
-        "16 validation images, means over 2 snapshots of its training"
-    )
+    save_supernet(replace(last, earlier=[first.weights]), tmp_path / "both.pt")
+    task = {
+        **{
+            "space": "nb201",
+            "images": str(toy_file),
+            "count": 16,
+            "batch_size": 8,
+            "device": "cpu",
+        },
+    }
+    with threads(1):
+        both = supernet.Scorer({**task, "weights": str(tmp_path / "both.pt")})
+        alone = supernet.Scorer({**task, "weights": str(tmp_path / "last" / "weights.pt")})
+        for group in ("000", "123", "444"):
+            rows = nb201.index_of(alone.cells[alone.groups[group]])
+            mean, of_last = both.score(group), alone.score(group)
+            for column in ("error", "cross_entropy"):
+                expected = (scored[column].to_numpy()[rows] + of_last[column]) / 2
+                np.testing.assert_allclose(mean[column], expected)
+    assert len(both.networks) == 2
 
 
 def test_isomorphic_dead_cells_share_a_score(scored):
