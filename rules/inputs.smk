@@ -524,8 +524,8 @@ def searches_in_words(device):
 # ---- figures -------------------------------------------------------------------------
 
 
-def shown_rows(device, task):
-    """Return what is shown of a task: all its searches with its first proxy."""
+def task_rows(device, task):
+    """Return all searches of a task on a device with all proxies; an error if there are none."""
     entry("devices", device)
     entry("tasks", task)
     rows = [
@@ -535,6 +535,12 @@ def shown_rows(device, task):
         raise WorkflowError(
             f"no front of task {task} is searched on {device}; nothing to draw"
         )
+    return rows
+
+
+def shown_rows(device, task):
+    """Return what is shown of a task: all its searches with its first proxy."""
+    rows = task_rows(device, task)
     return [row for row in rows if row["proxy"] == rows[0]["proxy"]]
 
 
@@ -590,12 +596,10 @@ def convergence_settings(wildcards):
 
 def peeling_figure_settings(wildcards):
     """Return the settings of the curves of the first search with each of the task's proxies."""
-    shown_rows(wildcards.device, wildcards.task)
     rows = [
         row
-        for row in explorer_rows()
-        if (row["device"], row["task"]) == (wildcards.device, wildcards.task)
-        and row["search"] == first_search()
+        for row in task_rows(wildcards.device, wildcards.task)
+        if row["search"] == first_search()
     ]
     keys = ("device", "task", "proxy_label", "accuracy_floor_percent")
     return {

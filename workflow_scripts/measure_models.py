@@ -23,7 +23,7 @@ with logged(snakemake.log[0]):
     write_facts(
         snakemake.output.facts,
         settings=settings,
-        inputs={name: file for name, file in snakemake.input.items() if not Path(file).is_dir()},
+        inputs=dict(snakemake.input.items()),
         outputs=snakemake.output,
         started=started,
         sources=sorted(set(measured["source"])),

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hanas.figures import points, style
+from hanas.figures import over_seeds, points, style
 
 #: Colour, dashes and width, the first on top. Searches that begin with the same samples lie on each
 #: other for a while: a dashed line over a line over a wide one, all are seen.
@@ -21,8 +21,6 @@ _LINES: tuple[tuple[str, Any, float], ...] = (
     (style.CLOUD, "-", 3.0),
     (style.BESIDE[2][0], (0, (1, 1)), 1.2),
 )
-_WORDS = {"latency_ms": "latency", "energy_mj": "energy"}
-_SHARE = "normalised_hypervolume"
 
 
 def table(
@@ -65,25 +63,16 @@ def table(
 
 def draw(plotted: pd.DataFrame, said: points.Words) -> Figure:
     """Draw what :func:`table` returns, in a panel for each set of objectives."""
-    seen = list(plotted["objectives"].unique())
-    width = style.TWO_COLUMNS if len(seen) > 1 else style.ONE_COLUMN
-    with style.applied():
-        made = style.figure(
-            width,
-            2.9,
-            f"{said.device}, {said.task}: searches with {said.proxy}",
-            _footer(plotted, said),
-        )
-        panels = made.subplots(1, len(seen), sharex=True, sharey=True, squeeze=False)[0]
-        for axes, objectives in zip(panels, seen, strict=True):
-            _draw_panel(axes, plotted[(plotted["objectives"] == objectives).to_numpy()], said)
-            axes.set_title(f"in {objectives_in_words(objectives)}", loc="left")
-            axes.set_xlabel("unique evaluations")
-        style.set_scale(panels[0], "x", [0, plotted["evaluations"].max()], "evaluations")
-        style.set_scale(panels[0], "y", plotted[["q25", "q75", "ceiling"]], _SHARE)
-        panels[0].set_ylabel(style.more_is_better(style.label(_SHARE)))
-        style.legend(made, panels[0], columns=5 if len(seen) > 1 else 3)
-    return made
+    bars = "bars: quartiles, of each search in turn"
+    return over_seeds.draw(
+        plotted,
+        lambda axes, curves: _draw_panel(axes, curves, said),
+        title=f"{said.device}, {said.task}: searches with {said.proxy}",
+        footer=over_seeds.footer(plotted, said, bars=bars),
+        x="evaluations",
+        x_label="unique evaluations",
+        shares=plotted[["q25", "q75", "ceiling"]],
+    )
 
 
 def _draw_panel(axes: Axes, curves: pd.DataFrame, said: points.Words) -> None:
@@ -112,30 +101,3 @@ def _draw_panel(axes: Axes, curves: pd.DataFrame, said: points.Words) -> None:
         label=f"exact front of {said.proxy}",
         zorder=1.5,
     )
-
-
-def objectives_in_words(objectives: str) -> str:
-    """Return objectives as a title names them.
-
-    >>> objectives_in_words("error+latency_ms"), objectives_in_words("error+latency_ms+energy_mj")
-    ('error and latency', 'error, latency and energy')
-    """
-    *names, last = (_WORDS.get(name, name) for name in objectives.split("+"))
-    return f"{', '.join(names)} and {last}"
-
-
-def footer_of_seeds(plotted: pd.DataFrame, said: points.Words, *, bars: str) -> list[str]:
-    """Return what lines over seeds, ``bars`` around them, and 1 on their axis mean."""
-    fewest, most = int(plotted["seeds"].min()), int(plotted["seeds"].max())
-    seeds = f"{fewest} to {most} seeds" if fewest < most else f"{most} seed{'s' * (most > 1)}"
-    floor = f"{said.accuracy_floor_percent:g} %"
-    return [
-        f"Lines: medians of {seeds}; {bars}.",
-        f"1 is the true front of all networks that reach {floor} accuracy.",
-    ]
-
-
-def _footer(plotted: pd.DataFrame, said: points.Words) -> str:
-    before = footer_of_seeds(plotted, said, bars="bars: quartiles, of each search in turn")
-    metrics = max(plotted["objectives"], key=len).split("+")[1:]
-    return points.sources(plotted, metrics, said, before=before)

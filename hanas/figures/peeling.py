@@ -10,10 +10,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hanas.figures import points, style
-from hanas.figures.convergence import footer_of_seeds, objectives_in_words
+from hanas.figures import over_seeds, points, style
 
-_SHARE = "normalised_hypervolume"
 _COLOURS = (style.FOUND, *(colour for colour, _ in style.BESIDE), style.CLOUD)
 #: Of the first proxies, of those for which the colours begin anew, and so on.
 _DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)))
@@ -55,36 +53,24 @@ def table(
 
 def draw(plotted: pd.DataFrame, said: points.Words, search: str) -> Figure:
     """Draw what :func:`table` returns, in a panel for each set of objectives."""
-    seen = list(plotted["objectives"].unique())
-    width = style.TWO_COLUMNS if len(seen) > 1 else style.ONE_COLUMN
-    before = [
-        "The first point of a line is the predicted front, trained; dots: where peeling stops.",
-        *footer_of_seeds(plotted, said, bars="bands: quartiles"),
-    ]
-    metrics = max(plotted["objectives"], key=len).split("+")[1:]
     proxies = plotted.drop_duplicates("proxy")
     others = proxies.iloc[1:][["proxy", "proxy_source"]].itertuples(index=False)
-    said = replace(said, proxy=str(proxies["proxy"].iloc[0]))
-    sources = points.sources(plotted, metrics, said, before=before)
-    sources = " ".join([sources, *(f"{proxy}: {source}." for proxy, source in others)])
-    with style.applied():
-        made = style.figure(
-            width,
-            2.9,
-            f"{said.device}, {said.task}: fronts of {search}, layer by layer trained",
-            sources,
-        )
-        panels = made.subplots(1, len(seen), sharex=True, sharey=True, squeeze=False)[0]
-        for axes, objectives in zip(panels, seen, strict=True):
-            _draw_panel(axes, plotted[(plotted["objectives"] == objectives).to_numpy()])
-            axes.set_title(f"in {objectives_in_words(objectives)}", loc="left")
-            axes.set_xlabel("architectures trained")
-        most = plotted["trained_architectures"].max()
-        style.set_scale(panels[0], "x", [0, most], "trained_architectures")
-        style.set_scale(panels[0], "y", plotted[["q25", "q75"]].assign(whole=1.0), _SHARE)
-        panels[0].set_ylabel(style.more_is_better(style.label(_SHARE)))
-        style.legend(made, panels[0], columns=5 if len(seen) > 1 else 3)
-    return made
+    first = "The first point of a line is the predicted front, trained; dots: where peeling stops."
+    footer = over_seeds.footer(
+        plotted,
+        replace(said, proxy=str(proxies["proxy"].iloc[0])),
+        bars="bands: quartiles",
+        before=[first],
+    )
+    return over_seeds.draw(
+        plotted,
+        _draw_panel,
+        title=f"{said.device}, {said.task}: fronts of {search}, layer by layer trained",
+        footer=" ".join([footer, *(f"{proxy}: {source}." for proxy, source in others)]),
+        x="trained_architectures",
+        x_label="architectures trained",
+        shares=plotted[["q25", "q75"]].assign(whole=1.0),
+    )
 
 
 def _draw_panel(axes: Axes, curves: pd.DataFrame) -> None:

@@ -114,7 +114,7 @@ def _of_front(
 ) -> pd.DataFrame:
     if front.empty:
         return front
-    objectives = [column for column in front if column not in ("arch", "evaluation")]
+    objectives = picks.objectives_in(front)
     # A coarse proxy sees thousands of cells as equal; only the first of them is ever picked.
     front = front.drop_duplicates(objectives, keep="first", ignore_index=True)
     searched = objectives[1:]

@@ -71,6 +71,19 @@ def feasible_evaluations(history: pd.DataFrame, *, seed: int) -> pd.DataFrame:
     return feasible[["arch", "evaluation", *objectives_in(history)]].reset_index(drop=True)
 
 
+def require_feasible(found: pd.DataFrame) -> pd.DataFrame:
+    """Return what :func:`found_front` or :func:`feasible_evaluations` returned, if it is any.
+
+    Raises
+    ------
+    InputError
+        If the search found no feasible architecture.
+    """
+    if found.empty:
+        raise InputError("the search found no architecture that the device can run")
+    return found
+
+
 def by_preference(front: pd.DataFrame) -> pd.DataFrame:
     """Sort a front: by its objectives, the first first; equal points as they were evaluated.
 

@@ -79,7 +79,7 @@ class CommandSettings(PassSettings):
             raise InputError("command: give either it or boards: {name: command, ...}")
         for name, command in self.commands.items():
             place = "command" if self.boards is None else f"boards.{name}"
-            parts = [command] if isinstance(command, str) else command
+            parts = _parts(command)
             if not (
                 isinstance(parts, Sequence) and parts and all(isinstance(p, str) for p in parts)
             ):
@@ -171,8 +171,11 @@ def filled(command: Command, values: Mapping[str, Any]) -> list[str]:
 
 def _told(command: Command) -> set[str]:
     """Return the names of the placeholders in a command."""
-    parts = [command] if isinstance(command, str) else command
-    return {name for part in parts for name in _PLACEHOLDER.findall(part)}
+    return {name for part in _parts(command) for name in _PLACEHOLDER.findall(part)}
+
+
+def _parts(command: Command) -> Sequence[str]:
+    return [command] if isinstance(command, str) else command
 
 
 def _in_one_line(command: Command) -> str:

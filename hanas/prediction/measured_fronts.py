@@ -16,9 +16,8 @@ import pandas as pd
 
 from hanas import plugins
 from hanas.checkpoints import Log
-from hanas.errors import InputError
 from hanas.fronts.dominance import non_dominated
-from hanas.fronts.picks import found_front, objectives_in
+from hanas.fronts.picks import found_front, objectives_in, require_feasible
 from hanas.metric_tables import METRICS
 from hanas.prediction.campaign import Measure, measure_architectures
 from hanas.prediction.predictor import Predictor
@@ -86,9 +85,7 @@ def beside(
     InputError
         If the search found no feasible architecture.
     """
-    front = found_front(history)
-    if front.empty:
-        raise InputError("the search found no architecture that the device can run")
+    front = require_feasible(found_front(history))
     objective = objectives_in(history)[0]
     archs = front["arch"].tolist()
     module = plugins.load("spaces", space)

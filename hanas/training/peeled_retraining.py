@@ -12,7 +12,7 @@ import torch
 from hanas.checkpoints import Log, print_at_once
 from hanas.errors import InputError
 from hanas.fronts.peeling import PeelingSettings, peel
-from hanas.fronts.picks import SEED, feasible_evaluations, objectives_in
+from hanas.fronts.picks import SEED, feasible_evaluations, objectives_in, require_feasible
 from hanas.settings import from_mapping
 from hanas.training.retraining import prepare, train_one
 
@@ -58,9 +58,7 @@ def retrain_layers(
         As there; if the search found nothing feasible, or nothing trained reaches the floor.
     """
     peeling = from_mapping(PeelingSettings, settings["peeling"], "peeling")
-    evaluated = feasible_evaluations(history, seed=SEED)
-    if evaluated.empty:
-        raise InputError("the search found no architecture that the device can run")
+    evaluated = require_feasible(feasible_evaluations(history, seed=SEED))
     setup = prepare(settings, images, checkpoints=checkpoints, log=log, validate=True)
     archs = evaluated["arch"].tolist()
     rows: list[dict[str, Any]] = []

@@ -16,7 +16,7 @@ from hanas.checkpoints import Log, print_at_once
 from hanas.compute import choose_device, threads
 from hanas.errors import InputError
 from hanas.files import checksum, digest
-from hanas.fronts.picks import found_front, objectives_in
+from hanas.fronts.picks import found_front, objectives_in, require_feasible
 from hanas.fronts.representatives import choose
 from hanas.images import ImageData, load_images
 from hanas.networks import published
@@ -63,9 +63,7 @@ def picks_of_front(history: pd.DataFrame, *, count: int, representative: str) ->
     InputError
         If the search found no feasible architecture.
     """
-    front = found_front(history)
-    if front.empty:
-        raise InputError("the search found no architecture that the device can run")
+    front = require_feasible(found_front(history))
     objectives = objectives_in(history)
     metric = next((name for name in METRICS if name in objectives), objectives[-1])
     first = choose(front[objectives].to_numpy(dtype=float), representative)

@@ -21,7 +21,8 @@ class Snapshots:
     network
         The network.
     epochs
-        After which epochs, from 1, :meth:`take` takes one.
+        After which epochs, from 1, :meth:`take` takes one; not the last, whose weights the
+        network has.
     """
 
     def __init__(self, network: nn.Module, epochs: tuple[int, ...]) -> None:

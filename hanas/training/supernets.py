@@ -165,7 +165,7 @@ def train_supernet(
             checked.training.resolution,
             run.network.state_dict(),
             run.alphas.detach(),
-            [run.snapshots.taken[epoch] for epoch in run.snapshots.epochs[:-1]],
+            [run.snapshots.taken[epoch] for epoch in run.snapshots.epochs],
         ),
         weights,
     )
@@ -209,7 +209,7 @@ def prepare(settings: SupernetSettings, images: str | Path) -> Run:
         train=load_split(data, "train", crop_padding=training.crop_padding, **size),
         validation=validation,
         candidate_images=validation.take(settings.candidate_images),
-        snapshots=Snapshots(network, moments),
+        snapshots=Snapshots(network, moments[:-1]),
     )
 
 

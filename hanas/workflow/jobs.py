@@ -90,7 +90,8 @@ def write_facts(
     settings
         The settings of the stage, its revision among them.
     inputs
-        Files that were read, by role; their SHA-256 checksums are written.
+        Files that were read, by role; their SHA-256 checksums are written. Folders are left out:
+        the facts of the job that wrote one have the checksums of its files.
     outputs
         Files that were written; those that are there already, so not the JSON itself.
     started
@@ -106,6 +107,7 @@ def write_facts(
             "inputs": {
                 name_of(role): {"file": name_of(file), "sha256": checksum(file)}
                 for role, file in inputs.items()
+                if not Path(file).is_dir()
             },
             "outputs": {
                 name_of(file): checksum(file) for file in outputs if str(file) != str(path)
