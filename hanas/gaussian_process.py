@@ -29,6 +29,8 @@ class Posterior:
         Features, float64 (N, F) each, standardised: nearness is measured in each group.
     observed
         int64 (n,): rows that were observed.
+    values
+        float64 (n,): what was observed there.
     mean
         float64 (N,): expected values.
     parameters
@@ -39,6 +41,7 @@ class Posterior:
 
     groups: tuple[np.ndarray, ...]
     observed: np.ndarray
+    values: np.ndarray
     mean: np.ndarray
     parameters: np.ndarray
     scale: float
@@ -75,11 +78,10 @@ def fit(groups: Sequence[np.ndarray], observed: np.ndarray, values: np.ndarray) 
         float (n,).
     """
     observed, groups = np.asarray(observed, dtype=np.int64), tuple(groups)
+    values = np.asarray(values, dtype=np.float64)
     centre, scale = float(np.mean(values)), float(np.std(values)) or 1.0
-    targets = (np.asarray(values, dtype=np.float64) - centre) / scale
-    expected = np.array(
-        [_LINEAR, *[_VARIANCE] * len(groups), *[_LENGTH] * len(groups), _NOISE]
-    )  # (parameters, 2)
+    targets = (values - centre) / scale
+    expected = _expected(len(groups))
 
     known = _rows(groups, observed)
 
@@ -100,7 +102,50 @@ def fit(groups: Sequence[np.ndarray], observed: np.ndarray, values: np.ndarray) 
     factor = cho_factor(matrix + _noise(parameters) * np.eye(len(observed)))
     to_all = covariance(groups, known, parameters)  # (N, n)
     mean = centre + scale * (to_all @ cho_solve(factor, targets))
-    return Posterior(groups, observed, mean, parameters, scale)
+    return Posterior(groups, observed, values, mean, parameters, scale)
+
+
+def most_telling(groups: Sequence[np.ndarray], candidates: np.ndarray, count: int) -> np.ndarray:
+    """Return which points to observe before anything is known, to know most about all of them.
+
+    One after the other, each the one after which the sum of the variances of all points is least
+    (D. A. Cohn, "Neural Network Exploration Using Optimal Experiment Design", NIPS 1993), for the
+    parameters that are expected beforehand.
+
+    Parameters
+    ----------
+    groups
+        Features of all points, float64 (N, F) each, standardised. Memory is needed for N * N
+        numbers.
+    candidates
+        int (C,): rows that may be observed, at least ``count``.
+    count
+        How many of them.
+
+    Returns
+    -------
+    ndarray
+        int64 (count,), those that tell most first.
+    """
+    parameters = _expected(len(groups))[:, 0]
+    among = covariance(groups, groups, parameters)  # (N, N), of what is not known yet
+    noise = _noise(parameters)
+    left = np.zeros(len(among), dtype=bool)
+    left[candidates] = True
+    chosen = []
+    for _ in range(count):
+        explained = np.einsum("ij,ij->j", among, among) / (np.diag(among) + noise)
+        best = int(np.where(left, explained, -np.inf).argmax())
+        chosen.append(best)
+        left[best] = False
+        with_best = among[best].copy()
+        among -= np.outer(with_best, with_best) / (with_best[best] + noise)
+    return np.array(chosen, dtype=np.int64)
+
+
+def _expected(groups: int) -> np.ndarray:
+    """Return what each parameter is expected to be and how far off it may be, (parameters, 2)."""
+    return np.array([_LINEAR, *[_VARIANCE] * groups, *[_LENGTH] * groups, _NOISE])
 
 
 def _noise(parameters: np.ndarray) -> float:

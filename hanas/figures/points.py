@@ -92,7 +92,8 @@ def space_table(
     -------
     DataFrame
         ``arch``; ``true_error`` and, if it is one, ``proxy_error``, as fractions, else
-        ``proxy_cross_entropy`` or ``proxy_score``; the metrics; the sources of all.
+        ``proxy_cross_entropy`` or another of :data:`hanas.combined_proxies.SCORES`; the metrics;
+        the sources of all.
 
     Raises
     ------

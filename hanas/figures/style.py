@@ -91,6 +91,7 @@ _LABELS = {
     "true_error": "true error (%)",
     "proxy_error": "{proxy} error (%)",
     "proxy_cross_entropy": "{proxy} cross-entropy (nat)",
+    "proxy_centred_cross_entropy": "{proxy} centred cross-entropy (nat)",
     "proxy_score": "{proxy} score",
     "normalised_hypervolume": "normalised hypervolume",
 }

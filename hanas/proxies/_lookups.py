@@ -1,9 +1,10 @@
 """Choose which architectures to train really, and look up what comes of it.
 
-The first are drawn at random. Then, in rounds, a model of the ranking says what it expects of all
-others and how unsure it is, and those are trained that may well be on the front of error and cost:
-what a search on any device will choose from. Which device that is, is not known, so costs are what
-every device has to pay for: multiply-accumulates and the number of layers.
+The first are those that tell most about all others, whatever comes of them. Then, in rounds, a
+model of the ranking says what it expects of all others and how unsure it is, and those are trained
+that may well be on the front of error and cost: what a search on any device will choose from. Which
+device that is, is not known, so costs are what every device has to pay for: multiply-accumulates
+and the number of layers.
 """
 
 from __future__ import annotations
@@ -14,8 +15,12 @@ import numpy as np
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
+from hanas.errors import InputError
 from hanas.fronts.dominance import non_dominated
-from hanas.gaussian_process import Posterior, fit
+from hanas.gaussian_process import Posterior, fit, most_telling
+
+#: Architectures, drawn at random, that the first ones are chosen from and have to tell about.
+SAMPLE = 3000
 
 
 def learn(
@@ -42,10 +47,10 @@ def learn(
     look_up
         ``look_up(rows)`` returns their true errors: the price of this proxy.
     count, first, rounds
-        How many are looked up in all, how many of them at random before anything is known, and in
-        how many rounds the others.
+        How many are looked up in all, how many of them before anything is known, and in how many
+        rounds the others.
     rng
-        For the random ones.
+        For the sample that the first ones are chosen from.
 
     Returns
     -------
@@ -54,8 +59,12 @@ def learn(
         that matters.
     """
     order = rng.permutation(len(functions))
+    sample = order[:SAMPLE]
+    tellable = np.sort(np.unique(functions[sample], return_index=True)[1])
+    if len(tellable) < first:
+        raise InputError(f"first is {first}; expected at most {len(tellable)} for this space")
+    chosen = sample[most_telling([group[sample] for group in groups], tellable, first)]
     order = order[np.sort(np.unique(functions[order], return_index=True)[1])]
-    chosen = order[:first]
     errors = look_up(chosen)
     for part in np.array_split(np.arange(count - first), rounds) if rounds else ():
         if len(part):

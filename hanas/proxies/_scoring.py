@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hanas.combined_proxies import SUPERNET_SCORES
 from hanas.networks.cell import Cell, CellNetwork
 from hanas.spaces.nb201 import NONE, OPERATIONS
 from hanas.training.batches import Batch
@@ -60,8 +61,10 @@ def groups_of(genes: np.ndarray) -> dict[str, np.ndarray]:
 @torch.inference_mode()
 def score_group(
     supernet: CellNetwork, genes: np.ndarray, batches: Sequence[Batch]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return error and cross-entropy, float64 (N,) each, of the cells of one group.
+) -> dict[str, np.ndarray]:
+    """Return the scores, float64 (N,) each, of the cells of one group.
+
+    They are those of :data:`hanas.combined_proxies.SUPERNET_SCORES`.
 
     Bit for bit what ``supernet(images, genes)`` gives for one cell at a time.
 
@@ -72,20 +75,30 @@ def score_group(
     genes
         int (N, 6), equal in the first three columns.
     batches
-        Images and labels. The batch matters where batch normalisation uses its statistics.
+        Images and labels. The batch matters where batch normalisation uses its statistics, and
+        it is what logits are centred over.
     """
-    wrong = torch.zeros(len(genes), dtype=torch.float64)
-    entropy = torch.zeros(len(genes), dtype=torch.float64)
+    sums = {name: torch.zeros(len(genes), dtype=torch.float64) for name in SUPERNET_SCORES}
     n_images = 0
     for images, labels in batches:
         x = supernet.stem(images)
         first_cell = _FirstCell(cast(Cell, cast(nn.ModuleList, supernet.stages[0])[0]), x, genes[0])
         for row, cell_genes in enumerate(genes.tolist()):
             logits = _after_first_cell(supernet, first_cell(cell_genes), cell_genes)
-            wrong[row] += (logits.argmax(dim=1) != labels).sum().cpu()
-            entropy[row] += F.cross_entropy(logits.double(), labels, reduction="sum").cpu()
+            for name, total in _scores(logits.double(), labels).items():
+                sums[name][row] += total.cpu()
         n_images += len(labels)
-    return (wrong / n_images).numpy(), (entropy / n_images).numpy()
+    return {name: (total / n_images).numpy() for name, total in sums.items()}
+
+
+def _scores(logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    """Return the sum of each score over a batch with these logits (B, classes)."""
+    centred = logits - logits.mean(dim=0)
+    return {
+        "error": (logits.argmax(dim=1) != labels).sum(),
+        "cross_entropy": F.cross_entropy(logits, labels, reduction="sum"),
+        "centred_cross_entropy": F.cross_entropy(centred, labels, reduction="sum"),
+    }
 
 
 class _FirstCell:

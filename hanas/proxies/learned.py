@@ -34,11 +34,12 @@ class LearnedSettings:
     architectures
         How many in all.
     first
-        How many of them are drawn at random; the others are chosen by what was learnt.
+        How many of them are chosen before anything is known, as those that tell most about all;
+        the others are chosen by what was learnt.
     rounds
-        How often: the others are split evenly. 0: all are drawn at random.
+        How often: the others are split evenly. 0: all are chosen beforehand.
     seed
-        Of the random ones.
+        Of the sample of the space that the first ones have to tell about.
     """
 
     architectures: int = 50
@@ -84,8 +85,8 @@ def score(
     Returns
     -------
     DataFrame
-        The score is the expected normal score of the error's rank; ``looked_up`` says which
-        architectures were paid for.
+        The score is the expected normal score of the error's rank, the true one for what was
+        looked up; ``looked_up`` says which architectures were paid for.
     """
     del unused
     names = LearnedSettings.__dataclass_fields__
@@ -105,11 +106,12 @@ def score(
             log(f"looked up {members.archs[row]}: {value:.2f} %")
         return 1 - percent / 100
 
+    functions = module.index_of(live)
     layers = (live != module.NONE).sum(axis=1) - (live == module.SKIP).sum(axis=1)
     posterior = _lookups.learn(
         [_lookups.normal_scores(members.scores()), _features(genes)],
         np.column_stack([module.flops(live), layers]).astype(np.float64),
-        module.index_of(live),
+        functions,
         look_up,
         count=checked.architectures,
         first=first,
@@ -118,14 +120,18 @@ def score(
     )
     looked_up = np.zeros(len(genes), dtype=bool)
     looked_up[posterior.observed] = True
+    # What was looked up is known, also of all that is the same function.
+    expected = posterior.mean.copy()
+    for row, value in zip(posterior.observed, posterior.values, strict=True):
+        expected[functions == functions[row]] = value
     return pd.DataFrame(
         {
             "arch": list(members.archs),
-            "score": posterior.mean,
+            "score": expected,
             "looked_up": looked_up,
             "source": f"learned from {checked.architectures} architectures trained on "
-            f"{settings['dataset']} ({truth['source'].iloc[0]}), {first} of them random (seed "
-            f"{checked.seed}), with {', '.join(members.names)}",
+            f"{settings['dataset']} ({truth['source'].iloc[0]}), {first} of them chosen before any was "
+            f"known (seed {checked.seed}), with {', '.join(members.names)}",
         }
     )
 

@@ -18,6 +18,7 @@ import torch
 
 from hanas import plugins
 from hanas.checkpoints import Log, print_at_once
+from hanas.combined_proxies import SUPERNET_SCORES
 from hanas.compute import choose_device
 from hanas.errors import InputError
 from hanas.files import checksum, digest
@@ -91,7 +92,8 @@ def score(
     Returns
     -------
     DataFrame
-        ``arch``, ``error`` (fraction), ``cross_entropy`` (nats), ``source``, in index order.
+        ``arch``; ``error`` (fraction), ``cross_entropy`` and ``centred_cross_entropy`` (nats), see
+        :data:`hanas.combined_proxies.SUPERNET_SCORES`; ``source``; in index order.
 
     Raises
     ------
@@ -123,7 +125,7 @@ def score(
     }
     scorer, scores = _jobs.score_space(task, workers=threads, log=log)
     assert isinstance(scorer, Scorer)
-    unusable = np.flatnonzero(~np.isfinite(scores["cross_entropy"]))
+    unusable = np.flatnonzero(~np.isfinite([scores[name] for name in SUPERNET_SCORES]).all(axis=0))
     if len(unusable):
         raise InputError(
             f"{weights}: the cross-entropy of the cell with genes "
@@ -137,8 +139,7 @@ def score(
     return pd.DataFrame(
         {
             "arch": plugins.load("spaces", space).all_texts(),
-            "error": scores["error"][scorer.which],
-            "cross_entropy": scores["cross_entropy"][scorer.which],
+            **{name: scores[name][scorer.which] for name in SUPERNET_SCORES},
             "source": f"measured: shared weights of a supernet on {said}",
         }
     )
@@ -182,8 +183,9 @@ class Scorer:
         self.groups = groups_of(self.cells)
 
     def score(self, name: str) -> dict[str, np.ndarray]:
-        """Return ``error`` and ``cross_entropy`` of the cells of a group, means over snapshots."""
+        """Return the scores of the cells of a group, means over snapshots."""
         cells = self.cells[self.groups[name]]
         scores = [score_group(network, cells, self.batches) for network in self.networks]
-        error, entropy = np.mean(scores, axis=0)
-        return {"error": error, "cross_entropy": entropy}
+        return {
+            column: np.mean([of[column] for of in scores], axis=0) for column in SUPERNET_SCORES
+        }

@@ -31,7 +31,7 @@ def objectives_of(
     device
         Device table: ``arch``, ``feasible``, ``source`` and metrics.
     proxy_objective
-        ``error``, ``cross_entropy`` or ``score``.
+        One of :data:`hanas.combined_proxies.SCORES`.
     device_objectives
         Metrics to minimise, or ``"all"`` that the device has.
 

@@ -201,6 +201,11 @@ def _layerwise_problems(study: Mapping[str, Any]) -> Iterator[str]:
                     f"proxies.{name}.{key} is {proxy[key]!r}, which works in layer-wise spaces; "
                     f"expected {plain} for space {space!r}"
                 )
+        if proxy["objective"] == "centred_cross_entropy" and not is_enumerable(space):
+            yield (
+                f"proxies.{name}.objective is 'centred_cross_entropy', which works in spaces of "
+                f"cells; expected error or cross_entropy for space {space!r}"
+            )
         if proxy["precision"] == "int8" and proxy["statistics"] != "recalibrated":
             yield f"proxies.{name}.precision is 'int8'; set statistics to recalibrated too"
         if proxy["objective"].startswith("int8") and proxy["precision"] != "int8":

@@ -133,7 +133,7 @@ def test_an_ensemble_minimises_a_column_that_all_have():
     other = {"kind": "supernet", "supernet": "darts_toy"}
     same = {"kind": "ensemble", "proxies": ["other", "gdas_toy"], "objective": "cross_entropy"}
     completed = study.complete(read_tiny(other=other, same=same), SCHEMA, name="mine.yaml")
-    assert combined_proxies.columns(completed, "same") == ("error", "cross_entropy")
+    assert combined_proxies.columns(completed, "same") == combined_proxies.SUPERNET_SCORES
     assert combined_proxies.objective(completed, "same") == "cross_entropy"
     assert combined_proxies.objective(completed, "params") == "score"
     assert combined_proxies.space(completed, "same") == "nb201"

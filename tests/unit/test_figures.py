@@ -397,7 +397,12 @@ def test_nothing_to_draw_is_said():
 
 @pytest.mark.parametrize(
     ("objective", "column"),
-    [("error", "proxy_error"), ("cross_entropy", "proxy_cross_entropy"), ("score", "proxy_score")],
+    [
+        ("error", "proxy_error"),
+        ("cross_entropy", "proxy_cross_entropy"),
+        ("centred_cross_entropy", "proxy_centred_cross_entropy"),
+        ("score", "proxy_score"),
+    ],
 )
 def test_the_proxy_keeps_its_unit(objective, column):
     space = space_of(objective)

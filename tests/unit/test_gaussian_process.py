@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hanas.gaussian_process import Posterior, fit
+from hanas.gaussian_process import Posterior, fit, most_telling
 
 
 @pytest.fixture
@@ -62,3 +62,23 @@ def test_it_learns_a_function(groups):
 def test_values_that_are_all_the_same_are_expected_everywhere(groups):
     posterior = fit(groups, np.arange(5), np.full(5, 3.0))
     np.testing.assert_allclose(posterior.mean, 3)
+
+
+def test_what_is_observed_first_leaves_the_least_variance(groups):
+    # What is expected of the logarithms of the parameters: see hanas/gaussian_process.py.
+    parameters = [-1.0, -0.5, -0.5, 0.5, 0.5, -4.0]
+    joint = np.array([[covariance(groups, i, j, parameters) for j in range(60)] for i in range(60)])
+    noise = np.exp(-4.0) + 1e-6
+
+    def variance_left(observed: list[int]) -> float:
+        known = joint[np.ix_(observed, observed)] + noise * np.eye(len(observed))
+        return np.trace(joint - joint[:, observed] @ np.linalg.inv(known) @ joint[observed])
+
+    candidates = np.arange(0, 60, 3)
+    chosen = most_telling(groups, candidates, 6)
+    assert len(set(chosen)) == 6
+    for count in range(6):
+        before = chosen[:count].tolist()
+        left = [int(row) for row in candidates if row not in before]
+        best = min(variance_left([*before, row]) for row in left)
+        assert variance_left([*before, int(chosen[count])]) == pytest.approx(best, rel=1e-9)

@@ -62,8 +62,8 @@ def test_it_pays_for_what_it_says(table):
     assert table["looked_up"].sum() == 50
     assert len(np.unique(FUNCTIONS[table["looked_up"]])) == 50  # no function twice
     assert table["source"][0] == (
-        "learned from 50 architectures trained on cifar10 (a table), 30 of them random (seed 0), "
-        "with params, live_params"
+        "learned from 50 architectures trained on cifar10 (a table), 30 of them chosen before any "
+        "was known (seed 0), with params, live_params"
     )
 
 
@@ -88,7 +88,7 @@ def test_seeds_draw_other_architectures(given):
     tables = [learned.score(**{**given, "settings": {**settings, "seed": s}}) for s in (0, 0, 1)]
     assert tables[0].equals(tables[1])
     assert (tables[0]["looked_up"] & tables[2]["looked_up"]).sum() < 3
-    assert "10 of them random" in tables[0]["source"][0]
+    assert "10 of them chosen before any" in tables[0]["source"][0]
 
 
 def test_later_ones_are_where_the_front_may_be(percent):
@@ -134,3 +134,12 @@ def test_settings_and_tables_are_checked(given, tmp_path, percent):
     write_parquet(frame[::-1], tmp_path / "reversed.parquet")
     with pytest.raises(InputError, match=r"reversed.parquet: not the architectures of nb201"):
         learned.score(**{**given, "accuracies": tmp_path / "reversed.parquet"})
+
+
+def test_what_was_looked_up_is_known(table, percent):
+    paid = np.flatnonzero(table["looked_up"])
+    expected = _lookups.normal_scores(1 - percent[paid] / 100)
+    np.testing.assert_allclose(table["score"].to_numpy()[paid], expected, rtol=1e-12)
+    for row, value in zip(paid, expected, strict=True):
+        same = np.isin(FUNCTIONS, FUNCTIONS[row])
+        np.testing.assert_allclose(table["score"].to_numpy()[same], value, rtol=1e-12)

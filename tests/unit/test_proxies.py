@@ -108,7 +108,8 @@ def any_table(request, scored, toy_file, tmp_path):
 
 def test_every_proxy_scores_every_architecture(any_table):
     assert any_table["arch"].tolist() == list(nb201.all_texts())
-    columns = ["error", "cross_entropy"] if "error" in any_table else ["score"]
+    of_supernet = ["error", "cross_entropy", "centred_cross_entropy"]
+    columns = of_supernet if "error" in any_table else ["score"]
     assert set(any_table) - {"looked_up"} == {"arch", *columns, "source"}
     for column in columns:
         assert any_table[column].dtype == np.float64
@@ -152,16 +153,19 @@ def test_shared_work_gives_the_bits_of_one_cell_at_a_time(
     rng = np.random.default_rng(0)
     for name in rng.choice(list(groups), 4, replace=False):
         genes = distinct[rng.choice(groups[name], min(6, len(groups[name])), replace=False)]
-        errors, entropies = score_group(network, genes, batches)
-        for cell, error, entropy in zip(genes, errors, entropies, strict=True):
-            loss, wrong = 0.0, 0
+        scores = score_group(network, genes, batches)
+        for row, cell in enumerate(genes):
+            loss, centred, wrong = 0.0, 0.0, 0
             for images, labels in batches:
                 with torch.no_grad():
-                    logits = network(images, cell)
-                loss += F.cross_entropy(logits.double(), labels, reduction="sum").item()
+                    logits = network(images, cell).double()
+                loss += F.cross_entropy(logits, labels, reduction="sum").item()
+                less = logits - logits.mean(dim=0, keepdim=True)
+                centred += F.cross_entropy(less, labels, reduction="sum").item()
                 wrong += (logits.argmax(dim=1) != labels).sum().item()
-            assert error == wrong / 24
-            assert entropy == loss / 24
+            assert scores["error"][row] == wrong / 24
+            assert scores["cross_entropy"][row] == loss / 24
+            assert scores["centred_cross_entropy"][row] == centred / 24
 
 
 @pytest.mark.parametrize("mode", ["batch", "batch_affine", "running"])
@@ -212,7 +216,7 @@ def test_scores_are_means_over_snapshots(scored, weights, toy_file, tmp_path):
         for group in ("000", "123", "444"):
             rows = nb201.index_of(alone.cells[alone.groups[group]])
             mean, of_last = both.score(group), alone.score(group)
-            for column in ("error", "cross_entropy"):
+            for column in ("error", "cross_entropy", "centred_cross_entropy"):
                 expected = (scored[column].to_numpy()[rows] + of_last[column]) / 2
                 np.testing.assert_allclose(mean[column], expected)
     assert len(both.networks) == 2
@@ -308,3 +312,16 @@ def test_weights_that_are_not_finite_are_refused(toy_file, tmp_path):
     save_supernet(made, tmp_path / "weights.pt")
     with pytest.raises(InputError, match=r"not a finite number; train the supernet"):
         score(tmp_path / "weights.pt", toy_file, tmp_path / "work", images=1)
+
+
+def test_a_bias_of_the_classifier_does_not_count_in_what_is_centred(toy_data, tmp_path):
+    made = load_supernet(make_supernet(tmp_path))
+    batches = list(ordered_batches(load_split(toy_data, "validation"), 10))
+    cells = np.array([[3, 3, 3, 3, 3, 3], [3, 3, 3, 0, 1, 4]])
+    before = score_group(made.network(), cells, batches)
+    made.weights["classifier.bias"] += torch.tensor([3.0, 0.0, -1.0])
+    after = score_group(made.network(), cells, batches)
+    np.testing.assert_allclose(
+        after["centred_cross_entropy"], before["centred_cross_entropy"], rtol=1e-5
+    )
+    assert (np.abs(after["cross_entropy"] - before["cross_entropy"]) > 0.01).all()

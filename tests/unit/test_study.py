@@ -224,3 +224,11 @@ def test_snapshots_and_quotas_that_cannot_be():
     said = _problems(edit)
     assert "supernets.gdas_toy.snapshots is 3: 2 epochs have at most 2" in said
     assert "searches.nsga2.quota_bins is 5; expected at most parents, which is 4" in said
+
+
+def test_logits_are_centred_in_spaces_of_cells_only():
+    config = _read(REPOSITORY / "config" / "own.yaml")
+    config["proxies"]["own"]["objective"] = "centred_cross_entropy"
+    with pytest.raises(InputError, match=r"proxies\.own\.objective is 'centred_cross_entropy'"):
+        study.complete(config, SCHEMA, name="own.yaml")
+    assert study.complete(_read(REPOSITORY / "config" / "ranking.yaml"), SCHEMA, name="ranking")
