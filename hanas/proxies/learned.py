@@ -130,8 +130,8 @@ def score(
             "score": expected,
             "looked_up": looked_up,
             "source": f"learned from {checked.architectures} architectures trained on "
-            f"{settings['dataset']} ({truth['source'].iloc[0]}), {first} of them chosen before any was "
-            f"known (seed {checked.seed}), with {', '.join(members.names)}",
+            f"{settings['dataset']} ({truth['source'].iloc[0]}), {first} of them chosen before any "
+            f"was known (seed {checked.seed}), with {', '.join(members.names)}",
         }
     )
 
