@@ -19,7 +19,7 @@ all: .venv/installed
 	snakemake --cores $(CORES)
 
 test: .venv/installed
-	python -m pytest
+	python -m pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder
 
 check: .venv/installed
 	ruff format --check .
