@@ -2,10 +2,11 @@
 
 ``python benchmarks/centred_logits.py FOLDER``
 
-FOLDER has results of ``config/ranking.yaml``: ``results/evaluations/ranking.csv``, for each device
-``results/devices/{device}/nb201/{dataset}.parquet``, and what supernets are to be compared as
-``results/proxies/{proxy}/cifar10.parquet``. Printed: Kendall's tau over all cells and the
-normalised hypervolume of the exact front, mean over the devices, by each score of each supernet.
+FOLDER has results of ``config/ranking.yaml``: those of ``results/evaluations/ranking.csv``,
+for each device ``results/devices/{device}/nb201/{dataset}.parquet``, and more supernets, if they
+are to be compared, as ``results/proxies/{proxy}/cifar10.parquet``. Printed: Kendall's tau over all
+cells and the normalised hypervolume of the exact front, mean over the devices, by each score of
+each supernet.
 """
 
 import argparse
@@ -13,18 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from peeling_and_quotas import FLOORS_PERCENT, read_truths
+from peeling_and_quotas import FLOORS_PERCENT, ceiling, read_truths
 
 from hanas.combined_proxies import SUPERNET_SCORES
-from hanas.fronts.dominance import non_dominated
 from hanas.fronts.ranking import kendall_tau
-from hanas.fronts.truth import Truth
-
-
-def ceiling(scores: pd.Series, truth: Truth) -> float:
-    """Return the share of the true front that the exact front by a score has."""
-    predicted = np.column_stack([scores.loc[truth.archs], truth.objectives[:, 1]])
-    return truth.share(np.flatnonzero(non_dominated(predicted, copies=False)))
 
 
 def main() -> None:

@@ -2,11 +2,11 @@
 
 ``python benchmarks/peeling_and_quotas.py FOLDER [--dataset cifar10 --proxies params gdas_0 fused]``
 
-FOLDER has results of ``config/ranking.yaml``: ``results/evaluations/ranking.csv``, and for each
-device ``results/devices/{device}/nb201/{dataset}.parquet``. Printed: the normalised hypervolume,
-mean over the devices, of the exact front of each proxy and of what is left of it after so many
-look-ups a device, layer by layer; then that of what NSGA-II finds, without quotas and with them,
-also with the true error as its proxy.
+FOLDER has results of ``config/ranking.yaml``: those of ``results/evaluations/ranking.csv``,
+and for each device ``results/devices/{device}/nb201/{dataset}.parquet``. Printed: the normalised
+hypervolume, mean over the devices, of the exact front of each proxy and of what is left of it after
+so many look-ups a device, layer by layer; then that of what NSGA-II finds, without quotas and with
+them, also with the true error as its proxy.
 """
 
 import argparse
@@ -45,7 +45,14 @@ def scores_of(results: Path, proxy: str, dataset: str) -> pd.Series:
     """Return what is minimised, by architecture; on another data set where it is bound to one."""
     own = results / "proxies" / proxy / f"{dataset}.parquet"
     table = pd.read_parquet(own if own.is_file() else own.with_name("cifar10.parquet"))
-    return table.set_index("arch")["cross_entropy" if "cross_entropy" in table else "score"]
+    column = "centred_cross_entropy" if "centred_cross_entropy" in table else "score"
+    return table.set_index("arch")[column]
+
+
+def ceiling(scores: pd.Series, truth: Truth) -> float:
+    """Return the share of the true front that the exact front by these scores has."""
+    predicted = np.column_stack([scores.loc[truth.archs], truth.objectives[:, 1]])
+    return truth.share(np.flatnonzero(non_dominated(predicted, copies=False)))
 
 
 def peeled(scores: pd.Series, truth: Truth, limit: int) -> tuple[float, float]:
@@ -60,8 +67,7 @@ def peeled(scores: pd.Series, truth: Truth, limit: int) -> tuple[float, float]:
             past_the_end=True,
         )
     )
-    exact = np.flatnonzero(non_dominated(predicted, copies=False))
-    return truth.share(exact), truth.share(layers[-1].front)
+    return ceiling(scores, truth), truth.share(layers[-1].front)
 
 
 def found(scores: pd.Series, truth: Truth, bins: int, seed: int) -> float:

@@ -11,7 +11,8 @@ from typing import Any
 #: Scores of cells by shared weights: the share of images that are wrong; the mean cross-entropy in
 #: nats; and the same of logits less their mean over the images of a batch. The classifier's bias
 #: was learned for all cells at once: where it favours a class in one of them, a training of its own
-#: would undo that, so it should not count against the cell.
+#: would undo that, so it should not count against the cell. (Meant for classes of about equal size:
+#: how frequent a class is does not count either.)
 SUPERNET_SCORES = ("error", "cross_entropy", "centred_cross_entropy")
 #: Columns of scores that a proxy table can have, all lower is better.
 SCORES = (*SUPERNET_SCORES, "score")

@@ -118,7 +118,7 @@ def most_telling(groups: Sequence[np.ndarray], candidates: np.ndarray, count: in
         Features of all points, float64 (N, F) each, standardised. Memory is needed for N * N
         numbers.
     candidates
-        int (C,): rows that may be observed, at least ``count``.
+        int (C,): rows that may be observed.
     count
         How many of them.
 
@@ -126,7 +126,14 @@ def most_telling(groups: Sequence[np.ndarray], candidates: np.ndarray, count: in
     -------
     ndarray
         int64 (count,), those that tell most first.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer candidates.
     """
+    if count > len(candidates):
+        raise ValueError(f"{count} of {len(candidates)} candidates cannot be chosen")
     parameters = _expected(len(groups))[:, 0]
     among = covariance(groups, groups, parameters)  # (N, N), of what is not known yet
     noise = _noise(parameters)

@@ -15,7 +15,6 @@ import numpy as np
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
-from hanas.errors import InputError
 from hanas.fronts.dominance import non_dominated
 from hanas.gaussian_process import Posterior, fit, most_telling
 
@@ -60,10 +59,8 @@ def learn(
     """
     order = rng.permutation(len(functions))
     sample = order[:SAMPLE]
-    tellable = np.sort(np.unique(functions[sample], return_index=True)[1])
-    if len(tellable) < first:
-        raise InputError(f"first is {first}; expected at most {len(tellable)} for this space")
-    chosen = sample[most_telling([group[sample] for group in groups], tellable, first)]
+    different = np.sort(np.unique(functions[sample], return_index=True)[1])
+    chosen = sample[most_telling([group[sample] for group in groups], different, first)]
     order = order[np.sort(np.unique(functions[order], return_index=True)[1])]
     errors = look_up(chosen)
     for part in np.array_split(np.arange(count - first), rounds) if rounds else ():

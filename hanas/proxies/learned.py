@@ -48,7 +48,8 @@ class LearnedSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_number("architectures", self.architectures, at_least=3, whole=True)
+        # More may not be in the sample that they are chosen from; and it is meant for few.
+        check_number("architectures", self.architectures, at_least=3, at_most=1000, whole=True)
         check_number("first", self.first, at_least=3, at_most=self.architectures, whole=True)
         check_number("rounds", self.rounds, at_least=0, whole=True)
         check_number("seed", self.seed, at_least=0, whole=True)
@@ -85,8 +86,9 @@ def score(
     Returns
     -------
     DataFrame
-        The score is the expected normal score of the error's rank, the true one for what was
-        looked up; ``looked_up`` says which architectures were paid for.
+        The score is the expected normal score of the error's rank among those looked up, the true
+        one for them and what is the same function; ``looked_up`` says which were paid for. Errors
+        are those on the data set that is learned from.
     """
     del unused
     names = LearnedSettings.__dataclass_fields__

@@ -41,7 +41,8 @@ class SupernetProxySettings:
     images
         Validation images, the same for every supernet, at most; None: all.
     batch_size
-        Images a batch, at most: whose statistics batch normalisation uses.
+        Images a batch, at most: whose statistics batch normalisation uses, and over which logits
+        are centred.
     device
         ``auto``, ``cpu`` or ``cuda``.
     """

@@ -204,7 +204,14 @@ def _layerwise_problems(study: Mapping[str, Any]) -> Iterator[str]:
         if proxy["objective"] == "centred_cross_entropy" and not is_enumerable(space):
             yield (
                 f"proxies.{name}.objective is 'centred_cross_entropy', which works in spaces of "
-                f"cells; expected error or cross_entropy for space {space!r}"
+                f"cells; expected another one, such as cross_entropy, for space {space!r}"
+            )
+        if proxy["objective"] == "centred_cross_entropy" and 1 in (
+            *(proxy["images"], proxy["batch_size"]),
+        ):
+            yield (
+                f"proxies.{name}.objective is 'centred_cross_entropy': the logits of one image "
+                "less their mean are zero; expected images and batch_size of at least 2"
             )
         if proxy["precision"] == "int8" and proxy["statistics"] != "recalibrated":
             yield f"proxies.{name}.precision is 'int8'; set statistics to recalibrated too"

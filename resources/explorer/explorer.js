@@ -66,6 +66,9 @@
     const { label, objective } = data.proxies[proxy];
     if (objective === "error") return { axis: `${label} proxy error`, unit: "%", scale: 100 };
     if (objective === "cross_entropy") return { axis: `${label} proxy cross-entropy`, unit: "nats", scale: 1 };
+    if (objective === "centred_cross_entropy") {
+      return { axis: `${label} proxy centred cross-entropy`, unit: "nats", scale: 1 };
+    }
     return { axis: `${label} score`, unit: "lower is ranked better", scale: 1 };
   }
   function proxyValue(proxy, value) {

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from hanas import explorer
+from hanas.combined_proxies import SUPERNET_SCORES
 from hanas.errors import InputError
 from hanas.fronts.picks import found_front
 from hanas.spaces import nb201
@@ -194,3 +195,9 @@ def test_page_is_of_one_piece(rows):
 
 def test_equal_tables_give_equal_pages(rows):
     assert explorer.explorer_data(rows) == explorer.explorer_data(rows)
+
+
+def test_every_score_of_a_supernet_has_its_words_on_the_page():
+    script = (Path(explorer.__file__).parents[1] / "resources/explorer/explorer.js").read_text()
+    for column in SUPERNET_SCORES:
+        assert f'objective === "{column}"' in script

@@ -75,6 +75,8 @@ def test_what_is_observed_first_leaves_the_least_variance(groups):
         return np.trace(joint - joint[:, observed] @ np.linalg.inv(known) @ joint[observed])
 
     candidates = np.arange(0, 60, 3)
+    with pytest.raises(ValueError, match="21 of 20 candidates"):
+        most_telling(groups, candidates, 21)
     chosen = most_telling(groups, candidates, 6)
     assert len(set(chosen)) == 6
     for count in range(6):

@@ -10,7 +10,7 @@ from hanas.errors import InputError
 from hanas.files import write_parquet
 from hanas.fronts.dominance import non_dominated
 from hanas.fronts.ranking import kendall_tau
-from hanas.gaussian_process import fit
+from hanas.gaussian_process import fit, most_telling
 from hanas.proxies import _lookups, learned, live_params, params
 from hanas.spaces import nb201
 from hanas.surrogates import models as surrogates
@@ -113,6 +113,10 @@ def test_later_ones_are_where_the_front_may_be(percent):
         rng=np.random.default_rng(0),
     )
     assert [len(rows) for rows in looked_up] == [10, 2, 1]
+    sample = np.random.default_rng(0).permutation(len(genes))[: _lookups.SAMPLE]
+    different = np.unique(FUNCTIONS[sample], return_index=True)[1]
+    telling = most_telling([groups[0][sample]], different, 10)
+    assert looked_up[0].tolist() == sample[telling].tolist()
     known = fit(groups, looked_up[0], _lookups.normal_scores(error[looked_up[0]]))
     left = np.flatnonzero(~np.isin(FUNCTIONS, FUNCTIONS[looked_up[0]]))
     hoped = known.mean[left] - known.deviation(left)
@@ -125,6 +129,7 @@ def test_later_ones_are_where_the_front_may_be(percent):
 def test_settings_and_tables_are_checked(given, tmp_path, percent):
     for wrong, said in (
         ({"architectures": 2}, "architectures is 2"),
+        ({"architectures": 1001}, "architectures is 1001"),
         ({"architectures": 20}, "first is 30; expected a whole number"),
         ({"rounds": -1}, "rounds is -1"),
     ):

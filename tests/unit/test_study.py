@@ -232,3 +232,11 @@ def test_logits_are_centred_in_spaces_of_cells_only():
     with pytest.raises(InputError, match=r"proxies\.own\.objective is 'centred_cross_entropy'"):
         study.complete(config, SCHEMA, name="own.yaml")
     assert study.complete(_read(REPOSITORY / "config" / "ranking.yaml"), SCHEMA, name="ranking")
+
+
+@pytest.mark.parametrize("key", ["images", "batch_size"])
+def test_the_logits_of_one_image_cannot_be_centred(key):
+    config = _read(REPOSITORY / "config" / "ranking.yaml")
+    config["proxies"]["gdas_0"][key] = 1
+    with pytest.raises(InputError, match=r"proxies\.gdas_0\.objective .* one image less"):
+        study.complete(config, SCHEMA, name="ranking.yaml")
