@@ -6,11 +6,12 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from hanas.errors import InputError, one_line
-from hanas.files import replacing
+from hanas.errors import InputError
+from hanas.tensor_files import REMEDY, read_tensors, write_tensors
 
 SPLITS = ("train", "validation", "test")
 
@@ -101,12 +102,9 @@ def save_images(data: ImageData, path: str | Path) -> None:
         "classes": list(data.classes),
         "splits": {name: torch.from_numpy(data.splits[name]) for name in SPLITS},
         "sources": [dict(source) for source in data.sources],
-        # PyTorch does not notice changed bytes in a tensor.
         "sha256": _content_digest(data),
     }
-    # Through a handle: given a path, PyTorch writes the file's name into the file.
-    with replacing(path) as temporary, temporary.open("wb") as handle:
-        torch.save(content, handle)
+    write_tensors(content, path)
 
 
 def load_images(path: str | Path) -> ImageData:
@@ -117,11 +115,8 @@ def load_images(path: str | Path) -> ImageData:
     InputError
         If the file is missing, damaged or of another kind.
     """
-    import torch
 
-    remedy = "delete it and run the workflow again"
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+    def parse(content: dict[str, Any]) -> tuple[ImageData, str]:
         data = ImageData(
             images=content["images"].numpy(),
             labels=content["labels"].numpy(),
@@ -129,15 +124,11 @@ def load_images(path: str | Path) -> ImageData:
             splits={name: indices.numpy() for name, indices in content["splits"].items()},
             sources=tuple(content["sources"]),
         )
-        expected = content["sha256"]
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: there is no such file of images") from error
-    except Exception as error:  # a damaged file makes PyTorch raise almost anything
-        raise InputError(
-            f"{path}: not readable as images ({type(error).__name__}: {one_line(error)}); {remedy}"
-        ) from error
+        return data, content["sha256"]
+
+    data, expected = read_tensors(path, "images", parse)
     if _content_digest(data) != expected:
-        raise InputError(f"{path}: its images or labels were changed after writing; {remedy}")
+        raise InputError(f"{path}: its images or labels were changed after writing; {REMEDY}")
     return data
 
 

@@ -20,6 +20,7 @@ from hanas.exports.quantisation import QuantisationSettings, quantise
 from hanas.images import ImageData, load_images
 from hanas.networks import published
 from hanas.settings import from_mapping
+from hanas.tensor_files import read_tensors
 from hanas.training.batches import Split, load_split, ordered_batches
 from hanas.training.weight_steps import EVALUATION_BATCH, TrainingSettings
 
@@ -141,15 +142,7 @@ def _plain(images: torch.Tensor) -> np.ndarray:
 
 
 def _read_states(weights: str | Path) -> dict[str, dict[str, torch.Tensor]]:
-    try:
-        return dict(torch.load(weights, map_location="cpu", weights_only=True))
-    except FileNotFoundError as error:
-        raise InputError(f"{weights}: there is no such file of weights") from error
-    except Exception as error:  # a damaged file makes PyTorch raise almost anything
-        raise InputError(
-            f"{weights}: not readable as weights ({type(error).__name__}: {one_line(error)}); "
-            "delete it and run the workflow again"
-        ) from error
+    return read_tensors(weights, "weights", dict)
 
 
 def _state_of(

@@ -17,11 +17,12 @@ from hanas import plugins
 from hanas.architectures import settings_for_images
 from hanas.checkpoints import Log, print_at_once
 from hanas.compute import choose_device, threads
-from hanas.errors import InputError, one_line
-from hanas.files import checksum, digest, discard, replacing, write_json, write_parquet
+from hanas.errors import InputError
+from hanas.files import checksum, digest, discard, write_json, write_parquet
 from hanas.images import load_images
 from hanas.networks.cell import CellNetwork
 from hanas.networks.chain import ChainNetwork
+from hanas.tensor_files import REMEDY, read_tensors, write_tensors
 from hanas.trainers._run import (
     Run,
     SupernetSettings,
@@ -273,9 +274,7 @@ def save_supernet(supernet: Supernet, path: str | Path) -> None:
         "earlier": [_plain(weights) for weights in supernet.earlier],
     }
     content["sha256"] = _content_digest(content)
-    # Through a handle: given a path, PyTorch writes the file's name into the file.
-    with replacing(path) as temporary, temporary.open("wb") as handle:
-        torch.save(content, handle)
+    write_tensors(content, path)
 
 
 def load_supernet(path: str | Path) -> Supernet:
@@ -286,20 +285,14 @@ def load_supernet(path: str | Path) -> Supernet:
     InputError
         If the file is missing, damaged or of another kind.
     """
-    remedy = "delete it and run the workflow again"
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+
+    def parse(content: dict[str, Any]) -> tuple[Supernet, bool]:
         expected = content.pop("sha256")
-        supernet = Supernet(**content)
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: there is no such file of a supernet") from error
-    except Exception as error:  # a damaged file makes PyTorch raise almost anything
-        raise InputError(
-            f"{path}: not readable as a supernet ({type(error).__name__}: {one_line(error)}); "
-            f"{remedy}"
-        ) from error
-    if _content_digest(content) != expected:
-        raise InputError(f"{path}: its weights were changed after writing; {remedy}")
+        return Supernet(**content), _content_digest(content) == expected
+
+    supernet, is_unchanged = read_tensors(path, "a supernet", parse)
+    if not is_unchanged:
+        raise InputError(f"{path}: its weights were changed after writing; {REMEDY}")
     return supernet
 
 
