@@ -7,10 +7,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from pymoo.core.population import Population
-from pymoo.core.problem import Problem
+from toy_searches import HUGE, LARGE, SCALARISING, problem, run
 
 from hanas import plugins
 from hanas.errors import InputError
@@ -19,43 +16,10 @@ from hanas.fronts.hypervolume import normalised_hypervolume
 from hanas.searchers._evolution import crossover, mutation
 from hanas.searchers._history import History
 from hanas.searchers._ledger import Ledger
-from hanas.searchers._quotas import QuotaSurvival, shares
 from hanas.spaces import nb201
 
 SEARCHERS = plugins.names("searchers")
 EVOLUTIONARY = [name for name in SEARCHERS if name != "random"]
-SCALARISING = ["cea", "wsea"]
-LARGE = (5,) * 6
-RNG = np.random.default_rng(0)
-HUGE = (10,) * 25  # its size does not fit into 64 bits
-
-SMALL = {
-    "generations": 4,
-    "population": 20,
-    "parents": 5,
-    "crossover": 8,
-    "mutation": 9,
-    "random": 3,
-}
-
-
-def settings_of(name, **changes):
-    if name == "random":
-        return {"evaluations": 100}
-    samples = {"samples": 50} if name in SCALARISING else {}
-    return {**SMALL, **samples, **changes}
-
-
-def problem(objectives, choices):
-    """Return a smooth trade-off: each objective wants another choice of every gene."""
-    targets = np.linspace(0, 1, objectives)
-    scale = np.maximum(np.array(choices) - 1, 1)
-
-    def evaluate(genes):
-        assert genes.dtype == np.int64
-        return np.stack([np.abs(genes / scale - t).mean(axis=1) for t in targets], axis=1)
-
-    return evaluate
 
 
 def python(code, **environment):
@@ -67,11 +31,6 @@ def python(code, **environment):
         env={**os.environ, "PYTHONPATH": ":".join(sys.path), **environment},
     )
     return result.stdout
-
-
-def run(name, evaluate, choices=LARGE, seed=0, **changes):
-    search = plugins.load("searchers", name).search
-    return search(choices, evaluate, settings_of(name, **changes), np.random.default_rng(seed))
 
 
 def test_there_are_the_searchers_of_the_thesis():
@@ -446,70 +405,3 @@ def test_nsga2_finds_the_true_front_of_real_tables(data_folder, error, device, t
         assert len(history) == 1050
         shares.append(normalised_hypervolume(history.objectives, front))
     assert np.mean(shares) >= target
-
-
-@pytest.mark.parametrize("objectives", [1, 2, 3])
-@pytest.mark.parametrize("bins", [1, 2, 5])
-def test_quotas_keep_the_contract(objectives, bins):
-    history = run("nsga2", problem(objectives, LARGE), quota_bins=bins)
-    assert len(history.genes) == 20 * 5
-    assert len(np.unique(history.genes, axis=0)) == len(history.genes)
-
-
-def test_no_bin_is_without_a_parent():
-    with pytest.raises(InputError, match=r"quota_bins: 6; expected at most parents, which is 5"):
-        run("nsga2", problem(2, LARGE), quota_bins=6)
-
-
-def survivors(survival, points, count):
-    population = Population.new("F", np.array(points, dtype=float))
-    chosen = survival.do(Problem(n_obj=2), population, n_survive=count, random_state=RNG)
-    return sorted(map(tuple, chosen.get("F").tolist()))
-
-
-def test_each_bin_keeps_its_best():
-    survival = QuotaSurvival(2)
-    # The median of the metric, the second number, is 3: it belongs to the lower bin.
-    first = [[1, 1], [2, 2], [9, 3], [5, 4], [6, 5], [4, 6]]
-    assert survivors(survival, first, 4) == [(1, 1), (2, 2), (4, 6), (5, 4)]
-    # Of three, the larger networks get two, although every one of the others dominates them.
-    assert survivors(survival, first, 3) == [(1, 1), (4, 6), (5, 4)]
-    # The limits stay: all of these are large.
-    assert survivors(survival, [[1, 9], [3, 8], [2, 7]], 2) == [(1, 9), (2, 7)]
-    # A bin without enough members leaves its places to the other.
-    assert survivors(survival, [[1, 1], [7, 7], [8, 8], [9, 9]], 3) == [(1, 1), (7, 7), (8, 8)]
-
-
-def test_a_metric_that_is_the_same_in_all_is_one_bin():
-    survival = QuotaSurvival(4)
-    same = [[1, 5], [2, 5], [3, 5], [4, 5]]
-    assert survivors(survival, same, 2) == [(1, 5), (2, 5)]
-    assert survivors(survival, [[1, 1], [2, 2], [9, 6], [8, 7]], 2) == [(1, 1), (2, 2)]
-
-
-def test_without_quotas_nothing_changes():
-    plain, one = (run("nsga2", problem(2, LARGE), **more) for more in ({}, {"quota_bins": 1}))
-    np.testing.assert_array_equal(plain.genes, one.genes)
-
-
-def test_quotas_keep_a_search_out_of_the_small_model_trap():
-    # The proxy says that the less a network costs the better it is: the front is one point.
-    def evaluate(genes):
-        cost = genes.mean(axis=1)
-        return np.stack([cost, cost], axis=1)
-
-    spent = []
-    for bins in (1, 4):
-        history = run("nsga2", evaluate, HUGE, generations=12, quota_bins=bins)
-        late = history.generation > 6
-        spent.append((history.objectives[late, 1] > 4.5).mean())  # above the middle of the space
-    assert spent[1] > 2 * spent[0]
-
-
-@given(st.lists(st.integers(0, 30), min_size=1, max_size=8), st.integers(0, 100))
-def test_places_are_shared_alike_among_bins_with_members(sizes, places):
-    taken = shares(sizes, places)
-    assert sum(taken) == min(places, sum(sizes))
-    assert all(count <= size for count, size in zip(taken, sizes, strict=True))
-    full = max(taken)
-    assert all(count >= full - 1 for count, size in zip(taken, sizes, strict=True) if count < size)
