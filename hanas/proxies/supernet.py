@@ -134,14 +134,11 @@ def score(
             "with a lower training.learning_rate"
         )
     _jobs.clean_up(task)
-    said = f"{scorer.images} validation images"
-    if len(scorer.networks) > 1:
-        said += f", means over {len(scorer.networks)} snapshots of its training"
     return pd.DataFrame(
         {
             "arch": plugins.load("spaces", space).all_texts(),
             **{name: scores[name][scorer.which] for name in SUPERNET_SCORES},
-            "source": f"measured: shared weights of a supernet on {said}",
+            "source": f"measured: shared weights of a supernet on {scorer.seen}",
         }
     )
 
@@ -153,6 +150,11 @@ class Scorer:
     ----------
     task
         What :func:`score` puts together for its workers.
+
+    Attributes
+    ----------
+    seen
+        On what cells are scored, for the source of the table.
 
     Raises
     ------
@@ -177,7 +179,9 @@ class Scorer:
         validation = load_split(
             data, "validation", resolution=supernet.resolution, device=device
         ).take(task["count"])
-        self.images = len(validation)
+        self.seen = f"{len(validation)} validation images"
+        if len(self.networks) > 1:
+            self.seen += f", means over {len(self.networks)} snapshots of its training"
         self.batches = list(ordered_batches(validation, task["batch_size"]))
         module = plugins.load("spaces", supernet.space)
         self.cells, self.which = distinct_cells(module, supernet.network_settings["batch_norm"])

@@ -201,14 +201,13 @@ def _layerwise_problems(study: Mapping[str, Any]) -> Iterator[str]:
                     f"proxies.{name}.{key} is {proxy[key]!r}, which works in layer-wise spaces; "
                     f"expected {plain} for space {space!r}"
                 )
-        if proxy["objective"] == "centred_cross_entropy" and not is_enumerable(space):
+        centred = proxy["objective"] == "centred_cross_entropy"
+        if centred and not is_enumerable(space):
             yield (
                 f"proxies.{name}.objective is 'centred_cross_entropy', which works in spaces of "
                 f"cells; expected another one, such as cross_entropy, for space {space!r}"
             )
-        if proxy["objective"] == "centred_cross_entropy" and 1 in (
-            *(proxy["images"], proxy["batch_size"]),
-        ):
+        if centred and 1 in (proxy["images"], proxy["batch_size"]):
             yield (
                 f"proxies.{name}.objective is 'centred_cross_entropy': the logits of one image "
                 "less their mean are zero; expected images and batch_size of at least 2"

@@ -152,6 +152,6 @@ def test_whole_space_is_fast_even_if_all_of_it_is_the_front(objectives):
     rng = np.random.default_rng(0)
     points = rng.random((15_625, objectives))
     points[:, -1] = objectives - points[:, :-1].sum(axis=1)  # on a plane: no point dominates
-    start = time.process_time()  # whatever else the machine does
+    start = time.perf_counter()
     assert non_dominated(points).all()
-    assert time.process_time() - start < 1
+    assert time.perf_counter() - start < 1

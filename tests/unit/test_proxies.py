@@ -201,15 +201,8 @@ def test_the_table_holds_what_the_network_says(scored, weights, toy_data):
 def test_scores_are_means_over_snapshots(scored, weights, toy_file, tmp_path):
     first, last = load_supernet(weights), load_supernet(make_supernet(tmp_path / "last", seed=1))
     save_supernet(replace(last, earlier=[first.weights]), tmp_path / "both.pt")
-    task = {
-        **{
-            "space": "nb201",
-            "images": str(toy_file),
-            "count": 16,
-            "batch_size": 8,
-            "device": "cpu",
-        },
-    }
+    task = {"space": "nb201", "images": str(toy_file)}
+    task |= {"count": 16, "batch_size": 8, "device": "cpu"}
     with threads(1):
         both = supernet.Scorer({**task, "weights": str(tmp_path / "both.pt")})
         alone = supernet.Scorer({**task, "weights": str(tmp_path / "last" / "weights.pt")})
@@ -220,6 +213,8 @@ def test_scores_are_means_over_snapshots(scored, weights, toy_file, tmp_path):
                 expected = (scored[column].to_numpy()[rows] + of_last[column]) / 2
                 np.testing.assert_allclose(mean[column], expected)
     assert len(both.networks) == 2
+    assert both.seen == "16 validation images, means over 2 snapshots of its training"
+    assert alone.seen == "16 validation images"
 
 
 def test_isomorphic_dead_cells_share_a_score(scored):
