@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 import torch
@@ -115,3 +116,24 @@ def pooled_transition(channels: int, mode: str) -> nn.Sequential:
     minutes already ranks them.
     """
     return nn.Sequential(PooledConvolution(channels, 2 * channels), batch_norm(2 * channels, mode))
+
+
+def pooled_3x3_transition(channels: int, mode: str) -> nn.Sequential:
+    """Return 2x2 average pooling, 3x3 convolution to twice the channels, BN.
+
+    Like the residual block it sees beyond each pixel, which cells without spatial operations then
+    need not; like :func:`pooled_transition` it carries nothing past the cells.
+    """
+    return nn.Sequential(
+        nn.AvgPool2d(2),
+        nn.Conv2d(channels, 2 * channels, 3, padding=1, bias=False),
+        batch_norm(2 * channels, mode),
+    )
+
+
+#: What is between two stages of a network of cells, by the name of its skeleton.
+TRANSITIONS: dict[str, Callable[[int, str], nn.Module]] = {
+    "standard": ResidualTransition,
+    "pooled": pooled_transition,
+    "pooled_3x3": pooled_3x3_transition,
+}

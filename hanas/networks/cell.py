@@ -19,10 +19,9 @@ import torch
 from torch import Tensor, nn
 
 from hanas.networks._operations import (
+    TRANSITIONS,
     AveragePool3x3,
-    ResidualTransition,
     batch_norm,
-    pooled_transition,
     relu_conv_bn,
 )
 from hanas.settings import check_choice, check_number
@@ -38,8 +37,8 @@ class NetworkSettings:
     Parameters
     ----------
     skeleton
-        Transition between stages: ``standard`` (residual block) or ``pooled`` (2x2 average
-        pooling, 1x1 convolution, BN).
+        Transition between stages: ``standard`` (residual block), ``pooled`` (2x2 average
+        pooling, 1x1 convolution, BN) or ``pooled_3x3`` (the same with a 3x3 convolution).
     channels
         Channels of the first stage; the second has twice as many, the third four times.
     cells
@@ -55,7 +54,7 @@ class NetworkSettings:
     batch_norm: str = "batch"
 
     def __post_init__(self) -> None:
-        check_choice("skeleton", self.skeleton, ("standard", "pooled"))
+        check_choice("skeleton", self.skeleton, tuple(TRANSITIONS))
         check_number("channels", self.channels, at_least=1, whole=True)
         check_number("cells", self.cells, at_least=1, whole=True)
         check_choice("batch_norm", self.batch_norm, ("batch", "batch_affine", "running"))
@@ -163,7 +162,7 @@ class CellNetwork(nn.Module):
         self.genes = tuple(int(held[0]) for held in edge_operations) if alone else None
         self.settings = settings
         channels, mode = settings.channels, settings.batch_norm
-        transition = ResidualTransition if settings.skeleton == "standard" else pooled_transition
+        transition = TRANSITIONS[settings.skeleton]
         self.stem = nn.Sequential(
             nn.Conv2d(3, channels, 3, padding=1, bias=False), batch_norm(channels, mode)
         )

@@ -9,12 +9,18 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from hanas.errors import InputError
-from hanas.networks._operations import AveragePool3x3, _SumOf3x3, pooled_transition
+from hanas.networks._operations import (
+    TRANSITIONS,
+    AveragePool3x3,
+    _SumOf3x3,
+    pooled_3x3_transition,
+    pooled_transition,
+)
 from hanas.spaces import nb201
 
 TINY = {"skeleton": "pooled", "channels": 2, "cells": 1, "batch_norm": "batch"}
 MODES = ("batch", "batch_affine", "running")
-SKELETONS = ("standard", "pooled")
+SKELETONS = tuple(TRANSITIONS)
 genes_arrays = arrays(np.int64, 6, elements=st.integers(0, 4))
 
 
@@ -200,6 +206,15 @@ def test_pooled_transition_is_pooling_then_convolution():
     torch.testing.assert_close(transition(x), transition[1](convolved))
 
 
+def test_pooled_3x3_transition_is_pooling_then_convolution():
+    transition = pooled_3x3_transition(3, "batch").double()
+    x = torch.randn(5, 3, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    blocks = x.reshape(5, 3, 4, 2, 4, 2).mean(dim=(3, 5))
+    convolved = F.conv2d(blocks, transition[1].weight, padding=1)
+    assert transition[1].weight.shape == (6, 3, 3, 3)
+    torch.testing.assert_close(transition(x), transition[2](convolved))
+
+
 def test_pooling_first_seen_without_gradients_still_trains():
     x = torch.randn(100, 1, 31, 37)
     with torch.inference_mode():
@@ -222,7 +237,7 @@ def test_initial_weights_depend_on_the_seed_alone():
         ({"chanels": 8}, "network.chanels: no such setting; expected one of: skeleton, channels"),
         ({"channels": 0}, "network.channels is 0; expected a whole number of at least 1"),
         ({"cells": 1.5}, "network.cells is 1.5; expected a whole number"),
-        ({"skeleton": "wide"}, "network.skeleton is 'wide'; expected one of: standard, pooled"),
+        ({"skeleton": "wide"}, "network.skeleton is 'wide'; expected one of: standard, pooled, pooled_3x3"),
         ({"batch_norm": "none"}, "network.batch_norm is 'none'; expected one of: batch"),
     ],
 )

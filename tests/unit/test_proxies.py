@@ -19,7 +19,8 @@ from hanas.compute import threads
 from hanas.errors import InputError
 from hanas.files import write_parquet
 from hanas.images import save_images
-from hanas.proxies import _kept, flops, live_params, params, supernet
+from hanas.networks._operations import TRANSITIONS
+from hanas.proxies import _kept, flops, live_params, params, residual, supernet
 from hanas.proxies._scoring import distinct_cells, groups_of, score_group
 from hanas.spaces import nb201
 from hanas.training.batches import load_split, ordered_batches
@@ -79,7 +80,7 @@ TINY = {
 MEMBERS = [{"proxy": f"proxy_{number}", "objective": "cross_entropy"} for number in range(2)]
 #: What each kind is given beside what all are.
 OF_KIND = {
-    **{kind: {"settings": {}} for kind in ("params", "live_params", "flops")},
+    **{kind: {"settings": {}} for kind in ("params", "live_params", "flops", "residual")},
     **{kind: {"settings": TINY} for kind in ("naswot", "synflow", "grad_norm", "az_nas")},
     "zico": {"settings": {**TINY, "batches": 2}},
     **{kind: {"settings": {"members": MEMBERS}} for kind in ("ensemble", "fused")},
@@ -138,8 +139,26 @@ def test_only_parameters_on_live_edges_count():
     assert 0.7 < (table.to_numpy() == all_params).mean() < 0.8
 
 
+@pytest.mark.parametrize(
+    ("operations", "score"),
+    [
+        ("333 133", -6),  # node by node: a skip past five convolutions
+        ("000 100", -1),  # past nothing
+        ("320 100", -1),  # past two that reach nothing
+        ("120 132", -4),
+        ("111 011", 0),  # what is added up is the input, but not on the edge to the output
+        ("333 333", 0),
+        ("000 000", 0),
+    ],
+)
+def test_a_residual_cell_is_worth_what_its_skip_leads_past(operations, score):
+    genes = [int(operation) for operation in operations.replace(" ", "")]
+    table = residual.score(space="nb201", settings={}).set_index("arch")["score"]
+    assert table[nb201.to_text(genes)] == score
+
+
 @pytest.mark.parametrize("mode", ["batch", "batch_affine", "running"])
-@pytest.mark.parametrize("skeleton", ["standard", "pooled"])
+@pytest.mark.parametrize("skeleton", list(TRANSITIONS))
 @pytest.mark.parametrize("cells", [1, 2])
 def test_shared_work_gives_the_bits_of_one_cell_at_a_time(
     toy_data, tmp_path, mode, skeleton, cells
