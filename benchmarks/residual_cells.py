@@ -3,8 +3,8 @@
 ``python benchmarks/residual_cells.py FOLDER``
 
 FOLDER has results of ``config/ranking.yaml``: those of ``results/evaluations/ranking.csv``, and
-for each device ``results/devices/{device}/nb201/{dataset}.parquet``. Printed: Kendall's tau over all
-cells and the normalised hypervolume of the exact front, mean over the devices, of each supernet.
+for each device ``results/devices/{device}/nb201/{dataset}.parquet``. Printed: Kendall's tau over
+all cells and the normalised hypervolume of the exact front, mean over the devices.
 """
 
 import argparse
