@@ -45,6 +45,33 @@ def objective(study: Mapping[str, Any], proxy: str) -> str:
     return study["proxies"][proxy].get("objective", "score")
 
 
+def mean_rank_of(names: Sequence[str], weights: Sequence[float]) -> str:
+    """Return in words what a weighted mean of ranks is made of.
+
+    >>> mean_rank_of(["first", "second"], [3, 1])
+    'mean rank of 3 x first, second'
+    """
+    named = [
+        name if weight == 1 else f"{weight:g} x {name}"
+        for name, weight in zip(names, weights, strict=True)
+    ]
+    return f"mean rank of {', '.join(named)}"
+
+
+def in_words(study: Mapping[str, Any], proxy: str) -> str:
+    """Return what a search ranks by, such as ``error of supernet rsps_c10``."""
+    entry, names = study["proxies"][proxy], members(study, proxy)
+    if entry["kind"] == "supernet":
+        return f"{entry['objective']} of supernet {entry['supernet']}"
+    if entry["kind"] == "ensemble":
+        return f"mean {entry['objective']} of {', '.join(names)}"
+    if entry["kind"] == "fused":
+        return mean_rank_of(names, entry.get("weights", [1] * len(names)))
+    if entry["kind"] == "learned":
+        return f"learned from {entry['architectures']} architectures with {', '.join(names)}"
+    return entry["kind"]
+
+
 def trained_architectures(study: Mapping[str, Any], proxy: str) -> int:
     """Return how many architectures are really trained (or looked up) to make a proxy.
 

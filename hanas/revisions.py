@@ -18,7 +18,7 @@ REVISIONS = {
     "retraining": 1,
     "export": 1,
     "models": 1,
-    "table": 1,
+    "table": 2,
     "evaluation": 3,
     "peeling": 1,
     "trained_fronts": 1,

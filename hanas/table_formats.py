@@ -62,6 +62,10 @@ def notes(table: pd.DataFrame) -> list[str]:
     for how, rows in table.groupby("representative", sort=False):
         methods = ", ".join(dict.fromkeys(rows["method"]))
         said.append(f"{methods}: {how}.")
+    if "ranked_by" in table:
+        for ranked_by, rows in table.groupby("ranked_by", sort=False):
+            methods = ", ".join(dict.fromkeys(rows["method"]))
+            said.append(f"{methods}: searches ranked by {ranked_by}.")
     if "accuracy_percent_std" in table:
         seeds = ", ".join(str(n) for n in sorted(set(table["seeds"]) - {1}))
         said.append(f"In brackets: mean ± standard deviation over {seeds} search seeds.")

@@ -43,7 +43,8 @@ def device_table(
     Parameters
     ----------
     rows
-        What each row shows: ``method``, ``task``, ``dataset``, ``space``, ``trained_on``; ``kind``
+        What each row shows: ``method``, ``task``, ``dataset``, ``space``, ``trained_on``;
+        ``ranked_by``, what the search ranks by in words, None where nothing was searched; ``kind``
         ``found`` (``file`` is a JSON with the architecture a trainer found) or ``search``
         (``file`` is a search history); ``accuracies`` and ``metrics``, the tables of the task.
     device
@@ -142,6 +143,7 @@ def _line(
         "arch": picks[0],
         f"{row['space']}_index": int(space.index_of(space.from_text(picks[0])[None])[0]),
         "representative": columns["representative"],
+        "ranked_by": row["ranked_by"],
         "seeds": len(picks),
         **statistics,
         "unique_evaluations": columns["unique_evaluations"],

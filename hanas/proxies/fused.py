@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hanas.combined_proxies import mean_rank_of
 from hanas.proxies import _members
 
 
@@ -36,15 +37,11 @@ def score(
     del unused
     members = _members.read(space, settings, tables)
     weights = np.array(settings.get("weights", [1] * len(members.names)), dtype=np.float64)
-    named = [
-        name if weight == 1 else f"{weight:g} x {name}"
-        for name, weight in zip(members.names, weights, strict=True)
-    ]
     return pd.DataFrame(
         {
             "arch": list(members.archs),
             # Summed in the order of the members, so that equal ranks give equal scores.
             "score": members.relative_ranks() @ (weights / weights.sum()),
-            "source": f"mean rank of {', '.join(named)}",
+            "source": mean_rank_of(members.names, weights.tolist()),
         }
     )

@@ -98,6 +98,30 @@ def problems(**proxies) -> str:
     return str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("proxy", "words"),
+    [
+        ("params", "params"),
+        ("net", "error of supernet small"),
+        ("mean", "mean cross_entropy of net, other"),
+        ("fused", "mean rank of net, params"),
+        ("weighed", "mean rank of 3 x net, 0.5 x params, other"),
+        ("learned", "learned from 40 architectures with fused, params"),
+    ],
+)
+def test_what_a_search_ranks_by_is_put_into_words(proxy, words):
+    proxies = {
+        "params": {"kind": "params"},
+        "net": {"kind": "supernet", "supernet": "small", "objective": "error"},
+        "other": {"kind": "supernet", "supernet": "large", "objective": "error"},
+        "mean": {"kind": "ensemble", "proxies": ["net", "other"], "objective": "cross_entropy"},
+        "fused": {"kind": "fused", "proxies": ["net", "params"]},
+        "weighed": {"kind": "fused", "proxies": ["net", "params", "other"], "weights": [3, 0.5, 1]},
+        "learned": {"kind": "learned", "proxies": ["fused", "params"], "architectures": 40},
+    }
+    assert combined_proxies.in_words({"proxies": proxies}, proxy) == words
+
+
 def fused_of(*names: str, **more) -> dict:
     return {"kind": "fused", "proxies": list(names), **more}
 

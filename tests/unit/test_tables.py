@@ -54,8 +54,20 @@ def rows(tmp_path):
         "metrics": str(tmp_path / "metrics.parquet"),
     }
     return [
-        {**common, "method": "DARTS", "kind": "found", "file": str(tmp_path / "found.json")},
-        {**common, "method": "A+B", "kind": "search", "file": str(tmp_path / "history.parquet")},
+        {
+            **common,
+            "method": "DARTS",
+            "kind": "found",
+            "ranked_by": None,
+            "file": str(tmp_path / "found.json"),
+        },
+        {
+            **common,
+            "method": "A+B",
+            "kind": "search",
+            "ranked_by": "mean rank of 2 x a, b",
+            "file": str(tmp_path / "history.parquet"),
+        },
     ]
 
 
@@ -90,6 +102,7 @@ def test_the_forms_of_a_paper_show_the_same_numbers(rows):
     assert "| A+B | 90.00 (92.00 ± 2.83) | 2.000 (3.000 ± 1.414) |" in markdown
     assert "| DARTS | 20.00 | – |" in markdown or "| DARTS | 20.01 | – |" in markdown
     assert "transfer from supernets trained on cifar100" in markdown
+    assert "- A+B: searches ranked by mean rank of 2 x a, b." in markdown
     latex = table_formats.latex(table)
     assert r"A+B & 90.00 (92.00 $\pm$ 2.83) & 2.000 (3.000 $\pm$ 1.414) \\" in latex
     assert r"cifar10 accuracy (\%)" in latex
