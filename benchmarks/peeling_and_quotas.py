@@ -14,31 +14,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from ranking_study import FLOORS_PERCENT, ceiling, read_truths
 
 from hanas.fronts.dominance import non_dominated
 from hanas.fronts.peeling import PeelingSettings, peel
-from hanas.fronts.truth import Truth, truth_of_tables
+from hanas.fronts.truth import Truth
 from hanas.searchers import nsga2
 from hanas.spaces import nb201
 
 LIMITS = (20, 50, 100)
 BINS = (1, 4, 8)
-FLOORS_PERCENT = {"cifar10": 50, "cifar100": 30, "imagenet16_120": 15}
-
-
-def read_truths(results: Path, dataset: str) -> dict[str, Truth]:
-    """Return what is true of each device of the study."""
-    accuracies = pd.read_parquet(results / "benchmarks" / "nb201" / f"{dataset}.parquet")
-    return {
-        table.parts[-3]: truth_of_tables(
-            accuracies,
-            pd.read_parquet(table),
-            metrics=["latency_ms"],
-            accuracy_floor_percent=FLOORS_PERCENT[dataset],
-            name=table.parts[-3],
-        )
-        for table in sorted((results / "devices").glob(f"*/nb201/{dataset}.parquet"))
-    }
 
 
 def scores_of(results: Path, proxy: str, dataset: str) -> pd.Series:
@@ -47,12 +32,6 @@ def scores_of(results: Path, proxy: str, dataset: str) -> pd.Series:
     table = pd.read_parquet(own if own.is_file() else own.with_name("cifar10.parquet"))
     column = "centred_cross_entropy" if "centred_cross_entropy" in table else "score"
     return table.set_index("arch")[column]
-
-
-def ceiling(scores: pd.Series, truth: Truth) -> float:
-    """Return the share of the true front that the exact front by these scores has."""
-    predicted = np.column_stack([scores.loc[truth.archs], truth.objectives[:, 1]])
-    return truth.share(np.flatnonzero(non_dominated(predicted, copies=False)))
 
 
 def peeled(scores: pd.Series, truth: Truth, limit: int) -> tuple[float, float]:

@@ -8,14 +8,14 @@ all cells and the normalised hypervolume of the exact front, mean over the devic
 """
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from peeling_and_quotas import FLOORS_PERCENT, ceiling, read_truths
+from ranking_study import print_variants
 from scipy.stats import rankdata
 
-from hanas.fronts.ranking import kendall_tau
 from hanas.proxies import live_params, residual
 
 #: Weights of the ranks by the supernet, by live_params and by residual.
@@ -32,30 +32,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     results = parser.parse_args().folder / "results"
-    truths = {name: read_truths(results, name) for name in FLOORS_PERCENT}
     counted = [
         module.score(space="nb201", settings={}).set_index("arch")["score"]
         for module in (live_params, residual)
     ]
-    print("tau, mean nHV of", ", ".join(truths["cifar10"]))
-    print("| supernet | fused |", " | ".join(truths), "|")
-    print("|---|---|" + "--:|" * len(truths))
-    for file in sorted((results / "proxies").glob("*/cifar10.parquet")):
-        table = pd.read_parquet(file).set_index("arch")
-        if "centred_cross_entropy" not in table:
-            continue
+
+    def fusions(table: pd.DataFrame) -> Iterator[tuple[str, pd.Series]]:
         members = [table["centred_cross_entropy"], *(scores.loc[table.index] for scores in counted)]
         ranks = np.stack([rankdata(member) for member in members], axis=1)
-        for fusion, weights in FUSIONS.items():
-            fused = pd.Series(ranks @ weights, index=table.index)
-            cells = []
-            for name, of_devices in truths.items():
-                accuracies = pd.read_parquet(results / "benchmarks" / "nb201" / f"{name}.parquet")
-                accuracies = accuracies.set_index("arch")["accuracy_percent"]
-                tau = kendall_tau(fused, -accuracies.loc[table.index])
-                mean = np.mean([ceiling(fused, truth) for truth in of_devices.values()])
-                cells.append(f"{tau:.3f}, {mean:.3f}")
-            print(f"| {file.parent.name} | {fusion} |", " | ".join(cells), "|", flush=True)
+        for name, weights in FUSIONS.items():
+            yield name, pd.Series(ranks @ weights, index=table.index)
+
+    print_variants(results, "fused", fusions)
 
 
 if __name__ == "__main__":

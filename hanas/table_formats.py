@@ -59,13 +59,11 @@ def notes(table: pd.DataFrame) -> list[str]:
         others = [name for name in trained_on if name != dataset]
         if others:
             said.append(f"{dataset}: transfer from supernets trained on {', '.join(others)}.")
-    for how, rows in table.groupby("representative", sort=False):
-        methods = ", ".join(dict.fromkeys(rows["method"]))
-        said.append(f"{methods}: {how}.")
-    if "ranked_by" in table:
-        for ranked_by, rows in table.groupby("ranked_by", sort=False):
-            methods = ", ".join(dict.fromkeys(rows["method"]))
-            said.append(f"{methods}: searches ranked by {ranked_by}.")
+    for column, words in (("representative", "{}"), ("ranked_by", "searches ranked by {}")):
+        if column in table:  # no search, nothing that ranks
+            for how, rows in table.groupby(column, sort=False):
+                methods = ", ".join(dict.fromkeys(rows["method"]))
+                said.append(f"{methods}: {words.format(how)}.")
     if "accuracy_percent_std" in table:
         seeds = ", ".join(str(n) for n in sorted(set(table["seeds"]) - {1}))
         said.append(f"In brackets: mean ± standard deviation over {seeds} search seeds.")

@@ -32,7 +32,7 @@ def score(*, space: str, settings: Mapping[str, Any], **unused: Any) -> pd.DataF
     return pd.DataFrame(
         {
             "arch": module.all_texts(),
-            "score": -np.where(is_residual, 1.0 + convolutions, 0.0),
+            "score": np.where(is_residual, -1.0 - convolutions, 0.0),
             "source": "convolutions that a skip from input to output leads past, computed",
         }
     )

@@ -239,7 +239,7 @@ def test_initial_weights_depend_on_the_seed_alone():
         ({"cells": 1.5}, "network.cells is 1.5; expected a whole number"),
         (
             {"skeleton": "wide"},
-            "network.skeleton is 'wide'; expected one of: standard, pooled, poo",
+            "network.skeleton is 'wide'; expected one of: standard, pooled, pooled_3x3",
         ),
         ({"batch_norm": "none"}, "network.batch_norm is 'none'; expected one of: batch"),
     ],
