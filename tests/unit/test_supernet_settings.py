@@ -1,0 +1,139 @@
+import pytest
+import torch
+import yaml
+from toy_supernets import (
+    FILES,
+    LAYER_WISE,
+    LAYER_WISE_TRAINERS,
+    PROBABILITIES,
+    REPOSITORY,
+    SPACES,
+    TRAINERS,
+    settings_of,
+    train,
+)
+
+from hanas.errors import InputError
+from hanas.networks.cell import NetworkSettings
+from hanas.trainers._run import ArchitectureSettings, SupernetSettings, supernet_settings
+from hanas.training.supernets import prepare
+from hanas.training.weight_steps import TrainingSettings, learning_rate
+
+
+def test_operation_probabilities_are_where_sampling_starts(toy_file):
+    settings = settings_of("gdas", training={"operation_probabilities": PROBABILITIES})
+    run = prepare(supernet_settings(settings), toy_file)
+    expected = torch.tensor(list(PROBABILITIES.values())).expand(6, 5)
+    torch.testing.assert_close(run.alphas.detach().softmax(dim=1), expected)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"trainer": "dart"}, "no 'dart'; expected one of"),
+        ({"sede": 3}, "supernet.sede: no such setting"),
+        ({"training": {"epoch": 3}}, "training.epoch: no such setting"),
+        ({"architecture": {"order": 3}}, "architecture.order is 3; expected one of: 1, 2"),
+        ({"architecture": {"tau": [1]}}, "architecture.tau is (1,); expected two numbers"),
+        ({"architecture": {"betas": [0.5, 1.0]}}, "architecture.betas is 1.0"),
+        ({"network": {"channels": -1}}, "network.channels is -1"),
+        ({"training": {"resolution": 2}}, "training.resolution: images of 2x2"),
+        ({"training": {"resolution": 3}}, "training.resolution"),
+        ({"device": "gpu"}, "device is 'gpu'; expected one of: auto, cpu, cuda"),
+        ({"device": "cpu", "precision": "mixed"}, "precision is 'mixed', which needs CUDA"),
+        (
+            {"training": {"operation_probabilities": {**PROBABILITIES, "none": 0.2}}},
+            "training.operation_probabilities add up to 1.1; expected 1",
+        ),
+        (
+            {"training": {"operation_probabilities": {"none": 1.0}}},
+            "training.operation_probabilities names none; expected none, skip_connect",
+        ),
+        (
+            {
+                "training": {
+                    "operation_probabilities": {**PROBABILITIES, "none": 0.0, "skip_connect": 0.3}
+                }
+            },
+            "has a 0, which no gradient can change",
+        ),
+    ],
+)
+def test_wrong_settings_are_named(changes, message, toy_file, tmp_path):
+    trainer = changes.get("trainer", "gdas")
+    settings = {
+        **settings_of(trainer, training=changes.get("training", {})),
+        **{key: value for key, value in changes.items() if key != "training"},
+    }
+    with pytest.raises(InputError) as raised:
+        train(settings, toy_file, tmp_path)
+    assert message in str(raised.value)
+    assert not any((tmp_path / name).exists() for name in FILES)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_cuda_without_a_gpu_is_refused(toy_file, tmp_path):
+    with pytest.raises(InputError, match="finds no CUDA device"):
+        train(settings_of("rsps", device="cuda"), toy_file, tmp_path)
+
+
+def test_defaults_are_those_of_the_schema():
+    schema = yaml.safe_load((REPOSITORY / "config.schema.yaml").read_text(encoding="utf-8"))
+    classes = {
+        "network": NetworkSettings,
+        "training": TrainingSettings,
+        "architecture": ArchitectureSettings,
+    }
+    for section, settings in classes.items():
+        defaults = {
+            key: tuple(described["default"])
+            if isinstance(described["default"], list)
+            else described["default"]
+            for key, described in schema["$defs"][section]["properties"].items()
+        }
+        assert defaults == vars(settings())
+    described = schema["$defs"]["supernet"]["properties"]
+    whole = vars(SupernetSettings(dataset="d", trainer="t"))
+    keys = ("space", "seed", "candidates", "candidate_images", "sampled_cells", "snapshots")
+    for key in (*keys, "device"):
+        assert described[key]["default"] == whole[key]
+
+
+def test_settings_of_the_thesis_can_be_said(toy_file):
+    """Table 6-7: a learning rate that falls linearly from 0.025 to 0 over 900 epochs."""
+    training = {"epochs": 900, "batch_size": 96, "learning_rate": 0.025, "schedule": "linear"}
+    training |= {"momentum": 0.9, "nesterov": True, "weight_decay": 3e-4}
+    run = prepare(supernet_settings(settings_of("spos", "shuffle", training=training)), toy_file)
+    (group,) = run.weight_stepper.optimizer.param_groups
+    assert group["nesterov"]
+    assert (group["momentum"], group["weight_decay"]) == (0.9, 3e-4)
+    rates = [learning_rate(run.settings.training, part) for part in (0, 1 / 3, 1)]
+    assert rates == pytest.approx([0.025, 0.025 * 2 / 3, 0])
+
+
+@pytest.mark.parametrize("space", LAYER_WISE)
+@pytest.mark.parametrize("trainer", [t for t in TRAINERS if t not in LAYER_WISE_TRAINERS])
+def test_trainers_of_cells_refuse_a_layer_wise_space(trainer, space, toy_file, tmp_path):
+    message = (
+        f"'{trainer}' trains cells, but '{space}' is a layer-wise space; expected one of: spos"
+    )
+    with pytest.raises(InputError, match=message):
+        train(settings_of(trainer, space), toy_file, tmp_path)
+
+
+def test_a_layer_wise_space_has_no_sets_of_cells(toy_file, tmp_path):
+    with pytest.raises(InputError, match="sampled_cells is 'distinct', but space 'shuffle' is too"):
+        train(settings_of("spos", "shuffle", sampled_cells="distinct"), toy_file, tmp_path)
+
+
+def test_a_layer_needs_an_operation_with_a_probability(toy_file, tmp_path):
+    names = SPACES["shuffle_i"].OPERATIONS
+    training = {"operation_probabilities": {**dict.fromkeys(names, 0.0), "identity": 1.0}}
+    with pytest.raises(InputError, match="no operation that gene 0 can have"):
+        train(settings_of("spos", "shuffle_i", training=training), toy_file, tmp_path)
+
+
+@pytest.mark.parametrize("trainer", ["darts", "gdas", "fairness"])
+def test_trainers_that_choose_operations_refuse_a_set_of_cells(trainer, toy_file, tmp_path):
+    with pytest.raises(InputError, match=r"leave out .*sampled_cells"):
+        train(settings_of(trainer, sampled_cells="connected"), toy_file, tmp_path)

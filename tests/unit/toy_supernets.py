@@ -1,0 +1,64 @@
+"""Small supernets, trained on toy images."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from hanas import plugins
+from hanas.training.supernets import train_supernet
+
+REPOSITORY = Path(__file__).parents[2]
+TRAINERS = plugins.names("trainers")
+SPACES = {name: plugins.load("spaces", name) for name in plugins.names("spaces")}
+LAYER_WISE = [name for name, space in SPACES.items() if not space.ENUMERABLE]
+LAYER_WISE_TRAINERS = [name for name in TRAINERS if plugins.load("trainers", name).LAYER_WISE]
+#: Every trainer on cells, and those that can on layer-wise spaces.
+TRAINED = [
+    *((trainer, "nb201") for trainer in TRAINERS),
+    *((trainer, space) for trainer in LAYER_WISE_TRAINERS for space in LAYER_WISE),
+]
+PROBABILITIES = {
+    "none": 0.1,
+    "skip_connect": 0.2,
+    "nor_conv_1x1": 0.25,
+    "nor_conv_3x3": 0.35,
+    "avg_pool_3x3": 0.1,
+}
+FILES = ("weights", "history", "found", "checkpoint")
+
+
+def small_network(space: str) -> dict:
+    return {"skeleton": "pooled", "channels": 2, "cells": 1} if space == "nb201" else {"width": 0.1}
+
+
+def settings_of(trainer: str, space: str = "nb201", **changes) -> dict:
+    training = {"epochs": 2, "batch_size": 8, "learning_rate": 0.1, "crop_padding": 1}
+    return {
+        "dataset": "toy",
+        "trainer": trainer,
+        "space": space,
+        "network": small_network(space),
+        "training": {**training, **changes.pop("training", {})},
+        "candidates": 5,
+        "snapshots": 2 if space == "nb201" else 1,
+        **changes,
+    }
+
+
+def train(settings: dict, images: Path, folder: Path, log=None) -> dict[str, Path]:
+    paths = {name: folder / name for name in FILES}
+    lines: list[str] = []
+    train_supernet(settings, images, **paths, log=log or lines.append)
+    return paths
+
+
+def results(folder: Path) -> tuple:
+    history = pd.read_parquet(folder / "history").drop(columns="seconds")
+    return (folder / "weights").read_bytes(), (folder / "found").read_bytes(), history.to_dict()
+
+
+def layer_probabilities(space: str) -> dict[str, float]:
+    """Different for each operation; they add up to one."""
+    names = SPACES[space].OPERATIONS
+    total = sum(range(1, len(names) + 1))
+    return {name: (number + 1) / total for number, name in enumerate(names)}
