@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,11 @@ from hanas.training.epochs import duration
 
 
 def score_space(
-    task: Mapping[str, Any], *, workers: int, log: Log
+    task: Mapping[str, Any],
+    *,
+    workers: int,
+    log: Log,
+    check: Callable[[np.ndarray, Mapping[str, np.ndarray]], None] = lambda cells, scores: None,
 ) -> tuple[_worker.Scorer, dict[str, np.ndarray]]:
     """Score all distinct cells of a space.
 
@@ -36,6 +40,9 @@ def score_space(
         Processes of one thread each, on a CPU.
     log
         Is told the progress.
+    check
+        Is given the cells (N, 6) of each group, once it is scored, and its scores as below; what
+        it raises ends the job at once.
 
     Returns
     -------
@@ -44,17 +51,21 @@ def score_space(
     scores
         Columns of scores, float64 (D,) each, of ``scorer.cells``; NaN where one is not finite.
     """
-    with torch_threads(1):
-        scorer = _worker.make_scorer(task)
-        log(f"{len(scorer.cells)} of {len(scorer.which)} cells are different functions")
-        _score_groups(scorer, task, workers, log)
     scores: dict[str, np.ndarray] = {}
-    for name, rows in scorer.groups.items():
+
+    def take(name: str) -> None:
         finished = _finished(task, name)
         if finished is None:
             raise RuntimeError(f"the scores of group {name} have gone from {task['workspace']}")
+        rows = scorer.groups[name]
+        check(scorer.cells[rows], finished)
         for column, values in finished.items():
             scores.setdefault(column, np.empty(len(scorer.cells)))[rows] = values
+
+    with torch_threads(1):
+        scorer = _worker.make_scorer(task)
+        log(f"{len(scorer.cells)} of {len(scorer.which)} cells are different functions")
+        _score_groups(scorer, task, workers, log, take)
     return scorer, scores
 
 
@@ -67,19 +78,33 @@ def _finished(task: Mapping[str, Any], name: str) -> dict[str, np.ndarray] | Non
     return _kept.read(Path(task["workspace"]), name, task["key"])
 
 
-def _score_groups(scorer: _worker.Scorer, task: Mapping[str, Any], count: int, log: Log) -> None:
-    """Score the groups that are not finished, on a GPU or in ``count`` processes of one thread."""
+def _score_groups(
+    scorer: _worker.Scorer,
+    task: Mapping[str, Any],
+    count: int,
+    log: Log,
+    take: Callable[[str], None],
+) -> None:
+    """Score the groups that are not finished, on a GPU or in ``count`` processes of one thread.
+
+    ``take`` is given the name of each group that is finished, also of those that were before.
+    """
     pending = [name for name in scorer.groups if _finished(task, name) is None]
-    progress = _Progress(len(scorer.groups) - len(pending), len(scorer.groups), log)
-    if progress.done:
+    before = [name for name in scorer.groups if name not in set(pending)]
+    progress = _Progress(len(before), len(scorer.groups), log)
+    if before:
         log(f"{progress.done} of {progress.total} groups of cells were scored before")
+    for name in before:
+        take(name)
     if task["device"] != "cpu":
         for name in pending:
             _worker.score_and_keep(scorer, name, task)
+            take(name)
             progress.advance()
         return
     with Workers({**task, "server": _worker.__name__}, count) as workers:
-        for _ in workers.answers(pending):
+        for _, name in workers.answers(pending):
+            take(name)
             progress.advance()
 
 

@@ -28,7 +28,7 @@ from hanas.proxies import _jobs
 from hanas.proxies._scoring import distinct_cells, groups_of
 from hanas.randomness import generator
 from hanas.revisions import REVISIONS
-from hanas.settings import check_number
+from hanas.settings import check_number, selected
 from hanas.spaces.nb201 import check_side
 from hanas.training.batches import Batch, load_split
 
@@ -149,9 +149,7 @@ def score_with(
     del unused
     archs = plugins.load_enumerable(space, f"proxy {module.rpartition('.')[2]}").all_texts()
     measure: Measure = import_module(module).MEASURE
-    checked = UntrainedSettings(
-        **{k: settings[k] for k in UntrainedSettings.__dataclass_fields__ if k in settings}
-    )
+    checked = selected(UntrainedSettings, settings, "proxy")
     used = str(images) if measure.real_images else None
     if measure.real_images and images is None:
         raise InputError(f"{module.rpartition('.')[2]} looks at images; none are given")

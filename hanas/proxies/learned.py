@@ -21,7 +21,7 @@ from hanas.checkpoints import Log, print_at_once
 from hanas.errors import InputError
 from hanas.files import read_parquet
 from hanas.proxies import _lookups, _members
-from hanas.settings import check_number
+from hanas.settings import check_number, selected
 from hanas.surrogates.cell_features import kinds_of_paths
 
 
@@ -91,8 +91,7 @@ def score(
         are those on the data set that is learned from.
     """
     del unused
-    names = LearnedSettings.__dataclass_fields__
-    checked = LearnedSettings(**{name: settings[name] for name in names if name in settings})
+    checked = selected(LearnedSettings, settings, "proxy")
     first = checked.first if checked.rounds else checked.architectures
     members = _members.read(space, settings, tables)
     module = plugins.load("spaces", space)

@@ -27,7 +27,7 @@ from hanas.networks.cell import CellNetwork
 from hanas.proxies import _jobs
 from hanas.proxies._scoring import distinct_cells, groups_of, score_group
 from hanas.revisions import REVISIONS
-from hanas.settings import check_number
+from hanas.settings import check_number, selected
 from hanas.training.batches import load_split, ordered_batches
 from hanas.training.supernets import load_supernet
 
@@ -102,8 +102,7 @@ def score(
         If the files are damaged or do not fit each other, or a score is not finite.
     """
     del unused
-    names = ("images", "batch_size", "device")
-    checked = SupernetProxySettings(**{k: settings[k] for k in names if k in settings})
+    checked = selected(SupernetProxySettings, settings, "proxy")
     device = choose_device(checked.device)
     key = digest(
         {
@@ -124,15 +123,18 @@ def score(
         "workspace": str(workspace),
         "key": key,
     }
-    scorer, scores = _jobs.score_space(task, workers=threads, log=log)
+
+    def check(cells: np.ndarray, of_group: Mapping[str, np.ndarray]) -> None:
+        finite = np.isfinite([of_group[name] for name in SUPERNET_SCORES]).all(axis=0)
+        if not finite.all():
+            raise InputError(
+                f"{weights}: the cross-entropy of the cell with genes "
+                f"{cells[finite.argmin()].tolist()} is not a finite number; train the supernet "
+                "with a lower training.learning_rate"
+            )
+
+    scorer, scores = _jobs.score_space(task, workers=threads, log=log, check=check)
     assert isinstance(scorer, Scorer)
-    unusable = np.flatnonzero(~np.isfinite([scores[name] for name in SUPERNET_SCORES]).all(axis=0))
-    if len(unusable):
-        raise InputError(
-            f"{weights}: the cross-entropy of the cell with genes "
-            f"{scorer.cells[unusable[0]].tolist()} is not a finite number; train the supernet "
-            "with a lower training.learning_rate"
-        )
     _jobs.clean_up(task)
     return pd.DataFrame(
         {

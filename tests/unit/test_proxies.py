@@ -20,8 +20,19 @@ from hanas.errors import InputError
 from hanas.files import write_parquet
 from hanas.images import save_images
 from hanas.networks._operations import TRANSITIONS
-from hanas.proxies import _kept, flops, live_params, params, residual, supernet
+from hanas.proxies import (
+    _jobs,
+    _kept,
+    _untrained,
+    _worker,
+    flops,
+    live_params,
+    params,
+    residual,
+    supernet,
+)
 from hanas.proxies._scoring import distinct_cells, groups_of, score_group
+from hanas.scoring.workers import Workers
 from hanas.spaces import nb201
 from hanas.training.batches import load_split, ordered_batches
 from hanas.training.supernets import Supernet, load_supernet, save_supernet
@@ -88,10 +99,35 @@ OF_KIND = {
 }
 
 
+#: Cells whose first three edges are these: nothing, the same everywhere, different ones.
+GROUPS = ("000", "111", "444", "123", "304")
+
+
+class InThisProcess(Workers):
+    def answers(self, requests):
+        return enumerate(map(_worker.serve(self._task), requests))
+
+
+@pytest.fixture
+def few_cells(monkeypatch):
+    """Measure untrained networks of a few groups, here; all others get the first cell's score.
+
+    All cells, in workers, would take minutes: test_untrained_proxies.py does it with one measure.
+    """
+    cells, which = distinct_cells(nb201, "batch")
+    rows = np.concatenate([groups_of(cells)[name] for name in GROUPS])
+    place = np.zeros(len(cells), dtype=np.int64)
+    place[rows] = np.arange(len(rows))
+    monkeypatch.setattr(_untrained, "distinct_cells", lambda *given: (cells[rows], place[which]))
+    monkeypatch.setattr(_jobs, "Workers", InThisProcess)
+
+
 @pytest.fixture(params=plugins.names("proxies"))
 def any_table(request, scored, toy_file, tmp_path):
     if request.param == "supernet":
         return scored
+    if hasattr(plugins.load("proxies", request.param), "MEASURE"):
+        request.getfixturevalue("few_cells")
     write_parquet(scored, tmp_path / "scored.parquet")
     accuracies = scored[["arch", "source"]].assign(accuracy_percent=100 - 100 * scored["error"])
     write_parquet(accuracies, tmp_path / "accuracies.parquet")
@@ -245,12 +281,6 @@ def test_isomorphic_dead_cells_share_a_score(scored):
     assert scored.loc[empty, "cross_entropy"].nunique() == 1
 
 
-def test_the_number_of_workers_does_not_matter(scored, weights, toy_file, tmp_path):
-    table, lines = score(weights, toy_file, tmp_path / "work", threads=3)
-    assert table.equals(scored)
-    assert any("groups of cells are scored" in line for line in lines)
-
-
 SCORE = """
 import json, sys
 from hanas.proxies import supernet
@@ -280,15 +310,16 @@ def test_a_killed_scoring_ends_with_the_same_bits(scored, weights, toy_file, tmp
     assert not workspace.exists()
 
 
-def test_leftovers_of_another_job_and_damaged_ones_are_not_used(
+def test_workers_do_not_matter_and_leftovers_of_other_jobs_or_damaged_are_not_used(
     scored, weights, toy_file, tmp_path
 ):
     workspace = tmp_path / "work"
     for name in groups_of(nb201.without_dead_edges(nb201.all_genes())):
         _kept.write(workspace, name, "another job", {"error": np.zeros(3)})
     (workspace / "000.json").write_text("{", encoding="utf-8")
-    table, lines = score(weights, toy_file, workspace, threads=2)
+    table, lines = score(weights, toy_file, workspace, threads=3)
     assert not any("were scored before" in line for line in lines)
+    assert any("groups of cells are scored" in line for line in lines)
     assert table.equals(scored)
 
 
@@ -324,8 +355,10 @@ def test_weights_that_are_not_finite_are_refused(toy_file, tmp_path):
     made = load_supernet(make_supernet(tmp_path))
     made.weights["classifier.bias"][0] = float("nan")
     save_supernet(made, tmp_path / "weights.pt")
-    with pytest.raises(InputError, match=r"not a finite number; train the supernet"):
-        score(tmp_path / "weights.pt", toy_file, tmp_path / "work", images=1)
+    for _ in range(2):  # also of what is kept
+        with pytest.raises(InputError, match=r"not a finite number; train the supernet"):
+            score(tmp_path / "weights.pt", toy_file, tmp_path / "work", images=1)
+        assert len(list((tmp_path / "work").iterdir())) < 20  # of 125 groups: it ends at once
 
 
 def test_a_bias_of_the_classifier_does_not_count_in_what_is_centred(toy_data, tmp_path):
