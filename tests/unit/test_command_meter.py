@@ -1,4 +1,5 @@
 import json
+import os
 import shlex
 import signal
 import stat
@@ -134,20 +135,20 @@ command.measure(Path("m"), settings=settings, board=command.BOARD)
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_a_command_ends_with_hanas_however_that_ends(how, tmp_path):
-    begun, late = tmp_path / "begun", tmp_path / "late"
-    text = f"touch {begun}; (sleep 1; touch {late})"
+    held = tmp_path / "held"
+    os.mkfifo(held)
     job = subprocess.Popen(
-        [sys.executable, "-c", KILLED, text],
+        [sys.executable, "-c", KILLED, f"exec 9> {held}; echo begun >&9; (sleep 60; true)"],
         cwd=Path(__file__).parents[2],
         stderr=subprocess.DEVNULL,
     )
-    while not begun.exists():
-        assert job.poll() is None
-        time.sleep(0.01)
-    job.send_signal(how)
-    job.wait()
-    time.sleep(1.2)
-    assert not late.exists()
+    with held.open() as pipe:
+        assert pipe.readline() == "begun\n"
+        job.send_signal(how)
+        job.wait()
+        waiting_since = time.monotonic()
+        assert pipe.read() == ""  # the pipe ends with the last process that was started
+    assert time.monotonic() - waiting_since < 30
 
 
 def test_placeholders_are_replaced_and_nothing_else(tmp_path):
