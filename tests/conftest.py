@@ -6,6 +6,10 @@ from pathlib import Path
 import pytest
 from studies import Study, make_study
 
+# Before torch is imported. Tests run in as many processes as there are cores; if each had as many
+# threads, they would wait for each other most of the time. Studies do not inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture(scope="session")
 def data_folder() -> Path:

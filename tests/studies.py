@@ -36,7 +36,8 @@ class Study:
         ]
 
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "HANAS_DATA": str(self.folder / "data"), "COLUMNS": "200"}
+        inherited = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
+        return {**inherited, "HANAS_DATA": str(self.folder / "data"), "COLUMNS": "200"}
 
     def run(
         self,
@@ -52,7 +53,7 @@ class Study:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=600,
+            timeout=1200,  # no study of the tests takes so long, even on a slow machine
             check=False,
         )
         if check:
