@@ -53,14 +53,16 @@ def score_space(
     """
     scores: dict[str, np.ndarray] = {}
 
-    def take(name: str) -> None:
-        finished = _finished(task, name)
-        if finished is None:
-            raise RuntimeError(f"the scores of group {name} have gone from {task['workspace']}")
+    def take(name: str) -> bool:
+        """Take what is kept of a group; return whether anything is."""
+        kept = _kept.read(Path(task["workspace"]), name, task["key"])
+        if kept is None:
+            return False
         rows = scorer.groups[name]
-        check(scorer.cells[rows], finished)
-        for column, values in finished.items():
+        check(scorer.cells[rows], kept)
+        for column, values in kept.items():
             scores.setdefault(column, np.empty(len(scorer.cells)))[rows] = values
+        return True
 
     with torch_threads(1):
         scorer = _worker.make_scorer(task)
@@ -74,38 +76,35 @@ def clean_up(task: Mapping[str, Any]) -> None:
     shutil.rmtree(task["workspace"], ignore_errors=True)
 
 
-def _finished(task: Mapping[str, Any], name: str) -> dict[str, np.ndarray] | None:
-    return _kept.read(Path(task["workspace"]), name, task["key"])
-
-
 def _score_groups(
     scorer: _worker.Scorer,
     task: Mapping[str, Any],
     count: int,
     log: Log,
-    take: Callable[[str], None],
+    take: Callable[[str], bool],
 ) -> None:
     """Score the groups that are not finished, on a GPU or in ``count`` processes of one thread.
 
-    ``take`` is given the name of each group that is finished, also of those that were before.
+    ``take`` is given the name of each group, and again when it is scored, if it was not before.
     """
-    pending = [name for name in scorer.groups if _finished(task, name) is None]
-    before = [name for name in scorer.groups if name not in set(pending)]
-    progress = _Progress(len(before), len(scorer.groups), log)
-    if before:
+    pending = [name for name in scorer.groups if not take(name)]
+    progress = _Progress(len(scorer.groups) - len(pending), len(scorer.groups), log)
+    if progress.done:
         log(f"{progress.done} of {progress.total} groups of cells were scored before")
-    for name in before:
-        take(name)
+
+    def finish(name: str) -> None:
+        if not take(name):
+            raise RuntimeError(f"the scores of group {name} have gone from {task['workspace']}")
+        progress.advance()
+
     if task["device"] != "cpu":
         for name in pending:
             _worker.score_and_keep(scorer, name, task)
-            take(name)
-            progress.advance()
+            finish(name)
         return
     with Workers({**task, "server": _worker.__name__}, count) as workers:
         for _, name in workers.answers(pending):
-            take(name)
-            progress.advance()
+            finish(name)
 
 
 class _Progress:
