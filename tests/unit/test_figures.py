@@ -1,14 +1,28 @@
-"""Figures show what their tables hold, and their files are fit for a paper."""
+"""Figures show what their tables hold."""
 
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
-from judged_study import ARCHS, ERROR, LATENCY_MS, history
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from judged_study import ARCHS
 from PIL import Image
+from toy_figures import (
+    GENERATION,
+    ORDER,
+    PROXY_ERROR,
+    SAID,
+    all_texts,
+    convergence_table,
+    drawn,
+    fronts_table,
+    generations_table,
+    peeling_table,
+    proxy_and_true_table,
+    search,
+    space_of,
+    tables,
+)
 
 from hanas.errors import InputError
 from hanas.figures import (
@@ -21,61 +35,6 @@ from hanas.figures import (
     proxy_and_true,
     style,
 )
-
-ENERGY_MJ = [9.0, 8.0, 3.0, 4.0, 6.0, 1.0]
-#: The search believes in another order than the true one, and for it 0, 2, 3 and 5 are the front.
-PROXY_ERROR = [0.5, 0.7, 0.6, 0.8, 0.75, 0.9]
-SAID = points.Words("mine", "t", "GDAS", 50)
-
-
-def tables(*, energy=True, infeasible=(), objective="error") -> dict[str, pd.DataFrame]:
-    metrics = pd.DataFrame({"arch": ARCHS, "feasible": True, "latency_ms": LATENCY_MS})
-    if energy:
-        metrics["energy_mj"] = ENERGY_MJ
-    metrics.loc[list(infeasible), "feasible"] = False
-    metrics.loc[list(infeasible), metrics.columns[2:]] = np.nan
-    accuracies = pd.DataFrame({"arch": ARCHS, "accuracy_percent": 100 - 100 * np.array(ERROR)})
-    return {
-        "accuracies": accuracies.assign(source="surrogate: true ones"),
-        "metrics": metrics.assign(source="a meter"),
-        "proxy": pd.DataFrame({"arch": ARCHS, objective: PROXY_ERROR, "source": "a proxy"}),
-    }
-
-
-def space_of(objective="error", device_objectives="all", **how) -> pd.DataFrame:
-    return points.space_table(
-        **tables(objective=objective, **how),
-        proxy_objective=objective,
-        device_objectives=device_objectives,
-    )
-
-
-def search(seeds=((0, 1, 2, 3, 4, 5),), *, energy=True, score=np.nan, **how) -> pd.DataFrame:
-    made = tables(energy=energy, **how)
-    columns = ["latency_ms", "energy_mj"] if energy else ["latency_ms"]
-    metrics = made["metrics"][columns]
-    objectives = pd.concat([made["proxy"][["error"]], metrics], axis=1)
-    objectives[metrics.isna().any(axis=1)] = np.nan
-    return history([list(rows) for rows in seeds], objectives).assign(score=score)
-
-
-def drawn(axes: Axes, name: str) -> np.ndarray:
-    """Return the points (N, 2) of a panel's line or marks of this name."""
-    (line,) = [line for line in axes.get_lines() if line.get_label() == name]
-    return np.asarray(line.get_xydata())
-
-
-def all_texts(made: Figure) -> str:
-    return " ".join(text.get_text() for text in made.findobj(lambda a: hasattr(a, "get_text")))
-
-
-def fronts_table(**how) -> pd.DataFrame:
-    others = [
-        ("WSEA", search(score=[6.0, 5.0, 4.0, 3.0, 2.0, 1.0], **how)),
-        ("RANDOM", search(**how)),
-    ]
-    space = space_of(**how)
-    return fronts.table(space, ("NSGA", search(**how)), others, accuracy_floor_percent=50)
 
 
 def test_fronts_show_the_found_front_in_truth():
@@ -104,11 +63,6 @@ def test_fronts_show_the_best_of_searches_that_minimise_one_number():
     assert fronts.BEST == 10
 
 
-def proxy_and_true_table(**how) -> pd.DataFrame:
-    front = ("NSGA", search(**how))
-    return proxy_and_true.table(space_of(**how), front, accuracy_floor_percent=50)
-
-
 def test_believed_and_true_show_the_same_architectures():
     plotted = proxy_and_true_table()
     made = proxy_and_true.draw(plotted, SAID)
@@ -131,16 +85,6 @@ def test_believed_and_true_stand_side_by_side_without_energy():
     believed, true = proxy_and_true.draw(proxy_and_true_table(energy=False), SAID).axes
     assert believed.get_xlim() == true.get_xlim()
     assert believed.get_xlabel() == true.get_xlabel() != ""
-
-
-#: 1 and 4 come first, and 4 is worse than 1 but in energy; 2 is better than both; the rest stays.
-ORDER = [1, 4, 2, 0, 3, 5]
-GENERATION = [0, 0, 1, 2, 2, 2]
-
-
-def generations_table(*, generation=GENERATION, **how) -> pd.DataFrame:
-    found = search([ORDER], **how).assign(generation=generation)
-    return generations.table(space_of(**how), ("NSGA", found))
 
 
 def test_generations_know_when_a_network_was_on_the_front():
@@ -239,35 +183,6 @@ def test_the_animation_has_a_frame_for_each_generation(tmp_path, energy):
     assert 0 < (pictures[1] != pictures[2]).any(axis=2).mean() < 0.05
 
 
-def judged(**changes) -> pd.DataFrame:
-    """Return rows of a convergence table: of nsga2 and random, in one or two sets of objectives."""
-    lines = [
-        {
-            **{"device": "mine", "task": "t", "proxy": proxy, "search": name},
-            **{"objectives": objectives, "evaluations": evaluations, "seeds": 3},
-            **{"median": share, "q25": share - 0.05, "q75": share + 0.1},
-            **{"accuracy_floor_percent": 50.0, "accuracy_source": "surrogate: true ones"},
-            **{"metrics_source": "a meter", "proxy_source": "a proxy"},
-        }
-        for proxy in ("p", "q")
-        for name in ("random", "nsga2")
-        for objectives in ("error+latency_ms", "error+latency_ms+energy_mj")
-        for evaluations, share in ((10, 0.3), (20, 0.5), (25, 0.6 if name == "nsga2" else 0.55))
-    ]
-    return pd.DataFrame(lines).assign(**changes)
-
-
-def convergence_table(*, energy=True, **changes) -> pd.DataFrame:
-    curves = judged(**changes)
-    if not energy:
-        curves = curves[curves["objectives"] == "error+latency_ms"]
-    keys = ["task", "objectives", "proxy", "search"]
-    budget = curves[keys].drop_duplicates().assign(ceiling=0.8)
-    budget.loc[(budget["proxy"] == "q").to_numpy(), "ceiling"] = 0.9
-    named = [("nsga2", "NSGA"), ("random", "RANDOM")]
-    return convergence.table(curves, budget, named, task="t", proxy="p")
-
-
 def test_convergence_shows_medians_and_quartiles_of_one_proxy():
     plotted = convergence_table()
     assert set(plotted["ceiling"]) == {0.8}
@@ -299,25 +214,6 @@ def test_convergence_says_what_it_is_made_of():
     mixed = convergence_table()
     mixed.loc[0, "seeds"] = 1
     assert "of 1 to 3 seeds;" in all_texts(convergence.draw(mixed, SAID))
-
-
-def peeling_table(proxies=(("p", "GDAS"), ("q", "params"))) -> pd.DataFrame:
-    curves = pd.DataFrame(
-        [
-            {
-                **{"device": "mine", "task": "t", "proxy": proxy, "search": "nsga2", "seeds": 2},
-                **{"objectives": objectives, "trained_architectures": count, "median": share},
-                **{"q25": share - 0.05, "q75": share + 0.1, "stopped_at": 20.0},
-                **{"stopped_with": 0.5, "accuracy_floor_percent": 50.0},
-                **{"accuracy_source": "true ones", "metrics_source": "a meter"},
-                **{"proxy_source": f"a proxy {proxy}"},
-            }
-            for proxy in ("p", "q")
-            for objectives in ("error+latency_ms", "error+latency_ms+energy_mj")
-            for count, share in ((10, 0.3), (20, 0.5 if proxy == "p" else 0.6))
-        ]
-    )
-    return peeling.table(curves, list(proxies), task="t", search="nsga2")
 
 
 def test_peeling_shows_each_proxy_and_where_it_stops():
@@ -408,85 +304,3 @@ def test_the_proxy_keeps_its_unit(objective, column):
     space = space_of(objective)
     assert points.proxy_column(space) == column
     assert space[column].tolist() == PROXY_ERROR
-
-
-@pytest.mark.parametrize(
-    ("values", "column", "scale"),
-    [
-        ([1, 50], "latency_ms", "linear"),
-        ([1, 51], "latency_ms", "log"),
-        ([0.1, 0.5], "true_error", "linear"),
-        ([0.1, 0.6], "true_error", "log"),
-        ([0, 51], "latency_ms", "linear"),
-        ([3, 3], "energy_mj", "linear"),
-    ],
-)
-def test_wide_spans_get_a_logarithmic_axis(values, column, scale):
-    axes = Figure().subplots()
-    style.set_scale(axes, "x", values, column)
-    assert axes.get_xscale() == scale
-    low, high = axes.get_xlim()
-    assert low < style.shown(values, column).min()
-    assert high > style.shown(values, column).max()
-
-
-def figures(**how) -> list[Figure]:
-    return [
-        fronts.draw(fronts_table(**how), SAID),
-        proxy_and_true.draw(proxy_and_true_table(**how), SAID),
-        generations.draw(generations_table(**how), SAID),
-        convergence.draw(convergence_table(**how), SAID),
-    ]
-
-
-@pytest.mark.parametrize("energy", [True, False])
-@pytest.mark.parametrize("position", range(4))
-def test_legend_and_title_cover_no_panel(position, energy):
-    made = figures(energy=energy)[position]
-    made.draw_without_rendering()
-    panels = [axes.get_tightbbox() for axes in made.axes]
-    others = [text.get_window_extent() for text in made.texts]
-    others += [legend.get_window_extent() for legend in made.legends]
-    for position, one in enumerate(others):
-        assert made.bbox.padded(1).contains(one.x0, one.y0)
-        assert made.bbox.padded(1).contains(one.x1, one.y1)
-        for other in [*others[position + 1 :], *panels]:
-            assert not one.overlaps(other)
-
-
-def test_a_long_title_takes_two_lines():
-    words = points.Words("a_device_with_a_long_name", "imagenet16_120", "GDAS", 50)
-    made = fronts.draw(fronts_table(energy=False), words)
-    made.draw_without_rendering()
-    title = made.texts[0].get_window_extent()
-    assert "\n" in made.texts[0].get_text()
-    assert title.x1 < made.bbox.x1
-    assert title.y0 > made.legends[0].get_window_extent().y1
-
-
-@pytest.mark.parametrize("position", range(4))
-def test_files_embed_their_fonts_and_hold_no_date(tmp_path, position):
-    contents = []
-    for folder in ("a", "b"):
-        paths = [tmp_path / folder / f"t.{kind}" for kind in ("pdf", "svg", "png")]
-        style.save(figures()[position], *paths)
-        contents.append([path.read_bytes() for path in paths])
-    assert contents[0] == contents[1]
-    pdf, svg, png = contents[0]
-    assert pdf.startswith(b"%PDF")
-    assert b"/FontFile2" in pdf
-    assert b"/Type3" not in pdf
-    assert b"CreationDate" not in pdf
-    assert b"<text" not in svg
-    assert b"<dc:date" not in svg
-    assert png.startswith(b"\x89PNG")
-    assert b"tEXt" not in png
-
-
-def test_the_users_own_style_does_not_change_figures(tmp_path):
-    import matplotlib
-
-    style.save(fronts.draw(fronts_table(), SAID), tmp_path / "a.svg")
-    with matplotlib.rc_context({"font.size": 20, "axes.facecolor": "black", "svg.hashsalt": None}):
-        style.save(fronts.draw(fronts_table(), SAID), tmp_path / "b.svg")
-    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()

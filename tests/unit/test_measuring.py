@@ -4,7 +4,6 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -411,35 +410,6 @@ def test_two_jobs_never_measure_on_one_device_at_once(tmp_path):
         assert other.wait() == 0
     assert table["feasible"].all()
     assert lines[0].startswith("another process measures on command mkdir busy")
-
-
-def test_a_lock_whose_file_is_removed_excludes_others_still(tmp_path):
-    held = threading.Event()
-    with device_locks.alone_on("d", log=lambda line: None, folder=tmp_path):
-        device_locks.lock_file("d", tmp_path).unlink()
-        with device_locks.alone_on("d", log=lambda line: held.set(), folder=tmp_path):
-            device_locks.lock_file("d", tmp_path).unlink()
-    assert not held.is_set()
-    with device_locks.alone_on("d", log=lambda line: held.set(), folder=tmp_path):
-        pass
-    assert not held.is_set()
-
-
-def test_waiting_for_a_device_ends_when_the_job_does(tmp_path):
-    with device_locks.alone_on("d", log=lambda line: None, folder=tmp_path):
-        lines: list[str] = []
-        with device_locks.alone_on(
-            "d", log=lines.append, folder=tmp_path, stopped=lambda: bool(lines)
-        ):
-            assert lines
-
-
-def test_a_folder_without_locks_is_named(tmp_path):
-    with (
-        pytest.raises(InputError, match="cannot be made"),
-        device_locks.alone_on("d", log=lambda line: None, folder=tmp_path / "none"),
-    ):
-        pass
 
 
 def test_a_wrong_model_file_ends_the_job_with_its_error(tmp_path):

@@ -1,0 +1,149 @@
+"""CIFAR-100, and the reader of ImageNet16, on real images."""
+
+import dataclasses
+import importlib.util
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from release_files import channel_order, digest
+
+from hanas.datasets import cifar100, imagenet16_120
+from hanas.errors import InputError
+from hanas.images import training_statistics
+
+
+@pytest.fixture(scope="module")
+def image_packs(data_folder):
+    """The module that decodes the packed images of the data folder, and their folder."""
+    folder = data_folder / "images"
+    spec = importlib.util.spec_from_file_location("packs", folder / "loader.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module, str(folder)
+
+
+@pytest.mark.slow
+def test_real_cifar100(image_packs, tmp_path):
+    packs, folder = image_packs
+    subprocess.run(
+        [sys.executable, packs.__file__, "pickles", folder, str(tmp_path)],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    data = cifar100.load(tmp_path, {"split_seed": 0}, downloads=tmp_path / "d")
+    for name, part in (("train", slice(0, 50_000)), ("test", slice(50_000, 60_000))):
+        content = pickle.loads(
+            (tmp_path / "cifar-100-python" / name).read_bytes(), encoding="bytes"
+        )
+        np.testing.assert_array_equal(channel_order(data.images[part]), content[b"data"])
+        np.testing.assert_array_equal(data.labels[part], content[b"fine_labels"])
+    assert data.classes == tuple(packs.FINE)
+    assert [len(data.splits[name]) for name in ("train", "validation", "test")] == [
+        50_000,
+        5_000,
+        5_000,
+    ]
+    assert (np.bincount(data.labels[data.splits["train"]]) == 500).all()
+    # The means and deviations that are in general use for this data set.
+    mean, deviation = training_statistics(data)
+    np.testing.assert_allclose(mean, [0.5071, 0.4865, 0.4409], atol=1e-4)
+    np.testing.assert_allclose(deviation, [0.2673, 0.2564, 0.2762], atol=1e-4)
+    # One byte of the real file changed:
+    path = tmp_path / "cifar-100-python" / "test"
+    with path.open("r+b") as handle:
+        handle.seek(20_000_000)
+        byte = handle.read(1)[0]
+        handle.seek(20_000_000)
+        handle.write(bytes([byte ^ 1]))
+    with pytest.raises(InputError, match="cifar-100-python/test: MD5 is"):
+        cifar100.load(tmp_path, {}, downloads=tmp_path / "d")
+
+
+@pytest.fixture(scope="module")
+def stand_in(image_packs, tmp_path_factory):
+    """Files of the form of ImageNet16 with other images, and what they hold."""
+    packs, folder = image_packs
+    images, meta = packs.load(folder, "tinyimagenet16_120_val")
+    labels = meta["labels"].astype(int) + 1
+    root = tmp_path_factory.mktemp("imagenet")
+    (root / "ImageNet16").mkdir()
+    # Classes beyond the first 120, as in the official files, which have 1,000.
+    shown = np.where(np.arange(len(labels)) % 7 == 0, labels + 120, labels)
+    parts = {
+        "train_data_batch_1": slice(0, 2000),
+        "train_data_batch_2": slice(2000, 3000),
+        "val_data": slice(3000, 6000),
+    }
+    checksums = {}
+    for name, part in parts.items():
+        content = {"data": channel_order(images[part]), "labels": shown[part].tolist()}
+        content["mean"] = images[part].mean(0).ravel()
+        path = root / "ImageNet16" / name
+        path.write_bytes(pickle.dumps(content, protocol=2))
+        checksums[name] = digest(path.read_bytes(), "md5")
+    kept = shown <= 120
+    release = imagenet16_120.Release(
+        training={name: checksums[name] for name in list(parts)[:2]},
+        validation={"val_data": checksums["val_data"]},
+        training_images=int(kept[:3000].sum()),
+        validation_images=int(kept[3000:].sum()),
+    )
+    return root, release, images[kept], labels[kept] - 1
+
+
+def test_imagenet16_form_keeps_the_first_120_classes(stand_in, tmp_path):
+    root, release, images, labels = stand_in
+    data = imagenet16_120.load(root, {"split_seed": 0}, downloads=tmp_path, release=release)
+    np.testing.assert_array_equal(data.images, images)
+    np.testing.assert_array_equal(data.labels, labels)
+    assert data.images.shape[1:] == (16, 16, 3)
+    assert len(data.classes) == 120
+    assert len(data.splits["train"]) == release.training_images
+    half = release.validation_images // 2
+    assert len(data.splits["validation"]) == half
+    assert len(data.splits["test"]) == release.validation_images - half
+    assert min(data.splits["test"].min(), data.splits["validation"].min()) == len(
+        data.splits["train"]
+    )
+    directly = imagenet16_120.load(
+        root / "ImageNet16", {"split_seed": 0}, downloads=tmp_path, release=release
+    )
+    np.testing.assert_array_equal(directly.splits["test"], data.splits["test"])
+
+
+def test_imagenet16_form_is_checked(stand_in, tmp_path):
+    root, release, _, _ = stand_in
+    with pytest.raises(InputError, match=r"no train_data_batch_3, .*train_data_batch_10"):
+        imagenet16_120.load(root, {}, downloads=tmp_path)  # not the official files
+    folder = tmp_path / "ImageNet16"
+    folder.mkdir()
+    for path in (root / "ImageNet16").iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    more = dataclasses.replace(release, training_images=release.training_images + 1)
+    with pytest.raises(InputError, match=f"hold {release.training_images} images"):
+        imagenet16_120.load(tmp_path, {}, downloads=tmp_path, release=more)
+    content = bytearray((folder / "val_data").read_bytes())
+    content[5000] ^= 1
+    (folder / "val_data").write_bytes(content)
+    with pytest.raises(InputError, match=r"val_data: MD5 is .* image-net\.org"):
+        imagenet16_120.load(tmp_path, {}, downloads=tmp_path, release=release)
+
+
+def test_imagenet16_labels_are_counted_from_1(tmp_path):
+    content = {"data": np.zeros((3, 768), np.uint8), "labels": [0, 1, 2]}
+    (tmp_path / "t").write_bytes(pickle.dumps(content))
+    checksum = digest((tmp_path / "t").read_bytes(), "md5")
+    release = imagenet16_120.Release({"t": checksum}, {"t": checksum}, 3, 3)
+    with pytest.raises(InputError, match="t: a label is 0; they are counted from 1"):
+        imagenet16_120.load(tmp_path, {}, downloads=tmp_path, release=release)
+
+
+def test_imagenet16_official_files_are_what_nas_bench_201_reads():
+    official = imagenet16_120.OFFICIAL
+    assert len(official.training) == 10
+    assert (official.training_images, official.validation_images) == (151_700, 6_000)
