@@ -69,12 +69,19 @@ class PlainNetwork(nn.Module):
             )
             for stage in range(3)
         )
+        kernel = {"pooled": 1, "pooled_3x3": 3}
         self.transitions = nn.ModuleList(
             Residual(channels << stage)
             if skeleton == "standard"
             else nn.Sequential(
                 nn.AvgPool2d(2),
-                nn.Conv2d(channels << stage, 2 * channels << stage, 1, bias=False),
+                nn.Conv2d(
+                    channels << stage,
+                    2 * channels << stage,
+                    kernel[skeleton],
+                    padding=kernel[skeleton] // 2,
+                    bias=False,
+                ),
                 norm(2 * channels << stage),
             )
             for stage in range(2)

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hanas.fronts.dominance import non_dominated
 from hanas.fronts.ranking import kendall_tau
 from hanas.fronts.truth import Truth, truth_of_tables
 
@@ -29,9 +28,10 @@ def read_truths(results: Path, dataset: str) -> dict[str, Truth]:
 
 
 def ceiling(scores: pd.Series, truth: Truth) -> float:
-    """Return the share of the true front that the exact front by these scores has."""
-    predicted = np.column_stack([scores.loc[truth.archs], truth.objectives[:, 1]])
-    return truth.share(np.flatnonzero(non_dominated(predicted, copies=False)))
+    """Return the ``ceiling_above_floor`` of these scores, as in the study's ``budget.csv``."""
+    searched = np.column_stack([scores.loc[truth.archs], truth.objectives[:, 1]])
+    mean, _ = truth.ceiling(searched, np.flatnonzero(truth.reaches_floor))
+    return mean
 
 
 def print_variants(

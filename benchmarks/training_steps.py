@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from plain import PlainNetwork, one_hot
 
 from hanas import plugins
+from hanas.networks.cell import TRANSITIONS
 from hanas.spaces import nb201
 from hanas.trainers._run import supernet_settings
 from hanas.training.batches import Batch
@@ -94,17 +95,16 @@ def plain_steps(trainer: str, run, options: argparse.Namespace):
             sgd.step()
         else:
             other, other_labels = images_of(validation(number))
-            adam.zero_grad()
             if trainer == "darts":
-                F.cross_entropy(
-                    network.mixture(other, F.softmax(alphas, dim=1)), other_labels
-                ).backward()
+                logits = network.mixture(other, F.softmax(alphas, dim=1))
             else:
                 weights, genes = gumbel()
-                F.cross_entropy(network.sampled(other, weights, genes), other_labels).backward()
+                logits = network.sampled(other, weights, genes)
+            # Of the architecture weights alone, as ours: the other gradients are not needed.
+            (alphas.grad,) = torch.autograd.grad(F.cross_entropy(logits, other_labels), [alphas])
             adam.step()
             if trainer == "darts":
-                descend(network.mixture(images, F.softmax(alphas, dim=1)), labels)
+                descend(network.mixture(images, F.softmax(alphas.detach(), dim=1)), labels)
             else:
                 weights, genes = gumbel()
                 descend(network.sampled(images, weights.detach(), genes), labels)
@@ -117,7 +117,7 @@ def main() -> None:
     import tempfile
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--skeleton", choices=["pooled", "standard"], default="pooled")
+    parser.add_argument("--skeleton", choices=list(TRANSITIONS), default="pooled_3x3")
     parser.add_argument("--channels", type=int, default=8)
     parser.add_argument("--cells", type=int, default=1)
     parser.add_argument("--side", type=int, default=16)

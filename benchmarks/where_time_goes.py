@@ -18,6 +18,7 @@ from torch.profiler import ProfilerActivity, profile
 from training_steps import toy_run
 
 from hanas import plugins
+from hanas.networks.cell import TRANSITIONS
 
 #: The kinds of operations: parts of the names that PyTorch gives them; the first that fits counts.
 KINDS = {
@@ -69,7 +70,7 @@ def main() -> None:
     """Print the limits, then a line for each kind of operation."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trainer", choices=plugins.names("trainers"), default="gdas")
-    parser.add_argument("--skeleton", choices=["pooled", "standard"], default="pooled")
+    parser.add_argument("--skeleton", choices=list(TRANSITIONS), default="pooled_3x3")
     parser.add_argument("--channels", type=int, default=8)
     parser.add_argument("--cells", type=int, default=1)
     parser.add_argument("--side", type=int, default=16)

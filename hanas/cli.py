@@ -143,6 +143,8 @@ def pick(
 def _picked(row: dict[str, Any], limits: dict[str, float]) -> dict[str, Any]:
     import pandas as pd
 
+    from hanas.fronts.floor import reaches_percent
+
     unknown = pd.isna(row["accuracy_percent"])
     values = {metric: float(row.get(metric, math.nan)) for metric in _UNITS}
     metrics = {metric: value for metric, value in values.items() if not math.isnan(value)}
@@ -161,7 +163,7 @@ def _picked(row: dict[str, Any], limits: dict[str, float]) -> dict[str, Any]:
         "accuracy_floor_percent": float(row["accuracy_floor_percent"]),
         "reaches_accuracy_floor": None
         if unknown
-        else bool(row["accuracy_percent"] >= row["accuracy_floor_percent"] - 1e-9),
+        else bool(reaches_percent([row["accuracy_percent"]], row["accuracy_floor_percent"])[0]),
         **{name: str(row[name]) for name in sources},
     }
 

@@ -75,10 +75,15 @@ def in_words(study: Mapping[str, Any], proxy: str) -> str:
 def trained_architectures(study: Mapping[str, Any], proxy: str) -> int:
     """Return how many architectures are really trained (or looked up) to make a proxy.
 
-    Those of all that it is made of: the same architecture may be paid for twice.
+    Those of all learned proxies that it is made of, each once; two of them may pay for the same
+    architecture.
     """
-    own = study["proxies"][proxy].get("architectures", 0)
-    return own + sum(trained_architectures(study, member) for member in members(study, proxy))
+    return sum(study["proxies"][name].get("architectures", 0) for name in _made_of(study, proxy))
+
+
+def _made_of(study: Mapping[str, Any], proxy: str) -> set[str]:
+    """Return a proxy and all that it is made of."""
+    return {proxy}.union(*(_made_of(study, member) for member in members(study, proxy)))
 
 
 def circles(study: Mapping[str, Any]) -> Iterator[str]:

@@ -1,6 +1,8 @@
 """Fixtures shared by all tests."""
 
+import fcntl
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -30,8 +32,19 @@ def fresh_study(tmp_path: Path) -> Study:
 
 
 @pytest.fixture(scope="session")
-def computed_study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    """A tiny study that is computed whole. Tests put back what they edit."""
-    study = make_study(tmp_path_factory.mktemp("computed") / "study")
-    study.run()
-    return study
+def computed_study(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Study:
+    """A tiny study that is computed whole. Tests put back what they edit.
+
+    It is computed once for all processes of the tests; each has a copy of its own.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    if worker_id != "master":
+        folder = folder.parent  # that of all processes
+    with (folder / "computed.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        study = Study(folder / "computed_study")
+        if not study.folder.exists():
+            make_study(study.folder)
+        study.run()
+    copied = tmp_path_factory.mktemp("computed") / "study"
+    return Study(shutil.copytree(study.folder, copied))

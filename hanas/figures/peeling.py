@@ -55,7 +55,10 @@ def draw(plotted: pd.DataFrame, said: points.Words, search: str) -> Figure:
     """Draw what :func:`table` returns, in a panel for each set of objectives."""
     proxies = plotted.drop_duplicates("proxy")
     others = proxies.iloc[1:][["proxy", "proxy_source"]].itertuples(index=False)
-    first = "The first point of a line is the predicted front, trained; dots: where peeling stops."
+    first = (
+        "A line begins where all seeds have trained their predicted fronts; dots: medians of where "
+        "peeling stops and of what it has by then."
+    )
     footer = over_seeds.footer(
         plotted,
         replace(said, proxy=str(proxies["proxy"].iloc[0])),

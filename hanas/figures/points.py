@@ -13,7 +13,7 @@ from hanas.errors import InputError
 from hanas.figures.style import sources_in_words
 from hanas.files import read_parquet
 from hanas.fronts.dominance import non_dominated
-from hanas.fronts.error_budget import FLOOR_TOLERANCE
+from hanas.fronts.floor import reaches
 from hanas.fronts.picks import SEED
 from hanas.searching.tabular_search import METRICS, objectives_of
 
@@ -151,8 +151,7 @@ def true_front(space: pd.DataFrame, metric: str, accuracy_floor_percent: float) 
     InputError
         If no architecture reaches the floor.
     """
-    limit = 1 - accuracy_floor_percent / 100 + FLOOR_TOLERANCE
-    worthy = space[(space["true_error"] <= limit).to_numpy()]
+    worthy = space[reaches(space["true_error"].to_numpy(), accuracy_floor_percent / 100)]
     if worthy.empty:
         raise InputError(
             f"no architecture reaches {accuracy_floor_percent:g} % accuracy; lower "

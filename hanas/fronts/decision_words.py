@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from hanas.fronts import picks
-from hanas.fronts.decisions import KNEE, LOWEST, PROXY_BEST, reaches_floor
+from hanas.fronts.decisions import KNEE, LOWEST, PROXY_BEST
+from hanas.fronts.floor import reaches_percent
 
 UNITS = {"latency_ms": "ms", "energy_mj": "mJ"}
 Row = dict[str, Any]
@@ -50,7 +51,7 @@ def in_words(table: pd.DataFrame, *, searches: Sequence[tuple[str, str, str]]) -
 def _of_front(whole: list[Row]) -> list[str]:
     first = whole[0]
     floor = first["accuracy_floor_percent"]
-    reaches = reaches_floor([row["accuracy_percent"] for row in whole], floor)
+    reaches = reaches_percent([row["accuracy_percent"] for row in whole], floor)
     front = [row for row, worthy in zip(whole, reaches, strict=True) if worthy]
     # A device may lack a metric on one data set that it has on another.
     metrics = [

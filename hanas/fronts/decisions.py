@@ -12,13 +12,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
 from hanas import plugins
 from hanas.errors import InputError
 from hanas.files import read_json, read_parquet
 from hanas.fronts import peeled_runs, picks, representatives
-from hanas.fronts.error_budget import FLOOR_TOLERANCE
+from hanas.fronts.floor import reaches_percent
 from hanas.fronts.peeling import PeelingSettings
 from hanas.searching.tabular_search import METRICS
 
@@ -144,7 +143,7 @@ def _of_front(
             table[metric] = metrics.loc[front["arch"], metric].to_numpy()
     table["proxy_objective"] = row["proxy_objective"]
     table["proxy_value"] = front[objectives[0]].to_numpy()
-    worthy = reaches_floor(table["accuracy_percent"], row["accuracy_floor_percent"])
+    worthy = reaches_percent(table["accuracy_percent"], row["accuracy_floor_percent"])
     table["roles"] = _roles(front, objectives, worthy, best)
     for metric in searched:
         table[f"pick_below_{metric}"] = pick_ranges(front[metric].to_numpy())
@@ -179,12 +178,6 @@ def pick_ranges(metric: np.ndarray) -> np.ndarray:
     # The cheapest of all that are preferred: from there on, it or another of them is the pick.
     until = np.minimum.accumulate(np.append(np.inf, metric[:-1]))
     return np.where(metric < until, until, np.nan)
-
-
-def reaches_floor(accuracy_percent: ArrayLike, floor_percent: float) -> np.ndarray:
-    """Return which accuracies, in percent, are at least the floor, or not known; bool (N,)."""
-    accuracy_percent = np.asarray(accuracy_percent, dtype=float)
-    return ~(accuracy_percent < floor_percent - 100 * FLOOR_TOLERANCE)
 
 
 def _roles(

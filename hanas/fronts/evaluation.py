@@ -59,7 +59,7 @@ def indicator_table(searches: Sequence[Runs]) -> pd.DataFrame:
 
 
 def budget_table(searches: Sequence[Runs], indicators: pd.DataFrame) -> pd.DataFrame:
-    """Return where each search loses, a row a search; see :mod:`hanas.fronts.error_budget`.
+    """Return where each search loses: to its proxy's ranking or to searching; a row a search.
 
     Parameters
     ----------
@@ -74,29 +74,37 @@ def budget_table(searches: Sequence[Runs], indicators: pd.DataFrame) -> pd.DataF
         ``ceiling``: the normalised hypervolume, in truth, of the exact front of the proxy and the
         metrics over the whole space, of which what is below the floor does not count;
         ``ceiling_above_floor``: the same where nothing below the floor could be chosen in the
-        first place, as if the proxy knew the floor. ``found_mean`` and ``found_std`` (of a
-        sample) over seeds. ``loss`` = 1 - ``found_mean`` = ``loss_by_ranking`` +
-        ``loss_by_searching``; the last can be below zero: an incomplete front can, by luck, be
-        better in truth.
+        first place, as if the proxy knew the floor. Both are means over the orders in which
+        architectures that look the same are met, with their deviations ``ceiling_std`` and
+        ``ceiling_above_floor_std`` (:meth:`hanas.fronts.truth.Truth.ceiling`). ``found_mean`` and
+        ``found_std`` (of a sample) over seeds. ``loss`` = 1 - ``found_mean`` =
+        ``loss_by_ranking`` + ``loss_by_searching``; the last can be below zero: a front that is
+        incomplete, or of those that look the same has other ones, can, by luck, be better in
+        truth. ``trained_architectures``: evaluations of the real kind that the proxy was learned
+        from.
     """
     grouped = indicators.groupby(["task", "objectives", "proxy", "search"])
-    ceilings: dict[tuple[str, ...], tuple[float, float]] = {}
+    ceilings: dict[tuple[str, ...], dict[str, float]] = {}
     lines = []
     for runs in searches:
         key = runs.key
         of_proxy = (key["task"], key["objectives"], key["proxy"])
         if of_proxy not in ceilings:
-            worthy = np.flatnonzero(runs.truth.reaches_floor)
-            fronts = runs.exact_front(), runs.front_of(worthy)
-            ceilings[of_proxy] = runs.truth.share(fronts[0]), runs.truth.share(fronts[1])
-        ceiling, ceiling_above_floor = ceilings[of_proxy]
+            chosen_from = {
+                "ceiling": np.arange(len(runs.searched)),
+                "ceiling_above_floor": np.flatnonzero(runs.truth.reaches_floor),
+            }
+            ceilings[of_proxy] = {}
+            for name, rows in chosen_from.items():
+                mean, deviation = runs.truth.ceiling(runs.searched, rows)
+                ceilings[of_proxy] |= {name: mean, f"{name}_std": deviation}
+        ceiling = ceilings[of_proxy]["ceiling"]
         of_seeds = grouped.get_group((*of_proxy, key["search"]))
         found = of_seeds["normalised_hypervolume"]
         lines.append(
             {
                 **key,
-                "ceiling": ceiling,
-                "ceiling_above_floor": ceiling_above_floor,
+                **ceilings[of_proxy],
                 "found_mean": found.mean(),
                 "found_std": found.std(ddof=1),
                 "loss": 1 - found.mean(),
@@ -104,6 +112,7 @@ def budget_table(searches: Sequence[Runs], indicators: pd.DataFrame) -> pd.DataF
                 "loss_by_searching": ceiling - found.mean(),
                 "seeds": len(found),
                 "unique_evaluations_mean": of_seeds["unique_evaluations"].mean(),
+                "trained_architectures": runs.trained_architectures,
                 "accuracy_floor_percent": runs.truth.accuracy_floor * 100,
                 **runs.sources,
             }
@@ -118,7 +127,8 @@ def convergence_table(searches: Sequence[Runs]) -> pd.DataFrame:
     -------
     DataFrame
         The key of the search, ``evaluations``, and over the seeds ``median``, ``q25`` and
-        ``q75``; ``seeds`` and sources. All searches are shown at multiples of one round number,
+        ``q75``; ``seeds``, ``trained_architectures`` that the proxy was learned from, and sources.
+        All searches are shown at multiples of one round number,
         and at the most evaluations that all their seeds have made.
     """
     shortest = {id(runs): min(map(len, runs.evaluated.values())) for runs in searches}
@@ -138,6 +148,7 @@ def convergence_table(searches: Sequence[Runs]) -> pd.DataFrame:
                     "q25": q25,
                     "q75": q75,
                     "seeds": len(shares),
+                    "trained_architectures": runs.trained_architectures,
                     "accuracy_floor_percent": runs.truth.accuracy_floor * 100,
                     **runs.sources,
                 }

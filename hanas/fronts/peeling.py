@@ -16,7 +16,7 @@ import numpy as np
 
 from hanas.errors import InputError
 from hanas.fronts.dominance import crowding_distance, non_dominated
-from hanas.fronts.error_budget import FLOOR_TOLERANCE
+from hanas.fronts.floor import reaches
 from hanas.fronts.hypervolume import normalised_hypervolume
 from hanas.settings import check_number
 
@@ -60,8 +60,8 @@ class Layer:
         Those of ``trained`` that reach the floor and that no other one dominates in truth.
     gain
         Share, 0 to 1, of the hypervolume of the trained front that this layer brought. The box
-        is that of the trained front itself. 1 for the first layer, and as long as there is no
-        volume to take a share of.
+        is that of the trained front itself. 1 for the first front, and as long as there is no
+        volume to take a share of; 0 as long as nothing reaches the floor.
     pays
         Whether to go on after this layer.
     """
@@ -140,13 +140,13 @@ def peel(
 
 
 def _front_of(objectives: np.ndarray, trained: np.ndarray, floor: float) -> np.ndarray:
-    worthy = trained[objectives[trained, 0] <= 1 - floor + FLOOR_TOLERANCE]
+    worthy = trained[reaches(objectives[trained, 0], floor)]
     return worthy[non_dominated(objectives[worthy], copies=False)] if len(worthy) else worthy
 
 
 def _gain(before: np.ndarray, after: np.ndarray) -> float:
     if len(before) == len(after) and (before == after).all():
-        return 0.0 if len(after) else 1.0
+        return 0.0
     if len(before) == 0:
         return 1.0
     try:

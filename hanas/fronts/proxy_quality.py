@@ -9,7 +9,7 @@ import pandas as pd
 
 from hanas.errors import InputError
 from hanas.files import read_parquet
-from hanas.fronts.error_budget import FLOOR_TOLERANCE
+from hanas.fronts.floor import reaches
 from hanas.fronts.ranking import rank_panel, size_panel
 
 COUNTS = (10, 50, 100)
@@ -49,7 +49,7 @@ def ranking_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         size = read_parquet(row["space_table"]).set_index("arch")["params"].loc[joined["arch"]]
         size = size.to_numpy(dtype=float)
         floor = row["accuracy_floor_percent"]
-        worthy = error <= 1 - floor / 100 + FLOOR_TOLERANCE
+        worthy = reaches(error, floor / 100)
         for cells in ("all", "above the floor") if floor > 0 else ("all",):
             kept = worthy if cells == "above the floor" else slice(None)
             try:

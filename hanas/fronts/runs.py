@@ -2,7 +2,7 @@
 
 A *found front* is what a search believes in: the architectures among those it evaluated that no
 other one dominates in the objectives it minimised, which hold the proxy and not the truth. Of
-those that look the same, the first stands for all (see :mod:`hanas.fronts.error_budget`).
+those that look the same, the first that was evaluated stands for all.
 """
 
 from __future__ import annotations
@@ -70,10 +70,6 @@ class Runs:
         """Return the rows of the front that a seed found."""
         rows = self.evaluated[seed]
         return self.front_of(rows[rows >= 0])
-
-    def exact_front(self) -> np.ndarray:
-        """Return the rows of the front that a perfect searcher finds."""
-        return self.front_of(np.arange(len(self.searched)))
 
     def front_of(self, rows: np.ndarray) -> np.ndarray:
         """Return those of ``rows`` that are the front in the searched objectives."""

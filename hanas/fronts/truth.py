@@ -1,7 +1,8 @@
 """The truth about a whole space on one device, and what a set of architectures is worth in it.
 
-:mod:`hanas.fronts.error_budget` and :mod:`hanas.fronts.hypervolume` define the measure; here the
-true front is found and scaled once, so that thousands of fronts can be judged against it.
+The measure is the normalised hypervolume (:mod:`hanas.fronts.hypervolume`) of the *true*
+objectives of the architectures that make up a front in the eyes of whoever chose it. The true
+front is found and scaled once, so that thousands of fronts can be judged against it.
 """
 
 from __future__ import annotations
@@ -11,10 +12,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from hanas.errors import InputError
-from hanas.fronts import error_budget
+from hanas.fronts.dominance import as_points, non_dominated
+from hanas.fronts.floor import reaches
 from hanas.fronts.hypervolume import hypervolume, normalised_hypervolume, to_unit_box
+
+#: Orders in which architectures that look the same are met, where a ceiling depends on it.
+_ORDERS = 100
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,39 @@ class Truth:
         # Rounded, so that equal fronts do not differ by the order in which they were summed.
         return round(hypervolume(inside, np.ones(inside.shape[1])) / self.front_volume, 12)
 
+    def ceiling(self, searched: np.ndarray, rows: np.ndarray) -> tuple[float, float]:
+        """Return the share of the exact front of what was searched: what a perfect searcher gets.
+
+        Of architectures that look the same a searcher takes one, whichever it meets first. To the
+        number of parameters and a latency that is linear in operation counts, thousands of cells
+        of NAS-Bench-201 look equally optimal; taking all would credit so coarse a proxy with a
+        choice that only the truth could make.
+
+        Parameters
+        ----------
+        searched
+            float (N, M), minimised: the proxy, then the metrics.
+        rows
+            int (K,): the architectures that can be chosen.
+
+        Returns
+        -------
+        tuple
+            The mean over 100 orders in which such architectures are met (the same ones in every
+            call), and its deviation: 0 where all look different.
+        """
+        front = rows[non_dominated(searched[rows])]
+        looks, inverse = np.unique(searched[front], axis=0, return_inverse=True)
+        if len(looks) == len(front):
+            return self.share(front), 0.0
+        rng = np.random.default_rng(0)
+        shares = []
+        for _ in range(_ORDERS):
+            order = rng.permutation(len(front))
+            _, first = np.unique(inverse[order], return_index=True)
+            shares.append(self.share(front[order[first]]))
+        return float(np.mean(shares)), float(np.std(shares))
+
 
 def truth_of_tables(
     accuracies: pd.DataFrame,
@@ -118,7 +157,7 @@ def truth_of_tables(
     floor = accuracy_floor_percent / 100
     try:
         # Equal architectures are one point: none of them weighs more in IGD+.
-        front = np.unique(error_budget.true_front(objectives, accuracy_floor=floor), axis=0)
+        front = np.unique(true_front(objectives, accuracy_floor=floor), axis=0)
         normalised_hypervolume(front, front)  # refuses a front that nothing compares with
         scaled = to_unit_box(objectives, front)
     except InputError as error:
@@ -130,10 +169,34 @@ def truth_of_tables(
         objectives=objectives,
         metrics=tuple(metrics),
         scaled=scaled,
-        reaches_floor=objectives[:, 0] <= 1 - floor + error_budget.FLOOR_TOLERANCE,
+        reaches_floor=reaches(objectives[:, 0], floor),
         front=front,
         front_volume=hypervolume(to_unit_box(front, front), np.ones(front.shape[1])),
         accuracy_floor=floor,
         accuracy_source=str(accuracies["source"].iloc[0]),
         metrics_source=str(metrics_table["source"].iloc[0]),
     )
+
+
+def true_front(true_objectives: ArrayLike, *, accuracy_floor: float = 0.0) -> np.ndarray:
+    """Return the front, float64 (K, M), of all architectures at or above an accuracy floor.
+
+    Parameters
+    ----------
+    true_objectives
+        float (N, M), minimised, of the whole space; column 0 is the error, a fraction.
+    accuracy_floor
+        Fraction; architectures below it do not count.
+
+    Raises
+    ------
+    InputError
+        If no architecture reaches the floor, or a value is NaN.
+    """
+    points = as_points(true_objectives, "true objectives")
+    if not 0 <= accuracy_floor <= 1:
+        raise InputError(f"accuracy_floor: {accuracy_floor}; expected a fraction, 0 to 1")
+    points = points[reaches(points[:, 0], accuracy_floor)]
+    if len(points) == 0:
+        raise InputError(f"accuracy_floor: no architecture reaches {accuracy_floor:g}; lower it")
+    return points[non_dominated(points)]

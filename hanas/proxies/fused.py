@@ -37,11 +37,15 @@ def score(
     del unused
     members = _members.read(space, settings, tables)
     weights = np.array(settings.get("weights", [1] * len(members.names)), dtype=np.float64)
+    score = np.zeros(len(members.archs))
+    # One after the other, so that equal ranks give equal scores. A matrix product would sum the
+    # last rows in another order than the others.
+    for ranks, weight in zip(members.relative_ranks().T, weights / weights.sum(), strict=True):
+        score += ranks * weight
     return pd.DataFrame(
         {
             "arch": list(members.archs),
-            # Summed in the order of the members, so that equal ranks give equal scores.
-            "score": members.relative_ranks() @ (weights / weights.sum()),
+            "score": score,
             "source": mean_rank_of(members.names, weights.tolist()),
         }
     )

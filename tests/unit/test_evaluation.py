@@ -10,7 +10,6 @@ from judged_study import ARCHS, LATENCY_MS, WHOLE, write_search
 
 from hanas.errors import InputError
 from hanas.fronts import evaluation, runs, truth
-from hanas.fronts.error_budget import error_budget
 from hanas.fronts.hypervolume import normalised_hypervolume
 from hanas.fronts.indicators import additive_epsilon, igd_plus
 from hanas.spaces import nb201
@@ -111,7 +110,6 @@ def test_of_equal_architectures_the_first_evaluated_stands_for_all(tmp_path):
     blind = dataclasses.replace(searched, searched=np.full((6, 2), 0.3))
     assert blind.found_front(0).tolist() == [3]
     assert blind.share_after(0, [1, 2, 3, 4]).tolist() == [0, 0, 0, 0]
-    assert blind.exact_front().tolist() == [0]
 
 
 def test_convergence_by_hand(tmp_path):
@@ -176,26 +174,38 @@ def test_tables_agree_with_the_library(tmp_path_factory, error, latency, proxy, 
     )
     true = np.column_stack([1 - (100 * (1 - np.array(error))) / 100, latency])
     searched = np.column_stack([proxy, latency])
-    try:
-        expected = error_budget(true, {"ranking": searched}, evaluated, accuracy_floor=0.25)
-    except InputError:
+    worthy = true[:, 0] <= 0.75 + 1e-12
+    reference = moocore.filter_dominated(true[worthy]) if worthy.any() else true[:0]
+    if len(np.unique(reference, axis=0)) < 3:  # two are the ends: no volume to compare with
         with pytest.raises(InputError, match=r"task t on mine: .*floor_percent is 25"):
             _read(row)
         return
     searches = _read(row)
+
+    def share(rows) -> float:
+        """Return the normalised hypervolume of the front of these rows, each look once."""
+        front = rows[moocore.is_nondominated(searched[rows], keep_weakly=False)]
+        low, high = reference.min(axis=0), reference.max(axis=0)
+        points = [(each - low) / (high - low) for each in (true[front[worthy[front]]], reference)]
+        volumes = [moocore.hypervolume(np.maximum(each, 0), ref=[1, 1]) for each in points]
+        return volumes[0] / volumes[1]
+
+    ceiling, found = share(np.arange(6)), share(np.array(evaluated))
     indicators = evaluation.indicator_table(searches)
     line = evaluation.budget_table(searches, indicators).iloc[0]
-    assert line["ceiling"] == pytest.approx(expected.ceiling, abs=1e-9)
-    assert line["found_mean"] == pytest.approx(expected.found, abs=1e-9)
-    assert line["loss_by_searching"] == pytest.approx(expected.losses["searching"], abs=1e-9)
+    if line["ceiling_std"] == 0:
+        assert line["ceiling"] == pytest.approx(ceiling, abs=1e-9)
+    assert line["found_mean"] == pytest.approx(found, abs=1e-9)
+    assert line["loss_by_ranking"] == 1 - line["ceiling"]
+    assert line["loss_by_searching"] == line["ceiling"] - line["found_mean"]
     judged = searches[0].truth
-    worthy = judged.worthy(searches[0].found_front(0))
-    assert judged.share(worthy) == pytest.approx(
-        normalised_hypervolume(judged.objectives[worthy], judged.front), abs=1e-9
+    chosen = judged.worthy(searches[0].found_front(0))
+    assert judged.share(chosen) == pytest.approx(
+        normalised_hypervolume(judged.objectives[chosen], judged.front), abs=1e-9
     )
-    if len(worthy):
+    if len(chosen):
         low, high = judged.front.min(axis=0), judged.front.max(axis=0)
-        points, front = ((each - low) / (high - low) for each in (true[worthy], judged.front))
+        points, front = ((each - low) / (high - low) for each in (true[chosen], judged.front))
         assert indicators.loc[0, "igd_plus"] == pytest.approx(igd_plus(points, front))
         epsilon = additive_epsilon(points, front)
         assert indicators.loc[0, "additive_epsilon"] == pytest.approx(epsilon)
@@ -247,8 +257,7 @@ def test_ceilings_on_the_real_tables_agree_with_moocore(data_folder, tmp_path, d
         name=device,
     )
     searched = np.column_stack([proxy, latency_ms])[feasible]
-    runs_of = runs.Runs({}, judged, searched, {}, "")
-    ours = judged.share(runs_of.exact_front())
+    ours, deviation = judged.ceiling(searched, np.arange(len(searched)))
 
     true = np.column_stack([1 - accuracy / 100, latency_ms])[feasible]
     front = moocore.filter_dominated(true[true[:, 0] <= 0.5])
@@ -256,4 +265,5 @@ def test_ceilings_on_the_real_tables_agree_with_moocore(data_folder, tmp_path, d
     low, high = front.min(axis=0), front.max(axis=0)
     chosen = np.clip((chosen[chosen[:, 0] <= 0.5] - low) / (high - low), 0, None)
     whole = moocore.hypervolume((front - low) / (high - low), ref=[1, 1])
-    assert ours == pytest.approx(moocore.hypervolume(chosen, ref=[1, 1]) / whole, abs=1e-9)
+    share = moocore.hypervolume(chosen, ref=[1, 1]) / whole
+    assert ours == pytest.approx(share, abs=4 * deviation + 1e-9)  # on eyeriss two cells are alike

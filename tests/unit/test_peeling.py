@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from hanas.errors import InputError
-from hanas.fronts.error_budget import true_front
 from hanas.fronts.peeling import PeelingSettings, layers, peel
+from hanas.fronts.truth import true_front
 
 POINTS = st.integers(1, 30).flatmap(
     lambda count: arrays(np.float64, (count, 2), elements=st.integers(0, 8).map(float))

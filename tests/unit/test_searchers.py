@@ -11,8 +11,8 @@ from toy_searches import HUGE, LARGE, SCALARISING, problem, run
 
 from hanas import plugins
 from hanas.errors import InputError
-from hanas.fronts.error_budget import true_front
 from hanas.fronts.hypervolume import normalised_hypervolume
+from hanas.fronts.truth import true_front
 from hanas.searchers._history import History
 from hanas.searchers._ledger import Ledger
 from hanas.spaces import nb201
