@@ -1,8 +1,8 @@
 """Find the members of a seam (a folder of ``hanas``) by their file names.
 
 A member is a module without a leading underscore; its file name is the name used in the
-configuration. Adding one therefore touches one place, and tests parametrised over
-:func:`names` pick it up.
+configuration, and tests parametrised over :func:`names` pick it up. Its settings are described in
+``config.schema.yaml``; what else adding one touches is a table in the README, *How it is built*.
 """
 
 import math

@@ -5,6 +5,7 @@ import jsonschema
 import pytest
 import yaml
 
+from hanas import plugins
 from hanas.errors import InputError
 from hanas.fronts.representatives import REPRESENTATIVES
 from hanas.workflow import study
@@ -98,6 +99,46 @@ def test_defaults_of_searches_are_the_thesis(searcher):
         assert search["samples"] == 1000
     if searcher == "cea":
         assert search["percentile"] == 60
+
+
+#: What the schema calls the entries that name the members of a seam, and the key that does
+#: (proxies: test_combined_proxies.py).
+ENTRIES = {
+    "datasets": ("dataset", "kind"),
+    "benchmarks": ("benchmark", "kind"),
+    "devices": ("device", "kind"),
+    "meters": ("device", "kind"),
+    "searchers": ("search", "searcher"),
+}
+
+
+@pytest.mark.parametrize(
+    ("seam", "member"), [(seam, name) for seam in ENTRIES for name in plugins.names(seam)]
+)
+def test_every_member_has_settings_in_the_schema(seam, member):
+    # By the schema alone: the checks that come after it rely on what it requires.
+    entry, key = ENTRIES[seam]
+    part = {"$ref": f"#/$defs/{entry}", "$defs": SCHEMA["$defs"]}
+    given = {key: member, "no_such_setting": 1}
+    refused = [
+        error.message
+        for error in jsonschema.Draft202012Validator(part).iter_errors(given)
+        if error.validator == "additionalProperties"
+    ]
+    assert any("'no_such_setting' was unexpected" in message for message in refused), (
+        f"config.schema.yaml does not know the settings of hanas/{seam}/{member}.py, so they are "
+        f"neither checked nor filled in; add a branch to $defs.{entry}.allOf"
+    )
+
+
+@pytest.mark.parametrize("searcher", plugins.names("searchers"))
+def test_defaults_of_searches_are_those_of_the_searchers(searcher):
+    given = _read(REPOSITORY / "config.yaml")
+    given["searches"]["new"] = {"searcher": searcher}
+    search = study.complete(given, SCHEMA, name="config.yaml")["searches"]["new"]
+    known = plugins.load("searchers", searcher).SETTINGS
+    expected = {key: setting.default for key, setting in known.items()}
+    assert search == {"searcher": searcher, "seeds": 15, **expected}
 
 
 def test_all_problems_are_named_at_once():
