@@ -18,7 +18,7 @@ REVISIONS = {
     "retraining": 1,
     "export": 1,
     "models": 1,
-    "table": 2,
+    "table": 3,
     "evaluation": 4,
     "peeling": 2,
     "trained_fronts": 2,

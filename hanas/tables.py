@@ -44,7 +44,8 @@ def device_table(
     ----------
     rows
         What each row shows: ``method``, ``task``, ``dataset``, ``space``, ``trained_on``;
-        ``ranked_by``, what the search ranks by in words, None where nothing was searched; ``kind``
+        ``ranked_by``, what the search ranks by in words, None where nothing was searched;
+        ``trained_architectures`` that its proxy was learned from; ``kind``
         ``found`` (``file`` is a JSON with the architecture a trainer found) or ``search``
         (``file`` is a search history); ``accuracies`` and ``metrics``, the tables of the task.
     device
@@ -58,7 +59,8 @@ def device_table(
     DataFrame
         ``accuracy_percent``, ``latency_ms`` and ``energy_mj`` (where the device has it) are those
         of the representative of seed 0; ``*_mean`` and ``*_std`` (of a sample, so divided by one
-        less than the seeds) are over the representatives of all seeds.
+        less than the seeds) are over the representatives of all seeds. Columns in which no row
+        has anything are left out.
     """
     tables: dict[str, pd.DataFrame] = {}
 
@@ -147,6 +149,7 @@ def _line(
         "seeds": len(picks),
         **statistics,
         "unique_evaluations": columns["unique_evaluations"],
+        "trained_architectures": row["trained_architectures"] or np.nan,
         "trained_on": row["trained_on"],
         "accuracy_source": accuracies.loc[picks[0], "source"],
         "metrics_source": metrics.loc[picks[0], "source"],

@@ -246,6 +246,7 @@ def table_rows(device):
                     "method": supernet.get("label", supernet["trainer"].upper()),
                     "kind": "found",
                     "ranked_by": None,
+                    "trained_architectures": 0,
                     "trained_on": supernet["dataset"],
                     "file": f"results/supernets/{name}/found.json",
                 }
@@ -258,6 +259,7 @@ def table_rows(device):
                         "method": f"{proxy_label(proxy_name)}+{search_label(search_name)}",
                         "kind": "search",
                         "ranked_by": combined_proxies.in_words(STUDY, proxy_name),
+                        "trained_architectures": trained_architectures(proxy_name),
                         "trained_on": trained_on(proxy_name),
                         "file": f"results/searches/{task_name}/{device}/{proxy_name}/{search_name}.parquet",
                     }

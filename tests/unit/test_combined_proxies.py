@@ -68,6 +68,13 @@ def test_fused_is_the_mean_rank(tmp_path):
     assert table["source"][0] == "mean rank of a, 3 x b"
 
 
+def test_equal_ranks_give_equal_scores(tmp_path, rng):
+    alike = rng.integers(0, 40, 15_625)  # 40 functions
+    scores = {f"p{n}": {"score": rng.random(40)[alike]} for n in range(7)}
+    table = fused.score(**write_tables(tmp_path, **scores))
+    assert table["score"].nunique() == len(set(alike))
+
+
 def test_the_score_does_not_depend_on_the_scale(tmp_path, rng):
     scores = rng.random((2, 15_625))
     plain = fused.score(**write_tables(tmp_path, a={"score": scores[0]}, b={"score": scores[1]}))
@@ -177,9 +184,14 @@ def test_what_a_learned_proxy_learns_from_is_checked():
     with pytest.raises(InputError, match=r"'more'; expected one of: toy \(the entries of benchm"):
         study.complete(given, SCHEMA, name="mine.yaml")
     given["proxies"]["learned"]["learns_from"] = "toy"
+    given["proxies"]["again"] = fused_of("both", "learned", "params")
+    given["proxies"]["twice"] = fused_of("again", "other_seed")
+    given["proxies"]["other_seed"] = {**given["proxies"]["learned"], "seed": 1}
     completed = study.complete(given, SCHEMA, name="mine.yaml")
     assert combined_proxies.trained_architectures(completed, "learned") == 50
     assert combined_proxies.trained_architectures(completed, "both") == 50
+    assert combined_proxies.trained_architectures(completed, "again") == 50  # paid for once
+    assert combined_proxies.trained_architectures(completed, "twice") == 100
 
 
 @pytest.mark.parametrize("kind", plugins.names("proxies"))

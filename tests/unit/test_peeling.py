@@ -77,6 +77,19 @@ def test_what_does_not_reach_the_floor_is_paid_for_but_not_on_the_front():
     assert only.front.tolist() == [0, 1]
 
 
+def test_stops_where_nothing_reaches_the_floor():
+    predicted = np.array([[k, 10.0 - k + i] for i in range(6) for k in range(11)])
+    nothing = np.full(len(predicted), 0.7)
+    settings = PeelingSettings(epsilon=0.01, patience=2, limit=60)
+    found = list(peel(predicted, errors_of(nothing), settings, accuracy_floor=0.5))
+    assert [layer.gain for layer in found] == [0, 0]
+    assert [len(layer.front) for layer in found] == [0, 0]
+    # Later than that, the first front that reaches it is all there is.
+    later = np.where(np.arange(len(predicted)) < 11, 0.7, 0.2)
+    found = list(peel(predicted, errors_of(later), settings, accuracy_floor=0.5))
+    assert [layer.gain for layer in found][:2] == [0, 1]
+
+
 def test_a_layer_that_does_not_fit_keeps_its_ends():
     predicted = np.array([[float(k), 10.0 - k] for k in range(11)])
     (only,) = peel(predicted, errors_of(predicted[:, 0] / 10), PeelingSettings(limit=2))

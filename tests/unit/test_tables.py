@@ -59,6 +59,7 @@ def rows(tmp_path):
             "method": "DARTS",
             "kind": "found",
             "ranked_by": None,
+            "trained_architectures": 0,
             "file": str(tmp_path / "found.json"),
         },
         {
@@ -66,6 +67,7 @@ def rows(tmp_path):
             "method": "A+B",
             "kind": "search",
             "ranked_by": "mean rank of 2 x a, b",
+            "trained_architectures": 50,
             "file": str(tmp_path / "history.parquet"),
         },
     ]
@@ -81,10 +83,17 @@ def test_rows_show_the_representative_of_seed_0_and_the_spread_over_seeds(rows):
     assert search["accuracy_percent_std"] == pytest.approx(np.sqrt(8))
     assert (search["seeds"], search["unique_evaluations"]) == (2, 2.5)
     assert "energy_mj" not in table
+    assert search["trained_architectures"] == 50
     found = table.loc["DARTS"]
     assert found["seeds"] == 1
     assert np.isnan(found["latency_ms"])
     assert np.isnan(found["accuracy_percent_std"])
+
+
+def test_a_price_that_nobody_pays_is_no_column(rows):
+    rows[1]["trained_architectures"] = 0
+    table = tables.device_table(rows, device="mine", representative="knee")
+    assert "trained_architectures" not in table
 
 
 def test_scalar_searchers_are_represented_by_their_lowest_score(rows):
