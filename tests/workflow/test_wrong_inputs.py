@@ -106,6 +106,25 @@ def test_mistyped_target_says_which_names_exist(fresh_study):
     assert "devices has no 'edgegp'; it has: edgegpu, edgetpu" in printed
 
 
+@pytest.mark.parametrize(
+    ("target", "where"),
+    [
+        ("evaluations/ranking.csv", "any device"),
+        ("evaluations/device_correlation.csv", "any device"),
+        ("explorer.html", "any device"),
+        ("tables/all.csv", "any device"),
+        ("evaluations/edgegpu/peeling.csv", "edgegpu"),
+        ("evaluations/edgegpu/budget.csv", "edgegpu"),
+        ("evaluations/edgegpu/trained_fronts.csv", "edgegpu"),
+    ],
+)
+def test_nothing_is_judged_without_true_accuracies(fresh_study, target, where):
+    config = fresh_study.config()
+    fresh_study.write({**config, "benchmarks": {}})
+    printed = fresh_study.run("--dry-run", f"results/{target}", check=False)
+    assert f"config.yaml: no task whose true accuracies are known is searched on {where}" in printed
+
+
 def _device_file(text: str):
     def make(study, config: dict) -> str:
         (study.folder / "data" / "mine.csv").write_text(text, encoding="utf-8")
