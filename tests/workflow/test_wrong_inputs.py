@@ -83,6 +83,10 @@ SETTINGS = {
         _set("datasets", "toy", "folder", "no_images"),
         ["datasets.toy.folder", "no_images does not exist"],
     ),
+    "setting that the trainer does not use": (
+        _set("supernets", "darts_toy", "architecture", {"tau": [5, 1]}),
+        ["supernets.darts_toy.architecture.tau is (5, 1), which trainer 'darts' does not use"],
+    ),
     "point of the front that has no rule": (
         _set("tables", {"representative": "kneee"}),
         ["tables.representative is 'kneee'", "knee"],
