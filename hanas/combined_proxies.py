@@ -126,8 +126,12 @@ def problems(study: Mapping[str, Any]) -> Iterator[str]:
                 f"{where}.objective is {entry['objective']!r}; expected one of the columns that "
                 f"all its proxies have: {shared}"
             )
-        if entry.get("first", 0) > entry.get("architectures", 0):
-            yield f"{where}.first is {entry['first']}; expected at most architectures"
+        # Without rounds all are chosen beforehand, and first is not looked at.
+        if entry.get("rounds", 0) and entry["first"] > entry["architectures"]:
+            yield (
+                f"{where}.first is {entry['first']}; expected at most architectures, "
+                f"{entry['architectures']}, or rounds of 0"
+            )
         learns_from = entry.get("learns_from")
         benchmarks = study["benchmarks"].get(space(study, proxy), {})
         if learns_from is not None and learns_from not in benchmarks:

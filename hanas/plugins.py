@@ -5,10 +5,13 @@ configuration, and tests parametrised over :func:`names` pick it up. Its setting
 ``config.schema.yaml``; what else adding one touches is a table in the README, *How it is built*.
 """
 
+import ast
 import math
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from hanas.errors import InputError
 
@@ -36,9 +39,43 @@ def load(seam: str, name: str) -> ModuleType:
     InputError
         If the seam has no such member; the message lists those it has.
     """
+    _check_member(seam, name)
+    return import_module(f"hanas.{seam}.{name}")
+
+
+def _check_member(seam: str, name: str) -> None:
     if name not in names(seam):
         raise InputError(f"{seam}: no {name!r}; expected one of: {', '.join(names(seam))}")
-    return import_module(f"hanas.{seam}.{name}")
+
+
+@cache
+def constant(seam: str, name: str, wanted: str) -> Any:
+    """Return what a member of ``seam`` assigns to a name, without importing the member.
+
+    For what rules have to know of members that import PyTorch.
+
+    Raises
+    ------
+    InputError
+        If there is no such member, or its source does not assign a literal to that name.
+
+    Examples
+    --------
+    >>> constant("trainers", "spos", "LAYER_WISE")
+    True
+    """
+    _check_member(seam, name)
+    path = Path(__file__).parent / seam / f"{name}.py"
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and wanted in map(ast.unparse, node.targets):
+            try:
+                return ast.literal_eval(node.value)
+            except ValueError:
+                break
+    raise InputError(
+        f"hanas/{seam}/{name}.py has no {wanted} that can be read without importing it; write "
+        f"{wanted} = ... there, with nothing but names in quotes, numbers, True and False"
+    )
 
 
 def load_enumerable(space: str, place: str) -> ModuleType:

@@ -37,7 +37,7 @@ JUDGEMENTS = [
 
 rule evaluation:
     input:
-        lambda w: files_of(evaluated_rows(w.device)),
+        lambda w: files_of(judged_rows(w.device)),
     output:
         indicators=report(
             "results/evaluations/{device}/indicators.csv",
@@ -72,7 +72,7 @@ rule evaluation:
     params:
         cfg=lambda w: {
             "revision": REVISIONS["evaluation"],
-            "rows": evaluated_rows(w.device),
+            "rows": judged_rows(w.device),
         },
     script:
         "../workflow_scripts/evaluation.py"
@@ -80,7 +80,7 @@ rule evaluation:
 
 rule peeling:
     input:
-        lambda w: files_of(evaluated_rows(w.device)),
+        lambda w: files_of(judged_rows(w.device)),
     output:
         layers=report(
             "results/evaluations/{device}/peeling.csv",
@@ -101,7 +101,7 @@ rule peeling:
     params:
         cfg=lambda w: {
             "revision": REVISIONS["peeling"],
-            "rows": evaluated_rows(w.device),
+            "rows": judged_rows(w.device),
             "peeling": STUDY["evaluation"]["peeling"],
         },
     script:
@@ -140,7 +140,7 @@ rule trained_fronts:
 
 rule ranking:
     input:
-        files_of(ranking_rows(), keys=RANKED_FILES),
+        lambda w: files_of(ranking_rows(), keys=RANKED_FILES),
     output:
         table=report(
             "results/evaluations/ranking.csv",
@@ -159,14 +159,14 @@ rule ranking:
     conda:
         "../envs/hanas.yaml"
     params:
-        cfg={"revision": REVISIONS["ranking"], "rows": ranking_rows()},
+        cfg=lambda w: {"revision": REVISIONS["ranking"], "rows": ranking_rows()},
     script:
         "../workflow_scripts/ranking.py"
 
 
 rule devices_compared:
     input:
-        files_of(devices_compared()["searches"]),
+        lambda w: files_of(devices_compared()["searches"]),
     output:
         correlation=report(
             "results/evaluations/device_correlation.csv",
@@ -191,7 +191,7 @@ rule devices_compared:
     conda:
         "../envs/hanas.yaml"
     params:
-        cfg={"revision": REVISIONS["devices_compared"], **devices_compared()},
+        cfg=lambda w: {"revision": REVISIONS["devices_compared"], **devices_compared()},
     script:
         "../workflow_scripts/devices_compared.py"
 
@@ -267,7 +267,9 @@ rule comparison:
 
 rule all_tables:
     input:
-        expand("results/tables/{device}.csv", device=TABLED),
+        lambda w: require_judged(
+            expand("results/tables/{device}.csv", device=TABLED), "on any device"
+        ),
     output:
         table=report(
             "results/tables/all.csv",

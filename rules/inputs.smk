@@ -161,6 +161,8 @@ def proxy_settings(wildcards):
     if found["kind"] == "learned":
         learns_from = entry("proxies", wildcards.proxy)["learns_from"]
         found["dataset"] = learns_from or wildcards.dataset
+        if not found["rounds"]:  # first is not looked at, but must not be more than all
+            found["first"] = min(found["first"], found["architectures"])
     paid_for = trained_architectures(wildcards.proxy)
     return {**found, **({"trained_architectures": paid_for} if paid_for else {})}
 
@@ -374,7 +376,8 @@ def explorer_rows():
 
 def explorer_files(wildcards):
     files = ("accuracies", "metrics", "proxy_table", "history")
-    return sorted({row[key] for row in explorer_rows() for key in files})
+    rows = require_judged(explorer_rows(), "on any device")
+    return sorted({row[key] for row in rows for key in files})
 
 
 # ---- evaluations ---------------------------------------------------------------------
@@ -394,6 +397,20 @@ def evaluated_rows(
         for row in explorer_rows()
         if row["device"] == device
     ]
+
+
+def require_judged(rows, where):
+    """Return what there is to judge; an error if it is nothing, as no true accuracies are known."""
+    if not rows:
+        raise WorkflowError(
+            f"{STUDY_NAME}: no task whose true accuracies are known is searched {where}: its fronts cannot be "
+            "looked up; add the task's data set to benchmarks, or train fronts by a retraining with peeling"
+        )
+    return rows
+
+
+def judged_rows(device):
+    return require_judged(evaluated_rows(device), f"on {device}")
 
 
 def files_of(rows, keys=JUDGED_FILES):
@@ -426,7 +443,8 @@ def ranking_rows():
         }
         for row in explorer_rows()
     ]
-    return list({(row["task"], row["proxy"]): row for row in rows}.values())
+    by_task_and_proxy = {(row["task"], row["proxy"]): row for row in rows}
+    return require_judged(list(by_task_and_proxy.values()), "on any device")
 
 
 def devices_compared():
@@ -437,6 +455,7 @@ def devices_compared():
         for row in evaluated_rows(device)
         if row["search"] == first_search()
     ]
+    require_judged(searches, "on any device")
     keys = ("device", "task", "dataset", "metrics")
     tables = {
         (row["device"], row["task"]): {key: row[key] for key in keys}
@@ -453,12 +472,7 @@ def labelled_rows(device):
     keys = (*JUDGED, "accuracies", "metrics", "history", "space")
     keys = (*keys, "trained_architectures", "accuracy_floor_percent")
     rows = evaluated_rows(device, (*keys, "proxy_label", "search_label"))
-    if not rows:
-        raise WorkflowError(
-            f"no task whose true accuracies are known (benchmarks) is searched on {device}: its fronts "
-            "cannot be looked up; a retraining with peeling trains them"
-        )
-    return preferred_first(rows)
+    return preferred_first(require_judged(rows, f"on {device}"))
 
 
 def preferred_first(rows):

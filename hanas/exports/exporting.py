@@ -22,7 +22,8 @@ from hanas.networks import published
 from hanas.settings import from_mapping
 from hanas.tensor_files import read_tensors
 from hanas.training.batches import Split, load_split, ordered_batches
-from hanas.training.weight_steps import EVALUATION_BATCH, TrainingSettings
+from hanas.training.settings import TrainingSettings
+from hanas.training.weight_steps import EVALUATION_BATCH
 
 FLOAT32_FILE, INT8_FILE = "model.onnx", "model.int8.onnx"
 #: Largest difference of a logit between PyTorch and ONNX Runtime; where logits pass 100, a

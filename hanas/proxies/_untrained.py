@@ -9,7 +9,7 @@ cells differ by what they are and not by luck.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,10 @@ from hanas.images import load_images
 from hanas.networks.cell import CellNetwork
 from hanas.proxies import _jobs
 from hanas.proxies._scoring import distinct_cells, groups_of
+from hanas.proxies._settings import UntrainedSettings
 from hanas.randomness import generator
 from hanas.revisions import REVISIONS
-from hanas.settings import check_number, selected
+from hanas.settings import selected
 from hanas.spaces.nb201 import check_side
 from hanas.training.batches import Batch, load_split
 
@@ -36,40 +37,6 @@ from hanas.training.batches import Batch, load_split
 CLASSES, SIDE = 10, 32
 #: Statistics of the batch, as in the first step of a training, and nothing learnt.
 BATCH_NORM = "batch"
-
-
-@dataclass(frozen=True)
-class UntrainedSettings:
-    """Which networks are measured, and on what.
-
-    Parameters
-    ----------
-    network
-        ``skeleton``, ``channels`` and ``cells``, see :class:`hanas.networks.cell.NetworkSettings`.
-    resolution
-        Side that images are average-pooled to, or of made-up ones; None keeps that of the images.
-    images
-        Training images (or made-up ones) that each seed draws, at most. Not every measure has it.
-    batches
-        Batches that they are split into.
-    seeds
-        Draws of initial weights and of images, whose scores are averaged.
-    """
-
-    network: Mapping[str, Any] = field(default_factory=dict)
-    resolution: int | None = None
-    images: int = 128
-    batches: int = 1
-    seeds: int = 1
-
-    def __post_init__(self) -> None:
-        for name in ("images", "batches", "seeds"):
-            check_number(name, getattr(self, name), at_least=1, whole=True)
-        if self.images < self.batches:
-            raise InputError(f"images is {self.images}; expected at least batches, {self.batches}")
-        if self.resolution is not None:
-            check_number("resolution", self.resolution, at_least=4, whole=True)
-            check_side(self.resolution, "resolution")
 
 
 def same(network: CellNetwork) -> CellNetwork:

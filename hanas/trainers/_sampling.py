@@ -42,7 +42,7 @@ def cells_of(space: str, cell_set: str) -> np.ndarray:
     space
         Name of an enumerable space.
     cell_set
-        One of :data:`hanas.trainers._run.CELL_SETS`.
+        One of :data:`hanas.trainers._settings.CELL_SETS`.
     """
     module = plugins.load("spaces", space)
     genes = module.all_genes()

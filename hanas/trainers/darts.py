@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from hanas.checkpoints import Log
-from hanas.trainers._run import Run, best_of_alphas, check_all_possible
+from hanas.trainers._run import Run, best_of_alphas
 from hanas.training.batches import Batch
 from hanas.training.epochs import StepResult
 from hanas.training.weight_steps import loss_and_logits
@@ -20,11 +20,18 @@ from hanas.training.weight_steps import loss_and_logits
 #: Standard deviation of the first architecture weights.
 ALPHA_SCALE = 1e-3
 LAYER_WISE = False
+USES = (
+    "training.operation_probabilities",
+    "architecture.learning_rate",
+    "architecture.weight_decay",
+    "architecture.betas",
+    "architecture.weight_steps",
+    "architecture.order",
+)
 
 
 def begin_epoch(run: Run, epoch: int) -> Callable[[int, Batch], StepResult]:
     """Alternate a step of the alphas on a validation batch and steps of the weights."""
-    check_all_possible(run)
     validation = run.validation_batches(epoch)
     weights = list(run.network.parameters())
 

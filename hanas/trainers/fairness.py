@@ -14,22 +14,27 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from hanas.errors import InputError
 from hanas.trainers._run import Run
-from hanas.trainers.rsps import ALPHA_SCALE, LAYER_WISE, columns, found, validation_forward
+from hanas.trainers.rsps import ALPHA_SCALE, columns, found, validation_forward
 from hanas.training.batches import Batch
 from hanas.training.epochs import StepResult
 
-__all__ = ["ALPHA_SCALE", "LAYER_WISE", "begin_epoch", "columns", "found", "validation_forward"]
+__all__ = [
+    "ALPHA_SCALE",
+    "LAYER_WISE",
+    "USES",
+    "begin_epoch",
+    "columns",
+    "found",
+    "validation_forward",
+]
+
+LAYER_WISE = False
+USES = ("candidates",)  # it trains all operations of all cells equally often
 
 
 def begin_epoch(run: Run, epoch: int) -> Callable[[int, Batch], StepResult]:
     """Draw the permutations of all steps; a step trains as many cells as there are operations."""
-    if run.settings.training.operation_probabilities or run.settings.sampled_cells != "all":
-        raise InputError(
-            "trainer 'fairness' trains all operations equally often; leave out "
-            "training.operation_probabilities and sampled_cells"
-        )
     genes, operations = run.alphas.shape
     cells = fair_cells(genes, operations, run.steps, random=run.random("genes", epoch)).tolist()
 

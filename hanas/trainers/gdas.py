@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hanas.checkpoints import Log
-from hanas.trainers._run import Run, best_of_alphas, check_all_possible
+from hanas.trainers._run import Run, best_of_alphas
 from hanas.training.batches import Batch
 from hanas.training.epochs import StepResult
 from hanas.training.weight_steps import loss_and_logits
@@ -22,6 +22,15 @@ from hanas.training.weight_steps import loss_and_logits
 #: Standard deviation of the first architecture weights.
 ALPHA_SCALE = 1e-3
 LAYER_WISE = False
+USES = (
+    "training.operation_probabilities",
+    "architecture.learning_rate",
+    "architecture.weight_decay",
+    "architecture.betas",
+    "architecture.weight_steps",
+    "architecture.tau",
+    "architecture.straight_through",
+)
 
 
 def begin_epoch(run: Run, epoch: int) -> Callable[[int, Batch], StepResult]:
@@ -29,7 +38,6 @@ def begin_epoch(run: Run, epoch: int) -> Callable[[int, Batch], StepResult]:
 
     Each draws a cell of its own.
     """
-    check_all_possible(run)
     validation = run.validation_batches(epoch)
     shape = (run.steps, 2, *run.alphas.shape)
     noise = gumbel_noise(shape, run.random("gumbel noise", epoch)).to(run.alphas.device)

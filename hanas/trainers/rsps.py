@@ -22,6 +22,7 @@ from hanas.training.epochs import StepResult
 #: Architecture weights begin equal, and stay as they are.
 ALPHA_SCALE = 0.0
 LAYER_WISE = False
+USES = ("training.operation_probabilities", "sampled_cells", "candidates")
 
 
 def begin_epoch(run: Run, epoch: int) -> Callable[[int, Batch], StepResult]:

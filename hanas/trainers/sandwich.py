@@ -14,11 +14,22 @@ from collections.abc import Callable
 
 from hanas.trainers._run import Run
 from hanas.trainers._sampling import draw_cells
-from hanas.trainers.rsps import ALPHA_SCALE, LAYER_WISE, columns, found, validation_forward
+from hanas.trainers.rsps import ALPHA_SCALE, columns, found, validation_forward
 from hanas.training.batches import Batch
 from hanas.training.epochs import StepResult
 
-__all__ = ["ALPHA_SCALE", "LAYER_WISE", "begin_epoch", "columns", "found", "validation_forward"]
+__all__ = [
+    "ALPHA_SCALE",
+    "LAYER_WISE",
+    "USES",
+    "begin_epoch",
+    "columns",
+    "found",
+    "validation_forward",
+]
+
+LAYER_WISE = False
+USES = ("training.operation_probabilities", "sampled_cells", "candidates")
 
 #: Cells at random in a step, as in the reference.
 RANDOM_CELLS = 2

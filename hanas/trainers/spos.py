@@ -23,9 +23,18 @@ from hanas.trainers.rsps import (
     validation_forward,
 )
 
-__all__ = ["ALPHA_SCALE", "LAYER_WISE", "begin_epoch", "columns", "found", "validation_forward"]
+__all__ = [
+    "ALPHA_SCALE",
+    "LAYER_WISE",
+    "USES",
+    "begin_epoch",
+    "columns",
+    "found",
+    "validation_forward",
+]
 
 LAYER_WISE = True
+USES = ("training.operation_probabilities", "sampled_cells", "candidates")
 
 
 def found(run: Run, log: Log) -> tuple[np.ndarray, str]:

@@ -25,8 +25,8 @@ from hanas.searching.tabular_search import METRICS
 from hanas.settings import from_mapping
 from hanas.training import epochs
 from hanas.training.batches import Split, load_split, random_batches, steps_per_epoch
+from hanas.training.settings import TrainingSettings
 from hanas.training.weight_steps import (
-    TrainingSettings,
     WeightStepper,
     evaluate,
     learning_rate,

@@ -25,12 +25,10 @@ from hanas.networks.chain import ChainNetwork
 from hanas.tensor_files import REMEDY, read_tensors, write_tensors
 from hanas.trainers._run import (
     Run,
-    SupernetSettings,
     Trainer,
-    check_space,
     initial_alphas,
-    supernet_settings,
 )
+from hanas.trainers._settings import SupernetSettings, supernet_settings
 from hanas.training import epochs
 from hanas.training.batches import load_split
 from hanas.training.snapshot_epochs import snapshot_epochs
@@ -105,7 +103,7 @@ def train_supernet(
     Parameters
     ----------
     settings
-        An entry of ``supernets``; see :class:`~hanas.trainers._run.SupernetSettings`.
+        An entry of ``supernets``; see :class:`~hanas.trainers._settings.SupernetSettings`.
     images
         File of the data set, written by :func:`hanas.images.save_images`.
     weights
@@ -177,12 +175,11 @@ def train_supernet(
 
 
 def prepare(settings: SupernetSettings, images: str | Path) -> Run:
-    """Return a training that has not begun."""
+    """Return a training that has not begun, with settings that were checked."""
     device = choose_device(settings.device, settings.precision)
     training, architecture = settings.training, settings.architecture
     space = plugins.load("spaces", settings.space)
     trainer: Trainer = plugins.load("trainers", settings.trainer)  # type: ignore[assignment]
-    check_space(settings, space, trainer)
     moments = snapshot_epochs(training.epochs, settings.snapshots)
     data = load_images(images)
     fitted = settings_for_images(space, settings.network, data, training.resolution, images)

@@ -97,6 +97,7 @@ def complete(study: Mapping[str, Any], schema: Mapping[str, Any], *, name: str) 
     if not problems:
         problems = list(_network_problems(filled, schema))
     if not problems:
+        filled = _sorted(filled)  # numbers are checked as the jobs get them
         circles = list(combined_proxies.circles(filled))
         problems = list(_reference_problems(filled)) + circles
         # What is made of itself has no space that could be looked at.
@@ -107,7 +108,7 @@ def complete(study: Mapping[str, Any], schema: Mapping[str, Any], *, name: str) 
         unique = list(dict.fromkeys(problems))
         more = [f"... and {len(unique) - 10} more"] if len(unique) > 10 else []
         raise InputError("\n".join([f"{name}: {problem}" for problem in unique[:10]] + more))
-    return _sorted(filled)
+    return filled
 
 
 def check_keys(path: str | Path) -> None:

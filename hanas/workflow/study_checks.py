@@ -7,12 +7,16 @@ The settings are complete and their names exist when they come here; see
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from hanas import combined_proxies, plugins
 from hanas.errors import InputError
-from hanas.training.snapshot_epochs import snapshot_epochs
+from hanas.proxies._settings import UntrainedSettings
+from hanas.settings import from_mapping, selected
+from hanas.trainers._settings import supernet_settings
+from hanas.training.settings import TrainingSettings
 
 #: Kinds of proxies that score an architecture when a search asks for it.
 _ON_DEMAND = ("supernet", "params", "flops")
@@ -43,7 +47,11 @@ def measured_on(study: Mapping[str, Any], retraining: str) -> list[str]:
 
 def problems(study: Mapping[str, Any]) -> Iterator[str]:
     """Yield what only shows when several settings are read together."""
-    yield from _not_finite(study)
+    not_finite = list(_not_finite(study))
+    if not_finite:  # what else is said of such numbers only says it again
+        yield from not_finite
+        return
+    yield from _refused_where_used(study)
     for name, task in study["tasks"].items():
         if not has_benchmark(study, name) and name in study["tables"].get("tasks", []):
             yield (
@@ -170,21 +178,6 @@ def _layerwise_problems(study: Mapping[str, Any]) -> Iterator[str]:
                 f"benchmarks.{space}: this space has too many architectures to list them in a "
                 "table; leave it out: picks are trained to know their accuracy"
             )
-    for name, supernet in study["supernets"].items():
-        if not is_enumerable(supernet["space"]) and supernet["trainer"] != "spos":
-            yield (
-                f"supernets.{name}.trainer is {supernet['trainer']!r}, which trains cells; "
-                f"expected spos for space {supernet['space']!r}"
-            )
-        if not is_enumerable(supernet["space"]) and supernet["snapshots"] != 1:
-            yield (
-                f"supernets.{name}.snapshots is {supernet['snapshots']}, but architectures of "
-                f"space {supernet['space']!r} are scored by the last weights only; leave it out"
-            )
-        try:
-            snapshot_epochs(supernet["training"]["epochs"], supernet["snapshots"])
-        except InputError as error:
-            yield f"supernets.{name}.{error}"
     for name, proxy in study["proxies"].items():
         space = combined_proxies.space(study, name)
         counted = proxy["kind"] in ("params", "flops") and "network" in proxy
@@ -253,6 +246,25 @@ def _layerwise_problems(study: Mapping[str, Any]) -> Iterator[str]:
                 f"figures.front_spaces.retrainings are of {', '.join(sorted(of))}; expected one "
                 "data set"
             )
+
+
+def _refused_where_used(study: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a job would refuse, by the checks that the job itself makes."""
+    makers: list[Callable[[], object]] = []
+    for name, supernet in study["supernets"].items():
+        given = {key: value for key, value in supernet.items() if key != "label"}
+        makers.append(partial(supernet_settings, given, f"supernets.{name}"))
+    for name, retraining in study["retrainings"].items():
+        place = f"retrainings.{name}.training"
+        makers.append(partial(from_mapping, TrainingSettings, retraining["training"], place))
+    for name, proxy in study["proxies"].items():
+        if "seeds" in proxy:  # what draws untrained networks
+            makers.append(partial(selected, UntrainedSettings, proxy, f"proxies.{name}"))
+    for make in makers:
+        try:
+            make()
+        except InputError as error:
+            yield str(error)
 
 
 def _not_finite(node: Any, path: tuple[str, ...] = ()) -> Iterator[str]:

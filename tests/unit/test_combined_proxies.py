@@ -176,7 +176,9 @@ def test_what_a_learned_proxy_learns_from_is_checked():
     said = problems(learned={**learned, "learns_from": "tyo"})
     assert "proxies.learned.learns_from is 'tyo'; expected one of: toy" in said
     said = problems(learned={**learned, "architectures": 20})
-    assert "proxies.learned.first is 30; expected at most architectures" in said
+    assert "proxies.learned.first is 30; expected at most architectures, 20, or rounds of 0" in said
+    at_once = {**learned, "architectures": 20, "rounds": 0}  # first is not looked at
+    assert study.complete(read_tiny(learned=at_once), SCHEMA, name="mine.yaml")
     given = read_tiny(
         learned={**learned, "learns_from": "more"}, both=fused_of("learned", "params")
     )

@@ -1,22 +1,37 @@
 import copy
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
 import pytest
 import yaml
+from snakemake.utils import update_config
 
 from hanas import plugins
 from hanas.errors import InputError
 from hanas.fronts.representatives import REPRESENTATIVES
+from hanas.spaces import nb201
 from hanas.workflow import study
 
 REPOSITORY = Path(__file__).parents[2]
 SCHEMA = yaml.safe_load((REPOSITORY / "config.schema.yaml").read_text(encoding="utf-8"))
-STUDIES = sorted([REPOSITORY / "config.yaml", *(REPOSITORY / "config").glob("*.yaml")])
+#: What is laid over another study, by its name.
+OVERLAYS = {"ranking_seeds": "ranking", "rk3588_full": "rk3588", "rk3588_tiny": "rk3588"}
+STUDIES = sorted([REPOSITORY / "config.yaml", *(REPOSITORY / "config").rglob("*.yaml")])
 
 
 def _read(path: Path) -> dict:
     return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def _whole(path: Path) -> dict:
+    """Return a study; one that is laid over another, with it."""
+    if path.stem not in OVERLAYS:
+        return _read(path)
+    whole = _read(REPOSITORY / "config" / f"{OVERLAYS[path.stem]}.yaml")
+    update_config(whole, _read(path))
+    return whole
 
 
 def test_the_schema_is_one():
@@ -25,12 +40,12 @@ def test_the_schema_is_one():
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_shipped_studies_are_complete(path):
-    study.complete(_read(path), SCHEMA, name=path.name)
+    study.complete(_whole(path), SCHEMA, name=path.name)
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_completing_twice_changes_nothing(path):
-    once = study.complete(_read(path), SCHEMA, name=path.name)
+    once = study.complete(_whole(path), SCHEMA, name=path.name)
     assert study.complete(once, SCHEMA, name=path.name) == once
 
 
@@ -281,3 +296,94 @@ def test_the_logits_of_one_image_cannot_be_centred(key):
     config["proxies"]["gdas_0"][key] = 1
     with pytest.raises(InputError, match=r"proxies\.gdas_0\.objective .* one image less"):
         study.complete(config, SCHEMA, name="ranking.yaml")
+
+
+def _gdas(**changes):
+    return lambda given: given["supernets"]["gdas_toy"].update(architecture={}, **changes)
+
+
+def _retraining(**changes):
+    return lambda given: given["retrainings"]["edgegpu_toy"]["training"].update(changes)
+
+
+_HALVES = {"none": 0.5, "nor_conv_3x3": 0.5}
+_TOO_MUCH = dict.fromkeys(nb201.OPERATIONS, 0.5)
+_GDAS = "supernets.gdas_toy"
+#: What only a job would find out otherwise, or nobody.
+_REFUSED = {
+    "cells that gdas does not draw from": (
+        _gdas(sampled_cells="connected"),
+        f"{_GDAS}.sampled_cells is 'connected', which trainer 'gdas' does not use; leave it out, "
+        "or take one of: rsps, sandwich, spos",
+    ),
+    "cells that fairness does not draw from": (
+        _gdas(trainer="fairness", sampled_cells="connected"),
+        f"{_GDAS}.sampled_cells is 'connected', which trainer 'fairness' does not use",
+    ),
+    "probabilities of some operations": (
+        _gdas(training={"operation_probabilities": _HALVES}),
+        f"{_GDAS}.training.operation_probabilities names none, nor_conv_3x3; expected none, skip",
+    ),
+    "probabilities that add up to more": (
+        _gdas(training={"operation_probabilities": _TOO_MUCH}),
+        f"{_GDAS}.training.operation_probabilities add up to 2.5; expected 1",
+    ),
+    "a beta of 1": (
+        lambda given: given["supernets"]["gdas_toy"].update(architecture={"betas": [0.5, 1.0]}),
+        f"{_GDAS}.architecture.betas is 1; expected numbers below 1",
+    ),
+    "a setting of another trainer": (
+        lambda given: given["supernets"]["gdas_toy"].update(architecture={"order": 2}),
+        f"{_GDAS}.architecture.order is 2, which trainer 'gdas' does not use; leave it out, or "
+        "take one of: darts",
+    ),
+    "a rate that a supernet does not reach": (
+        _gdas(training={"schedule": "constant", "final_learning_rate": 0.01}),
+        f"{_GDAS}.training.final_learning_rate is 0.01, which schedule constant does not use",
+    ),
+    "a rate that a pick does not reach": (
+        _retraining(schedule="constant", final_learning_rate=0.01),
+        "retrainings.edgegpu_toy.training.final_learning_rate is 0.01, which schedule constant",
+    ),
+    "probabilities of a pick": (
+        _retraining(operation_probabilities={"nonsense": 0.3}),
+        "retrainings.edgegpu_toy.training.operation_probabilities: no such setting",
+    ),
+    "fewer images than batches": (
+        lambda given: given["proxies"].update(new={"kind": "naswot", "images": 4, "batches": 8}),
+        "proxies.new.images is 4; expected at least batches, 8",
+    ),
+    "a trainer of cells": (
+        lambda given: given["supernets"].update(
+            new={"dataset": "toy", "trainer": "gdas", "space": "mobile_i"}
+        ),
+        "supernets.new.trainer is 'gdas', which trains cells, but 'mobile_i' is a layer-wise space",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", _REFUSED)
+def test_what_a_job_would_refuse_or_not_look_at_is_refused_before(name):
+    edit, expected = _REFUSED[name]
+    assert f"mine.yaml: {expected}" in _problems(edit)
+
+
+def test_numbers_are_checked_as_jobs_get_them():
+    given = _read(REPOSITORY / "config" / "tiny.yaml")
+    given["supernets"]["gdas_toy"]["training"]["epochs"] = 2.0
+    training = study.complete(given, SCHEMA, name="tiny")["supernets"]["gdas_toy"]["training"]
+    assert isinstance(training["epochs"], int)
+
+
+def test_settings_are_checked_without_what_only_jobs_need():
+    code = (
+        "import sys, yaml\n"
+        "from hanas.workflow import study\n"
+        "schema, config = (yaml.safe_load(open(path)) for path in sys.argv[1:])\n"
+        "study.complete(config, schema, name='c')\n"
+        "assert not {'pandas', 'torch'} & set(sys.modules)\n"
+    )
+    files = [REPOSITORY / "config.schema.yaml", REPOSITORY / "config.yaml"]
+    command = [sys.executable, "-c", code, *map(str, files)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -13,11 +13,18 @@ from toy_supernets import (
     train,
 )
 
+from hanas import plugins
 from hanas.errors import InputError
 from hanas.networks.cell import NetworkSettings
-from hanas.trainers._run import ArchitectureSettings, SupernetSettings, supernet_settings
+from hanas.trainers._settings import (
+    OF_SOME_TRAINERS,
+    ArchitectureSettings,
+    SupernetSettings,
+    SupernetTraining,
+    supernet_settings,
+)
 from hanas.training.supernets import prepare
-from hanas.training.weight_steps import TrainingSettings, learning_rate
+from hanas.training.weight_steps import learning_rate
 
 
 def test_operation_probabilities_are_where_sampling_starts(toy_file):
@@ -30,7 +37,7 @@ def test_operation_probabilities_are_where_sampling_starts(toy_file):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"trainer": "dart"}, "no 'dart'; expected one of"),
+        ({"trainer": "dart"}, "supernet.trainer is 'dart'; expected one of"),
         ({"sede": 3}, "supernet.sede: no such setting"),
         ({"training": {"epoch": 3}}, "training.epoch: no such setting"),
         ({"architecture": {"order": 3}}, "architecture.order is 3; expected one of: 1, 2"),
@@ -60,9 +67,8 @@ def test_operation_probabilities_are_where_sampling_starts(toy_file):
     ],
 )
 def test_wrong_settings_are_named(changes, message, toy_file, tmp_path):
-    trainer = changes.get("trainer", "gdas")
     settings = {
-        **settings_of(trainer, training=changes.get("training", {})),
+        **settings_of("gdas", training=changes.get("training", {})),
         **{key: value for key, value in changes.items() if key != "training"},
     }
     with pytest.raises(InputError) as raised:
@@ -81,7 +87,7 @@ def test_defaults_are_those_of_the_schema():
     schema = yaml.safe_load((REPOSITORY / "config.schema.yaml").read_text(encoding="utf-8"))
     classes = {
         "network": NetworkSettings,
-        "training": TrainingSettings,
+        "training": SupernetTraining,
         "architecture": ArchitectureSettings,
     }
     for section, settings in classes.items():
@@ -115,7 +121,8 @@ def test_settings_of_the_thesis_can_be_said(toy_file):
 @pytest.mark.parametrize("trainer", [t for t in TRAINERS if t not in LAYER_WISE_TRAINERS])
 def test_trainers_of_cells_refuse_a_layer_wise_space(trainer, space, toy_file, tmp_path):
     message = (
-        f"'{trainer}' trains cells, but '{space}' is a layer-wise space; expected one of: spos"
+        f"trainer is '{trainer}', which trains cells, but '{space}' is a layer-wise space; "
+        "expected one of: spos"
     )
     with pytest.raises(InputError, match=message):
         train(settings_of(trainer, space), toy_file, tmp_path)
@@ -133,7 +140,64 @@ def test_a_layer_needs_an_operation_with_a_probability(toy_file, tmp_path):
         train(settings_of("spos", "shuffle_i", training=training), toy_file, tmp_path)
 
 
-@pytest.mark.parametrize("trainer", ["darts", "gdas", "fairness"])
-def test_trainers_that_choose_operations_refuse_a_set_of_cells(trainer, toy_file, tmp_path):
-    with pytest.raises(InputError, match=r"leave out .*sampled_cells"):
-        train(settings_of(trainer, sampled_cells="connected"), toy_file, tmp_path)
+#: What trainers refuse because they would not look at it.
+UNUSED = [
+    *((trainer, {"sampled_cells": "connected"}) for trainer in ("darts", "gdas", "fairness")),
+    *((trainer, {"candidates": 20}) for trainer in ("darts", "gdas")),
+    ("fairness", {"training": {"operation_probabilities": PROBABILITIES}}),
+    ("darts", {"architecture": {"tau": [5, 1]}}),
+    ("darts", {"architecture": {"straight_through": "sampled"}}),
+    ("gdas", {"architecture": {"order": 2}}),
+    *(
+        (trainer, {"architecture": {name: value}})
+        for trainer in ("fairness", "rsps", "sandwich", "spos")
+        for name, value in {
+            **{"learning_rate": 0.1, "weight_decay": 0.1, "betas": [0.9, 0.99]},
+            **{"weight_steps": 2, "order": 2, "tau": [5, 1], "straight_through": "sampled"},
+        }.items()
+    ),
+]
+
+
+@pytest.mark.parametrize(("trainer", "changes"), UNUSED)
+def test_what_a_trainer_does_not_use_is_refused(trainer, changes):
+    (section, value), *_ = changes.items()
+    place = ".".join([section, *value]) if isinstance(value, dict) else section
+    with pytest.raises(InputError) as raised:
+        supernet_settings(settings_of(trainer, **changes), "supernets.small")
+    said = str(raised.value)
+    assert said.startswith(f"supernets.small.{place} is ")
+    assert f"which trainer '{trainer}' does not use; leave it out, or take one of: " in said
+
+
+@pytest.mark.parametrize("trainer", TRAINERS)
+def test_defaults_of_what_a_trainer_does_not_use_are_no_mistake(trainer):
+    given = {"dataset": "toy", "trainer": trainer, "candidates": 100, "sampled_cells": "all"}
+    given["architecture"] = vars(ArchitectureSettings())
+    assert supernet_settings(given) == supernet_settings({"dataset": "toy", "trainer": trainer})
+
+
+@pytest.mark.parametrize("trainer", TRAINERS)
+def test_what_a_trainer_says_of_itself_can_be_read_without_importing_it(trainer):
+    module = plugins.load("trainers", trainer)
+    for name in ("LAYER_WISE", "USES"):
+        assert plugins.constant("trainers", trainer, name) == getattr(module, name)
+    assert set(module.USES) <= set(OF_SOME_TRAINERS)
+
+
+def test_a_member_that_does_not_say_it_is_named():
+    with pytest.raises(InputError, match=r"hanas/trainers/gdas\.py has no SURE that can be read"):
+        plugins.constant("trainers", "gdas", "SURE")
+    with pytest.raises(InputError, match="trainers: no 'gads'; expected one of: darts"):
+        plugins.constant("trainers", "gads", "USES")
+
+
+def test_a_new_trainer_of_layer_wise_spaces_is_known_by_what_it_says(tmp_path, monkeypatch):
+    monkeypatch.setattr(plugins, "__file__", str(tmp_path / "plugins.py"))
+    for seam in ("trainers", "spaces"):
+        (tmp_path / seam).mkdir()
+        for path in (REPOSITORY / "hanas" / seam).glob("*.py"):
+            (tmp_path / seam / path.name).write_text(path.read_text(encoding="utf-8"))
+    (tmp_path / "trainers" / "mine.py").write_text('LAYER_WISE = True\nUSES = ("candidates",)\n')
+    given = {"dataset": "toy", "trainer": "mine", "space": "mobile_i", "candidates": 7}
+    assert supernet_settings(given).candidates == 7

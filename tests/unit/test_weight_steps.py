@@ -84,7 +84,8 @@ def test_what_has_no_gradient_stays():
     ],
 )
 def test_learning_rates(schedule, expected):
-    settings = TrainingSettings(learning_rate=1.0, final_learning_rate=0.1, schedule=schedule)
+    last = {} if schedule == "constant" else {"final_learning_rate": 0.1}
+    settings = TrainingSettings(learning_rate=1.0, schedule=schedule, **last)
     found = [learning_rate(settings, progress) for progress in (0, 0.25, 0.5, 1)]
     assert found == pytest.approx(expected)
 
@@ -113,6 +114,11 @@ def test_evaluation_is_over_all_images(toy_data):
         ({"flip": 1.5}, "training.flip is 1.5; expected a number of at least 0 and of at most 1"),
         ({"schedule": "step"}, "training.schedule is 'step'; expected one of: cosine, linear"),
         ({"resolution": 0}, "training.resolution is 0"),
+        (
+            {"schedule": "constant", "final_learning_rate": 0.01},
+            "training.final_learning_rate is 0.01, which schedule constant does not use; leave it",
+        ),
+        ({"operation_probabilities": {}}, "training.operation_probabilities: no such setting"),
     ],
 )
 def test_wrong_settings_are_named(settings, message):

@@ -51,3 +51,17 @@ def test_a_learned_proxy_is_made_of_what_exists(combined):
     config["benchmarks"]["nb201"]["toy"]["dataset"] = "cifar100"
     combined.write(config)
     assert combined.planned("--", target) == {"accuracy_table": 1, "proxy_table": 1}
+
+
+def test_without_rounds_fewer_architectures_than_first_are_looked_up(fresh_study):
+    config = fresh_study.config()
+    learned = {"kind": "learned", "proxies": ["params", "live"], "architectures": 20, "rounds": 0}
+    config["proxies"] = {
+        **{"params": {"kind": "params"}, "live": {"kind": "live_params"}, "learned": learned},
+    }
+    config["tasks"]["toy"]["proxies"] = ["learned"]
+    config["retrainings"] = {}
+    fresh_study.write(config)
+    fresh_study.run("results/proxies/learned/toy.parquet")
+    table = pd.read_parquet(fresh_study.folder / "results/proxies/learned/toy.parquet")
+    assert table["looked_up"].sum() == 20

@@ -83,6 +83,10 @@ SETTINGS = {
         _set("datasets", "toy", "folder", "no_images"),
         ["datasets.toy.folder", "no_images does not exist"],
     ),
+    "setting that the trainer does not use": (
+        _set("supernets", "darts_toy", "architecture", {"tau": [5, 1]}),
+        ["supernets.darts_toy.architecture.tau is (5, 1), which trainer 'darts' does not use"],
+    ),
     "point of the front that has no rule": (
         _set("tables", {"representative": "kneee"}),
         ["tables.representative is 'kneee'", "knee"],
@@ -104,6 +108,25 @@ def test_wrong_setting(fresh_study, name):
 def test_mistyped_target_says_which_names_exist(fresh_study):
     printed = fresh_study.run("--dry-run", "results/tables/edgegp.csv", check=False)
     assert "devices has no 'edgegp'; it has: edgegpu, edgetpu" in printed
+
+
+@pytest.mark.parametrize(
+    ("target", "where"),
+    [
+        ("evaluations/ranking.csv", "any device"),
+        ("evaluations/device_correlation.csv", "any device"),
+        ("explorer.html", "any device"),
+        ("tables/all.csv", "any device"),
+        ("evaluations/edgegpu/peeling.csv", "edgegpu"),
+        ("evaluations/edgegpu/budget.csv", "edgegpu"),
+        ("evaluations/edgegpu/trained_fronts.csv", "edgegpu"),
+    ],
+)
+def test_nothing_is_judged_without_true_accuracies(fresh_study, target, where):
+    config = fresh_study.config()
+    fresh_study.write({**config, "benchmarks": {}})
+    printed = fresh_study.run("--dry-run", f"results/{target}", check=False)
+    assert f"config.yaml: no task whose true accuracies are known is searched on {where}" in printed
 
 
 def _device_file(text: str):
