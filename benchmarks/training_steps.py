@@ -19,7 +19,7 @@ from plain import PlainNetwork, one_hot
 from hanas import plugins
 from hanas.networks.cell import TRANSITIONS
 from hanas.spaces import nb201
-from hanas.trainers._run import supernet_settings
+from hanas.trainers._settings import supernet_settings
 from hanas.training.batches import Batch
 from hanas.training.supernets import prepare
 

@@ -161,8 +161,6 @@ def proxy_settings(wildcards):
     if found["kind"] == "learned":
         learns_from = entry("proxies", wildcards.proxy)["learns_from"]
         found["dataset"] = learns_from or wildcards.dataset
-        if not found["rounds"]:  # first is not looked at, but must not be more than all
-            found["first"] = min(found["first"], found["architectures"])
     paid_for = trained_architectures(wildcards.proxy)
     return {**found, **({"trained_architectures": paid_for} if paid_for else {})}
 

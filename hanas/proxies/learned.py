@@ -35,7 +35,7 @@ class LearnedSettings:
         How many in all.
     first
         How many of them are chosen before anything is known, as those that tell most about all;
-        the others are chosen by what was learnt.
+        the others are chosen by what was learnt. Not looked at where there are no rounds.
     rounds
         How often: the others are split evenly. 0: all are chosen beforehand.
     seed
@@ -50,8 +50,9 @@ class LearnedSettings:
     def __post_init__(self) -> None:
         # More may not be in the sample that they are chosen from; and it is meant for few.
         check_number("architectures", self.architectures, at_least=3, at_most=1000, whole=True)
-        check_number("first", self.first, at_least=3, at_most=self.architectures, whole=True)
         check_number("rounds", self.rounds, at_least=0, whole=True)
+        most = self.architectures if self.rounds else None
+        check_number("first", self.first, at_least=3, at_most=most, whole=True)
         check_number("seed", self.seed, at_least=0, whole=True)
 
 

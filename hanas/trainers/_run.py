@@ -20,7 +20,6 @@ from hanas.networks.cell import CellNetwork
 from hanas.networks.chain import ChainNetwork
 from hanas.randomness import generator
 from hanas.trainers._settings import SupernetSettings
-from hanas.trainers._settings import supernet_settings as supernet_settings  # for benchmarks
 from hanas.training.batches import Batch, Split, random_batches, steps_per_epoch
 from hanas.training.epochs import StepResult
 from hanas.training.snapshots import Snapshots

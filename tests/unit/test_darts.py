@@ -5,7 +5,7 @@ from toy_supernets import settings_of
 
 from hanas.spaces import nb201
 from hanas.trainers import darts
-from hanas.trainers._run import supernet_settings
+from hanas.trainers._settings import supernet_settings
 from hanas.training.supernets import prepare
 
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from toy_supernets import PROBABILITIES, settings_of, train
 
 from hanas.trainers import gdas
-from hanas.trainers._run import supernet_settings
+from hanas.trainers._settings import supernet_settings
 from hanas.training.supernets import prepare
 
 

@@ -6,8 +6,8 @@ from toy_supernets import LAYER_WISE, PROBABILITIES, SPACES, layer_probabilities
 
 from hanas.spaces import nb201
 from hanas.trainers import fairness
-from hanas.trainers._run import supernet_settings
 from hanas.trainers._sampling import cells_of, draw_cells, draw_operations
+from hanas.trainers._settings import supernet_settings
 from hanas.training.supernets import prepare
 
 

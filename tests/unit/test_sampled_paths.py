@@ -9,8 +9,8 @@ from toy_supernets import LAYER_WISE, SPACES, layer_probabilities, results, sett
 from hanas import plugins
 from hanas.spaces import nb201
 from hanas.trainers import rsps
-from hanas.trainers._run import supernet_settings
 from hanas.trainers._sampling import draw_cells, draw_operations
+from hanas.trainers._settings import supernet_settings
 from hanas.training.supernets import prepare
 
 

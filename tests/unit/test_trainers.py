@@ -9,7 +9,7 @@ from hanas import plugins
 from hanas.compute import threads
 from hanas.errors import InputError
 from hanas.files import read_json
-from hanas.trainers._run import supernet_settings
+from hanas.trainers._settings import supernet_settings
 from hanas.training.batches import load_split
 from hanas.training.supernets import load_supernet, prepare
 
