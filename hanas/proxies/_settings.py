@@ -1,4 +1,4 @@
-"""Settings of what untrained networks say. Without PyTorch: read while rules are parsed."""
+"""Settings of what untrained networks say. Quick to import: read while rules are parsed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 from hanas.errors import InputError
 from hanas.settings import check_number
-from hanas.spaces.nb201 import check_side
 
 
 @dataclass(frozen=True)
@@ -42,4 +41,6 @@ class UntrainedSettings:
             raise InputError(f"images is {self.images}; expected at least batches, {self.batches}")
         if self.resolution is not None:
             check_number("resolution", self.resolution, at_least=4, whole=True)
+            from hanas.spaces.nb201 import check_side  # late: brings NumPy
+
             check_side(self.resolution, "resolution")
