@@ -163,7 +163,7 @@ def _picked(row: dict[str, Any], limits: dict[str, float]) -> dict[str, Any]:
         "accuracy_floor_percent": float(row["accuracy_floor_percent"]),
         "reaches_accuracy_floor": None
         if unknown
-        else bool(reaches_percent([row["accuracy_percent"]], row["accuracy_floor_percent"])[0]),
+        else bool(reaches_percent(row["accuracy_percent"], row["accuracy_floor_percent"])),
         **{name: str(row[name]) for name in sources},
     }
 

@@ -128,8 +128,8 @@ def convergence_table(searches: Sequence[Runs]) -> pd.DataFrame:
     DataFrame
         The key of the search, ``evaluations``, and over the seeds ``median``, ``q25`` and
         ``q75``; ``seeds``, ``trained_architectures`` that the proxy was learned from, and sources.
-        All searches are shown at multiples of one round number,
-        and at the most evaluations that all their seeds have made.
+        All searches are shown at multiples of one round number, and at the most evaluations that
+        all their seeds have made.
     """
     shortest = {id(runs): min(map(len, runs.evaluated.values())) for runs in searches}
     step = round_step(min(shortest.values()), _POINTS)

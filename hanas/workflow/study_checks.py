@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from typing import Any
 
 from hanas import combined_proxies, plugins
@@ -250,21 +249,23 @@ def _layerwise_problems(study: Mapping[str, Any]) -> Iterator[str]:
 
 def _refused_where_used(study: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a job would refuse, by the checks that the job itself makes."""
-    makers: list[Callable[[], object]] = []
     for name, supernet in study["supernets"].items():
         given = {key: value for key, value in supernet.items() if key != "label"}
-        makers.append(partial(supernet_settings, given, f"supernets.{name}"))
+        yield from _refusal(supernet_settings, given, f"supernets.{name}")
     for name, retraining in study["retrainings"].items():
         place = f"retrainings.{name}.training"
-        makers.append(partial(from_mapping, TrainingSettings, retraining["training"], place))
+        yield from _refusal(from_mapping, TrainingSettings, retraining["training"], place)
     for name, proxy in study["proxies"].items():
         if "seeds" in proxy:  # what draws untrained networks
-            makers.append(partial(selected, UntrainedSettings, proxy, f"proxies.{name}"))
-    for make in makers:
-        try:
-            make()
-        except InputError as error:
-            yield str(error)
+            yield from _refusal(selected, UntrainedSettings, proxy, f"proxies.{name}")
+
+
+def _refusal(make: Callable[..., object], *given: Any) -> Iterator[str]:
+    """Yield what is said where settings cannot be made of what is given."""
+    try:
+        make(*given)
+    except InputError as error:
+        yield str(error)
 
 
 def _not_finite(node: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
