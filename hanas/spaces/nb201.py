@@ -32,6 +32,8 @@ NONE, SKIP, CONV_1X1, CONV_3X3, AVG_POOL = range(5)
 #: (target node, source node) of each gene, in the order of the canonical text.
 EDGES = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2))
 N_NODES = 4
+#: The edges of each path from the input to the output.
+PATHS = ((3,), (0, 4), (1, 5), (0, 2, 5))
 #: Whether the architectures are few enough to list all of them.
 ENUMERABLE = True
 choices: tuple[int, ...] = (len(OPERATIONS),) * len(EDGES)

@@ -12,12 +12,10 @@ from hanas.spaces.nb201 import (
     N_NODES,
     NONE,
     OPERATIONS,
+    PATHS,
     SKIP,
     without_dead_edges,
 )
-
-#: The edges of each path from the input to the output.
-PATHS = ((3,), (0, 4), (1, 5), (0, 2, 5))
 
 
 def counts(genes: np.ndarray) -> np.ndarray:

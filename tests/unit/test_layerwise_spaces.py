@@ -185,7 +185,9 @@ def test_settings_for_images_hold_their_side(name):
         space.for_images({"resolution": 32}, 64, "pets.pt")
 
 
-@pytest.mark.parametrize("kind", ["params", "flops", "live_params", "residual", "naswot"])
+@pytest.mark.parametrize(
+    "kind", ["params", "flops", "live_params", "residual", "pooled_shortcuts", "naswot"]
+)
 @pytest.mark.parametrize("name", SPACES)
 def test_proxies_of_whole_spaces_refuse_a_space_that_cannot_be_listed(name, kind, tmp_path):
     proxy = plugins.load("proxies", kind)

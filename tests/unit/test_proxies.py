@@ -28,6 +28,7 @@ from hanas.proxies import (
     flops,
     live_params,
     params,
+    pooled_shortcuts,
     residual,
     supernet,
 )
@@ -91,7 +92,8 @@ TINY = {
 MEMBERS = [{"proxy": f"proxy_{number}", "objective": "cross_entropy"} for number in range(2)]
 #: What each kind is given beside what all are.
 OF_KIND = {
-    **{kind: {"settings": {}} for kind in ("params", "live_params", "flops", "residual")},
+    **{kind: {"settings": {}} for kind in ("params", "live_params", "flops")},
+    **{kind: {"settings": {}} for kind in ("residual", "pooled_shortcuts")},
     **{kind: {"settings": TINY} for kind in ("naswot", "synflow", "grad_norm", "az_nas")},
     "zico": {"settings": {**TINY, "batches": 2}},
     **{kind: {"settings": {"members": MEMBERS}} for kind in ("ensemble", "fused")},
@@ -190,6 +192,27 @@ def test_only_parameters_on_live_edges_count():
 def test_a_residual_cell_is_worth_what_its_skip_leads_past(operations, score):
     genes = [int(operation) for operation in operations.replace(" ", "")]
     table = residual.score(space="nb201", settings={}).set_index("arch")["score"]
+    assert table[nb201.to_text(genes)] == score
+
+
+@pytest.mark.parametrize(
+    ("operations", "score"),
+    [
+        ("000 400", 1),  # node by node: a blurred copy of the input
+        ("111 111", 0),  # copies that are not blurred
+        ("444 444", 1 + 2 + 2 + 3),  # four paths
+        ("404 444", 1 + 2 + 3),  # the first edge is on two of them
+        ("400 410", 1 + 1),
+        ("430 444", 1 + 2),  # what is convolved is no shortcut
+        ("444 010", 1),
+        ("333 333", 0),
+        ("000 000", 9),  # nothing of the input is left
+        ("444 000", 9),
+    ],
+)
+def test_a_shortcut_is_worth_less_for_each_pooling_on_it(operations, score):
+    genes = [int(operation) for operation in operations.replace(" ", "")]
+    table = pooled_shortcuts.score(space="nb201", settings={}).set_index("arch")["score"]
     assert table[nb201.to_text(genes)] == score
 
 
