@@ -13,7 +13,7 @@ REVISIONS = {
     "measuring": 1,
     "surrogates": 1,
     "supernet": 1,
-    "proxy": 3,
+    "proxy": 4,
     "search": 1,
     "retraining": 1,
     "export": 1,

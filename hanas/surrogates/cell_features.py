@@ -46,11 +46,13 @@ def live_edges(genes: np.ndarray) -> np.ndarray:
 
 
 def kinds_of_paths(genes: np.ndarray) -> np.ndarray:
-    """Return a short description of what a cell computes, float64 (N, 18).
+    """Return a short description of what a cell computes, float64 (N, 24).
 
     How many open paths have 0, 1, 2 and 3 convolutions, how many are of skips alone, and how many
     of skips and poolings; how many live edges are skips, 1x1, 3x3 convolutions and poolings, in
-    all, from the input, and into the output. The order of nodes and paths does not show.
+    all, from the input, and into the output; the least, the largest and the mean number of 3x3
+    convolutions on an open path; whether the edge from input to output is a skip, a 1x1 or a 3x3
+    convolution. The order of nodes and paths does not show. Without an open path the least is 4.
 
     Parameters
     ----------
@@ -59,11 +61,14 @@ def kinds_of_paths(genes: np.ndarray) -> np.ndarray:
 
     Examples
     --------
-    >>> kinds_of_paths(np.array([[3, 0, 4, 1, 2, 4]])).astype(int)
-    array([[1, 1, 1, 0, 1, 0, 1, 1, 1, 2, 1, 0, 1, 0, 1, 1, 0, 1]])
+    >>> kinds_of_paths(np.array([[3, 0, 4, 1, 2, 4]]))[0, :18].astype(int)
+    array([1, 1, 1, 0, 1, 0, 1, 1, 1, 2, 1, 0, 1, 0, 1, 1, 0, 1])
+    >>> kinds_of_paths(np.array([[3, 0, 4, 1, 2, 4]]))[0, 18:].round(2)
+    array([0.  , 1.  , 0.67, 1.  , 0.  , 0.  ])
     """
     live = without_dead_edges(genes)
     kinds = np.zeros((len(live), 6))
+    open_paths, convolutions_3x3 = [], []
     for path in PATHS:
         on_path = live[:, path]  # (N, edges of the path)
         is_open = (on_path != NONE).all(axis=1)
@@ -73,10 +78,18 @@ def kinds_of_paths(genes: np.ndarray) -> np.ndarray:
             kinds[:, count] += is_open & (convolutions == count)
         kinds[:, 4] += is_open & (convolutions == 0) & ~pools
         kinds[:, 5] += is_open & (convolutions == 0) & pools
+        open_paths.append(is_open)
+        convolutions_3x3.append((on_path == CONV_3X3).sum(axis=1))
+    is_open, of_3x3 = np.array(open_paths), np.array(convolutions_3x3)  # (paths, N)
+    least = of_3x3.min(axis=0, where=is_open, initial=len(PATHS[-1]) + 1)
+    largest = of_3x3.max(axis=0, where=is_open, initial=0)
+    mean = (of_3x3 * is_open).sum(axis=0) / np.maximum(is_open.sum(axis=0), 1)
     from_input = [edge for edge, (_, source) in enumerate(EDGES) if source == 0]
     into_output = [edge for edge, (target, _) in enumerate(EDGES) if target == N_NODES - 1]
     parts = (live, live[:, from_input], live[:, into_output])
-    return np.hstack([kinds, *[counts(part)[:, 1:] for part in parts]])
+    direct = live[:, list(PATHS[0])] == (SKIP, CONV_1X1, CONV_3X3)
+    of_parts = [counts(part)[:, 1:] for part in parts]
+    return np.hstack([kinds, *of_parts, np.stack([least, largest, mean], axis=1), direct])
 
 
 def all_edges(genes: np.ndarray) -> np.ndarray:
