@@ -198,7 +198,7 @@ rule devices_compared:
 
 rule decisions:
     input:
-        lambda w: files_of(decision_rows(w.device), keys=DECIDED_FILES),
+        lambda w: files_of(decided_rows(w.device), keys=DECIDED_FILES),
     output:
         csv=report(
             "results/decisions/{device}.csv",

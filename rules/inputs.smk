@@ -491,6 +491,17 @@ def decision_rows(device):
     return preferred_first(rows)
 
 
+def decided_rows(device):
+    """Return decision_rows(); an error if there are none."""
+    rows = decision_rows(device)
+    if not rows:
+        raise WorkflowError(
+            f"{STUDY_NAME}: no task is searched on {device}, so there is no front to choose from; name a proxy "
+            "in the proxies of a task"
+        )
+    return rows
+
+
 def unjudged_tasks(device):
     """Return the tasks that are searched on a device although nothing is known of the truth."""
     return [

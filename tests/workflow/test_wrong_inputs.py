@@ -129,6 +129,15 @@ def test_nothing_is_judged_without_true_accuracies(fresh_study, target, where):
     assert f"config.yaml: no task whose true accuracies are known is searched on {where}" in printed
 
 
+def test_nothing_is_chosen_where_nothing_is_searched(fresh_study):
+    config = fresh_study.config()
+    config["tasks"]["toy"]["proxies"] = []
+    fresh_study.write({**config, "retrainings": {}})
+    printed = fresh_study.run("--dry-run", "results/decisions/edgegpu.csv", check=False)
+    assert "config.yaml: no task is searched on edgegpu" in printed
+    assert "decisions" not in fresh_study.planned()
+
+
 def _device_file(text: str):
     def make(study, config: dict) -> str:
         (study.folder / "data" / "mine.csv").write_text(text, encoding="utf-8")
