@@ -1,6 +1,6 @@
-"""What it brings to fuse a small supernet with `residual`, with `live_params`, and with both.
+"""What it brings to fuse a small supernet with what is counted: live_params and shortcuts.
 
-``python benchmarks/residual_cells.py FOLDER``
+``python benchmarks/fused_counts.py FOLDER``
 
 FOLDER has results of ``config/ranking.yaml``: those of ``results/evaluations/ranking.csv``, and
 for each device ``results/devices/{device}/nb201/{dataset}.parquet``. Printed: Kendall's tau over
@@ -16,14 +16,17 @@ import pandas as pd
 from ranking_study import print_variants
 from scipy.stats import rankdata
 
-from hanas.proxies import live_params, residual
+from hanas.proxies import live_params, pooled_shortcuts, residual
 
-#: Weights of the ranks by the supernet, by live_params and by residual.
+COUNTED = (live_params, residual, pooled_shortcuts)
+#: Weights of the ranks by the supernet and by what is counted, in the same order.
 FUSIONS = {
-    "alone": (1, 0, 0),
-    "4 to 1 residual": (4, 0, 1),
-    "3 to 2 live_params": (3, 2, 0),
-    "3 to 2 live_params and 1 residual": (3, 2, 1),
+    "alone": (1, 0, 0, 0),
+    "4 to 1 residual": (4, 0, 1, 0),
+    "4 to 1 pooled_shortcuts": (4, 0, 0, 1),
+    "3 to 2 live_params": (3, 2, 0, 0),
+    "3 to 2 live_params and 1 residual": (3, 2, 1, 0),
+    "3 to 2 live_params, 1 residual and 1 pooled_shortcuts": (3, 2, 1, 1),
 }
 
 
@@ -33,8 +36,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     results = parser.parse_args().folder / "results"
     counted = [
-        module.score(space="nb201", settings={}).set_index("arch")["score"]
-        for module in (live_params, residual)
+        module.score(space="nb201", settings={}).set_index("arch")["score"] for module in COUNTED
     ]
 
     def fusions(table: pd.DataFrame) -> Iterator[tuple[str, pd.Series]]:
