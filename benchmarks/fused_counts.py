@@ -1,10 +1,11 @@
-"""What it brings to fuse a small supernet with what is counted: live_params and shortcuts.
+"""What it brings to fuse a small supernet with live_params, residual and pooled_shortcuts.
 
 ``python benchmarks/fused_counts.py FOLDER``
 
-FOLDER has results of ``config/ranking.yaml``: those of ``results/evaluations/ranking.csv``, and
-for each device ``results/devices/{device}/nb201/{dataset}.parquet``. Printed: Kendall's tau over
-all cells and the normalised hypervolume of the exact front, mean over the devices.
+FOLDER has results of ``config/ranking.yaml``, and for more seeds of
+``config/scales/ranking_seeds.yaml`` over it: those of ``results/evaluations/ranking.csv``, and for
+each device ``results/devices/{device}/nb201/{dataset}.parquet``. Printed: Kendall's tau over all
+cells and the normalised hypervolume of the exact front, mean over the devices.
 """
 
 import argparse
@@ -25,8 +26,8 @@ FUSIONS = {
     "4 to 1 residual": (4, 0, 1, 0),
     "4 to 1 pooled_shortcuts": (4, 0, 0, 1),
     "3 to 2 live_params": (3, 2, 0, 0),
-    "3 to 2 live_params and 1 residual": (3, 2, 1, 0),
-    "3 to 2 live_params, 1 residual and 1 pooled_shortcuts": (3, 2, 1, 1),
+    "3 to 2 live_params, 1 residual": (3, 2, 1, 0),
+    "3 to 2 live_params, 1 residual, 1 pooled_shortcuts": (3, 2, 1, 1),
 }
 
 

@@ -497,7 +497,7 @@ def decided_rows(device):
     if not rows:
         raise WorkflowError(
             f"{STUDY_NAME}: no task is searched on {device}, so there is no front to choose from; name a proxy "
-            "in the proxies of a task"
+            "in the proxies of a task, and see that tables.tasks and the device's tasks leave one"
         )
     return rows
 

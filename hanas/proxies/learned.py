@@ -1,6 +1,6 @@
 """Learn to rank from a few architectures that were really trained, with proxies as features.
 
-A Gaussian process on what other proxies say and on what kinds of paths a cell has (see
+A Gaussian process on what other proxies say and on what paths and which direct edge a cell has (see
 :mod:`hanas.gaussian_process`). The architectures that are trained, here looked up in a benchmark,
 are chosen as :mod:`hanas.proxies._lookups` says. They are the price of this proxy, and they are
 counted wherever evaluations are.
@@ -139,7 +139,7 @@ def score(
 
 
 def _features(genes: np.ndarray) -> np.ndarray:
-    """Return the kinds of paths, float64 (N, F), in units in which they matter about equally."""
+    """Return what a cell is made of, float64 (N, F), in units that matter about equally."""
     features = kinds_of_paths(genes)
     features = (features - features.mean(axis=0)) / features.std(axis=0)
     # An accuracy depends most abruptly on the paths without a convolution, the first feature:

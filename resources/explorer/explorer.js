@@ -254,9 +254,9 @@
     made.append(...children);
     return made;
   }
-  /** Map a range to pixels; logarithmic where it spans much. */
-  function axis(low, high, start, stop, apart) {
-    const log = low > 0 && high / low > 8;
+  /** Map a range to pixels, with ticks `apart`; logarithmic where it spans more than a factor. */
+  function axis(low, high, start, stop, { apart, factor }) {
+    const log = low > 0 && high / low > factor;
     const f = log ? Math.log : (value) => value;
     const margin = (f(high) - f(low)) * 0.04 || Math.abs(f(high)) * 0.05 || 1;
     const [a, b] = [f(low) - margin, f(high) + margin];
@@ -320,8 +320,9 @@
       $("plot-note").textContent = "There is nothing to draw: this search found nothing that the device can run.";
       return;
     }
-    const horizontal = axis(...extent(seen, "across"), left, right, 58);
-    const vertical = axis(...extent(seen, "up"), bottom, top, 26);
+    const horizontal = axis(...extent(seen, "across"), left, right, { apart: 58, factor: 8 });
+    // Errors early: nearly all networks are good ones, and a few guess.
+    const vertical = axis(...extent(seen, "up"), bottom, top, { apart: 26, factor: 5 });
     const visible = (p) => horizontal.inside(p.across) && vertical.inside(p.up);
     const placed = (list) => list.filter(visible)
       .map((p) => ({ id: p.id, x: horizontal.place(p.across), y: vertical.place(p.up) }));

@@ -91,6 +91,29 @@ def test_seeds_draw_other_architectures(given):
     assert "10 of them chosen before any" in tables[0]["source"][0]
 
 
+@pytest.mark.parametrize(
+    ("genes", "paths", "edges", "of_3x3", "direct"),
+    [
+        # Paths: a skip; 3x3 and 1x1; 3x3 and two poolings.
+        ([3, 0, 4, 1, 2, 4], [1, 1, 1, 0, 1, 0], "1112 1010 1101", [0, 1, 2 / 3], [1, 0, 0]),
+        # 3x3; twice 3x3 and a skip.
+        ([3, 3, 0, 3, 1, 1], [0, 3, 0, 0, 0, 0], "2030 0030 2010", [1, 1, 1], [0, 0, 1]),
+        # 1x1; 3x3 and a pooling. Convolutions of nothing do not count.
+        ([0, 3, 2, 2, 2, 4], [0, 2, 0, 0, 0, 0], "0111 0110 0101", [0, 1, 1 / 2], [0, 1, 0]),
+        ([3, 3, 3, 0, 0, 0], [0] * 6, "0000 0000 0000", [4, 0, 0], [0, 0, 0]),  # no path
+    ],
+)
+def test_a_cell_is_described_by_its_paths_and_edges(genes, paths, edges, of_3x3, direct):
+    expected = [*paths, *map(int, edges.replace(" ", "")), *of_3x3, *direct]
+    np.testing.assert_allclose(kinds_of_paths(np.array([genes]))[0], expected, rtol=1e-12)
+
+
+def test_what_does_not_matter_to_a_cell_is_not_described():
+    genes = nb201.all_genes()
+    live = nb201.without_dead_edges(genes)
+    np.testing.assert_array_equal(kinds_of_paths(genes), kinds_of_paths(live))
+
+
 def test_later_ones_are_where_the_front_may_be(percent):
     genes = nb201.all_genes()
     groups = [kinds_of_paths(genes)[:, :4]]
