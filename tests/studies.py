@@ -112,3 +112,9 @@ def reproducible_bytes(study: Study) -> dict[str, bytes]:
         for path in sorted(results.rglob("*"))
         if path.is_file() and not path.name.endswith(TIMED)
     } | {"found": b"".join(p.read_bytes() for p in sorted(results.rglob("found.json")))}
+
+
+def differing(found: dict[str, bytes], computed: Study) -> list[str]:
+    """Return which of the files found hold other bytes than those of a study computed whole."""
+    expected = reproducible_bytes(computed)
+    return [name for name, content in found.items() if expected.get(name) != content]

@@ -125,9 +125,10 @@ def test_a_command_can_ask_nothing():
 
 
 KILLED = """
-import sys
+import signal, sys
 from pathlib import Path
 from hanas.meters import command
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 settings = {"command": ": {model}; " + sys.argv[1]}
 command.measure(Path("m"), settings=settings, board=command.BOARD)
 """
@@ -145,7 +146,7 @@ def test_a_command_ends_with_hanas_however_that_ends(how, tmp_path):
     with held.open() as pipe:
         assert pipe.readline() == "begun\n"
         job.send_signal(how)
-        job.wait()
+        job.wait(timeout=30)
         waiting_since = time.monotonic()
         assert pipe.read() == ""  # the pipe ends with the last process that was started
     assert time.monotonic() - waiting_since < 30
