@@ -28,20 +28,15 @@ def score(*, space: str, settings: Mapping[str, Any], **unused: Any) -> pd.DataF
     """
     del settings, unused
     module = plugins.load_enumerable(space, "proxy pooled_shortcuts")
-    genes = module.all_genes()
-    poolings = np.zeros(len(genes))
-    reaches_output = np.zeros(len(genes), dtype=bool)
-    for path in module.PATHS:
-        on_path = genes[:, path]  # (N, edges of the path)
-        is_open = (on_path != module.NONE).all(axis=1)
-        convolves = np.isin(on_path, (module.CONV_1X1, module.CONV_3X3)).any(axis=1)
-        pools = (on_path == module.AVG_POOL).sum(axis=1)
-        poolings += np.where(is_open & ~convolves, pools, 0)
-        reaches_output |= is_open
+    on_paths = module.operations_on_paths(module.all_genes())  # (paths, N, operations)
+    is_open = on_paths[..., module.NONE] == 0
+    convolutions = on_paths[..., module.CONV_1X1] + on_paths[..., module.CONV_3X3]
+    poolings = (on_paths[..., module.AVG_POOL] * (is_open & (convolutions == 0))).sum(axis=0)
+    scores = np.where(is_open.any(axis=0), poolings, poolings.max() + 1)
     return pd.DataFrame(
         {
             "arch": module.all_texts(),
-            "score": np.where(reaches_output, poolings, poolings.max() + 1),
+            "score": scores.astype(float),
             "source": "poolings on paths without a convolution from input to output, computed",
         }
     )

@@ -27,8 +27,7 @@ def score(*, space: str, settings: Mapping[str, Any], **unused: Any) -> pd.DataF
     module = plugins.load_enumerable(space, "proxy residual")
     live = module.without_dead_edges(module.all_genes())
     convolutions = np.isin(live, (module.CONV_1X1, module.CONV_3X3)).sum(axis=1)
-    shortcut = module.EDGES.index((module.N_NODES - 1, 0))
-    is_residual = live[:, shortcut] == module.SKIP
+    is_residual = live[:, module.DIRECT_EDGE] == module.SKIP
     return pd.DataFrame(
         {
             "arch": module.all_texts(),

@@ -32,6 +32,8 @@ NONE, SKIP, CONV_1X1, CONV_3X3, AVG_POOL = range(5)
 #: (target node, source node) of each gene, in the order of the canonical text.
 EDGES = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2))
 N_NODES = 4
+#: The edge from the input to the output.
+DIRECT_EDGE = EDGES.index((N_NODES - 1, 0))
 #: The edges of each path from the input to the output.
 PATHS = ((3,), (0, 4), (1, 5), (0, 2, 5))
 #: Whether the architectures are few enough to list all of them.
@@ -133,6 +135,20 @@ def canonical(genes: Sequence[int] | np.ndarray) -> str:
                 incoming.append(f"({terms[source]})@{OPERATIONS[gene]}")
         terms.append("+".join(sorted(incoming)))
     return terms[-1]
+
+
+def operations_on_paths(genes: np.ndarray) -> np.ndarray:
+    """Return how often each operation is on each path, int64 (paths, N, operations).
+
+    Nothing of the input comes through a path with a ``none``: it is not open.
+
+    Parameters
+    ----------
+    genes
+        int (N, 6).
+    """
+    operations = np.arange(len(OPERATIONS))
+    return np.stack([(genes[:, path, None] == operations).sum(axis=1) for path in PATHS])
 
 
 def without_dead_edges(genes: np.ndarray, *, zeros_stay_zero: bool = True) -> np.ndarray:

@@ -8,12 +8,14 @@ from hanas.spaces.nb201 import (
     AVG_POOL,
     CONV_1X1,
     CONV_3X3,
+    DIRECT_EDGE,
     EDGES,
     N_NODES,
     NONE,
     OPERATIONS,
     PATHS,
     SKIP,
+    operations_on_paths,
     without_dead_edges,
 )
 
@@ -67,29 +69,25 @@ def kinds_of_paths(genes: np.ndarray) -> np.ndarray:
     array([0.  , 1.  , 0.67, 1.  , 0.  , 0.  ])
     """
     live = without_dead_edges(genes)
-    kinds = np.zeros((len(live), 6))
-    open_paths, convolutions_3x3 = [], []
-    for path in PATHS:
-        on_path = live[:, path]  # (N, edges of the path)
-        is_open = (on_path != NONE).all(axis=1)
-        convolutions = np.isin(on_path, (CONV_1X1, CONV_3X3)).sum(axis=1)
-        pools = (on_path == AVG_POOL).any(axis=1)
-        for count in range(4):
-            kinds[:, count] += is_open & (convolutions == count)
-        kinds[:, 4] += is_open & (convolutions == 0) & ~pools
-        kinds[:, 5] += is_open & (convolutions == 0) & pools
-        open_paths.append(is_open)
-        convolutions_3x3.append((on_path == CONV_3X3).sum(axis=1))
-    is_open, of_3x3 = np.array(open_paths), np.array(convolutions_3x3)  # (paths, N)
+    on_paths = operations_on_paths(live)  # (paths, N, operations)
+    is_open = on_paths[..., NONE] == 0
+    of_3x3, pools = on_paths[..., CONV_3X3], on_paths[..., AVG_POOL] > 0
+    convolutions = on_paths[..., CONV_1X1] + of_3x3
+    kinds = [
+        *(is_open & (convolutions == count) for count in range(4)),
+        is_open & (convolutions == 0) & ~pools,
+        is_open & (convolutions == 0) & pools,
+    ]
+    of_kinds = np.stack([kind.sum(axis=0) for kind in kinds], axis=1)
     least = of_3x3.min(axis=0, where=is_open, initial=len(PATHS[-1]) + 1)
     largest = of_3x3.max(axis=0, where=is_open, initial=0)
     mean = (of_3x3 * is_open).sum(axis=0) / np.maximum(is_open.sum(axis=0), 1)
     from_input = [edge for edge, (_, source) in enumerate(EDGES) if source == 0]
     into_output = [edge for edge, (target, _) in enumerate(EDGES) if target == N_NODES - 1]
     parts = (live, live[:, from_input], live[:, into_output])
-    direct = live[:, list(PATHS[0])] == (SKIP, CONV_1X1, CONV_3X3)
+    direct = live[:, [DIRECT_EDGE]] == (SKIP, CONV_1X1, CONV_3X3)
     of_parts = [counts(part)[:, 1:] for part in parts]
-    return np.hstack([kinds, *of_parts, np.stack([least, largest, mean], axis=1), direct])
+    return np.hstack([of_kinds, *of_parts, np.stack([least, largest, mean], axis=1), direct])
 
 
 def all_edges(genes: np.ndarray) -> np.ndarray:
@@ -131,18 +129,17 @@ def _paths(live: np.ndarray) -> np.ndarray:
     """Return for each path whether it is open and its operations; and extremes over the paths."""
     columns = []
     convolutions, convolutions_3x3, poolings = [], [], []
-    for path in PATHS:
-        on_path = live[:, path]  # (N, edges of the path)
-        is_open = (on_path != NONE).all(axis=1)
+    for path, on_path in zip(PATHS, operations_on_paths(live), strict=True):
+        is_open = on_path[:, NONE] == 0
         columns.append(is_open)
         for operation in (SKIP, CONV_1X1, CONV_3X3, AVG_POOL):
-            columns.append((on_path == operation).sum(axis=1) * is_open / len(path))
-        columns.append((on_path == SKIP).all(axis=1))
-        convolution = np.isin(on_path, (CONV_1X1, CONV_3X3))
-        columns.append(is_open & convolution.any(axis=1))
-        convolutions.append(np.where(is_open, convolution.sum(axis=1), -1))
-        convolutions_3x3.append(np.where(is_open, (on_path == CONV_3X3).sum(axis=1), -1))
-        poolings.append(np.where(is_open, (on_path == AVG_POOL).sum(axis=1), len(PATHS[-1])))
+            columns.append(on_path[:, operation] * is_open / len(path))
+        columns.append(on_path[:, SKIP] == len(path))
+        convolution = on_path[:, CONV_1X1] + on_path[:, CONV_3X3]
+        columns.append(is_open & (convolution > 0))
+        convolutions.append(np.where(is_open, convolution, -1))
+        convolutions_3x3.append(np.where(is_open, on_path[:, CONV_3X3], -1))
+        poolings.append(np.where(is_open, on_path[:, AVG_POOL], len(PATHS[-1])))
     longest = len(PATHS[-1])
     columns.append(np.max(convolutions, axis=0) / longest)
     columns.append(np.max(convolutions_3x3, axis=0) / longest)
