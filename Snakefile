@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from hanas.workflow import clocks, cluster_logs, locks
+from hanas.study import clocks, cluster_logs, locks
 
 STARTED = time.time()
 REPOSITORY = Path(workflow.basedir)

@@ -16,10 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from hanas.devices import hw_nas_bench
-from hanas.exports import onnx_models
-from hanas.fronts.ranking import spearman_rho
-from hanas.meters import analytic
+from hanas.core.ranking import spearman_rho
+from hanas.deploy import onnx_models
+from hanas.devices import analytic, hw_nas_bench
 from hanas.spaces import nb201
 
 SIDE = {"cifar10": 32, "cifar100": 32, "ImageNet16-120": 16}

@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from hanas.core.ranking import spearman_rho
 from hanas.devices import hw_nas_bench
-from hanas.fronts.ranking import spearman_rho
-from hanas.prediction import predictor
-from hanas.prediction.campaign import CampaignSettings, conduct
-from hanas.prediction.predictor_features import multiply_accumulates
+from hanas.devices.prediction import predictor
+from hanas.devices.prediction.campaign import CampaignSettings, conduct
+from hanas.devices.prediction.predictor_features import multiply_accumulates
 from hanas.spaces import nb201
 
 GRID = (10, 15, 20, 30, 40, 50, 75, 100, 150, 200, 300, 400, 600, 800)

@@ -26,18 +26,18 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from hanas import plugins
-from hanas.exports import onnx_models
-from hanas.exports.quantisation import quantise
-from hanas.meters import host
-from hanas.networks import published
+from hanas.core import plugins
+from hanas.deploy import onnx_models
+from hanas.deploy.quantisation import quantise
+from hanas.devices import host
+from hanas.spaces.networks import published
 
 SIDE = 32
 CELL = (3, 3, 4, 1, 3, 1)
 FRESH = """
 import json, sys
 from pathlib import Path
-from hanas.meters import host
+from hanas.devices import host
 timings = host.measure(Path(sys.argv[1]), settings=json.loads(sys.argv[2]), board="here")
 print(json.dumps(timings.latencies_ms.tolist()))
 """

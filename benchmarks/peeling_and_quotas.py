@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 from ranking_study import FLOORS_PERCENT, ceiling, read_truths
 
-from hanas.fronts.dominance import non_dominated
+from hanas.core.pareto import non_dominated
 from hanas.fronts.peeling import PeelingSettings, peel
 from hanas.fronts.truth import Truth
-from hanas.searchers import nsga2
+from hanas.search.searchers import nsga2
 from hanas.spaces import nb201
 
 LIMITS = (20, 50, 100)

@@ -1,6 +1,6 @@
 """A weight-sharing network written the plain way: a module an operation, the memory layout as is.
 
-What the scripts of this folder compare with. It computes what :class:`hanas.networks.cell` does.
+What the scripts of this folder compare with. It computes what :class:`hanas.spaces.networks.cell` does.
 """
 
 import torch

@@ -17,12 +17,12 @@ import time
 import numpy as np
 import torch
 
-from hanas import plugins
-from hanas.images import SPLITS, ImageData
-from hanas.scoring.chain_evaluation import Pictures, SharedEvaluation, score_one
-from hanas.scoring.normalisation import STATISTICS, with_statistics
-from hanas.scoring.shared_prefixes import nodes
-from hanas.training.batches import load_split
+from hanas.core import plugins
+from hanas.data.batches import load_split
+from hanas.data.images import SPLITS, ImageData
+from hanas.proxies.scoring.chain_evaluation import Pictures, SharedEvaluation, score_one
+from hanas.proxies.scoring.normalisation import STATISTICS, with_statistics
+from hanas.proxies.scoring.shared_prefixes import nodes
 
 
 def populations(space, generations: list[int]) -> dict[int, np.ndarray]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hanas.fronts.ranking import kendall_tau
+from hanas.core.ranking import kendall_tau
 from hanas.fronts.truth import Truth, truth_of_tables
 
 FLOORS_PERCENT = {"cifar10": 50, "cifar100": 30, "imagenet16_120": 15}

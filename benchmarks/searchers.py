@@ -23,8 +23,8 @@ from pymoo.operators.mutation.pm import PM
 from pymoo.operators.repair.rounding import RoundingRepair
 from pymoo.operators.sampling.rnd import IntegerRandomSampling
 
-from hanas import plugins
-from hanas.fronts.dominance import non_dominated
+from hanas.core import plugins
+from hanas.core.pareto import non_dominated
 from hanas.fronts.hypervolume import normalised_hypervolume
 from hanas.spaces import nb201
 

@@ -16,19 +16,19 @@ import torch
 import torch.nn.functional as F
 from plain import PlainNetwork, one_hot
 
-from hanas import plugins
-from hanas.networks.cell import TRANSITIONS
+from hanas.core import plugins
+from hanas.data.batches import Batch
 from hanas.spaces import nb201
-from hanas.trainers._settings import supernet_settings
-from hanas.training.batches import Batch
+from hanas.spaces.networks.cell import TRANSITIONS
 from hanas.training.supernets import prepare
+from hanas.training.trainers._settings import supernet_settings
 
 
 def toy_run(trainer: str, options: argparse.Namespace, folder: str):
     """Return a training of ours on random images."""
     from pathlib import Path
 
-    from hanas.images import SPLITS, ImageData, save_images
+    from hanas.data.images import SPLITS, ImageData, save_images
 
     count = options.batch * options.steps
     random = np.random.default_rng(0)

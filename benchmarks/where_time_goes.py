@@ -17,8 +17,8 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 from training_steps import toy_run
 
-from hanas import plugins
-from hanas.networks.cell import TRANSITIONS
+from hanas.core import plugins
+from hanas.spaces.networks.cell import TRANSITIONS
 
 #: The kinds of operations: parts of the names that PyTorch gives them; the first that fits counts.
 KINDS = {

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hanas.images import SPLITS, ImageData, save_images
+from hanas.data.batches import load_split
+from hanas.data.images import SPLITS, ImageData, save_images
 from hanas.proxies import supernet as proxy
 from hanas.spaces import nb201
-from hanas.training.batches import load_split
 from hanas.training.supernets import Supernet, save_supernet
 from hanas.training.weight_steps import evaluate
 

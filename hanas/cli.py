@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from hanas import __version__
-from hanas.errors import InputError
-from hanas.workflow.explanation import explained_in_words, explanation
+from hanas.core.errors import InputError
+from hanas.study.explanation import explained_in_words, explanation
 
 _LIMITS = {"max_latency_ms": "latency_ms", "max_energy_mj": "energy_mj"}
 _UNITS = {"latency_ms": "ms", "energy_mj": "mJ"}
@@ -193,7 +193,7 @@ def _in_words(picked: dict[str, Any]) -> str:
 
 
 def _decisions(results: Path, device: str, *, trained: bool) -> list[dict[str, Any]]:
-    from hanas.files import read_csv
+    from hanas.core.files import read_csv
 
     if trained:
         tables = {

@@ -5,10 +5,11 @@ import os
 import yaml
 from snakemake.exceptions import WorkflowError
 
-from hanas import combined_proxies, files, hardware, plugins
-from hanas.workflow import study, study_checks
-from hanas.errors import InputError
-from hanas.revisions import REVISIONS
+from hanas.study import combined_proxies
+from hanas.core import files, hardware, plugins
+from hanas.study import study, study_checks
+from hanas.core.errors import InputError
+from hanas.core.revisions import REVISIONS
 
 
 # Names only: what exists is checked in input functions, which can say what the names are.

@@ -36,7 +36,7 @@ def with_bundle(cfg):
 
 
 def nats_bench_folder(wildcards):
-    # Of one folder: see hanas.workflow.study.
+    # Of one folder: see hanas.study.study.
     folders = [
         found["folder"]
         for of_space in entry("benchmarks").values()

@@ -4,8 +4,8 @@ import time
 
 import pandas as pd
 
-from hanas.files import read_csv, write_csv
-from hanas.workflow.jobs import logged, write_facts
+from hanas.core.files import read_csv, write_csv
+from hanas.study.jobs import logged, write_facts
 
 with logged(snakemake.log[0]):
     started = time.monotonic()

@@ -3,9 +3,9 @@
 import time
 from pathlib import Path
 
-from hanas import plugins
-from hanas.images import save_images
-from hanas.workflow.jobs import logged, write_facts
+from hanas.core import plugins
+from hanas.data.images import save_images
+from hanas.study.jobs import logged, write_facts
 
 with logged(snakemake.log[0]):
     started = time.monotonic()

@@ -3,10 +3,10 @@
 import time
 from pathlib import Path
 
-from hanas.files import write_csv
+from hanas.core.files import write_csv
 from hanas.fronts.decision_words import in_words
 from hanas.fronts.decisions import decision_table
-from hanas.workflow.jobs import located, logged, write_facts
+from hanas.study.jobs import located, logged, write_facts
 
 with logged(snakemake.log[0]):
     started = time.monotonic()

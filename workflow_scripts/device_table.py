@@ -3,16 +3,16 @@
 import time
 from pathlib import Path
 
-from hanas import plugins
-from hanas.files import write_parquet
-from hanas.workflow.jobs import logged, write_facts
+from hanas.core import plugins
+from hanas.core.files import write_parquet
+from hanas.study.jobs import logged, write_facts
 
 with logged(snakemake.log[0]):
     started = time.monotonic()
     settings, names = snakemake.params.cfg, snakemake.wildcards
     space = plugins.load("spaces", names.space)
     if snakemake.input.get("predictor"):
-        from hanas.prediction import predicted_tables, predictor
+        from hanas.devices.prediction import predicted_tables, predictor
 
         table = predicted_tables.device_table(predictor.load(snakemake.input.predictor), space)
     else:

@@ -2,10 +2,10 @@
 
 import time
 
-from hanas.files import write_csv, write_parquet
+from hanas.core.files import write_csv, write_parquet
 from hanas.fronts import evaluation, statistics
 from hanas.fronts.runs import read_runs
-from hanas.workflow.jobs import located, logged, write_facts
+from hanas.study.jobs import located, logged, write_facts
 
 with logged(snakemake.log[0]):
     started = time.monotonic()

@@ -3,9 +3,9 @@
 import time
 from pathlib import Path
 
-from hanas.exports.exporting import export_retrained
-from hanas.files import read_parquet, write_csv
-from hanas.workflow.jobs import logged, write_facts
+from hanas.core.files import read_parquet, write_csv
+from hanas.deploy.exporting import export_retrained
+from hanas.study.jobs import logged, write_facts
 
 with logged(snakemake.log[0]):
     started = time.monotonic()

@@ -2,9 +2,9 @@
 
 import time
 
-from hanas.figures import convergence, points, style
-from hanas.files import read_csv, read_parquet, write_parquet
-from hanas.workflow.jobs import logged, write_facts
+from hanas.core.files import read_csv, read_parquet, write_parquet
+from hanas.report.figures import convergence, points, style
+from hanas.study.jobs import logged, write_facts
 
 with logged(snakemake.log[0]):
     started = time.monotonic()

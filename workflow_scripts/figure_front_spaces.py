@@ -2,9 +2,9 @@
 
 import time
 
-from hanas.figures import front_spaces, style
-from hanas.files import read_csv, write_parquet
-from hanas.workflow.jobs import located, logged, write_facts
+from hanas.core.files import read_csv, write_parquet
+from hanas.report.figures import front_spaces, style
+from hanas.study.jobs import located, logged, write_facts
 
 with logged(snakemake.log[0]):
     started = time.monotonic()

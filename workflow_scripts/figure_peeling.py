@@ -2,10 +2,10 @@
 
 import time
 
-from hanas.figures import peeling, points, style
-from hanas.files import read_csv, write_parquet
+from hanas.core.files import read_csv, write_parquet
 from hanas.fronts.peeled_runs import curve_table
-from hanas.workflow.jobs import logged, write_facts
+from hanas.report.figures import peeling, points, style
+from hanas.study.jobs import logged, write_facts
 
 with logged(snakemake.log[0]):
     started = time.monotonic()

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import torch
 
-from hanas.files import read_parquet, replacing
-from hanas.surrogates.fitting import fit, targets_of
-from hanas.surrogates.models import save
-from hanas.workflow.jobs import logged, write_facts
+from hanas.benchmarks.surrogates.fitting import fit, targets_of
+from hanas.benchmarks.surrogates.models import save
+from hanas.core.files import read_parquet, replacing
+from hanas.study.jobs import logged, write_facts
 
 with logged(snakemake.log[0]):
     started = time.monotonic()

@@ -3,9 +3,9 @@
 import time
 from pathlib import Path
 
-from hanas.files import write_csv, write_parquet
-from hanas.prediction import campaign, predictor
-from hanas.workflow.jobs import logged, write_facts
+from hanas.core.files import write_csv, write_parquet
+from hanas.devices.prediction import campaign, predictor
+from hanas.study.jobs import logged, write_facts
 
 with logged(snakemake.log[0]):
     started = time.monotonic()

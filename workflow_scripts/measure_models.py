@@ -3,10 +3,10 @@
 import time
 from pathlib import Path
 
-from hanas.files import read_csv, write_csv
-from hanas.measuring import measure as measuring
-from hanas.measuring import trained_models
-from hanas.workflow.jobs import logged, write_facts
+from hanas.core.files import read_csv, write_csv
+from hanas.devices.measuring import measure as measuring
+from hanas.devices.measuring import trained_models
+from hanas.study.jobs import logged, write_facts
 
 with logged(snakemake.log[0]):
     started = time.monotonic()

@@ -3,10 +3,11 @@
 import time
 from pathlib import Path
 
-from hanas.figures import measured_front, style
-from hanas.files import read_parquet, write_csv
-from hanas.prediction import measured_fronts, predictor
-from hanas.workflow.jobs import logged, write_facts
+from hanas.core.files import read_parquet, write_csv
+from hanas.devices.prediction import predictor
+from hanas.fronts import measured_fronts
+from hanas.report.figures import measured_front, style
+from hanas.study.jobs import logged, write_facts
 
 with logged(snakemake.log[0]):
     started = time.monotonic()

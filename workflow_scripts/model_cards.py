@@ -4,10 +4,10 @@ import shutil
 import time
 from pathlib import Path
 
-from hanas.exports import model_tables
-from hanas.exports.model_cards import write_cards
-from hanas.files import read_csv, read_parquet, write_csv
-from hanas.workflow.jobs import located, logged, write_facts
+from hanas.core.files import read_csv, read_parquet, write_csv
+from hanas.deploy import model_tables
+from hanas.deploy.model_cards import write_cards
+from hanas.study.jobs import located, logged, write_facts
 
 with logged(snakemake.log[0]):
     started = time.monotonic()

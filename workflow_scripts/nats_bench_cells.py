@@ -4,9 +4,9 @@ import time
 from pathlib import Path
 
 from hanas.benchmarks.nats_bench import read_cells
-from hanas.files import write_parquet
+from hanas.core.files import write_parquet
 from hanas.spaces import nb201
-from hanas.workflow.jobs import logged, write_facts
+from hanas.study.jobs import logged, write_facts
 
 with logged(snakemake.log[0]):
     started = time.monotonic()

@@ -2,9 +2,9 @@
 
 import time
 
-from hanas.files import write_csv
+from hanas.core.files import write_csv
 from hanas.fronts.proxy_quality import ranking_table
-from hanas.workflow.jobs import located, logged, write_facts
+from hanas.study.jobs import located, logged, write_facts
 
 with logged(snakemake.log[0]):
     started = time.monotonic()

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import torch
 
-from hanas.files import read_parquet, replacing, write_parquet
-from hanas.training.peeled_retraining import retrain_layers
-from hanas.training.retraining import picks_of_front, retrain
-from hanas.workflow.jobs import logged, write_facts
+from hanas.core.files import read_parquet, replacing, write_parquet
+from hanas.fronts.peeled_retraining import retrain_layers
+from hanas.fronts.picks import picks_of_front
+from hanas.study.jobs import logged, write_facts
+from hanas.training.retraining import retrain
 
 with logged(snakemake.log[0]):
     started = time.monotonic()

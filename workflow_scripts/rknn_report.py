@@ -3,9 +3,9 @@
 import time
 from pathlib import Path
 
-from hanas.files import read_csv, write_csv
-from hanas.measuring import rknn_reports
-from hanas.workflow.jobs import logged, write_facts
+from hanas.core.files import read_csv, write_csv
+from hanas.devices.measuring import rknn_reports
+from hanas.study.jobs import logged, write_facts
 
 with logged(snakemake.log[0]):
     started = time.monotonic()

@@ -3,15 +3,15 @@
 import time
 from pathlib import Path
 
-from hanas import plugins
-from hanas.files import read_parquet, write_parquet
-from hanas.workflow.jobs import logged, write_facts
+from hanas.core import plugins
+from hanas.core.files import read_parquet, write_parquet
+from hanas.study.jobs import logged, write_facts
 
 with logged(snakemake.log[0]):
     started = time.monotonic()
     settings = snakemake.params.cfg
     if snakemake.input.get("predictor"):  # a space that cannot be listed
-        from hanas.searching.on_demand_search import search
+        from hanas.search.on_demand_search import search
 
         history, sources = search(
             settings=settings,
@@ -24,7 +24,7 @@ with logged(snakemake.log[0]):
             log=print,
         )
     else:
-        from hanas.searching.tabular_search import objectives_of, search_all_seeds
+        from hanas.search.tabular_search import objectives_of, search_all_seeds
 
         objectives, sources = objectives_of(
             read_parquet(snakemake.input.proxy),

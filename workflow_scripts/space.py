@@ -2,10 +2,10 @@
 
 import time
 
-from hanas import plugins
-from hanas.files import write_parquet
-from hanas.tables import space_table
-from hanas.workflow.jobs import logged, write_facts
+from hanas.core import plugins
+from hanas.core.files import write_parquet
+from hanas.report.tables import space_table
+from hanas.study.jobs import logged, write_facts
 
 with logged(snakemake.log[0]):
     started = time.monotonic()

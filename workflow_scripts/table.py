@@ -3,9 +3,9 @@
 import time
 from pathlib import Path
 
-from hanas import table_formats, tables
-from hanas.files import replacing
-from hanas.workflow.jobs import located, logged, write_facts
+from hanas.core.files import replacing
+from hanas.report import table_formats, tables
+from hanas.study.jobs import located, logged, write_facts
 
 with logged(snakemake.log[0]):
     started = time.monotonic()

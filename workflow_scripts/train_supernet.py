@@ -3,8 +3,8 @@
 import time
 from pathlib import Path
 
+from hanas.study.jobs import logged, write_facts
 from hanas.training.supernets import train_supernet
-from hanas.workflow.jobs import logged, write_facts
 
 with logged(snakemake.log[0]):
     started = time.monotonic()

@@ -2,11 +2,11 @@
 
 import time
 
-from hanas.files import write_csv
+from hanas.core.files import write_csv
+from hanas.core.settings import from_mapping
 from hanas.fronts.decisions import decision_table
 from hanas.fronts.peeling import PeelingSettings
-from hanas.settings import from_mapping
-from hanas.workflow.jobs import located, logged, write_facts
+from hanas.study.jobs import located, logged, write_facts
 
 with logged(snakemake.log[0]):
     started = time.monotonic()

@@ -4,7 +4,7 @@ Reference: X. Dong et al., "NATS-Bench: Benchmarking NAS Algorithms for Architec
 Size", TPAMI 2021.
 
 The official folder holds a compressed pickle for each cell. Each is read with
-:mod:`hanas.reading.pickles`, which runs no code, and handed to the ``nats_bench`` package, which
+:mod:`hanas.core.pickles`, which runs no code, and handed to the ``nats_bench`` package, which
 knows what the numbers mean.
 """
 
@@ -18,11 +18,11 @@ from typing import Any
 
 import pandas as pd
 
-from hanas import metric_tables
-from hanas.errors import InputError, one_line
-from hanas.files import checksum, read_parquet
-from hanas.reading.official_names import official_name, require_nb201
-from hanas.reading.pickles import load_plain
+from hanas.core.errors import InputError, one_line
+from hanas.core.files import checksum, read_parquet
+from hanas.core.pickles import load_plain
+from hanas.data.tables import metric_tables
+from hanas.data.tables.official_names import official_name, require_nb201
 from hanas.spaces import nb201
 
 #: Which evaluation of the package is the test accuracy: CIFAR-10 is trained on all 50,000 training
@@ -66,7 +66,7 @@ def accuracies(
     Returns
     -------
     DataFrame
-        See :func:`hanas.metric_tables.accuracy_table`.
+        See :func:`hanas.data.tables.metric_tables.accuracy_table`.
 
     Raises
     ------

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hanas import metric_tables
-from hanas.errors import InputError
-from hanas.reading.official_names import require_nb201
+from hanas.benchmarks.surrogates import models as surrogates
+from hanas.core.errors import InputError
+from hanas.data.tables import metric_tables
+from hanas.data.tables.official_names import require_nb201
 from hanas.spaces import nb201
-from hanas.surrogates import models as surrogates
 
 
 def accuracies(
@@ -36,7 +36,7 @@ def accuracies(
     Returns
     -------
     DataFrame
-        See :func:`hanas.metric_tables.accuracy_table`; the source says how well the model
+        See :func:`hanas.data.tables.metric_tables.accuracy_table`; the source says how well the model
         predicts cells that it was not fitted to.
 
     Raises

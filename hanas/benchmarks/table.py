@@ -8,8 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from hanas import metric_tables
-from hanas.reading import user_tables
+from hanas.data.tables import metric_tables, user_tables
 
 
 def accuracies(
@@ -34,12 +33,12 @@ def accuracies(
     Returns
     -------
     DataFrame
-        See :func:`hanas.metric_tables.accuracy_table`.
+        See :func:`hanas.data.tables.metric_tables.accuracy_table`.
 
     Raises
     ------
     InputError
-        As :func:`hanas.reading.user_tables.read` and :func:`hanas.metric_tables.accuracy_table` do.
+        As :func:`hanas.data.tables.user_tables.read` and :func:`hanas.data.tables.metric_tables.accuracy_table` do.
     """
     table = user_tables.read(root, settings, archs, space=space)
     column = settings["columns"]["accuracy_percent"]

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hanas import metric_tables
-from hanas.errors import InputError
-from hanas.files import checksum
-from hanas.reading.official_names import official_name, require_nb201
-from hanas.reading.pickles import load_plain
+from hanas.core.errors import InputError
+from hanas.core.files import checksum
+from hanas.core.pickles import load_plain
+from hanas.data.tables import metric_tables
+from hanas.data.tables.official_names import official_name, require_nb201
 from hanas.spaces import nb201
 
 #: The metrics of each device and their keys in the file, in ms and mJ.
@@ -53,7 +53,7 @@ def measure(
     Returns
     -------
     DataFrame
-        See :func:`hanas.metric_tables.device_table`.
+        See :func:`hanas.data.tables.metric_tables.device_table`.
 
     Raises
     ------

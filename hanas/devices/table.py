@@ -8,9 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from hanas import metric_tables
-from hanas.errors import InputError
-from hanas.reading import user_tables
+from hanas.core.errors import InputError
+from hanas.data.tables import metric_tables, user_tables
 
 
 def measure(
@@ -39,13 +38,13 @@ def measure(
     Returns
     -------
     DataFrame
-        See :func:`hanas.metric_tables.device_table`.
+        See :func:`hanas.data.tables.metric_tables.device_table`.
 
     Raises
     ------
     InputError
-        If the data set is not among the settings, or as :func:`hanas.reading.user_tables.read` and
-        :func:`hanas.metric_tables.device_table` do.
+        If the data set is not among the settings, or as :func:`hanas.data.tables.user_tables.read` and
+        :func:`hanas.data.tables.metric_tables.device_table` do.
     """
     known = settings["datasets"]
     if dataset not in known:

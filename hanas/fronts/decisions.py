@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hanas import plugins
-from hanas.errors import InputError
-from hanas.files import read_json, read_parquet
+from hanas.core import plugins
+from hanas.core.errors import InputError
+from hanas.core.files import read_json, read_parquet
 from hanas.fronts import peeled_runs, picks, representatives
 from hanas.fronts.floor import reaches_percent
 from hanas.fronts.peeling import PeelingSettings
-from hanas.searching.tabular_search import METRICS
+from hanas.search.tabular_search import METRICS
 
 #: The source of accuracies of which nothing is known.
 UNKNOWN = "not known: no benchmark; retraining measures it"

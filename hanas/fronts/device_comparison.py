@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hanas.files import read_parquet
-from hanas.fronts.dominance import non_dominated
-from hanas.fronts.ranking import kendall_tau, spearman_rho
+from hanas.core.files import read_parquet
+from hanas.core.pareto import non_dominated
+from hanas.core.ranking import kendall_tau, spearman_rho
 from hanas.fronts.runs import Runs
 from hanas.fronts.truth import Truth
-from hanas.searching.tabular_search import METRICS
+from hanas.search.tabular_search import METRICS
 
 
 def correlation_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

@@ -11,8 +11,8 @@ from bisect import bisect_left, bisect_right
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hanas.errors import InputError
-from hanas.fronts.dominance import as_points, non_dominated
+from hanas.core.errors import InputError
+from hanas.core.pareto import as_points, non_dominated
 
 
 def hypervolume(points: ArrayLike, reference: ArrayLike) -> float:

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hanas.errors import InputError
-from hanas.fronts.dominance import as_points
+from hanas.core.errors import InputError
+from hanas.core.pareto import as_points
 
 
 def igd_plus(points: ArrayLike, true_front: ArrayLike) -> float:

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hanas.errors import InputError
-from hanas.fronts.dominance import crowding_distance, non_dominated
+from hanas.core.errors import InputError
+from hanas.core.pareto import crowding_distance, non_dominated
+from hanas.core.settings import check_number
 from hanas.fronts.floor import reaches
 from hanas.fronts.hypervolume import normalised_hypervolume
-from hanas.settings import check_number
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
-from hanas.errors import InputError
-from hanas.fronts.dominance import non_dominated
+from hanas.core.errors import InputError
+from hanas.core.pareto import non_dominated
+from hanas.fronts.representatives import choose
+from hanas.search.tabular_search import METRICS
 
 #: The run of a search that is shown and picked from.
 SEED = 0
@@ -126,3 +129,33 @@ def pick(front: pd.DataFrame, limits: Mapping[str, float]) -> int | None:
         within &= front[metric] <= limit
     positions = within.to_numpy().nonzero()[0]
     return int(positions[0]) if len(positions) else None
+
+
+def picks_of_front(history: pd.DataFrame, *, count: int, representative: str) -> list[str]:
+    """Return architectures of the front that seed 0 of a search found.
+
+    The representative comes first, then those that spread evenly by the first hardware metric,
+    both ends included.
+
+    Parameters
+    ----------
+    history
+        A search history.
+    count
+        Architectures at most; fewer where the front has fewer points.
+    representative
+        A rule of :mod:`hanas.fronts.representatives`.
+
+    Raises
+    ------
+    InputError
+        If the search found no feasible architecture.
+    """
+    front = require_feasible(found_front(history))
+    objectives = objectives_in(history)
+    metric = next((name for name in METRICS if name in objectives), objectives[-1])
+    first = choose(front[objectives].to_numpy(dtype=float), representative)
+    spread = np.argsort(front[metric].to_numpy(), kind="stable")
+    others = spread[np.linspace(0, len(front) - 1, min(count, len(front))).round().astype(int)]
+    positions = dict.fromkeys([first, *others.tolist(), *spread.tolist()])
+    return [str(front["arch"].iloc[position]) for position in list(positions)[:count]]

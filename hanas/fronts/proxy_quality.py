@@ -7,16 +7,16 @@ from typing import Any
 
 import pandas as pd
 
-from hanas.errors import InputError
-from hanas.files import read_parquet
+from hanas.core.errors import InputError
+from hanas.core.files import read_parquet
+from hanas.core.ranking import rank_panel, size_panel
 from hanas.fronts.floor import reaches
-from hanas.fronts.ranking import rank_panel, size_panel
 
 COUNTS = (10, 50, 100)
 
 
 def ranking_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Return how well each proxy ranks; see :func:`hanas.fronts.ranking.rank_panel`.
+    """Return how well each proxy ranks; see :func:`hanas.core.ranking.rank_panel`.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def ranking_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     DataFrame
         Two rows a proxy: over ``all`` cells and over those ``above the floor`` (one where there
         is no floor), with ``architectures``, ``accuracy_floor_percent``, the panel (the regret as
-        ``regret_percentage_points``), :func:`hanas.fronts.ranking.size_panel` over about
+        ``regret_percentage_points``), :func:`hanas.core.ranking.size_panel` over about
         quarters of the row's architectures by number of parameters, and sources.
     """
     lines = []

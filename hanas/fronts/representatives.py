@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hanas.errors import InputError
-from hanas.fronts.dominance import as_points, non_dominated
+from hanas.core.errors import InputError
+from hanas.core.pareto import as_points, non_dominated
 
 #: The rules, by name, and what they choose, in words for a table's caption.
 REPRESENTATIVES = {

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hanas.errors import InputError
-from hanas.files import read_parquet
-from hanas.fronts.dominance import non_dominated
+from hanas.core.errors import InputError
+from hanas.core.files import read_parquet
+from hanas.core.pareto import non_dominated
 from hanas.fronts.truth import Truth, truth_of_tables
-from hanas.searching.tabular_search import objectives_of
+from hanas.search.tabular_search import objectives_of
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from hanas.errors import InputError
+from hanas.core.errors import InputError
 from hanas.fronts.runs import Runs
 
 LEVEL = 0.05

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from hanas.errors import InputError
-from hanas.fronts.dominance import as_points, non_dominated
+from hanas.core.errors import InputError
+from hanas.core.pareto import as_points, non_dominated
 from hanas.fronts.floor import reaches
 from hanas.fronts.hypervolume import hypervolume, normalised_hypervolume, to_unit_box
 

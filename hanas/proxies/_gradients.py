@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hanas.networks.cell import CellNetwork
-from hanas.training.batches import Batch
+from hanas.data.batches import Batch
+from hanas.spaces.networks.cell import CellNetwork
 
 
 def of_weights(network: CellNetwork, genes: Sequence[int], batch: Batch) -> list[Tensor]:

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from hanas.checkpoints import Log
-from hanas.compute import threads as torch_threads
+from hanas.core.checkpoints import Log
+from hanas.core.compute import threads as torch_threads
+from hanas.core.workers import Workers
 from hanas.proxies import _kept, _worker
-from hanas.scoring.workers import Workers
 from hanas.training.epochs import duration
 
 

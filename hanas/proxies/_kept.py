@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from hanas.errors import InputError
-from hanas.files import digest, read_json, write_json
+from hanas.core.errors import InputError
+from hanas.core.files import digest, read_json, write_json
 
 
 def read(workspace: Path, name: str, key: str) -> dict[str, np.ndarray] | None:

@@ -15,8 +15,8 @@ import numpy as np
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
-from hanas.fronts.dominance import non_dominated
-from hanas.gaussian_process import Posterior, fit, most_telling
+from hanas.core.gaussian_process import Posterior, fit, most_telling
+from hanas.core.pareto import non_dominated
 
 #: Architectures, drawn at random, that the first ones are chosen from and have to tell about.
 SAMPLE = 3000

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from hanas import plugins
-from hanas.errors import InputError
-from hanas.files import read_parquet
+from hanas.core import plugins
+from hanas.core.errors import InputError
+from hanas.core.files import read_parquet
 
 
 @dataclass(frozen=True)

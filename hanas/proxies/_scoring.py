@@ -19,10 +19,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hanas.combined_proxies import SUPERNET_SCORES
-from hanas.networks.cell import Cell, CellNetwork
+from hanas.data.batches import Batch
+from hanas.proxies._scores import SUPERNET_SCORES
 from hanas.spaces.nb201 import NONE, OPERATIONS
-from hanas.training.batches import Batch
+from hanas.spaces.networks.cell import Cell, CellNetwork
 
 #: Genes of the edges into nodes 1 and 2.
 PREFIX = 3
@@ -36,7 +36,7 @@ def distinct_cells(space: ModuleType, batch_norm: str) -> tuple[np.ndarray, np.n
     space
         The module of the space.
     batch_norm
-        BN mode of the network, see :class:`hanas.networks.cell.NetworkSettings`.
+        BN mode of the network, see :class:`hanas.spaces.networks.cell.NetworkSettings`.
 
     Returns
     -------
@@ -64,7 +64,7 @@ def score_group(
 ) -> dict[str, np.ndarray]:
     """Return the scores, float64 (N,) each, of the cells of one group.
 
-    They are those of :data:`hanas.combined_proxies.SUPERNET_SCORES`.
+    They are those of :data:`hanas.study.combined_proxies.SUPERNET_SCORES`.
 
     Bit for bit what ``supernet(images, genes)`` gives for one cell at a time.
 

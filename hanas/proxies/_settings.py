@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hanas.errors import InputError
-from hanas.settings import check_number
+from hanas.core.errors import InputError
+from hanas.core.settings import check_number
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class UntrainedSettings:
     Parameters
     ----------
     network
-        ``skeleton``, ``channels`` and ``cells``, see :class:`hanas.networks.cell.NetworkSettings`.
+        ``skeleton``, ``channels`` and ``cells``, see :class:`hanas.spaces.networks.cell.NetworkSettings`.
     resolution
         Side that images are average-pooled to, or of made-up ones; None keeps that of the images.
     images
@@ -41,6 +41,6 @@ class UntrainedSettings:
             raise InputError(f"images is {self.images}; expected at least batches, {self.batches}")
         if self.resolution is not None:
             check_number("resolution", self.resolution, at_least=4, whole=True)
-            from hanas.spaces.nb201 import check_side  # late: brings NumPy
+            from hanas.spaces.nb201 import check_side
 
             check_side(self.resolution, "resolution")

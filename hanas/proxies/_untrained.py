@@ -18,20 +18,20 @@ import numpy as np
 import pandas as pd
 import torch
 
-from hanas import plugins
-from hanas.checkpoints import Log, print_at_once
-from hanas.errors import InputError
-from hanas.files import checksum, digest
-from hanas.images import load_images
-from hanas.networks.cell import CellNetwork
+from hanas.core import plugins
+from hanas.core.checkpoints import Log, print_at_once
+from hanas.core.errors import InputError
+from hanas.core.files import checksum, digest
+from hanas.core.randomness import generator
+from hanas.core.revisions import REVISIONS
+from hanas.core.settings import selected
+from hanas.data.batches import Batch, load_split
+from hanas.data.images import load_images
 from hanas.proxies import _jobs
 from hanas.proxies._scoring import distinct_cells, groups_of
 from hanas.proxies._settings import UntrainedSettings
-from hanas.randomness import generator
-from hanas.revisions import REVISIONS
-from hanas.settings import selected
 from hanas.spaces.nb201 import check_side
-from hanas.training.batches import Batch, load_split
+from hanas.spaces.networks.cell import CellNetwork
 
 #: Classes and side of the images, where a measure looks at none.
 CLASSES, SIDE = 10, 32

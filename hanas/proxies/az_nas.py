@@ -19,11 +19,11 @@ import torch.nn.functional as F
 from scipy.stats import rankdata
 from torch import Tensor, nn
 
-from hanas.networks.cell import Cell, CellNetwork
+from hanas.core.randomness import generator
+from hanas.data.batches import Batch
 from hanas.proxies import _untrained
-from hanas.randomness import generator
 from hanas.spaces import nb201
-from hanas.training.batches import Batch
+from hanas.spaces.networks.cell import Cell, CellNetwork
 
 
 def score(*, images: Any = None, **given: Any) -> pd.DataFrame:

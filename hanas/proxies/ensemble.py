@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hanas.combined_proxies import SCORES
-from hanas.errors import InputError
+from hanas.core.errors import InputError
 from hanas.proxies import _members
+from hanas.proxies._scores import SCORES
 
 
 def score(

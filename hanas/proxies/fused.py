@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hanas.combined_proxies import mean_rank_of
 from hanas.proxies import _members
+from hanas.proxies._scores import mean_rank_of
 
 
 def score(

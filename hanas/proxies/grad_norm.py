@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hanas.networks.cell import CellNetwork
+from hanas.data.batches import Batch
 from hanas.proxies import _gradients, _untrained
-from hanas.training.batches import Batch
+from hanas.spaces.networks.cell import CellNetwork
 
 
 def score(**given: Any) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """Learn to rank from a few architectures that were really trained, with proxies as features.
 
 A Gaussian process on what other proxies say and on what paths and which direct edge a cell has (see
-:mod:`hanas.gaussian_process`). The architectures that are trained, here looked up in a benchmark,
+:mod:`hanas.core.gaussian_process`). The architectures that are trained, here looked up in a benchmark,
 are chosen as :mod:`hanas.proxies._lookups` says. They are the price of this proxy, and they are
 counted wherever evaluations are.
 """
@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hanas import plugins
-from hanas.checkpoints import Log, print_at_once
-from hanas.errors import InputError
-from hanas.files import read_parquet
+from hanas.benchmarks.surrogates.cell_features import kinds_of_paths
+from hanas.core import plugins
+from hanas.core.checkpoints import Log, print_at_once
+from hanas.core.errors import InputError
+from hanas.core.files import read_parquet
+from hanas.core.settings import check_number, selected
 from hanas.proxies import _lookups, _members
-from hanas.settings import check_number, selected
-from hanas.surrogates.cell_features import kinds_of_paths
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def score(
     tables
         The proxy table of each member.
     accuracies
-        Accuracy table, see :mod:`hanas.metric_tables`. Nothing is read from it but the accuracies
+        Accuracy table, see :mod:`hanas.data.tables.metric_tables`. Nothing is read from it but the accuracies
         of the architectures that are looked up.
     log
         Is told what is looked up.

@@ -13,9 +13,9 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from hanas.networks.cell import CellNetwork
+from hanas.data.batches import Batch
 from hanas.proxies import _untrained
-from hanas.training.batches import Batch
+from hanas.spaces.networks.cell import CellNetwork
 
 
 def score(**given: Any) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hanas import plugins
+from hanas.core import plugins
 
 
 def score(*, space: str, settings: Mapping[str, Any], **unused: Any) -> pd.DataFrame:

@@ -16,19 +16,19 @@ import numpy as np
 import pandas as pd
 import torch
 
-from hanas import plugins
-from hanas.checkpoints import Log, print_at_once
-from hanas.combined_proxies import SUPERNET_SCORES
-from hanas.compute import choose_device
-from hanas.errors import InputError
-from hanas.files import checksum, digest
-from hanas.images import load_images
-from hanas.networks.cell import CellNetwork
+from hanas.core import plugins
+from hanas.core.checkpoints import Log, print_at_once
+from hanas.core.compute import choose_device
+from hanas.core.errors import InputError
+from hanas.core.files import checksum, digest
+from hanas.core.revisions import REVISIONS
+from hanas.core.settings import check_number, selected
+from hanas.data.batches import load_split, ordered_batches
+from hanas.data.images import load_images
 from hanas.proxies import _jobs
+from hanas.proxies._scores import SUPERNET_SCORES
 from hanas.proxies._scoring import distinct_cells, groups_of, score_group
-from hanas.revisions import REVISIONS
-from hanas.settings import check_number, selected
-from hanas.training.batches import load_split, ordered_batches
+from hanas.spaces.networks.cell import CellNetwork
 from hanas.training.supernets import load_supernet
 
 
@@ -94,7 +94,7 @@ def score(
     -------
     DataFrame
         ``arch``; ``error`` (fraction), ``cross_entropy`` and ``centred_cross_entropy`` (nats), see
-        :data:`hanas.combined_proxies.SUPERNET_SCORES`; ``source``; in index order.
+        :data:`hanas.study.combined_proxies.SUPERNET_SCORES`; ``source``; in index order.
 
     Raises
     ------

@@ -15,9 +15,9 @@ import pandas as pd
 import torch
 from torch import nn
 
-from hanas.networks.cell import CellNetwork
+from hanas.data.batches import Batch
 from hanas.proxies import _untrained
-from hanas.training.batches import Batch
+from hanas.spaces.networks.cell import CellNetwork
 
 
 def score(*, images: Any = None, **given: Any) -> pd.DataFrame:

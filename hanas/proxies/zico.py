@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 import torch
 
-from hanas.errors import InputError
-from hanas.networks.cell import CellNetwork
+from hanas.core.errors import InputError
+from hanas.data.batches import Batch
 from hanas.proxies import _gradients, _untrained
-from hanas.training.batches import Batch
+from hanas.spaces.networks.cell import CellNetwork
 
 
 def score(*, settings: Mapping[str, Any], **given: Any) -> pd.DataFrame:

@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hanas.errors import InputError
-from hanas.networks.chain_costs import Costs, chain_costs
-from hanas.networks.skeletons import ChainSettings, Operation, Skeleton, for_images
-from hanas.settings import from_mapping
+from hanas.core.errors import InputError
+from hanas.core.settings import from_mapping
+from hanas.spaces.networks.chain_costs import Costs, chain_costs
+from hanas.spaces.networks.skeletons import ChainSettings, Operation, Skeleton, for_images
 
 if TYPE_CHECKING:  # PyTorch is imported only where a network is made
     from torch import Tensor
 
-    from hanas.networks.chain import ChainNetwork
+    from hanas.spaces.networks.chain import ChainNetwork
 
 IDENTITY = Operation("identity", "identity")
 
@@ -118,7 +118,7 @@ class LayerwiseSpace:
         return self._checked(genes[None])[0]
 
     def for_images(self, network: Mapping[str, Any], side: int, place: str) -> dict[str, Any]:
-        """See :func:`hanas.networks.skeletons.for_images`."""
+        """See :func:`hanas.spaces.networks.skeletons.for_images`."""
         return for_images(network, side, place)
 
     def supernet(self, classes: int, network: Mapping[str, Any], *, seed: int = 0) -> ChainNetwork:
@@ -129,7 +129,7 @@ class LayerwiseSpace:
         classes
             Number of classes.
         network
-            Settings, see :class:`hanas.networks.skeletons.ChainSettings`.
+            Settings, see :class:`hanas.spaces.networks.skeletons.ChainSettings`.
         seed
             Of the initial weights; PyTorch's global random state stays as it is.
 
@@ -232,7 +232,7 @@ class LayerwiseSpace:
     def _network(
         self, held: Sequence[Sequence[int]], classes: int, network: Mapping[str, Any], seed: int
     ) -> ChainNetwork:
-        from hanas.networks.chain import new_network
+        from hanas.spaces.networks.chain import new_network
 
         settings = from_mapping(ChainSettings, network, "network")
         skeleton = self.skeleton.widened(settings.width)

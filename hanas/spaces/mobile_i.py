@@ -5,8 +5,8 @@ Identity can be where size and channels stay, so not in the first layer of a sta
 are described in :mod:`hanas.spaces._layerwise`.
 """
 
-from hanas.networks.skeletons import Operation, Skeleton, Stage
 from hanas.spaces._layerwise import IDENTITY, LayerwiseSpace
+from hanas.spaces.networks.skeletons import Operation, Skeleton, Stage
 
 SKELETON = Skeleton(
     stem=32,

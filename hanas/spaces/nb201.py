@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hanas.errors import InputError
+from hanas.core.errors import InputError
 
 if TYPE_CHECKING:  # PyTorch is imported only where a network is made
     from torch import Tensor
 
-    from hanas.networks.cell import CellNetwork
+    from hanas.spaces.networks.cell import CellNetwork
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 NONE, SKIP, CONV_1X1, CONV_3X3, AVG_POOL = range(5)
@@ -219,7 +219,7 @@ def supernet(classes: int, network: Mapping[str, Any], *, seed: int = 0) -> Cell
     classes
         Number of classes.
     network
-        Settings, see :class:`hanas.networks.cell.NetworkSettings`.
+        Settings, see :class:`hanas.spaces.networks.cell.NetworkSettings`.
     seed
         Of the initial weights; PyTorch's global random state stays as it is.
 
@@ -269,8 +269,8 @@ def _network(
 ) -> CellNetwork:
     import torch
 
-    from hanas.networks.cell import CellNetwork, NetworkSettings
-    from hanas.settings import from_mapping
+    from hanas.core.settings import from_mapping
+    from hanas.spaces.networks.cell import CellNetwork, NetworkSettings
 
     settings = from_mapping(NetworkSettings, network, "network")
     with torch.random.fork_rng(devices=[]):

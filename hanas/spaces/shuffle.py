@@ -4,8 +4,8 @@ Reference: Z. Guo et al., "Single Path One-Shot Neural Architecture Search with 
 ECCV 2020. Genes and texts are described in :mod:`hanas.spaces._layerwise`.
 """
 
-from hanas.networks.skeletons import Operation, Skeleton, Stage
 from hanas.spaces._layerwise import LayerwiseSpace
+from hanas.spaces.networks.skeletons import Operation, Skeleton, Stage
 
 SKELETON = Skeleton(
     stem=16, stages=(Stage(64, 4), Stage(160, 4), Stage(320, 8), Stage(640, 4)), last=1024

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from hanas.checkpoints import Log, load_checkpoint, save_checkpoint
-from hanas.errors import InputError
+from hanas.core.checkpoints import Log, load_checkpoint, save_checkpoint
+from hanas.core.errors import InputError
 
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
 

@@ -7,24 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 
-from hanas import architectures, plugins
-from hanas.checkpoints import Log, print_at_once
-from hanas.compute import choose_device, threads
-from hanas.errors import InputError
-from hanas.files import checksum, digest
-from hanas.fronts.picks import found_front, objectives_in, require_feasible
-from hanas.fronts.representatives import choose
-from hanas.images import ImageData, load_images
-from hanas.networks import published
-from hanas.randomness import generator
-from hanas.searching.tabular_search import METRICS
-from hanas.settings import from_mapping
+from hanas.core import plugins
+from hanas.core.checkpoints import Log, print_at_once
+from hanas.core.compute import choose_device, threads
+from hanas.core.errors import InputError
+from hanas.core.files import checksum, digest
+from hanas.core.randomness import generator
+from hanas.core.settings import from_mapping
+from hanas.data.batches import Split, load_split, random_batches, steps_per_epoch
+from hanas.data.images import ImageData, load_images
+from hanas.spaces.networks import architectures, published
 from hanas.training import epochs
-from hanas.training.batches import Split, load_split, random_batches, steps_per_epoch
 from hanas.training.settings import TrainingSettings
 from hanas.training.weight_steps import (
     WeightStepper,
@@ -43,36 +39,6 @@ _TRAINING = (
 )
 
 
-def picks_of_front(history: pd.DataFrame, *, count: int, representative: str) -> list[str]:
-    """Return architectures of the front that seed 0 of a search found.
-
-    The representative comes first, then those that spread evenly by the first hardware metric,
-    both ends included.
-
-    Parameters
-    ----------
-    history
-        A search history.
-    count
-        Architectures at most; fewer where the front has fewer points.
-    representative
-        A rule of :mod:`hanas.fronts.representatives`.
-
-    Raises
-    ------
-    InputError
-        If the search found no feasible architecture.
-    """
-    front = require_feasible(found_front(history))
-    objectives = objectives_in(history)
-    metric = next((name for name in METRICS if name in objectives), objectives[-1])
-    first = choose(front[objectives].to_numpy(dtype=float), representative)
-    spread = np.argsort(front[metric].to_numpy(), kind="stable")
-    others = spread[np.linspace(0, len(front) - 1, min(count, len(front))).round().astype(int)]
-    positions = dict.fromkeys([first, *others.tolist(), *spread.tolist()])
-    return [str(front["arch"].iloc[position]) for position in list(positions)[:count]]
-
-
 def retrain(
     archs: Sequence[str],
     settings: Mapping[str, Any],
@@ -87,12 +53,12 @@ def retrain(
     ----------
     archs
         Canonical texts of the space, or names of published networks
-        (:data:`hanas.networks.published.NAMES`).
+        (:data:`hanas.spaces.networks.published.NAMES`).
     settings
         ``space``, ``seed``, ``images`` (of :data:`IMAGES`), ``network``, ``training``,
         ``train_on`` (auto, cpu or cuda), ``precision`` and ``threads``.
     images
-        File of the data set, written by :func:`hanas.images.save_images`.
+        File of the data set, written by :func:`hanas.data.images.save_images`.
     checkpoints
         Folder for side files, one for each architecture, from which a killed training goes on.
         The caller removes it when the results are written.
@@ -222,7 +188,11 @@ def train_one(
         space=settings["space"],
         classes=len(setup.data.classes),
         network=architectures.settings_for_images(
-            maker, settings["network"], setup.data, setup.training.resolution, setup.images
+            maker,
+            settings["network"],
+            setup.data.images.shape[1:3],
+            setup.training.resolution,
+            setup.images,
         ),
         seed=settings["seed"],
     )

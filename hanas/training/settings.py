@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hanas.errors import InputError
-from hanas.settings import check_choice, check_number
+from hanas.core.errors import InputError
+from hanas.core.settings import check_choice, check_number
 
 
 @dataclass(frozen=True)

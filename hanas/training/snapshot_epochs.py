@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hanas.errors import InputError
+from hanas.core.errors import InputError
 
 
 def snapshot_epochs(epochs: int, count: int) -> tuple[int, ...]:

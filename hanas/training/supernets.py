@@ -13,26 +13,22 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from hanas import plugins
-from hanas.architectures import settings_for_images
-from hanas.checkpoints import Log, print_at_once
-from hanas.compute import choose_device, threads
-from hanas.errors import InputError
-from hanas.files import checksum, digest, discard, write_json, write_parquet
-from hanas.images import load_images
-from hanas.networks.cell import CellNetwork
-from hanas.networks.chain import ChainNetwork
-from hanas.tensor_files import REMEDY, read_tensors, write_tensors
-from hanas.trainers._run import (
-    Run,
-    Trainer,
-    initial_alphas,
-)
-from hanas.trainers._settings import SupernetSettings, supernet_settings
+from hanas.core import plugins
+from hanas.core.checkpoints import Log, print_at_once
+from hanas.core.compute import choose_device, threads
+from hanas.core.errors import InputError
+from hanas.core.files import checksum, digest, discard, write_json, write_parquet
+from hanas.core.tensor_files import REMEDY, read_tensors, write_tensors
+from hanas.data.batches import load_split
+from hanas.data.images import load_images
+from hanas.spaces.networks.architectures import settings_for_images
+from hanas.spaces.networks.cell import CellNetwork
+from hanas.spaces.networks.chain import ChainNetwork
 from hanas.training import epochs
-from hanas.training.batches import load_split
 from hanas.training.snapshot_epochs import snapshot_epochs
 from hanas.training.snapshots import Snapshots
+from hanas.training.trainers._run import Run, Trainer, initial_alphas
+from hanas.training.trainers._settings import SupernetSettings, supernet_settings
 from hanas.training.weight_steps import (
     WeightStepper,
     learning_rate,
@@ -103,9 +99,9 @@ def train_supernet(
     Parameters
     ----------
     settings
-        An entry of ``supernets``; see :class:`~hanas.trainers._settings.SupernetSettings`.
+        An entry of ``supernets``; see :class:`~hanas.training.trainers._settings.SupernetSettings`.
     images
-        File of the data set, written by :func:`hanas.images.save_images`.
+        File of the data set, written by :func:`hanas.data.images.save_images`.
     weights
         For the network and its architecture weights; see :func:`load_supernet`.
     history
@@ -182,7 +178,9 @@ def prepare(settings: SupernetSettings, images: str | Path) -> Run:
     trainer: Trainer = plugins.load("trainers", settings.trainer)  # type: ignore[assignment]
     moments = snapshot_epochs(training.epochs, settings.snapshots)
     data = load_images(images)
-    fitted = settings_for_images(space, settings.network, data, training.resolution, images)
+    fitted = settings_for_images(
+        space, settings.network, data.images.shape[1:3], training.resolution, images
+    )
     network = space.supernet(len(data.classes), fitted, seed=settings.seed)
     network = network.to(device=device, memory_format=torch.channels_last)
     alphas = nn.Parameter(initial_alphas(settings, space, trainer.ALPHA_SCALE).to(device))

@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hanas.compute import autocast
-from hanas.training.batches import Batch, Split, ordered_batches
+from hanas.core.compute import autocast
+from hanas.data.batches import Batch, Split, ordered_batches
 from hanas.training.epochs import StepResult
 from hanas.training.settings import TrainingSettings
 

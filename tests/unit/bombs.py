@@ -23,13 +23,15 @@ import yaml
 from pyarrow import parquet
 
 from hanas.benchmarks import nats_bench
-from hanas.datasets import cifar10
-from hanas.errors import InputError
-from hanas.reading import pickles, picture_files, user_tables
-from hanas.reading.archives import read_members
+from hanas.benchmarks.surrogates import models as surrogates
+from hanas.core import pickles
+from hanas.core.errors import InputError
+from hanas.data.datasets import cifar10
+from hanas.data.readers import picture_files
+from hanas.data.readers.archives import read_members
+from hanas.data.tables import user_tables
 from hanas.spaces import nb201
-from hanas.surrogates import models as surrogates
-from hanas.workflow import study
+from hanas.study import study
 
 MEMORY_BYTES = 3 * 2**30
 TEXTS = nb201.all_texts()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from toy_pictures import toy_images
 
-from hanas.images import ImageData, save_images
+from hanas.data.images import ImageData, save_images
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hanas.files import write_json, write_parquet
+from hanas.core.files import write_json, write_parquet
 from hanas.spaces import nb201
 
 ARCHS = nb201.all_texts()[:6]

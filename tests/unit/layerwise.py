@@ -3,7 +3,7 @@
 import numpy as np
 from hypothesis import strategies as st
 
-from hanas import plugins
+from hanas.core import plugins
 
 SPACES = [n for n in plugins.names("spaces") if not plugins.load("spaces", n).ENUMERABLE]
 WITH_IDENTITY = [n for n in SPACES if "identity" in plugins.load("spaces", n).OPERATIONS]

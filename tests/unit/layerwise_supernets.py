@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from hanas import plugins
+from hanas.core import plugins
 from hanas.training.supernets import Supernet, save_supernet
 
 

@@ -1,13 +1,13 @@
 import pytest
 from torch import nn
 
-from hanas.errors import InputError
-from hanas.exports import onnx_models
-from hanas.measuring.measure import measure_models
-from hanas.measuring.timings import ModelRefused
-from hanas.meters import _accelerators as accelerators
-from hanas.meters import analytic
-from hanas.meters._onnx_layers import layers
+from hanas.core.errors import InputError
+from hanas.deploy import onnx_models
+from hanas.devices import _accelerators as accelerators
+from hanas.devices import analytic
+from hanas.devices._onnx_layers import layers
+from hanas.devices.measuring.measure import measure_models
+from hanas.devices.measuring.timings import ModelRefused
 from hanas.spaces import nb201
 
 NETWORK = {"batch_norm": "running", "channels": 4, "cells": 1}

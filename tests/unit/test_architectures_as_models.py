@@ -5,13 +5,13 @@ import onnx
 import pytest
 from toy_pictures import toy_images
 
-from hanas import plugins
-from hanas.errors import InputError
-from hanas.exports import onnx_models
-from hanas.images import save_images
-from hanas.measuring import architectures_as_models
-from hanas.measuring.architectures_as_models import IMAGES, writers
-from hanas.networks import published
+from hanas.core import plugins
+from hanas.core.errors import InputError
+from hanas.data.images import save_images
+from hanas.deploy import onnx_models
+from hanas.devices.measuring import architectures_as_models
+from hanas.devices.measuring.architectures_as_models import IMAGES, writers
+from hanas.spaces.networks import published
 
 SMALL = {"nb201": {"channels": 4, "cells": 1}}
 

@@ -3,8 +3,8 @@ import tarfile
 
 import pytest
 
-from hanas.errors import InputError
-from hanas.reading.archives import read_members
+from hanas.core.errors import InputError
+from hanas.data.readers.archives import read_members
 
 
 def write_archive(path, members):

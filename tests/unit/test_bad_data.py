@@ -24,18 +24,19 @@ from bombs import BOMBS
 from PIL import Image
 from toy_pictures import toy_images
 
-from hanas import files, images
 from hanas.benchmarks import nats_bench
-from hanas.datasets import _batches
+from hanas.benchmarks.surrogates import models as surrogates
+from hanas.core import files
+from hanas.core.errors import InputError
+from hanas.data import images
+from hanas.data.datasets import _batches
+from hanas.data.readers.archives import read_members
+from hanas.data.readers.picture_files import read_square
+from hanas.data.splits import read_split
+from hanas.data.tables import user_tables
 from hanas.devices import hw_nas_bench
-from hanas.errors import InputError
-from hanas.reading import user_tables
-from hanas.reading.archives import read_members
-from hanas.reading.picture_files import read_square
 from hanas.spaces import nb201
-from hanas.splits import read_split
-from hanas.surrogates import models as surrogates
-from hanas.workflow import study
+from hanas.study import study
 
 REPOSITORY = Path(__file__).parents[2]
 TEXTS = nb201.all_texts()

@@ -4,10 +4,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hanas.errors import InputError
-from hanas.images import ImageData
-from hanas.randomness import generator
-from hanas.training.batches import load_split, ordered_batches, random_batches, steps_per_epoch
+from hanas.core.errors import InputError
+from hanas.core.randomness import generator
+from hanas.data.batches import load_split, ordered_batches, random_batches, steps_per_epoch
+from hanas.data.images import ImageData
 
 
 def pixels_of(split, images):

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nats_bench import create as create_api
 
-from hanas import plugins
 from hanas.benchmarks import nats_bench
-from hanas.errors import InputError
-from hanas.files import write_parquet
-from hanas.metric_tables import accuracy_table
+from hanas.core import plugins
+from hanas.core.errors import InputError
+from hanas.core.files import write_parquet
+from hanas.data.tables.metric_tables import accuracy_table
 from hanas.spaces import nb201
 
 TEXTS = nb201.all_texts()

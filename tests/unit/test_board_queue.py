@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from hanas.errors import InputError
-from hanas.measuring.board_queue import BoardQueue, NoBoardLeft, Patience
-from hanas.measuring.board_threads import share
-from hanas.measuring.timings import BoardLost
+from hanas.core.errors import InputError
+from hanas.devices.measuring.board_queue import BoardQueue, NoBoardLeft, Patience
+from hanas.devices.measuring.board_threads import share
+from hanas.devices.measuring.timings import BoardLost
 
 MODELS = [f"m{number}" for number in range(20)]
 

@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 from layerwise import SPACES
 
-from hanas import plugins
-from hanas.errors import InputError
-from hanas.measuring import device_locks
-from hanas.prediction import campaign
-from hanas.prediction.campaign import CampaignSettings, conduct
-from hanas.prediction.predictor_features import multiply_accumulates
-from hanas.prediction.predictor_quality import COLUMNS, judge
+from hanas.core import plugins
+from hanas.core.errors import InputError
+from hanas.devices.measuring import device_locks
+from hanas.devices.prediction import campaign
+from hanas.devices.prediction.campaign import CampaignSettings, conduct
+from hanas.devices.prediction.predictor_features import multiply_accumulates
+from hanas.devices.prediction.predictor_quality import COLUMNS, judge
 
 SETTINGS = CampaignSettings(models=20, first=10, each_round=4, held_out=8)
 

@@ -10,11 +10,11 @@ from layerwise import SPACES, genes_of, random_genes
 from layerwise_supernets import made_up_supernet
 from toy_pictures import toy_images
 
-from hanas import plugins
-from hanas.compute import threads
-from hanas.scoring.chain_evaluation import Pictures, SharedEvaluation, score_one
-from hanas.scoring.normalisation import STATISTICS, with_statistics
-from hanas.training.batches import load_split, ordered_batches
+from hanas.core import plugins
+from hanas.core.compute import threads
+from hanas.data.batches import load_split, ordered_batches
+from hanas.proxies.scoring.chain_evaluation import Pictures, SharedEvaluation, score_one
+from hanas.proxies.scoring.normalisation import STATISTICS, with_statistics
 
 MODES = ("batch", "batch_affine", "running")
 #: Few, and no whole number of batches.

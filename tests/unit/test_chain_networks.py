@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from layerwise import SPACES, WITH_IDENTITY, first_layers, genes_of, random_genes
 from torch import nn
 
-from hanas import plugins
-from hanas.errors import InputError
-from hanas.exports import onnx_models
-from hanas.networks.blocks import Bottleneck, ShuffleUnit, shuffled
-from hanas.networks.skeletons import Operation, Place, Skeleton, plan, scaled
+from hanas.core import plugins
+from hanas.core.errors import InputError
+from hanas.deploy import onnx_models
+from hanas.spaces.networks.blocks import Bottleneck, ShuffleUnit, shuffled
+from hanas.spaces.networks.skeletons import Operation, Place, Skeleton, plan, scaled
 from hanas.training.supernets import Supernet, load_supernet, save_supernet
 
 MODES = ("batch", "batch_affine", "running")

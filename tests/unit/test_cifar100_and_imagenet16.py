@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from release_files import channel_order, digest
 
-from hanas.datasets import cifar100, imagenet16_120
-from hanas.errors import InputError
-from hanas.images import training_statistics
+from hanas.core.errors import InputError
+from hanas.data.datasets import cifar100, imagenet16_120
+from hanas.data.images import training_statistics
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,12 @@ import pytest
 import torch
 from PIL import Image
 
-from hanas.datasets import image_folder
-from hanas.exports.exporting import export_retrained
-from hanas.exports.model_cards import write_cards
-from hanas.images import load_images, save_images
+from hanas.data.batches import load_split
+from hanas.data.datasets import image_folder
+from hanas.data.images import load_images, save_images
+from hanas.deploy.exporting import export_retrained
+from hanas.deploy.model_cards import write_cards
 from hanas.spaces import nb201
-from hanas.training.batches import load_split
 from hanas.training.retraining import retrain
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "classify.py"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from judged_study import ARCHS, write_search
 
 from hanas import cli
-from hanas.files import write_csv
+from hanas.core.files import write_csv
 from hanas.fronts import picks
 from hanas.fronts.decisions import decision_table
 from hanas.fronts.peeling import PeelingSettings

@@ -1,7 +1,7 @@
 import os
 import time
 
-from hanas.workflow.clocks import bring_to_the_present
+from hanas.study.clocks import bring_to_the_present
 
 
 def test_only_what_is_of_the_future_gets_the_time_of_now(tmp_path):

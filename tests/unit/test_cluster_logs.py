@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hanas.workflow.cluster_logs import reasons
+from hanas.study.cluster_logs import reasons
 
 ANNOUNCED = """
 [Wed Nov 25 09:58:21 2026]

@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 import yaml
 
-from hanas import combined_proxies, plugins
-from hanas.errors import InputError
-from hanas.files import write_parquet
+from hanas.core import plugins
+from hanas.core.errors import InputError
+from hanas.core.files import write_parquet
 from hanas.proxies import ensemble, fused
 from hanas.spaces import nb201
-from hanas.workflow import study
+from hanas.study import combined_proxies, study
 
 REPOSITORY = Path(__file__).parents[2]
 SCHEMA = yaml.safe_load((REPOSITORY / "config.schema.yaml").read_text(encoding="utf-8"))

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from hanas.errors import InputError
-from hanas.measuring.timings import BoardLost, ModelRefused, Timings
-from hanas.meters import _answers, command
-from hanas.meters._processes import run
+from hanas.core.errors import InputError
+from hanas.devices import _answers, command
+from hanas.devices._processes import run
+from hanas.devices.measuring.timings import BoardLost, ModelRefused, Timings
 
 
 def measure(text: str, *, board: str | None = None, **settings) -> Timings:
@@ -127,7 +127,7 @@ def test_a_command_can_ask_nothing():
 KILLED = """
 import signal, sys
 from pathlib import Path
-from hanas.meters import command
+from hanas.devices import command
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 settings = {"command": ": {model}; " + sys.argv[1]}
 command.measure(Path("m"), settings=settings, board=command.BOARD)

@@ -4,9 +4,9 @@ import torch.nn.functional as F
 from toy_supernets import settings_of
 
 from hanas.spaces import nb201
-from hanas.trainers import darts
-from hanas.trainers._settings import supernet_settings
 from hanas.training.supernets import prepare
+from hanas.training.trainers import darts
+from hanas.training.trainers._settings import supernet_settings
 
 
 def supernet_problem():

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 from release_files import channel_order, digest
 
-from hanas import plugins
-from hanas.datasets import _cifar, cifar10
-from hanas.errors import InputError
-from hanas.reading.known_files import KnownFile
+from hanas.core import plugins
+from hanas.core.errors import InputError
+from hanas.data.datasets import _cifar, cifar10
+from hanas.data.readers.known_files import KnownFile
 
 
 @pytest.mark.parametrize("name", plugins.names("datasets"))

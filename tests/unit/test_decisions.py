@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from judged_study import ARCHS, write_search
 
-from hanas.errors import InputError
+from hanas.core.errors import InputError
 from hanas.fronts import picks
 from hanas.fronts.decision_words import in_words, round_limits
 from hanas.fronts.decisions import decision_table, pick_ranges

@@ -2,8 +2,8 @@ import threading
 
 import pytest
 
-from hanas.errors import InputError
-from hanas.measuring import device_locks
+from hanas.core.errors import InputError
+from hanas.devices.measuring import device_locks
 
 
 def test_a_lock_whose_file_is_removed_excludes_others_still(tmp_path):

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hanas import plugins
+from hanas.core import plugins
+from hanas.core.errors import InputError
+from hanas.data.tables.metric_tables import METRICS, device_table
 from hanas.devices import hw_nas_bench, table
-from hanas.errors import InputError
-from hanas.metric_tables import METRICS, device_table
 from hanas.spaces import nb201
 
 TEXTS = nb201.all_texts()

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from pymoo.operators.survival.rank_and_crowding.metrics import calc_crowding_distance
 
-from hanas.errors import InputError
-from hanas.fronts.dominance import as_points, crowding_distance, non_dominated, ranks
+from hanas.core.errors import InputError
+from hanas.core.pareto import as_points, crowding_distance, non_dominated, ranks
 
 # Few different values, so that ties, duplicates and dominance all occur often.
 grids = hnp.arrays(

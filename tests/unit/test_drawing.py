@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from toy_searches import problem
 
-from hanas.searchers._evolution import crossover, mutation
-from hanas.searchers._ledger import Ledger
+from hanas.search.searchers._evolution import crossover, mutation
+from hanas.search.searchers._ledger import Ledger
 
 
 @pytest.mark.parametrize("count", [3, 30])  # by guessing, and from the list of what is left

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from judged_study import ARCHS, LATENCY_MS, WHOLE, write_search
 
-from hanas.errors import InputError
+from hanas.core.errors import InputError
 from hanas.fronts import evaluation, runs, truth
 from hanas.fronts.hypervolume import normalised_hypervolume
 from hanas.fronts.indicators import additive_epsilon, igd_plus

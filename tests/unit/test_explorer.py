@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hanas import explorer
-from hanas.combined_proxies import SUPERNET_SCORES
-from hanas.errors import InputError
+from hanas.core.errors import InputError
 from hanas.fronts.picks import found_front
+from hanas.proxies._scores import SUPERNET_SCORES
+from hanas.report import explorer
 from hanas.spaces import nb201
 
 PARTS = Path(__file__).parents[2] / "resources" / "explorer"
@@ -198,6 +198,6 @@ def test_equal_tables_give_equal_pages(rows):
 
 
 def test_every_score_of_a_supernet_has_its_words_on_the_page():
-    script = (Path(explorer.__file__).parents[1] / "resources/explorer/explorer.js").read_text()
+    script = (Path(explorer.__file__).parents[2] / "resources/explorer/explorer.js").read_text()
     for column in SUPERNET_SCORES:
         assert f'objective === "{column}"' in script

@@ -6,12 +6,13 @@ import torch
 from torch import nn
 from toy_pictures import toy_images
 
-from hanas import architectures, plugins
-from hanas.errors import InputError
-from hanas.exports import onnx_models
-from hanas.exports.exporting import export_retrained
-from hanas.images import ImageData, load_images, save_images
+from hanas.core import plugins
+from hanas.core.errors import InputError
+from hanas.data.images import ImageData, load_images, save_images
+from hanas.deploy import onnx_models
+from hanas.deploy.exporting import export_retrained
 from hanas.spaces import nb201
+from hanas.spaces.networks import architectures
 from hanas.training.retraining import retrain
 
 SETTINGS = {
@@ -195,7 +196,9 @@ def test_networks_of_every_space_are_exported(space, toy_file, tmp_path):
         arch,
         space=space,
         classes=3,
-        network=architectures.settings_for_images(maker, settings["network"], data, None, "toy"),
+        network=architectures.settings_for_images(
+            maker, settings["network"], data.images.shape[1:3], None, "toy"
+        ),
         seed=5,
     )
     torch.save({arch: network.state_dict()}, tmp_path / "weights.pt")

@@ -10,14 +10,7 @@ from toy_figures import (
     proxy_and_true_table,
 )
 
-from hanas.figures import (
-    convergence,
-    fronts,
-    generations,
-    points,
-    proxy_and_true,
-    style,
-)
+from hanas.report.figures import convergence, fronts, generations, points, proxy_and_true, style
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,8 @@ from toy_figures import (
     tables,
 )
 
-from hanas.errors import InputError
-from hanas.figures import (
+from hanas.core.errors import InputError
+from hanas.report.figures import (
     animation,
     convergence,
     fronts,

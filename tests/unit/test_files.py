@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hanas import files
-from hanas.errors import InputError
+from hanas.core import files
+from hanas.core.errors import InputError
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -52,11 +52,11 @@ def test_json_that_is_no_object(tmp_path):
 @pytest.mark.parametrize(
     "module",
     [
-        "hanas.files",
-        "hanas.workflow.study",
-        "hanas.plugins",
-        "hanas.revisions",
-        "hanas.workflow.locks",
+        "hanas.core.files",
+        "hanas.study.study",
+        "hanas.core.plugins",
+        "hanas.core.revisions",
+        "hanas.study.locks",
     ],
 )
 def test_what_rules_import_is_light(module):
@@ -93,7 +93,7 @@ def test_damaged_tables_of_text(tmp_path, content):
 def test_what_a_killed_write_left_goes_away_with_the_next_or_with_the_file(tmp_path):
     script = (
         "import os, signal, sys\n"
-        "from hanas.files import replacing\n"
+        "from hanas.core.files import replacing\n"
         "with replacing(sys.argv[1]) as temporary:\n"
         "    temporary.write_text('half')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"

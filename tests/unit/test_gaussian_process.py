@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hanas.gaussian_process import Posterior, fit, most_telling
+from hanas.core.gaussian_process import Posterior, fit, most_telling
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_values_that_are_all_the_same_are_expected_everywhere(groups):
 
 
 def test_what_is_observed_first_leaves_the_least_variance(groups):
-    # What is expected of the logarithms of the parameters: see hanas/gaussian_process.py.
+    # What is expected of the logarithms of the parameters: see hanas/core/gaussian_process.py.
     parameters = [-1.0, -0.5, -0.5, 0.5, 0.5, -4.0]
     joint = np.array([[covariance(groups, i, j, parameters) for j in range(60)] for i in range(60)])
     noise = np.exp(-4.0) + 1e-6

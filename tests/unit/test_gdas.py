@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from toy_supernets import PROBABILITIES, settings_of, train
 
-from hanas.trainers import gdas
-from hanas.trainers._settings import supernet_settings
 from hanas.training.supernets import prepare
+from hanas.training.trainers import gdas
+from hanas.training.trainers._settings import supernet_settings
 
 
 @pytest.mark.parametrize("tau", [10.0, 0.1])

@@ -5,7 +5,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from hanas.errors import InputError
+from hanas.core.errors import InputError
 from hanas.fronts.hypervolume import hypervolume, normalised_hypervolume, to_unit_box
 
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hanas.datasets import image_folder
-from hanas.errors import InputError
+from hanas.core.errors import InputError
+from hanas.data.datasets import image_folder
 
 
 def write_picture(path, seed, size=(12, 9)):

@@ -6,8 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hanas.errors import InputError
-from hanas.images import ImageData, load_images, save_images, training_statistics
+from hanas.core.errors import InputError
+from hanas.data.images import ImageData, load_images, save_images, training_statistics
 
 
 def some_images(count=30, side=4, classes=3, seed=0):

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from hanas.errors import InputError
-from hanas.fronts.dominance import non_dominated
+from hanas.core.errors import InputError
+from hanas.core.pareto import non_dominated
 from hanas.fronts.indicators import additive_epsilon, attainment_surface, igd_plus
 
 

@@ -9,13 +9,13 @@ from torch import nn
 from torch.nn.utils import fuse_conv_bn_eval
 from toy_pictures import toy_images
 
-from hanas import plugins
-from hanas.compute import threads
-from hanas.exports import onnx_models, quantisation
-from hanas.scoring.chain_evaluation import Pictures, SharedEvaluation, score_one
-from hanas.scoring.int8_simulation import observing, rounded, rounded_weight, rounding
-from hanas.scoring.normalisation import with_statistics
-from hanas.training.batches import load_split, ordered_batches
+from hanas.core import plugins
+from hanas.core.compute import threads
+from hanas.data.batches import load_split, ordered_batches
+from hanas.deploy import onnx_models, quantisation
+from hanas.proxies.scoring.chain_evaluation import Pictures, SharedEvaluation, score_one
+from hanas.proxies.scoring.int8_simulation import observing, rounded, rounded_weight, rounding
+from hanas.proxies.scoring.normalisation import with_statistics
 
 CALIBRATION, BATCH = 10, 7
 MODES = ("batch", "running", "batch_affine")

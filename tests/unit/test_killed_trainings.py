@@ -19,7 +19,7 @@ from toy_supernets import (
 KILLER = """
 import json, os, signal, sys
 from pathlib import Path
-from hanas import checkpoints
+from hanas.core import checkpoints
 from hanas.training import epochs, supernets
 
 images, root, trainer = sys.argv[1], Path(sys.argv[2]), sys.argv[3]

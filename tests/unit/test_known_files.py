@@ -2,8 +2,8 @@ import hashlib
 
 import pytest
 
-from hanas.errors import InputError
-from hanas.reading.known_files import KnownFile
+from hanas.core.errors import InputError
+from hanas.data.readers.known_files import KnownFile
 
 CONTENT = bytes(range(250)) * 1200
 KNOWN = KnownFile("images.tar.gz", "md5", hashlib.md5(CONTENT).hexdigest(), len(CONTENT))

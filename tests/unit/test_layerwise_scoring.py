@@ -5,14 +5,14 @@ from layerwise import random_genes
 from layerwise_supernets import made_up_supernet, saved_supernet
 from toy_pictures import toy_images
 
-from hanas.compute import threads
-from hanas.errors import InputError
-from hanas.images import save_images
-from hanas.scoring import layerwise_scoring
-from hanas.scoring.chain_evaluation import Pictures, score_one
-from hanas.scoring.layerwise_scoring import LayerwiseScorer
-from hanas.scoring.normalisation import with_statistics
-from hanas.training.batches import load_split
+from hanas.core.compute import threads
+from hanas.core.errors import InputError
+from hanas.data.batches import load_split
+from hanas.data.images import save_images
+from hanas.proxies.scoring import layerwise_scoring
+from hanas.proxies.scoring.chain_evaluation import Pictures, score_one
+from hanas.proxies.scoring.layerwise_scoring import LayerwiseScorer
+from hanas.proxies.scoring.normalisation import with_statistics
 from hanas.training.supernets import load_supernet, save_supernet
 
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from layerwise import SPACES, STAGES, WITH_IDENTITY, first_layers, genes_of, random_genes
 
-from hanas import plugins
-from hanas.errors import InputError
+from hanas.core import plugins
+from hanas.core.errors import InputError
 
 
 def test_the_chains_are_these():

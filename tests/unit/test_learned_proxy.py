@@ -6,15 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hanas.errors import InputError
-from hanas.files import write_parquet
-from hanas.fronts.dominance import non_dominated
-from hanas.fronts.ranking import kendall_tau
-from hanas.gaussian_process import fit, most_telling
+from hanas.benchmarks.surrogates import models as surrogates
+from hanas.benchmarks.surrogates.cell_features import kinds_of_paths
+from hanas.core.errors import InputError
+from hanas.core.files import write_parquet
+from hanas.core.gaussian_process import fit, most_telling
+from hanas.core.pareto import non_dominated
+from hanas.core.ranking import kendall_tau
 from hanas.proxies import _lookups, learned, live_params, params
 from hanas.spaces import nb201
-from hanas.surrogates import models as surrogates
-from hanas.surrogates.cell_features import kinds_of_paths
 
 FUNCTIONS = nb201.index_of(nb201.without_dead_edges(nb201.all_genes()))
 

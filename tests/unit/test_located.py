@@ -1,6 +1,6 @@
 """Names of files in settings are found where Snakemake brought the files."""
 
-from hanas.workflow.jobs import located, name_of
+from hanas.study.jobs import located, name_of
 
 HISTORY = "results/searches/toy/tx2/gdas/nsga2.parquet"
 BROUGHT = f".snakemake/storage/s3/bucket/{HISTORY}"

@@ -2,12 +2,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from hanas.workflow import locks
+from hanas.study import locks
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from hanas.workflow import locks
+from hanas.study import locks
 handle = locks.hold(Path(sys.argv[1]))
 print("held", flush=True)
 time.sleep(60)

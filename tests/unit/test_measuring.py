@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hanas.errors import InputError
-from hanas.measuring import device_locks
-from hanas.measuring.measure import measure_models
-from hanas.measuring.measurement_tables import COLUMNS
+from hanas.core.errors import InputError
+from hanas.devices.measuring import device_locks
+from hanas.devices.measuring.measure import measure_models
+from hanas.devices.measuring.measurement_tables import COLUMNS
 
 ROOT = Path(__file__).parents[2]
 #: Each model file holds its name; models are measured as often as their name is in this file.
@@ -343,8 +343,8 @@ def test_what_is_unstable_is_repeated_then_flagged(tmp_path, answers, made, stab
 JOB = """
 import sys
 from pathlib import Path
-from hanas.measuring import device_locks
-from hanas.measuring.measure import measure_models
+from hanas.devices.measuring import device_locks
+from hanas.devices.measuring.measure import measure_models
 device_locks.FOLDER = Path.cwd()
 
 def writer(name):

@@ -5,14 +5,14 @@ import pytest
 from fake_rknn import fake_python
 from toy_pictures import toy_images
 
-from hanas import plugins
-from hanas.errors import InputError
-from hanas.images import save_images
-from hanas.measuring import device_locks
-from hanas.measuring.architectures_as_models import writers
-from hanas.measuring.measure import measure_models
-from hanas.measuring.timings import BoardLost, ModelRefused, Timings
-from hanas.meters import model_precision
+from hanas.core import plugins
+from hanas.core.errors import InputError
+from hanas.data.images import save_images
+from hanas.devices._meter import model_precision
+from hanas.devices.measuring import device_locks
+from hanas.devices.measuring.architectures_as_models import writers
+from hanas.devices.measuring.measure import measure_models
+from hanas.devices.measuring.timings import BoardLost, ModelRefused, Timings
 from hanas.spaces import nb201
 
 

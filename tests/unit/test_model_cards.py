@@ -10,9 +10,9 @@ import pytest
 from toy_pictures import toy_images
 
 import hanas
-from hanas.errors import InputError
-from hanas.exports.model_cards import readable, write_cards
-from hanas.images import save_images
+from hanas.core.errors import InputError
+from hanas.data.images import save_images
+from hanas.deploy.model_cards import readable, write_cards
 from hanas.spaces import mobile_i, nb201
 
 SCHEMA = json.loads(

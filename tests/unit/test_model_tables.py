@@ -1,9 +1,9 @@
 import pandas as pd
 import pytest
 
-from hanas.errors import InputError
-from hanas.exports import model_tables
-from hanas.figures import front_spaces
+from hanas.core.errors import InputError
+from hanas.deploy import model_tables
+from hanas.report.figures import front_spaces
 
 
 def exports(**columns) -> pd.DataFrame:

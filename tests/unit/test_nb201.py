@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hanas.errors import InputError
+from hanas.core.errors import InputError
 from hanas.spaces import nb201
 
 EXAMPLE = (

@@ -8,15 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from hanas.errors import InputError
-from hanas.networks._operations import (
+from hanas.core.errors import InputError
+from hanas.spaces import nb201
+from hanas.spaces.networks.operations import (
     TRANSITIONS,
     AveragePool3x3,
     _SumOf3x3,
     pooled_3x3_transition,
     pooled_transition,
 )
-from hanas.spaces import nb201
 
 TINY = {"skeleton": "pooled", "channels": 2, "cells": 1, "batch_norm": "batch"}
 MODES = ("batch", "batch_affine", "running")

@@ -4,10 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from layerwise import SPACES
 
-from hanas import plugins
-from hanas.errors import InputError
-from hanas.prediction import predictor
-from hanas.prediction.next_measurements import next_batch, random_genes, without
+from hanas.core import plugins
+from hanas.core.errors import InputError
+from hanas.devices.prediction import predictor
+from hanas.devices.prediction.next_measurements import next_batch, random_genes, without
 from hanas.spaces import nb201
 
 CELLS = nb201.all_genes()

@@ -12,15 +12,15 @@ import pytest
 from layerwise import SPACES, random_genes
 from layerwise_supernets import made_up_supernet, saved_supernet
 
-from hanas import plugins
-from hanas.compute import threads
-from hanas.errors import InputError
-from hanas.prediction import predictor
-from hanas.scoring.chain_evaluation import score_one
-from hanas.scoring.layerwise_scoring import LayerwiseSettings, pictures_for
-from hanas.scoring.normalisation import with_statistics
-from hanas.searchers._history import feasible_rows
-from hanas.searching import on_demand_search
+from hanas.core import plugins
+from hanas.core.compute import threads
+from hanas.core.errors import InputError
+from hanas.devices.prediction import predictor
+from hanas.proxies.scoring.chain_evaluation import score_one
+from hanas.proxies.scoring.layerwise_scoring import LayerwiseSettings, pictures_for
+from hanas.proxies.scoring.normalisation import with_statistics
+from hanas.search import on_demand_search
+from hanas.search.searchers._history import feasible_rows
 from hanas.training.supernets import load_supernet, save_supernet
 
 REPOSITORY = Path(__file__).parents[2]
@@ -216,7 +216,7 @@ def test_another_device_pays_nothing_for_the_same_architectures(
 
 SEARCH = """
 import json, sys
-from hanas.searching import on_demand_search
+from hanas.search import on_demand_search
 on_demand_search.search(settings=json.loads(sys.argv[1]), weights=sys.argv[2], images=sys.argv[3],
                         predictor=sys.argv[4], kept=sys.argv[5], threads=2)
 """

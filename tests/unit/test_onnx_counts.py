@@ -3,10 +3,10 @@ import pytest
 import torch
 from torch import nn
 
-from hanas.errors import InputError
-from hanas.exports import onnx_counts, onnx_models
-from hanas.networks import published
+from hanas.core.errors import InputError
+from hanas.deploy import onnx_counts, onnx_models
 from hanas.spaces import nb201
+from hanas.spaces.networks import published
 
 
 def _macs(network, path, side, batch=1):

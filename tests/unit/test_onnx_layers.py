@@ -3,11 +3,11 @@ import torch
 from layerwise import SPACES, random_genes
 from torch import nn
 
-from hanas import plugins
-from hanas.errors import InputError
-from hanas.exports import onnx_models
-from hanas.exports.onnx_counts import multiply_accumulates
-from hanas.meters._onnx_layers import Layer, layers
+from hanas.core import plugins
+from hanas.core.errors import InputError
+from hanas.deploy import onnx_models
+from hanas.deploy.onnx_counts import multiply_accumulates
+from hanas.devices._onnx_layers import Layer, layers
 from hanas.spaces import nb201
 
 

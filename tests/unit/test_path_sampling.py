@@ -5,10 +5,10 @@ import torch
 from toy_supernets import LAYER_WISE, PROBABILITIES, SPACES, layer_probabilities, settings_of
 
 from hanas.spaces import nb201
-from hanas.trainers import fairness
-from hanas.trainers._sampling import cells_of, draw_cells, draw_operations
-from hanas.trainers._settings import supernet_settings
 from hanas.training.supernets import prepare
+from hanas.training.trainers import fairness
+from hanas.training.trainers._sampling import cells_of, draw_cells, draw_operations
+from hanas.training.trainers._settings import supernet_settings
 
 
 def test_rsps_draws_operations_with_their_probabilities():

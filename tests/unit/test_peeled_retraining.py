@@ -3,10 +3,10 @@ import pandas as pd
 import pytest
 from test_retraining import SETTINGS
 
-from hanas.errors import InputError
-from hanas.fronts.dominance import non_dominated
+from hanas.core.errors import InputError
+from hanas.core.pareto import non_dominated
+from hanas.fronts.peeled_retraining import retrain_layers
 from hanas.spaces import nb201
-from hanas.training.peeled_retraining import retrain_layers
 from hanas.training.retraining import retrain
 
 #: Two predicted layers: the first three, then the last two. The second and the fourth cannot learn.

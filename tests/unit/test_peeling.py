@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from hanas.errors import InputError
+from hanas.core.errors import InputError
 from hanas.fronts.peeling import PeelingSettings, layers, peel
 from hanas.fronts.truth import true_front
 

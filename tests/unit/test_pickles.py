@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hanas.errors import InputError
-from hanas.reading.pickles import load_plain
+from hanas.core.errors import InputError
+from hanas.core.pickles import load_plain
 
 NAMED = r"^some\.pickle: "  # how every message starts
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)

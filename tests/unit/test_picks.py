@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hanas.errors import InputError
+from hanas.core.errors import InputError
 from hanas.fronts.picks import found_front, pick
 
 

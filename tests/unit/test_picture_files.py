@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from hanas.errors import InputError
-from hanas.reading.picture_files import middle_square, read_square
+from hanas.core.errors import InputError
+from hanas.data.readers.picture_files import middle_square, read_square
 
 
 def encode(picture, kind="PNG", **options):

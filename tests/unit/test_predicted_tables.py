@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hanas.prediction import predicted_tables, predictor
+from hanas.devices.prediction import predicted_tables, predictor
 from hanas.spaces import nb201
 
 

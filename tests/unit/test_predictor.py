@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from layerwise import SPACES, STAGES, random_genes
 from scipy.stats import spearmanr
 
-from hanas import plugins
+from hanas.core import plugins
+from hanas.core.errors import InputError
 from hanas.devices.hw_nas_bench import DEVICES
-from hanas.errors import InputError
-from hanas.prediction import predictor
-from hanas.prediction.predictor_features import Features, multiply_accumulates
+from hanas.devices.prediction import predictor
+from hanas.devices.prediction.predictor_features import Features, multiply_accumulates
 from hanas.spaces import nb201
 
 CELLS = nb201.all_genes()

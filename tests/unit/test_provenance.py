@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from hanas.errors import InputError
-from hanas.workflow import explanation, jobs, provenance
+from hanas.core.errors import InputError
+from hanas.study import explanation, jobs, provenance
 
 
 @pytest.fixture

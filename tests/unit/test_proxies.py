@@ -14,12 +14,13 @@ import torch
 import torch.nn.functional as F
 from toy_pictures import toy_images
 
-from hanas import plugins
-from hanas.compute import threads
-from hanas.errors import InputError
-from hanas.files import write_parquet
-from hanas.images import save_images
-from hanas.networks._operations import TRANSITIONS
+from hanas.core import plugins
+from hanas.core.compute import threads
+from hanas.core.errors import InputError
+from hanas.core.files import write_parquet
+from hanas.core.workers import Workers
+from hanas.data.batches import load_split, ordered_batches
+from hanas.data.images import save_images
 from hanas.proxies import (
     _jobs,
     _kept,
@@ -33,9 +34,8 @@ from hanas.proxies import (
     supernet,
 )
 from hanas.proxies._scoring import distinct_cells, groups_of, score_group
-from hanas.scoring.workers import Workers
 from hanas.spaces import nb201
-from hanas.training.batches import load_split, ordered_batches
+from hanas.spaces.networks.operations import TRANSITIONS
 from hanas.training.supernets import Supernet, load_supernet, save_supernet
 
 REPOSITORY = Path(__file__).parents[2]

@@ -2,9 +2,9 @@ import pandas as pd
 import pytest
 from judged_study import ERROR, write_search
 
-from hanas.errors import InputError
+from hanas.core.errors import InputError
+from hanas.core.ranking import rank_panel
 from hanas.fronts.proxy_quality import ranking_table
-from hanas.fronts.ranking import rank_panel
 
 
 def test_both_scopes_are_told(tmp_path):

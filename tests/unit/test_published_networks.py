@@ -5,9 +5,9 @@ import pytest
 import torch
 from counting import counted
 
-from hanas.errors import InputError
-from hanas.exports import onnx_models
-from hanas.networks import published
+from hanas.core.errors import InputError
+from hanas.deploy import onnx_models
+from hanas.spaces.networks import published
 
 AFFINE = {"batch_norm": "running"}
 

@@ -15,12 +15,12 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
-from hanas import architectures, plugins
-from hanas.errors import InputError
-from hanas.exports import onnx_counts, onnx_models
-from hanas.exports.quantisation import METHODS, NothingToQuantise, QuantisationSettings, quantise
-from hanas.networks import published
+from hanas.core import plugins
+from hanas.core.errors import InputError
+from hanas.deploy import onnx_counts, onnx_models
+from hanas.deploy.quantisation import METHODS, NothingToQuantise, QuantisationSettings, quantise
 from hanas.spaces import nb201
+from hanas.spaces.networks import architectures, published
 
 SMALL = {
     "nb201": {"channels": 4, "cells": 1, "batch_norm": "running"},
@@ -283,7 +283,7 @@ def test_the_batch_stays_open_or_fixed(tmp_path, batch, shape):
 SCRIPT = """
 import sys
 import numpy as np
-from hanas.exports.quantisation import quantise
+from hanas.deploy.quantisation import quantise
 quantise(sys.argv[1], sys.argv[2], np.load(sys.argv[3]))
 """
 

@@ -6,8 +6,8 @@ from pymoo.core.population import Population
 from pymoo.core.problem import Problem
 from toy_searches import HUGE, LARGE, problem, run
 
-from hanas.errors import InputError
-from hanas.searchers._quotas import QuotaSurvival, shares
+from hanas.core.errors import InputError
+from hanas.search.searchers._quotas import QuotaSurvival, shares
 
 RNG = np.random.default_rng(0)
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from hanas.errors import InputError
-from hanas.fronts.ranking import (
+from hanas.core.errors import InputError
+from hanas.core.ranking import (
     kendall_tau,
     kendall_tau_of_best,
     precision_at,

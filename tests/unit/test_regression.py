@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hanas.prediction.regression import Regression, parameters
+from hanas.devices.prediction.regression import Regression, parameters
 
 LINEAR = 2
 

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from hanas.errors import InputError
-from hanas.fronts.dominance import non_dominated
+from hanas.core.errors import InputError
+from hanas.core.pareto import non_dominated
 from hanas.fronts.representatives import REPRESENTATIVES, choose
 
 grids = hnp.arrays(

@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 import torch
 
-from hanas import architectures
-from hanas.errors import InputError
-from hanas.networks import published
+from hanas.core.errors import InputError
+from hanas.fronts.picks import picks_of_front
 from hanas.spaces import mobile_i, nb201, shuffle
-from hanas.training.retraining import picks_of_front, retrain
+from hanas.spaces.networks import architectures, published
+from hanas.training.retraining import retrain
 
 SETTINGS = {
     "space": "nb201",
@@ -73,26 +73,35 @@ def test_chains_and_published_networks_are_retrained(space, arch, coloured, tmp_
 def test_strides_follow_from_the_side_after_pooling(toy_data):
     side = toy_data.images.shape[1]
     for maker in (shuffle, published):
-        fitted = architectures.settings_for_images(maker, CHAIN, toy_data, None, "toy.pt")
+        fitted = architectures.settings_for_images(
+            maker, CHAIN, toy_data.images.shape[1:3], None, "toy.pt"
+        )
         assert fitted == {**CHAIN, "resolution": side}
-        fitted = architectures.settings_for_images(maker, CHAIN, toy_data, side // 2, "toy.pt")
+        fitted = architectures.settings_for_images(
+            maker, CHAIN, toy_data.images.shape[1:3], side // 2, "toy.pt"
+        )
         assert fitted == {**CHAIN, "resolution": side // 2}
     with pytest.raises(InputError, match=r"training\.resolution: images of 2x2 pixels.*at least 4"):
-        architectures.settings_for_images(shuffle, CHAIN, toy_data, 2, "toy.pt")
+        architectures.settings_for_images(shuffle, CHAIN, toy_data.images.shape[1:3], 2, "toy.pt")
 
 
 def test_cells_keep_their_settings_whatever_the_side(toy_data):
     network = SETTINGS["network"]
-    assert architectures.settings_for_images(nb201, network, toy_data, 4, "toy.pt") == network
+    assert (
+        architectures.settings_for_images(nb201, network, toy_data.images.shape[1:3], 4, "toy.pt")
+        == network
+    )
     with pytest.raises(InputError, match=r"training\.resolution: images of 6x6.*multiple of 4"):
-        architectures.settings_for_images(nb201, network, toy_data, 6, "toy.pt")
+        architectures.settings_for_images(nb201, network, toy_data.images.shape[1:3], 6, "toy.pt")
 
 
 def test_chains_need_square_images(toy_data):
     wide = replace(toy_data, images=np.repeat(toy_data.images, 2, axis=2))
     with pytest.raises(InputError, match=r"toy\.pt: images of .* expected square images"):
-        architectures.settings_for_images(shuffle, {}, wide, None, "toy.pt")
-    assert architectures.settings_for_images(nb201, {}, wide, None, "toy.pt") == {}
+        architectures.settings_for_images(shuffle, {}, wide.images.shape[1:3], None, "toy.pt")
+    assert (
+        architectures.settings_for_images(nb201, {}, wide.images.shape[1:3], None, "toy.pt") == {}
+    )
 
 
 def _history(points):

@@ -8,11 +8,11 @@ import pytest
 from fake_rknn import fake_python
 from onnx import TensorProto, helper
 
-from hanas.errors import InputError
-from hanas.exports import onnx_models
-from hanas.measuring import measure as measuring
-from hanas.measuring.timings import BoardLost, ModelRefused
-from hanas.meters import _rknn_output, rknn
+from hanas.core.errors import InputError
+from hanas.deploy import onnx_models
+from hanas.devices import _rknn_output, rknn
+from hanas.devices.measuring import measure as measuring
+from hanas.devices.measuring.timings import BoardLost, ModelRefused
 from hanas.spaces import nb201
 
 #: One average pooling on a live edge; so one a cell, and a cell a stage in the recorded network.

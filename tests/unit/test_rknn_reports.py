@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hanas.images import ImageData, save_images
-from hanas.measuring import rknn_reports
-from hanas.meters import rknn
-from hanas.meters._rknn_output import Layer, RknnReport
+from hanas.data.images import ImageData, save_images
+from hanas.devices import rknn
+from hanas.devices._rknn_output import Layer, RknnReport
+from hanas.devices.measuring import rknn_reports
 
 
 @pytest.fixture

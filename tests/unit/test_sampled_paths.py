@@ -6,12 +6,12 @@ import torch
 import torch.nn.functional as F
 from toy_supernets import LAYER_WISE, SPACES, layer_probabilities, results, settings_of, train
 
-from hanas import plugins
+from hanas.core import plugins
 from hanas.spaces import nb201
-from hanas.trainers import rsps
-from hanas.trainers._sampling import draw_cells, draw_operations
-from hanas.trainers._settings import supernet_settings
 from hanas.training.supernets import prepare
+from hanas.training.trainers import rsps
+from hanas.training.trainers._sampling import draw_cells, draw_operations
+from hanas.training.trainers._settings import supernet_settings
 
 
 def test_rsps_finds_the_best_of_its_candidates(toy_file, tmp_path):

@@ -6,8 +6,8 @@ import time
 import numpy as np
 import pytest
 
-from hanas.scoring import score_store
-from hanas.scoring.score_store import ScoreStore
+from hanas.proxies.scoring import score_store
+from hanas.proxies.scoring.score_store import ScoreStore
 
 COLUMNS = ("error", "cross_entropy")
 

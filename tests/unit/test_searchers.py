@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 from toy_searches import HUGE, LARGE, SCALARISING, problem, run
 
-from hanas import plugins
-from hanas.errors import InputError
+from hanas.core import plugins
+from hanas.core.errors import InputError
 from hanas.fronts.hypervolume import normalised_hypervolume
 from hanas.fronts.truth import true_front
-from hanas.searchers._history import History
-from hanas.searchers._ledger import Ledger
+from hanas.search.searchers._history import History
+from hanas.search.searchers._ledger import Ledger
 from hanas.spaces import nb201
 
 SEARCHERS = plugins.names("searchers")
@@ -324,7 +324,7 @@ def test_history_refuses_columns_of_different_lengths():
 @pytest.mark.parametrize("name", SEARCHERS)
 def test_searchers_import_no_torch_and_no_pandas(name):
     code = (
-        f"import sys, hanas.searchers.{name}\n"
+        f"import sys, hanas.search.searchers.{name}\n"
         "print([m for m in ('torch', 'pandas', 'matplotlib') if m in sys.modules])"
     )
     result = subprocess.run(

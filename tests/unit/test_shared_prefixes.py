@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hanas.scoring.shared_prefixes import nodes, shared_layers, walk
+from hanas.proxies.scoring.shared_prefixes import nodes, shared_layers, walk
 
 POPULATIONS = st.lists(st.tuples(*[st.integers(0, 2)] * 5), min_size=1, max_size=30).map(np.array)
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hanas.errors import InputError
-from hanas.splits import random_halves, read_split, stratified, two_parts
+from hanas.core.errors import InputError
+from hanas.data.splits import random_halves, read_split, stratified, two_parts
 
 
 @given(st.integers(2, 500), st.integers(0, 2**32 - 1))

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from judged_study import write_search
 from scipy import stats
 
-from hanas.errors import InputError
-from hanas.files import write_parquet
+from hanas.core.errors import InputError
+from hanas.core.files import write_parquet
 from hanas.fronts.runs import read_runs
 from hanas.fronts.statistics import FEWEST_SEEDS, holm, searcher_tests, wilcoxon_signed_rank
 

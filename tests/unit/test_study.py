@@ -8,11 +8,11 @@ import pytest
 import yaml
 from snakemake.utils import update_config
 
-from hanas import plugins
-from hanas.errors import InputError
+from hanas.core import plugins
+from hanas.core.errors import InputError
 from hanas.fronts.representatives import REPRESENTATIVES
 from hanas.spaces import nb201
-from hanas.workflow import study
+from hanas.study import study
 
 REPOSITORY = Path(__file__).parents[2]
 SCHEMA = yaml.safe_load((REPOSITORY / "config.schema.yaml").read_text(encoding="utf-8"))
@@ -378,7 +378,7 @@ def test_numbers_are_checked_as_jobs_get_them():
 def test_settings_are_checked_without_what_only_jobs_need():
     code = (
         "import sys, yaml\n"
-        "from hanas.workflow import study\n"
+        "from hanas.study import study\n"
         "schema, config = (yaml.safe_load(open(path)) for path in sys.argv[1:])\n"
         "study.complete(config, schema, name='c')\n"
         "assert not {'pandas', 'torch'} & set(sys.modules)\n"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toy_supernets import LAYER_WISE, settings_of, train
 
-from hanas.errors import InputError
+from hanas.core.errors import InputError
 from hanas.training.snapshot_epochs import snapshot_epochs
 from hanas.training.supernets import load_supernet, save_supernet
 

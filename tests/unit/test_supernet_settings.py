@@ -13,17 +13,17 @@ from toy_supernets import (
     train,
 )
 
-from hanas import plugins
-from hanas.errors import InputError
-from hanas.networks.cell import NetworkSettings
-from hanas.trainers._settings import (
+from hanas.core import plugins
+from hanas.core.errors import InputError
+from hanas.spaces.networks.cell import NetworkSettings
+from hanas.training.supernets import prepare
+from hanas.training.trainers._settings import (
     OF_SOME_TRAINERS,
     ArchitectureSettings,
     SupernetSettings,
     SupernetTraining,
     supernet_settings,
 )
-from hanas.training.supernets import prepare
 from hanas.training.weight_steps import learning_rate
 
 
@@ -186,7 +186,9 @@ def test_what_a_trainer_says_of_itself_can_be_read_without_importing_it(trainer)
 
 
 def test_a_member_that_does_not_say_it_is_named():
-    with pytest.raises(InputError, match=r"hanas/trainers/gdas\.py has no SURE that can be read"):
+    with pytest.raises(
+        InputError, match=r"hanas/training/trainers/gdas\.py has no SURE that can be read"
+    ):
         plugins.constant("trainers", "gdas", "SURE")
     with pytest.raises(InputError, match="trainers: no 'gads'; expected one of: darts"):
         plugins.constant("trainers", "gads", "USES")

@@ -12,13 +12,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hanas.errors import InputError
+from hanas.benchmarks.surrogates import cell_features, linear_models, partial_cells
+from hanas.benchmarks.surrogates import models as surrogates
+from hanas.benchmarks.surrogates import quality as surrogate_quality
+from hanas.benchmarks.surrogates.fitting import Target, fit, targets_of
+from hanas.benchmarks.surrogates.partial_cells import ANY, ANY_CONVOLUTION
+from hanas.core.errors import InputError
 from hanas.spaces import nb201
-from hanas.surrogates import cell_features, linear_models, partial_cells
-from hanas.surrogates import models as surrogates
-from hanas.surrogates import quality as surrogate_quality
-from hanas.surrogates.fitting import Target, fit, targets_of
-from hanas.surrogates.partial_cells import ANY, ANY_CONVOLUTION
 
 GENES = nb201.all_genes()
 COUNTS = cell_features.counts(GENES)

@@ -9,10 +9,10 @@ import torch
 from scipy.stats import kendalltau
 
 from hanas.benchmarks import surrogate as benchmark
+from hanas.benchmarks.surrogates import models as surrogates
+from hanas.core.errors import InputError
 from hanas.devices import surrogate as device
-from hanas.errors import InputError
 from hanas.spaces import nb201
-from hanas.surrogates import models as surrogates
 
 GENES = nb201.all_genes()
 TEXTS = nb201.all_texts()

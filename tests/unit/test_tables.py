@@ -2,9 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hanas import plugins, table_formats, tables
-from hanas.errors import InputError
-from hanas.files import write_json, write_parquet
+from hanas.core import plugins
+from hanas.core.errors import InputError
+from hanas.core.files import write_json, write_parquet
+from hanas.report import table_formats, tables
 from hanas.spaces import nb201
 
 TEXTS = nb201.all_texts()

@@ -2,9 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hanas import plugins
-from hanas.errors import InputError
-from hanas.searching.tabular_search import objectives_of, search_all_seeds
+from hanas.core import plugins
+from hanas.core.errors import InputError
+from hanas.search.tabular_search import objectives_of, search_all_seeds
 from hanas.spaces import nb201
 
 TEXTS = list(nb201.all_texts())

@@ -5,13 +5,13 @@ import torch
 import torch.nn.functional as F
 from toy_supernets import SPACES, TRAINED, results, settings_of, small_network, train
 
-from hanas import plugins
-from hanas.compute import threads
-from hanas.errors import InputError
-from hanas.files import read_json
-from hanas.trainers._settings import supernet_settings
-from hanas.training.batches import load_split
+from hanas.core import plugins
+from hanas.core.compute import threads
+from hanas.core.errors import InputError
+from hanas.core.files import read_json
+from hanas.data.batches import load_split
 from hanas.training.supernets import load_supernet, prepare
+from hanas.training.trainers._settings import supernet_settings
 
 
 @pytest.mark.parametrize(("trainer", "space"), TRAINED)

@@ -8,8 +8,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from hanas.errors import InputError
-from hanas.fronts.dominance import non_dominated
+from hanas.core.errors import InputError
+from hanas.core.pareto import non_dominated
 from hanas.fronts.truth import Truth, true_front, truth_of_tables
 from hanas.spaces import nb201
 

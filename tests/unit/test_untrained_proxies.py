@@ -7,11 +7,11 @@ import torch.nn.functional as F
 from plain_network import plain_forward
 from scipy.stats import rankdata
 
-from hanas.compute import threads
-from hanas.errors import InputError
+from hanas.core.compute import threads
+from hanas.core.errors import InputError
+from hanas.data.batches import Batch
 from hanas.proxies import _untrained, az_nas, grad_norm, naswot, synflow, zico
 from hanas.spaces import nb201
-from hanas.training.batches import Batch
 
 NETWORK = {"skeleton": "pooled", "channels": 3, "cells": 1}
 # All operations, a dead edge in the last.

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from hanas.errors import InputError
-from hanas.reading import user_tables
+from hanas.core.errors import InputError
+from hanas.data.tables import user_tables
 from hanas.spaces import nb201
 
 TEXTS = nb201.all_texts()

@@ -3,9 +3,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from hanas.errors import InputError
-from hanas.settings import from_mapping
-from hanas.training.batches import Batch, load_split
+from hanas.core.errors import InputError
+from hanas.core.settings import from_mapping
+from hanas.data.batches import Batch, load_split
 from hanas.training.weight_steps import (
     TrainingSettings,
     WeightStepper,

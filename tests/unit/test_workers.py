@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hanas.scoring.workers import Workers
+from hanas.core.workers import Workers
 
 TASK = {"server": "toy_server", "name": "toy"}
 

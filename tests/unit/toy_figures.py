@@ -6,14 +6,7 @@ from judged_study import ARCHS, ERROR, LATENCY_MS, history
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hanas.figures import (
-    convergence,
-    fronts,
-    generations,
-    peeling,
-    points,
-    proxy_and_true,
-)
+from hanas.report.figures import convergence, fronts, generations, peeling, points, proxy_and_true
 
 ENERGY_MJ = [9.0, 8.0, 3.0, 4.0, 6.0, 1.0]
 

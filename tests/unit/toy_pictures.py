@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hanas.images import SPLITS, ImageData
+from hanas.data.images import SPLITS, ImageData
 
 
 def toy_images(*, images_each: int = 24, classes: int = 3, side: int = 8) -> ImageData:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hanas import plugins
+from hanas.core import plugins
 
 SCALARISING = ["cea", "wsea"]
 LARGE = (5,) * 6

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from hanas import plugins
+from hanas.core import plugins
 from hanas.training.supernets import train_supernet
 
 REPOSITORY = Path(__file__).parents[2]

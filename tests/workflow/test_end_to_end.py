@@ -10,7 +10,7 @@ import pytest
 
 from hanas.fronts.picks import found_front
 from hanas.spaces import nb201
-from hanas.workflow.provenance import read_records
+from hanas.study.provenance import read_records
 
 REPOSITORY = Path(__file__).parents[2]
 DEVICES = ("edgegpu", "edgetpu")

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hanas.files import read_csv
+from hanas.core.files import read_csv
 
 REPOSITORY = Path(__file__).parents[2]
 DEVICES = ("edgegpu", "edgetpu")

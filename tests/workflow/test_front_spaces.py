@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from studies import REPOSITORY, Study, write_toy_images
 
-from hanas import plugins
+from hanas.core import plugins
 from hanas.fronts.picks import found_front
 
 SPACES = ("shuffle", "shuffle_i", "mobile_i")

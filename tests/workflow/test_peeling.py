@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hanas.files import read_csv
-from hanas.fronts.dominance import non_dominated
+from hanas.core.files import read_csv
+from hanas.core.pareto import non_dominated
 
 DEVICES = ("edgegpu", "edgetpu")
 

@@ -1,0 +1,194 @@
+"""Small models that stand in for benchmark tables, so that a study needs no download.
+
+A bundle is one ``.npz`` file without pickles: a header in JSON, which says what each model
+predicts, what it was fitted to and how well it predicts cells that were not, and the models'
+arrays. There are three kinds of model:
+
+- ``linear``: the largest of one or more linear functions of the numbers of operations, for
+  metrics that are exactly so;
+- ``perceptrons``: the mean of some perceptrons, on the logarithm of a metric or the logit of an
+  accuracy;
+- ``partial_cells``: the cells that a device cannot run, see :mod:`hanas.benchmarks.surrogates.partial_cells`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hanas.benchmarks.surrogates import cell_features
+from hanas.benchmarks.surrogates.partial_cells import matches
+from hanas.core import npz_files
+from hanas.core.errors import InputError, one_line
+
+#: The bundle that is shipped with the project.
+SHIPPED = Path(__file__).parents[3] / "resources" / "surrogates" / "nb201.npz"
+FORMAT = 1
+_ENOUGH_DIGITS = {"linear": 12, "perceptrons": 6}
+
+FEATURES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "live_edges": cell_features.live_edges,
+    "all_edges": cell_features.all_edges,
+}
+TRANSFORMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "log": np.log,
+    "logit": lambda percent: _logit(np.clip(percent, 0.01, 99.99)),  # 0 and 100 stay finite
+}
+INVERSES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "log": np.exp,
+    "logit": lambda values: 100 / (1 + np.exp(-values)),
+}
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Models by name: ``DATASET/accuracy_percent``, ``DATASET/DEVICE/METRIC``, .../feasible.
+
+    Attributes
+    ----------
+    header
+        ``format``, ``space``, ``revision`` (of the fit), ``seed`` and ``held_out`` (see
+        :func:`split`); in ``networks`` the features that each network of perceptrons sees; in
+        ``models`` for each model its ``kind``, ``source``, ``quality`` on held-out cells, and
+        what the kind needs.
+    arrays
+        The arrays of the models.
+    """
+
+    header: Mapping[str, Any]
+    arrays: Mapping[str, np.ndarray]
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the models, sorted."""
+        return tuple(sorted(self.header["models"]))
+
+    def model(self, name: str) -> Mapping[str, Any]:
+        """Return what the header says of a model.
+
+        Raises
+        ------
+        InputError
+            If there is no such model; the message lists those there are.
+        """
+        if name not in self.header["models"]:
+            raise InputError(f"no surrogate of {name}; there are: {', '.join(self.names())}")
+        return self.header["models"][name]
+
+    def predict(self, name: str, genes: np.ndarray) -> np.ndarray:
+        """Return the predictions of a metric or accuracy, float64 (N,), in its unit.
+
+        Rounded to the digits that mean something, so that no computer's arithmetic shows.
+
+        Parameters
+        ----------
+        name
+            Name of the model, not one of feasibility.
+        genes
+            int (N, 6).
+        """
+        model = self.model(name)
+        if model["kind"] == "linear":
+            # (N, 5) @ (5, functions)
+            values = (cell_features.counts(genes) @ self.arrays[f"linear/{name}"].T).max(axis=1)
+        else:
+            outputs = self._outputs(model["network"], genes)[:, model["output"]]
+            values = INVERSES[model["transform"]](model["mean"] + model["deviation"] * outputs)
+            values = np.clip(values, *model["range"])  # no prediction beyond what was ever seen
+        digits = _ENOUGH_DIGITS[model["kind"]]
+        return np.array([float(f"{value:.{digits}g}") for value in values])
+
+    def feasible(self, dataset: str, device: str, genes: np.ndarray) -> np.ndarray:
+        """Return which cells, of genes (N, 6), a device can run, bool (N,).
+
+        All of them, where the device's table knew no cell that it could not run.
+        """
+        name = f"{dataset}/{device}/feasible"
+        if name not in self.header["models"]:
+            return np.ones(len(genes), dtype=bool)
+        matched = matches(self.arrays[f"partial_cells/{name}"], genes)  # (K, N)
+        return np.logical_not(np.logical_or.reduce(matched, axis=0))
+
+    def _outputs(self, network: str, genes: np.ndarray) -> np.ndarray:
+        """Return the mean outputs of a network's perceptrons, float64 (N, K)."""
+        facts = self.header["networks"][network]
+
+        def array(name: str) -> np.ndarray:
+            return self.arrays[f"{network}/{name}"].astype(np.float64)
+
+        x = (FEATURES[facts["features"]](genes) - array("mean")) / array("deviation")  # (N, F)
+        x = x[None]
+        for layer in range(facts["layers"]):
+            if layer > 0:
+                x = x / (1 + np.exp(-np.clip(x, -60, 60)))  # SiLU
+            # (members, N, in) @ (members, in, out) + (members, 1, out)
+            x = x @ array(f"weights_{layer}") + array(f"biases_{layer}")
+        return x.mean(axis=0)
+
+
+def _logit(percent: np.ndarray) -> np.ndarray:
+    return np.log(percent / (100 - percent))
+
+
+def split(cells: int, *, seed: int, held_out: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the numbers of the cells that a bundle was judged on, and of those it was fitted to.
+
+    Both int64 and sorted.
+
+    >>> split(5, seed=0, held_out=0.4)
+    (array([2, 4]), array([0, 1, 3]))
+    """
+    order = np.random.default_rng(seed).permutation(cells)
+    judged = round(held_out * cells)
+    return np.sort(order[:judged]), np.sort(order[judged:])
+
+
+def load(path: str | Path | None = None) -> Bundle:
+    """Read a bundle; the shipped one where no path is given.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged or of another format.
+    """
+    path = SHIPPED if path is None else Path(path)
+    hint = "; take it from the project again" if path == SHIPPED else ""
+    header, arrays = npz_files.read(path, what="surrogates", hint=hint)
+    try:
+        version, _, _ = header["format"], header["models"], header["networks"]
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path}: not readable as surrogates: {one_line(error)}{hint}") from error
+    if version != FORMAT:
+        raise InputError(f"{path}: format {version}; this version of hanas reads {FORMAT}")
+    return Bundle(header, arrays)
+
+
+def save(bundle: Bundle, path: str | Path) -> None:
+    """Write a bundle; equal bundles give equal bytes."""
+    npz_files.write(path, bundle.header, bundle.arrays)
+
+
+def described(bundle: Bundle, names: Sequence[str]) -> str:
+    """Return where the numbers of models come from, for the ``source`` column of a table.
+
+    Parameters
+    ----------
+    bundle
+        The models.
+    names
+        Models of one table: of one accuracy, or of the metrics of one device.
+    """
+    errors = []
+    for name in names:
+        error = bundle.model(name)["quality"]["median_relative_error"]
+        text = "exact" if error < 1e-6 else f"{100 * error:.2g} %"
+        errors.append(f"{name.rpartition('/')[2]} {text}" if len(names) > 1 else text)
+    # A device's source names the benchmark, not the device.
+    _, *device, _ = names[0].split("/")
+    origin = re.sub(r"^\w+: | \(sha256 \w+\)", "", bundle.model(names[0])["source"])
+    place = " ".join([origin, *device])
+    return f"surrogate: {place} (median error on held-out cells: {', '.join(errors)})"

@@ -1,0 +1,1 @@
+"""What every room needs: errors, files, randomness, the compute device, plugins, processes."""

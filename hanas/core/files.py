@@ -1,0 +1,141 @@
+"""Write files so that a killed run never leaves half of one, and say what a file holds."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hanas.core.errors import InputError, one_line
+
+if TYPE_CHECKING:  # imported late: rules use this module while they are parsed
+    import pandas as pd
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path`` that takes its place when the block succeeds."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb") as handle:
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def discard(path: str | Path) -> None:
+    """Remove a file, if it is there, and what killed processes have left of writing it."""
+    Path(path).unlink(missing_ok=True)
+    _remove_leftovers(Path(path))
+
+
+def _remove_leftovers(path: Path) -> None:
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        process = leftover.name.split(".")[-2]
+        # A file has one writer at a time; should there be another after all, it keeps its own.
+        if process.isdigit() and not _is_alive(int(process)):
+            leftover.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
+
+
+def checksum(path: str | Path, algorithm: str = "sha256") -> str:
+    """Return the hexadecimal digest of a file."""
+    with Path(path).open("rb") as handle:
+        return hashlib.file_digest(handle, algorithm).hexdigest()
+
+
+def digest(settings: Any) -> str:
+    """Return a digest of JSON-like settings that does not depend on the order of keys.
+
+    >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+    True
+    """
+    text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write_json(path: str | Path, facts: Mapping[str, Any]) -> None:
+    """Write facts as indented JSON with sorted keys, atomically."""
+    text = json.dumps(facts, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    with replacing(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: str | Path) -> dict[str, Any]:
+    """Read a JSON object; a damaged file raises :class:`~hanas.core.errors.InputError`."""
+    try:
+        facts = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"{path}: not readable as JSON: {one_line(error)}") from error
+    if not isinstance(facts, dict):
+        raise InputError(f"{path}: holds a {type(facts).__name__}; expected a JSON object")
+    return facts
+
+
+def write_parquet(frame: pd.DataFrame, path: str | Path) -> None:
+    """Write a table as Parquet, atomically; equal tables give equal bytes."""
+    with replacing(path) as temporary:
+        frame.to_parquet(temporary, index=False, compression="zstd")
+
+
+def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
+    """Write a table as CSV, atomically, with all digits of its numbers."""
+    with replacing(path) as temporary:
+        frame.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def read_parquet(path: str | Path, columns: list[str] | None = None) -> pd.DataFrame:
+    """Read a Parquet file; a damaged one raises :class:`~hanas.core.errors.InputError`."""
+    import pandas as pd
+
+    try:
+        return pd.read_parquet(path, columns=columns)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{path}: not readable as Parquet: {one_line(error)}") from error
+
+
+def read_csv(path: str | Path) -> pd.DataFrame:
+    """Read a table of results; a damaged one raises :class:`~hanas.core.errors.InputError`.
+
+    Only an empty cell is no value: words such as ``none`` are names here. Numbers are those that
+    :func:`write_csv` wrote, to the last bit.
+    """
+    import pandas as pd
+
+    try:
+        return pd.read_csv(path, keep_default_na=False, na_values=[""])
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not readable as CSV: {one_line(error)}") from error
+
+
+def name_of(path: object) -> str:
+    """Return the name that a file has in the study.
+
+    Where machines share no file system, Snakemake brings files into a folder of its own:
+
+    >>> name_of(".snakemake/storage/s3/bucket/results/tables/tx2.csv")
+    'results/tables/tx2.csv'
+    >>> name_of("results/tables/tx2.csv")
+    'results/tables/tx2.csv'
+    """
+    brought, found, name = str(path).partition("/results/")
+    return f"results/{name}" if found and ".snakemake/storage/" in brought else str(path)

@@ -1,0 +1,1 @@
+"""Images and files from outside: data sets, splits, batches, readers of official files."""

@@ -1,0 +1,62 @@
+"""Decode the pickled batches in which the CIFAR and ImageNet16 images are published."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+import numpy as np
+
+from hanas.core.errors import InputError
+from hanas.core.pickles import load_plain
+
+
+def read_batch(
+    handle: BinaryIO, *, name: str, side: int, label_key: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Decode one batch; code in it is refused.
+
+    Parameters
+    ----------
+    handle
+        A pickled dictionary with ``data``, uint8 (n, 3 * side * side) in channel order, and labels.
+    name
+        Of the file, for messages.
+    side
+        Of an image in pixels.
+    label_key
+        Key of the labels, integers.
+
+    Returns
+    -------
+    tuple of ndarray
+        Images, uint8 (n, side, side, 3), and labels, int64 (n,), as they are in the file.
+
+    Raises
+    ------
+    InputError
+        If the file is of another form.
+    """
+    # Python 2 wrote these files: its strings come out as text this way, whoever wrote them.
+    content = load_plain(handle, name=name, encoding="latin1")
+    if not isinstance(content, dict) or "data" not in content or label_key not in content:
+        raise InputError(f"{name}: expected a dictionary with 'data' and {label_key!r}")
+    data = content["data"]
+    if not isinstance(data, np.ndarray) or data.dtype != np.uint8:
+        raise InputError(f"{name}: 'data' is no array of uint8")
+    if data.ndim != 2 or data.shape[1] != 3 * side * side:
+        raise InputError(
+            f"{name}: 'data' has the shape {data.shape}; expected {side} x {side} RGB images, "
+            f"(n, {3 * side * side})"
+        )
+    images = data.reshape(-1, 3, side, side).transpose(0, 2, 3, 1)
+    return images, _labels(content[label_key], len(images), f"{name}: {label_key!r}")
+
+
+def _labels(value: object, count: int, where: str) -> np.ndarray:
+    try:
+        labels = np.asarray(value)
+    except ValueError:  # lists of different lengths
+        labels = np.empty((0, 0))
+    if labels.shape != (count,) or labels.dtype.kind not in "iu":
+        raise InputError(f"{where} is not a list of {count} integers")
+    return labels.astype(np.int64)

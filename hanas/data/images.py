@@ -1,0 +1,173 @@
+"""An image data set in memory: all images as one uint8 array, with labels and named splits."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hanas.core.errors import InputError
+from hanas.core.tensor_files import REMEDY, read_tensors, write_tensors
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class ImageData:
+    """Images, their labels and which of them are for what. Checks itself when it is made.
+
+    Parameters
+    ----------
+    images
+        uint8 array (N, H, W, 3), RGB.
+    labels
+        int64 array (N,), each in ``0 .. len(classes) - 1``.
+    classes
+        Names of the classes; at least two.
+    splits
+        For each of ``train``, ``validation`` and ``test`` an int64 array of indices into
+        ``images``: not empty, without repetition, and no image in two of them.
+    sources
+        For each file that was read ``{"file", "algorithm", "checksum", "how"}``.
+
+    Raises
+    ------
+    InputError
+        If anything of this does not hold.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    splits: Mapping[str, np.ndarray]
+    sources: tuple[dict[str, str], ...]
+
+    def __post_init__(self) -> None:
+        images, labels = self.images, self.labels
+        if (
+            images.dtype != np.uint8
+            or images.ndim != 4
+            or images.shape[3] != 3
+            or 0 in images.shape
+        ):
+            raise InputError(
+                f"images: {images.dtype} of shape {images.shape}; expected uint8 (N, H, W, 3)"
+            )
+        if labels.dtype != np.int64 or labels.shape != images.shape[:1]:
+            raise InputError(
+                f"labels: {labels.dtype} of shape {labels.shape}; expected int64 ({len(images)},)"
+            )
+        if len(self.classes) < 2:
+            raise InputError(f"classes: {len(self.classes)} given; expected at least two")
+        wrong = np.flatnonzero((labels < 0) | (labels >= len(self.classes)))
+        if len(wrong):
+            raise InputError(
+                f"labels: image {wrong[0]} has label {labels[wrong[0]]}; "
+                f"expected 0 to {len(self.classes) - 1}"
+            )
+        self._check_splits()
+
+    def _check_splits(self) -> None:
+        if set(self.splits) != set(SPLITS):
+            raise InputError(f"splits: {', '.join(self.splits)}; expected {', '.join(SPLITS)}")
+        taken = np.zeros(len(self.images), dtype=bool)
+        for name in SPLITS:
+            indices = self.splits[name]
+            if indices.dtype != np.int64 or indices.ndim != 1 or not len(indices):
+                raise InputError(
+                    f"splits.{name}: {indices.dtype} of shape {indices.shape}; "
+                    "expected at least one int64 index"
+                )
+            if indices.min() < 0 or indices.max() >= len(taken):
+                raise InputError(f"splits.{name}: an index is outside 0 to {len(taken) - 1}")
+            if taken[indices].any() or len(np.unique(indices)) != len(indices):
+                raise InputError(f"splits.{name}: an image is used twice")
+            taken[indices] = True
+
+
+def save_images(data: ImageData, path: str | Path) -> None:
+    """Write images as a dictionary of tensors; equal data give equal bytes.
+
+    The file can be read with ``torch.load(path, weights_only=True)``.
+    """
+    import torch
+
+    content = {
+        "images": torch.from_numpy(np.ascontiguousarray(data.images)),
+        "labels": torch.from_numpy(data.labels),
+        "classes": list(data.classes),
+        "splits": {name: torch.from_numpy(data.splits[name]) for name in SPLITS},
+        "sources": [dict(source) for source in data.sources],
+        "sha256": _content_digest(data),
+    }
+    write_tensors(content, path)
+
+
+def load_images(path: str | Path) -> ImageData:
+    """Read images written by :func:`save_images`.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged or of another kind.
+    """
+
+    def parse(content: dict[str, Any]) -> tuple[ImageData, str]:
+        data = ImageData(
+            images=content["images"].numpy(),
+            labels=content["labels"].numpy(),
+            classes=tuple(content["classes"]),
+            splits={name: indices.numpy() for name, indices in content["splits"].items()},
+            sources=tuple(content["sources"]),
+        )
+        return data, content["sha256"]
+
+    data, expected = read_tensors(path, "images", parse)
+    if _content_digest(data) != expected:
+        raise InputError(f"{path}: its images or labels were changed after writing; {REMEDY}")
+    return data
+
+
+def _content_digest(data: ImageData) -> str:
+    """Return the SHA-256 of pixels, labels and splits."""
+    hasher = hashlib.sha256()
+    for array in (data.images, data.labels, *(data.splits[name] for name in SPLITS)):
+        hasher.update(repr(array.shape).encode())
+        hasher.update(np.ascontiguousarray(array).data)
+    return hasher.hexdigest()
+
+
+def training_statistics(data: ImageData) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation of each channel over the training split.
+
+    Returns
+    -------
+    tuple of ndarray
+        Two float64 arrays (3,), for pixels scaled to 0..1.
+
+    Examples
+    --------
+    >>> images = np.zeros((3, 1, 2, 3), dtype=np.uint8)
+    >>> images[0, 0, 0] = 255
+    >>> split = {name: np.array([i]) for i, name in enumerate(SPLITS)}
+    >>> mean, deviation = training_statistics(
+    ...     ImageData(images, np.array([0, 1, 0]), ("a", "b"), split, ())
+    ... )
+    >>> mean.tolist(), deviation.tolist()
+    ([0.5, 0.5, 0.5], [0.5, 0.5, 0.5])
+    """
+    # From counts of the 256 values: exact, whatever the order and number of images.
+    counts = np.zeros((3, 256), dtype=np.int64)
+    for start in range(0, len(data.splits["train"]), 5000):
+        block = data.images[data.splits["train"][start : start + 5000]]
+        for channel in range(3):
+            counts[channel] += np.bincount(block[..., channel].ravel(), minlength=256)
+    values = np.arange(256) / 255
+    weights = counts / counts.sum(axis=1, keepdims=True)
+    mean = weights @ values
+    variance = (weights * (values - mean[:, None]) ** 2).sum(axis=1)
+    return mean, np.sqrt(variance)

@@ -1,0 +1,252 @@
+"""Write retrained networks as ONNX files, float32 and 8-bit, and say how well each of them does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from hanas.core import plugins
+from hanas.core.checkpoints import Log, print_at_once
+from hanas.core.compute import threads as torch_threads
+from hanas.core.errors import InputError, one_line
+from hanas.core.settings import from_mapping
+from hanas.core.tensor_files import read_tensors
+from hanas.data.batches import Split, load_split, ordered_batches
+from hanas.data.images import ImageData, load_images
+from hanas.deploy import onnx_counts, onnx_models
+from hanas.deploy.quantisation import QuantisationSettings, quantise
+from hanas.spaces.networks import architectures, published
+from hanas.training.settings import TrainingSettings
+from hanas.training.weight_steps import EVALUATION_BATCH
+
+FLOAT32_FILE, INT8_FILE = "model.onnx", "model.int8.onnx"
+#: Largest difference of a logit between PyTorch and ONNX Runtime; where logits pass 100, a
+#: millionth of the largest, because float32 holds no more digits.
+TOLERANCE = 1e-4
+#: Test images on which the two are compared.
+COMPARED = 256
+
+
+def export_retrained(
+    weights: str | Path,
+    metrics: pd.DataFrame,
+    images: str | Path,
+    *,
+    settings: Mapping[str, Any],
+    folder: str | Path,
+    threads: int = 1,
+    log: Log = print_at_once,
+) -> pd.DataFrame:
+    """Write ``{number}/model.onnx`` and ``{number}/model.int8.onnx`` of every retrained network.
+
+    Parameters
+    ----------
+    weights
+        File of the state dicts by architecture, as :func:`hanas.training.retraining.retrain`
+        returns them.
+    metrics
+        Its table of results, a row an architecture; numbers 1, 2, ... follow its order.
+    images
+        File of the data set that they were trained on.
+    settings
+        Those of the retraining, of which ``space``, ``network`` and ``training`` (its
+        ``resolution``) matter here, and ``quantisation``, see
+        :class:`hanas.deploy.quantisation.QuantisationSettings`.
+    folder
+        Where to write.
+    threads
+        CPU threads.
+    log
+        Takes a line of text for the log.
+
+    Returns
+    -------
+    DataFrame
+        An architecture a row: ``number``, ``arch``, ``test_accuracy_percent`` (PyTorch's, after
+        training), ``float32_accuracy_percent`` and ``int8_accuracy_percent`` (ONNX Runtime's, on
+        all test images), ``int8_loss_percent`` (points), ``largest_difference`` (of a logit,
+        between PyTorch and ONNX Runtime), ``agreement_percent`` (test images to which float32 and
+        8-bit network give the same class), ``test_images``, ``params``, ``multiply_accumulates``
+        (for one image), ``convolutions``, ``int8_convolutions`` (how many of them run in
+        integers), ``float32_bytes``, ``int8_bytes``, ``train_images``, and ``sources``.
+
+    Raises
+    ------
+    InputError
+        If weights and settings do not fit together, if a network's result depends on the other
+        images of its batch, or if ONNX Runtime computes something else than PyTorch.
+    """
+    training = from_mapping(TrainingSettings, settings["training"], "training")
+    quantisation = from_mapping(
+        QuantisationSettings, settings.get("quantisation", {}), "quantisation"
+    )
+    data = load_images(images)
+    test = load_split(data, "test", resolution=training.resolution)
+    calibration = load_split(data, "train", resolution=training.resolution)
+    calibration_images = normalised(calibration.take(quantisation.calibration_images))
+    side, width = test.pixels.shape[1:3]
+    if side != width:
+        raise InputError(f"{images}: images of {side}x{width} pixels; only squares are exported")
+    states = _read_states(weights)
+    rows = []
+    for number, row in enumerate(metrics.to_dict("records"), start=1):
+        arch, place = str(row["arch"]), Path(folder) / str(number)
+        float_file, int8_file = place / FLOAT32_FILE, place / INT8_FILE
+        network = _rebuilt(
+            arch, _state_of(arch, states, weights), data, training.resolution, settings, images
+        )
+        onnx_models.export(network, float_file, resolution=side, batch=None)
+        with torch_threads(threads):
+            difference = _checked_difference(network, float_file, normalised(test.take(COMPARED)))
+        quantise(
+            float_file,
+            int8_file,
+            calibration_images,
+            per_channel=quantisation.per_channel,
+            reduce_range=quantisation.reduce_range,
+            method=quantisation.method,
+            threads=threads,
+        )
+        results = {
+            "number": number,
+            "arch": arch,
+            "test_accuracy_percent": row["test_accuracy_percent"],
+            **_accuracies(float_file, int8_file, test, threads),
+            "largest_difference": difference,
+            **_sizes(network, float_file, int8_file),
+            "train_images": row["train_images"],
+            "sources": _source(quantisation, len(calibration_images)),
+        }
+        log(
+            f"{number} of {len(metrics)}: {arch}: {results['float32_accuracy_percent']:.2f} % in "
+            f"float32, {results['int8_accuracy_percent']:.2f} % in int8 "
+            f"({results['int8_convolutions']} of {results['convolutions']} convolutions), on "
+            f"{len(test)} test images"
+        )
+        rows.append(results)
+    return pd.DataFrame(rows)
+
+
+def normalised(split: Split) -> np.ndarray:
+    """Return all images of a split as a network sees them, float32 (N, 3, H, W)."""
+    return np.concatenate([_plain(batch.images) for batch in ordered_batches(split, 256)])
+
+
+def _plain(images: torch.Tensor) -> np.ndarray:
+    return images.contiguous().numpy()  # channels first in memory too
+
+
+def _read_states(weights: str | Path) -> dict[str, dict[str, torch.Tensor]]:
+    return read_tensors(weights, "weights", dict)
+
+
+def _state_of(
+    arch: str, states: Mapping[str, dict[str, torch.Tensor]], weights: str | Path
+) -> dict[str, torch.Tensor]:
+    if arch not in states:
+        raise InputError(
+            f"{weights}: has no weights of {arch}; they and the table of results must be of the "
+            "same retraining"
+        )
+    return states[arch]
+
+
+def _rebuilt(
+    arch: str,
+    state: dict[str, torch.Tensor],
+    data: ImageData,
+    resolution: int | None,
+    settings: Mapping[str, Any],
+    images: str | Path,
+) -> nn.Module:
+    """Return the trained network of an architecture, see :mod:`hanas.training.retraining`."""
+    maker = published if arch in published.NAMES else plugins.load("spaces", settings["space"])
+    network = architectures.build(
+        arch,
+        space=settings["space"],
+        classes=len(data.classes),
+        network=architectures.settings_for_images(
+            maker, settings["network"], data.images.shape[1:3], resolution, images
+        ),
+    )
+    try:
+        network.load_state_dict(state)
+    except (RuntimeError, AttributeError) as error:
+        raise InputError(
+            f"the weights of {arch} do not fit its network ({one_line(error)[:300]}); space, "
+            "network and data set must be those of the retraining"
+        ) from error
+    if any(
+        isinstance(part, nn.BatchNorm2d) and part.running_mean is None for part in network.modules()
+    ):
+        raise InputError(
+            "network.batch_norm: what such a network says of an image depends on the other images "
+            "of its batch; retrain with batch_norm: running to export"
+        )
+    return network
+
+
+def _checked_difference(network: nn.Module, file: Path, images: np.ndarray) -> float:
+    """Return the largest difference of a logit between PyTorch and ONNX Runtime."""
+    with torch.inference_mode():
+        expected = network.eval()(torch.from_numpy(images)).numpy()
+    difference = float(np.abs(onnx_models.logits(file, images) - expected).max())
+    limit = TOLERANCE * max(1.0, float(np.abs(expected).max()) / 100)
+    if not difference <= limit:
+        raise InputError(
+            f"{file}: ONNX Runtime and PyTorch differ by {difference:.3g} in a logit (allowed: "
+            f"{limit:.3g}); this network cannot be exported faithfully"
+        )
+    return difference
+
+
+def _accuracies(float_file: Path, int8_file: Path, test: Split, threads: int) -> dict[str, Any]:
+    """Return what ONNX Runtime makes of all test images."""
+    models = [
+        onnx_models.session(file, threads=threads, exact_sums=True)
+        for file in (float_file, int8_file)
+    ]
+    counts = np.zeros(3, dtype=np.int64)  # right in float32, right in int8, the same in both
+    for batch in ordered_batches(test, EVALUATION_BATCH):
+        images = {onnx_models.INPUT: _plain(batch.images)}
+        exact, rough = (model.run(None, images)[0].argmax(axis=1) for model in models)
+        labels = batch.labels.numpy()
+        counts += [(exact == labels).sum(), (rough == labels).sum(), (exact == rough).sum()]
+    float_percent, int8_percent, agreement = (100 * int(count) / len(test) for count in counts)
+    return {
+        "float32_accuracy_percent": float_percent,
+        "int8_accuracy_percent": int8_percent,
+        "int8_loss_percent": float_percent - int8_percent,
+        "agreement_percent": agreement,
+        "test_images": len(test),
+    }
+
+
+def _sizes(network: nn.Module, float_file: Path, int8_file: Path) -> dict[str, int]:
+    integer, convolutions = onnx_counts.integer_convolutions(int8_file)
+    return {
+        "params": sum(weight.numel() for weight in network.parameters()),
+        "multiply_accumulates": onnx_counts.multiply_accumulates(float_file),
+        "convolutions": convolutions,
+        "int8_convolutions": integer,
+        "float32_bytes": float_file.stat().st_size,
+        "int8_bytes": int8_file.stat().st_size,
+    }
+
+
+def _source(settings: QuantisationSettings, images: int) -> str:
+    import onnxruntime
+
+    scales = "a channel" if settings.per_channel else "a tensor"
+    bits = 7 if settings.reduce_range else 8
+    return (
+        f"measured: ONNX Runtime {onnxruntime.__version__} on all test images; int8: weights of "
+        f"{bits} bits with a scale {scales}, ranges of activations by {settings.method} on "
+        f"{images} training images, exact sums"
+    )

@@ -1,0 +1,274 @@
+"""The card beside an exported network: all that one needs to use it and to judge it, as JSON.
+
+The layout is described and checked by ``resources/model_card.schema.json``. A program that reads
+cards looks at ``schema_version`` first: it is raised when a key changes its meaning or goes away,
+and not when one is added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import hanas
+from hanas.core import plugins
+from hanas.core.code_version import commit
+from hanas.core.errors import InputError
+from hanas.core.files import checksum, name_of, write_json
+from hanas.core.settings import from_mapping
+from hanas.data.images import ImageData, load_images, training_statistics
+from hanas.deploy import onnx_models
+from hanas.deploy.exporting import FLOAT32_FILE, INT8_FILE
+from hanas.deploy.quantisation import QuantisationSettings
+from hanas.spaces.networks import published
+
+SCHEMA_VERSION = 1
+CARD_FILE = "model.json"
+#: What a source begins with, before a colon; any other text is that of a user's table.
+KINDS = ("measured", "predicted", "benchmark", "surrogate", "estimate", "table")
+_WHOLE = ("threads", "batch", "passes", "repeats")
+_CONDITIONS = ("board", "runtime", "precision", *_WHOLE, "stable")
+
+
+def write_cards(
+    exports: pd.DataFrame,
+    latencies: Sequence[tuple[str, pd.DataFrame]],
+    images: str | Path,
+    *,
+    settings: Mapping[str, Any],
+    folder: str | Path,
+) -> list[Path]:
+    """Write ``{number}/model.json`` beside every exported network; equal input gives equal bytes.
+
+    Parameters
+    ----------
+    exports
+        Table of :func:`hanas.deploy.exporting.export_retrained`.
+    latencies
+        Name of a device and a table with a row for each architecture, in the order in which they
+        are to be shown. A device may come twice, as with what was predicted and what was measured.
+        Columns: ``arch``, ``feasible``, ``latency_ms``, ``source``; where there are any,
+        ``energy_mj``, ``reason``, ``latency_ms_deviation``, ``energy_mj_deviation``,
+        ``latency_mean_ms``, ``latency_median_ms``, ``latency_q25_ms``, ``latency_q75_ms``, and
+        ``board``, ``runtime``, ``threads``, ``precision``, ``batch``, ``passes``, ``repeats``,
+        ``stable``.
+    images
+        File of the data set.
+    settings
+        Those that the networks were exported with.
+    folder
+        Where they were exported to.
+
+    Returns
+    -------
+    list of Path
+        The cards.
+
+    Raises
+    ------
+    InputError
+        If a table has no row of an exported architecture, or a file is not there.
+    """
+    data = load_images(images)
+    made_from = {"file": name_of(images), "sha256": checksum(images)}
+    paths = []
+    for row in exports.to_dict("records"):
+        place = Path(folder) / str(row["number"])
+        devices = [_of_device(name, table, str(row["arch"])) for name, table in latencies]
+        content = card(row, devices, data, settings=settings, folder=place, images=made_from)
+        paths.append(place / CARD_FILE)
+        write_json(paths[-1], content)
+    return paths
+
+
+def card(
+    export: Mapping[str, Any],
+    devices: Sequence[Mapping[str, Any]],
+    data: ImageData,
+    *,
+    settings: Mapping[str, Any],
+    folder: Path,
+    images: Mapping[str, str],
+) -> dict[str, Any]:
+    """Return the card of one network.
+
+    Parameters
+    ----------
+    export
+        A row of the table of exports.
+    devices
+        What each device needs for it, as the card says it.
+    data
+        The data set.
+    settings
+        Those that the network was exported with.
+    folder
+        Where its files are.
+    images
+        ``file`` and ``sha256`` of the data set's file.
+    """
+    quantisation = from_mapping(
+        QuantisationSettings, settings.get("quantisation", {}), "quantisation"
+    )
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "task": "image classification",
+        "architecture": {
+            "space": settings["space"],
+            "text": export["arch"],
+            **readable(str(export["arch"]), settings["space"]),
+            "network": dict(settings["network"]),
+            "parameters": int(export["params"]),
+            "multiply_accumulates": int(export["multiply_accumulates"]),
+        },
+        "classes": list(data.classes),
+        "input": _input(data, settings["training"].get("resolution")),
+        "output": {
+            "name": onnx_models.OUTPUT,
+            "type": "float32",
+            "shape": ["batch", len(data.classes)],
+            "meaning": "a number for each of `classes`, in their order; the largest is the answer, "
+            "softmax makes probabilities of them",
+        },
+        "accuracy": {
+            "test_images": int(export["test_images"]),
+            "float32_percent": float(export["float32_accuracy_percent"]),
+            "int8_percent": float(export["int8_accuracy_percent"]),
+            "int8_loss_points": float(export["int8_loss_percent"]),
+            "agreement_percent": float(export["agreement_percent"]),
+            "pytorch_percent": float(export["test_accuracy_percent"]),
+            "largest_logit_difference": float(export["largest_difference"]),
+            "source": export["sources"],
+        },
+        "training": {
+            "images": int(export["train_images"]),
+            "seed": settings.get("seed"),
+            "precision": settings.get("precision"),
+            "settings": dict(settings["training"]),
+        },
+        "quantisation": {
+            "weights": "symmetric int8",
+            "activations": "asymmetric uint8",
+            "per_channel": quantisation.per_channel,
+            "reduce_range": quantisation.reduce_range,
+            "method": quantisation.method,
+            "calibration_images": min(quantisation.calibration_images, len(data.splits["train"])),
+            "convolutions": int(export["convolutions"]),
+            "int8_convolutions": int(export["int8_convolutions"]),
+        },
+        "devices": [dict(device) for device in devices],
+        "files": {
+            FLOAT32_FILE: _file(folder / FLOAT32_FILE, "float32"),
+            INT8_FILE: {
+                **_file(folder / INT8_FILE, "int8"),
+                # Without it, x86 processors that lack VNNI cut off sums and lose accuracy.
+                "session_options": dict([onnx_models.EXACT_SUMS]),
+            },
+        },
+        "provenance": {
+            "hanas": {"version": hanas.__version__, "commit": commit()},
+            "images": {**images, "sources": [dict(source) for source in data.sources]},
+        },
+    }
+
+
+def readable(arch: str, space: str) -> dict[str, Any]:
+    """Return the operations of an architecture: the edges of a cell, or the layers of a chain.
+
+    >>> readable("|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|", "nb201")["cell"][3]
+    {'from': 0, 'to': 3, 'operation': 'skip_connect'}
+    >>> readable("shufflenet_v2", "shuffle")["layers"][:2]
+    ['shuffle_3x3', 'shuffle_3x3']
+    """
+    if arch in published.NAMES:
+        found = published.PUBLISHED[arch]
+        stages = zip(found.skeleton.stages, found.operations, strict=True)
+        return {"layers": [each.name for stage, each in stages for _ in range(stage.layers)]}
+    module = plugins.load("spaces", space)
+    names = [module.OPERATIONS[gene] for gene in module.from_text(arch)]
+    if hasattr(module, "EDGES"):
+        edges = zip(module.EDGES, names, strict=True)
+        return {"cell": [{"from": a, "to": b, "operation": name} for (b, a), name in edges]}
+    return {"layers": names}
+
+
+def _input(data: ImageData, resolution: int | None) -> dict[str, Any]:
+    """Return how a picture becomes the input, as the reader of pictures and the training did it."""
+    height, width = data.images.shape[1:3]
+    rows, columns = resolution or height, resolution or width
+    mean, deviation = training_statistics(data)
+    return {
+        "name": onnx_models.INPUT,
+        "type": "float32",
+        "shape": ["batch", 3, rows, columns],
+        "steps": [
+            "decode; turn as EXIF says; lay transparent pixels on black; 8-bit RGB",
+            "cut the largest square out of the middle and resize it to `resize` (width, height), "
+            "bilinear with antialiasing (Pillow's Image.resize with a box), rounded to 8 bits",
+            "average-pool: reshape (height, width, 3) to `blocks`, mean over axes 1 and 3",
+            "divide by 255, subtract `mean`, divide by `deviation` (red, green, blue)",
+            "channels first: (batch, 3, height, width)",
+        ],
+        "resize": [width, height],
+        "blocks": [rows, height // rows, columns, width // columns, 3],
+        "mean": mean.tolist(),
+        "deviation": deviation.tolist(),
+    }
+
+
+def _of_device(name: str, table: pd.DataFrame, arch: str) -> dict[str, Any]:
+    """Return what a device's table says of an architecture, as the card says it."""
+    rows = table[table["arch"] == arch]
+    if len(rows) != 1:
+        raise InputError(f"device {name}: {len(rows)} rows of {arch} in its table; expected one")
+    row = {str(key): _plain(value) for key, value in rows.iloc[0].items()}
+    # A column in which other rows have no number holds fractions.
+    row |= {key: int(row[key]) for key in _WHOLE if row.get(key) is not None}
+    kind = str(row["source"]).split(":")[0]
+    entry: dict[str, Any] = {
+        "device": name,
+        "kind": kind if kind in KINDS else "table",
+        "source": row["source"],
+        "feasible": row["feasible"],
+    }
+    if not row["feasible"]:
+        return entry | ({"reason": row["reason"]} if row.get("reason") else {})
+    details = {
+        "mean": "latency_mean_ms",
+        "median": "latency_median_ms",
+        "lower_quartile": "latency_q25_ms",
+        "upper_quartile": "latency_q75_ms",
+    }
+    entry["latency"] = {
+        "value": row["latency_ms"],
+        "unit": "ms",
+        **_given(row, {**details, "deviation": "latency_ms_deviation"}),
+    }
+    if row.get("energy_mj") is not None:
+        entry["energy"] = {
+            "value": row["energy_mj"],
+            "unit": "mJ",
+            **_given(row, {"deviation": "energy_mj_deviation"}),
+        }
+    return entry | {"conditions": _given(row, {key: key for key in _CONDITIONS})}
+
+
+def _given(row: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
+    return {key: row[column] for key, column in columns.items() if row.get(column) is not None}
+
+
+def _plain(value: Any) -> Any:
+    """Return a cell of a table as JSON knows it; no number is None."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if pd.isna(value) else value
+
+
+def _file(path: Path, precision: str) -> dict[str, Any]:
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file; export the network again")
+    return {"precision": precision, "bytes": path.stat().st_size, "sha256": checksum(path)}

@@ -1,0 +1,248 @@
+"""Networks with 8-bit integers: post-training static quantisation of ONNX files.
+
+Weights become symmetric int8, activations asymmetric uint8 whose ranges are those seen on
+calibration images; the file keeps pairs of QuantizeLinear and DequantizeLinear (QDQ), which ONNX
+Runtime fuses into integer kernels. Procedure: ONNX Runtime, "Quantize ONNX Models",
+https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html; its reasons:
+B. Jacob et al., "Quantization and Training of Neural Networks for Efficient
+Integer-Arithmetic-Only Inference", CVPR 2018.
+
+Where sums may saturate. On x86 processors without VNNI (Intel before Cascade Lake, AMD before
+Zen 4), ONNX Runtime adds pairs of products of uint8 and int8 in 16 bits: above 32,767 they are cut
+off and accuracy is lost, without a warning. Processors with VNNI, ARM ones and NPUs add in 32 bits.
+So weights use all 8 bits by default, and on such a processor there are two ways out: the session
+option :data:`hanas.deploy.onnx_models.EXACT_SUMS`, which is slower there and exact, or a file
+quantised with ``reduce_range``: of weights with 7 bits no two products pass the limit (2 * 255 * 64
+= 32,640). Accuracies are computed with the option, so that they are the same on every machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import tempfile
+import threading
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hanas.core.errors import InputError, one_line
+from hanas.core.files import replacing
+from hanas.core.settings import check_choice, check_number
+from hanas.deploy import onnx_models
+
+#: Not ONNX Runtime's ``entropy``: with its 128 bins it finds the range of ``minmax``, and with more
+#: it takes minutes.
+METHODS = ("minmax", "percentile")
+
+#: Operators for which ONNX Runtime has an integer kernel, or which only move numbers. Others stay
+#: float32: a batch normalisation that follows no convolution, a mean over the whole map.
+_OPERATORS = (
+    "Add", "AveragePool", "Clip", "Concat", "Conv", "Flatten", "Gather", "Gemm",
+    "GlobalAveragePool", "MatMul", "MaxPool", "Mul", "Pad", "Relu", "Reshape", "Sigmoid", "Slice",
+    "Split", "Squeeze", "Transpose", "Unsqueeze",
+)  # fmt: skip
+_IMAGES_AT_A_TIME = 32
+#: What keeps ONNX Runtime's tools quiet is of the whole process.
+_ONE_AT_A_TIME = threading.Lock()
+
+
+class NothingToQuantise(InputError):  # noqa: N818 - says what is wrong
+    """A model without a convolution, as that of a cell whose input does not reach its output."""
+
+
+@dataclass(frozen=True)
+class QuantisationSettings:
+    """How networks are quantised.
+
+    Parameters
+    ----------
+    per_channel
+        Whether each output channel of a convolution has a scale of its own; one for all else.
+    reduce_range
+        Whether weights have 7 bits, see above.
+    method
+        Range of an activation: ``minmax`` (all that was seen) or ``percentile`` (without the
+        lowest and highest 0.0005 % of what was seen).
+    calibration_images
+        Training images to look at.
+    """
+
+    per_channel: bool = True
+    reduce_range: bool = False
+    method: str = "minmax"
+    calibration_images: int = 512
+
+    def __post_init__(self) -> None:
+        check_choice("per_channel", self.per_channel, (True, False))
+        check_choice("reduce_range", self.reduce_range, (True, False))
+        check_choice("method", self.method, METHODS)
+        check_number("calibration_images", self.calibration_images, at_least=1, whole=True)
+
+
+def quantise(
+    float_model: str | Path,
+    int8_model: str | Path,
+    images: np.ndarray,
+    *,
+    per_channel: bool = True,
+    reduce_range: bool = False,
+    method: str = "minmax",
+    threads: int = 1,
+) -> None:
+    """Write the 8-bit version of a model; equal models and images give equal bytes.
+
+    Parameters
+    ----------
+    float_model
+        ONNX file of a network with one input, float32 (N, 3, H, W); N open or fixed.
+    int8_model
+        The file to write; its input and output are those of ``float_model``, float32 too.
+    images
+        Calibration images, float32 (M, 3, H, W), normalised as in training. Of a fixed N, only
+        whole batches are used.
+    per_channel, reduce_range, method
+        See :class:`QuantisationSettings`.
+    threads
+        CPU threads.
+
+    Raises
+    ------
+    InputError
+        If the model cannot be read, run or quantised, or if the images do not fit;
+        :class:`NothingToQuantise` if it has no convolution.
+    """
+    check_choice("method", method, METHODS)
+    with (
+        _ONE_AT_A_TIME,
+        tempfile.TemporaryDirectory(prefix="hanas-int8-") as folder,
+        _quiet(),
+    ):
+        prepared = Path(folder) / "prepared.onnx"
+        try:
+            _prepare(Path(float_model), prepared)
+            ranges = _ranges(prepared, Path(folder), images, method, threads, str(float_model))
+            content = _quantised(prepared, ranges, per_channel, reduce_range)
+        except InputError:
+            raise
+        except Exception as error:  # ONNX and ONNX Runtime raise almost anything
+            raise InputError(
+                f"{float_model}: cannot be quantised ({type(error).__name__}: {one_line(error)}); "
+                "it must be a float32 ONNX model of convolutions that ONNX Runtime can run"
+            ) from error
+        with replacing(int8_model) as temporary:
+            temporary.write_bytes(content)
+            onnx_models.session(temporary, threads=threads)  # refuses what it cannot run
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep ONNX Runtime's tools from printing and logging."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+def _prepare(model: Path, prepared: Path) -> None:
+    """Fold constants and batch normalisations into convolutions; infer shapes."""
+    import onnx
+    import onnxruntime
+
+    if not model.is_file():
+        raise InputError(f"{model}: there is no such file")
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(prepared)
+    options.log_severity_level = 3
+    options.intra_op_num_threads = 1
+    onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    inferred = onnx.shape_inference.infer_shapes(onnx.load(prepared))
+    if not any(node.op_type == "Conv" for node in inferred.graph.node):
+        raise NothingToQuantise(f"{model}: has no convolution, so there is nothing to quantise")
+    onnx.save(inferred, prepared)
+
+
+def _ranges(
+    prepared: Path, folder: Path, images: np.ndarray, method: str, threads: int, place: str
+):
+    """Return the range of each activation, as ONNX Runtime's calibrator gives them."""
+    from onnxruntime.quantization import CalibrationMethod, create_calibrator
+
+    of_method = {
+        "minmax": (CalibrationMethod.MinMax, {}),
+        "percentile": (CalibrationMethod.Percentile, {"symmetric": False, "percentile": 99.999}),
+    }
+    augmented = folder / "augmented.onnx"
+    calibrator = create_calibrator(
+        prepared,
+        augmented_model_path=str(augmented),
+        calibrate_method=of_method[method][0],
+        extra_options=of_method[method][1],
+    )
+    # Its own would take all cores of the machine and leave the graph as it is.
+    model = onnx_models.session(augmented, threads=threads)
+    calibrator.infer_session = model
+    for batch in _batches(images, model.get_inputs()[0], place):
+        # One at a time: histograms are collected from whole activations, kept until then.
+        calibrator.collect_data(_Reader(batch))
+    ranges = calibrator.compute_data()
+    for name, of_tensor in ranges.items():
+        if not np.isfinite(of_tensor.range_value).all():
+            raise InputError(
+                f"{place}: its values at {name} are not finite on the calibration images"
+            )
+    return ranges
+
+
+class _Reader:
+    """Gives one batch to a calibrator, then None."""
+
+    def __init__(self, batch: dict[str, np.ndarray]) -> None:
+        self._left = [batch]
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        return self._left.pop() if self._left else None
+
+
+def _batches(images: np.ndarray, expected, place: str) -> Iterator[dict[str, np.ndarray]]:
+    fixed, *shape = expected.shape
+    if images.dtype != np.float32 or list(images.shape[1:]) != shape:
+        raise InputError(
+            f"{place}: calibration images are {images.dtype} of shape {images.shape}; expected "
+            f"float32 (N, {', '.join(map(str, shape))})"
+        )
+    size = fixed if isinstance(fixed, int) else min(_IMAGES_AT_A_TIME, max(len(images), 1))
+    whole = len(images) - len(images) % size if isinstance(fixed, int) else len(images)
+    if not whole:
+        raise InputError(f"{place}: {len(images)} calibration images; expected at least {size}")
+    for start in range(0, whole, size):
+        yield {expected.name: np.ascontiguousarray(images[start : start + size])}
+
+
+def _quantised(prepared: Path, ranges, per_channel: bool, reduce_range: bool) -> bytes:
+    import onnx
+    from onnxruntime.quantization import QDQQuantizer, QuantType
+
+    quantiser = QDQQuantizer(
+        onnx.load(prepared),
+        per_channel,
+        reduce_range,
+        QuantType.QInt8,  # weights, symmetric
+        QuantType.QUInt8,  # activations, asymmetric
+        ranges,
+        [],
+        [],
+        list(_OPERATORS),
+        {},
+    )
+    quantiser.quantize_model()
+    return quantiser.model.model.SerializeToString(deterministic=True)

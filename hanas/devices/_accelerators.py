@@ -1,0 +1,311 @@
+"""Energy and cycles of layers on accelerators that exist as descriptions: estimates by ZigZag.
+
+Reference: L. Mei et al., "ZigZag: Enlarging Joint Architecture-Mapping Design Space Exploration
+for DNN Accelerators", IEEE Transactions on Computers 70(8), 2021.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hanas.core.errors import InputError, one_line
+from hanas.core.files import digest, read_json, write_json
+from hanas.devices._onnx_layers import Layer
+
+#: Descriptions that are shipped with the project.
+SHIPPED = Path(__file__).parents[2] / "resources" / "accelerators"
+#: Of ZigZag's own, those that compute in memory are left out: they want other layers.
+ZIGZAGS_OWN = (
+    *("ascend_like", "edge_tpu_like", "eyeriss_like", "meta_prototype", "tesla_npu_like"),
+    "tpu_like",
+)
+#: Width of words where a description does not say it, as ZigZag's own do not.
+BITS = 8
+#: Raise it when the same layer on the same accelerator is estimated otherwise.
+REVISION = 1
+#: How many loops are ordered, and how many ways to lay a layer out on the array are tried.
+_LOOPS, _LAYOUTS = 5, 3
+
+
+class NoMapping(Exception):  # noqa: N818 - says what happened
+    """A layer does not fit an accelerator in any way that was tried."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a layer costs.
+
+    Attributes
+    ----------
+    energy_pj
+        Picojoules.
+    cycles
+        Of the accelerator's clock.
+    """
+
+    energy_pj: float
+    cycles: float
+
+
+@dataclass(frozen=True, eq=False)
+class Description:
+    """An accelerator.
+
+    Attributes
+    ----------
+    name
+        Of the file.
+    bits
+        Width of words.
+    content
+        What ZigZag reads.
+    """
+
+    name: str
+    bits: int
+    content: Mapping[str, Any]
+
+    @property
+    def digest(self) -> str:
+        """Is different for accelerators that differ."""
+        return digest([self.bits, self.content])
+
+
+def describe(accelerator: str) -> Description:
+    """Return the description with a name, or in a file.
+
+    Parameters
+    ----------
+    accelerator
+        Name of a file in :data:`SHIPPED`, one of :data:`ZIGZAGS_OWN`, or the path of a YAML file
+        in ZigZag's form, with ``bits``, the width of words, besides.
+
+    Raises
+    ------
+    InputError
+        If there is none, or ZigZag does not take it.
+    """
+    path = _path(accelerator)
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: not readable as YAML: {one_line(error)}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected the description of an accelerator in ZigZag's form")
+    bits = content.pop("bits", BITS)
+    if not isinstance(bits, int) or isinstance(bits, bool) or bits < 1:
+        raise InputError(f"{path}: bits is {bits!r}; expected the width of words")
+    found = Description(path.stem, bits, content)
+    try:
+        _accelerator(found)
+    except Exception as error:  # ZigZag's checks raise almost anything on what they do not expect
+        raise InputError(f"{path}: ZigZag does not take it: {_said(error)}") from error
+    return found
+
+
+def zigzag() -> str:
+    """Return name and version of what makes the estimates."""
+    return f"zigzag-dse {version('zigzag-dse')}"
+
+
+def cost(layer: Layer, accelerator: Description, folder: Path | None) -> Cost:
+    """Return what a layer costs on an accelerator, where possible from what is kept.
+
+    Parameters
+    ----------
+    layer
+        The layer.
+    accelerator
+        The accelerator.
+    folder
+        Where costs are kept, a file a layer; None: nowhere.
+
+    Raises
+    ------
+    NoMapping
+        If the layer does not fit.
+    """
+    key = digest([REVISION, zigzag(), accelerator.digest, str(layer), repr(layer)])
+    if folder is None:
+        return _cost(layer, accelerator)
+    file = folder / f"{key[:32]}.json"
+    kept = _kept(file, key)
+    if kept is not None:
+        return kept
+    found = _cost(layer, accelerator)
+    # A folder that cannot be written costs time, and nothing else.
+    with contextlib.suppress(OSError):
+        facts = {"energy_pj": found.energy_pj, "cycles": found.cycles}
+        write_json(file, {"key": key, "cost": facts, "digest": digest(facts)})
+    return found
+
+
+def user_cache() -> Path | None:
+    """Return the user's folder for what can be computed anew; None where there is no home."""
+    named = os.environ.get("XDG_CACHE_HOME")
+    try:
+        return (Path(named) if named else Path.home() / ".cache") / "hanas" / "layers"
+    except RuntimeError:
+        return None
+
+
+def _kept(file: Path, key: str) -> Cost | None:
+    try:
+        kept = read_json(file)
+        if kept["key"] != key or kept["digest"] != digest(kept["cost"]):
+            return None
+        return Cost(**kept["cost"])
+    except (InputError, KeyError, TypeError):
+        return None
+
+
+def _path(accelerator: str) -> Path:
+    if Path(accelerator).suffix in (".yaml", ".yml"):
+        return Path(accelerator).expanduser()
+    own = SHIPPED / f"{accelerator}.yaml"
+    if own.is_file():
+        return own
+    if accelerator in ZIGZAGS_OWN:
+        import zigzag
+
+        return Path(zigzag.__file__).parent / "inputs" / "hardware" / f"{accelerator}.yaml"
+    names = sorted([*(file.stem for file in SHIPPED.glob("*.yaml")), *ZIGZAGS_OWN])
+    raise InputError(
+        f"accelerator: no {accelerator!r}; expected a YAML file or one of: {', '.join(names)}"
+    )
+
+
+def _accelerator(description: Description):
+    from zigzag.parser.accelerator_factory import AcceleratorFactory
+    from zigzag.parser.accelerator_validator import AcceleratorValidator
+
+    with _quiet() as said:
+        checked = AcceleratorValidator(dict(description.content))
+        if not checked.validate():
+            raise ValueError("; ".join(said))
+        return AcceleratorFactory(checked.normalized_data).create()
+
+
+@cache
+def _cost(layer: Layer, accelerator: Description) -> Cost:
+    """Try layouts that spread two loops over one side of the array, then those of one loop."""
+    reason = ""
+    for mixed in (True, False):
+        try:
+            with _quiet():
+                found = _evaluate(layer, accelerator, mixed=mixed)
+        except Exception as error:  # ZigZag raises almost anything where a layer does not fit
+            reason = reason or _said(error)
+        else:
+            return Cost(float(found.energy_total), float(found.latency_total2))
+    raise NoMapping(f"{accelerator.name} cannot run a {layer}: {reason}")
+
+
+def _evaluate(layer: Layer, accelerator: Description, *, mixed: bool):
+    from zigzag.mapping.temporal_mapping import TemporalMappingType
+    from zigzag.parser.mapping_validator import MappingValidator
+    from zigzag.parser.workload_factory import WorkloadFactory
+    from zigzag.parser.workload_validator import WorkloadValidator
+    from zigzag.stages.evaluation.cost_model_evaluation import CostModelStage
+    from zigzag.stages.main import MainStage
+    from zigzag.stages.mapping.spatial_mapping_generation import SpatialMappingGeneratorStage
+    from zigzag.stages.mapping.temporal_mapping_generator_stage import (
+        TemporalMappingGeneratorStage,
+    )
+    from zigzag.stages.results.reduce_stages import MinimalLatencyStage
+    from zigzag.stages.workload_iterator import WorkloadStage
+
+    workload = WorkloadValidator([_as_workload(layer, accelerator.bits)])
+    mapping = MappingValidator([{"name": "default"}])
+    if not (workload.validate() and mapping.validate()):
+        raise ValueError("not a layer to ZigZag")
+    # Its own list of stages, without those that write files.
+    stages = [
+        *(WorkloadStage, MinimalLatencyStage, SpatialMappingGeneratorStage, MinimalLatencyStage),
+        *(TemporalMappingGeneratorStage, CostModelStage),
+    ]
+    main = MainStage(
+        stages,
+        accelerator=_accelerator(accelerator),
+        workload=WorkloadFactory(workload.normalized_data, mapping.normalized_data).create(),
+        loma_lpf_limit=_LOOPS,
+        loma_show_progress_bar=False,
+        nb_mappings_generated=_LAYOUTS,
+        enable_mix_spatial_mapping_generation=mixed,
+        access_same_data_considered_as_no_access=True,
+        temporal_mapping_type=TemporalMappingType("uneven"),
+    )
+    ((found, _),) = main.run()
+    return found
+
+
+def _as_workload(layer: Layer, bits: int) -> dict[str, Any]:
+    """Return a layer in ZigZag's form."""
+    (height, width), (rows, columns) = layer.side, layer.kernel
+    sizes = {"B": layer.batch, "G": layer.groups, "OY": height, "OX": width}
+    sums = "O[b][g][oy][ox]=W[b][g][oy][ox]+I[b][g][oy][ox]"
+    found: dict[str, Any] = {
+        "id": 0,
+        "name": layer.kind,
+        # The addition's second map takes the place of weights; a pooling has one weight a pixel.
+        "operand_precision": {"W": bits, "I": bits, "O": bits, "O_final": bits},
+        "operand_source": {"I": 0, "W": 0},
+    }
+    if layer.kind == "addition":
+        found |= {"operator_type": "Add", "equation": sums, "dimension_relations": []}
+    else:
+        sizes |= {"FY": rows, "FX": columns}
+        pooled = "O[b][g][oy][ox]+=W[fy][fx]*I[b][g][iy][ix]"
+        found |= {"operator_type": "Pooling", "equation": pooled}
+        if layer.kind == "convolution":
+            sizes |= {"K": layer.outputs, "C": layer.inputs}
+            full = "O[b][g][k][oy][ox]+=W[g][k][c][fy][fx]*I[b][g][c][iy][ix]"
+            found |= {"operator_type": "Conv", "equation": full}
+        top, bottom, left, right = layer.padding
+        found |= {
+            "dimension_relations": [
+                f"ix={layer.stride[1]}*ox+{layer.dilation[1]}*fx",
+                f"iy={layer.stride[0]}*oy+{layer.dilation[0]}*fy",
+            ],
+            "pr_loop_dims": ["IX", "IY"],
+            "pr_loop_sizes": [layer.side_before[1], layer.side_before[0]],
+            "padding": [[left, right], [top, bottom]],
+        }
+    return found | {"loop_dims": list(sizes), "loop_sizes": list(sizes.values())}
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[list[str]]:
+    """Keep ZigZag from printing; what it complains of goes into the list."""
+    said: list[str] = []
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            said.append(" ".join(record.getMessage().split()))
+
+    logger = logging.getLogger("zigzag")
+    before = logger.level, logger.propagate
+    listener = Listener(logging.CRITICAL)
+    logger.addHandler(listener)
+    logger.setLevel(logging.CRITICAL)
+    logger.propagate = False
+    try:
+        yield said
+    finally:
+        logger.removeHandler(listener)
+        logger.level, logger.propagate = before
+
+
+def _said(error: Exception) -> str:
+    words = one_line(error)
+    return words.partition(" Please make sure")[0]

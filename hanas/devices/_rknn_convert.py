@@ -1,0 +1,82 @@
+"""Convert an ONNX model with rknn-toolkit2, simulate it, and time it on a board.
+
+Run by :mod:`hanas.devices.rknn` in another Python, one that has the toolkit, which cannot share an
+environment with hanas: so it imports nothing of hanas. Reads ``request.json`` in the folder where
+it runs and writes ``answer.json`` there, with ``error`` where a step fails:
+
+- always: ``version`` of the toolkit;
+- with ``list_boards``: ``boards``, the identities of those that are attached;
+- with ``model``: converts it to 8-bit integers for ``target``, looking at ``calibration.npy``
+  (float32 (N, 3, H, W)); the toolkit prints on which unit each layer runs;
+- with ``simulate`` too: runs ``images.npy`` in the simulator, writes ``outputs.npy``;
+- with ``passes`` too: times that many passes on the board ``device_id`` after ``warmup`` others,
+  each of which the toolkit prints.
+"""
+
+import importlib.metadata
+import json
+import traceback
+
+import numpy as np
+
+
+def main() -> None:
+    """Do what the request says and write the answer."""
+    with open("request.json", encoding="utf-8") as handle:
+        request = json.load(handle)
+    answer = {"version": importlib.metadata.version("rknn-toolkit2")}
+    try:
+        _do(request, answer)
+    except Exception as error:  # the toolkit raises almost anything
+        traceback.print_exc()
+        lines = [line for line in str(error).splitlines() if line.strip()]
+        answer["error"] = lines[-1] if lines else type(error).__name__
+    with open("answer.json", "w", encoding="utf-8") as handle:
+        json.dump(answer, handle)
+
+
+def _do(request, answer) -> None:
+    answer["step"] = "load"
+    from rknn.api import RKNN  # pyright: ignore[reportMissingImports]
+
+    if request.get("list_boards"):
+        adb, ntb = RKNN(verbose=False).list_devices()
+        answer["boards"] = [*adb, *ntb]
+    if "model" not in request:
+        return
+    toolkit = RKNN(verbose=True)
+    answer["step"] = "convert"
+    _demand(toolkit.config(target_platform=request["target"]), "config")
+    _demand(toolkit.load_onnx(model=request["model"]), "load_onnx")
+    images = np.load("calibration.npy")
+    with open("calibration.txt", "w", encoding="utf-8") as handle:
+        for number in range(len(images)):
+            np.save(f"calibration_{number}.npy", images[number : number + 1])
+            handle.write(f"calibration_{number}.npy\n")
+    _demand(toolkit.build(do_quantization=True, dataset="calibration.txt"), "build")
+    if request.get("simulate"):
+        answer["step"] = "simulate"
+        _demand(toolkit.init_runtime(), "init_runtime")
+        images = np.load("images.npy")
+        outputs = [
+            toolkit.inference(inputs=[images[number : number + 1]], data_format="nchw")[0]
+            for number in range(len(images))
+        ]
+        np.save("outputs.npy", np.concatenate(outputs))
+    if request.get("passes"):
+        answer["step"] = "time"
+        board = {"target": request["target"], "device_id": request.get("device_id")}
+        _demand(toolkit.init_runtime(**board), "init_runtime")
+        for number in range(request["warmup"] + request["passes"]):
+            print("hanas pass", number, flush=True)
+            toolkit.eval_perf(is_print=True, fix_freq=request["fix_frequency"])
+    answer["step"] = "done"
+
+
+def _demand(status, name) -> None:
+    if status != 0:
+        raise RuntimeError(f"{name} returned {status}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,277 @@
+"""Models shared by several boards of one kind, of which any may fail at any time.
+
+A failure tells nothing yet: the board may have been unplugged, or the model may be one that it
+cannot run. So the model goes back to the others, and the board is asked for another one, or for one
+that it has measured before. If it can (once after the first failure of a model, more often after
+further ones) the failure was the model's; if it cannot even run what it has run before, the
+failures were the board's, which is asked again after longer and longer pauses and then given up.
+
+A model is given up when every board that is still there has tried it and it has failed so often
+that chance is no explanation: where boards now and then fail with any model, because of a loose
+cable, that takes more failures. So no model is given up because a board was unplugged.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from hanas.core.errors import InputError
+from hanas.core.settings import check_number
+from hanas.devices.measuring.timings import BoardLost
+
+#: A model is given up when its boards would fail so often by chance in one of so many cases.
+_CHANCE = 2e-3
+#: Failures of a model after which the job ends, where boards may be at fault for them.
+_MOST_FAILURES = 30
+#: Successes in a row after which a board was not at fault, at most.
+_MOST_PROOFS = 3
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How often what fails is tried again.
+
+    Parameters
+    ----------
+    board_tries
+        Failures in a row after which a board is given up.
+    model_tries
+        Failures of a model that its boards were not at fault for, after which it is given up at
+        the earliest.
+    pause_seconds
+        Before a board is asked again after the second failure in a row; three times as long after
+        each further one.
+    """
+
+    board_tries: int = 5
+    model_tries: int = 3
+    pause_seconds: float = 10.0
+
+    def __post_init__(self) -> None:
+        check_number("board_tries", self.board_tries, at_least=1, whole=True)
+        check_number("model_tries", self.model_tries, at_least=2, whole=True)
+        check_number("pause_seconds", self.pause_seconds, at_least=0)
+
+    def pause(self, failures: int) -> float:
+        """Return the seconds to wait after so many failures in a row."""
+        return self.pause_seconds * 3 ** (failures - 2) if failures > 1 else 0.0
+
+
+class NoBoardLeft(InputError):  # noqa: N818 - says what happened
+    """All boards were given up while there still were models; the text says how each failed."""
+
+
+@dataclass
+class _Board:
+    #: A model that this board has measured.
+    proven: str | None = None
+    #: Models that it failed with, and why, for which it is not clear yet who was at fault.
+    unclear: dict[str, str] = field(default_factory=dict)
+    successes_in_a_row: int = 0
+    failures_in_a_row: int = 0
+    last_reason: str = ""
+    #: Measurements of models that can be measured, and how many of them failed.
+    attempts: int = 0
+    faults: int = 0
+    given_up: bool = False
+
+    def fault_rate(self) -> float:
+        """Return how often it fails with models that it can run, by Laplace's rule."""
+        return (self.faults + 1) / (self.attempts + 2)
+
+
+@dataclass
+class _Model:
+    #: Failures on each board; and those of them that the board was not at fault for.
+    failures: Counter[str] = field(default_factory=Counter)
+    own: Counter[str] = field(default_factory=Counter)
+    reason: str = ""
+
+
+class BoardQueue:
+    """Hands models to boards.
+
+    Parameters
+    ----------
+    models
+        Names of the models to measure, the first first.
+    boards
+        Names of the boards.
+    proven
+        For boards that have measured before, a model that they can run.
+    patience
+        How often what fails is tried again.
+    give_up
+        Is told the name of a model that is given up, and the reason.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[str],
+        boards: Sequence[str],
+        *,
+        proven: Mapping[str, str],
+        patience: Patience,
+        give_up: Callable[[str, str], None],
+    ) -> None:
+        self._patience, self._give_up = patience, give_up
+        self._waiting = list(models)
+        self._models = {name: _Model() for name in models}
+        self._boards = {name: _Board(proven=proven.get(name)) for name in boards}
+        self._busy: set[str] = set()
+        self._changed = threading.Condition()
+        self._stopped = False
+
+    @property
+    def left(self) -> int:
+        """Number of models that are neither measured nor given up."""
+        return len(self._waiting) + len(self._busy)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing more shall be measured."""
+        return self._stopped
+
+    def stop(self) -> None:
+        """Hand out nothing more."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
+    def pause(self, seconds: float) -> None:
+        """Wait, but no longer than there is something to do."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopped or not self.left, seconds)
+
+    def take(self, board: str) -> str | None:
+        """Return what the board shall measure next, waiting for it; None where nothing is left.
+
+        After a failure it may be a model that the board has measured before.
+        """
+        with self._changed:
+            while self.left and not self._stopped and not self._boards[board].given_up:
+                model = self._choice(board)
+                if model is not None:
+                    if model in self._waiting:
+                        self._waiting.remove(model)
+                        self._busy.add(model)
+                    return model
+                self._changed.wait()
+        return None
+
+    def _choice(self, name: str) -> str | None:
+        board = self._boards[name]
+        untried = [m for m in self._waiting if not self._models[m].failures]
+        if board.unclear and self._waiting and board.proven is not None:
+            # What can be measured tells more than what may fail; but it takes time for nothing.
+            return untried[0] if untried and board.failures_in_a_row < 2 else board.proven
+        of_others = [m for m in self._waiting if name not in self._models[m].failures]
+        # Once more only what all boards have failed with: else it is for those that have not.
+        again = [m for m in self._waiting if self._was_tried_everywhere(m)]
+        again.sort(key=lambda m: self._models[m].failures.total())
+        return next(iter([*untried, *of_others, *again]), None)
+
+    def _was_tried_everywhere(self, model: str) -> bool:
+        return all(
+            name in self._models[model].failures
+            for name, board in self._boards.items()
+            if not board.given_up
+        )
+
+    def succeeded(self, board: str, model: str) -> None:
+        """Note that a board has measured a model."""
+        with self._changed:
+            state = self._boards[board]
+            state.proven, state.failures_in_a_row = model, 0
+            state.successes_in_a_row += 1
+            state.attempts += 1
+            if model in self._busy:
+                self._busy.remove(model)
+                self._acquit(model)
+            before = [self._models[failed].own.total() for failed in state.unclear]
+            needed = min(1 + max(before, default=0), _MOST_PROOFS)
+            if state.successes_in_a_row >= needed:
+                self._blame_models(board)
+            self._changed.notify_all()
+
+    def _acquit(self, model: str) -> None:
+        """Lay all failures with a model that can be measured after all to the boards' charge."""
+        for name, count in self._models[model].failures.items():
+            board = self._boards[name]
+            board.attempts += count
+            board.faults += count
+            board.unclear.pop(model, None)
+
+    def _blame_models(self, name: str) -> None:
+        """Lay the unclear failures of a board that works to the models' charge."""
+        for model, reason in self._boards[name].unclear.items():
+            self._models[model].own[name] += 1
+            self._models[model].reason = reason
+        self._boards[name].unclear.clear()
+        self._give_up_models()
+
+    def _give_up_models(self) -> None:
+        for name in list(self._waiting):
+            own = self._models[name].own
+            chance = math.prod(self._boards[b].fault_rate() ** n for b, n in own.items())
+            often = own.total() >= self._patience.model_tries
+            if often and chance < _CHANCE and self._was_tried_everywhere(name):
+                self._waiting.remove(name)
+                times = f"failed {own.total()} times while others could be measured"
+                self._give_up(name, f"{times}, at last: {self._models[name].reason}")
+
+    def refused(self, model: str) -> None:
+        """Note that the device says that it cannot run a model."""
+        with self._changed:
+            self._busy.discard(model)
+            self._changed.notify_all()
+
+    def failed(self, board: str, model: str, error: BoardLost) -> float | None:
+        """Note that a board has failed with a model.
+
+        Returns
+        -------
+        float or None
+            Seconds after which the board may be asked again; None where it is given up.
+
+        Raises
+        ------
+        InputError
+            If the model has failed very often, and boards may be at fault for it.
+        """
+        with self._changed:
+            state = self._boards[board]
+            state.last_reason = str(error)
+            state.successes_in_a_row = 0
+            state.failures_in_a_row += 1
+            if model in self._busy:
+                self._busy.remove(model)
+                self._waiting.append(model)
+                self._models[model].failures[board] += 1
+                state.unclear[model] = str(error)
+            else:
+                state.unclear.clear()  # the board was at fault
+                state.attempts += 1
+                state.faults += 1
+            state.given_up = error.for_good or state.failures_in_a_row >= self._patience.board_tries
+            self._changed.notify_all()
+            if model in self._models and self._models[model].failures.total() >= _MOST_FAILURES:
+                raise InputError(
+                    f"{model} has failed {_MOST_FAILURES} times, and boards fail with other models "
+                    f"too, so that it is not clear who is at fault: {error}"
+                )
+            return None if state.given_up else self._patience.pause(state.failures_in_a_row)
+
+    def check_that_all_is_done(self) -> None:
+        """Raise NoBoardLeft where models are left, saying how each board failed."""
+        if self.left:
+            ways = []
+            for name, state in self._boards.items():
+                count = state.failures_in_a_row
+                often = f"failed {count} times in a row, at last" if count > 1 else "failed"
+                ways.append(f"{name} {often}: {state.last_reason}")
+            raise NoBoardLeft("; ".join(ways))

@@ -1,0 +1,135 @@
+"""Which architectures to measure next, so that most is learnt about all others.
+
+Those whose measurement will take away most of the variance of the predictions over the whole
+space (D. A. Cohn, Z. Ghahramani and M. I. Jordan, "Active Learning with Statistical Models", JAIR
+4, 1996), one after the other: what is known after a measurement does not depend on its value, so a
+batch is chosen without waiting for any. The largest variance itself would be found at the rims of
+the space, where few architectures are.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hanas.core import plugins
+from hanas.core.errors import InputError
+from hanas.devices.prediction.predictor import Predictor
+
+#: Random architectures that are chosen from, and over which the variance is taken.
+CANDIDATES, JUDGES = 1000, 500
+
+
+def next_batch(
+    predictor: Predictor,
+    taken: np.ndarray,
+    count: int,
+    *,
+    rng: np.random.Generator,
+    pool: np.ndarray | None = None,
+) -> np.ndarray:
+    """Return the genes of the architectures to measure next, int64 (count, G).
+
+    All metrics count alike, each by the part of its variance that is taken away. What the device
+    probably cannot run counts less, by that probability.
+
+    Parameters
+    ----------
+    predictor
+        Fitted to what was measured.
+    taken
+        int (n, G): architectures that are not to be chosen.
+    count
+        How many. Fewer are returned where the pool has no more.
+    rng
+        For the random architectures.
+    pool
+        int (P, G): what to choose from; None: random architectures of the space.
+
+    Raises
+    ------
+    InputError
+        If nothing is left to choose from.
+    """
+    features = predictor.features
+    candidates = random_genes(features.space, CANDIDATES, rng) if pool is None else pool
+    candidates = without(features.checked(candidates), taken)
+    if not len(candidates):
+        raise InputError(f"no architecture of {features.space} is left to measure")
+    judges = random_genes(features.space, JUDGES, rng)
+    at, over = features.groups(candidates), features.groups(judges)
+    runs = predictor.feasible_probability(at)
+    beliefs = []
+    for metric in predictor.metrics:
+        found = predictor.regressions[metric]
+        _, deviation = found.predict(over)
+        unknown = np.square(deviation).sum() - len(judges) * found.noise
+        beliefs.append(
+            _Belief(
+                found.covariance(at, at),
+                found.covariance(at, over),
+                found.noise,
+                max(float(unknown), found.noise),
+            )
+        )
+    chosen: list[int] = []
+    for _ in range(min(count, len(candidates))):
+        gain = runs * sum(belief.gains() for belief in beliefs)
+        gain[chosen] = -1
+        chosen.append(int(gain.argmax()))
+        for belief in beliefs:
+            belief.measure(chosen[-1])
+    return candidates[chosen]
+
+
+class _Belief:
+    """What will be known about a metric once the chosen candidates are measured."""
+
+    def __init__(
+        self, among: np.ndarray, to_judges: np.ndarray, noise: float, unknown: float
+    ) -> None:
+        self.among, self.to_judges = among, to_judges  # covariances (P, P) and (P, J)
+        self.noise, self.unknown = noise, unknown
+
+    def gains(self) -> np.ndarray:
+        """Return which part of the judges' variance each candidate takes away, float64 (P,)."""
+        explained = np.square(self.to_judges).sum(axis=1)
+        return explained / (np.diag(self.among) + self.noise) / self.unknown
+
+    def measure(self, candidate: int) -> None:
+        """Take into account that a candidate will have been measured."""
+        column = self.among[:, candidate] / (self.among[candidate, candidate] + self.noise)
+        self.to_judges = self.to_judges - np.outer(column, self.to_judges[candidate])
+        self.among = self.among - np.outer(column, self.among[candidate])
+
+
+def random_genes(space: str, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Return ``count`` different random architectures, int64 (count, G); all where there are few.
+
+    >>> random_genes("nb201", 3, np.random.default_rng(0)).shape
+    (3, 6)
+    """
+    module = plugins.load("spaces", space)
+    if module.ENUMERABLE:
+        genes = module.all_genes()
+        return genes[rng.permutation(len(genes))[:count]]
+    found = np.empty((0, len(module.choices)), dtype=np.int64)
+    while len(found) < count:
+        drawn = rng.integers(0, module.choices, size=(count, len(module.choices)))
+        found = _different(np.concatenate([found, drawn]))[:count]
+    return found
+
+
+def without(genes: np.ndarray, taken: np.ndarray) -> np.ndarray:
+    """Return the different rows of ``genes`` that are not among ``taken``, in their order.
+
+    >>> without(np.array([[1, 2], [0, 1], [1, 2]]), np.array([[0, 1]]))
+    array([[1, 2]])
+    """
+    seen = {tuple(row) for row in np.asarray(taken).tolist()}
+    genes = _different(genes)
+    return genes[[tuple(row) not in seen for row in genes.tolist()]]
+
+
+def _different(genes: np.ndarray) -> np.ndarray:
+    _, first = np.unique(genes, axis=0, return_index=True)
+    return genes[np.sort(first)]

@@ -1,0 +1,319 @@
+"""Predict latency and energy of all architectures from a few that were measured.
+
+A Gaussian process (see :mod:`hanas.devices.prediction.regression`) for each metric, on what
+:mod:`hanas.devices.prediction.predictor_features` says of an architecture. A device needs its time for one
+operation after the other, so metrics are predicted as they are and not their logarithms, which was
+measured to be better at every number of measurements; only close to zero are they bent, so that no
+prediction is below it.
+
+That choice, the features and the expected parameters were made on HW-NAS-Bench's CIFAR-100 tables
+of edgegpu, pixel3 and eyeriss; ``benchmarks/few_measurements.py`` judges them on others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtr
+
+from hanas.core import npz_files
+from hanas.core.errors import InputError, one_line
+from hanas.data.tables.metric_tables import METRICS
+from hanas.devices.prediction import regression
+from hanas.devices.prediction.predictor_features import Features
+from hanas.devices.prediction.regression import Regression
+
+FORMAT = 1
+#: Measured architectures of a metric that are needed at least.
+LEAST = 3
+#: An architecture that the device is more likely not to run is no candidate.
+LEAST_PROBABILITY = 0.5
+#: Where metrics are bent towards zero: at this part of the median.
+_KNEE = 1 / 30
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """What predicts the metrics of a device.
+
+    Attributes
+    ----------
+    features
+        Of the space and its networks.
+    source
+        Where predictions are from, in one line.
+    genes
+        int64 (n, G): the architectures that were measured, in the order of their genes.
+    values
+        For each metric what was measured, float64 (n,); NaN where it was not.
+    parameters
+        Of the regression of each metric, see :class:`hanas.devices.prediction.regression.Regression`; under
+        ``feasible`` of that of whether the device can run an architecture, where it could not
+        run some.
+    """
+
+    features: Features
+    source: str
+    genes: np.ndarray
+    values: Mapping[str, np.ndarray]
+    parameters: Mapping[str, np.ndarray]
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of the metrics that are predicted."""
+        return tuple(metric for metric in METRICS if metric in self.values)
+
+    @cached_property
+    def regressions(self) -> dict[str, Regression]:
+        """The regression of each metric, bent as :func:`_bent` says, and of ``feasible``."""
+        groups = self.features.groups(self.genes)
+        found = {}
+        for name, targets in _targets(self.values).items():
+            known = np.isfinite(targets)
+            if name in self.parameters:
+                found[name] = Regression(
+                    self.features.linear,
+                    tuple(group[known] for group in groups),
+                    targets[known],
+                    self.parameters[name],
+                )
+        return found
+
+    def predict(self, genes: np.ndarray) -> pd.DataFrame:
+        """Return what measuring architectures is expected to give.
+
+        Parameters
+        ----------
+        genes
+            int (N, G).
+
+        Returns
+        -------
+        DataFrame
+            For each metric a column of its name, above 0, and ``{metric}_deviation``: half of the
+            width of the interval in which a measurement lies with a probability of 68.3 %, in the
+            same unit. ``feasible_probability``, that the device can run an architecture, where it
+            could not run some of those that were measured.
+
+        Raises
+        ------
+        InputError
+            If the genes are not of the space.
+        """
+        points = self.features.groups(self.features.checked(genes))
+        columns = {}
+        for metric in self.metrics:
+            mean, deviation = self.regressions[metric].predict(points)
+            knee = _knee(self.values[metric])
+            columns[metric] = _straight(mean, knee)
+            upper, lower = _straight(mean + deviation, knee), _straight(mean - deviation, knee)
+            columns[f"{metric}_deviation"] = np.maximum((upper - lower) / 2, _TINY)
+        if "feasible" in self.regressions:
+            columns["feasible_probability"] = self.feasible_probability(points)
+        return pd.DataFrame(columns)
+
+    def feasible_probability(self, points: tuple[np.ndarray, ...]) -> np.ndarray:
+        """Return the probability that the device can run what has these features, float64 (N,).
+
+        The least-squares classification of Rasmussen and Williams, section 6.5.
+        """
+        if "feasible" not in self.regressions:
+            return np.ones(len(points[0]))
+        mean, deviation = self.regressions["feasible"].predict(points)
+        return ndtr(mean / deviation)
+
+
+def likely_runs(predicted: pd.DataFrame) -> np.ndarray:
+    """Return what the device more likely runs than not, bool (N,), of :meth:`Predictor.predict`.
+
+    That is known only where the device refused some of the measured models.
+    """
+    if "feasible_probability" not in predicted:
+        return np.ones(len(predicted), dtype=bool)
+    return predicted["feasible_probability"].to_numpy() >= LEAST_PROBABILITY
+
+
+def fit(
+    space: str,
+    genes: np.ndarray,
+    metrics: Mapping[str, np.ndarray],
+    *,
+    source: str,
+    network: Mapping[str, Any] | None = None,
+) -> Predictor:
+    """Fit a predictor to measured architectures. Their order does not matter.
+
+    Parameters
+    ----------
+    space
+        Name of the space.
+    genes
+        int (n, G).
+    metrics
+        ``latency_ms`` and, where the device has it, ``energy_mj``: float64 (n,), above 0; NaN
+        where an architecture was not measured. All NaN: the device cannot run it.
+    source
+        Where the measurements are from: ``measured: ...`` or ``estimate: ...``.
+    network
+        Settings of the networks, filled in by the space's ``for_images``; None: the defaults.
+
+    Raises
+    ------
+    InputError
+        If a number cannot be, a metric is unknown or has fewer than three values, or genes are
+        not of the space.
+    """
+    features = Features.of(space, network)
+    genes = features.checked(genes)
+    values = _checked(metrics, len(genes))
+    order = np.lexsort((*values.values(), *genes.T[::-1]))
+    genes, values = genes[order], {name: column[order] for name, column in values.items()}
+    groups = features.groups(genes)
+    parameters = {}
+    for name, targets in _targets(values).items():
+        known = np.isfinite(targets)
+        chosen = tuple(group[known] for group in groups)
+        parameters[name] = regression.parameters(chosen, targets[known], linear=features.linear)
+    return Predictor(
+        features,
+        _described(len(genes), source),
+        genes,
+        values,
+        parameters,
+    )
+
+
+def _described(count: int, source: str) -> str:
+    """Return where predictions are from.
+
+    >>> _described(50, "measured: some board")
+    'predicted: Gaussian process fitted to 50 measured models (some board)'
+    """
+    kind, _, where = source.partition(": ")
+    named = {"measured": (where, "measured"), "estimate": (where, "estimated")}
+    where, how = named.get(kind, (source, "measured"))
+    return f"predicted: Gaussian process fitted to {count} {how} models ({where})"
+
+
+def save(predictor: Predictor, path: str | Path) -> None:
+    """Write a predictor; equal ones give equal bytes."""
+    header: dict[str, Any] = {
+        "format": FORMAT,
+        "space": predictor.features.space,
+        "network": json.loads(predictor.features.network),
+        "source": predictor.source,
+        "metrics": list(predictor.metrics),
+    }
+    arrays = {"genes": predictor.genes}
+    arrays |= {f"values/{name}": predictor.values[name] for name in predictor.metrics}
+    arrays |= {f"parameters/{name}": array for name, array in predictor.parameters.items()}
+    npz_files.write(path, {**header, "sha256": _sha256(header, arrays)}, arrays)
+
+
+def load(path: str | Path) -> Predictor:
+    """Read a predictor.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged, changed or of another format.
+    """
+    path = Path(path)
+    hint = "; fit it again"
+    header, arrays = npz_files.read(path, what="predictors", hint=hint)
+    try:
+        version, expected = header["format"], header.pop("sha256")
+        if version != FORMAT:
+            raise InputError(f"{path}: format {version}; this version of hanas reads {FORMAT}")
+        if _sha256(header, arrays) != expected:
+            raise InputError(f"{path}: not what was written; the file is damaged{hint}")
+        return Predictor(
+            Features.of(header["space"], header["network"]),
+            header["source"],
+            arrays["genes"],
+            {name: arrays[f"values/{name}"] for name in header["metrics"]},
+            {
+                key.removeprefix("parameters/"): array
+                for key, array in arrays.items()
+                if key.startswith("parameters/")
+            },
+        )
+    except InputError:
+        raise
+    except npz_files.UNREADABLE as error:
+        raise InputError(f"{path}: not readable as predictors: {one_line(error)}{hint}") from error
+
+
+def _sha256(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
+    total = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        total.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        total.update(array.tobytes())
+    return total.hexdigest()
+
+
+def _checked(metrics: Mapping[str, np.ndarray], count: int) -> dict[str, np.ndarray]:
+    unknown = [name for name in metrics if name not in METRICS]
+    if unknown or not metrics:
+        raise InputError(f"metrics {list(metrics)}; expected some of: {', '.join(METRICS)}")
+    values = {}
+    for name in METRICS:
+        if name not in metrics:
+            continue
+        column = np.asarray(metrics[name], dtype=np.float64)
+        if column.shape != (count,):
+            raise InputError(f"{name} of shape {column.shape}; expected ({count},), one a model")
+        wrong = np.flatnonzero(~np.isnan(column) & ~(np.isfinite(column) & (column > 0)))
+        if len(wrong):
+            raise InputError(
+                f"{name} of model {wrong[0] + 1} is {column[wrong[0]]:g}; expected a finite "
+                "number above 0"
+            )
+        known = int(np.isfinite(column).sum())
+        if known < LEAST:
+            raise InputError(
+                f"{name} is known of {known} of {count} measured models; a prediction needs "
+                f"{LEAST} at least: measure more"
+            )
+        values[name] = column
+    return values
+
+
+def _targets(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return what regressions learn: bent metrics, and 1 and -1 for feasible and not."""
+    targets = {name: _bent(column, _knee(column)) for name, column in values.items()}
+    runs = np.isfinite(np.stack(list(values.values()))).any(axis=0)
+    if not runs.all():
+        targets["feasible"] = np.where(runs, 1.0, -1.0)
+    return targets
+
+
+def _knee(values: np.ndarray) -> float:
+    return _KNEE * float(np.nanmedian(values))
+
+
+#: Smaller than any metric, above 0.
+_TINY = float(np.finfo(np.float64).tiny)
+
+
+def _bent(values: np.ndarray, knee: float) -> np.ndarray:
+    """Return metrics, bent so that 0 is infinitely far away; far above the knee nothing changes.
+
+    >>> _bent(np.array([1.0, 30.0]), 1.0).round(6)
+    array([ 0.541325, 30.      ])
+    """
+    return values + knee * np.log(-np.expm1(-values / knee))
+
+
+def _straight(values: np.ndarray, knee: float) -> np.ndarray:
+    """Return the metrics that are bent to ``values``, above 0."""
+    return np.maximum(knee * np.logaddexp(0, values / knee), _TINY)

@@ -1,0 +1,112 @@
+"""A front that was found with predicted metrics, measured for real.
+
+A search prefers what the predictor makes too good, so the error bars of its front are wider in
+truth than those of random architectures. Both numbers are therefore shown side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hanas.core import plugins
+from hanas.core.checkpoints import Log
+from hanas.core.pareto import non_dominated
+from hanas.data.tables.metric_tables import METRICS
+from hanas.devices.prediction.campaign import Measure, measure_architectures
+from hanas.devices.prediction.predictor import Predictor
+from hanas.fronts.picks import found_front, objectives_in, require_feasible
+
+
+def measure(
+    history: pd.DataFrame,
+    predictor: Predictor,
+    *,
+    settings: Mapping[str, Any],
+    images: Path,
+    workspace: Path,
+    log: Log,
+) -> pd.DataFrame:
+    """Measure the front that seed 0 of a search found.
+
+    Parameters
+    ----------
+    history
+        A search history.
+    predictor
+        What the search took its metrics from.
+    settings
+        Those of the device; ``space`` and ``network`` of the models.
+    images
+        File of the data set.
+    workspace
+        Where measurements of the device are kept.
+    log
+        Takes a line of text for the log.
+
+    Returns
+    -------
+    DataFrame
+        See :func:`beside`.
+    """
+    space = settings["space"]
+    really = partial(
+        measure_architectures,
+        space=space,
+        settings=settings,
+        images=images,
+        workspace=workspace,
+        log=log,
+    )
+    return beside(history, predictor, really, space=space)
+
+
+def beside(
+    history: pd.DataFrame, predictor: Predictor, measure: Measure, *, space: str
+) -> pd.DataFrame:
+    """Return a found front with its predicted and its measured metrics.
+
+    Returns
+    -------
+    DataFrame
+        A row an architecture of the front, the lowest predicted latency first: ``arch``, the
+        proxy's objective; for each metric ``predicted_``, ``predicted_{metric}_deviation`` and
+        ``measured_``; of the latency also its quartiles; ``feasible``, ``reason``, ``stable``;
+        ``on_measured_front``, whether it is on the front in measured metrics too;
+        ``predicted_source`` and ``measured_source``.
+
+    Raises
+    ------
+    InputError
+        If the search found no feasible architecture.
+    """
+    front = require_feasible(found_front(history))
+    objective = objectives_in(history)[0]
+    archs = front["arch"].tolist()
+    module = plugins.load("spaces", space)
+    predicted = predictor.predict(np.array([module.from_text(arch) for arch in archs]))
+    measured = measure(archs)
+    table = front[["arch", objective]].copy()
+    for metric in METRICS:
+        if metric not in predicted:
+            continue
+        table[f"predicted_{metric}"] = predicted[metric].to_numpy()
+        table[f"predicted_{metric}_deviation"] = predicted[f"{metric}_deviation"].to_numpy()
+        table[f"measured_{metric}"] = measured[metric].to_numpy()
+    for quartile in ("q25", "q75"):
+        table[f"measured_latency_{quartile}_ms"] = measured[f"latency_{quartile}_ms"].to_numpy()
+    for column in ("feasible", "reason", "stable"):
+        table[column] = measured[column].to_numpy()
+    runs = table["feasible"].to_numpy(dtype=bool)
+    columns = [objective, *(f"measured_{m}" for m in METRICS if f"measured_{m}" in table)]
+    on_front = np.zeros(len(table), dtype=bool)
+    on_front[runs] = non_dominated(table.loc[runs, columns].to_numpy(dtype=float))
+    table["on_measured_front"] = on_front
+    table["predicted_source"] = predictor.source
+    table["measured_source"] = measured["source"].to_numpy()
+    return table.sort_values("predicted_latency_ms", kind="stable", ignore_index=True)

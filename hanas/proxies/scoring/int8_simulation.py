@@ -1,0 +1,145 @@
+"""Simulate in float32 what a chain of blocks computes with 8-bit integers after training.
+
+What is simulated is post-training static quantisation with batch normalisation folded into the
+convolutions (B. Jacob et al., "Quantization and Training of Neural Networks for Efficient
+Integer-Arithmetic-Only Inference", CVPR 2018), as :mod:`hanas.deploy.quantisation` does it for
+ONNX Runtime with its default settings:
+
+* Activations are rounded to one of 256 values, evenly from the lowest to the highest that
+  calibration images had there in float32; the range holds zero, and zero is one of the values
+  (asymmetric, a range for the whole tensor). What is outside is cut off. That is done to what goes
+  into a convolution or the classifier, to the terms and the result of a residual sum, to the two
+  halves that a ShuffleNetV2 unit joins and to what it makes of them, and to the logits.
+* Weights are rounded to -127..127 times a scale, for each output channel its largest absolute
+  weight over 127 (symmetric, by channel). Folding batch normalisation multiplies the weights of an
+  output channel and its scale alike, so it does not matter that weights are rounded before it.
+  ONNX Runtime has one scale for the classifier; here it has one a class.
+* Sums, biases, what batch normalisation adds and the mean over the last map are exact, as they are
+  with sums in 32 bits.
+
+Each range belongs to a place in a layer, so that it is found layer by layer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hanas.proxies.scoring.normalisation import sharing_weights
+from hanas.spaces.networks.blocks import Bottleneck, ShuffleUnit
+from hanas.spaces.networks.chain import ChainNetwork
+
+LEVELS = 255
+LARGEST_WEIGHT = 127
+#: A scale below is that of zeros, or too small to divide by.
+_SMALLEST_SCALE = 1e-30
+
+
+class Observer(nn.Module):
+    """Notes the range of what goes through it, which holds zero, in the buffers low and high."""
+
+    low: Tensor
+    high: Tensor
+
+    def __init__(self, device: torch.device) -> None:
+        super().__init__()
+        self.register_buffer("low", torch.zeros((), device=device))
+        self.register_buffer("high", torch.zeros((), device=device))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``x`` as it is."""
+        lowest, highest = x.aminmax()
+        self.low.copy_(torch.minimum(self.low, lowest))
+        self.high.copy_(torch.maximum(self.high, highest))
+        return x
+
+
+class Rounder(Observer):
+    """Rounds to the values of the range that was noted."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``x`` in 8 bits."""
+        return rounded(x, self.low, self.high)
+
+
+def observing(network: ChainNetwork) -> ChainNetwork:
+    """Return a copy of a network, with the same weights, that notes the ranges of activations."""
+    made = sharing_weights(network)
+    device = next(network.parameters()).device
+    for module in list(made.modules()):
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            _before(module, Observer(device))
+        if isinstance(module, nn.Linear | Bottleneck | ShuffleUnit):
+            _after(module, Observer(device))
+        if isinstance(module, Bottleneck) and module.has_residual:
+            _after(module.body, Observer(device))
+        if isinstance(module, ShuffleUnit):
+            for half in (module.branch, module.projection):
+                if half is not None:
+                    _after(half, Observer(device))
+    return made
+
+
+def rounding(observed: ChainNetwork) -> ChainNetwork:
+    """Return a copy of an observing network that computes with 8 bits in the ranges it noted."""
+    made = sharing_weights(observed)
+    for parent in list(made.modules()):
+        if isinstance(parent, nn.Conv2d | nn.Linear):
+            weight = rounded_weight(parent.weight.detach())
+            parent.weight = nn.Parameter(weight, requires_grad=False)
+        for name, module in parent.named_children():
+            if isinstance(module, Observer):
+                rounder = Rounder(module.low.device)
+                rounder.load_state_dict(module.state_dict())
+                setattr(parent, name, rounder)
+    return made
+
+
+def rounded_weight(weight: Tensor) -> Tensor:
+    """Return a weight (outputs, ...) in 8 bits.
+
+    >>> rounded_weight(torch.tensor([[1.0, -127.0, 0.4], [0.0, 0.0, 0.0]])).tolist()
+    [[1.0, -127.0, 0.0], [0.0, 0.0, 0.0]]
+    """
+    scale = weight.abs().flatten(1).amax(dim=1) / LARGEST_WEIGHT
+    scale = torch.where(scale > _SMALLEST_SCALE, scale, 1.0).view(-1, *[1] * (weight.ndim - 1))
+    return (weight / scale).round() * scale
+
+
+def rounded(x: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """Return activations in 8 bits.
+
+    >>> x = torch.tensor([-9.0, -0.4, 0.6, 254.4, 999.0])
+    >>> rounded(x, torch.tensor(-1.0), torch.tensor(254.0)).tolist()
+    [-1.0, 0.0, 1.0, 254.0, 254.0]
+    """
+    scale = (high - low) / LEVELS
+    scale = torch.where(scale > _SMALLEST_SCALE, scale, torch.ones_like(scale))
+    zero = (-low / scale).round().to(torch.int32)
+    return torch.fake_quantize_per_tensor_affine(x, scale, zero, 0, LEVELS)
+
+
+# Hooks and not modules around others: the names of all that was there before stay.
+
+
+def _before(module: nn.Module, observer: Observer) -> None:
+    module.add_module("before", observer)
+    module.register_forward_pre_hook(_through_before)
+
+
+def _after(module: nn.Module, observer: Observer) -> None:
+    if isinstance(module, nn.Sequential):
+        module.append(observer)
+    else:
+        module.add_module("after", observer)
+        module.register_forward_hook(_through_after)
+
+
+def _through_before(module: nn.Module, given: tuple[Any, ...]) -> Any:
+    return module.get_submodule("before")(*given)
+
+
+def _through_after(module: nn.Module, given: tuple[Any, ...], result: Tensor) -> Tensor:
+    return module.get_submodule("after")(result)

@@ -1,0 +1,211 @@
+"""How a search moves: what it evaluated in several generations, in space and in projections."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.gridspec import SubplotSpec
+from matplotlib.lines import Line2D
+
+from hanas.core.pareto import non_dominated
+from hanas.report.figures import animation, points, style
+
+#: How many generations stand beside each other.
+COLUMNS = 4
+
+_NEW, _NEW_MARK = style.BESIDE[1]
+_MARKS: dict[str, dict[str, Any]] = {
+    "evaluated before": {"marker": "o", "color": style.CLOUD, "markersize": 1.8, "zorder": 1},
+    "this generation": {"marker": _NEW_MARK, "color": _NEW, "markersize": 2.6, "zorder": 2},
+    "front so far": {"marker": "o", "color": style.FOUND, "markersize": 3.4, "zorder": 3},
+}
+#: Inches: the width of the animation, which is read on a screen.
+_ANIMATED = 5.0
+
+
+def table(space: pd.DataFrame, front: tuple[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return what the first seed evaluated, in order.
+
+    Parameters
+    ----------
+    space
+        See :func:`hanas.report.figures.points.space_table`.
+    front
+        Label and history of the search.
+
+    Returns
+    -------
+    DataFrame
+        ``search``, its label; ``generation``; ``front_until``, the last generation at whose end
+        the architecture was on the front of everything evaluated, in the eyes of the proxy, and
+        one less than ``generation`` where it never was; ``evaluation``; ``arch``, errors,
+        metrics and sources.
+    """
+    label, history = front
+    seen = points.evaluated(space, history).assign(search=label)
+    generation = seen["generation"].to_numpy()
+    searched = seen[_objectives(seen)].to_numpy(dtype=np.float64)
+    until = generation - 1
+    for now in np.unique(generation):
+        rows = np.flatnonzero(generation <= now)
+        until[rows[non_dominated(searched[rows])]] = now
+    columns = ["search", "generation", "front_until", "evaluation", *space.columns]
+    return seen.assign(front_until=until)[columns]
+
+
+def generations_of(plotted: pd.DataFrame) -> list[int]:
+    """Return all generations; samples that were drawn before the first are none."""
+    numbers = np.unique(plotted["generation"].to_numpy())
+    return (numbers[numbers >= 0] if (numbers >= 0).any() else numbers).tolist()
+
+
+def draw(plotted: pd.DataFrame, said: points.Words) -> Figure:
+    """Draw :data:`COLUMNS` generations of what :func:`table` returns, the first and the last too.
+
+    Each in the searched objectives: with two metrics in space and in its three projections, with
+    one as it is.
+    """
+    known = generations_of(plotted)
+    chosen = [known[at] for at in _evenly(len(known), COLUMNS)]
+    rows = views(plotted)
+    heights = [1.9 if len(view) == 3 else 1.5 for view in rows]
+    with style.applied():
+        made = _figure(plotted, said, style.TWO_COLUMNS, 0.9 + sum(heights))
+        grid = made.add_gridspec(len(rows), len(chosen), height_ratios=heights)
+        for row, view in enumerate(rows):
+            for column, generation in enumerate(chosen):
+                axes = _add_panel(made, grid[row, column], plotted, view, said, inner=column > 0)
+                _draw_generation(axes, plotted, view, generation)
+                if row == 0:
+                    axes.set_title(f"generation {generation}")
+        style.legend(made, made.axes[0])
+    return made
+
+
+def animate(plotted: pd.DataFrame, said: points.Words, path: str | Path) -> None:
+    """Write an animation of all generations of what :func:`table` returns, a frame for each."""
+    rows = views(plotted)
+    with style.applied():
+        made = _figure(plotted, said, _ANIMATED, 3.4 if len(rows) == 1 else 5.2)
+        columns = 1 if len(rows) == 1 else 2
+        grid = made.add_gridspec(-(-len(rows) // columns), columns)
+        panels = [
+            (_add_panel(made, grid[divmod(at, columns)], plotted, view, said), view)
+            for at, view in enumerate(rows)
+        ]
+        first = panels[0][0]
+        drawn: list[Line2D] = []
+
+        def show(generation: int) -> None:
+            while drawn:
+                drawn.pop().remove()
+            for axes, view in panels:
+                drawn.extend(_draw_generation(axes, plotted, view, generation))
+            evaluated = int((plotted["generation"] <= generation).sum())
+            first.set_title(f"generation {generation}: {evaluated:,} evaluated", loc="left")
+            if not made.legends:
+                style.legend(made, first)
+
+        animation.write(made, show, generations_of(plotted), path)
+
+
+def views(plotted: pd.DataFrame) -> list[list[str]]:
+    """Return the columns on the axes of each view: in space first, then the projections."""
+    proxy, *metrics = _objectives(plotted)
+    flat = [[metric, proxy] for metric in metrics]
+    return [[*metrics, proxy], *flat, metrics] if len(metrics) == 2 else flat
+
+
+def _figure(plotted: pd.DataFrame, said: points.Words, width: float, height: float) -> Figure:
+    title = f"{said.device}, {said.task}: {plotted['search'].iloc[0]} with {said.proxy}"
+    return style.figure(width, height, title, points.footer(plotted, said, truth=False))
+
+
+def _add_panel(
+    made: Figure,
+    place: SubplotSpec,
+    plotted: pd.DataFrame,
+    view: Sequence[str],
+    said: points.Words,
+    *,
+    inner: bool = False,
+) -> Axes:
+    """Add an empty panel whose axes fit all generations, an inner one with fewer words."""
+    in_space = len(view) == 3
+    axes = made.add_subplot(place, projection="3d" if in_space else None)
+    for which, column in zip("xyz", view, strict=False):
+        style.set_scale(axes, which, plotted[column], column, ticks=4)
+        text = style.label(column, said.proxy)
+        plain = in_space or inner
+        getattr(axes, f"set_{which}label")(text if plain else style.less_is_better(text))
+    if in_space:
+        _tidy(axes)
+    if inner:
+        height = getattr(axes, f"{'xyz'[len(view) - 1]}axis")
+        height.set_tick_params(labelleft=False, labelright=False)
+        # In space words take much room, and panels below name the same axes.
+        for which in "xyz" if in_space else "y":
+            getattr(axes, f"set_{which}label")("")
+    return axes
+
+
+def _draw_generation(
+    axes: Axes, plotted: pd.DataFrame, view: Sequence[str], generation: int
+) -> list[Line2D]:
+    """Draw what was evaluated until a generation and return the marks, those below first."""
+    until = plotted["front_until"].to_numpy()
+    born = plotted["generation"].to_numpy()
+    shown = {
+        "evaluated before": born < generation,
+        "this generation": born == generation,
+        "front so far": (born <= generation) & (generation <= until),
+    }
+    lines = []
+    for name, mask in shown.items():
+        values = [style.shown(plotted.loc[mask, column], column) for column in view]
+        lines += axes.plot(
+            *values,
+            linestyle="none",
+            markeredgecolor="white",
+            markeredgewidth=0.3 if name == "front so far" else 0,
+            label=name,
+            rasterized=name == "evaluated before",
+            **_MARKS[name],
+        )
+    return lines
+
+
+def _objectives(plotted: pd.DataFrame) -> list[str]:
+    return [points.proxy_column(plotted), *points.metrics_in(plotted)]
+
+
+def _evenly(count: int, places: int) -> list[int]:
+    """Return positions in a list, the first and the last among them.
+
+    >>> _evenly(21, 4), _evenly(2, 4), _evenly(1, 4)
+    ([0, 7, 13, 20], [0, 1], [0])
+    """
+    return sorted({round(at) for at in np.linspace(0, count - 1, min(count, places))})
+
+
+def _tidy(axes: Axes) -> None:
+    """Put the height of a panel in space on the left, as in flat ones, with small words."""
+    axes.view_init(elev=22, azim=-58)  # pyright: ignore[reportAttributeAccessIssue]
+    axes.set_box_aspect(None, zoom=1.0)  # pyright: ignore[reportCallIssue]
+    height = axes.zaxis  # pyright: ignore[reportAttributeAccessIssue]
+    height.set_ticks_position("lower")
+    height.set_label_position("lower")
+    for which in "xyz":
+        axis = getattr(axes, f"{which}axis")
+        axis.pane.set(facecolor="white", edgecolor="#e4e4e4")
+        axes.tick_params(axis=which, labelsize=5.5, pad=-3)  # pyright: ignore[reportArgumentType]
+        axis.label.set_fontsize(6)
+        axis.labelpad = -8
+    height.set_rotate_label(False)
+    height.label.set_rotation(90)

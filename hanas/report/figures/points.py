@@ -1,0 +1,219 @@
+"""What pictures of fronts are made of: architectures with what was believed and what is true."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hanas.core.errors import InputError
+from hanas.core.files import read_parquet
+from hanas.core.pareto import non_dominated
+from hanas.fronts.floor import reaches
+from hanas.fronts.picks import SEED
+from hanas.report.figures.style import sources_in_words
+from hanas.search.tabular_search import METRICS, objectives_of
+
+#: The columns that say where true errors, metrics and proxy come from.
+SOURCES = ("accuracy_source", "metrics_source", "proxy_source")
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a figure says besides its numbers.
+
+    Attributes
+    ----------
+    device, task
+        Names in the study.
+    proxy
+        Label of the proxy that was searched with.
+    accuracy_floor_percent
+        Less accurate networks do not make the true front.
+    """
+
+    device: str
+    task: str
+    proxy: str
+    accuracy_floor_percent: float
+
+
+def words(settings: Mapping[str, Any]) -> Words:
+    """Return the words of a figure from the settings of its rule."""
+    return Words(
+        device=settings["device"],
+        task=settings["task"],
+        proxy=settings["proxy_label"],
+        accuracy_floor_percent=settings["accuracy_floor_percent"],
+    )
+
+
+def read_space(settings: Mapping[str, Any]) -> pd.DataFrame:
+    """Read the tables of a task on a device; see :func:`space_table`.
+
+    Parameters
+    ----------
+    settings
+        The files ``accuracies``, ``metrics`` and ``proxy_table``; ``proxy_objective`` and
+        ``device_objectives``.
+    """
+    return space_table(
+        read_parquet(settings["accuracies"]),
+        read_parquet(settings["metrics"]),
+        read_parquet(settings["proxy_table"]),
+        proxy_objective=settings["proxy_objective"],
+        device_objectives=settings["device_objectives"],
+    )
+
+
+def space_table(
+    accuracies: pd.DataFrame,
+    metrics: pd.DataFrame,
+    proxy: pd.DataFrame,
+    *,
+    proxy_objective: str,
+    device_objectives: str | list[str],
+) -> pd.DataFrame:
+    """Join what is known of every architecture that the device can run.
+
+    Parameters
+    ----------
+    accuracies, metrics, proxy
+        Accuracy table, device table and proxy table.
+    proxy_objective
+        The column of the proxy table that was searched with.
+    device_objectives
+        The metrics that were searched, or ``"all"``.
+
+    Returns
+    -------
+    DataFrame
+        ``arch``; ``true_error`` and, if it is one, ``proxy_error``, as fractions, else
+        ``proxy_cross_entropy`` or another of :data:`hanas.proxies._scores.SCORES`; the metrics;
+        the sources of all.
+
+    Raises
+    ------
+    InputError
+        If no metric was searched, the device can run nothing, or an architecture that it can run
+        has no accuracy.
+    """
+    objectives, _ = objectives_of(
+        proxy, metrics, proxy_objective=proxy_objective, device_objectives=device_objectives
+    )
+    if objectives.shape[1] < 2:
+        raise InputError(
+            "no hardware metric was searched, so there is no front to draw; "
+            "give the device latency_ms or energy_mj among its objectives"
+        )
+    space = objectives.dropna().rename(columns={proxy_objective: f"proxy_{proxy_objective}"})
+    if space.empty:
+        raise InputError("the device can run none of the architectures; nothing to draw")
+    accuracy = accuracies.set_index("arch")["accuracy_percent"].reindex(space.index)
+    if accuracy.isna().any():
+        first = accuracy.index[accuracy.isna()][0]
+        raise InputError(f"{int(accuracy.isna().sum())} without accuracy, first: {first}")
+    space.insert(0, "true_error", 1 - accuracy / 100)
+    for column, table in zip(SOURCES, (accuracies, metrics, proxy), strict=True):
+        space[column] = str(table["source"].iloc[0])
+    return space.reset_index(names="arch")
+
+
+def evaluated(space: pd.DataFrame, history: pd.DataFrame, *, seed: int = SEED) -> pd.DataFrame:
+    """Return what one seed of a search evaluated and the device can run, in order.
+
+    Returns
+    -------
+    DataFrame
+        ``evaluation``, ``generation``, ``score`` and the columns of ``space``.
+
+    Raises
+    ------
+    InputError
+        If the seed evaluated nothing that the device can run.
+    """
+    columns = ["evaluation", "generation", "score", "arch"]
+    of_seed = history.loc[history["seed"] == seed, columns]
+    seen = of_seed.merge(space, on="arch", how="inner", validate="1:1").sort_values("evaluation")
+    if seen.empty:
+        raise InputError(f"seed {seed} evaluated no architecture that the device can run")
+    return seen.reset_index(drop=True)
+
+
+def true_front(space: pd.DataFrame, metric: str, accuracy_floor_percent: float) -> pd.DataFrame:
+    """Return the true front in error and one metric, of what reaches the floor, by the metric.
+
+    Raises
+    ------
+    InputError
+        If no architecture reaches the floor.
+    """
+    worthy = space[reaches(space["true_error"].to_numpy(), accuracy_floor_percent / 100)]
+    if worthy.empty:
+        raise InputError(
+            f"no architecture reaches {accuracy_floor_percent:g} % accuracy; lower "
+            "tasks.*.accuracy_floor_percent"
+        )
+    points = worthy[["true_error", metric]].to_numpy(dtype=np.float64)
+    return worthy[non_dominated(points, copies=False)].sort_values(metric)
+
+
+def marked(frame: pd.DataFrame, shown_as: str, search: str) -> pd.DataFrame:
+    """Return rows with the columns that say what a figure shows them as."""
+    return frame.assign(shown_as=shown_as, search=search)
+
+
+def shown_as(plotted: pd.DataFrame, what: str) -> pd.DataFrame:
+    """Return the rows that a figure shows as ``what``."""
+    return plotted[(plotted["shown_as"] == what).to_numpy()]
+
+
+def metrics_in(table: pd.DataFrame) -> list[str]:
+    """Return the hardware metrics among a table's columns."""
+    return [metric for metric in METRICS if metric in table]
+
+
+def proxy_column(table: pd.DataFrame) -> str:
+    """Return the column of what the search believed."""
+    return next(
+        column for column in table if column.startswith("proxy_") and column != "proxy_source"
+    )
+
+
+def footer(table: pd.DataFrame, said: Words, *, truth: bool = True) -> str:
+    """Return where the numbers of a plotted table come from.
+
+    Parameters
+    ----------
+    table
+        With the columns of sources.
+    said
+        The words of the figure.
+    truth
+        Whether true errors and the true front are drawn.
+    """
+    before = [f"Seed {SEED}."]
+    if truth:
+        floor = f"{said.accuracy_floor_percent:g} %"
+        before.append(f"True front: of all networks that reach {floor} accuracy.")
+    return sources(table, metrics_in(table), said, before=before, truth=truth)
+
+
+def sources(
+    table: pd.DataFrame,
+    metrics: Sequence[str],
+    said: Words,
+    *,
+    before: Sequence[str],
+    truth: bool = True,
+) -> str:
+    """Return sentences, then where true errors (if ``truth``), metrics and proxy come from."""
+    names = {"latency_ms": "latency", "energy_mj": "energy"}
+    of_metrics = " and ".join(names[metric] for metric in metrics).capitalize()
+    subjects = ("True error", of_metrics, said.proxy)
+    firsts = (str(table[column].iloc[0]) for column in SOURCES)
+    parts = list(zip(subjects, firsts, strict=True))
+    return sources_in_words(parts if truth else parts[1:], before=before)

@@ -1,0 +1,317 @@
+"""The one style of all figures: colours, sizes, axes, the line of sources, files.
+
+Colours stay apart for colour-blind eyes and on paper without colour, where marks differ too.
+Fonts are embedded in PDF and drawn as outlines in SVG; no file holds a date, so equal data give
+equal bytes.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+from hanas.core.files import replacing
+
+INK = "#1b1b1b"
+SOFT = "#595959"
+#: The found front, the true front, everything evaluated.
+FOUND = "#c4161c"
+TRUE = "#00559e"
+CLOUD = "#a3a3a3"
+#: Colour and mark of what stands beside the found front, in order.
+BESIDE = (("#009e73", "^"), ("#e69f00", "s"), ("#6a3d9a", "D"), ("#56b4e9", "v"))
+
+#: Inches: a text column and a page of two columns.
+ONE_COLUMN = 3.5
+TWO_COLUMNS = 7.16
+
+#: Values that span more than this factor get a logarithmic axis. Errors do so early: nearly all
+#: networks are good ones, and a few guess.
+LOG_FACTOR = 50
+LOG_FACTOR_OF_ERRORS = 5
+
+_TITLE_POINTS = 8.5
+_FOOTER_POINTS = 5.5
+_LONG = 18  # letters of an axis label that the arrow does not fit beside
+_LEFT = 0.06  # inches from the edge to the title
+_RC: Any = {  # not typed, as matplotlib's own keys are literals
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so it is the same everywhere
+    "font.size": 7.5,
+    "axes.titlesize": 7.5,
+    "axes.labelsize": 7.5,
+    "xtick.labelsize": 6.5,
+    "ytick.labelsize": 6.5,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "legend.handletextpad": 0.4,
+    "legend.columnspacing": 1.4,
+    "axes.edgecolor": SOFT,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "text.color": INK,
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.5,
+    "lines.linewidth": 1.1,
+    "pdf.fonttype": 42,  # TrueType, embedded: text stays text
+    "svg.fonttype": "path",  # outlines: the same in every browser
+    "svg.hashsalt": "hanas",
+    "savefig.dpi": 300,
+}
+_METADATA: dict[str, dict[str, None]] = {
+    "pdf": {"CreationDate": None},
+    "svg": {"Date": None},
+    "png": {"Software": None},
+}
+_LABELS = {
+    "latency_ms": "latency (ms)",
+    "energy_mj": "energy (mJ)",
+    "true_error": "true error (%)",
+    "proxy_error": "{proxy} error (%)",
+    "proxy_cross_entropy": "{proxy} cross-entropy (nat)",
+    "proxy_centred_cross_entropy": "{proxy} centred cross-entropy (nat)",
+    "proxy_score": "{proxy} score",
+    "normalised_hypervolume": "normalised hypervolume",
+}
+
+
+@contextmanager
+def applied() -> Iterator[None]:
+    """Use the style inside the block, whatever the user's own settings are."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_RC)
+        yield
+
+
+def figure(width: float, height: float, title: str, footer: str) -> Figure:
+    """Return an empty figure with a title, and with a footer that panels keep clear of.
+
+    Parameters
+    ----------
+    width, height
+        Inches; the height without the footer.
+    title
+        Above everything; broken into as many lines as it needs.
+    footer
+        Where the numbers come from; broken into as many lines as it needs.
+    """
+    characters = int(width * 72 / (_FOOTER_POINTS * 0.56))
+    # A no-break space keeps a number and its per cent on one line.
+    lines = textwrap.wrap(footer.replace(" %", "\u00a0%"), characters, break_on_hyphens=False)
+    below = (len(lines) * 1.3 + 0.8) * _FOOTER_POINTS / 72
+    title_lines = textwrap.wrap(title, int(width * 72 / (_TITLE_POINTS * 0.64)))
+    above = (len(title_lines) * 1.25 + 0.65) * _TITLE_POINTS / 72
+    whole = height + below
+    made = Figure(figsize=(width, whole))
+    made.set_layout_engine(
+        "constrained",
+        rect=(0, below / whole, 1, 1 - (below + above) / whole),
+        w_pad=0.05,
+        h_pad=0.05,
+    )
+    left = _LEFT / width
+    made.text(
+        left,
+        1 - 0.5 * _TITLE_POINTS / 72 / whole,
+        "\n".join(title_lines),
+        fontsize=_TITLE_POINTS,
+        fontweight="bold",
+        linespacing=1.2,
+        va="top",
+    )
+    made.text(
+        left,
+        0.4 * _FOOTER_POINTS / 72 / whole,
+        "\n".join(lines),
+        fontsize=_FOOTER_POINTS,
+        color=SOFT,
+        linespacing=1.25,
+        va="bottom",
+    )
+    return made
+
+
+def label(column: str, proxy: str = "proxy") -> str:
+    """Return the name and the unit of a column, as an axis shows it.
+
+    >>> label("latency_ms"), label("proxy_error", "GDAS")
+    ('latency (ms)', 'GDAS error (%)')
+    """
+    return _LABELS[column].format(proxy=proxy)
+
+
+def shown(values: Any, column: str) -> np.ndarray:
+    """Return values as they stand on an axis: fractions in per cent.
+
+    >>> shown([0.25], "true_error").tolist(), shown([0.25], "latency_ms").tolist()
+    ([25.0], [0.25])
+    """
+    array = np.asarray(values, dtype=np.float64)
+    return array * 100 if column.endswith("_error") else array
+
+
+def less_is_better(text: str) -> str:
+    r"""Return an axis label that says which way is better; a long one takes two lines.
+
+    On a vertical axis the arrow points down, as the label is turned with it.
+
+    >>> less_is_better("latency (ms)")
+    '← better     latency (ms)'
+    >>> less_is_better("GDAS cross-entropy (nat)")
+    'GDAS cross-entropy (nat)\n← better'
+    """
+    return f"{text}\n← better" if len(text) > _LONG else f"← better     {text}"
+
+
+def more_is_better(text: str) -> str:
+    """Return a label of a vertical axis that says that up is better; a long one takes two lines.
+
+    >>> more_is_better("share")
+    'share     better →'
+    """
+    return f"{text}\nbetter →" if len(text) > _LONG else f"{text}     better →"
+
+
+def set_scale(axes: Axes, which: str, values: Any, column: str, *, ticks: int = 6) -> None:
+    """Fit an axis, x, y or z, to values of a column, with few plain numbers at its ticks.
+
+    It is logarithmic if the values span more than a factor of :data:`LOG_FACTOR`, errors
+    :data:`LOG_FACTOR_OF_ERRORS`.
+
+    Parameters
+    ----------
+    axes
+        A panel.
+    which
+        ``"x"``, ``"y"`` or ``"z"``.
+    values
+        What is drawn, at least one value.
+    column
+        The column that holds them, which says their unit.
+    ticks
+        About how many steps to mark.
+    """
+    axis = getattr(axes, f"{which}axis")
+    on_axis = shown(values, column)
+    low, high = float(on_axis.min()), float(on_axis.max())
+    factor = LOG_FACTOR_OF_ERRORS if column.endswith("_error") else LOG_FACTOR
+    if low > 0 and high / low > factor:
+        getattr(axes, f"set_{which}scale")("log")
+        subs = (1.0, 2.0, 5.0) if high / low < 1000 else (1.0,)
+        axis.set_major_locator(LogLocator(subs=subs))
+        axis.set_minor_locator(NullLocator())
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        margin = (high / low) ** 0.04
+        limits = low / margin, high * margin
+    else:
+        axis.set_major_locator(MaxNLocator(ticks, steps=[1, 2, 5, 10]))
+        margin = 0.04 * (high - low) or 0.5 * abs(high) or 0.5
+        limits = low - margin, high + margin
+    getattr(axes, f"set_{which}lim")(*limits)
+
+
+def xy(points: pd.DataFrame, x: str, y: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return two columns as they stand on the axes."""
+    return shown(points[x], x), shown(points[y], y)
+
+
+def draw_true(axes: Axes, front: pd.DataFrame, metric: str) -> None:
+    """Draw the true front, sorted by the metric, as the stairs that nothing lies below."""
+    axes.plot(
+        *xy(front, metric, "true_error"),
+        drawstyle="steps-post",
+        color=TRUE,
+        label="true front",
+        zorder=2,
+    )
+
+
+def draw_found(axes: Axes, points: pd.DataFrame, x: str, y: str, name: str) -> None:
+    """Draw the points of a found front."""
+    axes.plot(
+        *xy(points, x, y),
+        linestyle="none",
+        marker="o",
+        markersize=3.2,
+        color=FOUND,
+        markeredgecolor="white",
+        markeredgewidth=0.3,
+        label=name,
+        zorder=3,
+    )
+
+
+def draw_cloud(axes: Axes, points: pd.DataFrame, x: str, y: str, name: str) -> None:
+    """Draw many points, as pixels also in vector files, which stay small."""
+    axes.plot(
+        *xy(points, x, y),
+        linestyle="none",
+        marker="o",
+        markersize=1.8,
+        color=CLOUD,
+        markeredgewidth=0,
+        alpha=0.6,
+        label=name,
+        rasterized=True,
+        zorder=1,
+    )
+
+
+def legend(made: Figure, axes: Axes, columns: int = 4) -> None:
+    """Put the legend of a panel above all panels, below the title, where it covers nothing."""
+    handles, labels = axes.get_legend_handles_labels()
+    columns = min(columns, len(labels))
+    engine = cast(ConstrainedLayoutEngine, made.get_layout_engine())
+    left, bottom, width, height = engine.get()["rect"]
+    made.legend(
+        handles,
+        labels,
+        loc="upper left",
+        bbox_to_anchor=(_LEFT / made.get_figwidth(), bottom + height),
+        borderaxespad=0,
+        borderpad=0,
+        ncols=columns,
+    ).set_in_layout(False)
+    lines = math.ceil(len(labels) / columns)
+    above = (lines * 1.6 + 0.6) * _RC["legend.fontsize"] / 72 / made.get_figheight()
+    engine.set(rect=(left, bottom, width, height - above))
+
+
+def sources_in_words(parts: Iterable[tuple[str, str]], *, before: Sequence[str] = ()) -> str:
+    """Return the footer: sentences, then what comes from where.
+
+    >>> sources_in_words([("Latency", "measured")], before=["Seed 0."])
+    'Seed 0. Latency: measured.'
+    """
+    return " ".join([*before, *(f"{what}: {source}." for what, source in parts)])
+
+
+def save(made: Figure, *paths: str | Path) -> None:
+    """Write a figure to PDF, SVG or PNG files, by their suffixes, with no date in them."""
+    for path in paths:
+        kind = Path(path).suffix.removeprefix(".")
+        with replacing(path) as temporary, applied():
+            made.savefig(temporary, format=kind, metadata=_METADATA[kind])

@@ -1,0 +1,215 @@
+"""A device's table beside the published one, row by row: ours, theirs, and which dominates.
+
+The published figures are those of the bachelor thesis that this program follows (README), kept in
+``resources/thesis_tables.csv`` as printed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hanas.core.errors import InputError
+from hanas.data.tables.official_names import OFFICIAL_NAMES
+
+#: What is compared, and by how much two values may differ and count as equal: a share of the
+#: published value for the device's metrics, percentage points for the accuracy.
+METRICS = ("latency_ms", "energy_mj")
+VALUES = ("accuracy_percent", *METRICS)
+METRIC_TOLERANCE = 0.001
+ACCURACY_TOLERANCE_PERCENT = 0.01
+
+#: What each value is called in words, and its digits after the point.
+_SHOWN = {
+    "accuracy_percent": ("accuracy (%)", 2),
+    "latency_ms": ("latency (ms)", 3),
+    "energy_mj": ("energy (mJ)", 3),
+}
+Row = dict[str, Any]
+
+OURS, THEIRS, NEITHER, EQUAL = "ours dominates", "theirs dominates", "neither dominates", "equal"
+NOT_PUBLISHED, NOT_OURS = "no published row", "not in this study"
+CANNOT_RUN = "ours cannot run on the device"
+
+
+def comparison_table(
+    table: pd.DataFrame,
+    published: pd.DataFrame,
+    *,
+    device: str,
+    published_device: str,
+    datasets: Mapping[str, str],
+) -> pd.DataFrame:
+    """Return every row of a device's table beside the published one.
+
+    Parameters
+    ----------
+    table
+        The device's table (:func:`hanas.report.tables.device_table`).
+    published
+        ``table``, ``device``, ``method``, ``dataset``, ``accuracy_percent``, ``latency_ms``,
+        ``energy_mj`` and ``note``, the known slips.
+    device
+        The device's name in the study.
+    published_device
+        What the published tables call it; they need not have it.
+    datasets
+        The study's data sets and what each is: cifar10, cifar100, imagenet16_120 or another.
+
+    Returns
+    -------
+    DataFrame
+        A row for each method and data set of ours, then those that only they have for the data
+        sets of ours: ``{value}_ours`` and ``{value}_theirs`` for the accuracy, latency and
+        energy, ``compared`` (which of these both have), ``verdict``, ``published_in``, ``note``
+        and the sources of ours.
+
+    Raises
+    ------
+    InputError
+        If a published figure is missing or cannot be.
+    """
+    _check(published)
+    # A data set may be called 10, which a CSV file does not tell from a number.
+    ours = [{**row, "dataset": str(row["dataset"])} for row in _records(table)]
+    theirs = _records(published)
+    theirs = [row for row in theirs if row["device"] == published_device]
+    official = {name: OFFICIAL_NAMES.get(kind) for name, kind in datasets.items()}
+    by_key = {(row["dataset"], row["method"]): row for row in theirs}
+    lines = []
+    for row in ours:
+        found = by_key.get((official.get(row["dataset"]), row["method"]))
+        lines.append(_side_by_side(device, row["dataset"], row, found))
+    has = {(official.get(row["dataset"]), row["method"]) for row in ours}
+    name_here = {official.get(row["dataset"]): row["dataset"] for row in ours}
+    for key, row in by_key.items():
+        if key not in has and row["dataset"] in name_here:
+            lines.append(_side_by_side(device, name_here[row["dataset"]], None, row))
+    kept = [
+        f"{value}_{side}"
+        for value in VALUES
+        for side in ("ours", "theirs")
+        if any(not math.isnan(line[f"{value}_{s}"]) for line in lines for s in ("ours", "theirs"))
+    ]
+    words = ["compared", "verdict", "published_in", "note", "accuracy_source", "metrics_source"]
+    return pd.DataFrame(lines, columns=["device", "method", "dataset", *kept, *words])
+
+
+def dominance_verdict(ours: Mapping[str, float], theirs: Mapping[str, float]) -> str:
+    """Return which of two rows dominates in the values that both have, within the tolerances.
+
+    Examples
+    --------
+    >>> dominance_verdict(
+    ...     {"accuracy_percent": 93.0, "latency_ms": 4.0},
+    ...     {"accuracy_percent": 93.0, "latency_ms": 5.0},
+    ... )
+    'ours dominates'
+    """
+    better = {"ours": False, "theirs": False}
+    for name in ours.keys() & theirs.keys():
+        if name == "accuracy_percent":
+            gain, tolerance = ours[name] - theirs[name], ACCURACY_TOLERANCE_PERCENT
+        else:
+            gain, tolerance = theirs[name] - ours[name], METRIC_TOLERANCE * theirs[name]
+        # A hair more, so that 93.01 and 93.00 are equal although their difference is above 0.01.
+        if abs(gain) > tolerance + 1e-9:
+            better["ours" if gain > 0 else "theirs"] = True
+    if better["ours"] and better["theirs"]:
+        return NEITHER
+    if not any(better.values()):
+        return EQUAL
+    return OURS if better["ours"] else THEIRS
+
+
+def comparison_markdown(comparison: pd.DataFrame, *, published_device: str) -> str:
+    """Return the comparison as Markdown, with a count of the verdicts and what they mean."""
+    rows = _records(comparison)
+    lines = [f"# {rows[0]['device']} beside the published table", ""]
+    verdicts = Counter(row["verdict"] for row in rows if row["compared"])
+    if verdicts:
+        said = ", ".join(f"{verdict} in {count}" for verdict, count in verdicts.most_common())
+        lines += [f"Of the {verdicts.total()} rows that both have: {said}.", ""]
+    else:
+        lines += [f"No figures were published for {published_device} and these rows.", ""]
+    shown = {name: how for name, how in _SHOWN.items() if f"{name}_ours" in comparison}
+    header = ["data set", "method"]
+    header += [f"{words}, {side}" for words, _ in shown.values() for side in ("ours", "theirs")]
+    header += ["verdict", "note"]
+    lines.append("| " + " | ".join(header) + " |")
+    lines.append("|:--|:--|" + "--:|" * (2 * len(shown)) + ":--|:--|")
+    for row in rows:
+        values = [
+            "–" if math.isnan(value := row[f"{name}_{side}"]) else f"{value:.{digits}f}"
+            for name, (_, digits) in shown.items()
+            for side in ("ours", "theirs")
+        ]
+        cells = [row["dataset"], row["method"], *values, row["verdict"], row["note"]]
+        lines.append("| " + " | ".join(cells) + " |")
+    sources = [(row["accuracy_source"], row["metrics_source"]) for row in rows]
+    lines += [
+        "",
+        "- Ours: the row of each method in the table of this study; of searches, the "
+        "representative of seed 0.",
+        *(f"- Sources of ours: {a}; {m}." for a, m in dict.fromkeys(sources) if a),
+        "- Theirs: the figures as printed; known slips are noted.",
+        f"- Equal: within {ACCURACY_TOLERANCE_PERCENT:g} percentage points and "
+        f"{METRIC_TOLERANCE:.1%} of latency and energy. One dominates if it is nowhere worse and "
+        "somewhere better.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _side_by_side(device: str, dataset: str, ours: Row | None, theirs: Row | None) -> Row:
+    sides = {"ours": _values(ours), "theirs": _values(theirs)}
+    if ours is None:
+        verdict = NOT_OURS
+    elif theirs is None:
+        verdict = NOT_PUBLISHED
+    elif not any(name in sides["ours"] for name in METRICS):
+        verdict = CANNOT_RUN
+    else:
+        verdict = dominance_verdict(sides["ours"], sides["theirs"])
+    comparable = verdict in (OURS, THEIRS, NEITHER, EQUAL)
+    common = [name for name in VALUES if all(name in values for values in sides.values())]
+    note = "" if theirs is None else theirs["note"]
+    return {
+        "device": device,
+        "method": (ours or theirs or {})["method"],
+        "dataset": dataset,
+        **{f"{n}_{s}": values.get(n, math.nan) for n in VALUES for s, values in sides.items()},
+        "compared": "+".join(common) if comparable else "",
+        "verdict": verdict,
+        "published_in": "" if theirs is None else f"thesis, table {theirs['table']}",
+        "note": note if isinstance(note, str) else "",
+        "accuracy_source": "" if ours is None else ours["accuracy_source"],
+        "metrics_source": "" if ours is None else ours["metrics_source"],
+    }
+
+
+def _values(row: Row | None) -> dict[str, float]:
+    """Return the numbers that a row has; a missing one is NaN or None in a table."""
+    found = {name: (row or {}).get(name) for name in VALUES}
+    numbers = {name: float(value) for name, value in found.items() if value is not None}
+    return {name: value for name, value in numbers.items() if not math.isnan(value)}
+
+
+def _records(table: pd.DataFrame) -> list[Row]:
+    return table.to_dict("records")  # pyright: ignore[reportReturnType]
+
+
+def _check(published: pd.DataFrame) -> None:
+    needed = {"table", "device", "method", "dataset", "note", *VALUES}
+    missing = needed - set(published)
+    if missing:
+        raise InputError(f"published tables: no column {', '.join(sorted(missing))}")
+    for name, least in (("accuracy_percent", 0), ("latency_ms", 0)):
+        wrong = np.flatnonzero(~(np.asarray(published[name], dtype=float) > least))
+        if len(wrong):
+            raise InputError(f"published tables: row {wrong[0] + 2}: {name} is not above {least}")

@@ -1,0 +1,68 @@
+"""What a search leaves behind: every evaluation, in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hanas.core.pareto import non_dominated
+
+
+@dataclass(frozen=True)
+class History:
+    """Every evaluation of one search, in the order in which they were made.
+
+    No architecture occurs twice, so the length is the number of *unique* evaluations, the number
+    at which searchers are compared.
+
+    Attributes
+    ----------
+    genes
+        int64 (N, G), all rows different.
+    objectives
+        float64 (N, M), minimised, as they were evaluated; a row with a NaN is infeasible.
+    generation
+        int64 (N,): 0 for the first population, then 1, 2, ...; -1 for samples that were drawn
+        before it.
+    score
+        float64 (N,): the one number a scalarising searcher minimised, infinite where it ruled an
+        architecture out; NaN throughout for a searcher that compares by dominance.
+    """
+
+    genes: np.ndarray
+    objectives: np.ndarray
+    generation: np.ndarray
+    score: np.ndarray
+
+    def __post_init__(self) -> None:
+        lengths = {len(self.genes), len(self.objectives), len(self.generation), len(self.score)}
+        if len(lengths) != 1:
+            raise ValueError(f"columns of different lengths: {sorted(lengths)}")
+
+    def __len__(self) -> int:
+        """Return the number of evaluations."""
+        return len(self.genes)
+
+    @property
+    def feasible(self) -> np.ndarray:
+        """Which evaluations have every objective; bool (N,)."""
+        return feasible_rows(self.objectives)
+
+    @property
+    def front(self) -> np.ndarray:
+        """The rows, int64 (F,), of the feasible evaluations that no other one dominates.
+
+        The front is over everything evaluated, not only over the last population.
+        """
+        rows = np.flatnonzero(self.feasible)
+        return rows[non_dominated(self.objectives[rows])]
+
+
+def feasible_rows(objectives: np.ndarray) -> np.ndarray:
+    """Return which rows of objectives (N, M) have no NaN; bool (N,).
+
+    >>> feasible_rows(np.array([[0.1, 2.0], [0.1, np.nan]]))
+    array([ True, False])
+    """
+    return np.logical_not(np.isnan(objectives).any(axis=1))

@@ -1,0 +1,77 @@
+"""Networks of their own for architectures: members of a space, or published networks by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from torch import nn
+
+from hanas.core import plugins
+from hanas.core.errors import InputError
+from hanas.spaces.networks import published
+
+
+def build(
+    arch: str, *, space: str, classes: int, network: Mapping[str, Any], seed: int = 0
+) -> nn.Module:
+    """Return the stand-alone network of an architecture, with initial weights.
+
+    Parameters
+    ----------
+    arch
+        Canonical text of the space, or one of :data:`hanas.spaces.networks.published.NAMES`.
+    space
+        Name of the space.
+    classes
+        Number of classes.
+    network
+        Settings of the network.
+    seed
+        Of the initial weights.
+
+    Raises
+    ------
+    InputError
+        For a text that is neither, or a setting that does not exist or cannot be.
+    """
+    if arch in published.NAMES:
+        return published.build(arch, classes, network, seed=seed)
+    module = plugins.load("spaces", space)
+    return module.build(module.from_text(arch), classes, network, seed=seed)
+
+
+def settings_for_images(
+    maker: ModuleType,
+    network: Mapping[str, Any],
+    size: tuple[int, int],
+    resolution: int | None,
+    images: str | Path,
+) -> dict[str, Any]:
+    """Return the network settings for the images of a data set.
+
+    Parameters
+    ----------
+    maker
+        A space, or :mod:`hanas.spaces.networks.published`: has ``for_images``.
+    network
+        Settings as the user gave them.
+    size, images
+        Height and width of the images of a data set, and its file.
+    resolution
+        Side that images are average-pooled to (``training.resolution``); None keeps theirs.
+
+    Raises
+    ------
+    InputError
+        If there can be no network for images of that size.
+    """
+    height, width = size
+    place = "training.resolution" if resolution else str(images)
+    sides = sorted({resolution or height, resolution or width})
+    fitted = [maker.for_images(network, side, place) for side in sides]
+    if any(settings != fitted[0] for settings in fitted):
+        raise InputError(f"{place}: images of {height}x{width} pixels; expected square images")
+    return fitted[0]

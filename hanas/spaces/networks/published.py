@@ -1,0 +1,172 @@
+"""Published networks to compare with, built from the blocks of the layer-wise spaces.
+
+References: N. Ma et al., "ShuffleNet V2", ECCV 2018 (table 5); M. Sandler et al., "MobileNetV2",
+CVPR 2018 (table 2); M. Tan and Q. Le, "EfficientNet", ICML 2019 (table 1). At width 1, resolution
+224 and 1,000 classes they are the published networks, but for what only regularises the training
+(dropout, stochastic depth). For smaller images fewer places halve, see
+:mod:`hanas.spaces.networks.skeletons`.
+
+Widths: those of ShuffleNetV2 that were published (0.5, 1, 1.5, 2) have the published channels; its
+stem always has 24, and its last convolution 1024, from width 2 on 2048. The last convolution of
+MobileNetV2 has no fewer channels than at width 1. All else is multiplied by the width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from hanas.core.errors import InputError
+from hanas.core.settings import from_mapping
+from hanas.spaces.networks.chain import ChainNetwork, ChainSettings, new_network
+from hanas.spaces.networks.chain_costs import Costs, chain_costs
+from hanas.spaces.networks.skeletons import Operation, Skeleton, Stage, for_images, scaled
+
+__all__ = ["NAMES", "build", "flops", "for_images", "params"]
+
+
+@dataclass(frozen=True)
+class Published:
+    """A skeleton at width 1 and the operation of each of its stages."""
+
+    skeleton: Skeleton
+    operations: tuple[Operation, ...]
+
+
+UNIT = Operation("shuffle_3x3", "shuffle", kernel=3)
+MB6_3X3 = Operation("mb6_3x3", "bottleneck", kernel=3, expansion=6)
+MB6_5X5 = Operation("mb6_5x5", "bottleneck", kernel=5, expansion=6)
+
+PUBLISHED = {
+    "shufflenet_v2": Published(
+        Skeleton(
+            stem=24, stages=(Stage(116, 4), Stage(232, 8), Stage(464, 4)), last=1024, max_pool=True
+        ),
+        (UNIT,) * 3,
+    ),
+    "mobilenet_v2": Published(
+        Skeleton(
+            stem=32,
+            stages=(
+                Stage(24, 2),
+                Stage(32, 3),
+                Stage(64, 4),
+                Stage(96, 3, can_halve=False),
+                Stage(160, 3),
+                Stage(320, 1, can_halve=False),
+            ),
+            last=1280,
+            activation="relu6",
+            first_bottleneck=16,
+        ),
+        (MB6_3X3,) * 6,
+    ),
+    "efficientnet_b0": Published(
+        Skeleton(
+            stem=32,
+            stages=(
+                Stage(24, 2),
+                Stage(40, 2),
+                Stage(80, 3),
+                Stage(112, 3, can_halve=False),
+                Stage(192, 4),
+                Stage(320, 1, can_halve=False),
+            ),
+            last=1280,
+            activation="silu",
+            first_bottleneck=16,
+            squeeze_excitation=True,
+        ),
+        (MB6_3X3, MB6_5X5, MB6_3X3, MB6_5X5, MB6_5X5, MB6_3X3),
+    ),
+}
+NAMES = tuple(PUBLISHED)
+
+#: Channels of the stages of ShuffleNetV2 by width.
+SHUFFLENET_CHANNELS = {
+    0.5: (48, 96, 192),
+    1.0: (116, 232, 464),
+    1.5: (176, 352, 704),
+    2.0: (244, 488, 976),
+}
+
+
+def build(name: str, classes: int, network: Mapping[str, Any], *, seed: int = 0) -> ChainNetwork:
+    """Return a published network with initial weights.
+
+    Parameters
+    ----------
+    name
+        One of :data:`NAMES`.
+    classes
+        Number of classes.
+    network
+        Settings, see :class:`hanas.spaces.networks.skeletons.ChainSettings`; a network of its own usually
+        has ``batch_norm: running``.
+    seed
+        Of the initial weights; PyTorch's global random state stays as it is.
+
+    Raises
+    ------
+    InputError
+        For another name, or a setting that does not exist or cannot be.
+    """
+    found, settings = _found(name), from_mapping(ChainSettings, network, "network")
+    operations, genes = _layers(found)
+    skeleton = _widened(name, settings.width)
+    return new_network(skeleton, operations, [(gene,) for gene in genes], classes, settings, seed)
+
+
+def params(name: str, classes: int = 10, *, network: Mapping[str, Any] | None = None) -> int:
+    """Return the number of parameters, with the affine part of batch normalisation."""
+    return _count(0, name, classes, network)
+
+
+def flops(name: str, classes: int = 10, *, network: Mapping[str, Any] | None = None) -> int:
+    """Return the multiply-accumulates for one image: convolutions and the classifier."""
+    return _count(1, name, classes, network)
+
+
+def _count(which: int, name: str, classes: int, network: Mapping[str, Any] | None) -> int:
+    operations, genes = _layers(_found(name))
+    settings = from_mapping(ChainSettings, network or {}, "network")
+    costs: Costs = chain_costs(_widened(name, settings.width), operations, settings.side)[which]
+    return int(costs.of(np.array([genes]), classes)[0])
+
+
+def _found(name: str) -> Published:
+    if name not in PUBLISHED:
+        raise InputError(f"no published network {name!r}; expected one of: {', '.join(NAMES)}")
+    return PUBLISHED[name]
+
+
+def _layers(network: Published) -> tuple[tuple[Operation, ...], list[int]]:
+    """Return the different operations, and the number of the one of each layer."""
+    operations = tuple(dict.fromkeys(network.operations))
+    genes = [
+        operations.index(operation)
+        for operation, stage in zip(network.operations, network.skeleton.stages, strict=True)
+        for _ in range(stage.layers)
+    ]
+    return operations, genes
+
+
+def _widened(name: str, width: float) -> Skeleton:
+    skeleton = PUBLISHED[name].skeleton
+    widened = skeleton.widened(width)
+    if name == "mobilenet_v2":
+        return replace(widened, last=scaled(skeleton.last, max(1.0, width)))
+    if name == "shufflenet_v2":
+        channels = SHUFFLENET_CHANNELS.get(width)
+        stages = widened.stages
+        if channels is not None:
+            stages = tuple(
+                replace(stage, channels=of_stage)
+                for stage, of_stage in zip(stages, channels, strict=True)
+            )
+        last = skeleton.last if width < 2 else 2 * skeleton.last
+        return replace(widened, stem=skeleton.stem, stages=stages, last=last)
+    return widened
