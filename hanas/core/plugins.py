@@ -1,45 +1,137 @@
-"""Find the members of a seam (a folder of ``hanas``) by their file names.
+"""Find plugins by their files: what a study can name as the kind of an entry.
 
-A member is a module without a leading underscore; its file name is the name used in the
-configuration, and tests parametrised over :func:`names` pick it up. Its settings are described in
-``config.schema.yaml``; what else adding one touches is a table in the README, *How it is built*.
+A plugin is a module of a group's package without a leading underscore, and its file name is its
+name in the configuration. In all groups but spaces it holds one class, whose fields are the
+settings of an entry and whose methods do the work; a space is an object called ``SPACE``. Nothing
+else has to be touched to add one: the checks of a study, ``config.schema.yaml`` and the tests find
+it by its file. More plugins may lie in a folder of the user's, which the environment variable
+``HANAS_PLUGINS`` names: ``FOLDER/proxies/mine.py``.
 """
+
+from __future__ import annotations
 
 import ast
 import math
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
+from importlib import import_module, util
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from hanas.core.errors import InputError
 
-#: Where the members of each seam lie.
-SEAMS = {
-    "datasets": "data/datasets",
-    "spaces": "spaces",
-    "trainers": "training/trainers",
-    "proxies": "proxies",
-    "devices": "devices",
-    "meters": "devices",
-    "benchmarks": "benchmarks",
-    "searchers": "search/searchers",
+FOLDER_VARIABLE = "HANAS_PLUGINS"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Where the plugins of a group lie, and the key of an entry that names one."""
+
+    package: str
+    key: str = "kind"
+
+
+GROUPS = {
+    "datasets": Group("hanas.data.datasets"),
+    "spaces": Group("hanas.spaces", key="space"),
+    "benchmarks": Group("hanas.benchmarks"),
+    "trainers": Group("hanas.training.trainers", key="trainer"),
+    "proxies": Group("hanas.proxies"),
+    "devices": Group("hanas.devices"),
+    "searchers": Group("hanas.search.searchers", key="searcher"),
 }
-_METERS = ("analytic", "command", "host", "rknn")
 
 
-def names(seam: str) -> tuple[str, ...]:
-    """Return the sorted names of the members of ``seam``, without importing any of them.
+def names(group: str) -> tuple[str, ...]:
+    """Return the sorted names of the plugins of a group, without importing any of them.
 
     >>> names("spaces")
     ('mobile_i', 'nb201', 'shuffle', 'shuffle_i')
     """
-    folder = Path(__file__).parents[1] / SEAMS[seam]
-    found = sorted(p.stem for p in folder.glob("*.py") if not p.stem.startswith("_"))
-    if seam in ("devices", "meters"):
-        found = [name for name in found if (name in _METERS) == (seam == "meters")]
-    return tuple(found)
+    if group == "meters":  # transition
+        return ("analytic", "command", "host", "rknn")
+    return tuple(sorted(_files(group, os.environ.get(FOLDER_VARIABLE, ""))))
+
+
+def plugin(group: str, name: str) -> Any:
+    """Return the class (of ``spaces``: the object) of a plugin.
+
+    Raises
+    ------
+    InputError
+        If the group has no such plugin, or its module holds none.
+    """
+    return _plugin(group, name, os.environ.get(FOLDER_VARIABLE, ""))
+
+
+def space(name: str) -> Any:
+    """Return a search space by its name, see :mod:`hanas.spaces`."""
+    return plugin("spaces", name)
+
+
+@cache
+def _files(group: str, folder: str) -> dict[str, Path]:
+    """Return the file of each plugin; those of the user's come last."""
+    root = Path(__file__).parents[2].joinpath(*GROUPS[group].package.split("."))
+    found = [root] + ([Path(folder) / group] if folder else [])
+    return {
+        path.stem: path
+        for place in found
+        for path in sorted(place.glob("*.py"))
+        if not path.stem.startswith("_")
+    }
+
+
+@cache
+def _plugin(group: str, name: str, folder: str) -> Any:
+    files = _files(group, folder)
+    if name not in files:
+        raise InputError(f"{group}: no {name!r}; expected one of: {', '.join(sorted(files))}")
+    module = _module(group, name, files[name])
+    if group == "spaces":
+        found = [module.SPACE] if hasattr(module, "SPACE") else []
+    else:
+        found = list(_classes(module, GROUPS[group].key, name))
+    if len(found) != 1:
+        wanted = (
+            "SPACE" if group == "spaces" else f"class with {GROUPS[group].key}: Literal[{name!r}]"
+        )
+        raise InputError(f"{files[name]}: {len(found)} plugins; expected one {wanted}")
+    return found[0]
+
+
+def _module(group: str, name: str, path: Path) -> ModuleType:
+    package = GROUPS[group].package
+    if path.parent == Path(__file__).parents[2].joinpath(*package.split(".")):
+        return import_module(f"{package}.{name}")
+    full = f"hanas_plugins.{group}.{name}"
+    spec = util.spec_from_file_location(full, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = util.module_from_spec(spec)
+    sys.modules[full] = module  # pydantic looks names up there
+    spec.loader.exec_module(module)
+    return module
+
+
+def _classes(module: ModuleType, key: str, name: str) -> Iterator[type]:
+    """Yield the classes that a module defines and whose key can be the name."""
+    for value in vars(module).values():
+        if isinstance(value, type) and value.__module__ == module.__name__:
+            fields = getattr(value, "model_fields", {})
+            if key in fields and name in getattr(fields[key].annotation, "__args__", ()):
+                yield value
+
+
+# ---- transition: goes when every room is converted ---------------------------------------
+
+
+def _package(seam: str) -> str:
+    return GROUPS["devices" if seam == "meters" else seam].package
 
 
 def load(seam: str, name: str) -> ModuleType:
@@ -51,7 +143,7 @@ def load(seam: str, name: str) -> ModuleType:
         If the seam has no such member; the message lists those it has.
     """
     _check_member(seam, name)
-    return import_module(f"hanas.{SEAMS[seam].replace('/', '.')}.{name}")
+    return import_module(f"{_package(seam)}.{name}")
 
 
 def _check_member(seam: str, name: str) -> None:
@@ -76,7 +168,7 @@ def constant(seam: str, name: str, wanted: str) -> Any:
     True
     """
     _check_member(seam, name)
-    path = Path(__file__).parents[1] / SEAMS[seam] / f"{name}.py"
+    path = Path(__file__).parents[2].joinpath(*_package(seam).split(".")) / f"{name}.py"
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Assign) and wanted in map(ast.unparse, node.targets):
             try:
@@ -84,7 +176,7 @@ def constant(seam: str, name: str, wanted: str) -> Any:
             except ValueError:
                 break
     raise InputError(
-        f"hanas/{SEAMS[seam]}/{name}.py has no {wanted} that can be read without importing it; write "
+        f"{_package(seam)}.{name} has no {wanted} that can be read without importing it; write "
         f"{wanted} = ... there, with nothing but names in quotes, numbers, True and False"
     )
 

@@ -1,17 +1,379 @@
-"""Turn a mapping of settings into a frozen dataclass that checks itself."""
+"""Settings as pydantic models that say in words what is wrong, and what may stand beside a field.
+
+A setting is declared once, as the field of a model: its type, default, limits and description,
+what else it names (:class:`Entry`, :class:`Named`, :class:`UserFile`) and whether it changes
+results (:class:`NoRerun`). Everything else follows from the fields: the messages, the check of
+names, the parameters of a job, ``config.schema.yaml`` and the reference of settings.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import fields
-from typing import Any, TypeVar
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import fields as dataclass_fields
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, Union, get_args, get_origin
 
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
+
+from hanas.core import plugins
 from hanas.core.errors import InputError
 
-Settings = TypeVar("Settings")
+#: How errors of pydantic are told: what was expected instead.
+_EXPECTED = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "finite_number": "a finite number",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "dict_type": "a mapping of keys",
+    "model_type": "a mapping of keys",
+    "model_attributes_type": "a mapping of keys",
+    "list_type": "a list",
+    "greater_than_equal": "at least {ge}",
+    "greater_than": "more than {gt}",
+    "less_than_equal": "at most {le}",
+    "less_than": "less than {lt}",
+    "multiple_of": "a multiple of {multiple_of}",
+    "too_short": "at least {min_length} of them",
+    "too_long": "at most {max_length} of them",
+    "string_too_short": "some text",
+}
+#: Types of an error whose message is complete but for the path before it.
+_WORDED, _UNKNOWN = "worded", "unknown_setting"
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]
+Seed = Annotated[int, Field(ge=0, le=4294967295)]
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+T = TypeVar("T")
 
 
-def from_mapping(cls: type[Settings], settings: Mapping[str, Any], place: str) -> Settings:
+def _unique(items: list[T]) -> list[T]:
+    twice = [item for position, item in enumerate(items) if item in items[:position]]
+    if twice:
+        raise InputError(f"holds {twice[0]!r} twice; expected each once")
+    return items
+
+
+#: Of a list: no item is given twice.
+Unique = AfterValidator(_unique)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Marks a text that names an entry of another section of the study."""
+
+    section: str
+
+
+@dataclass(frozen=True)
+class NoRerun:
+    """Marks a setting that changes no result, so that its edit reruns nothing."""
+
+
+@dataclass(frozen=True)
+class UserFile:
+    """Marks the path of a file or folder of the user's, relative to the data folder."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """Marks a text that is the name of a plugin of a group, such as a search space."""
+
+    group: str
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._checked, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"enum": list(plugins.names(self.group))}
+
+    def _checked(self, name: str) -> str:
+        if name not in plugins.names(self.group):
+            raise InputError(
+                f"is {name!r}; expected one of: {', '.join(plugins.names(self.group))}"
+            )
+        return name
+
+
+@dataclass(frozen=True)
+class Member:
+    """The type of an entry that is a plugin of a group: its own key says which one.
+
+    Only the modules of plugins that a study names are imported.
+    """
+
+    group: str
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.read)
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        of_plugins = [
+            handler(plugins.plugin(self.group, name).__pydantic_core_schema__)
+            for name in plugins.names(self.group)
+        ]
+        return {"oneOf": of_plugins}
+
+    def read(self, value: Any) -> Settings:
+        """Return the settings of an entry; a mapping whose key names the plugin."""
+        if isinstance(value, Settings):
+            return value
+        key, names = plugins.GROUPS[self.group].key, plugins.names(self.group)
+        if not isinstance(value, Mapping):
+            raise _worded((), f" is {value!r}; expected a mapping of keys", value)
+        if key not in value:
+            raise _worded((), f": {key!r} is missing; expected one of: {', '.join(names)}", value)
+        name = value[key]
+        if name not in names:
+            raise _worded((key,), f" is {name!r}; expected one of: {', '.join(names)}", name)
+        try:
+            return plugins.plugin(self.group, name).model_validate(value)
+        except ValidationError as error:
+            told = [self._of_others(name, one) for one in error.errors(include_url=False)]
+            raise ValidationError.from_exception_data(name, told) from None
+
+    def _of_others(self, name: str, error: Any) -> InitErrorDetails:
+        """Say of a setting that the plugin does not know which others do know it."""
+        key = plugins.GROUPS[self.group].key
+        knowing = [
+            other
+            for other in plugins.names(self.group)
+            if error["type"] == _UNKNOWN and _knows(plugins.plugin(self.group, other), error["loc"])
+        ]
+        if not knowing:
+            return _again(error)
+        return _detail(
+            error["loc"],
+            f" is {error['input']!r}, which {key} {name!r} does not use; leave it out, or take "
+            f"one of: {', '.join(knowing)}",
+            error["input"],
+        )
+
+
+class Settings(BaseModel):
+    """Settings that are checked when they are made and never change.
+
+    A validator raises :class:`~hanas.core.errors.InputError`; that of a whole model names the
+    wrong field first, such as ``images is 4; expected at least batches, 8``.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, hide_input_in_errors=True
+    )
+    #: Of what the code computes from these settings: raise it when results change.
+    revision: ClassVar[int] = 1
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _told_in_words(cls, value: Any, handler: Callable[[Any], Self]) -> Self:
+        try:
+            return handler(value)
+        except ValidationError as error:
+            told = [_in_words(cls, one) for one in error.errors(include_url=False)]
+            raise ValidationError.from_exception_data(cls.__name__, told) from None
+
+    @classmethod
+    def read(cls, settings: Mapping[str, Any], place: str = "") -> Self:
+        """Return settings made of plain values; every problem is told.
+
+        Parameters
+        ----------
+        settings
+            As read from YAML.
+        place
+            Where they stand, such as ``proxies.naswot``, for messages.
+
+        Raises
+        ------
+        InputError
+            A line for each setting that is wrong: its path, its value and what is expected.
+        """
+        try:
+            return cls.model_validate(canonical(settings))
+        except ValidationError as error:
+            raise InputError("\n".join(problems(error, place))) from None
+
+    def params(self) -> dict[str, Any]:
+        """Return what changes results, as plain values with sorted keys: 1 for 1.0."""
+        plain = _plain(self)
+        assert isinstance(plain, dict)
+        return plain
+
+
+def canonical(node: Any) -> Any:
+    """Return plain settings in which equal numbers have one form: 1 for 1.0."""
+    if isinstance(node, Mapping):
+        return {key: canonical(value) for key, value in node.items()}
+    if isinstance(node, list | tuple):
+        return [canonical(item) for item in node]
+    return int(node) if isinstance(node, float) and node.is_integer() else node
+
+
+def _plain(node: Any) -> Any:
+    if isinstance(node, Settings):
+        fields = type(node).model_fields
+        return {
+            name: _plain(getattr(node, name))
+            for name in sorted(fields)
+            if not any(isinstance(mark, NoRerun) for mark in fields[name].metadata)
+        }
+    if isinstance(node, Mapping):
+        return {key: _plain(node[key]) for key in sorted(node)}
+    if isinstance(node, list | tuple):
+        return [_plain(item) for item in node]
+    return canonical(node)
+
+
+def problems(error: ValidationError, place: str = "") -> list[str]:
+    """Return a line for each error of settings: path, value, what is expected."""
+    lines = []
+    for one in error.errors(include_url=False):
+        path = ".".join([place, *map(str, one["loc"])] if place else map(str, one["loc"]))
+        text = one["msg"] if one["type"] in (_WORDED, _UNKNOWN) else f": {one['msg']}"
+        lines.append(f"{path or 'the study'}{text}" if text[0] != "." or path else text[1:])
+    return list(dict.fromkeys(lines))
+
+
+def marked(
+    node: Any, mark: type[T], path: tuple[str, ...] = (), annotation: Any = None
+) -> Iterator[tuple[tuple[str, ...], Any, T]]:
+    """Yield (path, value, mark) of every value of settings whose field has a mark of a type."""
+    if get_origin(annotation) is Annotated:
+        annotation, *marks = get_args(annotation)
+        yield from (
+            (path, node, one) for one in marks if isinstance(one, mark) and node is not None
+        )
+    inner = [part for part in _alternatives(annotation) if part is not type(None)]
+    if isinstance(node, Settings):
+        for name, field in type(node).model_fields.items():
+            value, here = getattr(node, name), (*path, name)
+            if value is not None:
+                yield from ((here, value, one) for one in field.metadata if isinstance(one, mark))
+            yield from marked(value, mark, here, field.annotation)
+    elif isinstance(node, Mapping):
+        of_values = [get_args(part)[1] for part in inner if get_origin(part) is dict]
+        for key, value in node.items():
+            yield from marked(value, mark, (*path, key), *of_values[:1])
+    elif isinstance(node, list):
+        of_items = [get_args(part)[0] for part in inner if get_origin(part) is list]
+        for position, value in enumerate(node):
+            yield from marked(value, mark, (*path, str(position)), *of_items[:1])
+    else:
+        for part in inner:
+            if get_origin(part) is Annotated:
+                yield from marked(node, mark, path, part)
+
+
+def _alternatives(annotation: Any) -> tuple[Any, ...]:
+    if get_origin(annotation) in (Union, types.UnionType):
+        return get_args(annotation)
+    return (annotation,)
+
+
+def _detail(
+    path: Sequence[int | str], text: str, value: Any, kind: Any = _WORDED
+) -> InitErrorDetails:
+    # The text goes through a field: braces in it are no placeholders.
+    error = PydanticCustomError(kind, "{text}", {"text": text})
+    return InitErrorDetails(type=error, loc=tuple(path), input=value)
+
+
+def _worded(path: Sequence[int | str], text: str, value: Any) -> ValidationError:
+    return ValidationError.from_exception_data("", [_detail(path, text, value)])
+
+
+def _again(error: Any) -> InitErrorDetails:
+    return _detail(error["loc"], error["msg"], error["input"], error["type"])
+
+
+def _in_words(cls: type[Settings], error: Any) -> InitErrorDetails:
+    """Return an error of pydantic in the words of hanas, with its place."""
+    kind, path, value = error["type"], error["loc"], error["input"]
+    if kind in (_WORDED, _UNKNOWN):
+        return _again(error)
+    if kind == "extra_forbidden":
+        known = ", ".join(sorted(cls.model_fields))
+        return _detail(path, f": no such setting; expected one of: {known}", value, _UNKNOWN)
+    if kind == "missing":
+        about = cls.model_fields[str(path[-1])].description or "see config.schema.yaml"
+        return _detail(path[:-1], f": {path[-1]!r} is missing; {about}", value)
+    if kind == "value_error":
+        said = str(error["ctx"]["error"])
+        field = said.split(" ")[0].split(".")[0].rstrip(":")
+        joint = "" if not path and said[0] == ":" else "." if field in cls.model_fields else " "
+        return _detail(path, f"{joint}{said}" if path or joint == "." else f": {said}", value)
+    if kind == "string_pattern_mismatch" and path and path[-1] == "[key]":
+        text = f" is {value!r}; names may hold letters, digits and _ only"
+        return _detail(path[:-2], text, value)
+    annotation = cls.model_fields[str(path[0])].annotation if path else None
+    expected = _EXPECTED.get(kind, "").format(**error.get("ctx", {}))
+    if kind == "literal_error":
+        expected = f"one of: {', '.join(map(str, _literals(annotation)))}"
+    if kind.endswith("_type") and type(None) in _alternatives(annotation):
+        expected += " or null"
+    if not expected:
+        return _detail(path, f" is {value!r}: {error['msg']}", value)
+    hint = _number_hint(value) if "number" in expected and isinstance(value, str) else ""
+    return _detail(path, f" is {value!r}; expected {expected}{hint}", value)
+
+
+def _literals(annotation: Any) -> Iterator[Any]:
+    if get_origin(annotation) is Literal:
+        yield from get_args(annotation)
+    else:
+        for part in get_args(annotation):
+            yield from _literals(part)
+
+
+def _number_hint(text: str) -> str:
+    """Say how to write a number that YAML took for text, such as ``1e-3``."""
+    try:
+        number = float(text)
+    except ValueError:
+        return ""
+    plain = repr(number) if "e" not in repr(number) else f"{number:.1e}"
+    return f" (YAML reads {text} as text; write {plain})"
+
+
+def _knows(cls: type[BaseModel], path: Sequence[int | str]) -> bool:
+    """Return whether a model has a setting at a path of keys."""
+    first, *rest = path
+    if first not in cls.model_fields:
+        return False
+    inner = _alternatives(cls.model_fields[str(first)].annotation)
+    models = [part for part in inner if isinstance(part, type) and issubclass(part, BaseModel)]
+    return not rest or any(_knows(model, rest) for model in models)
+
+
+# ---- transition: goes when every room is converted ---------------------------------------
+_Old = TypeVar("_Old")
+
+
+def from_mapping(cls: type[_Old], settings: Mapping[str, Any], place: str) -> _Old:
     """Return the dataclass ``cls`` with the given fields; the others keep their defaults.
 
     Parameters
@@ -28,7 +390,7 @@ def from_mapping(cls: type[Settings], settings: Mapping[str, Any], place: str) -
     InputError
         For an unknown name, or a value that the dataclass refuses.
     """
-    known = [field.name for field in fields(cls)]  # type: ignore[arg-type]
+    known = [field.name for field in dataclass_fields(cls)]  # type: ignore[arg-type]
     for name in settings:
         if name not in known:
             raise InputError(
@@ -41,13 +403,13 @@ def from_mapping(cls: type[Settings], settings: Mapping[str, Any], place: str) -
         raise InputError(f"{place}.{error}") from error
 
 
-def selected(cls: type[Settings], settings: Mapping[str, Any], place: str) -> Settings:
+def selected(cls: type[_Old], settings: Mapping[str, Any], place: str) -> _Old:
     """Return the dataclass ``cls`` with those of the settings that it knows.
 
     For settings that several parts of the program share, each of which takes its own; that every
     name belongs to one of them is checked where the configuration is read.
     """
-    known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
+    known = {field.name for field in dataclass_fields(cls)}  # type: ignore[arg-type]
     own = {name: value for name, value in settings.items() if name in known}
     return from_mapping(cls, own, place)
 
