@@ -32,7 +32,7 @@ def score(*, space: str, settings: Mapping[str, Any], **unused: Any) -> pd.DataF
     on_paths = nb201.operations_on_paths(module.all_genes())  # (paths, N, operations)
     is_open = on_paths[..., nb201.NONE] == 0
     convolutions = on_paths[..., nb201.CONV_1X1] + on_paths[..., nb201.CONV_3X3]
-    poolings = (on_paths[..., module.AVG_POOL] * (is_open & (convolutions == 0))).sum(axis=0)
+    poolings = (on_paths[..., nb201.AVG_POOL] * (is_open & (convolutions == 0))).sum(axis=0)
     scores = np.where(is_open.any(axis=0), poolings, poolings.max() + 1)
     return pd.DataFrame(
         {
