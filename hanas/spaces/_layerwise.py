@@ -18,14 +18,13 @@ import numpy as np
 
 from hanas.core.errors import InputError
 from hanas.spaces._space import Network, Space
-from hanas.spaces.networks.chain_costs import Costs, chain_costs
 from hanas.spaces.networks.settings import (
     ChainNetworkSettings,
     ChainSettings,
     DeployedChainNetworkSettings,
     chain_settings,
 )
-from hanas.spaces.networks.skeletons import Operation, Skeleton, for_images
+from hanas.spaces.networks.skeletons import Costs, Operation, Skeleton, chain_costs, for_images
 
 if TYPE_CHECKING:  # PyTorch is imported only where a network is made
     from hanas.spaces.networks.chain import ChainNetwork
