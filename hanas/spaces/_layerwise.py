@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hanas.core.errors import InputError
-from hanas.spaces._space import Network, Space
+from hanas.spaces._space import Space
 from hanas.spaces.networks.settings import (
     ChainNetworkSettings,
     ChainSettings,
     DeployedChainNetworkSettings,
+    Network,
     chain_settings,
 )
 from hanas.spaces.networks.skeletons import Costs, Operation, Skeleton, chain_costs, for_images

@@ -13,16 +13,13 @@ MobileNetV2 has no fewer channels than at width 1. All else is multiplied by the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from hanas.core.errors import InputError
-from hanas.core.settings import Settings
 from hanas.spaces.networks.chain import ChainNetwork, new_network
-from hanas.spaces.networks.settings import chain_settings
+from hanas.spaces.networks.settings import Network, chain_settings
 from hanas.spaces.networks.skeletons import (
     Operation,
     Skeleton,
@@ -33,9 +30,6 @@ from hanas.spaces.networks.skeletons import (
 )
 
 __all__ = ["NAMES", "build", "flops", "for_images", "params"]
-
-
-Network = Settings | Mapping[str, Any]
 
 
 @dataclass(frozen=True)
