@@ -23,6 +23,7 @@ from hanas.core.errors import InputError
 from hanas.core.files import read_parquet
 from hanas.core.settings import check_number, selected
 from hanas.proxies import _lookups, _members
+from hanas.spaces import nb201
 
 
 @dataclass(frozen=True)
@@ -109,10 +110,10 @@ def score(
         return 1 - percent / 100
 
     functions = module.index_of(live)
-    layers = (live != module.NONE).sum(axis=1) - (live == module.SKIP).sum(axis=1)
+    layers = (live != nb201.NONE).sum(axis=1) - (live == nb201.SKIP).sum(axis=1)
     posterior = _lookups.learn(
         [_lookups.normal_scores(members.scores()), _features(genes)],
-        np.column_stack([module.flops(live), layers]).astype(np.float64),
+        np.column_stack([nb201.flops(live), layers]).astype(np.float64),
         functions,
         look_up,
         count=checked.architectures,

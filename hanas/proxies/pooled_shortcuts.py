@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from hanas.core import plugins
+from hanas.spaces import nb201
 
 
 def score(*, space: str, settings: Mapping[str, Any], **unused: Any) -> pd.DataFrame:
@@ -28,10 +29,10 @@ def score(*, space: str, settings: Mapping[str, Any], **unused: Any) -> pd.DataF
     """
     del settings, unused
     module = plugins.enumerable_space(space, "proxy pooled_shortcuts")
-    on_paths = module.operations_on_paths(module.all_genes())  # (paths, N, operations)
-    is_open = on_paths[..., module.NONE] == 0
-    convolutions = on_paths[..., module.CONV_1X1] + on_paths[..., module.CONV_3X3]
-    poolings = (on_paths[..., module.AVG_POOL] * (is_open & (convolutions == 0))).sum(axis=0)
+    on_paths = nb201.operations_on_paths(module.all_genes())  # (paths, N, operations)
+    is_open = on_paths[..., nb201.NONE] == 0
+    convolutions = on_paths[..., nb201.CONV_1X1] + on_paths[..., nb201.CONV_3X3]
+    poolings = (on_paths[..., nb201.AVG_POOL] * (is_open & (convolutions == 0))).sum(axis=0)
     scores = np.where(is_open.any(axis=0), poolings, poolings.max() + 1)
     return pd.DataFrame(
         {

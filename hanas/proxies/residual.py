@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from hanas.core import plugins
+from hanas.spaces import nb201
 
 
 def score(*, space: str, settings: Mapping[str, Any], **unused: Any) -> pd.DataFrame:
@@ -26,8 +27,8 @@ def score(*, space: str, settings: Mapping[str, Any], **unused: Any) -> pd.DataF
     del settings, unused
     module = plugins.enumerable_space(space, "proxy residual")
     live = module.without_dead_edges(module.all_genes())
-    convolutions = np.isin(live, (module.CONV_1X1, module.CONV_3X3)).sum(axis=1)
-    is_residual = live[:, module.DIRECT_EDGE] == module.SKIP
+    convolutions = np.isin(live, (nb201.CONV_1X1, nb201.CONV_3X3)).sum(axis=1)
+    is_residual = live[:, nb201.DIRECT_EDGE] == nb201.SKIP
     return pd.DataFrame(
         {
             "arch": module.all_texts(),

@@ -164,7 +164,7 @@ class _Architectures:
         """Return what the page needs to name and draw them."""
         return {
             "operations": list(self.space.operations),
-            "edges": [list(edge) for edge in self.space.EDGES],
+            "edges": [list(edge) for edge in self.space.edges],
             "genes": packed(self.genes.astype(np.uint8)),
             "index": packed(self.index.astype(np.uint32)),
         }
