@@ -91,7 +91,7 @@ class OnDemandScorer(Protocol):
 class Proxy(Settings):
     """Settings of a proxy; each kind is a class, in a module of its name."""
 
-    kind: str
+    kind: Any  # of each class a Literal with its name
     label: Annotated[str | None, NoRerun()] = Field(
         None, description="Name in tables; the kind where absent."
     )
@@ -100,11 +100,8 @@ class Proxy(Settings):
     on_demand: ClassVar[bool] = False
 
     if TYPE_CHECKING:
-
-        @property
-        def objective(self) -> str:
-            """The column that a search minimises: a setting where there are several."""
-            ...
+        #: The column that a search minimises, a str: a setting where there are several.
+        objective: Any
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel to worker processes by kind: they find the class of a user's plugin too."""
@@ -201,7 +198,7 @@ class CombinedProxy(Proxy):
 
 
 def check_cells(space: Space, place: str) -> None:
-    """Raise InputError, naming ``place``, what looks at cells, unless a space has them all listed."""
+    """Raise InputError, naming ``place``, what looks at cells, unless a space is of them."""
     plugins.enumerable_space(space.name, place)
     if space.name != "nb201":
         raise InputError(f"{place} looks at cells of space 'nb201', not of {space.name!r}")

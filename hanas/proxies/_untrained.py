@@ -41,7 +41,7 @@ class UntrainedProxy(SpaceProxy):
     """Settings of such a proxy, and what it measures of a network and makes of that."""
 
     network: UntrainedNetwork = Field(
-        UntrainedNetwork(), description="Size and form of the untrained network."
+        UntrainedNetwork.read({}), description="Size and form of the untrained network."
     )
     resolution: Annotated[int, Field(ge=4, multiple_of=4)] | None = Field(
         None,

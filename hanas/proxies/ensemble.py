@@ -31,7 +31,7 @@ class Ensemble(CombinedProxy):
         description="The mean of what proxies of one kind say, such as supernets of different "
         "seeds."
     )
-    objective: Annotated[  # pyright: ignore[reportIncompatibleVariableOverride]
+    objective: Annotated[
         Literal["error", "cross_entropy", "centred_cross_entropy", "score"], NoRerun()
     ] = Field(
         "error",

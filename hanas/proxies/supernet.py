@@ -46,7 +46,7 @@ class Supernet(Proxy):
         description="Images a batch, whose statistics batch normalisation uses and over which "
         "logits are centred.",
     )
-    objective: Annotated[  # pyright: ignore[reportIncompatibleVariableOverride]
+    objective: Annotated[
         Literal[
             "error", "cross_entropy", "centred_cross_entropy", "int8_error", "int8_cross_entropy"
         ],

@@ -8,7 +8,7 @@ not show in the result.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
 import numpy as np
@@ -28,7 +28,7 @@ from hanas.spaces.networks.cell import Cell, CellNetwork
 PREFIX = 3
 
 #: Columns of scores, float64 (N,) each.
-Scores = Mapping[str, np.ndarray]
+Scores = dict[str, np.ndarray]
 
 
 def distinct_cells(batch_norm: str) -> tuple[np.ndarray, np.ndarray]:
