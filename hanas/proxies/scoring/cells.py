@@ -1,16 +1,14 @@
-"""Score cells with shared weights, with as much shared work as the cells allow.
+"""Score all cells of NAS-Bench-201 in groups, with as much shared work as the cells allow.
 
-Every cell sees the same images, so all that happens before the second cell of the network is
-shared between architectures: on the first cell's input there are only 5 different outputs for
-each edge from node 0, 25 for each edge from node 1 and 625 for the edge from node 2. A *group* is
-the cells that agree in the genes of the first three edges, so in nodes 1 and 2; it is also the
-unit that a worker computes and keeps, so that a killed job continues and a result depends neither
-on the number of workers nor on what was there before.
+Cells that are the same function are scored once. A *group* is the cells that agree in the genes of
+the first three edges, so in nodes 1 and 2. It is what a worker computes and what is kept at once,
+so that a killed job continues; which worker scores which group, and what was finished before, does
+not show in the result.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
 import numpy as np
@@ -18,25 +16,29 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hanas.core.kept import KeptScores
+from hanas.core.progress import Log, Progress
+from hanas.core.workers import Here, Workers
 from hanas.data.batches import Batch
-from hanas.proxies._scores import SUPERNET_SCORES
-from hanas.spaces._space import Space
-from hanas.spaces.nb201 import NONE, OPERATIONS
+from hanas.proxies._proxy import SUPERNET_SCORES
+from hanas.spaces import nb201
 from hanas.spaces.networks.cell import Cell, CellNetwork
 
 #: Genes of the edges into nodes 1 and 2.
 PREFIX = 3
 
+#: Columns of scores, float64 (N,) each.
+Scores = dict[str, np.ndarray]
 
-def distinct_cells(space: Space, batch_norm: str) -> tuple[np.ndarray, np.ndarray]:
+
+def distinct_cells(batch_norm: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the cells that are different functions, and which of them each cell is.
 
     Parameters
     ----------
-    space
-        The module of the space.
     batch_norm
-        BN mode of the network, see :class:`hanas.spaces.networks.settings.CellNetworkSettings`.
+        BN mode of the network, see
+        :class:`hanas.spaces.networks.settings.CellNetworkSettings`.
 
     Returns
     -------
@@ -44,29 +46,71 @@ def distinct_cells(space: Space, batch_norm: str) -> tuple[np.ndarray, np.ndarra
         int64 (D, 6), and int64 (N,) in 0 .. D - 1 for all N cells in index order.
     """
     # Without an affine part and with batch statistics, a convolution of zeros stays zero.
-    live = space.without_dead_edges(space.all_genes(), zeros_stay_zero=batch_norm == "batch")
+    live = nb201.without_dead_edges(nb201.all_genes(), zeros_stay_zero=batch_norm == "batch")
     return np.unique(live, axis=0, return_inverse=True)
 
 
-def groups_of(genes: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the rows of genes (N, 6) that agree in the first three genes, by those genes.
+def groups_of(cells: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the cells (N, 6) that agree in the first three genes.
 
-    >>> groups_of(np.array([[1, 2, 3, 0, 0, 0], [0, 0, 0, 1, 1, 1], [1, 2, 3, 4, 4, 4]]))
-    {'000': array([1]), '123': array([0, 2])}
+    >>> [len(group) for group in groups_of(np.array([[1, 2, 3, 0, 0, 0], [1, 2, 3, 4, 4, 4]]))]
+    [2]
     """
-    names = np.array(["".join(map(str, row)) for row in genes[:, :PREFIX]])
-    return {str(name): np.flatnonzero(names == name) for name in np.unique(names)}
+    _, which = np.unique(cells[:, :PREFIX], axis=0, return_inverse=True)
+    for number in range(which.max() + 1):
+        yield cells[which == number]
+
+
+def score_cells(
+    cells: np.ndarray,
+    workers: Workers[np.ndarray, Scores] | Here[np.ndarray, Scores],
+    kept: KeptScores,
+    *,
+    log: Log,
+    check: Callable[[np.ndarray, Scores], None] = lambda cells, scores: None,
+) -> dict[str, np.ndarray]:
+    """Return columns of scores, float64 (D,) each, of cells (D, 6); NaN where one is not finite.
+
+    Parameters
+    ----------
+    cells
+        Different functions.
+    workers
+        Score a group each.
+    kept
+        What is finished.
+    log
+        Is told the progress.
+    check
+        Is given the cells of each group that is scored and their scores; what it raises ends the
+        job at once.
+    """
+    groups = list(groups_of(cells))
+    pending = [group for group in groups if not kept.known(group).all()]
+    done = len(groups) - len(pending)
+    if done:
+        log(f"{done} of {len(groups)} groups of cells were scored before")
+        known = cells[kept.known(cells)]
+        check(known, kept.scores(known))
+    progress = Progress(done, len(groups), log, lines=20)
+    with workers:
+        for number, scores in workers.answers(pending):
+            kept.add(pending[number], scores)
+            check(pending[number], kept.scores(pending[number]))
+            progress.advance(" groups of cells are scored")
+    return kept.scores(cells)
 
 
 @torch.inference_mode()
 def score_group(
     supernet: CellNetwork, genes: np.ndarray, batches: Sequence[Batch]
 ) -> dict[str, np.ndarray]:
-    """Return the scores, float64 (N,) each, of the cells of one group.
+    """Return the scores of the cells of one group by shared weights.
 
-    They are those of :data:`hanas.study.combined_proxies.SUPERNET_SCORES`.
-
-    Bit for bit what ``supernet(images, genes)`` gives for one cell at a time.
+    Bit for bit what ``supernet(images, genes)`` gives for one cell at a time. Every cell sees the
+    same images, so all that happens before the second cell of the network is shared: on the first
+    cell's input there are only 5 different outputs for each edge from node 0, 25 for each edge from
+    node 1 and 625 for the edge from node 2.
 
     Parameters
     ----------
@@ -77,6 +121,11 @@ def score_group(
     batches
         Images and labels. The batch matters where batch normalisation uses its statistics, and
         it is what logits are centred over.
+
+    Returns
+    -------
+    dict
+        Those of :data:`~hanas.proxies._proxy.SUPERNET_SCORES`, float64 (N,) each.
     """
     sums = {name: torch.zeros(len(genes), dtype=torch.float64) for name in SUPERNET_SCORES}
     n_images = 0
@@ -108,7 +157,7 @@ class _FirstCell:
         self._zeros = torch.zeros_like(x)
 
         def of_edge(edge: int, operation: int, node: Tensor) -> Tensor | None:
-            return None if operation == NONE else cell.operation(edge, operation)(node)
+            return None if operation == nb201.NONE else cell.operation(edge, operation)(node)
 
         def or_zeros(node: Tensor | None) -> Tensor:
             return self._zeros if node is None else node
@@ -118,7 +167,7 @@ class _FirstCell:
         node_2 = or_zeros(_add(of_edge(1, from_0_to_2, x), of_edge(2, from_1_to_2, node_1)))
         #: What each operation makes of nodes 0, 1 and 2 on the edges to the output.
         self._to_output = [
-            [of_edge(edge, operation, node) for operation in range(len(OPERATIONS))]
+            [of_edge(edge, operation, node) for operation in range(len(nb201.OPERATIONS))]
             for edge, node in ((3, x), (4, node_1), (5, node_2))
         ]
         self._sum_of: tuple[int, int] | None = None  # the genes whose sum is kept
