@@ -8,20 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from hanas.core.files import replacing
-
-Log = Callable[[str], None]
-
-
-def print_at_once(line: str) -> None:
-    """Print a line that can be read in the log while the job runs."""
-    print(line, flush=True)
+from hanas.core.progress import Log, print_at_once
 
 
 def save_checkpoint(path: Path, state: Any, *, belongs_to: str) -> None:

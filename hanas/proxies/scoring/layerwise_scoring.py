@@ -23,6 +23,7 @@ from hanas.core.checkpoints import Log, print_at_once
 from hanas.core.compute import choose_device
 from hanas.core.errors import InputError
 from hanas.core.files import checksum, digest
+from hanas.core.kept import KeptScores
 from hanas.core.revisions import REVISIONS
 from hanas.core.settings import check_choice, check_number
 from hanas.core.workers import Workers
@@ -30,7 +31,6 @@ from hanas.data.batches import load_split
 from hanas.data.images import load_images
 from hanas.proxies.scoring.chain_evaluation import Pictures, SharedEvaluation
 from hanas.proxies.scoring.normalisation import STATISTICS
-from hanas.proxies.scoring.score_store import ScoreStore
 from hanas.spaces.networks.chain import ChainNetwork
 from hanas.training.epochs import duration
 from hanas.training.supernets import Supernet, load_supernet
@@ -115,7 +115,7 @@ class LayerwiseScorer:
     images
         File of the data set that it was trained on.
     kept
-        Folder of the scores that are known, see :mod:`hanas.proxies.scoring.score_store`. Scores do not
+        Folder of the scores that are known, see :mod:`hanas.core.kept`. Scores do not
         depend on what is in it, not in a bit.
     threads
         Worker processes of one thread each, on a CPU. Scores do not depend on their number.
@@ -158,7 +158,7 @@ class LayerwiseScorer:
             "settings": checked.that_matter(),
             "computed by": [torch.__version__, device],
         }
-        self._store = ScoreStore(kept, digest(key), checked.columns, log)
+        self._store = KeptScores(kept, digest(key), checked.columns, log)
         if len(self._store):
             log(f"{len(self._store)} architectures of this supernet were scored before")
 

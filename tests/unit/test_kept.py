@@ -6,15 +6,15 @@ import time
 import numpy as np
 import pytest
 
-from hanas.proxies.scoring import score_store
-from hanas.proxies.scoring.score_store import ScoreStore
+from hanas.core import kept
+from hanas.core.kept import KeptScores
 
 COLUMNS = ("error", "cross_entropy")
 
 
 def opened(folder, key="key", columns=COLUMNS):
     lines: list[str] = []
-    return ScoreStore(folder, key, columns, lines.append), lines
+    return KeptScores(folder, key, columns, lines.append), lines
 
 
 def some(first: int, count: int):
@@ -97,14 +97,14 @@ def test_what_cannot_be_used_is_ignored_and_told(tmp_path, damage):
 
 def test_a_long_search_leaves_few_files(tmp_path):
     store, _ = opened(tmp_path)
-    for number in range(3 * score_store.MANY_FILES):
+    for number in range(3 * kept.MANY_FILES):
         store.add(*some(2 * number, 2))
         store.tidy()
-        assert len(files(tmp_path)) <= score_store.MANY_FILES
+        assert len(files(tmp_path)) <= kept.MANY_FILES
     again, lines = opened(tmp_path)
-    assert len(again) == 6 * score_store.MANY_FILES
+    assert len(again) == 6 * kept.MANY_FILES
     assert lines == []
-    genes, scores = some(0, 6 * score_store.MANY_FILES)
+    genes, scores = some(0, 6 * kept.MANY_FILES)
     assert again.scores(genes)["error"].tolist() == scores["error"].tolist()
 
 
@@ -130,7 +130,7 @@ def _write_and_tidy(folder, first):
 
 
 def test_many_at_the_same_time_lose_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(score_store, "MANY_FILES", 5)  # all of them tidy up all the time
+    monkeypatch.setattr(kept, "MANY_FILES", 5)  # all of them tidy up all the time
     monkeypatch.setattr(os, "fsync", lambda handle: None)
     context = multiprocessing.get_context("fork")
     processes = [
@@ -145,3 +145,24 @@ def test_many_at_the_same_time_lose_nothing(tmp_path, monkeypatch):
     assert len(store) == 160
     assert lines == []
     assert store.scores(some(0, 160)[0])["error"].tolist() == some(0, 160)[1]["error"].tolist()
+
+
+def _record(damage: str, text: str) -> str:
+    return {"score": text.replace("0.25", "0.75"), "cut": text[:-9], "list": "[1]"}.get(
+        damage, text
+    )
+
+
+@pytest.mark.parametrize("damage", ["no", "key", "score", "cut", "list", "missing"])
+def test_a_record_is_what_was_kept_or_nothing(tmp_path, damage):
+    key, record = {"model": "m", "board": 1}, {"first": [0.5, 0.25], "refused": None}
+    path = kept.file_of(tmp_path / "new", key)
+    kept.write(path, {}, [])
+    kept.write(path, key, record)
+    text = path.read_text(encoding="utf-8")
+    path.write_text(_record(damage, text), encoding="utf-8")
+    if damage == "missing":
+        path.unlink()
+    found = kept.read(path, "other" if damage == "key" else key)
+    assert found == (record if damage == "no" else None)
+    assert kept.file_of(tmp_path, "other") != kept.file_of(tmp_path, key)

@@ -1,12 +1,8 @@
-"""Scores of architectures, kept so that none is ever computed twice.
+"""What was computed or measured once, kept in small files so that it is never done twice.
 
-A store is a folder with a folder for each *key*: a digest of everything that scores depend on, such
-as the weights of a supernet and the images. In it are small files of scores, each named by what it
-holds, so that any number of searches can write at the same time and none can overwrite another's.
-Many small files are now and then put together into one.
-
-What is in a store decides only how long a search takes. A file that is damaged, or of another key
-or form, is left alone and told of in the log.
+A file holds a *record*, the *key* of what it is of (all that the record depends on) and a digest by
+which damage shows. What is kept decides only how long a job takes: a file that is damaged, or of
+something else, is not used.
 """
 
 from __future__ import annotations
@@ -14,28 +10,59 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from hanas.core.checkpoints import Log
 from hanas.core.errors import InputError
 from hanas.core.files import digest, read_json, write_json
+from hanas.core.progress import Log
 
-#: So many files are put together into one.
+#: So many files of scores are put together into one.
 MANY_FILES = 50
 #: A temporary file as old as that was left by a killed process.
 _SECONDS_OF_LEFTOVERS = 3600.0
 
 
-class ScoreStore:
-    """The scores of one key.
+def file_of(folder: str | Path, key: Any) -> Path:
+    """Return the file of the record with a key; a key is JSON-like."""
+    return Path(folder) / f"{digest(key)[:24]}.json"
+
+
+def read(path: Path, key: Any) -> Any | None:
+    """Return a record; None where the file is missing, damaged or has another key."""
+    content = _content(path)
+    return content["record"] if content is not None and content["key"] == key else None
+
+
+def write(path: Path, key: Any, record: Any) -> None:
+    """Keep a JSON-like record, atomically, in the place of what was there."""
+    write_json(path, {"key": key, "record": record, "digest": digest(record)})
+
+
+def _content(path: Path) -> dict[str, Any] | None:
+    try:
+        content = read_json(path)
+    except InputError:
+        return None
+    if not {"key", "record", "digest"} <= set(content):
+        return None
+    return content if content["digest"] == digest(content["record"]) else None
+
+
+class KeptScores:
+    """Scores of architectures that depend on the same, of any number of jobs.
+
+    They lie in a folder of their own, in files that are named by what they hold, so that jobs can
+    write at the same time and none can overwrite another's.
 
     Parameters
     ----------
     folder
-        Of the store; made when there is something to keep.
+        In which theirs is; made when there is something to keep.
     key
-        Digest of all that the scores depend on but the architecture.
+        Digest of all that the scores depend on but the architecture, such as the weights of a
+        supernet and the images.
     columns
         Names of the scores of an architecture.
     log
@@ -43,7 +70,8 @@ class ScoreStore:
     """
 
     def __init__(self, folder: str | Path, key: str, columns: tuple[str, ...], log: Log) -> None:
-        self._folder, self._key, self._columns, self._log = Path(folder) / key, key, columns, log
+        self._folder, self._columns, self._log = Path(folder) / key, columns, log
+        self._key = {"scores": key, "columns": list(columns)}
         self._scores: dict[tuple[int, ...], tuple[float, ...]] = {}
         self._seen: set[str] = set()
         self._usable: set[str] = set()
@@ -77,7 +105,7 @@ class ScoreStore:
             self._write(new)
 
     def refresh(self) -> None:
-        """Read what other searches have kept since the last time."""
+        """Read what other jobs have kept since the last time."""
         for path in sorted(self._folder.glob("*.json")):
             if path.name not in self._seen:
                 self._read(path)
@@ -90,7 +118,7 @@ class ScoreStore:
         self.refresh()
         if len(self._usable) < MANY_FILES:
             return
-        # Another search may do the same at the same time: what is removed here is in a file that
+        # Another job may do the same at the same time: what is removed here is in a file that
         # was written before, and equal files have equal names.
         before = set(self._usable)
         whole = self._write(self._scores)
@@ -100,42 +128,29 @@ class ScoreStore:
 
     def _write(self, scores: Mapping[tuple[int, ...], tuple[float, ...]]) -> str:
         """Write a file, and return its name."""
-        content = {
-            "key": self._key,
-            "columns": list(self._columns),
-            "scores": {
-                " ".join(map(str, genes)): [None if np.isnan(v) else v for v in scores[genes]]
-                for genes in sorted(scores)
-            },
+        record = {
+            " ".join(map(str, genes)): [None if np.isnan(value) else value for value in values]
+            for genes, values in sorted(scores.items())
         }
-        name = f"{digest(content)[:24]}.json"
-        write_json(self._folder / name, {**content, "digest": digest(content)})
-        self._seen.add(name)
-        self._usable.add(name)
-        return name
+        path = file_of(self._folder, [self._key, record])
+        write(path, self._key, record)
+        self._seen.add(path.name)
+        self._usable.add(path.name)
+        return path.name
 
     def _read(self, path: Path) -> None:
-        try:
-            content = read_json(path)
-        except InputError:
-            if path.exists():  # else it was put together with others
-                self._ignore(path, "damaged")
+        content = _content(path)
+        if content is None and not path.exists():  # it was put together with others
             return
-        expected = content.pop("digest", None)
-        if expected != digest(content):
-            self._ignore(path, "damaged")
-        elif content.get("key") != self._key or content.get("columns") != list(self._columns):
-            self._ignore(path, "of something else")
-        else:
-            self._seen.add(path.name)
-            self._usable.add(path.name)
-            for genes, values in content["scores"].items():
-                of_genes = tuple(np.nan if value is None else value for value in values)
-                self._scores[tuple(map(int, genes.split()))] = of_genes
-
-    def _ignore(self, path: Path, why: str) -> None:
         self._seen.add(path.name)
-        self._log(f"{path} is {why}: its scores are not used")
+        if content is None or content["key"] != self._key:
+            why = "damaged" if content is None else "of something else"
+            self._log(f"{path} is {why}: its scores are not used")
+            return
+        self._usable.add(path.name)
+        for genes, values in content["record"].items():
+            of_genes = tuple(np.nan if value is None else value for value in values)
+            self._scores[tuple(map(int, genes.split()))] = of_genes
 
 
 def _age(path: Path) -> float:
