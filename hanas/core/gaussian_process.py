@@ -312,9 +312,7 @@ def parameters(groups: Sequence[np.ndarray], values: np.ndarray, *, linear: int)
         return of_values + 0.5 * off @ off, np.array(slopes) + off / expected[:, 1]
 
     limits = [OF_ANY_POINTS.limits] * len(expected)
-    return minimize(
-        improbability, expected[:, 0], jac=True, method="L-BFGS-B", bounds=limits
-    ).x
+    return minimize(improbability, expected[:, 0], jac=True, method="L-BFGS-B", bounds=limits).x
 
 
 def _derivatives(
