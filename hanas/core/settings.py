@@ -22,7 +22,6 @@ from pydantic import (
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     ValidationError,
-    model_validator,
 )
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
@@ -187,7 +186,13 @@ class Settings(BaseModel):
     #: Of what the code computes from these settings: raise it when results change.
     revision: ClassVar[int] = 1
 
-    @model_validator(mode="wrap")
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        # Around all validators, those of subclasses too.
+        return core_schema.no_info_wrap_validator_function(cls._told_in_words, handler(source))
+
     @classmethod
     def _told_in_words(cls, value: Any, handler: Callable[[Any], Self]) -> Self:
         try:
