@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from hanas.devices.measuring.timings import Timings
-    from hanas.spaces._space import EnumerableSpace
+    from hanas.spaces._space import Space
 
 Metric = Literal["latency_ms", "energy_mj"]
 Side = Annotated[int, Field(ge=4)]
@@ -57,7 +57,7 @@ class TabulatedDevice(Device):
     """A device whose numbers somebody has written down."""
 
     @abstractmethod
-    def table(self, space: EnumerableSpace, dataset: str, root: Path) -> pd.DataFrame:
+    def table(self, space: Space, dataset: str, root: Path) -> pd.DataFrame:
         """Return the metrics of every architecture of a space.
 
         Parameters

@@ -20,8 +20,8 @@ a number) and, where known, ``energy_mj`` (millijoules of a pass, a list or a nu
 then nothing else is needed).
 
 A command that fails, takes too long or prints something else loses its board for a while, see
-:mod:`hanas.devices.measuring.board_queue`. At its end, and when hanas is killed, all that it has started is
-killed; what it has started on another machine is not (``ssh -tt`` ends that as well).
+:mod:`hanas.devices.measuring.board_queue`. At its end, and when hanas is killed, all that it has
+started is killed; what it has started on another machine is not (``ssh -tt`` ends that as well).
 
 No two processes on this machine measure on boards of the same name at once, nor with the same
 ``command``: a board that several devices use should have a name.

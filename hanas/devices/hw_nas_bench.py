@@ -23,7 +23,7 @@ from hanas.spaces import nb201
 if TYPE_CHECKING:
     import pandas as pd
 
-    from hanas.spaces._space import EnumerableSpace
+    from hanas.spaces._space import Space
 
 #: The metrics of each device and their keys in the file, in ms and mJ.
 DEVICES = {
@@ -50,7 +50,7 @@ class HwNasBenchDevice(TabulatedDevice):
         description="Path of HW-NAS-Bench-v1_0.pickle relative to the data folder."
     )
 
-    def table(self, space: EnumerableSpace, dataset: str, root: Path) -> pd.DataFrame:
+    def table(self, space: Space, dataset: str, root: Path) -> pd.DataFrame:
         """Return the metrics in the official file."""
         from hanas.data.tables import metric_tables
         from hanas.data.tables.official_names import official_name, require_nb201

@@ -15,7 +15,7 @@ from hanas.devices._device import TabulatedDevice
 if TYPE_CHECKING:
     import pandas as pd
 
-    from hanas.spaces._space import EnumerableSpace
+    from hanas.spaces._space import Space
 
 
 class SurrogateDevice(TabulatedDevice):
@@ -30,7 +30,7 @@ class SurrogateDevice(TabulatedDevice):
         None, description="Another bundle of surrogates than the shipped one."
     )
 
-    def table(self, space: EnumerableSpace, dataset: str, root: Path) -> pd.DataFrame:
+    def table(self, space: Space, dataset: str, root: Path) -> pd.DataFrame:
         """Return predicted metrics; the source says how well they fit other cells."""
         from hanas.benchmarks.surrogates import models as surrogates
         from hanas.data.tables import metric_tables

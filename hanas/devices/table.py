@@ -14,7 +14,7 @@ from hanas.devices._device import TabulatedDevice
 if TYPE_CHECKING:
     import pandas as pd
 
-    from hanas.spaces._space import EnumerableSpace
+    from hanas.spaces._space import Space
 
 
 class Columns(Settings):
@@ -50,7 +50,7 @@ class TableDevice(TabulatedDevice):
         description="The file and its columns for each data set."
     )
 
-    def table(self, space: EnumerableSpace, dataset: str, root: Path) -> pd.DataFrame:
+    def table(self, space: Space, dataset: str, root: Path) -> pd.DataFrame:
         """Return the metrics in the file of a data set."""
         from hanas.data.tables import metric_tables, user_tables
 
