@@ -15,7 +15,6 @@ from hanas.devices.measuring.models import untrained
 from hanas.devices.measuring.timings import BoardLost, ModelRefused, Timings
 from hanas.spaces import nb201
 
-
 KINDS = [name for name in plugins.names("devices") if plugins.plugin("devices", name).measured]
 NETWORK = nb201.SPACE.deployed.read({"channels": 4, "cells": 1})
 
@@ -119,7 +118,7 @@ def test_a_cell_without_a_path_is_infeasible_on_every_meter(kind, devices, model
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_meter_refuses_wrong_settings(kind, devices):
-    with pytest.raises(InputError, match="batch(: no such setting| is 0)"):
+    with pytest.raises(InputError, match=r"batch(: no such setting| is 0)"):
         devices(kind, batch=0)
     with pytest.raises(InputError, match=r"networks\.nb201\.cells is 0"):
         devices(kind, networks={"nb201": {"cells": 0}})
