@@ -7,12 +7,13 @@ from hanas.core.files import write_parquet
 from hanas.study.jobs import job
 
 with job(snakemake) as facts:
-    names, settings = snakemake.wildcards, snakemake.params.cfg["device"]
+    names = snakemake.wildcards
     if snakemake.input.get("predictor"):
         from hanas.devices.prediction import predictor
 
         table = predictor.table(predictor.load(snakemake.input.predictor))
     else:
+        settings = snakemake.params.cfg["device"]
         device = plugins.plugin("devices", settings["kind"]).read(
             settings, f"devices.{names.device}"
         )

@@ -40,7 +40,7 @@ class Device(Settings):
 
     #: Whether models are measured, one at a time, and what was not measured is predicted.
     measured: ClassVar[bool] = False
-    kind: str
+    kind: Any  # a literal of its own in each kind
     objectives: Annotated[list[Metric] | None, Unique, NoRerun()] = Field(
         None,
         min_length=1,
@@ -79,6 +79,10 @@ class TabulatedDevice(Device):
         InputError
             If there are no such numbers, or they cannot be.
         """
+
+    def state(self, root: Path) -> str | None:
+        """Return a checksum of what comes with the code and shows in no file; else None."""
+        return None
 
 
 class Campaign(Settings):
@@ -208,9 +212,11 @@ class MeasuredDevice(Device):
     measured: ClassVar[bool] = True
     #: Whether it quantises models itself, and so is given them in float32.
     quantises: ClassVar[bool] = False
-    revision: ClassVar[int] = 2
+    #: Cores that a job takes which measures.
+    threads_taken: ClassVar[int] = 1
     campaign: Annotated[Campaign, NoRerun()] = Field(
-        Campaign(), description="Which architectures are measured."
+        default_factory=lambda: Campaign.read({}),
+        description="Which architectures are measured.",
     )
     networks: Annotated[dict[str, Settings], _OfEverySpace(), NoRerun()] = Field(
         default_factory=dict,
@@ -227,17 +233,17 @@ class MeasuredDevice(Device):
     @property
     def how(self) -> Passes:
         """How passes are made."""
-        return Passes()
+        return Passes.read({})
 
     @property
     def trust(self) -> Trust:
         """When a measurement can be trusted."""
-        return Trust()
+        return Trust.read({})
 
     @property
     def patience(self) -> Patience:
         """How often what fails is tried again."""
-        return Patience()
+        return Patience.read({})
 
     @property
     def model_precision(self) -> str:

@@ -14,9 +14,11 @@ import numpy as np
 from pydantic import Field
 
 from hanas.core.errors import InputError
-from hanas.core.files import checksum
+from hanas.core.files import checksum, user_path
 from hanas.core.pickles import load_plain
 from hanas.core.settings import UserFile
+from hanas.data.tables.metric_tables import device_table
+from hanas.data.tables.official_names import official_name, require_nb201
 from hanas.devices._device import TabulatedDevice
 from hanas.spaces import nb201
 
@@ -52,19 +54,15 @@ class HwNasBenchDevice(TabulatedDevice):
 
     def table(self, space: Space, dataset: str, root: Path) -> pd.DataFrame:
         """Return the metrics in the official file."""
-        from hanas.data.tables import metric_tables
-        from hanas.data.tables.official_names import official_name, require_nb201
-
         require_nb201(space.name, benchmark="HW-NAS-Bench")
-        borrowed = {} if self.dataset is None else {"dataset": self.dataset}
-        name = official_name(dataset, borrowed, benchmark="HW-NAS-Bench")
+        name = official_name(self.dataset or dataset, benchmark="HW-NAS-Bench")
         if self.device not in DEVICES:
             raise InputError(
                 f"HW-NAS-Bench has no device {self.device!r}; it has: {', '.join(DEVICES)}"
             )
-        path, keys = root / Path(self.file).expanduser(), DEVICES[self.device]
+        path, keys = user_path(root, self.file), DEVICES[self.device]
         of_another = f" of {name} for {dataset}" if self.dataset not in (None, dataset) else ""
-        return metric_tables.device_table(
+        return device_table(
             nb201.all_texts(),
             read(path, name, keys),
             source=f"benchmark: HW-NAS-Bench v1.0{of_another} (sha256 {checksum(path)[:12]})",

@@ -195,5 +195,5 @@ def _input_shape(model: Path) -> tuple[int, ...]:
 @cache
 def _version(python: str) -> str:
     with tempfile.TemporaryDirectory(prefix="hanas-rknn-") as folder:
-        answer, _ = RknnDevice(kind="rknn", python=python)._answered(Path(folder), {})
+        answer, _ = RknnDevice.read({"kind": "rknn", "python": python})._answered(Path(folder), {})
     return answer["version"]

@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from pydantic import Field
 
+from hanas.benchmarks.surrogates import models as surrogates
 from hanas.core.errors import InputError
+from hanas.core.files import checksum, user_path
 from hanas.core.settings import UserFile
+from hanas.data.tables.metric_tables import METRICS, device_table
+from hanas.data.tables.official_names import require_nb201
 from hanas.devices._device import TabulatedDevice
 
 if TYPE_CHECKING:
@@ -32,15 +36,11 @@ class SurrogateDevice(TabulatedDevice):
 
     def table(self, space: Space, dataset: str, root: Path) -> pd.DataFrame:
         """Return predicted metrics; the source says how well they fit other cells."""
-        from hanas.benchmarks.surrogates import models as surrogates
-        from hanas.data.tables import metric_tables
-        from hanas.data.tables.official_names import require_nb201
-
         require_nb201(space.name, benchmark="the bundle of surrogates")
-        path = root / Path(self.file).expanduser() if self.file else surrogates.SHIPPED
+        path = user_path(root, self.file) if self.file else surrogates.SHIPPED
         bundle = surrogates.load(path)
         where = f"{self.dataset or dataset}/{self.device}"
-        names = {metric: f"{where}/{metric}" for metric in metric_tables.METRICS}
+        names = {metric: f"{where}/{metric}" for metric in METRICS}
         names = {metric: name for metric, name in names.items() if name in bundle.names()}
         if not names:
             known = {"/".join(n.split("/")[:2]) for n in bundle.names() if n.count("/") == 2}
@@ -49,7 +49,7 @@ class SurrogateDevice(TabulatedDevice):
             )
         archs, genes = space.all_texts(), space.all_genes()
         feasible = bundle.feasible(self.dataset or dataset, self.device, genes)
-        return metric_tables.device_table(
+        return device_table(
             archs,
             {
                 metric: np.where(feasible, bundle.predict(name, genes), -1.0)
@@ -59,3 +59,7 @@ class SurrogateDevice(TabulatedDevice):
             place=lambda number, metric: f"{path}: {metric} of {archs[number]}",
             infeasible=-1.0,
         )
+
+    def state(self, root: Path) -> str | None:
+        """Return the checksum of the shipped models, where they are used."""
+        return None if self.file else checksum(surrogates.SHIPPED)

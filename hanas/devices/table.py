@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from hanas.core.errors import InputError
+from hanas.core.files import user_path
 from hanas.core.settings import Settings, UserFile
+from hanas.data.tables import user_tables
+from hanas.data.tables.metric_tables import device_table
 from hanas.devices._device import TabulatedDevice
 
 if TYPE_CHECKING:
@@ -17,11 +20,9 @@ if TYPE_CHECKING:
     from hanas.spaces._space import Space
 
 
-class Columns(Settings):
-    """What a file calls its columns."""
+class Columns(user_tables.Columns):
+    """A file's name of its columns."""
 
-    arch: str | None = Field(None, description="Column of the canonical texts.")
-    index: str | None = Field(None, description="Column of the official indices; instead of arch.")
     latency_ms: str = Field(description="Column of latencies in milliseconds.")
     energy_mj: str | None = Field(None, description="Column of energies in millijoules.")
 
@@ -52,20 +53,17 @@ class TableDevice(TabulatedDevice):
 
     def table(self, space: Space, dataset: str, root: Path) -> pd.DataFrame:
         """Return the metrics in the file of a data set."""
-        from hanas.data.tables import metric_tables, user_tables
-
         if dataset not in self.datasets:
             raise InputError(
                 f"datasets of the device have no {dataset!r}; they have: {', '.join(self.datasets)}"
             )
         given = self.datasets[dataset]
-        columns = given.columns.model_dump(exclude_none=True)
-        settings = {"file": given.file, "columns": columns}
-        table = user_tables.read(root, settings, space.all_texts(), space=space.name)
-        return metric_tables.device_table(
+        path = user_path(root, given.file)
+        table = user_tables.read(path, given.columns, space.all_texts(), space=space)
+        return device_table(
             table.archs,
             table.values,
-            source=f"{given.source or f'table: {table.path.name}'} (sha256 {table.sha256})",
+            source=f"{given.source or f'table: {path.name}'} (sha256 {table.sha256})",
             place=table.place,
             infeasible=given.infeasible,
         )
