@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from hanas.core.settings import Settings
 
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 class Benchmark(Settings):
     """True test accuracies of a space's architectures: settings, and how they are read."""
 
-    #: Whether a job of its own reads the official folder, once for all data sets.
-    cell_by_cell: ClassVar[bool] = False
+    kind: Any  # a plugin says: Literal["its name"]
 
     @abstractmethod
     def accuracies(
@@ -47,7 +46,3 @@ class Benchmark(Settings):
         InputError
             If a file is missing or damaged, or holds no such data set or impossible numbers.
         """
-
-    def state(self, root: Path) -> str | None:
-        """Return a checksum of what comes with the code and shows in no file; else None."""
-        return None

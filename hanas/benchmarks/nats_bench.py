@@ -14,7 +14,7 @@ import bz2
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
@@ -52,7 +52,6 @@ class NatsBench(Benchmark):
         None, description="Name of the data set inside the benchmark where it differs."
     )
     epochs: Literal["12", "200"] = Field("200", description="Training length of the benchmark.")
-    cell_by_cell: ClassVar[bool] = True
 
     def accuracies(
         self, space: Space, dataset: str, root: Path, cells: Path | None = None

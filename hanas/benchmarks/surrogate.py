@@ -11,7 +11,7 @@ from pydantic import Field
 from hanas.benchmarks._benchmark import Benchmark
 from hanas.benchmarks.surrogates import models
 from hanas.core.errors import InputError
-from hanas.core.files import checksum, user_path
+from hanas.core.files import user_path
 from hanas.core.settings import UserFile
 from hanas.data.tables.metric_tables import accuracy_table
 from hanas.data.tables.official_names import require_nb201
@@ -53,7 +53,3 @@ class Surrogate(Benchmark):
             source=models.described(bundle, [name]),
             place=lambda number, _: f"{path}: {archs[number]}",
         )
-
-    def state(self, root: Path) -> str | None:
-        """Return the checksum of the shipped models, where they are used."""
-        return None if self.file else checksum(models.SHIPPED)

@@ -11,23 +11,22 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from pydantic import Field
+import pandas as pd
+import torch
+from torch import Tensor, nn
 
 from hanas.benchmarks.surrogates import partial_cells
+from hanas.benchmarks.surrogates import quality as surrogate_quality
 from hanas.benchmarks.surrogates.cell_features import counts
 from hanas.benchmarks.surrogates.linear_models import exact_maximum
 from hanas.benchmarks.surrogates.models import FEATURES, FORMAT, TRANSFORMS, Bundle, split
+from hanas.benchmarks.surrogates.settings import SurrogateFit
 from hanas.core.errors import InputError
-from hanas.core.settings import Fraction, Seed, Settings
 from hanas.data.tables.metric_tables import METRICS
 from hanas.spaces import nb201
-
-if TYPE_CHECKING:  # PyTorch and pandas are imported only where models are fitted
-    import pandas as pd
-    from torch import Tensor
 
 WIDTH = 96
 DEPTH = 3  # hidden layers
@@ -39,15 +38,6 @@ WEIGHT_DECAY = 1e-4
 
 #: Network of perceptrons -> the features that it sees and the transform of what it predicts.
 NETWORKS = {"accuracy": ("live_edges", "logit"), "metrics": ("all_edges", "log")}
-
-
-class SurrogateFit(Settings):
-    """How surrogates of a space are fitted."""
-
-    seed: Seed = Field(0, description="Of the held-out cells and of the fit.")
-    held_out: Fraction = Field(
-        0.1, description="Part of the cells that is kept out of the fit to judge it."
-    )
 
 
 @dataclass(frozen=True)
@@ -122,8 +112,6 @@ def fit(
         ``kendall_tau_without_twin``, of the held-out cells that are isomorphic to no fitted cell;
         and ``source``.
     """
-    import pandas as pd
-
     genes, seed = nb201.all_genes(), settings.seed
     judged, fitted = split(len(genes), seed=seed, held_out=settings.held_out)
     models: dict[str, dict[str, Any]] = {}
@@ -174,8 +162,6 @@ def _judge(
     bundle: Bundle, targets: list[Target], genes: np.ndarray, judged: np.ndarray, fitted: np.ndarray
 ) -> Iterator[dict[str, Any]]:
     """Write the quality of each model into the header; yield it as a row."""
-    from hanas.benchmarks.surrogates import quality as surrogate_quality
-
     seen = {nb201.canonical(cell) for cell in genes[fitted]}
     has_twin = np.array([nb201.canonical(cell) in seen for cell in genes[judged]])
     for target in targets:
@@ -218,8 +204,6 @@ def _perceptrons(
     epochs: int,
 ) -> tuple[dict[str, dict[str, Any]], dict[str, np.ndarray]]:
     """Return what the header says of each target, and the arrays of the network."""
-    import torch
-
     features, transform = NETWORKS[network]
     inputs = FEATURES[features](genes)  # (n, F)
     mean, deviation = inputs.mean(axis=0), inputs.std(axis=0) + 1e-3
@@ -257,9 +241,6 @@ def _train(x: Tensor, y: Tensor, seed: int, epochs: int) -> list[tuple[np.ndarra
     Trained on the absolute error, which a few odd measurements do not pull away, with AdamW and
     one cycle of the learning rate (L. N. Smith and N. Topin, "Super-Convergence", 2019).
     """
-    import torch
-    from torch import nn
-
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
@@ -17,6 +17,8 @@ from hanas.data.images import ImageData
 
 class Dataset(Settings):
     """An image data set: its settings, and how it is read."""
+
+    kind: Any  # a plugin says: Literal["its name"]
 
     @abstractmethod
     def load(self, root: Path, downloads: Path) -> ImageData:
