@@ -62,8 +62,8 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 T = TypeVar("T")
 
 
-def _unique(items: list[T]) -> list[T]:
-    twice = [item for position, item in enumerate(items) if item in items[:position]]
+def _unique(items: list[T] | None) -> list[T] | None:
+    twice = [item for n, item in enumerate(items or []) if item in (items or [])[:n]]
     if twice:
         raise InputError(f"holds {twice[0]!r} twice; expected each once")
     return items

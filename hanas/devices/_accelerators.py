@@ -18,9 +18,10 @@ from typing import Any
 
 import yaml
 
+from hanas.core import kept
 from hanas.core.errors import InputError, one_line
-from hanas.core.files import digest, read_json, write_json
-from hanas.devices._onnx_layers import Layer
+from hanas.core.files import digest
+from hanas.deploy.onnx_layers import Layer
 
 #: Descriptions that are shipped with the project.
 SHIPPED = Path(__file__).parents[2] / "resources" / "accelerators"
@@ -43,15 +44,7 @@ class NoMapping(Exception):  # noqa: N818 - says what happened
 
 @dataclass(frozen=True)
 class Cost:
-    """What a layer costs.
-
-    Attributes
-    ----------
-    energy_pj
-        Picojoules.
-    cycles
-        Of the accelerator's clock.
-    """
+    """What a layer costs: picojoules, and cycles of the accelerator's clock."""
 
     energy_pj: float
     cycles: float
@@ -135,18 +128,16 @@ def cost(layer: Layer, accelerator: Description, folder: Path | None) -> Cost:
     NoMapping
         If the layer does not fit.
     """
-    key = digest([REVISION, zigzag(), accelerator.digest, str(layer), repr(layer)])
     if folder is None:
         return _cost(layer, accelerator)
-    file = folder / f"{key[:32]}.json"
-    kept = _kept(file, key)
-    if kept is not None:
-        return kept
+    key = [REVISION, zigzag(), accelerator.digest, repr(layer)]
+    file = kept.file_of(folder, key)
+    record = kept.read(file, key)
+    if record is not None:
+        return Cost(**record)
     found = _cost(layer, accelerator)
-    # A folder that cannot be written costs time, and nothing else.
-    with contextlib.suppress(OSError):
-        facts = {"energy_pj": found.energy_pj, "cycles": found.cycles}
-        write_json(file, {"key": key, "cost": facts, "digest": digest(facts)})
+    with contextlib.suppress(OSError):  # a folder that cannot be written costs time, nothing else
+        kept.write(file, key, {"energy_pj": found.energy_pj, "cycles": found.cycles})
     return found
 
 
@@ -156,16 +147,6 @@ def user_cache() -> Path | None:
     try:
         return (Path(named) if named else Path.home() / ".cache") / "hanas" / "layers"
     except RuntimeError:
-        return None
-
-
-def _kept(file: Path, key: str) -> Cost | None:
-    try:
-        kept = read_json(file)
-        if kept["key"] != key or kept["digest"] != digest(kept["cost"]):
-            return None
-        return Cost(**kept["cost"])
-    except (InputError, KeyError, TypeError):
         return None
 
 

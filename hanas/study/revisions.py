@@ -10,7 +10,7 @@ REVISIONS = {
     "space": 1,
     "accuracy_table": 1,
     "device_table": 1,
-    "measuring": 1,
+    "measuring": 2,
     "surrogates": 1,
     "supernet": 1,
     "proxy": 4,

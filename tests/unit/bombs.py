@@ -133,9 +133,14 @@ def array_in_a_zip(folder: Path) -> None:
     surrogates.load(path)
 
 
+class OneNumber(user_tables.Columns):
+    """Columns of a table with one number a row."""
+
+    number: str
+
+
 def _user_table(path: Path) -> None:
-    columns = {"arch": "cell", "latency_ms": "ms"}
-    user_tables.read(path.parent, {"file": path.name, "columns": columns}, TEXTS, space="nb201")
+    user_tables.read(path, OneNumber(arch="cell", number="ms"), TEXTS, space=nb201.SPACE)
 
 
 def rows_of_parquet(folder: Path) -> None:

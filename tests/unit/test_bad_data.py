@@ -20,13 +20,13 @@ import pytest
 import test_benchmarks
 import torch
 import yaml
-from bombs import BOMBS
+from bombs import BOMBS, OneNumber
 from PIL import Image
 from toy_pictures import toy_images
 
 from hanas.benchmarks import nats_bench
 from hanas.benchmarks.surrogates import models as surrogates
-from hanas.core import files
+from hanas.core import files, plugins
 from hanas.core.errors import InputError
 from hanas.data import images
 from hanas.data.datasets import _batches
@@ -34,7 +34,6 @@ from hanas.data.readers.archives import read_members
 from hanas.data.readers.picture_files import read_square
 from hanas.data.splits import read_split
 from hanas.data.tables import user_tables
-from hanas.devices import hw_nas_bench
 from hanas.spaces import nb201
 from hanas.study import study
 
@@ -121,9 +120,8 @@ def _user_columns() -> pd.DataFrame:
 
 
 def _read_user_table(path: Path) -> Any:
-    columns = {"arch": "cell", "latency_ms": "ms"}
-    given = {"file": path.name, "columns": columns}
-    return user_tables.read(path.parent, given, TEXTS, space="nb201").values["latency_ms"]
+    columns = OneNumber(arch="cell", number="ms")
+    return user_tables.read(path, columns, TEXTS, space=nb201.SPACE).values["number"]
 
 
 def _read_study(path: Path) -> Any:
@@ -159,12 +157,10 @@ READERS = {
         Reader(
             "HW-NAS-Bench.pickle",
             _hardware_pickle,
-            lambda path: hw_nas_bench.measure(
-                TEXTS,
-                space="nb201",
-                dataset="cifar10",
-                settings={"kind": "hw_nas_bench", "device": "edgegpu", "file": path.name},
-                root=path.parent,
+            lambda path: (
+                plugins.plugin("devices", "hw_nas_bench")
+                .read({"kind": "hw_nas_bench", "device": "edgegpu", "file": path.name})
+                .table(nb201.SPACE, "cifar10", path.parent)
             ),
         ),
         Reader(

@@ -8,8 +8,8 @@ import time
 import pytest
 
 from hanas.core.errors import InputError
-from hanas.devices.measuring.board_queue import BoardQueue, NoBoardLeft, Patience
-from hanas.devices.measuring.board_threads import share
+from hanas.devices._device import Patience
+from hanas.devices.measuring.board_queue import BoardQueue, NoBoardLeft, share
 from hanas.devices.measuring.timings import BoardLost
 
 MODELS = [f"m{number}" for number in range(20)]

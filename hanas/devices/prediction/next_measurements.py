@@ -14,6 +14,7 @@ import numpy as np
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.devices.prediction.predictor import Predictor
+from hanas.spaces._space import Space
 
 #: Random architectures that are chosen from, and over which the variance is taken.
 CANDIDATES, JUDGES = 1000, 500
@@ -102,20 +103,23 @@ class _Belief:
         self.among = self.among - np.outer(column, self.among[candidate])
 
 
-def random_genes(space: str, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Return ``count`` different random architectures, int64 (count, G); all where there are few.
+def random_genes(name: str, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Return different random architectures that some device may run, int64 (count, G).
+
+    All where there are fewer.
 
     >>> random_genes("nb201", 3, np.random.default_rng(0)).shape
     (3, 6)
     """
-    module = plugins.space(space)
-    if module.enumerable:
-        genes = module.all_genes()
-        return genes[rng.permutation(len(genes))[:count]]
-    found = np.empty((0, len(module.choices)), dtype=np.int64)
+    space: Space = plugins.space(name)
+    if space.enumerable:
+        genes = space.all_genes()
+        genes = genes[rng.permutation(len(genes))]
+        return genes[space.connected(genes)][:count]
+    found = np.empty((0, len(space.choices)), dtype=np.int64)
     while len(found) < count:
-        drawn = rng.integers(0, module.choices, size=(count, len(module.choices)))
-        found = _different(np.concatenate([found, drawn]))[:count]
+        drawn = rng.integers(0, space.choices, size=(count, len(space.choices)))
+        found = _different(np.concatenate([found, drawn[space.connected(drawn)]]))[:count]
     return found
 
 

@@ -1,8 +1,9 @@
-"""The layers of an ONNX file that an accelerator spends its time on, by their shapes."""
+"""The layers of a network by their shapes, and what they cost, counted in its ONNX file."""
 
 from __future__ import annotations
 
 import math
+import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,13 +13,8 @@ from hanas.core.errors import InputError, one_line
 
 #: Operators that are counted, and what they are counted as.
 COUNTED = {
-    "Conv": "convolution",
-    "Gemm": "convolution",
-    "MatMul": "convolution",
-    "AveragePool": "pooling",
-    "MaxPool": "pooling",
-    "GlobalAveragePool": "pooling",
-    "ReduceMean": "pooling",
+    **dict.fromkeys(("Conv", "Gemm", "MatMul"), "convolution"),
+    **dict.fromkeys(("AveragePool", "MaxPool", "GlobalAveragePool", "ReduceMean"), "pooling"),
     "Add": "addition",
 }
 
@@ -72,27 +68,55 @@ class Layer:
         return self.batch * self.groups * self.outputs * math.prod(self.side) * per_output
 
 
-def layers(model: str | Path) -> tuple[Counter[Layer], Counter[str]]:
-    """Return how often each layer occurs in a model, and each operator that is left out.
+def multiply_accumulates(model: str | Path) -> int:
+    """Return the multiply-accumulates of a float32 network for one image.
+
+    Of convolutions and fully connected layers only, as is usual.
+
+    Raises
+    ------
+    InputError
+        As :func:`layers` does; but the batch may be open.
+    """
+    found, _ = layers(model, open_batch=1)
+    return sum(
+        count * layer.multiply_accumulates // layer.batch
+        for layer, count in found.items()
+        if layer.kind == "convolution"
+    )
+
+
+def layers(
+    model: str | Path, *, open_batch: int | None = None
+) -> tuple[Counter[Layer], Counter[str]]:
+    """Return how often each layer occurs in a model, and each operation that is left out.
 
     Parameters
     ----------
     model
-        An ONNX file of fixed batch, in float32.
+        An ONNX file, in float32.
+    open_batch
+        What an open batch is taken for; None: it is refused.
 
     Raises
     ------
     InputError
         If the file is no ONNX model, or the shape of a layer cannot be found.
     """
-    import onnx
     from onnx import shape_inference
 
+    proto = _load(model)
+    for tensor in proto.graph.input if open_batch else ():
+        (batch, *_) = tensor.type.tensor_type.shape.dim
+        if not batch.dim_value:
+            batch.dim_value = open_batch or 0
+            del proto.graph.value_info[:]  # shapes in between were inferred with the batch open
+            for output in proto.graph.output:
+                output.type.tensor_type.shape.dim[0].Clear()
     try:
-        proto = shape_inference.infer_shapes(onnx.load(str(model)), data_prop=True)
+        graph = shape_inference.infer_shapes(proto, data_prop=True).graph
     except Exception as error:  # a damaged file makes protobuf raise almost anything
         raise InputError(f"{model}: not readable as ONNX: {one_line(error)}") from error
-    graph = proto.graph
     if not graph.node:
         raise InputError(f"{model}: not readable as ONNX: it holds no network")
     shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
@@ -109,6 +133,43 @@ def layers(model: str | Path) -> tuple[Counter[Layer], Counter[str]]:
         else:
             found[layer] += 1
     return found, left_out
+
+
+def integer_convolutions(model: str | Path) -> tuple[int, int]:
+    """Return how many convolutions of a quantised file run in 8-bit integers, and how many it has.
+
+    Counted in the graph that ONNX Runtime really runs, after its fusions: where a convolution
+    stays float32, its input is converted back and forth.
+
+    Raises
+    ------
+    InputError
+        If the file is no ONNX model, or one that ONNX Runtime cannot run.
+    """
+    import onnxruntime
+
+    total = sum(node.op_type == "Conv" for node in _load(model).graph.node)
+    with tempfile.TemporaryDirectory(prefix="hanas-onnx-") as folder:
+        options = onnxruntime.SessionOptions()
+        options.optimized_model_filepath = str(Path(folder) / "run.onnx")
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+        options.intra_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime has an exception class for each kind of failure
+            raise InputError(f"{model}: ONNX Runtime cannot load it: {one_line(error)}") from error
+        run = _load(options.optimized_model_filepath)
+    return sum(node.op_type == "QLinearConv" for node in run.graph.node), total
+
+
+def _load(model: str | Path):
+    import onnx
+
+    try:
+        return onnx.load(str(model))
+    except Exception as error:  # a damaged file makes protobuf raise almost anything
+        raise InputError(f"{model}: not readable as ONNX: {one_line(error)}") from error
 
 
 def _layer(node, shapes: Mapping[str, tuple[int, ...]], model: str) -> Layer | None:

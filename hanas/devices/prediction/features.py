@@ -9,17 +9,16 @@ those that were measured, so that nothing hangs on which were.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import numpy as np
 
 from hanas.benchmarks.surrogates import cell_features
 from hanas.core import plugins
 from hanas.core.errors import InputError
-from hanas.spaces._space import Space
+from hanas.core.settings import Settings
+from hanas.spaces._space import Network
 
 #: Of a space that cannot be listed, features are standardised over so many random architectures.
 _SAMPLE = 4096
@@ -41,9 +40,10 @@ class Features:
     network: str = "{}"
 
     @staticmethod
-    def of(space: str, network: Mapping[str, Any] | None) -> Features:
+    def of(space: str, network: Network | None) -> Features:
         """Return the features for network settings; None: the defaults."""
-        return Features(space, json.dumps(dict(network or {}), sort_keys=True))
+        plain = network.params() if isinstance(network, Settings) else dict(network or {})
+        return Features(space, json.dumps(plain, sort_keys=True))
 
     @property
     def linear(self) -> int:
@@ -88,9 +88,7 @@ class Features:
         )
 
 
-def multiply_accumulates(
-    space: str, genes: np.ndarray, network: Mapping[str, Any] | None
-) -> np.ndarray:
+def multiply_accumulates(space: str, genes: np.ndarray, network: Network | None) -> np.ndarray:
     """Return the multiply-accumulates, float64 (N,), that a device is often judged by.
 
     Parameters
@@ -158,23 +156,17 @@ def _layers(features: Features) -> tuple[np.ndarray, np.ndarray]:
     module = plugins.space(features.space)
     network = json.loads(features.network)
     layers, operations = len(module.choices), len(module.operations)
+    at = [(layer, gene) for layer, count in enumerate(module.choices) for gene in range(count)]
+    # Chains with one layer other than 0.
+    genes = np.zeros((len(at), layers), dtype=np.int64)
+    genes[np.arange(len(at)), [layer for layer, _ in at]] = [gene for _, gene in at]
     costs = np.zeros((2, layers, operations))
-    for layer, operation, genes in _single_changes(module):
-        costs[:, layer, operation] = (
-            module.flops(genes, network=network)[0],
-            module.params(genes, network=network)[0],
-        )
+    costs[:, *np.transpose(at)] = [
+        module.flops(genes, network=network),
+        module.params(genes, network=network),
+    ]
     costs -= costs[:, :, :1]
     costs[:, np.arange(operations) >= np.array(module.choices)[:, None]] = 0
     table = np.hstack([*costs, np.array(module.choices)[:, None]])  # (layers, 2 operations + 1)
     _, kinds = np.unique(table, axis=0, return_inverse=True)
     return costs, kinds.ravel()
-
-
-def _single_changes(module: Space):
-    """Yield layer, operation and genes (1, layers) of chains with one layer other than 0."""
-    for layer, count in enumerate(module.choices):
-        for operation in range(count):
-            genes = np.zeros((1, len(module.choices)), dtype=np.int64)
-            genes[0, layer] = operation
-            yield layer, operation, genes

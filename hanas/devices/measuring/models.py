@@ -1,4 +1,4 @@
-"""Architectures that are not trained yet as models that a device can measure.
+"""Architectures, trained or not, as models that a device can measure.
 
 How long a network takes does not hang on its weights, as long as its maps hold numbers of usual
 size. Those of untrained networks shrink from layer to layer (to 1e-8 after 20), so the batch
@@ -9,37 +9,68 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import nn
 
 from hanas.core import plugins
 from hanas.core.compute import threads
 from hanas.core.files import digest
-from hanas.core.settings import check_choice, check_number
+from hanas.core.settings import Settings
 from hanas.data.batches import load_split, ordered_batches
 from hanas.data.images import ImageData, load_images
 from hanas.deploy import onnx_models
 from hanas.deploy.quantisation import quantise
-from hanas.devices._meter import model_precision
+from hanas.devices._device import MeasuredDevice
+from hanas.devices.measuring.measure import Model
+from hanas.spaces._space import Space
 from hanas.spaces.networks import architectures, published
 
 #: Raise it when the same architecture and settings are written as another model.
 REVISION = 1
 #: Training images that batch normalisations and 8-bit ranges are taken from.
 IMAGES = 16
+#: The file of a trained model, by the precision that a device is given.
+FILES = {"float32": "model.onnx", "int8": "model.int8.onnx"}
 
 
-def writers(
-    archs: Sequence[str], *, space: str, settings: Mapping[str, Any], images: Path
-) -> dict[str, Writer]:
-    """Return for each architecture what writes it as an ONNX file.
+def trained(
+    models: pd.DataFrame, folder: Path, device: MeasuredDevice, space: str
+) -> dict[str, Model]:
+    """Return the exported models of a retraining, by their architectures.
+
+    Parameters
+    ----------
+    models
+        ``number`` and ``arch`` of each.
+    folder
+        Holds a folder a model, named by its number, with the files of :data:`FILES`.
+    device
+        Says which file, and how many images of a pass the written model is fixed to.
+    space
+        Name of the space.
+    """
+    file, batch = FILES[device.model_precision], device.how.batch
+    return {
+        str(arch): Model(
+            partial(onnx_models.with_batch, folder / str(number) / file, batch=batch),
+            infeasible=infeasible(str(arch), space),
+        )
+        for number, arch in zip(models["number"], models["arch"], strict=True)
+    }
+
+
+def untrained(
+    archs: Sequence[str], *, space: str, device: MeasuredDevice, network: Settings, images: Path
+) -> dict[str, Model]:
+    """Return architectures as models with made-up weights.
 
     Parameters
     ----------
@@ -48,45 +79,52 @@ def writers(
         (:data:`hanas.spaces.networks.published.NAMES`).
     space
         Name of the space.
-    settings
-        ``network``: of the networks, which have batch normalisation with running statistics
-        whatever it says; ``resolution``: side that images are average-pooled to (None: theirs);
-        ``batch`` (1): images of a pass; ``precision`` (float32): or int8, with ``per_channel``
-        (True), unless the meter ``kind`` quantises models itself.
+    device
+        Says precision and resolution, and how many images a pass has.
+    network
+        Settings of the networks, which have batch normalisation with running statistics whatever
+        it says.
     images
         File of the data set: gives classes, side and the images.
 
     Raises
     ------
     InputError
-        For a text that is no architecture, a wrong setting, or unsuitable images.
+        For a text that is no architecture, or unsuitable images.
     """
-    sample = _Sample(load_images(images), settings.get("resolution"), settings.get("batch", 1))
-    check_number("batch", sample.batch, at_least=1, whole=True)
-    precision = model_precision(settings)
-    check_choice("precision", precision, ("float32", "int8"))
-    module = plugins.space(space)
+    sample = _Sample(load_images(images), device.resolution, device.how.batch)
     found = {}
     for arch in archs:
-        maker = published if arch in published.NAMES else module
-        network = architectures.settings_for_images(
-            maker,
-            settings.get("network", {}),
-            sample.data.images.shape[1:3],
-            sample.resolution,
-            images,
+        maker = published if arch in published.NAMES else plugins.space(space)
+        of_images = architectures.settings_for_images(
+            maker, network, sample.data.images.shape[1:3], sample.resolution, images
         )
-        if maker is module:
-            module.from_text(arch)  # refuses what is no architecture
-        found[arch] = Writer(
+        writer = Writer(
             arch=arch,
             space=space,
-            network={**network.model_dump(), "batch_norm": "running"},
-            precision=precision,
-            per_channel=bool(settings.get("per_channel", True)),
+            network=of_images.model_copy(update={"batch_norm": "running"}),
+            precision=device.model_precision,
+            per_channel=device.how.per_channel,
             sample=sample,
         )
+        found[arch] = Model(writer, key=writer.key, infeasible=infeasible(arch, space))
     return found
+
+
+def infeasible(arch: str, space: str) -> str | None:
+    """Return why no device can run an architecture; None where one may.
+
+    Raises
+    ------
+    InputError
+        For a text that is neither of the space nor the name of a published network.
+    """
+    if arch in published.NAMES:
+        return None
+    found: Space = plugins.space(space)
+    if found.connected(found.from_text(arch)[None])[0]:
+        return None
+    return "no path leads from its input to its output, so that its file has no input"
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +156,7 @@ class Writer:
 
     arch: str
     space: str
-    network: Mapping[str, Any]
+    network: Settings
     precision: str
     per_channel: bool
     sample: _Sample
@@ -129,7 +167,7 @@ class Writer:
         facts: dict[str, Any] = {
             "arch": self.arch,
             "space": None if self.arch in published.NAMES else self.space,
-            "network": dict(self.network),
+            "network": self.network.params(),
             "classes": len(self.sample.data.classes),
             "side": self.sample.side,
             "batch": self.sample.batch,
