@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from hanas.core.errors import InputError
 from hanas.core.files import read_parquet
@@ -113,14 +114,18 @@ def read_runs(rows: Iterable[Row]) -> Iterator[Runs]:
     energy can be compared.
     """
     table = cache(read_parquet)
+    searched: dict[tuple[str, ...], pd.DataFrame] = {}
     truths: dict[tuple[str, ...], Truth] = {}
     for row in rows:
         accuracies, metrics, proxy = map(table, row.tables)
-        objectives, _ = objectives_of(proxy, metrics, row.proxy_objective, row.device_objectives)
+        of_proxy = (row.task, row.device, row.proxy)
+        if of_proxy not in searched:
+            given = (row.proxy_objective, row.device_objectives)
+            searched[of_proxy], _ = objectives_of(proxy, metrics, *given)
         history = read_history(row.history, row.search)
-        searched_metrics = list(objectives.columns[1:])
-        for count in sorted({1, len(searched_metrics)}):
-            chosen = searched_metrics[:count]
+        names = list(searched[of_proxy])
+        for count in sorted({1, len(names) - 1}):
+            chosen = names[1 : 1 + count]
             key = (row.device, row.task, *chosen)
             if key not in truths:
                 truths[key] = truth_of_tables(
@@ -135,7 +140,7 @@ def read_runs(rows: Iterable[Row]) -> Iterator[Runs]:
             yield Runs(
                 row=row,
                 truth=truth,
-                searched=objectives.loc[truth.archs, [row.proxy_objective, *chosen]].to_numpy(),
+                searched=searched[of_proxy].loc[truth.archs, [names[0], *chosen]].to_numpy(),
                 evaluated={int(seed): found[seeds == seed] for seed in np.unique(seeds)},
                 proxy_source=str(proxy["source"].iloc[0]),
                 sampled=int((history["generation"] < 0).groupby(seeds).sum().max()),

@@ -7,7 +7,7 @@ front is found and scaled once, so that thousands of fronts can be judged agains
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,9 +66,9 @@ class Truth:
         """The objectives in words, such as ``error+latency_ms``."""
         return "+".join(["error", *self.metrics])
 
-    def rows_of(self, archs: Iterable[str]) -> np.ndarray:
+    def rows_of(self, archs: pd.Series | pd.Index | Sequence[str]) -> np.ndarray:
         """Return the row, int64, of each architecture; -1 where the device cannot run it."""
-        return self.archs.get_indexer(pd.Index(list(archs)))
+        return self.archs.get_indexer(pd.Index(archs))
 
     def worthy(self, rows: np.ndarray) -> np.ndarray:
         """Return those of ``rows`` that can be run and reach the accuracy floor."""

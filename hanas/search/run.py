@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,29 +13,15 @@ from hanas.data.tables.metric_tables import METRICS
 from hanas.search.searchers._searcher import Evaluate, Searcher
 
 if TYPE_CHECKING:
-    from hanas.core.checkpoints import Log
     from hanas.devices.prediction.predictor import Predictor
+    from hanas.proxies._proxy import OnDemandScorer
+    from hanas.spaces._space import Space
 
-
-class Scorer(Protocol):
-    """Scores of a proxy that are computed when they are asked for; lower is better."""
-
-    @property
-    def columns(self) -> Sequence[str]:
-        """Names of the scores."""
-        ...
-
-    def score(self, genes: np.ndarray) -> Mapping[str, np.ndarray]:
-        """Return each score, float64 (N,), of genes (N, G)."""
-        ...
-
-    def source(self, objective: str) -> str:
-        """Return where a score comes from."""
-        ...
+    Log = Callable[[str], None]
 
 
 def search_tables(
-    space: Any,
+    space: Space,
     proxy: pd.DataFrame,
     device: pd.DataFrame,
     searches: Mapping[str, Searcher],
@@ -47,8 +33,6 @@ def search_tables(
 
     Parameters
     ----------
-    space
-        The space.
     proxy, device, proxy_objective, device_objectives
         See :func:`objectives_of`.
     searches
@@ -86,8 +70,8 @@ def search_tables(
 
 
 def search_on_demand(
-    space: Any,
-    scorer: Scorer,
+    space: Space,
+    scorer: OnDemandScorer,
     predictor: Predictor,
     searches: Mapping[str, Searcher],
     proxy_objective: str,
@@ -100,10 +84,8 @@ def search_on_demand(
 
     Parameters
     ----------
-    space
-        The space.
     scorer
-        Scores architectures, see :meth:`hanas.proxies._proxy.Proxy.on_demand_scorer`.
+        Of architectures of the space.
     predictor
         Of the device's metrics, fitted by a measuring campaign.
     searches, proxy_objective, device_objectives, log
