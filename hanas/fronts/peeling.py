@@ -81,13 +81,10 @@ def peel(
         float (N, M), minimised: the proxy, then what is known without training.
     train
         Returns the true errors, fractions, of the rows that it is given; called once a layer.
-    settings
-        When to stop.
     accuracy_floor
         A fraction: less accurate architectures count for nothing.
     past_the_end
-        Whether to go on to ``settings.limit`` though the layers do not pay, to see what more
-        training would have brought.
+        Whether to go on to the limit though the layers do not pay, to see what that would bring.
     """
     objectives = np.array(predicted, dtype=np.float64)
     trained = front = np.empty(0, dtype=np.int64)

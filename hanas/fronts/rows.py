@@ -14,22 +14,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Row:
-    """One search of one proxy of a task on a device.
+    """One search of one proxy of a task on a device: names, labels and files.
 
     Attributes
     ----------
-    device, task, dataset, space, proxy, search
-        Names in the study.
-    proxy_label, search_label
-        What tables and figures call them.
     proxy_objective
         Column of the proxy that was minimised.
     trained_architectures
         How many architectures were really trained, or looked up, to make the proxy.
     trained_on
         Data set of the proxy's supernet, or "".
-    accuracy_floor_percent
-        Of the task.
     device_objectives
         Metrics that were minimised; None for all that the device has.
     accuracies
@@ -79,13 +73,9 @@ class Row:
 
 
 def read_history(file: str, search: str) -> pd.DataFrame:
-    """Read the history of one search from the file of all searches of a task, device and proxy.
+    """Read the history of one search from the file of all of a task, device and proxy.
 
-    Returns
-    -------
-    DataFrame
-        What :func:`hanas.search.run.search_tables` returns of this search, without its column
-        ``search``.
+    It has the columns of :func:`hanas.search.run.search_tables` but ``search``.
 
     Raises
     ------

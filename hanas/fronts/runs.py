@@ -78,19 +78,8 @@ class Runs:
     def share_after(self, seed: int, counts: Sequence[int]) -> np.ndarray:
         """Return the normalised hypervolume in truth of the front after so many evaluations.
 
-        It may fall: the proxy can drop an architecture for one that is worse in truth.
-
-        Parameters
-        ----------
-        seed
-            The run.
-        counts
-            Numbers of evaluations, rising; at most those that were made.
-
-        Returns
-        -------
-        numpy.ndarray
-            float64, one for each count.
+        float64, one for each of the rising ``counts``. It may fall: the proxy can drop an
+        architecture for one that is worse in truth.
         """
         rows = self.evaluated[seed]
         if len(counts) and counts[-1] > len(rows):

@@ -87,20 +87,11 @@ class Truth:
         Of architectures that look the same a searcher takes one, whichever it meets first. To the
         number of parameters and a latency that is linear in operation counts, thousands of cells
         of NAS-Bench-201 look equally optimal; taking all would credit so coarse a proxy with a
-        choice that only the truth could make.
+        choice that only the truth could make. So this is the mean over 100 orders in which they
+        are met (the same ones in every call), and its deviation: 0 where all look different.
 
-        Parameters
-        ----------
-        searched
-            float (N, M), minimised: the proxy, then the metrics.
-        rows
-            int (K,): the architectures that can be chosen.
-
-        Returns
-        -------
-        tuple
-            The mean over 100 orders in which such architectures are met (the same ones in every
-            call), and its deviation: 0 where all look different.
+        ``searched`` is float (N, M), minimised: the proxy, then the metrics; ``rows``, int (K,),
+        are the architectures that can be chosen.
         """
         front = rows[non_dominated(searched[rows])]
         looks, inverse = np.unique(searched[front], axis=0, return_inverse=True)
@@ -123,20 +114,10 @@ def truth_of_tables(
     accuracy_floor_percent: float,
     name: str,
 ) -> Truth:
-    """Join an accuracy table and a device table.
+    """Join an accuracy table and a device table into the truth about ``metrics`` as objectives.
 
-    Parameters
-    ----------
-    accuracies
-        Accuracy table: ``arch``, ``accuracy_percent``, ``source``.
-    metrics_table
-        Device table: ``arch``, ``feasible``, metrics, ``source``.
-    metrics
-        The metrics that are objectives.
-    accuracy_floor_percent
-        Architectures below it neither make the true front nor count in another.
-    name
-        What is judged, for messages.
+    Architectures below the floor neither make the true front nor count in another. ``name`` is
+    what is judged, for messages.
 
     Raises
     ------
@@ -181,17 +162,8 @@ def truth_of_tables(
 def true_front(true_objectives: ArrayLike, *, accuracy_floor: float = 0.0) -> np.ndarray:
     """Return the front, float64 (K, M), of all architectures at or above an accuracy floor.
 
-    Parameters
-    ----------
-    true_objectives
-        float (N, M), minimised, of the whole space; column 0 is the error, a fraction.
-    accuracy_floor
-        Fraction; architectures below it do not count.
-
-    Raises
-    ------
-    InputError
-        If no architecture reaches the floor, or a value is NaN.
+    ``true_objectives`` are float (N, M), minimised; column 0 is the error, a fraction as is the
+    floor. Raises InputError if no architecture reaches the floor, or a value is NaN.
     """
     points = as_points(true_objectives, "true objectives")
     if not 0 <= accuracy_floor <= 1:

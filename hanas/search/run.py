@@ -31,14 +31,7 @@ def search_tables(
 ) -> tuple[pd.DataFrame, dict[str, str]]:
     """Search a space whose every architecture has its score and its metrics in a table.
 
-    Parameters
-    ----------
-    proxy, device, proxy_objective, device_objectives
-        See :func:`objectives_of`.
-    searches
-        What to run, by name.
-    log
-        Takes a line of text for the log.
+    The tables are those of :func:`objectives_of`; ``searches`` are run one after the other.
 
     Returns
     -------
@@ -80,21 +73,8 @@ def search_on_demand(
 ) -> tuple[pd.DataFrame, dict[str, str]]:
     """Search a space that is too large for a table: what is asked for is scored and predicted.
 
-    What the device will hardly run is not scored, and stands in the history as infeasible.
-
-    Parameters
-    ----------
-    scorer
-        Of architectures of the space.
-    predictor
-        Of the device's metrics, fitted by a measuring campaign.
-    searches, proxy_objective, device_objectives, log
-        As of :func:`search_tables`.
-
-    Returns
-    -------
-    history, sources
-        As of :func:`search_tables`.
+    What the device will hardly run, in the eyes of the predictor of its metrics, is not scored,
+    and stands in the history as infeasible. Returns what :func:`search_tables` does.
 
     Raises
     ------
@@ -147,8 +127,6 @@ def objectives_of(
         Proxy table: ``arch``, ``source`` and a column named ``proxy_objective``.
     device
         Device table: ``arch``, ``feasible``, ``source`` and metrics.
-    proxy_objective
-        The column of the proxy.
     device_objectives
         Metrics to minimise; None for all that the device has.
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
 
-from hanas.core.pareto import non_dominated
 from hanas.core.settings import Count, NoRerun, Settings
 
 #: int64 (N, G) -> objectives, float64 (N, M), minimised; a row with a NaN is infeasible.
@@ -57,20 +56,11 @@ class History:
         """Which evaluations have every objective; bool (N,)."""
         return feasible_rows(self.objectives)
 
-    @property
-    def front(self) -> np.ndarray:
-        """The rows, int64 (F,), of the feasible evaluations that no other one dominates.
-
-        The front is over everything evaluated, not only over the last population.
-        """
-        rows = np.flatnonzero(self.feasible)
-        return rows[non_dominated(self.objectives[rows])]
-
 
 class Searcher(Settings):
     """How fronts are searched: an entry of ``searches``, with a ``searcher`` of its own."""
 
-    searcher: str = Field(description="A member of hanas/search/searchers.")
+    searcher: Any  # of each class a Literal with its name
     label: Annotated[str | None, NoRerun()] = Field(None, description="Name in tables.")
     seeds: Count = Field(15, description="Number of independent runs, seeded 0, 1, ...")
 
@@ -78,16 +68,7 @@ class Searcher(Settings):
     def search(
         self, choices: Sequence[int], evaluate: Evaluate, rng: np.random.Generator
     ) -> History:
-        """Search a space.
-
-        Parameters
-        ----------
-        choices
-            Number of choices of each gene.
-        evaluate
-            int64 (N, G) -> float64 (N, M), minimised; a row with a NaN is infeasible.
-        rng
-            The only source of randomness.
+        """Search a space whose genes have so many ``choices``; ``rng`` is all randomness.
 
         Raises
         ------
