@@ -18,16 +18,11 @@ Row = dict[str, Any]
 _WORDS = {"latency_ms": "latency", "energy_mj": "energy"}
 
 
-def in_words(table: pd.DataFrame, *, searches: Sequence[tuple[str, str, str]]) -> str:
+def in_words(table: pd.DataFrame, *, searches: Sequence[Sequence[str]]) -> str:
     """Return Markdown that a person can decide by.
 
-    Parameters
-    ----------
-    table
-        From :func:`hanas.fronts.decisions.decision_table`.
-    searches
-        (task, proxy, search) of those that are put into words, in their order; the table holds
-        further ones.
+    Of a table from :func:`hanas.fronts.decisions.decision_table` the fronts of these ``searches``,
+    (task, proxy, search), are put into words, in their order; the table holds further ones.
     """
     rows: list[Row] = table.to_dict("records")  # pyright: ignore[reportAssignmentType]
     device = rows[0]["device"]

@@ -14,22 +14,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Row:
-    """One search of one proxy of a task on a device.
+    """One search of one proxy of a task on a device: names, labels and files.
 
     Attributes
     ----------
-    device, task, dataset, space, proxy, search
-        Names in the study.
-    proxy_label, search_label
-        What tables and figures call them.
     proxy_objective
         Column of the proxy that was minimised.
     trained_architectures
         How many architectures were really trained, or looked up, to make the proxy.
     trained_on
         Data set of the proxy's supernet, or "".
-    accuracy_floor_percent
-        Of the task.
     device_objectives
         Metrics that were minimised; None for all that the device has.
     accuracies
@@ -64,6 +58,14 @@ class Row:
         return self.history.removesuffix(".parquet") + ".json"
 
     @property
+    def tables(self) -> tuple[str, str, str]:
+        """Files of accuracies, metrics and scores of a search that is judged: all are known."""
+        assert self.accuracies is not None
+        assert self.metrics is not None
+        assert self.proxy_table is not None
+        return self.accuracies, self.metrics, self.proxy_table
+
+    @property
     def names(self) -> dict[str, str]:
         """The columns that say in a table which search it is."""
         names = ("device", "task", "dataset", "proxy", "search")
@@ -71,13 +73,9 @@ class Row:
 
 
 def read_history(file: str, search: str) -> pd.DataFrame:
-    """Read the history of one search from the file of all searches of a task, device and proxy.
+    """Read the history of one search from the file of all of a task, device and proxy.
 
-    Returns
-    -------
-    DataFrame
-        What :func:`hanas.search.run.search_tables` returns of this search, without its column
-        ``search``.
+    It has the columns of :func:`hanas.search.run.search_tables` but ``search``.
 
     Raises
     ------

@@ -1,12 +1,19 @@
-"""What a search leaves behind: every evaluation, in order."""
+"""What a searcher is: settings, and a search that leaves every evaluation behind."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field
 
-from hanas.core.pareto import non_dominated
+from hanas.core.settings import Count, NoRerun, Settings
+
+#: int64 (N, G) -> objectives, float64 (N, M), minimised; a row with a NaN is infeasible.
+Evaluate = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -49,14 +56,26 @@ class History:
         """Which evaluations have every objective; bool (N,)."""
         return feasible_rows(self.objectives)
 
-    @property
-    def front(self) -> np.ndarray:
-        """The rows, int64 (F,), of the feasible evaluations that no other one dominates.
 
-        The front is over everything evaluated, not only over the last population.
+class Searcher(Settings):
+    """How fronts are searched: an entry of ``searches``, with a ``searcher`` of its own."""
+
+    searcher: Any  # of each class a Literal with its name
+    label: Annotated[str | None, NoRerun()] = Field(None, description="Name in tables.")
+    seeds: Count = Field(15, description="Number of independent runs, seeded 0, 1, ...")
+
+    @abstractmethod
+    def search(
+        self, choices: Sequence[int], evaluate: Evaluate, rng: np.random.Generator
+    ) -> History:
+        """Search a space whose genes have so many ``choices``; ``rng`` is all randomness.
+
+        Raises
+        ------
+        InputError
+            If ``evaluate`` breaks its contract, or a searcher that scales objectives by samples
+            finds none of them feasible.
         """
-        rows = np.flatnonzero(self.feasible)
-        return rows[non_dominated(self.objectives[rows])]
 
 
 def feasible_rows(objectives: np.ndarray) -> np.ndarray:
