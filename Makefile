@@ -1,6 +1,7 @@
 # make edgegpu   set everything up and compute results/tables/edgegpu.csv
-# make test      set everything up and run the tests
-# make check     formatting, lints and types
+# make test      set everything up and run the tests that tell that a change is right (minutes)
+# make test-all  run every test: real kills, SLURM, a browser, fuzzing
+# make check     formatting, lints, types and the direction of imports
 # make rknn      rknn-toolkit2 in .venv-rknn, for boards with a Rockchip NPU
 # make lock      resolve the dependencies of pyproject.toml anew
 PYTHON ?= python3
@@ -8,7 +9,7 @@ CORES ?= 2
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: edgegpu all test check lock surrogates licences audit rknn
+.PHONY: edgegpu all test test-all check lock surrogates licences audit rknn
 .DELETE_ON_ERROR:
 
 edgegpu: .venv/installed
@@ -19,6 +20,9 @@ all: .venv/installed
 	snakemake --cores $(CORES)
 
 test: .venv/installed
+	python -m pytest -m "not slow" --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder
+
+test-all: .venv/installed
 	python -m pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder
 
 check: .venv/installed
@@ -26,6 +30,7 @@ check: .venv/installed
 	ruff check .
 	snakefmt --check Snakefile rules
 	pyright
+	lint-imports
 	snakemake --lint
 
 # The shipped surrogates, fitted anew to the official tables in the data folder.

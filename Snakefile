@@ -29,8 +29,6 @@ report: "resources/captions/study.rst"
 
 
 include: "rules/common.smk"
-include: "rules/inputs.smk"
-include: "rules/inputs_measured.smk"
 include: "rules/datasets.smk"
 include: "rules/spaces.smk"
 include: "rules/benchmarks.smk"
@@ -51,18 +49,7 @@ include: "rules/figures.smk"
 rule all:
     default_target: True
     input:
-        expand("results/tables/{device}.csv", device=TABLED),
-        expand(
-            "results/retrained/{retraining}/metrics.parquet",
-            retraining=STUDY["retrainings"],
-        ),
-        expand("results/models/{retraining}.csv", retraining=STUDY["retrainings"]),
-        expand("results/surrogates/{space}.npz", space=STUDY["surrogates"]),
-        MEASURED_FRONTS,
-        FRONT_SPACES,
-        EXPLORER,
-        JUDGEMENTS,
-        FIGURES,
+        graph.targets(),
 
 
 onerror:

@@ -60,7 +60,7 @@ def models(folder: Path) -> dict[str, Path]:
     """Write the models that are measured."""
     running = {"batch_norm": "running"}
     networks = {
-        "nb201 cell": plugins.load("spaces", "nb201").build(CELL, 10, running),
+        "nb201 cell": plugins.space("nb201").build(CELL, 10, running),
         "shufflenet_v2": published.build("shufflenet_v2", 10, {**running, "resolution": SIDE}),
         "mobilenet_v2": published.build("mobilenet_v2", 10, {**running, "resolution": SIDE}),
     }

@@ -27,7 +27,7 @@ from hanas.proxies.scoring.shared_prefixes import nodes
 
 def populations(space, generations: list[int]) -> dict[int, np.ndarray]:
     """Return what nsga2 evaluates in some generations, of its 20."""
-    costs = np.random.default_rng(0).random((len(space.choices), len(space.OPERATIONS)))
+    costs = np.random.default_rng(0).random((len(space.choices), len(space.operations)))
 
     def evaluate(genes: np.ndarray) -> np.ndarray:
         latency = costs[np.arange(len(space.choices)), genes].sum(axis=1)
@@ -54,7 +54,7 @@ def pictures(options: argparse.Namespace) -> Pictures:
 
 def main() -> None:
     """Print a line for each population."""
-    layerwise = [n for n in plugins.names("spaces") if not plugins.load("spaces", n).ENUMERABLE]
+    layerwise = [n for n in plugins.names("spaces") if not plugins.space(n).enumerable]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--space", choices=layerwise, default="shuffle_i")
     parser.add_argument("--statistics", choices=STATISTICS, default="batch")
@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("--generations", type=int, nargs="+", default=[0, 1, 5, 10, 20])
     options = parser.parse_args()
     torch.set_num_threads(1)
-    space, used = plugins.load("spaces", options.space), pictures(options)
+    space, used = plugins.space(options.space), pictures(options)
     settings = {"width": options.width, "resolution": options.side}
     network = space.supernet(10, settings).to(memory_format=torch.channels_last)
     shared, alone = SharedEvaluation(network, used), with_statistics(network, used.statistics)

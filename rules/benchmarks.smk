@@ -8,7 +8,7 @@ Writes  results/benchmarks/{space}/{dataset}.parquet   test accuracy of every ar
 
 rule nats_bench_cells:
     input:
-        folder=nats_bench_folder,
+        unpack(inputs(graph.nats_bench_cells)),
     output:
         table="results/benchmarks/nats_bench.parquet",
         facts="results/benchmarks/nats_bench.json",
@@ -17,14 +17,14 @@ rule nats_bench_cells:
     conda:
         "../envs/hanas.yaml"
     params:
-        cfg=lambda w: {"revision": REVISIONS["accuracy_table"]},
+        cfg=cfg(graph.nats_bench_cells),
     script:
         "../workflow_scripts/nats_bench_cells.py"
 
 
 rule accuracy_table:
     input:
-        unpack(benchmark_files),
+        unpack(inputs(graph.accuracy_table)),
     output:
         table="results/benchmarks/{space}/{dataset}.parquet",
         facts="results/benchmarks/{space}/{dataset}.json",
@@ -33,10 +33,9 @@ rule accuracy_table:
     conda:
         "../envs/hanas.yaml"
     resources:
-        data_folder=str(DATA),
+        # Not a parameter: where the files lie does not change what is in them.
+        data_folder=str(graph.data),
     params:
-        cfg=lambda w: with_bundle(
-            settings("accuracy_table", "benchmarks", w.space, w.dataset)
-        ),
+        cfg=cfg(graph.accuracy_table),
     script:
         "../workflow_scripts/accuracy_table.py"

@@ -6,6 +6,8 @@ Writes  results/datasets/{dataset}.pt     all images as one uint8 tensor, labels
 
 
 rule dataset:
+    input:
+        unpack(inputs(graph.dataset)),
     output:
         images="results/datasets/{dataset}.pt",
         facts="results/datasets/{dataset}.json",
@@ -15,8 +17,8 @@ rule dataset:
         "../envs/hanas.yaml"
     resources:
         # Not a parameter: where the files lie does not change what is in them.
-        data_folder=str(DATA),
+        data_folder=str(graph.data),
     params:
-        cfg=lambda w: {**settings("dataset", "datasets", w.dataset), **folder_state(w)},
+        cfg=cfg(graph.dataset),
     script:
         "../workflow_scripts/dataset.py"

@@ -7,7 +7,7 @@ Writes  results/devices/{device}/{space}/{dataset}.parquet   metrics of every ar
 
 rule device_table:
     input:
-        unpack(device_files),
+        unpack(inputs(graph.device_table)),
     output:
         table="results/devices/{device}/{space}/{dataset}.parquet",
         facts="results/devices/{device}/{space}/{dataset}.json",
@@ -16,8 +16,9 @@ rule device_table:
     conda:
         "../envs/hanas.yaml"
     resources:
-        data_folder=str(DATA),
+        # Not a parameter: where the files lie does not change what is in them.
+        data_folder=str(graph.data),
     params:
-        cfg=device_settings,
+        cfg=cfg(graph.device_table),
     script:
         "../workflow_scripts/device_table.py"

@@ -10,16 +10,10 @@ Writes  results/exports/{retraining}/models/{number}/      ONNX files, float32 a
 and the .json of how each was made.
 """
 
-FRONT_SPACES = ["results/figures/front_spaces.pdf"] * (
-    "front_spaces" in STUDY["figures"]
-)
-
 
 rule export:
     input:
-        weights=rules.retrain.output.weights,
-        metrics=rules.retrain.output.metrics,
-        images=lambda w: f"results/datasets/{entry('tasks', entry('retrainings', w.retraining)['task'])['dataset']}.pt",
+        unpack(inputs(graph.export)),
     output:
         models=directory("results/exports/{retraining}/models"),
         accuracies="results/exports/{retraining}/accuracies.csv",
@@ -29,16 +23,14 @@ rule export:
     conda:
         "../envs/hanas.yaml"
     params:
-        cfg=export_settings,
+        cfg=cfg(graph.export),
     script:
         "../workflow_scripts/export.py"
 
 
 rule measure_models:
     input:
-        models=rules.export.output.models,
-        accuracies=rules.export.output.accuracies,
-        images=rules.export.input.images,
+        unpack(inputs(graph.measure_models)),
     output:
         measured="results/exports/{retraining}/latency/{device}.csv",
         facts="results/exports/{retraining}/latency/{device}.json",
@@ -46,50 +38,43 @@ rule measure_models:
         "logs/measure_models/{retraining}/{device}.log",
     conda:
         "../envs/hanas.yaml"
-    threads: lambda w: measuring_threads(w.device)
+    threads: cores(graph.measure_models)
     resources:
         measuring=1,
     params:
-        cfg=measured_models_settings,
+        cfg=cfg(graph.measure_models),
     script:
         "../workflow_scripts/measure_models.py"
 
 
 rule model_cards:
     input:
-        models=rules.export.output.models,
-        accuracies=rules.export.output.accuracies,
-        images=rules.export.input.images,
-        latencies=lambda w: list(model_latencies(w.retraining).values()),
+        unpack(inputs(graph.model_cards)),
     output:
         models=directory("results/models/{retraining}"),
-        table=report(
+        table=shown(
             "results/models/{retraining}.csv",
-            caption=captioned("models"),
-            category=CHAPTERS["take"],
-            labels={"device": "{retraining}", "what": "trained models"},
+            "models",
+            "take",
+            device="{retraining}",
+            what="trained models",
         ),
-        facts=report(
-            "results/models/{retraining}.json",
-            caption=captioned("facts"),
-            category=CHAPTERS["provenance"],
-            labels={"of": "trained models", "device": "{retraining}"},
+        facts=shown_facts(
+            "results/models/{retraining}.json", "trained models", "{retraining}"
         ),
     log:
         "logs/model_cards/{retraining}.log",
     conda:
         "../envs/hanas.yaml"
     params:
-        cfg=model_card_settings,
+        cfg=cfg(graph.model_cards),
     script:
         "../workflow_scripts/model_cards.py"
 
 
 rule rknn_report:
     input:
-        models=rules.export.output.models,
-        accuracies=rules.export.output.accuracies,
-        images=rules.export.input.images,
+        unpack(inputs(graph.rknn_report)),
     output:
         accuracies="results/exports/{retraining}/rknn/{device}.csv",
         fallbacks="results/exports/{retraining}/rknn/{device}.fallbacks.csv",
@@ -99,21 +84,22 @@ rule rknn_report:
     conda:
         "../envs/hanas.yaml"
     params:
-        cfg=rknn_report_settings,
+        cfg=cfg(graph.rknn_report),
     script:
         "../workflow_scripts/rknn_report.py"
 
 
 rule figure_front_spaces:
     input:
-        front_spaces_files,
+        unpack(inputs(graph.figure_front_spaces)),
     output:
         pdf="results/figures/front_spaces.pdf",
-        svg=report(
+        svg=shown(
             "results/figures/front_spaces.svg",
-            caption=captioned("front_spaces"),
-            category=CHAPTERS["found"],
-            labels={"device": "all", "what": "spaces compared"},
+            "front_spaces",
+            "found",
+            device="all",
+            what="spaces compared",
         ),
         png="results/figures/front_spaces.png",
         data="results/figures/front_spaces.parquet",
@@ -123,6 +109,6 @@ rule figure_front_spaces:
     conda:
         "../envs/hanas.yaml"
     params:
-        cfg=front_spaces_settings(),
+        cfg=cfg(graph.figure_front_spaces),
     script:
         "../workflow_scripts/figure_front_spaces.py"

@@ -5,148 +5,81 @@ Writes  results/figures/fronts/{device}/{task}.*           the found front among
         results/figures/generations/{device}/{task}.*      how the search moves; .gif: animated
         results/figures/convergence/{device}/{task}.*      how soon it comes how close
         results/figures/peeling/{device}/{task}.*          what training more layers brings
-
-Every {task}.json says how its figure was made.
+        results/figures/fronts/{device}/{task}.json        how they were made
 """
 
-SHOWN = dict.fromkeys((row["device"], row["task"]) for row in explorer_rows())
-FIGURES = [
-    f"results/figures/{figure}/{device}/{task}.svg"
-    for figure in ("fronts", "proxy_and_true", "generations", "convergence", "peeling")
-    for device, task in SHOWN
-]
 
-
-rule figure_fronts:
+rule figures:
     input:
-        figure_files(fronts_settings),
+        unpack(inputs(graph.figures)),
     output:
-        pdf="results/figures/fronts/{device}/{task}.pdf",
-        svg=report(
+        fronts_pdf="results/figures/fronts/{device}/{task}.pdf",
+        fronts_svg=shown(
             "results/figures/fronts/{device}/{task}.svg",
-            caption=captioned("fronts"),
-            category=CHAPTERS["fronts"],
-            labels={"device": "{device}", "task": "{task}", "what": "found and true"},
+            "fronts",
+            "fronts",
+            device="{device}",
+            task="{task}",
+            what="found and true",
         ),
-        png="results/figures/fronts/{device}/{task}.png",
-        data="results/figures/fronts/{device}/{task}.parquet",
+        fronts_png="results/figures/fronts/{device}/{task}.png",
+        fronts_data="results/figures/fronts/{device}/{task}.parquet",
+        proxy_and_true_pdf="results/figures/proxy_and_true/{device}/{task}.pdf",
+        proxy_and_true_svg=shown(
+            "results/figures/proxy_and_true/{device}/{task}.svg",
+            "proxy_and_true",
+            "fronts",
+            device="{device}",
+            task="{task}",
+            what="believed and true",
+        ),
+        proxy_and_true_png="results/figures/proxy_and_true/{device}/{task}.png",
+        proxy_and_true_data="results/figures/proxy_and_true/{device}/{task}.parquet",
+        generations_pdf="results/figures/generations/{device}/{task}.pdf",
+        generations_svg=shown(
+            "results/figures/generations/{device}/{task}.svg",
+            "generations",
+            "fronts",
+            device="{device}",
+            task="{task}",
+            what="generations",
+        ),
+        generations_png="results/figures/generations/{device}/{task}.png",
+        generations_data="results/figures/generations/{device}/{task}.parquet",
+        convergence_pdf="results/figures/convergence/{device}/{task}.pdf",
+        convergence_svg=shown(
+            "results/figures/convergence/{device}/{task}.svg",
+            "convergence",
+            "quality",
+            device="{device}",
+            what="convergence, {task}",
+        ),
+        convergence_png="results/figures/convergence/{device}/{task}.png",
+        convergence_data="results/figures/convergence/{device}/{task}.parquet",
+        peeling_pdf="results/figures/peeling/{device}/{task}.pdf",
+        peeling_svg=shown(
+            "results/figures/peeling/{device}/{task}.svg",
+            "peeling",
+            "quality",
+            device="{device}",
+            what="layers trained, {task}",
+        ),
+        peeling_png="results/figures/peeling/{device}/{task}.png",
+        peeling_data="results/figures/peeling/{device}/{task}.parquet",
+        generations_gif=shown(
+            "results/figures/generations/{device}/{task}.gif",
+            "generations",
+            "fronts",
+            device="{device}",
+            task="{task}",
+            what="generations, animated",
+        ),
         facts="results/figures/fronts/{device}/{task}.json",
     log:
-        "logs/figures/fronts/{device}/{task}.log",
+        "logs/figures/{device}/{task}.log",
     conda:
         "../envs/hanas.yaml"
     params:
-        cfg=fronts_settings,
+        cfg=cfg(graph.figures),
     script:
-        "../workflow_scripts/figure_fronts.py"
-
-
-rule figure_proxy_and_true:
-    input:
-        figure_files(proxy_and_true_settings),
-    output:
-        pdf="results/figures/proxy_and_true/{device}/{task}.pdf",
-        svg=report(
-            "results/figures/proxy_and_true/{device}/{task}.svg",
-            caption=captioned("proxy_and_true"),
-            category=CHAPTERS["fronts"],
-            labels={
-                "device": "{device}",
-                "task": "{task}",
-                "what": "believed and true",
-            },
-        ),
-        png="results/figures/proxy_and_true/{device}/{task}.png",
-        data="results/figures/proxy_and_true/{device}/{task}.parquet",
-        facts="results/figures/proxy_and_true/{device}/{task}.json",
-    log:
-        "logs/figures/proxy_and_true/{device}/{task}.log",
-    conda:
-        "../envs/hanas.yaml"
-    params:
-        cfg=proxy_and_true_settings,
-    script:
-        "../workflow_scripts/figure_proxy_and_true.py"
-
-
-rule figure_generations:
-    input:
-        figure_files(generations_settings),
-    output:
-        pdf="results/figures/generations/{device}/{task}.pdf",
-        svg=report(
-            "results/figures/generations/{device}/{task}.svg",
-            caption=captioned("generations"),
-            category=CHAPTERS["fronts"],
-            labels={"device": "{device}", "task": "{task}", "what": "generations"},
-        ),
-        png="results/figures/generations/{device}/{task}.png",
-        gif=report(
-            "results/figures/generations/{device}/{task}.gif",
-            caption=captioned("generations"),
-            category=CHAPTERS["fronts"],
-            labels={
-                "device": "{device}",
-                "task": "{task}",
-                "what": "generations, animated",
-            },
-        ),
-        data="results/figures/generations/{device}/{task}.parquet",
-        facts="results/figures/generations/{device}/{task}.json",
-    log:
-        "logs/figures/generations/{device}/{task}.log",
-    conda:
-        "../envs/hanas.yaml"
-    params:
-        cfg=generations_settings,
-    script:
-        "../workflow_scripts/figure_generations.py"
-
-
-rule figure_convergence:
-    input:
-        convergence=rules.evaluation.output.convergence,
-        budget=rules.evaluation.output.budget,
-    output:
-        pdf="results/figures/convergence/{device}/{task}.pdf",
-        svg=report(
-            "results/figures/convergence/{device}/{task}.svg",
-            caption=captioned("convergence"),
-            category=CHAPTERS["quality"],
-            labels={"device": "{device}", "what": "convergence, {task}"},
-        ),
-        png="results/figures/convergence/{device}/{task}.png",
-        data="results/figures/convergence/{device}/{task}.parquet",
-        facts="results/figures/convergence/{device}/{task}.json",
-    log:
-        "logs/figures/convergence/{device}/{task}.log",
-    conda:
-        "../envs/hanas.yaml"
-    params:
-        cfg=convergence_settings,
-    script:
-        "../workflow_scripts/figure_convergence.py"
-
-
-rule figure_peeling:
-    input:
-        layers=rules.peeling.output.layers,
-    output:
-        pdf="results/figures/peeling/{device}/{task}.pdf",
-        svg=report(
-            "results/figures/peeling/{device}/{task}.svg",
-            caption=captioned("peeling"),
-            category=CHAPTERS["quality"],
-            labels={"device": "{device}", "what": "layers trained, {task}"},
-        ),
-        png="results/figures/peeling/{device}/{task}.png",
-        data="results/figures/peeling/{device}/{task}.parquet",
-        facts="results/figures/peeling/{device}/{task}.json",
-    log:
-        "logs/figures/peeling/{device}/{task}.log",
-    conda:
-        "../envs/hanas.yaml"
-    params:
-        cfg=peeling_figure_settings,
-    script:
-        "../workflow_scripts/figure_peeling.py"
+        "../workflow_scripts/figures.py"

@@ -11,74 +11,66 @@ A device is measured by one job at a time (resource `measuring`), and the machin
 by a job that has it alone.
 """
 
-MEASURED_FRONTS = [
-    f"results/measured_fronts/{task}/{device}/{proxy}/{search}.svg"
-    for task, device, proxy, search in searches_of_measured_devices()
-]
-
 
 rule measure:
     input:
-        images="results/datasets/{dataset}.pt",
+        unpack(inputs(graph.measure)),
     output:
         measured="results/measurements/{device}/{space}/{dataset}.parquet",
         predictor="results/measurements/{device}/{space}/{dataset}.predictor.npz",
-        quality=report(
+        quality=shown(
             "results/measurements/{device}/{space}/{dataset}.quality.csv",
-            caption=captioned("predictor_quality"),
-            category=CHAPTERS["quality"],
-            labels={"device": "{device}", "what": "predictor, {space}, {dataset}"},
+            "predictor_quality",
+            "quality",
+            device="{device}",
+            what="predictor, {space}, {dataset}",
         ),
-        facts=report(
+        facts=shown_facts(
             "results/measurements/{device}/{space}/{dataset}.json",
-            caption=captioned("facts"),
-            category=CHAPTERS["provenance"],
-            labels={"of": "measurements, {space}, {dataset}", "device": "{device}"},
+            "measurements, {space}, {dataset}",
+            "{device}",
         ),
     log:
         "logs/measure/{device}/{space}/{dataset}.log",
     conda:
         "../envs/hanas.yaml"
-    threads: lambda w: measuring_threads(w.device)
+    threads: cores(graph.measure)
     resources:
         measuring=1,
     params:
-        cfg=campaign_settings,
+        cfg=cfg(graph.measure),
     script:
         "../workflow_scripts/measure.py"
 
 
 rule measured_front:
     input:
-        unpack(measured_front_inputs),
+        unpack(inputs(graph.measured_front)),
     output:
         csv="results/measured_fronts/{task}/{device}/{proxy}/{search}.csv",
         pdf="results/measured_fronts/{task}/{device}/{proxy}/{search}.pdf",
-        svg=report(
+        svg=shown(
             "results/measured_fronts/{task}/{device}/{proxy}/{search}.svg",
-            caption=captioned("measured_front"),
-            category=CHAPTERS["fronts"],
-            labels={
-                "device": "{device}",
-                "task": "{task}",
-                "what": "predicted and measured",
-            },
+            "measured_front",
+            "fronts",
+            device="{device}",
+            task="{task}",
+            what="predicted and measured",
         ),
         png="results/measured_fronts/{task}/{device}/{proxy}/{search}.png",
-        facts=report(
+        facts=shown_facts(
             "results/measured_fronts/{task}/{device}/{proxy}/{search}.json",
-            caption=captioned("facts"),
-            category=CHAPTERS["provenance"],
-            labels={"of": "measured front, {task}", "device": "{device}"},
+            "measured front, {task}",
+            "{device}",
         ),
     log:
         "logs/measured_front/{task}/{device}/{proxy}/{search}.log",
     conda:
         "../envs/hanas.yaml"
-    threads: lambda w: measuring_threads(w.device)
+    threads: cores(graph.measured_front)
     resources:
         measuring=1,
     params:
-        cfg=measured_front_settings,
+        cfg=cfg(graph.measured_front),
     script:
         "../workflow_scripts/measured_front.py"

@@ -7,7 +7,7 @@ Writes  results/proxies/{proxy}/{dataset}.parquet   shared by all devices, searc
 
 rule proxy_table:
     input:
-        unpack(proxy_inputs),
+        unpack(inputs(graph.proxy_table)),
     output:
         table="results/proxies/{proxy}/{dataset}.parquet",
         facts="results/proxies/{proxy}/{dataset}.json",
@@ -15,10 +15,10 @@ rule proxy_table:
         "logs/proxy_table/{proxy}/{dataset}.log",
     conda:
         "../envs/hanas.yaml"
-    threads: lambda w: entry("proxies", w.proxy).get("threads", 1)
+    threads: cores(graph.proxy_table)
     resources:
-        gpu=lambda w: gpus(entry("proxies", w.proxy).get("device", "cpu")),
+        gpu=gpus(graph.proxy_table),
     params:
-        cfg=proxy_settings,
+        cfg=cfg(graph.proxy_table),
     script:
         "../workflow_scripts/proxy_table.py"

@@ -9,7 +9,7 @@ Writes  results/retrained/{retraining}/metrics.parquet   test accuracy beside th
 
 rule retrain:
     input:
-        unpack(retraining_inputs),
+        unpack(inputs(graph.retrain)),
     output:
         metrics="results/retrained/{retraining}/metrics.parquet",
         weights="results/retrained/{retraining}/weights.pt",
@@ -19,10 +19,10 @@ rule retrain:
         "logs/retrain/{retraining}.log",
     conda:
         "../envs/hanas.yaml"
-    threads: lambda w: entry("retrainings", w.retraining)["threads"]
+    threads: cores(graph.retrain)
     resources:
-        gpu=lambda w: gpus(entry("retrainings", w.retraining)["train_on"]),
+        gpu=gpus(graph.retrain),
     params:
-        cfg=retraining_settings,
+        cfg=cfg(graph.retrain),
     script:
         "../workflow_scripts/retrain.py"

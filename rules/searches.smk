@@ -1,7 +1,7 @@
 """Searches of the Pareto front.
 
-Writes  results/searches/{task}/{device}/{proxy}/{search}.parquet   every evaluation of every seed
-        results/searches/{task}/{device}/{proxy}/{search}.json      how it was searched
+Writes  results/searches/{task}/{device}/{proxy}.parquet   every evaluation of every search and seed
+        results/searches/{task}/{device}/{proxy}.json      how it was searched
 In a layer-wise space, architectures are scored when they are asked for, and every score is kept in
 results/proxies/{proxy}/kept/ for other searches and devices.
 """
@@ -9,18 +9,18 @@ results/proxies/{proxy}/kept/ for other searches and devices.
 
 rule search:
     input:
-        unpack(search_inputs),
+        unpack(inputs(graph.search)),
     output:
-        history="results/searches/{task}/{device}/{proxy}/{search}.parquet",
-        facts="results/searches/{task}/{device}/{proxy}/{search}.json",
+        history="results/searches/{task}/{device}/{proxy}.parquet",
+        facts="results/searches/{task}/{device}/{proxy}.json",
     log:
-        "logs/search/{task}/{device}/{proxy}/{search}.log",
+        "logs/search/{task}/{device}/{proxy}.log",
     conda:
         "../envs/hanas.yaml"
-    threads: search_threads
+    threads: cores(graph.search)
     resources:
-        gpu=search_gpus,
+        gpu=gpus(graph.search),
     params:
-        cfg=search_settings,
+        cfg=cfg(graph.search),
     script:
         "../workflow_scripts/search.py"

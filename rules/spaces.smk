@@ -6,6 +6,8 @@ Writes  results/spaces/{space}.parquet   every architecture: index, text, canoni
 
 
 rule space:
+    input:
+        unpack(inputs(graph.space)),
     output:
         table="results/spaces/{space}.parquet",
         facts="results/spaces/{space}.json",
@@ -14,6 +16,6 @@ rule space:
     conda:
         "../envs/hanas.yaml"
     params:
-        cfg=lambda w: {"revision": REVISIONS["space"], "space": w.space},
+        cfg=cfg(graph.space),
     script:
         "../workflow_scripts/space.py"

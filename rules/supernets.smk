@@ -10,7 +10,7 @@ A killed training leaves results/supernets/{supernet}/checkpoint.pt, from which 
 
 rule train_supernet:
     input:
-        images=lambda w: f"results/datasets/{entry('supernets', w.supernet)['dataset']}.pt",
+        unpack(inputs(graph.train_supernet)),
     output:
         weights="results/supernets/{supernet}/weights.pt",
         history="results/supernets/{supernet}/history.parquet",
@@ -20,10 +20,10 @@ rule train_supernet:
         "logs/train_supernet/{supernet}.log",
     conda:
         "../envs/hanas.yaml"
-    threads: lambda w: entry("supernets", w.supernet)["threads"]
+    threads: cores(graph.train_supernet)
     resources:
-        gpu=lambda w: gpus(entry("supernets", w.supernet)["device"]),
+        gpu=gpus(graph.train_supernet),
     params:
-        cfg=lambda w: settings("supernet", "supernets", w.supernet, without=("label",)),
+        cfg=cfg(graph.train_supernet),
     script:
         "../workflow_scripts/train_supernet.py"

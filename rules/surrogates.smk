@@ -7,7 +7,7 @@ Writes  results/surrogates/{space}.npz   the models
 
 rule fit_surrogates:
     input:
-        unpack(fitted_tables),
+        unpack(inputs(graph.fit_surrogates)),
     output:
         models="results/surrogates/{space}.npz",
         quality="results/surrogates/{space}.csv",
@@ -17,6 +17,6 @@ rule fit_surrogates:
     conda:
         "../envs/hanas.yaml"
     params:
-        cfg=lambda w: settings("surrogates", "surrogates", w.space),
+        cfg=cfg(graph.fit_surrogates),
     script:
         "../workflow_scripts/fit_surrogates.py"

@@ -1,30 +1,36 @@
 """Tables: a row for each baseline, and for each proxy with each search.
 
-Writes  results/tables/{device}.csv    a row for each method and data set, with all sources
-        results/tables/{device}.md     the form of a paper, for a README
-        results/tables/{device}.tex    the same for LaTeX
-        results/tables/{device}.json   how it was made
+Writes  results/tables/{device}.csv           a row for each method and data set, with all sources
+        results/tables/{device}.md            the form of a paper, for a README
+        results/tables/{device}.tex           the same for LaTeX
+        results/comparison/{device}.csv, .md  ours beside the published table
+        results/tables/{device}.json          how they were made
+        results/tables/all.csv                all devices' tables in one
 """
 
 
 rule table:
     input:
-        table_files,
+        unpack(inputs(graph.table)),
     output:
-        csv=report(
+        csv=shown(
             "results/tables/{device}.csv",
-            caption=captioned("table"),
-            category=CHAPTERS["found"],
-            labels={"device": "{device}", "what": "all methods"},
+            "table",
+            "found",
+            device="{device}",
+            what="all methods",
         ),
         md="results/tables/{device}.md",
         tex="results/tables/{device}.tex",
-        facts=report(
-            "results/tables/{device}.json",
-            caption=captioned("facts"),
-            category=CHAPTERS["provenance"],
-            labels={"of": "table", "device": "{device}"},
+        comparison_csv=shown(
+            "results/comparison/{device}.csv",
+            "comparison",
+            "found",
+            device="{device}",
+            what="beside the published table",
         ),
+        comparison_md="results/comparison/{device}.md",
+        facts=shown_facts("results/tables/{device}.json", "table", "{device}"),
     log:
         "logs/table/{device}.log",
     wildcard_constraints:
@@ -32,11 +38,28 @@ rule table:
     conda:
         "../envs/hanas.yaml"
     params:
-        cfg=lambda w: {
-            "revision": REVISIONS["table"],
-            "device": w.device,
-            "representative": STUDY["tables"]["representative"],
-            "rows": table_rows(w.device),
-        },
+        cfg=cfg(graph.table),
     script:
         "../workflow_scripts/table.py"
+
+
+rule all_tables:
+    input:
+        unpack(inputs(graph.all_tables)),
+    output:
+        table=shown(
+            "results/tables/all.csv",
+            "all_tables",
+            "found",
+            device="all",
+            what="all methods",
+        ),
+        facts=shown_facts("results/tables/all.json", "all tables"),
+    log:
+        "logs/all_tables.log",
+    conda:
+        "../envs/hanas.yaml"
+    params:
+        cfg=cfg(graph.all_tables),
+    script:
+        "../workflow_scripts/all_tables.py"

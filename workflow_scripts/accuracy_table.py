@@ -11,7 +11,7 @@ with logged(snakemake.log[0]):
     started = time.monotonic()
     settings, names = snakemake.params.cfg, snakemake.wildcards
     table = plugins.load("benchmarks", settings["kind"]).accuracies(
-        plugins.load("spaces", names.space).all_texts(),
+        plugins.space(names.space).all_texts(),
         space=names.space,
         dataset=names.dataset,
         settings=settings,

@@ -10,7 +10,7 @@ from hanas.study.jobs import logged, write_facts
 with logged(snakemake.log[0]):
     started = time.monotonic()
     settings, names = snakemake.params.cfg, snakemake.wildcards
-    space = plugins.load("spaces", names.space)
+    space = plugins.space(names.space)
     if snakemake.input.get("predictor"):
         from hanas.devices.prediction import predicted_tables, predictor
 

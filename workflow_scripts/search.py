@@ -33,7 +33,7 @@ with logged(snakemake.log[0]):
             device_objectives=settings["device_objectives"],
         )
         history = search_all_seeds(
-            plugins.load("spaces", settings["space"]), objectives, settings, log=print
+            plugins.space(settings["space"]), objectives, settings, log=print
         )
     write_parquet(history, snakemake.output.history)
     write_facts(

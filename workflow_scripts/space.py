@@ -10,7 +10,7 @@ from hanas.study.jobs import logged, write_facts
 with logged(snakemake.log[0]):
     started = time.monotonic()
     settings = snakemake.params.cfg
-    table = space_table(plugins.load_enumerable(settings["space"], "results/spaces"))
+    table = space_table(plugins.enumerable_space(settings["space"], "results/spaces"))
     write_parquet(table, snakemake.output.table)
     write_facts(
         snakemake.output.facts,

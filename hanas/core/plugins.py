@@ -73,6 +73,24 @@ def space(name: str) -> Any:
     return plugin("spaces", name)
 
 
+def enumerable_space(name: str, place: str) -> Any:
+    """Return a space whose architectures are few enough to list all of them.
+
+    Raises
+    ------
+    InputError
+        Naming ``place``, what lists them all, if the space is another one.
+    """
+    found = space(name)
+    if not found.enumerable:
+        listed = [other for other in names("spaces") if space(other).enumerable]
+        raise InputError(
+            f"{place} looks at every architecture of a space, but space {name!r} has "
+            f"{math.prod(found.choices):.1e}; expected a space of: {', '.join(listed)}"
+        )
+    return found
+
+
 @cache
 def _files(group: str, folder: str) -> dict[str, Path]:
     """Return the file of each plugin; those of the user's come last."""
@@ -179,21 +197,3 @@ def constant(seam: str, name: str, wanted: str) -> Any:
         f"{_package(seam)}.{name} has no {wanted} that can be read without importing it; write "
         f"{wanted} = ... there, with nothing but names in quotes, numbers, True and False"
     )
-
-
-def load_enumerable(space: str, place: str) -> ModuleType:
-    """Import a space whose architectures are few enough to list all of them.
-
-    Raises
-    ------
-    InputError
-        Naming ``place``, what lists them all, if the space is another one.
-    """
-    module = load("spaces", space)
-    if not module.ENUMERABLE:
-        listed = [name for name in names("spaces") if load("spaces", name).ENUMERABLE]
-        raise InputError(
-            f"{place} looks at every architecture of a space, but space {space!r} has "
-            f"{math.prod(module.choices):.1e}; expected a space of: {', '.join(listed)}"
-        )
-    return module

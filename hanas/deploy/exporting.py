@@ -166,7 +166,7 @@ def _rebuilt(
     images: str | Path,
 ) -> nn.Module:
     """Return the trained network of an architecture, see :mod:`hanas.training.retraining`."""
-    maker = published if arch in published.NAMES else plugins.load("spaces", settings["space"])
+    maker = published if arch in published.NAMES else plugins.space(settings["space"])
     network = architectures.build(
         arch,
         space=settings["space"],

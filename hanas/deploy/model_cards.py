@@ -188,8 +188,8 @@ def readable(arch: str, space: str) -> dict[str, Any]:
         found = published.PUBLISHED[arch]
         stages = zip(found.skeleton.stages, found.operations, strict=True)
         return {"layers": [each.name for stage, each in stages for _ in range(stage.layers)]}
-    module = plugins.load("spaces", space)
-    names = [module.OPERATIONS[gene] for gene in module.from_text(arch)]
+    module = plugins.space(space)
+    names = [module.operations[gene] for gene in module.from_text(arch)]
     if hasattr(module, "EDGES"):
         edges = zip(module.EDGES, names, strict=True)
         return {"cell": [{"from": a, "to": b, "operation": name} for (b, a), name in edges]}

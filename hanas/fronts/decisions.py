@@ -125,7 +125,7 @@ def _of_front(
         known = read_parquet(row["accuracies"]).set_index("arch")
         accuracies = known.loc[front["arch"], "accuracy_percent"].to_numpy()
         accuracy_source = str(known["source"].iloc[0])
-    space = plugins.load("spaces", row["space"])
+    space = plugins.space(row["space"])
     genes = np.array([space.from_text(arch) for arch in front["arch"]])
     table = pd.DataFrame(
         {
@@ -133,7 +133,7 @@ def _of_front(
             "method": method,
             "seed": picks.SEED,
             "space": row["space"],
-            "index": space.index_of(genes) if space.ENUMERABLE else pd.NA,
+            "index": space.index_of(genes) if space.enumerable else pd.NA,
             "arch": front["arch"],
             "accuracy_percent": accuracies,
         }

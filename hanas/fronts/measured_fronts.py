@@ -88,7 +88,7 @@ def beside(
     front = require_feasible(found_front(history))
     objective = objectives_in(history)[0]
     archs = front["arch"].tolist()
-    module = plugins.load("spaces", space)
+    module = plugins.space(space)
     predicted = predictor.predict(np.array([module.from_text(arch) for arch in archs]))
     measured = measure(archs)
     table = front[["arch", objective]].copy()

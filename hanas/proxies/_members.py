@@ -68,7 +68,7 @@ def read(space: str, settings: Mapping[str, Any], tables: Sequence[str | Path]) 
     InputError
         If a table lacks its column or holds other architectures than the space.
     """
-    archs = plugins.load_enumerable(space, "a proxy made of others").all_texts()
+    archs = plugins.enumerable_space(space, "a proxy made of others").all_texts()
     frames = []
     for member, path in zip(settings["members"], tables, strict=True):
         frame = read_parquet(path)

@@ -11,7 +11,6 @@ on the number of workers nor on what was there before.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import ModuleType
 from typing import cast
 
 import numpy as np
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 
 from hanas.data.batches import Batch
 from hanas.proxies._scores import SUPERNET_SCORES
+from hanas.spaces._space import Space
 from hanas.spaces.nb201 import NONE, OPERATIONS
 from hanas.spaces.networks.cell import Cell, CellNetwork
 
@@ -28,7 +28,7 @@ from hanas.spaces.networks.cell import Cell, CellNetwork
 PREFIX = 3
 
 
-def distinct_cells(space: ModuleType, batch_norm: str) -> tuple[np.ndarray, np.ndarray]:
+def distinct_cells(space: Space, batch_norm: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the cells that are different functions, and which of them each cell is.
 
     Parameters
@@ -36,7 +36,7 @@ def distinct_cells(space: ModuleType, batch_norm: str) -> tuple[np.ndarray, np.n
     space
         The module of the space.
     batch_norm
-        BN mode of the network, see :class:`hanas.spaces.networks.cell.NetworkSettings`.
+        BN mode of the network, see :class:`hanas.spaces.networks.settings.CellNetworkSettings`.
 
     Returns
     -------

@@ -17,7 +17,7 @@ class UntrainedSettings:
     Parameters
     ----------
     network
-        ``skeleton``, ``channels`` and ``cells``, see :class:`hanas.spaces.networks.cell.NetworkSettings`.
+        ``skeleton``, ``channels`` and ``cells``, see :class:`hanas.spaces.networks.settings.CellNetworkSettings`.
     resolution
         Side that images are average-pooled to, or of made-up ones; None keeps that of the images.
     images

@@ -114,7 +114,7 @@ def score_with(
         ``arch``, ``score``, ``source``, in index order.
     """
     del unused
-    archs = plugins.load_enumerable(space, f"proxy {module.rpartition('.')[2]}").all_texts()
+    archs = plugins.enumerable_space(space, f"proxy {module.rpartition('.')[2]}").all_texts()
     measure: Measure = import_module(module).MEASURE
     checked = selected(UntrainedSettings, settings, "proxy")
     used = str(images) if measure.real_images else None
@@ -170,7 +170,7 @@ class Scorer:
 
     def __init__(self, task: Mapping[str, Any]) -> None:
         settings = UntrainedSettings(**task["settings"])
-        space = plugins.load("spaces", task["space"])
+        space = plugins.space(task["space"])
         self.measure: Measure = import_module(task["measure"]).MEASURE
         network = {**settings.network, "batch_norm": BATCH_NORM}
         if task["images"] is None:

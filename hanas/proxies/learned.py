@@ -95,7 +95,7 @@ def score(
     checked = selected(LearnedSettings, settings, "proxy")
     first = checked.first if checked.rounds else checked.architectures
     members = _members.read(space, settings, tables)
-    module = plugins.load("spaces", space)
+    module = plugins.space(space)
     genes = module.all_genes()
     live = module.without_dead_edges(genes)
     truth = read_parquet(accuracies, columns=["arch", "accuracy_percent", "source"])

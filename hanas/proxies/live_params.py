@@ -17,7 +17,7 @@ def score(*, space: str, settings: Mapping[str, Any], **unused: Any) -> pd.DataF
     are trained and stored but change no prediction; :mod:`hanas.proxies.params` counts them.
     """
     del settings, unused
-    module = plugins.load_enumerable(space, "proxy live_params")
+    module = plugins.enumerable_space(space, "proxy live_params")
     params = module.params(module.without_dead_edges(module.all_genes()))
     return pd.DataFrame(
         {

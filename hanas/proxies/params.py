@@ -17,7 +17,7 @@ def score(*, space: str, settings: Mapping[str, Any], **unused: Any) -> pd.DataF
     not change the ranking.
     """
     del settings, unused
-    module = plugins.load_enumerable(space, "proxy params")
+    module = plugins.enumerable_space(space, "proxy params")
     params = module.params(module.all_genes())
     return pd.DataFrame(
         {

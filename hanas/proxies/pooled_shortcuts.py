@@ -27,7 +27,7 @@ def score(*, space: str, settings: Mapping[str, Any], **unused: Any) -> pd.DataF
     more than the largest.
     """
     del settings, unused
-    module = plugins.load_enumerable(space, "proxy pooled_shortcuts")
+    module = plugins.enumerable_space(space, "proxy pooled_shortcuts")
     on_paths = module.operations_on_paths(module.all_genes())  # (paths, N, operations)
     is_open = on_paths[..., module.NONE] == 0
     convolutions = on_paths[..., module.CONV_1X1] + on_paths[..., module.CONV_3X3]

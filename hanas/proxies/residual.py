@@ -24,7 +24,7 @@ def score(*, space: str, settings: Mapping[str, Any], **unused: Any) -> pd.DataF
     other cells it is 0. What is on dead edges does not count.
     """
     del settings, unused
-    module = plugins.load_enumerable(space, "proxy residual")
+    module = plugins.enumerable_space(space, "proxy residual")
     live = module.without_dead_edges(module.all_genes())
     convolutions = np.isin(live, (module.CONV_1X1, module.CONV_3X3)).sum(axis=1)
     is_residual = live[:, module.DIRECT_EDGE] == module.SKIP

@@ -138,7 +138,7 @@ def score(
     _jobs.clean_up(task)
     return pd.DataFrame(
         {
-            "arch": plugins.load("spaces", space).all_texts(),
+            "arch": plugins.space(space).all_texts(),
             **{name: scores[name][scorer.which] for name in SUPERNET_SCORES},
             "source": f"measured: shared weights of a supernet on {scorer.seen}",
         }
@@ -185,8 +185,8 @@ class Scorer:
         if len(self.networks) > 1:
             self.seen += f", means over {len(self.networks)} snapshots of its training"
         self.batches = list(ordered_batches(validation, task["batch_size"]))
-        module = plugins.load("spaces", supernet.space)
-        self.cells, self.which = distinct_cells(module, supernet.network_settings["batch_norm"])
+        module = plugins.space(supernet.space)
+        self.cells, self.which = distinct_cells(module, supernet.network_settings.batch_norm)
         self.groups = groups_of(self.cells)
 
     def score(self, name: str) -> dict[str, np.ndarray]:

@@ -152,7 +152,7 @@ class _Architectures:
 
     def __init__(self, space: str, texts: Iterable[str], columns: dict[str, int]) -> None:
         self.columns = columns
-        self.space = plugins.load("spaces", space)
+        self.space = plugins.space(space)
         unordered = sorted(texts)
         genes = np.array([self.space.from_text(text) for text in unordered])
         index = self.space.index_of(genes)
@@ -163,7 +163,7 @@ class _Architectures:
     def described(self) -> dict[str, Any]:
         """Return what the page needs to name and draw them."""
         return {
-            "operations": list(self.space.OPERATIONS),
+            "operations": list(self.space.operations),
             "edges": [list(edge) for edge in self.space.EDGES],
             "genes": packed(self.genes.astype(np.uint8)),
             "index": packed(self.index.astype(np.uint32)),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -15,9 +14,10 @@ from hanas.core.files import read_json, read_parquet
 from hanas.fronts import representatives
 from hanas.fronts.picks import objectives_in
 from hanas.search.tabular_search import METRICS
+from hanas.spaces._space import Space
 
 
-def space_table(space: ModuleType) -> pd.DataFrame:
+def space_table(space: Space) -> pd.DataFrame:
     """Return every architecture of an enumerable space.
 
     ``index``, ``arch``, ``canonical`` (the same for isomorphic architectures), ``params`` and
@@ -127,7 +127,7 @@ def _line(
     metrics: pd.DataFrame,
     **columns: Any,
 ) -> dict[str, Any]:
-    space = plugins.load("spaces", row["space"])
+    space = plugins.space(row["space"])
     of_picks = {"accuracy_percent": accuracies.loc[list(picks), "accuracy_percent"].to_numpy()}
     for metric in METRICS:
         if metric in metrics:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from hanas.core.errors import InputError
 from hanas.devices.prediction import predictor as predictors
 from hanas.proxies.scoring.layerwise_scoring import LayerwiseScorer
 from hanas.search import seeded_searches
+from hanas.spaces._space import Space
 
 #: Kinds of proxies that are counts, and what is said of them.
 COUNTS = {"params": "number of parameters", "flops": "multiply-accumulates"}
@@ -75,7 +75,7 @@ def search(
         If a file is damaged or they do not fit each other, a setting cannot be, or a score is not
         finite.
     """
-    space = plugins.load("spaces", settings["space"])
+    space = plugins.space(settings["space"])
     proxy, objective = settings["proxy"], settings["proxy_objective"]
     predicted = _predictor(predictor, settings["space"])
     metrics = seeded_searches.chosen_metrics(predicted.metrics, settings["device_objectives"])
@@ -137,7 +137,7 @@ def _predictor(path: str | Path, space: str) -> predictors.Predictor:
     return loaded
 
 
-def _count(space: ModuleType, proxy: Mapping[str, Any]) -> Score:
+def _count(space: Space, proxy: Mapping[str, Any]) -> Score:
     """Return the score of a count: minus the count, as of the tables of these proxies."""
     count = getattr(space, proxy["kind"])
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import pandas as pd
 
 from hanas.core.errors import InputError
 from hanas.search import seeded_searches
+from hanas.spaces._space import Space
 
 METRICS = ("latency_ms", "energy_mj")
 
@@ -71,7 +71,7 @@ def objectives_of(
 
 
 def search_all_seeds(
-    space: ModuleType,
+    space: Space,
     objectives: pd.DataFrame,
     settings: Mapping[str, Any],
     log: Callable[[str], None],

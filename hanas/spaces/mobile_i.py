@@ -27,14 +27,3 @@ BOTTLENECKS = tuple(
     for kernel in (3, 5, 7)
 )
 SPACE = LayerwiseSpace("mobile_i", SKELETON, (*BOTTLENECKS, IDENTITY))
-
-ENUMERABLE = False
-OPERATIONS = SPACE.operation_names
-choices = SPACE.choices
-#: The architectures with the most and with the fewest parameters (at width 1).
-LARGEST, SMALLEST = SPACE.largest, SPACE.smallest
-
-to_text, from_text = SPACE.to_text, SPACE.from_text
-for_images = SPACE.for_images
-supernet, build, inherit = SPACE.supernet, SPACE.build, SPACE.inherit
-params, flops = SPACE.params, SPACE.flops

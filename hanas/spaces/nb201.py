@@ -13,31 +13,26 @@ every incoming edge and the node it comes from::
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hanas.core.errors import InputError
+from hanas.spaces._cells import AVG_POOL as AVG_POOL
+from hanas.spaces._cells import CONV_1X1, CONV_3X3, EDGES, N_NODES, NONE, OPERATIONS, SKIP
+from hanas.spaces._space import Network, Space
+from hanas.spaces.networks.settings import CellNetworkSettings, DeployedCellNetworkSettings
 
 if TYPE_CHECKING:  # PyTorch is imported only where a network is made
-    from torch import Tensor
-
     from hanas.spaces.networks.cell import CellNetwork
 
-OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
-NONE, SKIP, CONV_1X1, CONV_3X3, AVG_POOL = range(5)
-#: (target node, source node) of each gene, in the order of the canonical text.
-EDGES = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2))
-N_NODES = 4
 #: The edge from the input to the output.
 DIRECT_EDGE = EDGES.index((N_NODES - 1, 0))
 #: The edges of each path from the input to the output.
 PATHS = ((3,), (0, 4), (1, 5), (0, 2, 5))
-#: Whether the architectures are few enough to list all of them.
-ENUMERABLE = True
 choices: tuple[int, ...] = (len(OPERATIONS),) * len(EDGES)
 #: The cell with the most parameters, and the smallest that passes its input on.
 LARGEST = (CONV_3X3,) * len(EDGES)
@@ -48,48 +43,8 @@ _DIGIT_WEIGHTS = 5 ** np.arange(len(EDGES))[::-1]  # genes read as a number in b
 _TEXT = re.compile(r"\|(\w+)~0\|\+\|(\w+)~0\|(\w+)~1\|\+\|(\w+)~0\|(\w+)~1\|(\w+)~2\|")
 
 
-def to_text(genes: Sequence[int] | np.ndarray) -> str:
-    """Return the canonical text of one cell.
-
-    >>> to_text([3, 3, 4, 1, 3, 1])[:43]
-    '|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3'
-    """
-    checked = _checked(np.asarray(genes)[None])[0]
-    nodes: dict[int, list[str]] = {}
-    for (target, source), gene in zip(EDGES, checked, strict=True):
-        nodes.setdefault(target, []).append(f"{OPERATIONS[gene]}~{source}")
-    return "+".join(f"|{'|'.join(edges)}|" for edges in nodes.values())
-
-
-def from_text(text: str) -> np.ndarray:
-    """Return the genes, int64 (6,), of a canonical text.
-
-    Raises
-    ------
-    InputError
-        If the text is not of the canonical form or names an unknown operation.
-    """
-    match = _TEXT.fullmatch(text)
-    if match is None:
-        raise InputError(
-            f"not a NAS-Bench-201 cell: {text!r}; expected the form "
-            "|op~0|+|op~0|op~1|+|op~0|op~1|op~2|"
-        )
-    unknown = [name for name in match.groups() if name not in OPERATIONS]
-    if unknown:
-        raise InputError(
-            f"unknown operation {unknown[0]!r} in {text!r}; "
-            f"expected one of: {', '.join(OPERATIONS)}"
-        )
-    return np.array([OPERATIONS.index(name) for name in match.groups()], dtype=np.int64)
-
-
 @cache
-def all_genes() -> np.ndarray:
-    """Return the genes of every cell, int64 (15625, 6), in the official index order.
-
-    The order is that of NAS-Bench-201 and of NATS-Bench's topology space.
-    """
+def _all_genes() -> np.ndarray:
     numbers = np.load(_ORDER_FILE, allow_pickle=False).astype(np.int64)  # (15625,)
     genes = numbers[:, None] // _DIGIT_WEIGHTS % len(OPERATIONS)
     genes.setflags(write=False)
@@ -97,44 +52,16 @@ def all_genes() -> np.ndarray:
 
 
 @cache
-def all_texts() -> tuple[str, ...]:
-    """Return the canonical text of every cell, in the official index order."""
-    return tuple(to_text(genes) for genes in all_genes())
+def _all_texts() -> tuple[str, ...]:
+    return tuple(SPACE.to_text(genes) for genes in _all_genes())
 
 
 @cache
 def _rank_of_number() -> np.ndarray:
-    numbers = all_genes() @ _DIGIT_WEIGHTS
+    numbers = _all_genes() @ _DIGIT_WEIGHTS
     ranks = np.empty(len(numbers), dtype=np.int64)
     ranks[numbers] = np.arange(len(numbers))
     return ranks
-
-
-def index_of(genes: np.ndarray) -> np.ndarray:
-    """Return the official index, int64 (N,), of genes (N, 6)."""
-    return _rank_of_number()[_checked(genes) @ _DIGIT_WEIGHTS]
-
-
-def canonical(genes: Sequence[int] | np.ndarray) -> str:
-    """Return a text that isomorphic cells share (``Structure.to_unique_str`` of the benchmark).
-
-    A node is the sorted sum of its incoming terms; a skip connection passes the term of its
-    source on unchanged, and an edge that carries nothing is ``#``. There are 6,466 such classes.
-    """
-    terms = ["0"]  # of nodes 0..3
-    for node in range(1, N_NODES):
-        incoming = []
-        for (target, source), gene in zip(EDGES, genes, strict=True):
-            if target != node:
-                continue
-            if gene == NONE or terms[source] == "#":
-                incoming.append("#")
-            elif gene == SKIP:
-                incoming.append(terms[source])
-            else:
-                incoming.append(f"({terms[source]})@{OPERATIONS[gene]}")
-        terms.append("+".join(sorted(incoming)))
-    return terms[-1]
 
 
 def operations_on_paths(genes: np.ndarray) -> np.ndarray:
@@ -151,45 +78,6 @@ def operations_on_paths(genes: np.ndarray) -> np.ndarray:
     return np.stack([(genes[:, path, None] == operations).sum(axis=1) for path in PATHS])
 
 
-def without_dead_edges(genes: np.ndarray, *, zeros_stay_zero: bool = True) -> np.ndarray:
-    """Return genes (N, 6) in which every edge that cannot matter is ``none``.
-
-    Two cells with equal results compute the same function with the same weights, so a supernet
-    needs to score only one of them (9,445 of the 15,625 cells).
-
-    Parameters
-    ----------
-    genes
-        int (N, 6).
-    zeros_stay_zero
-        Whether an operation maps a zero input to zero. True for convolutions followed by
-        batch normalisation with batch statistics and no affine part; false with an affine part or
-        with running statistics, where a convolution of zeros is a constant: then only edges that
-        do not lead to the output, or carry zeros through a skip or a pooling, are dead.
-    """
-    live = _checked(genes).copy()
-    carries = np.zeros((len(live), N_NODES), dtype=bool)  # node differs from zero
-    carries[:, 0] = True
-    for edge, (target, source) in enumerate(EDGES):
-        makes_constant = np.zeros(len(live), dtype=bool)
-        if not zeros_stay_zero:
-            makes_constant = np.isin(live[:, edge], (CONV_1X1, CONV_3X3))
-        live[~carries[:, source] & ~makes_constant, edge] = NONE
-        carries[:, target] |= live[:, edge] != NONE
-    used = np.zeros((len(live), N_NODES), dtype=bool)  # node reaches the output
-    used[:, N_NODES - 1] = True
-    for edge in reversed(range(len(EDGES))):
-        target, source = EDGES[edge]
-        live[~used[:, target], edge] = NONE
-        used[:, source] |= live[:, edge] != NONE
-    return live
-
-
-def connected(genes: np.ndarray) -> np.ndarray:
-    """Return whether the input of each cell reaches its output, bool (N,), of genes (N, 6)."""
-    return np.any(without_dead_edges(genes) != NONE, axis=1)
-
-
 def check_side(side: int, place: str) -> None:
     """Raise InputError, naming ``place``, unless images of that side can be halved twice."""
     if side % 4:
@@ -197,85 +85,6 @@ def check_side(side: int, place: str) -> None:
             f"{place}: images of {side}x{side} pixels; the network halves them twice, so their "
             "side must be a multiple of 4"
         )
-
-
-def for_images(network: Mapping[str, Any], side: int, place: str) -> dict[str, Any]:
-    """Return the network settings for images of ``side`` x ``side`` pixels: the same.
-
-    Raises
-    ------
-    InputError
-        Naming ``place``, unless images of that side can be halved twice.
-    """
-    check_side(side, place)
-    return dict(network)
-
-
-def supernet(classes: int, network: Mapping[str, Any], *, seed: int = 0) -> CellNetwork:
-    """Return the weight-sharing network, which holds all operations on every edge.
-
-    Parameters
-    ----------
-    classes
-        Number of classes.
-    network
-        Settings, see :class:`hanas.spaces.networks.cell.NetworkSettings`.
-    seed
-        Of the initial weights; PyTorch's global random state stays as it is.
-
-    Raises
-    ------
-    InputError
-        For a setting that does not exist or cannot be.
-    """
-    return _network([range(len(OPERATIONS))] * len(EDGES), classes, network, seed)
-
-
-def build(
-    genes: Sequence[int] | np.ndarray, classes: int, network: Mapping[str, Any], *, seed: int = 0
-) -> CellNetwork:
-    """Return the stand-alone network of one cell, with weights of its own.
-
-    Its ``forward`` needs the images only. ``network`` and ``seed`` are as for :func:`supernet`,
-    but a network of its own usually has ``batch_norm: running``.
-    """
-    held = [(int(gene),) for gene in _checked(np.asarray(genes)[None])[0]]
-    return _network(held, classes, network, seed)
-
-
-def inherit(
-    weights: Mapping[str, Tensor],
-    genes: Sequence[int] | np.ndarray,
-    classes: int,
-    network: Mapping[str, Any],
-) -> CellNetwork:
-    """Return the stand-alone network of one cell with a copy of a supernet's weights.
-
-    Parameters
-    ----------
-    weights
-        State dict of a supernet of the same ``classes`` and ``network`` settings. In evaluation
-        mode both then give the same logits for the same images, bit for bit.
-    genes, classes, network
-        As for :func:`build`.
-    """
-    alone = build(genes, classes, network)
-    alone.load_state_dict({name: weights[name] for name in alone.state_dict()})
-    return alone
-
-
-def _network(
-    held: Sequence[Sequence[int]], classes: int, network: Mapping[str, Any], seed: int
-) -> CellNetwork:
-    import torch
-
-    from hanas.core.settings import from_mapping
-    from hanas.spaces.networks.cell import CellNetwork, NetworkSettings
-
-    settings = from_mapping(NetworkSettings, network, "network")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return CellNetwork(held, classes, settings)
 
 
 def _cost(
@@ -287,29 +96,6 @@ def _cost(
     return np.rint(base + classifier + conv_1x1 * n_1x1 + conv_3x3 * n_3x3).astype(np.int64)
 
 
-def params(genes: np.ndarray, classes: int = 10) -> np.ndarray:
-    """Return the number of parameters, int64 (N,), of the stand-alone networks of genes (N, 6).
-
-    Full-size networks (16 channels, 5 cells a stage), as NAS-Bench-201 counts them.
-
-    >>> params(np.array([[0, 0, 0, 1, 0, 0]]))
-    array([73306])
-    """
-    return _cost(genes, 73_306 - 650, 28_000, 243_040, 65 * classes)
-
-
-def flops(genes: np.ndarray, classes: int = 10, resolution: int = 32) -> np.ndarray:
-    """Return the number of multiply-accumulates, int64 (N,), for one image of genes (N, 6).
-
-    Counted as NAS-Bench-201 counts them: convolutions and the classifier only.
-
-    >>> flops(np.array([[0, 0, 0, 1, 0, 0]]))
-    array([7783050])
-    """
-    scale = (resolution / 32) ** 2
-    return _cost(genes, 7_782_400 * scale, 3_932_160 * scale, 35_389_440 * scale, 65 * classes)
-
-
 def _checked(genes: np.ndarray) -> np.ndarray:
     genes = np.asarray(genes, dtype=np.int64)
     if genes.ndim != 2 or genes.shape[1] != len(EDGES):
@@ -317,3 +103,171 @@ def _checked(genes: np.ndarray) -> np.ndarray:
     if genes.size and (genes.min() < 0 or genes.max() >= len(OPERATIONS)):
         raise InputError(f"genes outside 0..{len(OPERATIONS) - 1}: {genes.min()}..{genes.max()}")
     return genes
+
+
+class Nb201(Space):
+    """The space of NAS-Bench-201, in its official index order.
+
+    Counts are those of full-size networks (16 channels, 5 cells a stage), as NAS-Bench-201 counts
+    them.
+
+    >>> SPACE.params(np.array([[0, 0, 0, 1, 0, 0]])), SPACE.flops(np.array([[0, 0, 0, 1, 0, 0]]))
+    (array([73306]), array([7783050]))
+    """
+
+    name, enumerable = "nb201", True
+    operations = OPERATIONS
+    choices = choices
+    largest, smallest = LARGEST, SMALLEST
+    network, deployed = CellNetworkSettings, DeployedCellNetworkSettings
+
+    def to_text(self, genes: Sequence[int] | np.ndarray) -> str:
+        """Return the canonical text of one cell.
+
+        >>> SPACE.to_text([3, 3, 4, 1, 3, 1])[:43]
+        '|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3'
+        """
+        checked = self._checked(np.asarray(genes)[None])[0]
+        nodes: dict[int, list[str]] = {}
+        for (target, source), gene in zip(EDGES, checked, strict=True):
+            nodes.setdefault(target, []).append(f"{OPERATIONS[gene]}~{source}")
+        return "+".join(f"|{'|'.join(edges)}|" for edges in nodes.values())
+
+    def from_text(self, text: str) -> np.ndarray:
+        """Return the genes, int64 (6,), of a canonical text.
+
+        Raises
+        ------
+        InputError
+            If the text is not of the canonical form or names an unknown operation.
+        """
+        match = _TEXT.fullmatch(text)
+        if match is None:
+            raise InputError(
+                f"not a NAS-Bench-201 cell: {text!r}; expected the form "
+                "|op~0|+|op~0|op~1|+|op~0|op~1|op~2|"
+            )
+        unknown = [name for name in match.groups() if name not in OPERATIONS]
+        if unknown:
+            raise InputError(
+                f"unknown operation {unknown[0]!r} in {text!r}; "
+                f"expected one of: {', '.join(OPERATIONS)}"
+            )
+        return np.array([OPERATIONS.index(name) for name in match.groups()], dtype=np.int64)
+
+    def all_genes(self) -> np.ndarray:
+        """Return the genes of every cell, int64 (15625, 6), in the official index order.
+
+        The order is that of NAS-Bench-201 and of NATS-Bench's topology space.
+        """
+        return _all_genes()
+
+    def all_texts(self) -> tuple[str, ...]:
+        """Return the canonical text of every cell, in the official index order."""
+        return _all_texts()
+
+    def index_of(self, genes: np.ndarray) -> np.ndarray:
+        """Return the official index, int64 (N,), of genes (N, 6)."""
+        return _rank_of_number()[self._checked(genes) @ _DIGIT_WEIGHTS]
+
+    def canonical(self, genes: Sequence[int] | np.ndarray) -> str:
+        """Return a text that isomorphic cells share (``Structure.to_unique_str`` of the benchmark).
+
+        A node is the sorted sum of its incoming terms; a skip connection passes the term of its
+        source on unchanged, and an edge that carries nothing is ``#``. There are 6,466 classes.
+        """
+        terms = ["0"]  # of nodes 0..3
+        for node in range(1, N_NODES):
+            incoming = []
+            for (target, source), gene in zip(EDGES, genes, strict=True):
+                if target != node:
+                    continue
+                if gene == NONE or terms[source] == "#":
+                    incoming.append("#")
+                elif gene == SKIP:
+                    incoming.append(terms[source])
+                else:
+                    incoming.append(f"({terms[source]})@{OPERATIONS[gene]}")
+            terms.append("+".join(sorted(incoming)))
+        return terms[-1]
+
+    def without_dead_edges(self, genes: np.ndarray, *, zeros_stay_zero: bool = True) -> np.ndarray:
+        """Return genes (N, 6) in which every edge that cannot matter is ``none``.
+
+        Two cells with equal results compute the same function with the same weights, so a supernet
+        needs to score only one of them (9,445 of the 15,625 cells).
+
+        Parameters
+        ----------
+        genes
+            int (N, 6).
+        zeros_stay_zero
+            Whether an operation maps a zero input to zero. True for convolutions followed by
+            batch normalisation with batch statistics and no affine part; false with an affine
+            part or with running statistics, where a convolution of zeros is a constant: then only
+            edges that do not lead to the output, or carry zeros through a skip or a pooling, are
+            dead.
+        """
+        live = self._checked(genes).copy()
+        carries = np.zeros((len(live), N_NODES), dtype=bool)  # node differs from zero
+        carries[:, 0] = True
+        for edge, (target, source) in enumerate(EDGES):
+            makes_constant = np.zeros(len(live), dtype=bool)
+            if not zeros_stay_zero:
+                makes_constant = np.isin(live[:, edge], (CONV_1X1, CONV_3X3))
+            live[~carries[:, source] & ~makes_constant, edge] = NONE
+            carries[:, target] |= live[:, edge] != NONE
+        used = np.zeros((len(live), N_NODES), dtype=bool)  # node reaches the output
+        used[:, N_NODES - 1] = True
+        for edge in reversed(range(len(EDGES))):
+            target, source = EDGES[edge]
+            live[~used[:, target], edge] = NONE
+            used[:, source] |= live[:, edge] != NONE
+        return live
+
+    def connected(self, genes: np.ndarray) -> np.ndarray:
+        """Return whether the input of each cell reaches its output, bool (N,), of genes (N, 6)."""
+        return np.any(self.without_dead_edges(genes) != NONE, axis=1)
+
+    def params(self, genes, classes=10, *, network=None):
+        """See :class:`~hanas.spaces._space.Space`."""
+        return _cost(genes, 73_306 - 650, 28_000, 243_040, 65 * classes)
+
+    def flops(self, genes, classes=10, resolution=None, *, network=None):
+        """See :class:`~hanas.spaces._space.Space`."""
+        scale = ((resolution or 32) / 32) ** 2
+        return _cost(genes, 7_782_400 * scale, 3_932_160 * scale, 35_389_440 * scale, 65 * classes)
+
+    def settings(self, network: Network) -> CellNetworkSettings:
+        """Return the settings themselves, or what plain values say."""
+        if isinstance(network, CellNetworkSettings):
+            return network
+        return CellNetworkSettings.read(dict(network), "network")
+
+    def for_images(self, network: Network, side: int, place: str) -> CellNetworkSettings:
+        """Return the same settings for images that can be halved twice."""
+        check_side(side, place)
+        return self.settings(network)
+
+    def _network(
+        self, held: Sequence[Sequence[int]], classes: int, network: Network, seed: int
+    ) -> CellNetwork:
+        import torch
+
+        from hanas.spaces.networks.cell import CellNetwork
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return CellNetwork(held, classes, self.settings(network))
+
+    def _checked(self, genes: np.ndarray) -> np.ndarray:
+        return _checked(genes)
+
+
+SPACE = Nb201()
+to_text, from_text, index_of = SPACE.to_text, SPACE.from_text, SPACE.index_of
+all_genes, all_texts = SPACE.all_genes, SPACE.all_texts
+canonical, connected = SPACE.canonical, SPACE.connected
+without_dead_edges = SPACE.without_dead_edges
+params, flops, for_images = SPACE.params, SPACE.flops, SPACE.for_images
+supernet, build, inherit = SPACE.supernet, SPACE.build, SPACE.inherit

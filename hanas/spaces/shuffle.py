@@ -17,14 +17,3 @@ UNITS = (
     Operation("xception_3x3", "xception", kernel=3),
 )
 SPACE = LayerwiseSpace("shuffle", SKELETON, UNITS)
-
-ENUMERABLE = False
-OPERATIONS = SPACE.operation_names
-choices = SPACE.choices
-#: The architectures with the most and with the fewest parameters (at width 1).
-LARGEST, SMALLEST = SPACE.largest, SPACE.smallest
-
-to_text, from_text = SPACE.to_text, SPACE.from_text
-for_images = SPACE.for_images
-supernet, build, inherit = SPACE.supernet, SPACE.build, SPACE.inherit
-params, flops = SPACE.params, SPACE.flops

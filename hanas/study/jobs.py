@@ -1,4 +1,4 @@
-"""What every job of the workflow does around its one library call: log, measure, account for."""
+"""The frame of every job of the workflow: its log, and the facts of how its results came about."""
 
 from __future__ import annotations
 
@@ -20,11 +20,107 @@ from hanas.core.files import checksum, name_of, write_json
 
 
 @contextmanager
-def logged(log_path: str) -> Iterator[None]:
+def job(snakemake: Any) -> Iterator[dict[str, Any]]:
+    """Run the block as a job: all output goes to its log, and its facts are written at the end.
+
+    Parameters
+    ----------
+    snakemake
+        What Snakemake gives to a script: ``params.cfg``, the settings that the result depends on,
+        and an output named ``facts``, a JSON file. Of an output that is a folder, the checksums of
+        its files are written; of an input that is one, none: the facts of the job that wrote it
+        have them.
+
+    Yields
+    ------
+    dict
+        For what else is worth knowing about the result, such as ``sources``.
+    """
+    with _logged(snakemake.log[0]):
+        started = time.monotonic()
+        facts: dict[str, Any] = {}
+        yield facts
+        write_facts(
+            snakemake.output.facts,
+            settings=snakemake.params.cfg,
+            inputs=dict(_named(snakemake.input)),
+            outputs=[file for output in snakemake.output for file in _files_in(output)],
+            started=started,
+            **facts,
+        )
+
+
+def _named(inputs: Any) -> Iterator[tuple[str, str]]:
+    """Yield (role, file) of what was read; files of a list are named by themselves."""
+    for role, files in inputs.items():
+        if isinstance(files, str):
+            yield role, files
+        else:
+            yield from ((file, file) for file in files)
+
+
+def _files_in(path: str) -> list[str]:
+    """Return a file, or all files in a folder."""
+    if not Path(path).is_dir():
+        return [path]
+    return sorted(str(file) for file in Path(path).rglob("*") if file.is_file())
+
+
+def write_facts(
+    path: str,
+    *,
+    settings: Mapping[str, Any],
+    inputs: Mapping[str, str],
+    outputs: Iterable[str],
+    started: float,
+    **facts: Any,
+) -> None:
+    """Write the JSON that says how a result came about.
+
+    Parameters
+    ----------
+    path
+        The JSON file.
+    settings
+        What the result depends on, the revision of the code among it.
+    inputs
+        Files that were read, by role; their SHA-256 checksums are written.
+    outputs
+        Files that were written; those that are there already, so not the JSON itself.
+    started
+        ``time.monotonic()`` when the job began.
+    **facts
+        What else is worth knowing about the result.
+    """
+    write_json(
+        path,
+        {
+            **facts,
+            "settings": dict(settings),
+            "inputs": {
+                name_of(role): {"file": name_of(file), "sha256": checksum(file)}
+                for role, file in inputs.items()
+                if not Path(file).is_dir()
+            },
+            "outputs": {name_of(file): checksum(file) for file in outputs if file != path},
+            "hanas": {"version": hanas.__version__, "commit": commit()},
+            "hardware": {
+                "machine": platform.machine(),
+                "processor": hardware.processor(),
+                "cores": os.cpu_count(),
+            },
+            "python": platform.python_version(),
+            "seconds": round(time.monotonic() - started, 3),
+        },
+    )
+
+
+@contextmanager
+def _logged(log_path: str) -> Iterator[None]:
     """Send all output of the block, of its child processes too, to the log.
 
-    An :class:`~hanas.core.errors.InputError` is the user's to mend: the log ends with its message and
-    the job fails. Any other error is ours and leaves its traceback.
+    An :class:`~hanas.core.errors.InputError` is the user's to mend: the log ends with its message
+    and the job fails. Any other error is ours and leaves its traceback.
     """
     with Path(log_path).open("w", buffering=1) as log:
         sys.stdout.flush()
@@ -56,55 +152,3 @@ def located(settings: Any, inputs: Iterable[object]) -> Any:
         return places.get(value, value) if isinstance(value, str) else value
 
     return replace(settings)
-
-
-def write_facts(
-    path: str,
-    *,
-    settings: Mapping[str, Any],
-    inputs: Mapping[str, str],
-    outputs: Iterable[str],
-    started: float,
-    **facts: Any,
-) -> None:
-    """Write the JSON that says how a result came about.
-
-    Parameters
-    ----------
-    path
-        The JSON file.
-    settings
-        The settings of the stage, its revision among them.
-    inputs
-        Files that were read, by role; their SHA-256 checksums are written. Folders are left out:
-        the facts of the job that wrote one have the checksums of its files.
-    outputs
-        Files that were written; those that are there already, so not the JSON itself.
-    started
-        ``time.monotonic()`` when the job began.
-    **facts
-        What else is worth knowing about the result.
-    """
-    write_json(
-        path,
-        {
-            **facts,
-            "settings": dict(settings),
-            "inputs": {
-                name_of(role): {"file": name_of(file), "sha256": checksum(file)}
-                for role, file in inputs.items()
-                if not Path(file).is_dir()
-            },
-            "outputs": {
-                name_of(file): checksum(file) for file in outputs if str(file) != str(path)
-            },
-            "hanas": {"version": hanas.__version__, "commit": commit()},
-            "hardware": {
-                "machine": platform.machine(),
-                "processor": hardware.processor(),
-                "cores": os.cpu_count(),
-            },
-            "python": platform.python_version(),
-            "seconds": round(time.monotonic() - started, 3),
-        },
-    )

@@ -29,7 +29,7 @@ def is_measured(device: Mapping[str, Any]) -> bool:
 
 def is_enumerable(space: str) -> bool:
     """Return whether all architectures of a space can be listed."""
-    return plugins.load("spaces", space).ENUMERABLE
+    return plugins.space(space).enumerable
 
 
 def has_benchmark(study: Mapping[str, Any], task: str) -> bool:
@@ -228,7 +228,7 @@ def _layerwise_problems(study: Mapping[str, Any]) -> Iterator[str]:
             )
         for arch in retraining.get("archs", []):
             try:
-                plugins.load("spaces", task["space"]).from_text(arch)
+                plugins.space(task["space"]).from_text(arch)
             except InputError as error:
                 yield f"retrainings.{name}.archs: {error}"
     shown = study["figures"].get("front_spaces")

@@ -182,7 +182,7 @@ def train_one(
         State dict, on the CPU.
     """
     settings = setup.settings
-    maker = published if arch in published.NAMES else plugins.load("spaces", settings["space"])
+    maker = published if arch in published.NAMES else plugins.space(settings["space"])
     network: Any = architectures.build(  # PyTorch's types know no memory_format
         arch,
         space=settings["space"],

@@ -24,6 +24,7 @@ from hanas.data.images import load_images
 from hanas.spaces.networks.architectures import settings_for_images
 from hanas.spaces.networks.cell import CellNetwork
 from hanas.spaces.networks.chain import ChainNetwork
+from hanas.spaces.networks.settings import CellNetworkSettings, ChainSettings
 from hanas.training import epochs
 from hanas.training.snapshot_epochs import snapshot_epochs
 from hanas.training.snapshots import Snapshots
@@ -58,7 +59,7 @@ class Supernet:
 
     space: str
     classes: int
-    network_settings: Mapping[str, Any]
+    network_settings: CellNetworkSettings | ChainSettings
     resolution: int | None
     weights: Mapping[str, Tensor]
     alphas: Tensor
@@ -75,7 +76,7 @@ class Supernet:
     def _network_with(
         self, weights: Mapping[str, Tensor], device: torch.device | str
     ) -> CellNetwork | ChainNetwork:
-        space = plugins.load("spaces", self.space)
+        space = plugins.space(self.space)
         network = space.supernet(self.classes, self.network_settings)
         network.load_state_dict(weights)
         return network.to(device=device, memory_format=torch.channels_last).eval()
@@ -156,7 +157,7 @@ def train_supernet(
         Supernet(
             checked.space,
             run.network.classifier.out_features,
-            asdict(run.network.settings),
+            run.network.settings,
             checked.training.resolution,
             run.network.state_dict(),
             run.alphas.detach(),
@@ -174,7 +175,7 @@ def prepare(settings: SupernetSettings, images: str | Path) -> Run:
     """Return a training that has not begun, with settings that were checked."""
     device = choose_device(settings.device, settings.precision)
     training, architecture = settings.training, settings.architecture
-    space = plugins.load("spaces", settings.space)
+    space = plugins.space(settings.space)
     trainer: Trainer = plugins.load("trainers", settings.trainer)  # type: ignore[assignment]
     moments = snapshot_epochs(training.epochs, settings.snapshots)
     data = load_images(images)
@@ -240,7 +241,7 @@ def loop_of(run: Run, trainer: Trainer) -> epochs.Loop:
             **{
                 f"alpha_{edge}_{name}": float(alphas[edge, operation])
                 for edge in range(len(alphas))
-                for operation, name in enumerate(run.space.OPERATIONS[: run.space.choices[edge]])
+                for operation, name in enumerate(run.space.operations[: run.space.choices[edge]])
             },
         }
 
@@ -259,10 +260,11 @@ def save_supernet(supernet: Supernet, path: str | Path) -> None:
 
     Equal supernets give equal bytes.
     """
+    space = plugins.space(supernet.space)
     content = {
         "space": supernet.space,
         "classes": supernet.classes,
-        "network_settings": dict(supernet.network_settings),
+        "network_settings": space.settings(supernet.network_settings).model_dump(),
         "resolution": supernet.resolution,
         "weights": _plain(supernet.weights),
         "alphas": supernet.alphas.detach().cpu(),
@@ -283,7 +285,9 @@ def load_supernet(path: str | Path) -> Supernet:
 
     def parse(content: dict[str, Any]) -> tuple[Supernet, bool]:
         expected = content.pop("sha256")
-        return Supernet(**content), _content_digest(content) == expected
+        is_unchanged = _content_digest(content) == expected
+        network = plugins.space(content["space"]).settings(content["network_settings"])
+        return Supernet(**{**content, "network_settings": network}), is_unchanged
 
     supernet, is_unchanged = read_tensors(path, "a supernet", parse)
     if not is_unchanged:

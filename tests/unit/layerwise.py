@@ -5,19 +5,19 @@ from hypothesis import strategies as st
 
 from hanas.core import plugins
 
-SPACES = [n for n in plugins.names("spaces") if not plugins.load("spaces", n).ENUMERABLE]
-WITH_IDENTITY = [n for n in SPACES if "identity" in plugins.load("spaces", n).OPERATIONS]
+SPACES = [n for n in plugins.names("spaces") if not plugins.space(n).enumerable]
+WITH_IDENTITY = [n for n in SPACES if "identity" in plugins.space(n).operations]
 #: Layers of each stage, as published: SPOS, and five stages of four bottlenecks.
 STAGES = {"shuffle": (4, 4, 8, 4), "shuffle_i": (4, 4, 8, 4), "mobile_i": (4, 4, 4, 4, 4)}
 
 
 def genes_of(name: str):
-    choices = plugins.load("spaces", name).choices
+    choices = plugins.space(name).choices
     return st.tuples(*(st.integers(0, count - 1) for count in choices))
 
 
 def random_genes(name: str, count: int, *, seed: int = 0) -> np.ndarray:
-    choices = plugins.load("spaces", name).choices
+    choices = plugins.space(name).choices
     return np.random.default_rng(seed).integers(0, choices, size=(count, len(choices)))
 
 

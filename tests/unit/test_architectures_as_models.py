@@ -21,8 +21,8 @@ def network(space: str) -> dict:
 
 
 def some_archs(space: str) -> list[str]:
-    module = plugins.load("spaces", space)
-    return [module.to_text(module.LARGEST), module.to_text(module.SMALLEST)]
+    module = plugins.space(space)
+    return [module.to_text(module.largest), module.to_text(module.smallest)]
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +62,8 @@ def test_every_space_gives_models_that_run(space, precision, pictures, tmp_path)
 
 
 def test_maps_have_numbers_of_usual_size_down_to_the_last_layer(pictures, tmp_path):
-    space = plugins.load("spaces", "mobile_i")
-    arch = space.to_text(space.LARGEST)
+    space = plugins.space("mobile_i")
+    arch = space.to_text(space.largest)
     file = tmp_path / "model.onnx"
     write = only(arch, pictures, "mobile_i")
     write(file)

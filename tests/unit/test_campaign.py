@@ -22,7 +22,7 @@ class Device:
     """Its latency is the number of operations with a high number, its energy another function."""
 
     def __init__(self, space: str = "nb201", fails=lambda genes: False) -> None:
-        self.module, self.fails = plugins.load("spaces", space), fails
+        self.module, self.fails = plugins.space(space), fails
         self.asked: list[list[str]] = []
 
     def __call__(self, archs: list[str]) -> pd.DataFrame:
@@ -65,7 +65,7 @@ def test_rounds_and_purposes(space):
         (3, "fit"): 2,
     }
     module = device.module
-    ends = [module.to_text(module.LARGEST), module.to_text(module.SMALLEST)]
+    ends = [module.to_text(module.largest), module.to_text(module.smallest)]
     assert measured["arch"].tolist()[:2] == ends
     assert found.metrics == ("latency_ms", "energy_mj")
     assert len(found.genes) == 20
@@ -78,7 +78,7 @@ def test_rounds_and_purposes(space):
 def test_the_quality_is_that_of_the_held_out_ones():
     measured, found, quality = conduct("nb201", SETTINGS, Device(), log=quiet)
     held_out = measured[measured["purpose"] == "held_out"]
-    module = plugins.load("spaces", "nb201")
+    module = plugins.space("nb201")
     genes = np.array([module.from_text(arch) for arch in held_out["arch"]])
     predicted = found.predict(genes)
     errors = np.abs(predicted["latency_ms"] / held_out["latency_ms"].to_numpy() - 1)

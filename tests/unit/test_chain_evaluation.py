@@ -137,9 +137,7 @@ def test_recalibrated_statistics_are_those_of_a_network_of_its_own(space):
     supernet = made_up_supernet(space, batch_norm="running")
     data = toy_images()
     for genes in random_genes(space, 2, seed=1).tolist():
-        alone = plugins.load("spaces", space).inherit(
-            supernet.weights, genes, 3, supernet.network_settings
-        )
+        alone = plugins.space(space).inherit(supernet.weights, genes, 3, supernet.network_settings)
         alone = alone.to(memory_format=torch.channels_last).train()
         for module in alone.modules():
             if isinstance(module, torch.nn.BatchNorm2d):

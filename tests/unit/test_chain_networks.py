@@ -39,7 +39,7 @@ LAST = {"shuffle": 1024, "shuffle_i": 1024, "mobile_i": 1280}
 
 
 def space_of(name):
-    return plugins.load("spaces", name)
+    return plugins.space(name)
 
 
 def images(n: int = 4, side: int = 8, *, seed: int = 0) -> torch.Tensor:
@@ -78,7 +78,7 @@ def test_channels_and_sides_are_those_of_the_tables(name, side):
 
 @pytest.mark.parametrize("name", SPACES)
 def test_the_last_map_has_at_least_four_pixels_a_side_and_not_eight(name):
-    skeleton = space_of(name).SPACE.skeleton
+    skeleton = space_of(name).skeleton
     for side in range(4, 300):
         last = plan(skeleton, side).last.side
         assert last >= 4
@@ -90,7 +90,7 @@ def test_the_last_map_has_at_least_four_pixels_a_side_and_not_eight(name):
 def test_places_halve_from_the_last_to_the_first(name):
     halving = []
     for side in (4, 8, 16, 32, 64, 128):
-        places = plan(space_of(name).SPACE.skeleton, side)
+        places = plan(space_of(name).skeleton, side)
         halving.append([places.stem.stride, *(place.stride for place in places.layers)])
     for number, (fewer, more) in enumerate(pairwise(halving)):
         assert (sum(fewer) - 21, sum(more) - 21) == (number, number + 1)
@@ -119,7 +119,7 @@ def test_inherited_weights_give_the_same_bits(name, mode):
 def test_inherited_weights_are_a_copy(name):
     space, network = space_of(name), {"width": 0.1, "resolution": 8}
     shared = space.supernet(5, network)
-    alone = space.inherit(shared.state_dict(), space.LARGEST, 5, network)
+    alone = space.inherit(shared.state_dict(), space.largest, 5, network)
     before = {key: value.clone() for key, value in shared.state_dict().items()}
     for parameter in alone.parameters():
         parameter.data.add_(1)
@@ -157,7 +157,7 @@ def test_gradients_reach_the_chosen_operations_only(name):
     shared = space.supernet(5, {"width": 0.2, "batch_norm": "batch_affine", "resolution": 8})
     (genes,) = random_genes(name, 1, seed=2)
     F.cross_entropy(shared(images(), genes), torch.arange(4)).backward()
-    chosen = {f"layers.{layer}.{space.OPERATIONS[gene]}." for layer, gene in enumerate(genes)}
+    chosen = {f"layers.{layer}.{space.operations[gene]}." for layer, gene in enumerate(genes)}
     for key, parameter in shared.named_parameters():
         expected = not key.startswith("layers.") or any(key.startswith(some) for some in chosen)
         assert (parameter.grad is not None) == expected
@@ -166,9 +166,9 @@ def test_gradients_reach_the_chosen_operations_only(name):
 @pytest.mark.parametrize("name", WITH_IDENTITY)
 def test_identity_takes_layers_away(name):
     space = space_of(name)
-    identity = len(space.OPERATIONS) - 1
+    identity = len(space.operations) - 1
     network = {"width": 0.2, "batch_norm": "running", "resolution": 8}
-    shallow = space.build(space.SMALLEST, 5, network).eval()
+    shallow = space.build(space.smallest, 5, network).eval()
     assert isinstance(shallow.layer(1, identity), nn.Identity)
     blocks = [m for m in shallow.layers.modules() if isinstance(m, ShuffleUnit | Bottleneck)]
     assert len(blocks) == len(first_layers(name))
@@ -192,11 +192,14 @@ def test_initial_weights_depend_on_the_seed_alone(name):
 @pytest.mark.parametrize(
     ("network", "message"),
     [
-        ({"channels": 8}, "network.channels: no such setting; expected one of: width, batch_norm"),
-        ({"width": 0}, "network.width is 0; expected a number above 0"),
-        ({"width": 100}, "network.width is 100; expected a number above 0 and of at most 8"),
+        (
+            {"channels": 8},
+            "network.channels: no such setting; expected one of: batch_norm, first_scale",
+        ),
+        ({"width": 0}, "network.width is 0; expected more than 0"),
+        ({"width": 100}, "network.width is 100; expected at most 8"),
         ({"batch_norm": "none"}, "network.batch_norm is 'none'; expected one of: batch"),
-        ({"resolution": 3}, "network.resolution is 3; expected a whole number of at least 4"),
+        ({"resolution": 3}, "network.resolution is 3; expected at least 4"),
         ({"resolution": 32.5}, "network.resolution is 32.5; expected a whole number"),
     ],
 )
@@ -204,7 +207,7 @@ def test_wrong_settings_are_named(name, network, message):
     space = space_of(name)
     for make in (
         lambda: space.supernet(10, network),
-        lambda: space.params(np.array([space.LARGEST]), network=network),
+        lambda: space.params(np.array([space.largest]), network=network),
     ):
         with pytest.raises(InputError) as raised:
             make()
@@ -246,7 +249,7 @@ def test_exported_shuffles_have_fixed_shapes(tmp_path):
     import onnx
 
     space = space_of("shuffle")
-    alone = space.build(space.LARGEST, 5, {"width": 0.1, "batch_norm": "running"})
+    alone = space.build(space.largest, 5, {"width": 0.1, "batch_norm": "running"})
     onnx_models.export(alone, tmp_path / "m.onnx", resolution=32, batch=None)
     kinds = {node.op_type for node in onnx.load(tmp_path / "m.onnx").graph.node}
     assert {"Concat", "Reshape", "Transpose"} <= kinds
@@ -363,7 +366,7 @@ def test_first_scale_makes_units_begin_near_the_identity(name):
                 continue
             for operation in range(choices):
                 output = scaled_down.layer(layer, operation)(x)
-                if name == "mobile_i" or space.OPERATIONS[operation] == "identity":
+                if name == "mobile_i" or space.operations[operation] == "identity":
                     torch.testing.assert_close(output, x, atol=0.01, rtol=0)
                 else:
                     torch.testing.assert_close(output[:, ::2], x[:, : x.shape[1] // 2])

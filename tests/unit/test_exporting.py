@@ -182,7 +182,7 @@ def test_settings_of_the_quantisation_are_obeyed_and_told(trained, images, tmp_p
 
 @pytest.mark.parametrize("space", plugins.names("spaces"))
 def test_networks_of_every_space_are_exported(space, toy_file, tmp_path):
-    module = plugins.load("spaces", space)
+    module = plugins.space(space)
     small = {"channels": 2, "cells": 1} if space == "nb201" else {"width": 0.25}
     settings = {
         "space": space,
@@ -190,8 +190,8 @@ def test_networks_of_every_space_are_exported(space, toy_file, tmp_path):
         "training": {},
         "quantisation": {"calibration_images": 8},
     }
-    arch = module.to_text(module.SMALLEST)
-    maker, data = plugins.load("spaces", space), load_images(toy_file)
+    arch = module.to_text(module.smallest)
+    maker, data = plugins.space(space), load_images(toy_file)
     network = architectures.build(
         arch,
         space=space,

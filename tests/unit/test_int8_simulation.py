@@ -96,9 +96,7 @@ def test_weights_are_rounded_by_channel(rows):
 
 def alone_and_recalibrated(space: str, genes) -> nn.Module:
     supernet = made_up_supernet(space, batch_norm="running")
-    alone = plugins.load("spaces", space).inherit(
-        supernet.weights, genes, 3, supernet.network_settings
-    )
+    alone = plugins.space(space).inherit(supernet.weights, genes, 3, supernet.network_settings)
     alone = with_statistics(alone, "recalibrated").train()
     with torch.no_grad():
         for images in calibration_images():

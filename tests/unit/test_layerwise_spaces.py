@@ -21,11 +21,11 @@ def test_the_chains_are_these():
 
 
 def test_sizes_of_the_spaces():
-    assert plugins.load("spaces", "shuffle").choices == (4,) * 20
+    assert plugins.space("shuffle").choices == (4,) * 20
     for name, count in (("shuffle_i", 5), ("mobile_i", 7)):
-        space = plugins.load("spaces", name)
-        assert len(space.OPERATIONS) == count
-        assert space.OPERATIONS[-1] == "identity"
+        space = plugins.space(name)
+        assert len(space.operations) == count
+        assert space.operations[-1] == "identity"
         fewer = [layer for layer, choices in enumerate(space.choices) if choices == count - 1]
         assert fewer == first_layers(name)
         assert len(space.choices) == 20
@@ -35,7 +35,7 @@ def test_sizes_of_the_spaces():
 @settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_text_and_genes_round_trip(name, data):
-    space = plugins.load("spaces", name)
+    space = plugins.space(name)
     genes = data.draw(genes_of(name))
     text = space.to_text(genes)
     assert tuple(space.from_text(text)) == genes
@@ -44,8 +44,8 @@ def test_text_and_genes_round_trip(name, data):
 
 @pytest.mark.parametrize("name", SPACES)
 def test_the_text_lists_the_operations_stage_by_stage(name):
-    space = plugins.load("spaces", name)
-    first, second = space.OPERATIONS[:2]
+    space = plugins.space(name)
+    first, second = space.operations[:2]
     names = [second, *[first] * 19]
     stages, names_left = [], list(names)
     for layers in STAGES[name]:
@@ -54,8 +54,8 @@ def test_the_text_lists_the_operations_stage_by_stage(name):
 
 
 def texts_that_are_wrong(space):
-    text = space.to_text(space.LARGEST)
-    operation = space.OPERATIONS[0]
+    text = space.to_text(space.largest)
+    operation = space.operations[0]
     yield "", "expected . stages"
     yield text[:-1], "expected . stages"
     yield text + "\n", "expected . stages"
@@ -71,7 +71,7 @@ def texts_that_are_wrong(space):
 
 @pytest.mark.parametrize("name", SPACES)
 def test_texts_that_are_no_architectures(name):
-    space = plugins.load("spaces", name)
+    space = plugins.space(name)
     for text, said in texts_that_are_wrong(space):
         with pytest.raises(InputError, match=said):
             space.from_text(text)
@@ -79,11 +79,11 @@ def test_texts_that_are_no_architectures(name):
 
 @pytest.mark.parametrize("name", WITH_IDENTITY)
 def test_identity_is_refused_in_the_first_layer_of_every_stage(name):
-    space = plugins.load("spaces", name)
-    identity = len(space.OPERATIONS) - 1
-    parts = space.to_text(space.LARGEST).split("+")
+    space = plugins.space(name)
+    identity = len(space.operations) - 1
+    parts = space.to_text(space.largest).split("+")
     for stage, layer in enumerate(first_layers(name)):
-        genes = list(space.LARGEST)
+        genes = list(space.largest)
         genes[layer] = identity
         said = f"layer {layer + 1} \\(number 1 of stage {stage + 1}\\): identity cannot be there"
         with pytest.raises(InputError, match=said):
@@ -97,7 +97,7 @@ def test_identity_is_refused_in_the_first_layer_of_every_stage(name):
 
 
 def test_identity_is_unknown_where_the_space_has_none():
-    space = plugins.load("spaces", "shuffle")
+    space = plugins.space("shuffle")
     text = space.to_text([0] * 20)
     with pytest.raises(InputError, match=r"layer 2 .*unknown operation 'identity'; expected one"):
         space.from_text(text.replace("|shuffle_3x3|shuffle_3x3|", "|shuffle_3x3|identity|", 1))
@@ -110,7 +110,7 @@ def test_identity_is_unknown_where_the_space_has_none():
     "genes", [[[0] * 19], [[0] * 21], [[-1, *[0] * 19]], [[*[0] * 19, 9]], [0]]
 )
 def test_genes_that_are_no_architectures(name, genes):
-    space = plugins.load("spaces", name)
+    space = plugins.space(name)
     for count in (space.params, space.flops):
         with pytest.raises(InputError):
             count(np.array(genes))
@@ -122,9 +122,9 @@ def test_genes_that_are_no_architectures(name, genes):
     [(1.0, 32, 10), (0.25, 64, 3), (0.5, 100, 7), (1.5, 224, 1000), (0.1, 5, 2), (0.33, 17, 101)],
 )
 def test_costs_are_those_of_the_built_network(name, width, resolution, classes):
-    space = plugins.load("spaces", name)
+    space = plugins.space(name)
     network = {"width": width, "resolution": resolution, "batch_norm": "running"}
-    genes = np.vstack([random_genes(name, 2), [space.SMALLEST]])
+    genes = np.vstack([random_genes(name, 2), [space.smallest]])
     params = space.params(genes, classes, network=network)
     flops = space.flops(genes, classes, network=network)
     for row, expected in zip(genes, zip(params, flops, strict=True), strict=True):
@@ -136,9 +136,9 @@ def test_costs_are_those_of_the_built_network(name, width, resolution, classes):
 @pytest.mark.parametrize("name", SPACES)
 def test_costs_of_chains_of_one_operation(name):
     """Every operation of every layer is counted, since counts are sums over layers."""
-    space = plugins.load("spaces", name)
+    space = plugins.space(name)
     network = {"width": 0.25, "resolution": 32, "batch_norm": "running"}
-    for operation in range(len(space.OPERATIONS)):
+    for operation in range(len(space.operations)):
         genes = [operation if operation < choices else 0 for choices in space.choices]
         with torch.device("meta"):
             alone = space.build(genes, 10, network)
@@ -150,7 +150,7 @@ def test_costs_of_chains_of_one_operation(name):
 
 @pytest.mark.parametrize("name", SPACES)
 def test_costs_without_settings_are_those_at_width_1_and_32_pixels(name):
-    space = plugins.load("spaces", name)
+    space = plugins.space(name)
     genes = random_genes(name, 5)
     stated = {"width": 1.0, "resolution": 32}
     assert (space.params(genes) == space.params(genes, 10, network=stated)).all()
@@ -161,24 +161,25 @@ def test_costs_without_settings_are_those_at_width_1_and_32_pixels(name):
 
 @pytest.mark.parametrize("name", SPACES)
 def test_the_extremes_are_extremes(name):
-    space = plugins.load("spaces", name)
+    space = plugins.space(name)
     params = space.params(random_genes(name, 2000))
-    assert space.params(np.array([space.SMALLEST])) < params.min()
-    assert space.params(np.array([space.LARGEST])) > params.max()
+    assert space.params(np.array([space.smallest])) < params.min()
+    assert space.params(np.array([space.largest])) > params.max()
     if name in WITH_IDENTITY:
-        identity = len(space.OPERATIONS) - 1
-        kept = [layer for layer, gene in enumerate(space.SMALLEST) if gene != identity]
+        identity = len(space.operations) - 1
+        kept = [layer for layer, gene in enumerate(space.smallest) if gene != identity]
         assert kept == first_layers(name)
 
 
 @pytest.mark.parametrize("name", SPACES)
 def test_settings_for_images_hold_their_side(name):
-    space = plugins.load("spaces", name)
+    space = plugins.space(name)
     given = {"width": 0.5, "batch_norm": "batch"}
-    assert space.for_images(given, 64, "x") == {**given, "resolution": 64}
+    assert space.for_images(given, 64, "x") == space.settings({**given, "resolution": 64})
     assert given == {"width": 0.5, "batch_norm": "batch"}
-    assert space.for_images({"resolution": None}, 32, "x") == {"resolution": 32}
-    assert space.for_images({"resolution": 32}, 32, "x") == {"resolution": 32}
+    fitted = space.settings({"resolution": 32})
+    assert space.for_images({"resolution": None}, 32, "x") == fitted
+    assert space.for_images({"resolution": 32}, 32, "x") == fitted
     with pytest.raises(InputError, match=r"pets\.pt: images of 3x3 pixels.*at least 4"):
         space.for_images(given, 3, "pets.pt")
     with pytest.raises(InputError, match=r"network\.resolution is 32, but pets\.pt.*64x64"):
@@ -198,8 +199,8 @@ def test_proxies_of_whole_spaces_refuse_a_space_that_cannot_be_listed(name, kind
 def test_a_space_is_known_without_pytorch():
     code = "; ".join(
         [
-            "import sys",
-            *(f"import hanas.spaces.{name} as s; s.params([s.LARGEST])" for name in SPACES),
+            "import sys; from hanas.core import plugins",
+            *(f"s = plugins.space({name!r}); s.params([s.largest])" for name in SPACES),
             "assert 'torch' not in sys.modules",
         ]
     )

@@ -226,7 +226,8 @@ def test_a_cell_is_readable():
 
 
 def test_a_chain_is_readable(study):
-    text = mobile_i.to_text(mobile_i.SMALLEST)
+    space = mobile_i.SPACE
+    text = space.to_text(space.smallest)
     layers = readable(text, "mobile_i")["layers"]
     assert len(layers) == 20
     assert layers[:2] == [name for stage in text.split("+") for name in stage[1:-1].split("|")][:2]

@@ -234,8 +234,8 @@ def test_initial_weights_depend_on_the_seed_alone():
 @pytest.mark.parametrize(
     ("network", "message"),
     [
-        ({"chanels": 8}, "network.chanels: no such setting; expected one of: skeleton, channels"),
-        ({"channels": 0}, "network.channels is 0; expected a whole number of at least 1"),
+        ({"chanels": 8}, "network.chanels: no such setting; expected one of: batch_norm, cells"),
+        ({"channels": 0}, "network.channels is 0; expected at least 1"),
         ({"cells": 1.5}, "network.cells is 1.5; expected a whole number"),
         (
             {"skeleton": "wide"},

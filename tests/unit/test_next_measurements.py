@@ -108,7 +108,7 @@ def test_what_the_device_cannot_run_is_chosen_less():
 
 @pytest.mark.parametrize("space", ["nb201", *SPACES])
 def test_random_architectures_are_different_members(space):
-    module = plugins.load("spaces", space)
+    module = plugins.space(space)
     found = random_genes(space, 200, np.random.default_rng(0))
     assert len(np.unique(found, axis=0)) == len(found) == 200
     assert (found >= 0).all()

@@ -91,7 +91,7 @@ def search(folder: Path, predictors, weights, images, settings, *, threads: int 
 def test_every_searcher_searches_every_space(searcher, space, predictors, tmp_path):
     settings = settings_of(space, searcher, proxy={"kind": "params"}, proxy_objective="score")
     history, sources, lines = search(tmp_path, predictors, None, None, settings)
-    module = plugins.load("spaces", space)
+    module = plugins.space(space)
     genes = np.array([module.from_text(text) for text in history["arch"]])  # all can be there
     assert sorted(history["seed"].unique()) == [0, 1]
     assert not history.duplicated(["seed", "arch"]).any()
@@ -118,7 +118,7 @@ def test_multiply_accumulates_follow_the_network(predictors, tmp_path):
         device_objectives=["energy_mj"],
     )
     history, sources, _ = search(tmp_path, predictors, None, None, settings)
-    module = plugins.load("spaces", "mobile_i")
+    module = plugins.space("mobile_i")
     genes = np.array([module.from_text(text) for text in history["arch"]])
     np.testing.assert_array_equal(history["proxy_score"], -module.flops(genes, network=network))
     assert "latency_ms" not in history
@@ -138,7 +138,7 @@ def test_errors_are_those_of_the_supernet(found, weights, toy_file):
     supernet = load_supernet(weights)
     network = with_statistics(supernet.network(), "batch")
     used = pictures_for(supernet, toy_file, LayerwiseSettings.of(PROXY))
-    module = plugins.load("spaces", "shuffle_i")
+    module = plugins.space("shuffle_i")
     for row in history.iloc[::7].itertuples():
         with threads(1):
             scores = score_one(network, module.from_text(row.arch).tolist(), used)
@@ -157,7 +157,7 @@ def test_errors_of_8_bits_can_be_searched(predictors, weights, toy_file, tmp_pat
     supernet = load_supernet(weights)
     network = with_statistics(supernet.network(), "recalibrated")
     used = pictures_for(supernet, toy_file, LayerwiseSettings.of(proxy))
-    genes = [plugins.load("spaces", "shuffle_i").from_text(text) for text in history["arch"]]
+    genes = [plugins.space("shuffle_i").from_text(text) for text in history["arch"]]
     with threads(1):
         expected = [score_one(network, row.tolist(), used)["int8_error"] for row in genes]
     assert history["int8_error"].tolist() == expected
@@ -262,7 +262,7 @@ def test_what_the_device_will_hardly_run_is_no_candidate(tmp_path, weights, toy_
     monkeypatch.setattr(on_demand_search.LayerwiseScorer, "score", score)
     settings = settings_of("shuffle_i", "random", evaluations=200)
     history, _, _ = search(tmp_path, {"shuffle_i": path}, weights, toy_file, settings)
-    module = plugins.load("spaces", "shuffle_i")
+    module = plugins.space("shuffle_i")
     found = np.array([module.from_text(text) for text in history["arch"]])
     able = history["feasible"].to_numpy()
     assert ((found[:, 0] < 2) == able).mean() > 0.8

@@ -22,10 +22,10 @@ def convolutions(found) -> int:
 
 @pytest.mark.parametrize("space", ["nb201", *SPACES])
 def test_multiply_accumulates_are_those_counted_elsewhere(space, tmp_path):
-    module = plugins.load("spaces", space)
+    module = plugins.space(space)
     network = {"batch_norm": "running"}
     network |= {"channels": 4, "cells": 1} if space == "nb201" else {"width": 0.1, "resolution": 8}
-    genes = module.LARGEST if space == "nb201" else random_genes(space, 1)[0]
+    genes = module.largest if space == "nb201" else random_genes(space, 1)[0]
     found, _ = of(module.build(genes, 3, network), tmp_path / "m.onnx")
     assert convolutions(found) == multiply_accumulates(tmp_path / "m.onnx")
 

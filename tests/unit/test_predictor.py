@@ -246,13 +246,13 @@ def test_predictions_from_estimates_say_so():
 @pytest.mark.parametrize("space", SPACES)
 def test_chains_are_predicted_from_few(space):
     """A device that needs its time for each layer, and more for two alike in a row."""
-    module = plugins.load("spaces", space)
+    module = plugins.space(space)
     network = {"width": 0.25, "resolution": 16}
     genes = random_genes(space, 400)
     rng = np.random.default_rng(5)
     stages = np.repeat(np.arange(len(STAGES[space])), STAGES[space])
-    costs = rng.permutation(np.linspace(0.3, 1.5, len(module.OPERATIONS)))
-    if "identity" in module.OPERATIONS:
+    costs = rng.permutation(np.linspace(0.3, 1.5, len(module.operations)))
+    if "identity" in module.operations:
         costs[-1] = 0.0
     slowness = np.linspace(1.5, 0.5, len(STAGES[space]))
     latency = 1 + (costs[genes] * slowness[stages]).sum(axis=1)

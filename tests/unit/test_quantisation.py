@@ -237,7 +237,7 @@ def _coloured(count, seed=0):
     + [("shuffle", name) for name in published.NAMES],
 )
 def test_every_convolution_of_every_network_runs_in_integers(tmp_path, space, name):
-    module = plugins.load("spaces", space)
+    module = plugins.space(space)
     rng = np.random.default_rng(3)
     arch = name or module.to_text([int(rng.integers(count)) for count in module.choices])
     network = _lively(

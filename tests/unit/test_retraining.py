@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 import torch
 
+from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.fronts.picks import picks_of_front
-from hanas.spaces import mobile_i, nb201, shuffle
+from hanas.spaces import nb201
 from hanas.spaces.networks import architectures, published
 from hanas.training.retraining import retrain
 
@@ -21,6 +22,7 @@ SETTINGS = {
     "precision": "float32",
     "threads": 1,
 }
+SHUFFLE, MOBILE_I = plugins.space("shuffle"), plugins.space("mobile_i")
 ARCHS = [nb201.to_text(genes) for genes in ([3, 3, 3, 3, 3, 3], [1, 0, 2, 4, 3, 1])]
 
 
@@ -56,8 +58,8 @@ CHAIN = {"width": 0.1, "batch_norm": "running"}
 @pytest.mark.parametrize(
     ("space", "arch"),
     [
-        ("shuffle", shuffle.to_text(shuffle.SMALLEST)),
-        ("mobile_i", mobile_i.to_text(mobile_i.SMALLEST)),
+        ("shuffle", SHUFFLE.to_text(SHUFFLE.smallest)),
+        ("mobile_i", MOBILE_I.to_text(MOBILE_I.smallest)),
         ("shuffle_i", "mobilenet_v2"),
     ],
 )
@@ -72,21 +74,21 @@ def test_chains_and_published_networks_are_retrained(space, arch, coloured, tmp_
 
 def test_strides_follow_from_the_side_after_pooling(toy_data):
     side = toy_data.images.shape[1]
-    for maker in (shuffle, published):
+    for maker in (SHUFFLE, published):
         fitted = architectures.settings_for_images(
             maker, CHAIN, toy_data.images.shape[1:3], None, "toy.pt"
         )
-        assert fitted == {**CHAIN, "resolution": side}
+        assert fitted == SHUFFLE.settings({**CHAIN, "resolution": side})
         fitted = architectures.settings_for_images(
             maker, CHAIN, toy_data.images.shape[1:3], side // 2, "toy.pt"
         )
-        assert fitted == {**CHAIN, "resolution": side // 2}
+        assert fitted == SHUFFLE.settings({**CHAIN, "resolution": side // 2})
     with pytest.raises(InputError, match=r"training\.resolution: images of 2x2 pixels.*at least 4"):
-        architectures.settings_for_images(shuffle, CHAIN, toy_data.images.shape[1:3], 2, "toy.pt")
+        architectures.settings_for_images(SHUFFLE, CHAIN, toy_data.images.shape[1:3], 2, "toy.pt")
 
 
 def test_cells_keep_their_settings_whatever_the_side(toy_data):
-    network = SETTINGS["network"]
+    network = nb201.SPACE.deployed.read(SETTINGS["network"])
     assert (
         architectures.settings_for_images(nb201, network, toy_data.images.shape[1:3], 4, "toy.pt")
         == network
@@ -98,10 +100,9 @@ def test_cells_keep_their_settings_whatever_the_side(toy_data):
 def test_chains_need_square_images(toy_data):
     wide = replace(toy_data, images=np.repeat(toy_data.images, 2, axis=2))
     with pytest.raises(InputError, match=r"toy\.pt: images of .* expected square images"):
-        architectures.settings_for_images(shuffle, {}, wide.images.shape[1:3], None, "toy.pt")
-    assert (
-        architectures.settings_for_images(nb201, {}, wide.images.shape[1:3], None, "toy.pt") == {}
-    )
+        architectures.settings_for_images(SHUFFLE, {}, wide.images.shape[1:3], None, "toy.pt")
+    fitted = architectures.settings_for_images(nb201, {}, wide.images.shape[1:3], None, "toy.pt")
+    assert fitted == nb201.SPACE.network()
 
 
 def _history(points):

@@ -32,7 +32,7 @@ def test_spos_trains_one_path_in_a_step(space, toy_file):
     genes = draw_cells(run, run.steps, run.random("genes", 0))
     plugins.load("trainers", "spos").begin_epoch(run, 0)(1, run.train_batches(0)(1))
     changed = {n for n, w in run.network.state_dict().items() if not torch.equal(w, before[n])}
-    names = SPACES[space].OPERATIONS
+    names = SPACES[space].operations
     path = {f"layers.{layer}.{names[gene]}." for layer, gene in enumerate(genes[1].tolist())}
     of_layers = {n for n in before if n.startswith("layers.")}
     on_path = {n for n in of_layers if any(n.startswith(start) for start in path)}

@@ -12,7 +12,8 @@ from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.fronts.representatives import REPRESENTATIVES
 from hanas.spaces import nb201
-from hanas.study import study
+from hanas.study import schema
+from hanas.study import settings as studies
 
 REPOSITORY = Path(__file__).parents[2]
 SCHEMA = yaml.safe_load((REPOSITORY / "config.schema.yaml").read_text(encoding="utf-8"))
@@ -23,6 +24,11 @@ STUDIES = sorted([REPOSITORY / "config.yaml", *(REPOSITORY / "config").rglob("*.
 
 def _read(path: Path) -> dict:
     return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def complete(given: dict, name: str) -> dict:
+    """Return the settings of a study with all defaults, as plain values."""
+    return studies.read(given, name).model_dump()
 
 
 def _whole(path: Path) -> dict:
@@ -40,33 +46,46 @@ def test_the_schema_is_one():
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_shipped_studies_are_complete(path):
-    study.complete(_whole(path), SCHEMA, name=path.name)
+    complete(_whole(path), path.name)
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_completing_twice_changes_nothing(path):
-    once = study.complete(_whole(path), SCHEMA, name=path.name)
-    assert study.complete(once, SCHEMA, name=path.name) == once
+    once = complete(_whole(path), path.name)
+    assert complete(once, path.name) == once
 
 
-def _descriptions_missing(node, path=()) -> list[str]:
-    missing = []
-    if isinstance(node, dict):
-        for key, value in node.get("properties", {}).items():
-            if isinstance(value, dict) and "description" not in value:
-                target = value.get("$ref", "").rsplit("/", 1)[-1]
-                if "description" not in SCHEMA["$defs"].get(target, {}):
-                    missing.append(".".join((*path, key)))
-            missing += _descriptions_missing(value, (*path, key))
-        for key, value in node.get("$defs", {}).items():
-            missing += _descriptions_missing(value, (*path, key))
-    return missing
+def test_the_schema_is_that_of_the_models():
+    committed = (REPOSITORY / "config.schema.yaml").read_text(encoding="utf-8")
+    assert committed == schema.text(), "make it anew: hanas schema > config.schema.yaml"
+
+
+@pytest.mark.parametrize("path", [path for path in STUDIES if path.stem not in OVERLAYS], ids=str)
+def test_the_schema_knows_shipped_studies(path):
+    jsonschema.Draft202012Validator(SCHEMA).validate(_read(path))
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_editors_find_the_schema(path):
+    first = path.read_text(encoding="utf-8").splitlines()[0]
+    named = first.removeprefix("# yaml-language-server: $schema=")
+    assert (path.parent / named).resolve() == REPOSITORY / "config.schema.yaml"
+
+
+def _undescribed(node, path=()) -> list[str]:
+    if not isinstance(node, dict):
+        return []
+    here = [
+        ".".join((*path, key))
+        for key, value in node.get("properties", {}).items()
+        if "description" not in value and key not in ("kind", "trainer", "searcher")
+    ]
+    inner = [(key, value) for part in ("properties", "$defs") for key, value in node.get(part, {}).items()]
+    return here + [each for key, value in inner for each in _undescribed(value, (*path, key))]
 
 
 def test_every_key_has_a_description():
-    discriminators = {f"{name}.kind" for name in ("dataset", "benchmark", "device", "proxy")}
-    missing = set(_descriptions_missing(SCHEMA)) - discriminators - {"search.searcher"}
-    assert missing == set()
+    assert _undescribed(SCHEMA) == []
 
 
 def test_the_rules_of_representatives_are_those_of_the_library():
@@ -77,14 +96,14 @@ def test_the_rules_of_representatives_are_those_of_the_library():
 def test_the_settings_given_are_not_changed():
     given = _read(REPOSITORY / "config.yaml")
     before = copy.deepcopy(given)
-    study.complete(given, SCHEMA, name="config.yaml")
+    complete(given, "config.yaml")
     assert given == before
 
 
 def test_defaults_of_supernets_are_the_thesis():
     given = _read(REPOSITORY / "config.yaml")
     given["supernets"]["gdas_c10"] = {"dataset": "cifar10", "trainer": "gdas"}
-    supernet = study.complete(given, SCHEMA, name="config.yaml")["supernets"]["gdas_c10"]
+    supernet = complete(given, "config.yaml")["supernets"]["gdas_c10"]
     assert supernet["network"] == {
         "skeleton": "standard",
         "channels": 16,
@@ -106,7 +125,7 @@ def test_defaults_of_supernets_are_the_thesis():
 def test_defaults_of_searches_are_the_thesis(searcher):
     given = _read(REPOSITORY / "config.yaml")
     given["searches"][searcher] = {"searcher": searcher}
-    search = study.complete(given, SCHEMA, name="config.yaml")["searches"][searcher]
+    search = complete(given, "config.yaml")["searches"][searcher]
     assert (search["generations"], search["population"], search["parents"]) == (20, 50, 10)
     assert (search["crossover"], search["mutation"], search["random"]) == (20, 25, 5)
     assert search["mutation_probability"] == 0.1
@@ -116,44 +135,18 @@ def test_defaults_of_searches_are_the_thesis(searcher):
         assert search["percentile"] == 60
 
 
-#: What the schema calls the entries that name the members of a seam, and the key that does
-#: (proxies: test_combined_proxies.py).
-ENTRIES = {
-    "datasets": ("dataset", "kind"),
-    "benchmarks": ("benchmark", "kind"),
-    "devices": ("device", "kind"),
-    "meters": ("device", "kind"),
-    "searchers": ("search", "searcher"),
-}
+PLUGINS = [(group, name) for group in plugins.GROUPS for name in plugins.names(group)]
 
 
-@pytest.mark.parametrize(
-    ("seam", "member"), [(seam, name) for seam in ENTRIES for name in plugins.names(seam)]
-)
-def test_every_member_has_settings_in_the_schema(seam, member):
-    # By the schema alone: the checks that come after it rely on what it requires.
-    entry, key = ENTRIES[seam]
-    part = {"$ref": f"#/$defs/{entry}", "$defs": SCHEMA["$defs"]}
-    given = {key: member, "no_such_setting": 1}
-    refused = [
-        error.message
-        for error in jsonschema.Draft202012Validator(part).iter_errors(given)
-        if error.validator == "additionalProperties"
-    ]
-    assert any("'no_such_setting' was unexpected" in message for message in refused), (
-        f"config.schema.yaml does not know the settings of hanas/{seam}/{member}.py, so they are "
-        f"neither checked nor filled in; add a branch to $defs.{entry}.allOf"
-    )
-
-
-@pytest.mark.parametrize("searcher", plugins.names("searchers"))
-def test_defaults_of_searches_are_those_of_the_searchers(searcher):
-    given = _read(REPOSITORY / "config.yaml")
-    given["searches"]["new"] = {"searcher": searcher}
-    search = study.complete(given, SCHEMA, name="config.yaml")["searches"]["new"]
-    known = plugins.load("searchers", searcher).SETTINGS
-    expected = {key: setting.default for key, setting in known.items()}
-    assert search == {"searcher": searcher, "seeds": 15, **expected}
+@pytest.mark.parametrize(("group", "name"), PLUGINS)
+def test_every_plugin_describes_its_settings(group, name):
+    if group == "spaces":
+        fields = {**plugins.space(name).network.model_fields, **plugins.space(name).deployed.model_fields}
+    else:
+        fields = plugins.plugin(group, name).model_fields
+        assert plugins.plugin(group, name).__doc__
+    missing = [key for key, field in fields.items() if not field.description]
+    assert set(missing) <= {"kind", "trainer", "searcher"}
 
 
 def test_all_problems_are_named_at_once():
@@ -161,7 +154,7 @@ def test_all_problems_are_named_at_once():
     given["supernets"]["gdas_c10"]["dataset"] = "a"
     given["supernets"]["darts_c10"]["dataset"] = "b"
     with pytest.raises(InputError) as error:
-        study.complete(given, SCHEMA, name="mine.yaml")
+        complete(given, "mine.yaml")
     lines = str(error.value).splitlines()
     assert len(lines) == 2
     assert all(line.startswith("mine.yaml: supernets.") for line in lines)
@@ -174,7 +167,7 @@ def test_numbers_that_yaml_reads_as_text(text, hint):
     given = _read(REPOSITORY / "config.yaml")
     given["supernets"]["gdas_c10"]["training"]["weight_decay"] = text
     with pytest.raises(InputError, match=f"YAML reads {text} as text; write {hint}"):
-        study.complete(given, SCHEMA, name="config.yaml")
+        complete(given, "config.yaml")
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -182,12 +175,12 @@ def test_numbers_that_are_not_finite(value):
     given = _read(REPOSITORY / "config.yaml")
     given["supernets"]["gdas_c10"]["training"]["weight_decay"] = value
     with pytest.raises(InputError, match="finite"):
-        study.complete(given, SCHEMA, name="config.yaml")
+        complete(given, "config.yaml")
 
 
 def test_data_files_are_all_found():
-    given = study.complete(_read(REPOSITORY / "config" / "thesis.yaml"), SCHEMA, name="thesis")
-    named = dict(study.data_files(given))
+    given = studies.read(_read(REPOSITORY / "config" / "thesis.yaml"), "thesis")
+    named = dict(studies.user_files(given))
     assert named["devices.edgegpu.file"] == "HW-NAS-Bench-v1_0.pickle"
     assert named["benchmarks.nb201.cifar10.folder"] == "NATS-tss-v1_0-3ffb9-simple"
     assert len(named) == 9
@@ -197,7 +190,7 @@ def _problems(edit) -> str:
     given = _read(REPOSITORY / "config" / "tiny.yaml")
     edit(given)
     with pytest.raises(InputError) as error:
-        study.complete(given, SCHEMA, name="mine.yaml")
+        complete(given, "mine.yaml")
     return str(error.value)
 
 
@@ -217,7 +210,7 @@ def test_accuracy_floors_are_percentages(floor):
 
 
 def test_nothing_more_is_evaluated_unless_asked_for():
-    completed = study.complete(_read(REPOSITORY / "config" / "tiny.yaml"), SCHEMA, name="tiny")
+    completed = complete(_read(REPOSITORY / "config" / "tiny.yaml"), "tiny")
     peeling = {"epsilon": 0.005, "patience": 2, "limit": 100}
     assert completed["evaluation"] == {"proxies": [], "searches": [], "peeling": peeling}
     assert completed["tasks"]["toy"]["accuracy_floor_percent"] == 0
@@ -265,11 +258,11 @@ def test_what_is_counted_has_a_size_in_layerwise_spaces_only():
         **{"kind": "flops", "space": "mobile_i", "network": {"width": 0.5}},
     }
     config["tasks"]["mine"]["proxies"] = ["own"]
-    complete = study.complete(config, SCHEMA, name="own.yaml")
+    complete = complete(config, "own.yaml")
     assert complete["proxies"]["own"]["network"] == {"width": 0.5, "resolution": 32}
     config["proxies"]["cells"] = {"kind": "params", "network": {"width": 0.5}}
     with pytest.raises(InputError, match=r"proxies\.cells\.network: the cells of nb201 rank alike"):
-        study.complete(config, SCHEMA, name="own.yaml")
+        complete(config, "own.yaml")
 
 
 def test_snapshots_and_quotas_that_cannot_be():
@@ -286,8 +279,8 @@ def test_logits_are_centred_in_spaces_of_cells_only():
     config = _read(REPOSITORY / "config" / "own.yaml")
     config["proxies"]["own"]["objective"] = "centred_cross_entropy"
     with pytest.raises(InputError, match=r"proxies\.own\.objective is 'centred_cross_entropy'"):
-        study.complete(config, SCHEMA, name="own.yaml")
-    assert study.complete(_read(REPOSITORY / "config" / "ranking.yaml"), SCHEMA, name="ranking")
+        complete(config, "own.yaml")
+    assert complete(_read(REPOSITORY / "config" / "ranking.yaml"), "ranking")
 
 
 @pytest.mark.parametrize("key", ["images", "batch_size"])
@@ -295,7 +288,7 @@ def test_the_logits_of_one_image_cannot_be_centred(key):
     config = _read(REPOSITORY / "config" / "ranking.yaml")
     config["proxies"]["gdas_0"][key] = 1
     with pytest.raises(InputError, match=r"proxies\.gdas_0\.objective .* one image less"):
-        study.complete(config, SCHEMA, name="ranking.yaml")
+        complete(config, "ranking.yaml")
 
 
 def _gdas(**changes):
@@ -371,7 +364,7 @@ def test_what_a_job_would_refuse_or_not_look_at_is_refused_before(name):
 def test_numbers_are_checked_as_jobs_get_them():
     given = _read(REPOSITORY / "config" / "tiny.yaml")
     given["supernets"]["gdas_toy"]["training"]["epochs"] = 2.0
-    training = study.complete(given, SCHEMA, name="tiny")["supernets"]["gdas_toy"]["training"]
+    training = complete(given, "tiny")["supernets"]["gdas_toy"]["training"]
     assert isinstance(training["epochs"], int)
 
 

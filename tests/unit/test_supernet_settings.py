@@ -15,7 +15,7 @@ from toy_supernets import (
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
-from hanas.spaces.networks.cell import NetworkSettings
+from hanas.spaces.networks.settings import CellNetworkSettings
 from hanas.training.supernets import prepare
 from hanas.training.trainers._settings import (
     OF_SOME_TRAINERS,
@@ -86,7 +86,7 @@ def test_cuda_without_a_gpu_is_refused(toy_file, tmp_path):
 def test_defaults_are_those_of_the_schema():
     schema = yaml.safe_load((REPOSITORY / "config.schema.yaml").read_text(encoding="utf-8"))
     classes = {
-        "network": NetworkSettings,
+        "network": CellNetworkSettings,
         "training": SupernetTraining,
         "architecture": ArchitectureSettings,
     }
@@ -134,7 +134,7 @@ def test_a_layer_wise_space_has_no_sets_of_cells(toy_file, tmp_path):
 
 
 def test_a_layer_needs_an_operation_with_a_probability(toy_file, tmp_path):
-    names = SPACES["shuffle_i"].OPERATIONS
+    names = SPACES["shuffle_i"].operations
     training = {"operation_probabilities": {**dict.fromkeys(names, 0.0), "identity": 1.0}}
     with pytest.raises(InputError, match="no operation that gene 0 can have"):
         train(settings_of("spos", "shuffle_i", training=training), toy_file, tmp_path)

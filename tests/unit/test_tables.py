@@ -9,12 +9,12 @@ from hanas.report import table_formats, tables
 from hanas.spaces import nb201
 
 TEXTS = nb201.all_texts()
-ENUMERABLE = [n for n in plugins.names("spaces") if plugins.load("spaces", n).ENUMERABLE]
+ENUMERABLE = [n for n in plugins.names("spaces") if plugins.space(n).enumerable]
 
 
 @pytest.mark.parametrize("name", ENUMERABLE)
 def test_a_space_table_lists_every_architecture(name):
-    space = plugins.load("spaces", name)
+    space = plugins.space(name)
     table = tables.space_table(space)
     assert table["arch"].is_unique
     assert (table["index"] == np.arange(len(table))).all()

@@ -28,7 +28,7 @@ def test_what_is_written(trainer, space, toy_file, tmp_path):
     assert [name for name in history if name.startswith("alpha_")] == [
         f"alpha_{gene}_{name}"
         for gene, count in enumerate(module.choices)
-        for name in module.OPERATIONS[:count]
+        for name in module.operations[:count]
     ]
     assert np.isfinite(history.drop(columns="seconds")).all(axis=None)
     assert history["learning_rate"].tolist() == pytest.approx([0.1, 0.05])
@@ -40,7 +40,7 @@ def test_what_is_written(trainer, space, toy_file, tmp_path):
     assert lines[0].startswith("epoch 1/2")
     assert "left" in lines[0]
     supernet = load_supernet(paths["weights"])
-    alphas = [history[f"alpha_3_{name}"].iloc[-1] for name in module.OPERATIONS]
+    alphas = [history[f"alpha_3_{name}"].iloc[-1] for name in module.operations]
     np.testing.assert_allclose(supernet.alphas[3].numpy(), alphas)
 
 
@@ -62,9 +62,9 @@ def test_it_learns(trainer, space, toy_file, tmp_path):
     if space != "nb201":
         # All paths of 20 layers would take thousands of steps: mostly the same one, then.
         network = small_network(space)
-        favourite, *others = reversed(SPACES[space].OPERATIONS)
+        favourite, *others = reversed(SPACES[space].operations)
         if space == "shuffle":
-            *others, favourite = reversed(SPACES[space].OPERATIONS)
+            *others, favourite = reversed(SPACES[space].operations)
             changes["learning_rate"] = 0.1
         probability = 0.95 if space == "shuffle" else 0.9
         rest = dict.fromkeys(others, (1 - probability) / len(others))
@@ -99,7 +99,7 @@ def test_other_networks_train(trainer, space, mode, toy_file, tmp_path):
     network = network if space == "nb201" else small_network(space)
     settings = settings_of(trainer, space, network={**network, "batch_norm": mode})
     paths = train(settings, toy_file, tmp_path)
-    assert load_supernet(paths["weights"]).network_settings["batch_norm"] == mode
+    assert load_supernet(paths["weights"]).network_settings.batch_norm == mode
 
 
 @pytest.mark.parametrize(("trainer", "space"), TRAINED)

@@ -9,8 +9,8 @@ from hanas.training.supernets import train_supernet
 
 REPOSITORY = Path(__file__).parents[2]
 TRAINERS = plugins.names("trainers")
-SPACES = {name: plugins.load("spaces", name) for name in plugins.names("spaces")}
-LAYER_WISE = [name for name, space in SPACES.items() if not space.ENUMERABLE]
+SPACES = {name: plugins.space(name) for name in plugins.names("spaces")}
+LAYER_WISE = [name for name, space in SPACES.items() if not space.enumerable]
 LAYER_WISE_TRAINERS = [name for name in TRAINERS if plugins.load("trainers", name).LAYER_WISE]
 #: Every trainer on cells, and those that can on layer-wise spaces.
 TRAINED = [
@@ -60,6 +60,6 @@ def results(folder: Path) -> tuple:
 
 def layer_probabilities(space: str) -> dict[str, float]:
     """Different for each operation; they add up to one."""
-    names = SPACES[space].OPERATIONS
+    names = SPACES[space].operations
     total = sum(range(1, len(names) + 1))
     return {name: (number + 1) / total for number, name in enumerate(names)}

@@ -60,7 +60,7 @@ def test_picks_are_of_the_front(study, space):
     history = pd.read_parquet(results / f"searches/{space}/npu/{space}/nsga2.parquet")
     models = pd.read_csv(results / f"models/{space}.csv")
     assert set(models["arch"]) <= set(found_front(history)["arch"])
-    module = plugins.load("spaces", space)
+    module = plugins.space(space)
     for arch in history["arch"]:
         assert module.to_text(module.from_text(arch)) == arch
 

@@ -149,7 +149,7 @@ class _Identify:
     """Find the architecture that the key of a row means."""
 
     def __init__(self, key: str, space: str):
-        self._space = plugins.load("spaces", space)
+        self._space = plugins.space(space)
         self._key = key
         self._known: tuple[str, ...] = self._space.all_texts()
         self._texts = frozenset(self._known)

@@ -65,7 +65,7 @@ def writers(
     check_number("batch", sample.batch, at_least=1, whole=True)
     precision = model_precision(settings)
     check_choice("precision", precision, ("float32", "int8"))
-    module = plugins.load("spaces", space)
+    module = plugins.space(space)
     found = {}
     for arch in archs:
         maker = published if arch in published.NAMES else module
@@ -81,7 +81,7 @@ def writers(
         found[arch] = Writer(
             arch=arch,
             space=space,
-            network={**network, "batch_norm": "running"},
+            network={**network.model_dump(), "batch_norm": "running"},
             precision=precision,
             per_channel=bool(settings.get("per_channel", True)),
             sample=sample,

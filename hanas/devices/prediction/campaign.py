@@ -12,7 +12,6 @@ import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -30,6 +29,7 @@ from hanas.devices.prediction import predictor, predictor_quality
 from hanas.devices.prediction.next_measurements import next_batch, random_genes, without
 from hanas.devices.prediction.predictor import LEAST, Predictor
 from hanas.devices.prediction.predictor_features import multiply_accumulates
+from hanas.spaces._space import Space
 from hanas.spaces.networks import architectures
 
 #: Measures architectures by their texts; see :func:`hanas.devices.measuring.measure.measure_models`.
@@ -139,14 +139,15 @@ def run(
             log=log,
         )
 
-    network = architectures.settings_for_images(
-        plugins.load("spaces", space),
+    fitted = architectures.settings_for_images(
+        plugins.space(space),
         settings.get("network", {}),
         load_images(images).images.shape[1:3],
         settings.get("resolution"),
         images,
     )
     chosen = from_mapping(CampaignSettings, settings.get("campaign", {}), "campaign")
+    network = fitted.model_dump(exclude_unset=True)
     return conduct(space, chosen, measure, network=network, log=log)
 
 
@@ -189,7 +190,7 @@ def conduct(
     InputError
         If too few of the architectures can be run on the device.
     """
-    module = plugins.load("spaces", space)
+    module = plugins.space(space)
     rng = np.random.default_rng(settings.seed)
     first, held_out = _random_ones(space, module, settings, rng)
     campaign = _Campaign(space, module, measure, dict(network or {}))
@@ -213,10 +214,10 @@ def conduct(
 
 
 def _random_ones(
-    space: str, module: ModuleType, settings: CampaignSettings, rng: np.random.Generator
+    space: str, module: Space, settings: CampaignSettings, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the genes of the first ones to fit to, and of those held out."""
-    ends = without(np.array([module.LARGEST, module.SMALLEST]), np.empty((0, 0)))
+    ends = without(np.array([module.largest, module.smallest]), np.empty((0, 0)))
     drawn = random_genes(space, settings.first + settings.held_out + len(ends), rng)
     drawn = without(drawn, ends)
     inner = settings.first - len(ends)
@@ -229,7 +230,7 @@ class _Campaign:
     def __init__(
         self,
         space: str,
-        module: ModuleType,
+        module: Space,
         measure: Measure,
         network: Mapping[str, Any],
     ) -> None:

@@ -108,8 +108,8 @@ def random_genes(space: str, count: int, rng: np.random.Generator) -> np.ndarray
     >>> random_genes("nb201", 3, np.random.default_rng(0)).shape
     (3, 6)
     """
-    module = plugins.load("spaces", space)
-    if module.ENUMERABLE:
+    module = plugins.space(space)
+    if module.enumerable:
         genes = module.all_genes()
         return genes[rng.permutation(len(genes))[:count]]
     found = np.empty((0, len(module.choices)), dtype=np.int64)

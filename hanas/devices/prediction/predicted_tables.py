@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from types import ModuleType
-
 import pandas as pd
 
 from hanas.data.tables import metric_tables
 from hanas.devices.prediction.predictor import Predictor, likely_runs
+from hanas.spaces._space import Space
 
 _REFUSED = -1.0
 
 
-def device_table(predictor: Predictor, space: ModuleType) -> pd.DataFrame:
+def device_table(predictor: Predictor, space: Space) -> pd.DataFrame:
     """Return the predicted metrics of every architecture, those that were measured too.
 
     Predicted ones throughout: a search that compared measured with predicted numbers would prefer

@@ -12,7 +12,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ import numpy as np
 from hanas.benchmarks.surrogates import cell_features
 from hanas.core import plugins
 from hanas.core.errors import InputError
+from hanas.spaces._space import Space
 
 #: Of a space that cannot be listed, features are standardised over so many random architectures.
 _SAMPLE = 4096
@@ -59,7 +59,7 @@ class Features:
             If they are not of the space.
         """
         genes = np.asarray(genes)
-        choices = np.array(plugins.load("spaces", self.space).choices)
+        choices = np.array(plugins.space(self.space).choices)
         if genes.ndim != 2 or genes.shape[1] != len(choices):
             raise InputError(
                 f"genes of shape {genes.shape}; expected (N, {len(choices)}) for {self.space}"
@@ -103,16 +103,14 @@ def multiply_accumulates(
         Settings of the network, which change the counts of layer-wise spaces. Those of cells are
         of the full-size network: of any other one they are a linear function, ranked alike.
     """
-    module = plugins.load("spaces", space)
-    counts = module.flops(genes) if space == "nb201" else module.flops(genes, network=network)
-    return counts.astype(np.float64)
+    return plugins.space(space).flops(genes, network=network).astype(np.float64)
 
 
 @cache
 def _scales(features: Features) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
     """Return mean and deviation of the features of each group over the space."""
-    module = plugins.load("spaces", features.space)
-    if module.ENUMERABLE:
+    module = plugins.space(features.space)
+    if module.enumerable:
         genes = module.all_genes()
     else:
         rng = np.random.default_rng(0)
@@ -137,9 +135,9 @@ def _of_chains(features: Features, genes: np.ndarray) -> list[np.ndarray]:
     each operation and kind of layer (same channels and side) the number of its layers; the
     operation of each layer.
     """
-    module = plugins.load("spaces", features.space)
+    module = plugins.space(features.space)
     costs, kinds = _layers(features)
-    chosen = np.eye(len(module.OPERATIONS))[genes]  # (N, layers, operations)
+    chosen = np.eye(len(module.operations))[genes]  # (N, layers, operations)
     totals = [chosen.sum(axis=1), *(np.einsum("nlo,lo->no", chosen, cost) for cost in costs)]
     by_kind = [chosen[:, kinds == kind].sum(axis=1) for kind in np.unique(kinds)]
     return [np.hstack(totals), np.hstack(by_kind), chosen.reshape(len(genes), costs[0].size)]
@@ -157,9 +155,9 @@ def _layers(features: Features) -> tuple[np.ndarray, np.ndarray]:
     kinds
         int64 (layers,): equal where the costs of all operations are.
     """
-    module = plugins.load("spaces", features.space)
+    module = plugins.space(features.space)
     network = json.loads(features.network)
-    layers, operations = len(module.choices), len(module.OPERATIONS)
+    layers, operations = len(module.choices), len(module.operations)
     costs = np.zeros((2, layers, operations))
     for layer, operation, genes in _single_changes(module):
         costs[:, layer, operation] = (
@@ -173,7 +171,7 @@ def _layers(features: Features) -> tuple[np.ndarray, np.ndarray]:
     return costs, kinds.ravel()
 
 
-def _single_changes(module: ModuleType):
+def _single_changes(module: Space):
     """Yield layer, operation and genes (1, layers) of chains with one layer other than 0."""
     for layer, count in enumerate(module.choices):
         for operation in range(count):

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 from torch import nn
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
+from hanas.core.settings import Settings
+from hanas.spaces._space import Network
 from hanas.spaces.networks import published
 
 
-def build(
-    arch: str, *, space: str, classes: int, network: Mapping[str, Any], seed: int = 0
-) -> nn.Module:
+def build(arch: str, *, space: str, classes: int, network: Network, seed: int = 0) -> nn.Module:
     """Return the stand-alone network of an architecture, with initial weights.
 
     Parameters
@@ -39,25 +37,31 @@ def build(
     """
     if arch in published.NAMES:
         return published.build(arch, classes, network, seed=seed)
-    module = plugins.load("spaces", space)
+    module = plugins.space(space)
     return module.build(module.from_text(arch), classes, network, seed=seed)
 
 
+class Maker(Protocol):
+    """A space, or :mod:`hanas.spaces.networks.published`."""
+
+    def for_images(self, network: Network, side: int, place: str) -> Settings:
+        """See :meth:`hanas.spaces._space.Space.for_images`."""
+        ...
+
+
 def settings_for_images(
-    maker: ModuleType,
-    network: Mapping[str, Any],
+    maker: Maker,
+    network: Network,
     size: tuple[int, int],
     resolution: int | None,
     images: str | Path,
-) -> dict[str, Any]:
+) -> Any:
     """Return the network settings for the images of a data set.
 
     Parameters
     ----------
-    maker
-        A space, or :mod:`hanas.spaces.networks.published`: has ``for_images``.
-    network
-        Settings as the user gave them.
+    maker, network
+        What makes the network, and its settings as the user gave them.
     size, images
         Height and width of the images of a data set, and its file.
     resolution

@@ -12,47 +12,25 @@ Reproducible Neural Architecture Search", ICLR 2020.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from hanas.core.settings import check_choice, check_number
-from hanas.spaces.nb201 import AVG_POOL, CONV_1X1, CONV_3X3, EDGES, N_NODES, NONE, OPERATIONS, SKIP
+from hanas.spaces._cells import (
+    AVG_POOL,
+    CONV_1X1,
+    CONV_3X3,
+    EDGES,
+    N_NODES,
+    NONE,
+    OPERATIONS,
+    SKIP,
+)
 from hanas.spaces.networks.operations import TRANSITIONS, AveragePool3x3, batch_norm, relu_conv_bn
+from hanas.spaces.networks.settings import CellNetworkSettings
 
 STAGES = 3
-
-
-@dataclass(frozen=True)
-class NetworkSettings:
-    """Size and form of a network; the defaults are those of NAS-Bench-201.
-
-    Parameters
-    ----------
-    skeleton
-        Transition between stages: ``standard`` (residual block), ``pooled`` (2x2 average
-        pooling, 1x1 convolution, BN) or ``pooled_3x3`` (the same with a 3x3 convolution).
-    channels
-        Channels of the first stage; the second has twice as many, the third four times.
-    cells
-        Cells a stage.
-    batch_norm
-        ``batch``, ``batch_affine`` or ``running``, see
-        :func:`hanas.spaces.networks.operations.batch_norm`.
-    """
-
-    skeleton: str = "standard"
-    channels: int = 16
-    cells: int = 5
-    batch_norm: str = "batch"
-
-    def __post_init__(self) -> None:
-        check_choice("skeleton", self.skeleton, tuple(TRANSITIONS))
-        check_number("channels", self.channels, at_least=1, whole=True)
-        check_number("cells", self.cells, at_least=1, whole=True)
-        check_choice("batch_norm", self.batch_norm, ("batch", "batch_affine", "running"))
 
 
 class Cell(nn.Module):
@@ -150,7 +128,7 @@ class CellNetwork(nn.Module):
     """
 
     def __init__(
-        self, edge_operations: Sequence[Sequence[int]], classes: int, settings: NetworkSettings
+        self, edge_operations: Sequence[Sequence[int]], classes: int, settings: CellNetworkSettings
     ) -> None:
         super().__init__()
         alone = all(len(held) == 1 for held in edge_operations)

@@ -18,15 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from hanas.spaces.networks.blocks import Bottleneck, block, convolution, scale_additions
-from hanas.spaces.networks.skeletons import (
-    FIRST_BOTTLENECK,
-    ChainSettings,
-    Operation,
-    Skeleton,
-    plan,
-)
-
-__all__ = ["ChainNetwork", "ChainSettings", "new_network"]
+from hanas.spaces.networks.settings import ChainSettings
+from hanas.spaces.networks.skeletons import FIRST_BOTTLENECK, Operation, Skeleton, plan
 
 
 class ChainNetwork(nn.Module):

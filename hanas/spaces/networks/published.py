@@ -20,12 +20,16 @@ from typing import Any
 import numpy as np
 
 from hanas.core.errors import InputError
-from hanas.core.settings import from_mapping
-from hanas.spaces.networks.chain import ChainNetwork, ChainSettings, new_network
+from hanas.core.settings import Settings
+from hanas.spaces.networks.chain import ChainNetwork, new_network
 from hanas.spaces.networks.chain_costs import Costs, chain_costs
+from hanas.spaces.networks.settings import chain_settings
 from hanas.spaces.networks.skeletons import Operation, Skeleton, Stage, for_images, scaled
 
 __all__ = ["NAMES", "build", "flops", "for_images", "params"]
+
+
+Network = Settings | Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,7 @@ SHUFFLENET_CHANNELS = {
 }
 
 
-def build(name: str, classes: int, network: Mapping[str, Any], *, seed: int = 0) -> ChainNetwork:
+def build(name: str, classes: int, network: Network, *, seed: int = 0) -> ChainNetwork:
     """Return a published network with initial weights.
 
     Parameters
@@ -104,8 +108,8 @@ def build(name: str, classes: int, network: Mapping[str, Any], *, seed: int = 0)
     classes
         Number of classes.
     network
-        Settings, see :class:`hanas.spaces.networks.skeletons.ChainSettings`; a network of its own usually
-        has ``batch_norm: running``.
+        Settings, see :class:`hanas.spaces.networks.settings.ChainSettings`; a network of its
+        own usually has ``batch_norm: running``.
     seed
         Of the initial weights; PyTorch's global random state stays as it is.
 
@@ -114,25 +118,25 @@ def build(name: str, classes: int, network: Mapping[str, Any], *, seed: int = 0)
     InputError
         For another name, or a setting that does not exist or cannot be.
     """
-    found, settings = _found(name), from_mapping(ChainSettings, network, "network")
+    found, settings = _found(name), chain_settings(network)
     operations, genes = _layers(found)
     skeleton = _widened(name, settings.width)
     return new_network(skeleton, operations, [(gene,) for gene in genes], classes, settings, seed)
 
 
-def params(name: str, classes: int = 10, *, network: Mapping[str, Any] | None = None) -> int:
+def params(name: str, classes: int = 10, *, network: Network | None = None) -> int:
     """Return the number of parameters, with the affine part of batch normalisation."""
     return _count(0, name, classes, network)
 
 
-def flops(name: str, classes: int = 10, *, network: Mapping[str, Any] | None = None) -> int:
+def flops(name: str, classes: int = 10, *, network: Network | None = None) -> int:
     """Return the multiply-accumulates for one image: convolutions and the classifier."""
     return _count(1, name, classes, network)
 
 
-def _count(which: int, name: str, classes: int, network: Mapping[str, Any] | None) -> int:
+def _count(which: int, name: str, classes: int, network: Network | None) -> int:
     operations, genes = _layers(_found(name))
-    settings = from_mapping(ChainSettings, network or {}, "network")
+    settings = chain_settings(network)
     costs: Costs = chain_costs(_widened(name, settings.width), operations, settings.side)[which]
     return int(costs.of(np.array([genes]), classes)[0])
 

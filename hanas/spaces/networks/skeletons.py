@@ -2,8 +2,8 @@
 
 A chain is a stem, then stages of layers one after the other, then a 1x1 convolution, global
 average pooling and a linear classifier. A layer is one operation. The modules of
-:mod:`hanas.spaces.networks.chain` and the counts of :mod:`hanas.spaces.networks.chain_costs` both follow the
-:class:`Plan` that is made here.
+:mod:`hanas.spaces.networks.chain` and the counts of
+:mod:`hanas.spaces.networks.chain_costs` both follow the :class:`Plan` that is made here.
 
 Five places of a skeleton can halve the image: its stem, and the first layer of four stages (or a
 max pool and three stages). As many of them do as leave a last map of at least 4x4 pixels, the last
@@ -18,56 +18,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hanas.core.errors import InputError
-from hanas.core.settings import check_choice, check_number
-
-#: Side of the images where the settings do not say it.
-DEFAULT_RESOLUTION = 32
-SMALLEST_MAP = 4
-
-
-@dataclass(frozen=True)
-class ChainSettings:
-    """Size and form of a chain of blocks.
-
-    Parameters
-    ----------
-    width
-        Multiplies the channels of every layer; see :func:`scaled`.
-    batch_norm
-        ``batch``, ``batch_affine`` or ``running``, see
-        :func:`hanas.spaces.networks.operations.batch_norm`.
-    resolution
-        Side of the images, from which the strides follow; None: 32.
-    first_scale
-        First weight of the last batch normalisation in every unit that adds to what it is given.
-        Gradients grow with each batch normalisation on their way back (G. Yang et al., "A Mean
-        Field Theory of Batch Normalization", ICLR 2019), so that a supernet whose units change
-        from step to step does not begin to learn; units near the identity keep them small (P.
-        Goyal et al., "Accurate, Large Minibatch SGD", 2017). Zero is no choice: a ReLU after it
-        would pass no gradient.
-    """
-
-    width: float = 1.0
-    batch_norm: str = "batch"
-    resolution: int | None = None
-    first_scale: float = 1.0
-
-    def __post_init__(self) -> None:
-        check_number("width", self.width, above=0, at_most=8)
-        check_choice("batch_norm", self.batch_norm, ("batch", "batch_affine", "running"))
-        check_number("first_scale", self.first_scale, above=0)
-        if self.first_scale != 1 and self.batch_norm == "batch":
-            raise InputError(
-                f"first_scale is {self.first_scale:g}, but batch_norm is 'batch', which has no "
-                "weights; set it to batch_affine, or leave out first_scale"
-            )
-        if self.resolution is not None:
-            check_number("resolution", self.resolution, at_least=SMALLEST_MAP, whole=True)
-
-    @property
-    def side(self) -> int:
-        """Side of the images."""
-        return self.resolution or DEFAULT_RESOLUTION
+from hanas.core.settings import Settings
+from hanas.spaces.networks.settings import SMALLEST_MAP, ChainSettings, chain_settings
 
 
 @dataclass(frozen=True)
@@ -246,7 +198,7 @@ def scaled(channels: int, width: float) -> int:
     return rounded if rounded >= 0.9 * channels * width else rounded + 8
 
 
-def for_images(network: Mapping[str, Any], side: int, place: str) -> dict[str, Any]:
+def for_images(network: Settings | Mapping[str, Any], side: int, place: str) -> ChainSettings:
     """Return the settings of a chain for images of ``side`` x ``side`` pixels.
 
     ``resolution`` is filled in: strides follow from it.
@@ -261,13 +213,13 @@ def for_images(network: Mapping[str, Any], side: int, place: str) -> dict[str, A
             f"{place}: images of {side}x{side} pixels; the last map of the network has at least "
             f"{SMALLEST_MAP}x{SMALLEST_MAP} pixels, so their side must be at least {SMALLEST_MAP}"
         )
-    given = network.get("resolution")
-    if given not in (None, side):
+    settings = chain_settings(network)
+    if settings.resolution not in (None, side):
         raise InputError(
-            f"network.resolution is {given}, but {place} has images of {side}x{side} pixels; "
-            "leave network.resolution out"
+            f"network.resolution is {settings.resolution}, but {place} has images of "
+            f"{side}x{side} pixels; leave network.resolution out"
         )
-    return {**network, "resolution": side}
+    return settings.model_copy(update={"resolution": side})
 
 
 def _strides(skeleton: Skeleton, side: int) -> Iterator[int]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Protocol
 
 import numpy as np
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 from hanas.core.checkpoints import Log
 from hanas.core.randomness import generator
 from hanas.data.batches import Batch, Split, random_batches, steps_per_epoch
+from hanas.spaces._space import Space
 from hanas.spaces.networks.cell import CellNetwork
 from hanas.spaces.networks.chain import ChainNetwork
 from hanas.training.epochs import StepResult
@@ -52,7 +52,7 @@ class Run:
     """
 
     settings: SupernetSettings
-    space: ModuleType
+    space: Space
     network: CellNetwork | ChainNetwork
     alphas: nn.Parameter
     weight_stepper: WeightStepper
@@ -151,7 +151,7 @@ class Trainer(Protocol):
         ...
 
 
-def initial_alphas(run_settings: SupernetSettings, space: ModuleType, scale: float) -> Tensor:
+def initial_alphas(run_settings: SupernetSettings, space: Space, scale: float) -> Tensor:
     """Return the first architecture weights, float32 (genes, operations).
 
     The logarithm of the operation probabilities where these are given; otherwise normal with
@@ -163,17 +163,17 @@ def initial_alphas(run_settings: SupernetSettings, space: ModuleType, scale: flo
     if given is None:
         alphas = torch.randn(possible.shape, generator=generator(run_settings.seed, "alphas"))
         return (scale * alphas).masked_fill(~possible, -torch.inf)
-    of_edge = torch.tensor([given[name] for name in space.OPERATIONS], dtype=torch.float64)
+    of_edge = torch.tensor([given[name] for name in space.operations], dtype=torch.float64)
     return of_edge.log().float().expand(possible.shape).masked_fill(~possible, -torch.inf)
 
 
-def possible_operations(space: ModuleType) -> Tensor:
+def possible_operations(space: Space) -> Tensor:
     """Return which operations each gene can stand for, bool (genes, operations).
 
     A gene with fewer choices than there are operations has the first of them.
     """
     choices = torch.tensor(space.choices)
-    return torch.arange(len(space.OPERATIONS)) < choices[:, None]
+    return torch.arange(len(space.operations)) < choices[:, None]
 
 
 def best_of_alphas(run: Run) -> tuple[np.ndarray, str]:

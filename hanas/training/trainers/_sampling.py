@@ -44,7 +44,7 @@ def cells_of(space: str, cell_set: str) -> np.ndarray:
     cell_set
         One of :data:`hanas.training.trainers._settings.CELL_SETS`.
     """
-    module = plugins.load("spaces", space)
+    module = plugins.space(space)
     genes = module.all_genes()
     if cell_set == "connected":
         return genes[module.connected(genes)]

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from operator import attrgetter
-from types import ModuleType
 from typing import Any
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.revisions import REVISIONS
 from hanas.core.settings import check_choice, check_number, from_mapping
+from hanas.spaces._space import Space
 from hanas.training.settings import TrainingSettings
 from hanas.training.snapshot_epochs import snapshot_epochs
 
@@ -95,7 +95,7 @@ class SupernetSettings:
     seed
         Of initial weights, batches and samples.
     network
-        See :class:`hanas.spaces.networks.cell.NetworkSettings`.
+        See :class:`hanas.spaces.networks.settings.CellNetworkSettings`.
     training, architecture
         See :class:`SupernetTraining` and :class:`ArchitectureSettings`.
     candidates
@@ -182,8 +182,8 @@ def _check_together(settings: SupernetSettings) -> None:
     """Raise InputError, naming a setting first, where settings do not go together."""
     check_choice("trainer", settings.trainer, plugins.names("trainers"))
     check_choice("space", settings.space, plugins.names("spaces"))
-    space = plugins.load("spaces", settings.space)
-    if not space.ENUMERABLE:
+    space = plugins.space(settings.space)
+    if not space.enumerable:
         _check_layerwise(settings)
     uses = plugins.constant("trainers", settings.trainer, "USES")
     defaults = SupernetSettings(dataset=settings.dataset, trainer=settings.trainer)
@@ -231,19 +231,19 @@ def _check_layerwise(settings: SupernetSettings) -> None:
         )
 
 
-def _check_probabilities(given: Mapping[str, float], space: ModuleType) -> None:
+def _check_probabilities(given: Mapping[str, float], space: Space) -> None:
     """Raise InputError unless every gene of a space can be drawn with these probabilities."""
     place = "training.operation_probabilities"
-    if set(given) != set(space.OPERATIONS):
+    if set(given) != set(space.operations):
         raise InputError(
-            f"{place} names {', '.join(given) or 'nothing'}; expected {', '.join(space.OPERATIONS)}"
+            f"{place} names {', '.join(given) or 'nothing'}; expected {', '.join(space.operations)}"
         )
     for name, probability in given.items():
         check_number(f"{place}.{name}", probability, at_least=0, at_most=1)
     if abs(sum(given.values()) - 1) > 1e-6:
         raise InputError(f"{place} add up to {sum(given.values()):g}; expected 1")
     for gene, count in enumerate(space.choices):
-        if not any(given[name] for name in space.OPERATIONS[:count]):
+        if not any(given[name] for name in space.operations[:count]):
             raise InputError(
                 f"{place}: no operation that gene {gene} can have is given a probability above 0"
             )

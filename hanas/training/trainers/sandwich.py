@@ -37,7 +37,7 @@ RANDOM_CELLS = 2
 
 def begin_epoch(run: Run, epoch: int) -> Callable[[int, Batch], StepResult]:
     """Draw the random cells of all steps."""
-    ends = [run.space.LARGEST, run.space.SMALLEST]
+    ends = [run.space.largest, run.space.smallest]
     random = run.random("genes", epoch)
     drawn = draw_cells(run, RANDOM_CELLS * run.steps, random)
     genes = drawn.reshape(run.steps, RANDOM_CELLS, -1).tolist()

@@ -1,0 +1,92 @@
+"""One search of a study and the files that hold it: what is judged, shown and chosen from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hanas.core.errors import InputError
+from hanas.core.files import read_parquet
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Row:
+    """One search of one proxy of a task on a device.
+
+    Attributes
+    ----------
+    device, task, dataset, space, proxy, search
+        Names in the study.
+    proxy_label, search_label
+        What tables and figures call them.
+    proxy_objective
+        Column of the proxy that was minimised.
+    trained_architectures
+        How many architectures were really trained, or looked up, to make the proxy.
+    trained_on
+        Data set of the proxy's supernet, or "".
+    accuracy_floor_percent
+        Of the task.
+    device_objectives
+        Metrics that were minimised; None for all that the device has.
+    accuracies
+        File of the accuracy table; None where true accuracies are not known.
+    metrics, proxy_table
+        Files of the device's and the proxy's table; None where they are computed on demand.
+    history
+        File of the histories of all searches of this task, device and proxy.
+    """
+
+    device: str
+    task: str
+    dataset: str
+    space: str
+    proxy: str
+    proxy_label: str
+    proxy_objective: str
+    trained_architectures: int
+    trained_on: str
+    search: str
+    search_label: str
+    accuracy_floor_percent: float
+    device_objectives: list[str] | None
+    accuracies: str | None
+    metrics: str | None
+    proxy_table: str | None
+    history: str
+
+    @property
+    def facts(self) -> str:
+        """File that says how the histories came about."""
+        return self.history.removesuffix(".parquet") + ".json"
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The columns that say in a table which search it is."""
+        names = ("device", "task", "dataset", "proxy", "search")
+        return {name: getattr(self, name) for name in names}
+
+
+def read_history(file: str, search: str) -> pd.DataFrame:
+    """Read the history of one search from the file of all searches of a task, device and proxy.
+
+    Returns
+    -------
+    DataFrame
+        What :func:`hanas.search.run.search_tables` returns of this search, without its column
+        ``search``.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged or holds no such search.
+    """
+    histories = read_parquet(file)
+    history = histories[histories["search"] == search]
+    if history.empty:
+        known = ", ".join(map(str, histories["search"].unique()))
+        raise InputError(f"{file} has no search {search!r}; it has: {known or '(none)'}")
+    return history.drop(columns="search").reset_index(drop=True)

@@ -1,0 +1,270 @@
+"""Checks of a study that need several of its sections together.
+
+What one entry shows alone is checked by its own model; here are names of other entries, spaces
+that do not go together, and what some job would refuse later. Snakemake says "Nothing to be done"
+when a rule cannot be made but its output exists, so all names are checked when settings are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from hanas.core import plugins
+from hanas.core.errors import InputError
+from hanas.core.settings import Entry, marked
+from hanas.devices._device import MeasuredDevice
+from hanas.proxies._proxy import Proxy
+from hanas.study.settings import Retraining, Study
+
+
+def problems(study: Study) -> Iterator[str]:
+    """Yield what only shows when several settings are read together."""
+    circles = list(_circles(study))
+    yield from _references(study)
+    yield from circles
+    if circles:  # what is made of itself has no space that could be looked at
+        return
+    if next(_references(study), None) is not None:
+        return
+    yield from _tasks(study)
+    yield from _benchmarks(study)
+    yield from _devices(study)
+    yield from _proxies(study)
+    for name, retraining in study.retrainings.items():
+        yield from _retraining(study, name, retraining)
+    yield from _surrogates(study)
+    yield from _front_spaces(study)
+
+
+def _known(names: Sequence[str], section: str) -> str:
+    return f"{', '.join(sorted(names)) or '(none)'} (the entries of {section})"
+
+
+def _references(study: Study) -> Iterator[str]:
+    for path, value, entry in marked(study, Entry):
+        known = getattr(study, entry.section)
+        if value not in known:
+            yield f"{'.'.join(path)} is {value!r}; expected one of: {_known(known, entry.section)}"
+    spaces = plugins.names("spaces")
+    for space, of_space in study.benchmarks.items():
+        if space not in spaces:
+            yield f"benchmarks.{space}: no such space; expected one of: {', '.join(spaces)}"
+        for dataset in of_space:
+            if dataset not in study.datasets:
+                yield (
+                    f"benchmarks.{space}.{dataset}: no such data set; expected one of: "
+                    f"{_known(list(study.datasets), 'datasets')}"
+                )
+
+
+def _circles(study: Study) -> Iterator[str]:
+    for proxy in study.proxies:
+        way = _way_back(study, proxy, ())
+        if way:
+            yield f"proxies.{proxy}.proxies: {' -> '.join(way)} is a circle"
+
+
+def _way_back(study: Study, proxy: str, passed: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names on a way from the first of ``passed`` back to it; none if there is none."""
+    if proxy in passed:
+        return (*passed, proxy) if proxy == passed[0] else ()
+    for member in study.members(proxy):
+        way = _way_back(study, member, (*passed, proxy))
+        if way:
+            return way
+    return ()
+
+
+def _tasks(study: Study) -> Iterator[str]:
+    for name, task in study.tasks.items():
+        if not study.has_benchmark(name) and name in (study.tables.tasks or ()):
+            yield (
+                f"tables.tasks: {name!r} cannot be shown, as its true accuracy is unknown: "
+                f"benchmarks.{task.space} has no {task.dataset!r}; add that entry, or take "
+                "the task out of tables.tasks"
+            )
+        for supernet in task.supernets:
+            space = study.supernets[supernet].space
+            if space != task.space:
+                yield f"tasks.{name}.supernets: {supernet!r} is of space {space!r}, not the task's"
+        for proxy in task.proxies:
+            space = study.proxy_space(proxy)
+            if space not in (None, task.space):
+                yield f"tasks.{name}.proxies: {proxy!r} is of space {space!r}, not the task's"
+        if not plugins.space(task.space).enumerable:
+            yield from _not_listed(study, name)
+    spaces = sorted({task.space for task in study.tasks.values()})
+    for proxy in study.evaluation.proxies:
+        space = study.proxy_space(proxy)
+        if space not in (None, *spaces):
+            yield (
+                f"evaluation.proxies: {proxy!r} is of space {space!r}, which no task has; the "
+                f"tasks have: {', '.join(spaces)}"
+            )
+
+
+def _not_listed(study: Study, name: str) -> Iterator[str]:
+    """Yield what a task cannot have in a space that is too large to list."""
+    task = study.tasks[name]
+    for device, entry in study.devices.items():
+        if not isinstance(entry, MeasuredDevice) and name in (entry.tasks or [name]):
+            yield (
+                f"devices.{device}: has numbers of listed architectures only, but tasks.{name} "
+                f"is of space {task.space!r}, which cannot be listed; measure such a device "
+                f"(kind {', '.join(_kinds('devices', MeasuredDevice))}), or leave {name!r} out of "
+                f"devices.{device}.tasks"
+            )
+    for proxy in task.proxies:
+        if not study.proxies[proxy].on_demand:
+            able = [kind for kind in plugins.names("proxies") if _on_demand(kind)]
+            yield (
+                f"tasks.{name}.proxies: {proxy!r} scores listed architectures only; expected "
+                f"one of kind {', '.join(able)} for space {task.space!r}"
+            )
+
+
+def _on_demand(kind: str) -> bool:
+    found: type[Proxy] = plugins.plugin("proxies", kind)
+    return found.on_demand
+
+
+def _kinds(group: str, base: type) -> list[str]:
+    """Return the names of the plugins of a group that derive from a base."""
+    names = plugins.names(group)
+    return [name for name in names if issubclass(plugins.plugin(group, name), base)]
+
+
+def _benchmarks(study: Study) -> Iterator[str]:
+    folders = {
+        f"benchmarks.{space}.{dataset}.folder": entry.folder
+        for space, of_space in study.benchmarks.items()
+        for dataset, entry in of_space.items()
+        if hasattr(entry, "folder")
+    }
+    if len(set(folders.values())) > 1:
+        said = ", ".join(f"{key} is {folder!r}" for key, folder in folders.items())
+        yield f"{said}; expected one folder: the cells of NATS-Bench are read once for all"
+    for space in (*study.benchmarks, *study.surrogates):
+        if not plugins.space(space).enumerable:
+            yield (
+                f"benchmarks.{space}: this space has too many architectures to list them in a "
+                "table; leave it out: picks are trained to know their accuracy"
+            )
+
+
+def _devices(study: Study) -> Iterator[str]:
+    if "all" in study.devices:
+        yield "devices.all: results/tables/all.csv holds all devices; give it another name"
+    for name, device in study.devices.items():
+        datasets = getattr(device, "datasets", None)
+        if datasets is None:
+            continue
+        for task in device.tasks or study.tasks:
+            dataset = study.tasks[task].dataset
+            if dataset not in datasets:
+                yield (
+                    f"devices.{name}.datasets has no {dataset!r}, which tasks.{task} needs; add "
+                    f"it, or list in devices.{name}.tasks the tasks to report on this device"
+                )
+
+
+def _proxies(study: Study) -> Iterator[str]:
+    for name, proxy in study.proxies.items():
+        members, where = study.members(name), f"proxies.{name}"
+        for member in members[1:]:
+            if study.proxy_space(member) != study.proxy_space(members[0]):
+                yield (
+                    f"{where}.proxies: {member!r} is of space {study.proxy_space(member)!r}, "
+                    f"{members[0]!r} of {study.proxy_space(members[0])!r}; expected one space"
+                )
+        space = study.proxy_space(name)
+        if members and proxy.objective not in study.columns(name):
+            shared = ", ".join(study.columns(name)) or "(none)"
+            yield (
+                f"{where}.objective is {proxy.objective!r}; expected one of the columns that "
+                f"all its proxies have: {shared}"
+            )
+        learns_from = getattr(proxy, "learns_from", None)
+        benchmarks = study.benchmarks.get(space or "", {})
+        if learns_from is not None and learns_from not in benchmarks:
+            yield (
+                f"{where}.learns_from is {learns_from!r}; expected one of: "
+                f"{', '.join(sorted(benchmarks)) or '(none)'} (the entries of benchmarks.{space})"
+            )
+        if space is not None:
+            for problem in proxy.problems_in(plugins.space(space)):
+                yield f"{where}.{problem}"
+
+
+def _retraining(study: Study, name: str, retraining: Retraining) -> Iterator[str]:
+    where, task = f"retrainings.{name}", study.tasks[retraining.task]
+    space = plugins.space(task.space)
+    front = {"device", "proxy", "search"}
+    given = {key for key in front if getattr(retraining, key) is not None}
+    sources = (retraining.archs is not None, retraining.published is not None, bool(given))
+    if sum(sources) != 1:
+        yield f"{where}: give either archs, or published, or all of device, proxy and search"
+    elif given and given != front:
+        yield f"{where}: {', '.join(sorted(front - given))} is missing"
+    elif given and retraining.proxy not in task.proxies:
+        yield (
+            f"{where}.proxy is {retraining.proxy!r}; expected one of "
+            f"tasks.{retraining.task}.proxies"
+        )
+    if retraining.peeling is not None and not given:
+        yield (
+            f"{where}.peeling: only a front has layers; give device, proxy and search, or leave "
+            "it out"
+        )
+    elif retraining.peeling is not None and retraining.images != "train":
+        yield f"{where}.peeling goes by validation accuracy; set {where}.images to train"
+    measured = [key for key, found in study.devices.items() if isinstance(found, MeasuredDevice)]
+    for device in retraining.measure_on or ():
+        if device not in measured:
+            yield (
+                f"{where}.measure_on: {device!r} is not measured, but of kind "
+                f"{study.devices[device].kind!r}; expected one of: {', '.join(measured) or '(none)'}"
+            )
+    if retraining.published is not None and space.enumerable:
+        yield (
+            f"{where}.published: such networks take the settings of a layer-wise space, but "
+            f"tasks.{retraining.task} is of space {task.space!r}"
+        )
+    for arch in retraining.archs or ():
+        try:
+            space.from_text(arch)
+        except InputError as error:
+            yield f"{where}.archs: {error}"
+    try:
+        study.network_of(name)
+    except InputError as error:
+        yield from str(error).splitlines()
+
+
+def _surrogates(study: Study) -> Iterator[str]:
+    for space in study.surrogates:
+        if space not in study.benchmarks:
+            yield f"surrogates.{space}: benchmarks has no such space"
+            continue
+        for dataset, entry in study.benchmarks[space].items():
+            if entry.kind == "surrogate":
+                yield f"surrogates.{space}: benchmarks.{space}.{dataset} is itself a surrogate"
+        for device, found in study.devices.items():
+            if found.kind == "surrogate":
+                yield f"surrogates.{space}: devices.{device} is itself a surrogate"
+
+
+def _front_spaces(study: Study) -> Iterator[str]:
+    shown = study.figures.front_spaces
+    if shown is None:
+        return
+    for name in shown.retrainings.values():
+        if shown.device not in study.measured_on(name):
+            yield (
+                f"figures.front_spaces: retrainings.{name} is not measured on "
+                f"{shown.device!r}; add it to retrainings.{name}.measure_on"
+            )
+    names = shown.retrainings.values()
+    of = {study.tasks[study.retrainings[name].task].dataset for name in names}
+    if len(of) > 1:
+        yield f"figures.front_spaces.retrainings are of {', '.join(sorted(of))}; expected one data set"

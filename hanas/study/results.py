@@ -1,0 +1,76 @@
+"""Where the result of each rule lies, and which rule writes a file."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any
+
+#: The result of each rule that other jobs read, or that a study asks for.
+RESULTS = {
+    "dataset": "results/datasets/{dataset}.pt",
+    "space": "results/spaces/{space}.parquet",
+    "nats_bench_cells": "results/benchmarks/nats_bench.parquet",
+    "accuracy_table": "results/benchmarks/{space}/{dataset}.parquet",
+    "measure": "results/measurements/{device}/{space}/{dataset}.predictor.npz",
+    "device_table": "results/devices/{device}/{space}/{dataset}.parquet",
+    "fit_surrogates": "results/surrogates/{space}.npz",
+    "train_supernet": "results/supernets/{supernet}/weights.pt",
+    "proxy_table": "results/proxies/{proxy}/{dataset}.parquet",
+    "search": "results/searches/{task}/{device}/{proxy}.parquet",
+    "all_tables": "results/tables/all.csv",
+    "table": "results/tables/{device}.csv",
+    "retrain": "results/retrained/{retraining}/metrics.parquet",
+    "export": "results/exports/{retraining}/accuracies.csv",
+    "measure_models": "results/exports/{retraining}/latency/{device}.csv",
+    "rknn_report": "results/exports/{retraining}/rknn/{device}.csv",
+    "model_cards": "results/models/{retraining}.csv",
+    "measured_front": "results/measured_fronts/{task}/{device}/{proxy}/{search}.csv",
+    "ranking": "results/evaluations/ranking.csv",
+    "devices_compared": "results/evaluations/device_correlation.csv",
+    "evaluation": "results/evaluations/{device}/indicators.csv",
+    "decisions": "results/decisions/{device}.csv",
+    "explorer": "results/explorer.html",
+    "figure_front_spaces": "results/figures/front_spaces.svg",
+    "figures": "results/figures/fronts/{device}/{task}.svg",
+}
+#: What else a job writes beside its result, where another job reads it.
+EXPORTED = "results/exports/{retraining}/models"
+WEIGHTS = "results/retrained/{retraining}/weights.pt"
+FOUND = "results/supernets/{supernet}/found.json"
+EVALUATED = {
+    "convergence": "results/evaluations/{device}/convergence.parquet",
+    "budget": "results/evaluations/{device}/budget.csv",
+    "layers": "results/evaluations/{device}/peeling.csv",
+}
+#: Rules that write files, beside their result, which others read.
+SIDE_FILES = {
+    "train_supernet": (FOUND,),
+    "retrain": (WEIGHTS,),
+    "export": (EXPORTED,),
+    "evaluation": tuple(EVALUATED.values()),
+    "search": (RESULTS["search"].replace(".parquet", ".json"),),
+}
+
+
+def is_result(path: str | list[str]) -> bool:
+    """Return whether files are results of the workflow, not the user's and not shipped."""
+    return all(one.startswith("results/") for one in ([path] if isinstance(path, str) else path))
+
+
+def result(rule: str, **names: Any) -> str:
+    """Return the path of a rule's result."""
+    return RESULTS[rule].format(**names)
+
+
+@cache
+def made_by(path: str) -> tuple[str, dict[str, str]] | None:
+    """Return the rule that writes a file and its wildcards; None for a file of the user's."""
+    written = [*RESULTS.items()]
+    written += [(rule, pattern) for rule, files in SIDE_FILES.items() for pattern in files]
+    for rule, pattern in written:
+        named = re.sub(r"\\{(\w+)\\}", r"(?P<\1>\\w+)", re.escape(pattern))
+        found = re.fullmatch(named, path)
+        if found:
+            return rule, found.groupdict()
+    return None

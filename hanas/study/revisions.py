@@ -1,0 +1,37 @@
+"""The revision of each stage of the workflow.
+
+Snakemake does not see changes in imported code. Each stage therefore has a number that is part of
+its rule's parameters: raise it whenever a change of the code changes what the stage computes, and
+the stage and everything after it run again. Standard library only: read while rules are parsed.
+"""
+
+REVISIONS = {
+    "dataset": 1,
+    "space": 1,
+    "accuracy_table": 1,
+    "device_table": 1,
+    "measuring": 1,
+    "surrogates": 1,
+    "supernet": 1,
+    "proxy": 4,
+    "search": 1,
+    "retraining": 1,
+    "export": 1,
+    "models": 1,
+    "table": 3,
+    "evaluation": 4,
+    "peeling": 2,
+    "trained_fronts": 2,
+    "ranking": 3,
+    "devices_compared": 1,
+    "decisions": 4,
+    "comparison": 1,
+    "all_tables": 1,
+    "explorer": 1,
+    "figure_fronts": 3,
+    "figure_proxy_and_true": 2,
+    "figure_generations": 2,
+    "figure_convergence": 2,
+    "figure_peeling": 2,
+    "figure_front_spaces": 1,
+}

@@ -1,0 +1,338 @@
+"""The settings of a study: its sections, read from YAML and checked before anything is computed.
+
+What an entry of a section looks like is said by its plugin (:mod:`hanas.core.plugins`); the other
+sections are here. Checks that need several sections together are in :mod:`hanas.study.checks`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, WithJsonSchema
+
+from hanas.benchmarks._benchmark import Benchmark
+from hanas.benchmarks.surrogates.settings import SurrogateFit
+from hanas.core import plugins
+from hanas.core.errors import InputError
+from hanas.core.settings import (
+    Count,
+    Entry,
+    Member,
+    Name,
+    Named,
+    NoRerun,
+    Seed,
+    Settings,
+    Unique,
+    canonical,
+    problems,
+)
+from hanas.data.datasets._dataset import Dataset
+from hanas.deploy.settings import Quantisation
+from hanas.devices._device import Device, MeasuredDevice
+from hanas.fronts.settings import Peeling, Representative
+from hanas.proxies._proxy import Proxy
+from hanas.search.searchers._searcher import Searcher
+from hanas.training.settings import RetrainingTraining
+from hanas.training.trainers._trainer import Trainer
+
+_MOST_PROBLEMS = 10
+Tasks = Annotated[list[Annotated[str, Entry("tasks")]], Unique]
+Proxies = Annotated[list[Annotated[str, Entry("proxies")]], Unique]
+Searches = Annotated[list[Annotated[str, Entry("searches")]], Unique]
+Devices = Annotated[list[Annotated[str, Entry("devices")]], Unique]
+
+
+class Task(Settings):
+    """What is reported of a data set: its baselines, and the proxies that are searched with."""
+
+    dataset: Annotated[str, Entry("datasets")] = Field(
+        description="Data set whose accuracy and latency are reported; an entry of datasets."
+    )
+    space: Annotated[str, Named("spaces")] = Field("nb201", description="A search space.")
+    supernets: Annotated[list[Annotated[str, Entry("supernets")]], Unique] = Field(
+        [], description="Supernets whose found architecture is a row of its own."
+    )
+    proxies: Proxies = Field([], description="Proxies that every search runs with, a row each.")
+    accuracy_floor_percent: Annotated[float, Field(ge=0, le=100)] = Field(
+        0,
+        description="Architectures whose true accuracy is below do not count when fronts are "
+        "judged, so that fast cells which only guess make no front look good.",
+    )
+
+
+class Retraining(Settings):
+    """Architectures that are trained from scratch as networks of their own."""
+
+    task: Annotated[str, Entry("tasks")] = Field(description="An entry of tasks: what to train on.")
+    device: Annotated[str, Entry("devices")] | None = Field(
+        None, description="An entry of devices; with proxy and search it names a front."
+    )
+    proxy: Annotated[str, Entry("proxies")] | None = Field(
+        None, description="One of the task's proxies."
+    )
+    search: Annotated[str, Entry("searches")] | None = Field(
+        None, description="An entry of searches."
+    )
+    picks: Count = Field(
+        1,
+        description="Architectures of the front: its representative, then spread evenly by latency.",
+    )
+    peeling: Peeling | None = Field(
+        None,
+        description="Instead of picks: the front is trained, then the layers behind it, until they "
+        "add little. Those on the front of what was trained are exported: by validation accuracy, "
+        "so images has to be train, and if they reach the task's accuracy_floor_percent.",
+    )
+    archs: Annotated[list[str], Unique, Field(min_length=1)] | None = Field(
+        None, description="Architectures by their text instead of a front."
+    )
+    published: (
+        Annotated[
+            list[Literal["shufflenet_v2", "mobilenet_v2", "efficientnet_b0"]],
+            Unique,
+            Field(min_length=1),
+        ]
+        | None
+    ) = Field(
+        None,
+        description="Published networks instead, to compare with; of a task of a layer-wise space.",
+    )
+    measure_on: Devices | None = Field(
+        None,
+        description="Devices that the trained models are measured on; where absent, the front's "
+        "own if it is one that is measured.",
+    )
+    seed: Seed = Field(0, description="Of initial weights and batches.")
+    images: Literal["train", "train_and_validation"] = Field(
+        "train_and_validation", description="What is trained on; the benchmark trains on both."
+    )
+    network: Annotated[
+        dict[str, Any],
+        WithJsonSchema(
+            {"anyOf": [{"$ref": "#/$defs/DeployedCell"}, {"$ref": "#/$defs/DeployedChain"}]}
+        ),
+    ] = Field({}, description="Size and form of the network; its settings are the space's.")
+    training: RetrainingTraining = Field(RetrainingTraining(), description="How it is trained.")
+    quantisation: Quantisation = Field(Quantisation(), description="How the INT8 model is made.")
+    train_on: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where to train.")
+    precision: Literal["float32", "mixed"] = Field(
+        "float32", description="Mixed precision works on CUDA."
+    )
+    threads: Count = Field(1, description="CPU threads. Results depend on their number.")
+
+    @property
+    def front(self) -> tuple[str, str, str] | None:
+        """The device, proxy and search whose front is trained; None where none is."""
+        if self.device is None or self.proxy is None or self.search is None:
+            return None
+        return self.device, self.proxy, self.search
+
+
+class Evaluation(Settings):
+    """What stands beside what is reported when results are judged."""
+
+    proxies: Proxies = Field(
+        [],
+        description="Proxies to stand beside those of every task of their space, such as the "
+        "number of parameters.",
+    )
+    searches: Searches = Field(
+        [], description="Searches to stand beside those of the tables, such as random search."
+    )
+    peeling: Peeling = Field(
+        Peeling(),
+        description="How far found fronts are peeled, layer by layer, with accuracies that are "
+        "looked up.",
+    )
+
+
+class Tables(Settings):
+    """How the tables under results/tables are made."""
+
+    representative: Representative = Field(
+        "knee",
+        description="Which point of a Pareto front becomes its row, by the objectives of the "
+        "search; a rule of hanas/fronts/representatives.py.",
+    )
+    tasks: Annotated[Tasks, Field(min_length=1)] | None = Field(
+        None, description="Tasks in the order they are shown; all where absent."
+    )
+    searches: Annotated[Searches, Field(min_length=1)] | None = Field(
+        None, description="Searches in the order they are shown; all where absent."
+    )
+
+
+class FrontSpaces(Settings):
+    """What results/figures/front_spaces.pdf shows."""
+
+    device: Annotated[str, Entry("devices")] = Field(
+        description="An entry of devices that is measured, and that all these retrainings are "
+        "measured on."
+    )
+    retrainings: Annotated[dict[str, Annotated[str, Entry("retrainings")]], Field(min_length=1)] = (
+        Field(
+            description="What is shown, as label: an entry of retrainings. Those of published networks "
+            "are shown as points, others as fronts."
+        )
+    )
+
+
+class Figures(Settings):
+    """Figures that compare several trainings."""
+
+    front_spaces: FrontSpaces | None = Field(
+        None,
+        description="results/figures/front_spaces.pdf: error against latency of the models of "
+        "several retrainings, all of one data set.",
+    )
+
+
+class Study(Settings):
+    """What to compute. Names of entries are free; they become file names under results/."""
+
+    data_folder: Annotated[str, NoRerun()] = Field(
+        "data",
+        description="Folder of official files and of your own tables, relative to the working "
+        "directory. The environment variable HANAS_DATA overrides it.",
+    )
+    plugin_folder: Annotated[str, NoRerun()] | None = Field(
+        None,
+        description="Folder with plugins of your own, such as proxies/mine.py, relative to the "
+        "working directory. The environment variable HANAS_PLUGINS overrides it.",
+    )
+    datasets: dict[Name, Annotated[Dataset, Member("datasets")]] = Field(
+        description="Image data sets."
+    )
+    benchmarks: dict[str, dict[Name, Annotated[Benchmark, Member("benchmarks")]]] = Field(
+        {},
+        description="True test accuracies, by space and then by data set. A task without one is "
+        "searched and its picks are trained, but nothing is judged against the truth.",
+    )
+    devices: dict[Name, Annotated[Device, Member("devices")]] = Field(
+        description="Latency and energy of every architecture on a device."
+    )
+    supernets: dict[Name, Annotated[Trainer, Member("trainers")]] = Field(
+        {}, description="Weight-sharing networks to train."
+    )
+    proxies: dict[Name, Annotated[Proxy, Member("proxies")]] = Field(
+        {}, description="What ranks the architectures while searching."
+    )
+    tasks: dict[Name, Task] = Field(description="What is reported.")
+    searches: dict[Name, Annotated[Searcher, Member("searchers")]] = Field(
+        description="How fronts are searched."
+    )
+    retrainings: dict[Name, Retraining] = Field(
+        {}, description="Architectures to train from scratch as networks of their own."
+    )
+    surrogates: dict[str, SurrogateFit] = Field(
+        {},
+        description="Small models to fit to the tables of this study, by space (all its devices "
+        "and benchmarks must be real tables).",
+    )
+    evaluation: Evaluation = Field(
+        Evaluation(),
+        description="What the evaluation looks at besides what is reported: each proxy with each "
+        "search, on each device.",
+    )
+    tables: Tables = Field(Tables(), description="How the tables under results/tables are made.")
+    figures: Figures = Field(Figures(), description="Figures that compare several trainings.")
+
+    # ---- what follows from several sections --------------------------------------------------
+
+    def has_benchmark(self, task: str) -> bool:
+        """Return whether the true accuracies of a task are known before anything is trained."""
+        found = self.tasks[task]
+        return found.dataset in self.benchmarks.get(found.space, {})
+
+    def members(self, proxy: str) -> list[str]:
+        """Return the proxies that a proxy is made of; none if it stands alone."""
+        found = self.proxies.get(proxy)
+        return list(getattr(found, "proxies", []))
+
+    def made_of(self, proxy: str) -> set[str]:
+        """Return a proxy and all that it is made of."""
+        return {proxy}.union(*(self.made_of(member) for member in self.members(proxy)))
+
+    def proxy_space(self, proxy: str) -> str | None:
+        """Return the space whose architectures a proxy scores; None if it is not defined."""
+        found = self.proxies.get(proxy)
+        for member in self.members(proxy):
+            return self.proxy_space(member)
+        supernet = self.supernets.get(getattr(found, "supernet", ""))
+        return getattr(supernet or found, "space", None)
+
+    def own_dataset(self, proxy: str) -> str | None:
+        """Return the data set that a proxy is bound to: its supernet's, or that it names."""
+        found = self.proxies[proxy]
+        if hasattr(found, "supernet"):
+            return self.supernets[found.supernet].dataset
+        return getattr(found, "dataset", None)
+
+    def trained_on(self, proxy: str) -> str:
+        """Return the data sets that a proxy, or what it is made of, is bound to; often one."""
+        names = {self.own_dataset(name) for name in self.made_of(proxy)}
+        names |= {getattr(self.proxies[name], "learns_from", None) for name in self.made_of(proxy)}
+        return ", ".join(sorted(name for name in names if name is not None))
+
+    def trained_architectures(self, proxy: str) -> int:
+        """Return how many architectures are really trained, or queried, to make a proxy."""
+        return sum(self.proxies[name].trained_architectures for name in self.made_of(proxy))
+
+    def columns(self, proxy: str) -> tuple[str, ...]:
+        """Return the columns of scores in a proxy's table."""
+        found = self.proxies[proxy]
+        return found.columns_of([self.columns(member) for member in self.members(proxy)])
+
+    def measured_on(self, retraining: str) -> list[str]:
+        """Return the devices that the trained models of an entry of ``retrainings`` run on."""
+        found = self.retrainings[retraining]
+        if found.measure_on is not None:
+            return found.measure_on
+        own = [] if found.device is None else [found.device]
+        return [name for name in own if isinstance(self.devices[name], MeasuredDevice)]
+
+    def network_of(self, retraining: str) -> Settings:
+        """Return the network settings of an entry of ``retrainings``, in its space's form."""
+        found = self.retrainings[retraining]
+        space = plugins.space(self.tasks[found.task].space)
+        return space.deployed.read(found.network, f"retrainings.{retraining}.network")
+
+
+def read(config: Mapping[str, Any], name: str) -> Study:
+    """Return the settings of a study, all defaults filled in.
+
+    Parameters
+    ----------
+    config
+        As read from YAML.
+    name
+        Of the file, for messages.
+
+    Raises
+    ------
+    InputError
+        A line for each setting that is wrong: its path, its value and what is expected.
+    """
+    from hanas.study import checks
+
+    try:
+        study = Study.model_validate(canonical(config))
+    except ValidationError as error:
+        found = problems(error)
+    else:
+        found = list(dict.fromkeys(checks.problems(study)))
+        if not found:
+            return study
+    more = len(found) - _MOST_PROBLEMS
+    lines = [f"{name}: {problem}" for problem in found[:_MOST_PROBLEMS]]
+    raise InputError("\n".join([*lines, *([f"... and {more} more"] if more > 0 else [])]))
+
+
+def user_files(study: Study) -> Iterator[tuple[str, str]]:
+    """Yield (key, path) of every file or folder of the user's that a study reads."""
+    from hanas.core.settings import UserFile, marked
+
+    for path, value, _ in marked(study, UserFile):
+        yield ".".join(path), value

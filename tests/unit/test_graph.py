@@ -1,0 +1,182 @@
+"""The graph of a study: an edit of the settings reruns exactly what depends on it."""
+
+import copy
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from studies import write_toy_images
+
+from hanas.study import graph as graphs
+from hanas.study import settings as studies
+from hanas.study.results import made_by, result
+
+REPOSITORY = Path(__file__).parents[2]
+TINY = yaml.safe_load((REPOSITORY / "config" / "tiny.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    write_toy_images(folder / "toy_images", images_each=2)
+    return folder
+
+
+def jobs_of(config: dict, data: Path) -> dict[str, graphs.Job]:
+    return graphs.Graph(studies.read(config, name="tiny"), data).jobs()
+
+
+def rerun(before: dict[str, graphs.Job], after: dict[str, graphs.Job]) -> Counter[str]:
+    """Return how many jobs of each rule run again: what changed, and all that reads of it."""
+    again: set[str] = set()
+    for path, job in after.items():  # each before those that read it
+        old = before.get(path)
+        same = old is not None and (repr(old.params), old.inputs) == (repr(job.params), job.inputs)
+        read = {result(made[0], **made[1]) for made in map(made_by, job.files) if made}
+        if not same or read & again:
+            again.add(path)
+    return Counter(made[0] for made in map(made_by, again) if made)
+
+
+def _set(*path_and_value) -> Callable[[dict], None]:
+    *path, last, value = path_and_value
+
+    def edit(config: dict) -> None:
+        for key in path:
+            config = config.setdefault(key, {})
+        config[last] = value
+
+    return edit
+
+
+def _reverse_keys(config: dict) -> None:
+    for section, entries in list(config.items()):
+        config.pop(section)
+        config[section] = dict(reversed(entries.items()))
+
+
+def _sequence(*edits: Callable[[dict], None]) -> Callable[[dict], None]:
+    def edit(config: dict) -> None:
+        for one in edits:
+            one(config)
+
+    return edit
+
+
+def _fuse(config: dict) -> None:
+    config["proxies"]["both"] = {"kind": "fused", "proxies": ["gdas_toy", "params"]}
+    config["evaluation"] = {"proxies": ["both"]}
+
+
+# Picks that are trained are exported and described.
+RETRAINED = {"retrain": 1, "export": 1, "model_cards": 1}
+# What shows a table, and what judges searches, of both devices.
+TABLES = {"table": 2, "all_tables": 1}
+JUDGED = {"evaluation": 2, "decisions": 2, "explorer": 1, "devices_compared": 1, "ranking": 1}
+JUDGED |= {"figures": 2}
+# The same of one device.
+TABLE = {"table": 1, "all_tables": 1}
+JUDGED_HERE = {"evaluation": 1, "decisions": 1, "explorer": 1, "devices_compared": 1, "figures": 1}
+ALL_SEARCHES = {"search": 4, **JUDGED, **TABLES}
+FRONTS = {key: count for key, count in ALL_SEARCHES.items() if key != "ranking"}
+# What shows labels, which change no judgement but stand in its tables.
+LABELLED = {key: count for key, count in JUDGED.items() if key != "ranking"}
+
+EDITS = {
+    "nothing": (lambda config: None, {}),
+    "key order": (_reverse_keys, {}),
+    "an explicit default": (
+        _sequence(
+            _set("supernets", "gdas_toy", "training", "momentum", 0.9),
+            _set("supernets", "gdas_toy", "training", "final_learning_rate", 0.0),
+            _set("searches", "nsga2", "mutation_probability", 0.1),
+        ),
+        {},
+    ),
+    "a whole number as a float": (_set("supernets", "gdas_toy", "training", "epochs", 2.0), {}),
+    "learning rate of the searched supernet": (
+        _set("supernets", "gdas_toy", "training", "learning_rate", 0.017),
+        {"train_supernet": 1, "proxy_table": 1, **ALL_SEARCHES, **RETRAINED},
+    ),
+    "seed of a supernet that is only a row": (
+        _set("supernets", "darts_toy", "seed", 1),
+        {"train_supernet": 1, **TABLES},
+    ),
+    "images of the proxy": (
+        _set("proxies", "gdas_toy", "images", 32),
+        {"proxy_table": 1, **ALL_SEARCHES, **RETRAINED},
+    ),
+    "what the search minimises": (
+        _set("proxies", "gdas_toy", "objective", "cross_entropy"),
+        {**ALL_SEARCHES, "search": 2, **RETRAINED},
+    ),
+    "a proxy made of two others": (_fuse, {"proxy_table": 1, "search": 2, **JUDGED}),
+    "images of one of the two": (
+        _sequence(_fuse, _set("proxies", "gdas_toy", "images", 32)),
+        {**ALL_SEARCHES, "proxy_table": 2, "search": 4, **RETRAINED},
+    ),
+    "workers of the proxy": (_set("proxies", "gdas_toy", "threads", 1), {}),
+    "one device": (
+        _set("devices", "edgetpu", "device", "pixel3"),
+        {"device_table": 1, "search": 2, **JUDGED_HERE, **TABLE},
+    ),
+    "objectives of one device": (
+        _set("devices", "edgegpu", "objectives", ["latency_ms"]),
+        {"search": 2, **JUDGED_HERE, **TABLE, **RETRAINED},
+    ),
+    "population of a searcher": (
+        _sequence(
+            _set("searches", "nsga2", "population", 11), _set("searches", "nsga2", "random", 2)
+        ),
+        {**FRONTS, **RETRAINED},
+    ),
+    "one more seed": (_set("searches", "random", "seeds", 3), {**FRONTS, **RETRAINED}),
+    "source of true accuracy": (
+        _set("benchmarks", "nb201", "toy", "dataset", "cifar100"),
+        {"accuracy_table": 1, **JUDGED, **TABLES, **RETRAINED},
+    ),
+    "representative": (_set("tables", {"representative": "lowest_error"}), {**TABLES, **RETRAINED}),
+    "label of a supernet": (_set("supernets", "darts_toy", "label", "DARTS-V1"), TABLES),
+    "label of a proxy": (_set("proxies", "params", "label", "size"), {**LABELLED, **TABLES}),
+    "how far fronts are peeled": (
+        _set("evaluation", {"peeling": {"epsilon": 0.02}}),
+        {"evaluation": 2, "figures": 2},
+    ),
+    "accuracy floor": (_set("tasks", "toy", "accuracy_floor_percent", 60), JUDGED),
+    "split of the images": (
+        _set("datasets", "toy", "split_seed", 1),
+        {"dataset": 1, "train_supernet": 2, "proxy_table": 1, **ALL_SEARCHES, **RETRAINED},
+    ),
+    "epochs of the retraining": (
+        _set("retrainings", "edgegpu_toy", "training", {"epochs": 3}),
+        RETRAINED,
+    ),
+    "a new device": (
+        _set("devices", "fpga", {"kind": "surrogate", "device": "fpga", "dataset": "cifar10"}),
+        {"device_table": 1, "search": 2, **JUDGED_HERE, **TABLE},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_an_edit_reruns_what_depends_on_it(name, data):
+    edit, expected = EDITS[name]
+    edited = copy.deepcopy(TINY)
+    edit(edited)
+    assert rerun(jobs_of(TINY, data), jobs_of(edited, data)) == expected
+
+
+def test_a_new_picture_reruns_what_is_trained_on_it(data):
+    before = jobs_of(TINY, data)
+    picture = data / "toy_images" / "class_0" / "added.png"
+    picture.write_bytes((data / "toy_images" / "class_0" / "000.png").read_bytes())
+    again = rerun(before, jobs_of(TINY, data))
+    picture.unlink()
+    assert (again["dataset"], again["train_supernet"]) == (1, 2)
+
+
+def test_the_default_study_is_at_most_150_jobs(tmp_path):
+    config = yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8"))
+    assert len(jobs_of(config, tmp_path)) <= 150
