@@ -190,8 +190,8 @@ def readable(arch: str, space: str) -> dict[str, Any]:
         return {"layers": [each.name for stage, each in stages for _ in range(stage.layers)]}
     module = plugins.space(space)
     names = [module.operations[gene] for gene in module.from_text(arch)]
-    if hasattr(module, "EDGES"):
-        edges = zip(module.EDGES, names, strict=True)
+    if module.edges:
+        edges = zip(module.edges, names, strict=True)
         return {"cell": [{"from": a, "to": b, "operation": name} for (b, a), name in edges]}
     return {"layers": names}
 

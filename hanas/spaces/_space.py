@@ -25,6 +25,8 @@ class Space(ABC):
     ----------
     name
         Of the plugin.
+    edges
+        (target node, source node) of each gene, where genes stand for the edges of a cell.
     enumerable
         Whether the architectures are few enough to list all of them; only then are there
         :meth:`all_genes`, :meth:`all_texts` and :meth:`index_of`.
@@ -39,6 +41,7 @@ class Space(ABC):
     """
 
     name: str
+    edges: tuple[tuple[int, int], ...] = ()
     enumerable: bool = False
     operations: tuple[str, ...]
     choices: tuple[int, ...]

@@ -116,7 +116,7 @@ class Nb201(Space):
     """
 
     name, enumerable = "nb201", True
-    operations = OPERATIONS
+    operations, edges = OPERATIONS, EDGES
     choices = choices
     largest, smallest = LARGEST, SMALLEST
     network, deployed = CellNetworkSettings, DeployedCellNetworkSettings
