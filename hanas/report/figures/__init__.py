@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from hanas.core.files import read_parquet, write_parquet
-from hanas.fronts.rows import Row
-from hanas.fronts.runs import read_history
+from hanas.core.files import write_parquet
+from hanas.fronts.rows import Row, read_history
 from hanas.report.figures import curves, fronts, generations, points, style
 
 
 def draw_task(
     rows: Sequence[Row],
     *,
+    front_search: str,
     searches_beside: Sequence[str],
     convergence: pd.DataFrame,
     budget: pd.DataFrame,
@@ -26,10 +26,11 @@ def draw_task(
     Parameters
     ----------
     rows
-        Its searches with all proxies; those of the search whose front is shown come first, and
-        the first of them is shown.
+        Its searches with all proxies; what is shown of one proxy is shown of the first.
+    front_search
+        The search whose front is shown.
     searches_beside
-        Searches with the same proxy whose best architectures stand beside that front.
+        Other searches, whose best architectures stand beside that front.
     convergence, budget, layers
         Of the device, see :func:`hanas.fronts.evaluation.convergence_table`,
         :func:`hanas.fronts.evaluation.budget_table` and
@@ -44,21 +45,14 @@ def draw_task(
     InputError
         If there is nothing to draw, or a table lacks an architecture of another.
     """
+    rows = sorted(rows, key=lambda row: row.search != front_search)
     row = rows[0]
-    assert row.accuracies and row.metrics and row.proxy_table, "only judged searches are drawn"
     of_search = {other.search: other for other in rows if other.proxy == row.proxy}
-    space = points.space_table(
-        read_parquet(row.accuracies),
-        read_parquet(row.metrics),
-        read_parquet(row.proxy_table),
-        proxy_objective=row.proxy_objective,
-        device_objectives=row.device_objectives,
-    )
+    space = points.read_space(row)
     history = read_history(row.history, row.search)
     beside = [
         (of_search[name].search_label, read_history(of_search[name].history, name))
         for name in searches_beside
-        if name != row.search
     ]
     with_proxies = [other for other in rows if other.search == row.search]
     drawn = {
@@ -73,7 +67,5 @@ def draw_task(
     }
     for name, (table, draw) in drawn.items():
         write_parquet(table, files[f"{name}_data"])
-        style.save(
-            draw(table, row), **{kind: files[f"{name}_{kind}"] for kind in ("pdf", "svg", "png")}
-        )
+        style.save(draw(table, row), *(files[f"{name}_{kind}"] for kind in ("pdf", "svg", "png")))
     generations.animate(drawn["generations"][0], row, files["generations_gif"])

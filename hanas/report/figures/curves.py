@@ -175,8 +175,7 @@ def _draw_proxies(axes: Axes, curves: pd.DataFrame) -> None:
         turn, place = divmod(position, len(_COLOURS))
         colour, dashes = _COLOURS[place], _DASHES[turn % len(_DASHES)]
         x, low, median, high = (
-            curve[column].to_numpy()
-            for column in ("trained_architectures", "q25", "median", "q75")
+            curve[column].to_numpy() for column in ("trained_architectures", "q25", "median", "q75")
         )
         # Stairs: what is being trained counts when its layer is done.
         how = {"linestyle": dashes, "drawstyle": "steps-post", "zorder": 3 - 0.1 * position}

@@ -58,7 +58,10 @@ def belief_table(space: pd.DataFrame, row: Row, history: pd.DataFrame) -> pd.Dat
     """
     seen = points.evaluated(space, history)
     found = seen["arch"].isin(found_front(history)["arch"]).to_numpy()
-    parts = [("evaluated", row.search_label, seen[~found]), ("found", row.search_label, seen[found])]
+    parts = [
+        ("evaluated", row.search_label, seen[~found]),
+        ("found", row.search_label, seen[found]),
+    ]
     return points.joined(space, parts, row.accuracy_floor_percent)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from hanas.core.errors import InputError
+from hanas.core.files import read_parquet
 from hanas.core.pareto import non_dominated
 from hanas.fronts.floor import reaches
 from hanas.fronts.picks import SEED
@@ -19,6 +20,20 @@ from hanas.search.tabular_search import METRICS, objectives_of
 SOURCES = ("accuracy_source", "metrics_source", "proxy_source")
 #: What metrics are called in a sentence.
 IN_WORDS = {"latency_ms": "latency", "energy_mj": "energy"}
+
+
+def read_space(row: Row) -> pd.DataFrame:
+    """Read the tables of a judged search; see :func:`space_table`."""
+    assert row.accuracies is not None
+    assert row.metrics is not None
+    assert row.proxy_table is not None
+    return space_table(
+        read_parquet(row.accuracies),
+        read_parquet(row.metrics),
+        read_parquet(row.proxy_table),
+        proxy_objective=row.proxy_objective,
+        device_objectives=row.device_objectives,
+    )
 
 
 def space_table(
@@ -119,7 +134,7 @@ def true_front(space: pd.DataFrame, metric: str, accuracy_floor_percent: float) 
 def joined(
     space: pd.DataFrame, parts: Iterable[tuple[str, str, pd.DataFrame]], floor_percent: float
 ) -> pd.DataFrame:
-    """Return one table of points: ``shown_as``, ``search`` (its label) and the columns of ``space``.
+    """Return points as one table: ``shown_as``, ``search`` (a label), the columns of ``space``.
 
     ``parts`` are these two and the points; the true fronts follow as ``true METRIC``.
     """
