@@ -11,9 +11,9 @@ import torch
 
 from hanas.core.checkpoints import Log, print_at_once
 from hanas.core.errors import InputError
-from hanas.core.settings import from_mapping
-from hanas.fronts.peeling import PeelingSettings, peel
+from hanas.fronts.peeling import peel
 from hanas.fronts.picks import SEED, feasible_evaluations, objectives_in, require_feasible
+from hanas.fronts.settings import Peeling
 from hanas.training.retraining import prepare, train_one
 
 
@@ -38,7 +38,7 @@ def retrain_layers(
     settings, images, checkpoints, log
         See :func:`hanas.training.retraining.retrain`; ``images`` of the settings has to leave the
         validation images out. ``settings["peeling"]`` holds those of
-        :class:`hanas.fronts.peeling.PeelingSettings`.
+        :class:`hanas.fronts.settings.Peeling`.
     accuracy_floor_percent
         Architectures below it, on validation images, are not on the trained front.
 
@@ -57,7 +57,7 @@ def retrain_layers(
     InputError
         As there; if the search found nothing feasible, or nothing trained reaches the floor.
     """
-    peeling = from_mapping(PeelingSettings, settings["peeling"], "peeling")
+    peeling = Peeling.read(settings["peeling"], "peeling")
     evaluated = require_feasible(feasible_evaluations(history, seed=SEED))
     setup = prepare(settings, images, checkpoints=checkpoints, log=log, validate=True)
     archs = evaluated["arch"].tolist()

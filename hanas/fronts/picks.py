@@ -15,7 +15,7 @@ import pandas as pd
 from hanas.core.errors import InputError
 from hanas.core.pareto import non_dominated
 from hanas.fronts.representatives import choose
-from hanas.search.tabular_search import METRICS
+from hanas.search.run import METRICS
 
 #: The run of a search that is shown and picked from.
 SEED = 0

@@ -64,6 +64,14 @@ class Row:
         return self.history.removesuffix(".parquet") + ".json"
 
     @property
+    def tables(self) -> tuple[str, str, str]:
+        """Files of accuracies, metrics and scores of a search that is judged: all are known."""
+        assert self.accuracies is not None
+        assert self.metrics is not None
+        assert self.proxy_table is not None
+        return self.accuracies, self.metrics, self.proxy_table
+
+    @property
     def names(self) -> dict[str, str]:
         """The columns that say in a table which search it is."""
         names = ("device", "task", "dataset", "proxy", "search")

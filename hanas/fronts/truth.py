@@ -1,6 +1,6 @@
 """The truth about a whole space on one device, and what a set of architectures is worth in it.
 
-The measure is the normalised hypervolume (:mod:`hanas.fronts.hypervolume`) of the *true*
+The measure is the normalised hypervolume (:mod:`hanas.fronts.indicators`) of the *true*
 objectives of the architectures that make up a front in the eyes of whoever chose it. The true
 front is found and scaled once, so that thousands of fronts can be judged against it.
 """
@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from hanas.core.errors import InputError
 from hanas.core.pareto import as_points, non_dominated
 from hanas.fronts.floor import reaches
-from hanas.fronts.hypervolume import hypervolume, normalised_hypervolume, to_unit_box
+from hanas.fronts.indicators import hypervolume, normalised_hypervolume, to_unit_box
 
 #: Orders in which architectures that look the same are met, where a ceiling depends on it.
 _ORDERS = 100
@@ -30,7 +30,7 @@ class Truth:
     Attributes
     ----------
     archs
-        Canonical texts, N of them; the other attributes have a row each.
+        Canonical texts, N of them; the arrays have a row each.
     objectives
         float64 (N, 1 + metrics), minimised: the true error, a fraction, then the metrics.
     metrics
@@ -82,7 +82,7 @@ class Truth:
         return round(hypervolume(inside, np.ones(inside.shape[1])) / self.front_volume, 12)
 
     def ceiling(self, searched: np.ndarray, rows: np.ndarray) -> tuple[float, float]:
-        """Return the share of the exact front of what was searched: what a perfect searcher gets.
+        """Return the share of the exact front of what was searched: the proxy's oracle bound.
 
         Of architectures that look the same a searcher takes one, whichever it meets first. To the
         number of parameters and a latency that is linear in operation counts, thousands of cells

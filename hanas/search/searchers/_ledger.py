@@ -8,9 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 import numpy as np
 
 from hanas.core.errors import InputError
-from hanas.search.searchers._history import History
-
-Evaluate = Callable[[np.ndarray], np.ndarray]
+from hanas.search.searchers._searcher import Evaluate, History
 
 
 class Ledger:

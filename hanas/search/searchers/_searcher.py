@@ -1,12 +1,20 @@
-"""What a search leaves behind: every evaluation, in order."""
+"""What a searcher is: settings, and a search that leaves every evaluation behind."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
 from hanas.core.pareto import non_dominated
+from hanas.core.settings import Count, NoRerun, Settings
+
+#: int64 (N, G) -> objectives, float64 (N, M), minimised; a row with a NaN is infeasible.
+Evaluate = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,36 @@ class History:
         """
         rows = np.flatnonzero(self.feasible)
         return rows[non_dominated(self.objectives[rows])]
+
+
+class Searcher(Settings):
+    """How fronts are searched: an entry of ``searches``, with a ``searcher`` of its own."""
+
+    searcher: str = Field(description="A member of hanas/search/searchers.")
+    label: Annotated[str | None, NoRerun()] = Field(None, description="Name in tables.")
+    seeds: Count = Field(15, description="Number of independent runs, seeded 0, 1, ...")
+
+    @abstractmethod
+    def search(
+        self, choices: Sequence[int], evaluate: Evaluate, rng: np.random.Generator
+    ) -> History:
+        """Search a space.
+
+        Parameters
+        ----------
+        choices
+            Number of choices of each gene.
+        evaluate
+            int64 (N, G) -> float64 (N, M), minimised; a row with a NaN is infeasible.
+        rng
+            The only source of randomness.
+
+        Raises
+        ------
+        InputError
+            If ``evaluate`` breaks its contract, or a searcher that scales objectives by samples
+            finds none of them feasible.
+        """
 
 
 def feasible_rows(objectives: np.ndarray) -> np.ndarray:
