@@ -18,9 +18,13 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from PIL import Image
 
 from hanas.core.files import replacing
 
@@ -78,13 +82,9 @@ _RC: Any = {  # not typed, as matplotlib's own keys are literals
     "pdf.fonttype": 42,  # TrueType, embedded: text stays text
     "svg.fonttype": "path",  # outlines: the same in every browser
     "svg.hashsalt": "hanas",
-    "savefig.dpi": 300,
 }
-_METADATA: dict[str, dict[str, None]] = {
-    "pdf": {"CreationDate": None},
-    "svg": {"Date": None},
-    "png": {"Software": None},
-}
+#: Of PNG files, and of what is pixels in vector files.
+_DOTS_PER_INCH = 300
 _LABELS = {
     "latency_ms": "latency (ms)",
     "energy_mj": "energy (mJ)",
@@ -238,46 +238,27 @@ def xy(points: pd.DataFrame, x: str, y: str) -> tuple[np.ndarray, np.ndarray]:
     return shown(points[x], x), shown(points[y], y)
 
 
+def draw_marks(axes: Axes, points: pd.DataFrame, x: str, y: str, **how: Any) -> None:
+    """Draw points as marks that no line joins."""
+    axes.plot(*xy(points, x, y), linestyle="none", **how)
+
+
 def draw_true(axes: Axes, front: pd.DataFrame, metric: str) -> None:
     """Draw the true front, sorted by the metric, as the stairs that nothing lies below."""
-    axes.plot(
-        *xy(front, metric, "true_error"),
-        drawstyle="steps-post",
-        color=TRUE,
-        label="true front",
-        zorder=2,
-    )
+    x, y = xy(front, metric, "true_error")
+    axes.plot(x, y, drawstyle="steps-post", color=TRUE, label="true front", zorder=2)
 
 
 def draw_found(axes: Axes, points: pd.DataFrame, x: str, y: str, name: str) -> None:
     """Draw the points of a found front."""
-    axes.plot(
-        *xy(points, x, y),
-        linestyle="none",
-        marker="o",
-        markersize=3.2,
-        color=FOUND,
-        markeredgecolor="white",
-        markeredgewidth=0.3,
-        label=name,
-        zorder=3,
-    )
+    how = {"marker": "o", "markersize": 3.2, "color": FOUND, "zorder": 3}
+    draw_marks(axes, points, x, y, label=name, markeredgecolor="white", markeredgewidth=0.3, **how)
 
 
 def draw_cloud(axes: Axes, points: pd.DataFrame, x: str, y: str, name: str) -> None:
     """Draw many points, as pixels also in vector files, which stay small."""
-    axes.plot(
-        *xy(points, x, y),
-        linestyle="none",
-        marker="o",
-        markersize=1.8,
-        color=CLOUD,
-        markeredgewidth=0,
-        alpha=0.6,
-        label=name,
-        rasterized=True,
-        zorder=1,
-    )
+    how = {"marker": "o", "markersize": 1.8, "color": CLOUD, "alpha": 0.6, "zorder": 1}
+    draw_marks(axes, points, x, y, label=name, markeredgewidth=0, rasterized=True, **how)
 
 
 def legend(made: Figure, axes: Axes, columns: int = 4) -> None:
@@ -309,9 +290,19 @@ def sources_in_words(parts: Iterable[tuple[str, str]], *, before: Sequence[str] 
     return " ".join([*before, *(f"{what}: {source}." for what, source in parts)])
 
 
-def save(made: Figure, *paths: str | Path) -> None:
-    """Write a figure to PDF, SVG or PNG files, by their suffixes, with no date in them."""
-    for path in paths:
-        kind = Path(path).suffix.removeprefix(".")
-        with replacing(path) as temporary, applied():
-            made.savefig(temporary, format=kind, metadata=_METADATA[kind])
+def save(made: Figure, pdf: str | Path, svg: str | Path, png: str | Path) -> None:
+    """Write a figure to three files of one layout, with no date in them."""
+    with applied():
+        made.set_dpi(_DOTS_PER_INCH)
+        canvas = FigureCanvasAgg(made)
+        canvas.draw()
+        # Laid out and drawn once for each file; Figure.savefig would do both twice.
+        made.set_layout_engine("none")
+        picture = Image.fromarray(np.asarray(canvas.buffer_rgba()))
+        with replacing(png) as temporary:
+            picture.save(temporary, format="PNG", dpi=(_DOTS_PER_INCH, _DOTS_PER_INCH))
+        with replacing(pdf) as temporary:
+            FigureCanvasPdf(made).print_pdf(temporary, metadata={"CreationDate": None})
+        made.set_dpi(_DOTS_PER_INCH)
+        with replacing(svg) as temporary:
+            FigureCanvasSVG(made).print_svg(temporary, metadata={"Date": None})
