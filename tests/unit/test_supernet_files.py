@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from toy_supernets import LAYER_WISE, settings_of, train
 
 from hanas.core.errors import InputError
-from hanas.training.snapshot_epochs import snapshot_epochs
 from hanas.training.supernets import load_supernet, save_supernet
+from hanas.training.trainers._trainer import snapshot_epochs
 
 
 def test_a_changed_weight_is_noticed(toy_file, tmp_path):

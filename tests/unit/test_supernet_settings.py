@@ -29,7 +29,7 @@ from hanas.training.weight_steps import learning_rate
 
 def test_operation_probabilities_are_where_sampling_starts(toy_file):
     settings = settings_of("gdas", training={"operation_probabilities": PROBABILITIES})
-    run = prepare(supernet_settings(settings), toy_file)
+    run = prepare(read(settings), toy_file)
     expected = torch.tensor(list(PROBABILITIES.values())).expand(6, 5)
     torch.testing.assert_close(run.alphas.detach().softmax(dim=1), expected)
 
@@ -109,11 +109,11 @@ def test_settings_of_the_thesis_can_be_said(toy_file):
     """Table 6-7: a learning rate that falls linearly from 0.025 to 0 over 900 epochs."""
     training = {"epochs": 900, "batch_size": 96, "learning_rate": 0.025, "schedule": "linear"}
     training |= {"momentum": 0.9, "nesterov": True, "weight_decay": 3e-4}
-    run = prepare(supernet_settings(settings_of("spos", "shuffle", training=training)), toy_file)
+    run = prepare(read(settings_of("spos", "shuffle", training=training)), toy_file)
     (group,) = run.weight_stepper.optimizer.param_groups
     assert group["nesterov"]
     assert (group["momentum"], group["weight_decay"]) == (0.9, 3e-4)
-    rates = [learning_rate(run.settings.training, part) for part in (0, 1 / 3, 1)]
+    rates = [learning_rate(run.trainer.training, part) for part in (0, 1 / 3, 1)]
     assert rates == pytest.approx([0.025, 0.025 * 2 / 3, 0])
 
 

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
-from toy_supernets import SPACES, TRAINED, results, settings_of, small_network, train
+from toy_supernets import SPACES, TRAINED, read, results, settings_of, small_network, train
 
 from hanas.core import plugins
 from hanas.core.compute import threads
@@ -11,7 +11,6 @@ from hanas.core.errors import InputError
 from hanas.core.files import read_json
 from hanas.data.batches import load_split
 from hanas.training.supernets import load_supernet, prepare
-from hanas.training.trainers._settings import supernet_settings
 
 
 @pytest.mark.parametrize(("trainer", "space"), TRAINED)
@@ -113,11 +112,11 @@ def test_a_loss_that_is_not_finite_ends_the_training(trainer, space, toy_file, t
 
 @pytest.mark.parametrize("trainer", ["darts", "gdas"])
 def test_the_largest_alphas_are_found(trainer, toy_file):
-    run = prepare(supernet_settings(settings_of(trainer)), toy_file)
+    run = prepare(read(settings_of(trainer)), toy_file)
     genes = [0, 1, 2, 3, 4, 3]
     with torch.no_grad():
         run.alphas[torch.arange(6), torch.tensor(genes)] = 1.0
-    found, _ = plugins.load("trainers", trainer).found(run, print)
+    found, _ = run.trainer.found(run, print)
     assert found.tolist() == genes
 
 
@@ -149,9 +148,9 @@ def test_architecture_weights_take_a_step_every_few_steps(
         "training": {"batch_size": 8, "crop_padding": 0},
         "architecture": {"weight_steps": weight_steps},
     }
-    run = prepare(supernet_settings(given), toy_file)
+    run = prepare(read(given), toy_file)
     assert run.steps == 3
-    step = plugins.load("trainers", trainer).begin_epoch(run, 0)
+    step = run.trainer.begin_epoch(run, 0)
     batches = run.train_batches(0)
     for number in range(run.steps):
         step(number, batches(number))
