@@ -305,7 +305,6 @@ def test_numbers_can_be_those_of_another_data_set_and_file(tmp_path):
         ({"dataset": "photos"}, ["photos/edgetpu", "imagenet16_120/fpga"]),
         ({"space": "shuffle"}, ["nb201", "shuffle"]),
         ({"settings": {"file": "nowhere.npz"}}, ["nowhere.npz"]),
-        ({"archs": ["|skip~0|"]}, ["|skip~0|"]),
     ],
 )
 def test_what_devices_are_not_there_is_said(wrong, words):
