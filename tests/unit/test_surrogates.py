@@ -13,7 +13,7 @@ from hanas.benchmarks.surrogate import Surrogate
 from hanas.benchmarks.surrogates import models as surrogates
 from hanas.core import plugins
 from hanas.core.errors import InputError
-from hanas.devices import surrogate as device
+from hanas.devices.surrogate import SurrogateDevice
 from hanas.spaces import nb201
 
 GENES = nb201.all_genes()
@@ -255,9 +255,9 @@ def test_the_arithmetic_is_that_of_torch(shipped):
 # ---- the plug-ins ------------------------------------------------------------------------------
 
 
-def measure(settings=(), *, root=Path(), archs=TEXTS, space="nb201", dataset="cifar10"):
+def measure(settings=(), *, root=Path(), space="nb201", dataset="cifar10"):
     settings = {"kind": "surrogate", "device": "edgetpu", **dict(settings)}
-    return device.measure(archs, space=space, dataset=dataset, settings=settings, root=root)
+    return SurrogateDevice.read(settings).table(plugins.space(space), dataset, root)
 
 
 def accuracies(settings=(), *, root=Path(), space="nb201", dataset="cifar10"):
@@ -275,7 +275,7 @@ def test_device_tables_are_marked_and_hold_no_number_for_infeasible_cells(shippe
         f"surrogate: HW-NAS-Bench v1.0 edgetpu (median error on held-out cells: {error:.2g} %)"
     }
     assert list(table) == ["arch", "feasible", "latency_ms", "source"]
-    eyeriss = measure({"device": "eyeriss"}, archs=TEXTS[:3])
+    eyeriss = measure({"device": "eyeriss"})
     assert eyeriss["source"][0].endswith("held-out cells: latency_ms exact, energy_mj exact)")
 
 
@@ -305,7 +305,6 @@ def test_numbers_can_be_those_of_another_data_set_and_file(tmp_path):
         ({"dataset": "photos"}, ["photos/edgetpu", "imagenet16_120/fpga"]),
         ({"space": "shuffle"}, ["nb201", "shuffle"]),
         ({"settings": {"file": "nowhere.npz"}}, ["nowhere.npz"]),
-        ({"archs": ["|skip~0|"]}, ["|skip~0|"]),
     ],
 )
 def test_what_devices_are_not_there_is_said(wrong, words):
