@@ -26,6 +26,7 @@ from hanas.spaces.networks import architectures, published
 SMALL = {
     "nb201": {"channels": 4, "cells": 1, "batch_norm": "running"},
 }
+OTHER_SPACES = sorted({*plugins.names("spaces")} - {"nb201", "shuffle", "mobile_i"})
 SMALL_CHAIN = {"width": 0.25, "batch_norm": "running", "resolution": 16}
 
 
@@ -234,8 +235,14 @@ def _coloured(count, seed=0):
 
 @pytest.mark.parametrize(
     ("space", "name"),
-    [*((space, None) for space in plugins.names("spaces"))]
-    + [("shuffle", name) for name in published.NAMES],
+    [
+        ("nb201", None),
+        ("shuffle", None),
+        ("mobile_i", None),
+        # The same blocks in other numbers.
+        *(pytest.param(other, None, marks=pytest.mark.slow) for other in OTHER_SPACES),
+        *(pytest.param("shuffle", name, marks=pytest.mark.slow) for name in published.NAMES),
+    ],
 )
 def test_every_convolution_of_every_network_runs_in_integers(tmp_path, space, name):
     module = plugins.space(space)
