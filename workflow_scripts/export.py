@@ -3,7 +3,7 @@
 from hanas.core import plugins
 from hanas.core.files import read_parquet, write_csv
 from hanas.deploy.exporting import export_retrained
-from hanas.deploy.quantisation import Quantisation
+from hanas.deploy.settings import Quantisation
 from hanas.study.jobs import job
 
 with job(snakemake) as facts:
@@ -16,8 +16,8 @@ with job(snakemake) as facts:
         snakemake.input.weights,
         metrics,
         snakemake.input.images,
-        space=space,
-        network=cfg["network"],
+        space=space.name,
+        network=space.deployed.read(cfg["network"], "network"),
         resolution=cfg["training"]["resolution"],
         quantisation=Quantisation.read(cfg["quantisation"], "quantisation"),
         folder=snakemake.output.models,

@@ -13,10 +13,10 @@ import pandas as pd
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.files import read_json, read_parquet
+from hanas.data.tables.metric_tables import METRICS
 from hanas.fronts import representatives
 from hanas.fronts.picks import objectives_in
 from hanas.fronts.rows import read_history
-from hanas.search.tabular_search import METRICS
 from hanas.spaces._space import Space
 
 

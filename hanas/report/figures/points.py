@@ -10,11 +10,12 @@ import pandas as pd
 from hanas.core.errors import InputError
 from hanas.core.files import read_parquet
 from hanas.core.pareto import non_dominated
+from hanas.data.tables.metric_tables import METRICS
 from hanas.fronts.floor import reaches
 from hanas.fronts.picks import SEED
 from hanas.fronts.rows import Row
 from hanas.report.figures.style import sources_in_words
-from hanas.search.tabular_search import METRICS, objectives_of
+from hanas.search.run import objectives_of
 
 #: The columns that say where true errors, metrics and proxy come from.
 SOURCES = ("accuracy_source", "metrics_source", "proxy_source")
@@ -68,12 +69,7 @@ def space_table(
         If no metric was searched, the device can run nothing, or an architecture that it can run
         has no accuracy.
     """
-    objectives, _ = objectives_of(
-        proxy,
-        metrics,
-        proxy_objective=proxy_objective,
-        device_objectives="all" if device_objectives is None else device_objectives,
-    )
+    objectives, _ = objectives_of(proxy, metrics, proxy_objective, device_objectives)
     if objectives.shape[1] < 2:
         raise InputError(
             "no hardware metric was searched, so there is no front to draw; "
