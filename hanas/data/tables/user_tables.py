@@ -86,9 +86,7 @@ class UserTable:
         return f"{row} ({self.archs[number]})"
 
 
-def read(
-    path: Path, columns: Columns, archs: Sequence[str], *, space: Space
-) -> UserTable:
+def read(path: Path, columns: Columns, archs: Sequence[str], *, space: Space) -> UserTable:
     """Read the columns that settings name of a ``.csv`` (UTF-8, commas) or ``.parquet`` file.
 
     Parameters
