@@ -22,24 +22,14 @@ class History:
 
     No architecture occurs twice, so the length is the number of *unique* evaluations, the number
     at which searchers are compared.
-
-    Attributes
-    ----------
-    genes
-        int64 (N, G), all rows different.
-    objectives
-        float64 (N, M), minimised, as they were evaluated; a row with a NaN is infeasible.
-    generation
-        int64 (N,): 0 for the first population, then 1, 2, ...; -1 for samples that were drawn
-        before it.
-    score
-        float64 (N,): the one number a scalarising searcher minimised, infinite where it ruled an
-        architecture out; NaN throughout for a searcher that compares by dominance.
     """
 
-    genes: np.ndarray
-    objectives: np.ndarray
+    genes: np.ndarray  # int64 (N, G), all rows different
+    objectives: np.ndarray  # float64 (N, M), minimised; a row with a NaN is infeasible
+    #: int64 (N,): 0 for the first population, then 1, 2, ...; -1 for samples drawn before it.
     generation: np.ndarray
+    #: float64 (N,): the one number a scalarising searcher minimised, infinite where it ruled an
+    #: architecture out; NaN throughout for a searcher that compares by dominance.
     score: np.ndarray
 
     def __post_init__(self) -> None:
