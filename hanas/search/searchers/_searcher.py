@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
+from hanas.core.pareto import non_dominated
 from hanas.core.settings import Count, NoRerun, Settings
 
 #: int64 (N, G) -> objectives, float64 (N, M), minimised; a row with a NaN is infeasible.
@@ -45,6 +46,12 @@ class History:
     def feasible(self) -> np.ndarray:
         """Which evaluations have every objective; bool (N,)."""
         return feasible_rows(self.objectives)
+
+    @property
+    def front(self) -> np.ndarray:
+        """The rows, int64 (F,), of the feasible evaluations that no other one dominates."""
+        rows = np.flatnonzero(self.feasible)
+        return rows[non_dominated(self.objectives[rows])]
 
 
 class Searcher(Settings):
