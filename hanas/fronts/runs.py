@@ -25,31 +25,16 @@ from hanas.search.run import objectives_of
 
 @dataclass(frozen=True)
 class Runs:
-    """All seeds of one search of one task with one proxy, seen in one set of objectives.
-
-    Attributes
-    ----------
-    row
-        The search.
-    truth
-        What the architectures are in truth.
-    searched
-        float64 (N, M), minimised: the proxy, then the metrics of ``truth``, whose rows these are.
-    evaluated
-        For each seed the rows, int64 (E,), in the order of evaluation; -1 for an architecture
-        that the device cannot run.
-    proxy_source
-        Where the proxy comes from.
-    sampled
-        How many of its first evaluations each seed drew at random before its search began.
-    """
+    """All seeds of one search of one task with one proxy, seen in one set of objectives."""
 
     row: Row
     truth: Truth
-    searched: np.ndarray
+    searched: np.ndarray  # float64 (N, M), minimised: the proxy, then the metrics of the truth
+    #: For each seed rows of ``truth``, int64 (E,), in the order of evaluation; -1 for an
+    #: architecture that the device cannot run.
     evaluated: dict[int, np.ndarray]
     proxy_source: str
-    sampled: int = 0
+    sampled: int = 0  # first evaluations of a seed, drawn at random before its search began
 
     @property
     def key(self) -> dict[str, Any]:

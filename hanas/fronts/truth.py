@@ -25,39 +25,16 @@ _ORDERS = 100
 
 @dataclass(frozen=True)
 class Truth:
-    """True error and hardware metrics of every architecture that the device can run.
+    """True error and hardware metrics of the N architectures that the device can run."""
 
-    Attributes
-    ----------
-    archs
-        Canonical texts, N of them; the arrays have a row each.
-    objectives
-        float64 (N, 1 + metrics), minimised: the true error, a fraction, then the metrics.
-    metrics
-        Names of the metrics.
-    scaled
-        ``objectives`` in the units of the true front: 0 its ideal, 1 its nadir.
-    reaches_floor
-        bool (N,): whether the true accuracy is at least the floor.
-    front
-        float64 (K, 1 + metrics): the true front of the architectures that reach the floor, its
-        points all different.
-    front_volume
-        Hypervolume of the true front in its units.
-    accuracy_floor
-        A fraction.
-    accuracy_source, metrics_source
-        Where the numbers come from.
-    """
-
-    archs: pd.Index
-    objectives: np.ndarray
+    archs: pd.Index  # canonical texts
+    objectives: np.ndarray  # float64 (N, 1 + metrics), minimised: true error, a fraction; metrics
     metrics: tuple[str, ...]
-    scaled: np.ndarray
-    reaches_floor: np.ndarray
-    front: np.ndarray
-    front_volume: float
-    accuracy_floor: float
+    scaled: np.ndarray  # objectives in the units of the true front: 0 its ideal, 1 its nadir
+    reaches_floor: np.ndarray  # bool (N,): whether the true accuracy is at least the floor
+    front: np.ndarray  # float64 (K, 1 + metrics): true front of what reaches it, all different
+    front_volume: float  # its hypervolume, in its units
+    accuracy_floor: float  # a fraction
     accuracy_source: str
     metrics_source: str
 

@@ -4,15 +4,14 @@ import pytest
 import scipy.stats
 import torch
 import torch.nn.functional as F
-from toy_supernets import LAYER_WISE, SPACES, layer_probabilities, read, results, settings_of, train
+from toy_supernets import LAYER_WISE, SPACES, layer_probabilities, read, results, settings_of
 
-from hanas.core import plugins
 from hanas.spaces import nb201
 from hanas.training.supernets import prepare
 from hanas.training.trainers._one_shot import draw_operations
 
 
-def test_rsps_finds_the_best_of_its_candidates(toy_file, tmp_path):
+def test_rsps_finds_the_best_of_its_candidates(toy_file):
     run = prepare(read(settings_of("rsps", candidates=20)), toy_file)
     genes, how = run.trainer.found(run, lambda line: None)
     candidates = draw_operations(torch.zeros(6, 5), 20, run.random("candidates")).numpy()
@@ -63,15 +62,13 @@ def test_spos_finds_the_best_of_uniform_candidates(space, toy_file):
         assert scipy.stats.chisquare(counts).pvalue > 1e-5
 
 
-def test_spos_on_cells_is_rsps(toy_file, tmp_path):
-    for trainer in ("rsps", "spos"):
-        train(settings_of(trainer), toy_file, tmp_path / trainer)
-    assert results(tmp_path / "rsps")[0] == results(tmp_path / "spos")[0]
+def test_spos_on_cells_is_rsps(trained):
+    assert results(trained("rsps"))[0] == results(trained("spos"))[0]
 
 
 @pytest.mark.parametrize("space", LAYER_WISE)
-def test_entropy_is_the_mean_over_layers_of_what_can_be_there(space, toy_file, tmp_path):
-    history = pd.read_parquet(train(settings_of("spos", space), toy_file, tmp_path)["history"])
+def test_entropy_is_the_mean_over_layers_of_what_can_be_there(space, trained):
+    history = pd.read_parquet(trained("spos", space) / "history")
     expected = np.mean(np.log(SPACES[space].choices))
     assert history["entropy"].tolist() == pytest.approx([expected] * 2)
 

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from toy_searches import HUGE, LARGE, SCALARISING, front, problem, run, searcher
+from toy_searches import HUGE, LARGE, SCALARISING, problem, run, searcher
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
@@ -119,7 +119,7 @@ def test_infeasible_architectures_are_counted_but_never_on_the_front(name):
     infeasible = history.genes[:, 0] == 0
     assert infeasible.any()
     assert np.array_equal(history.feasible, ~infeasible)
-    assert not np.isin(front(history), np.flatnonzero(infeasible)).any()
+    assert not np.isin(history.front, np.flatnonzero(infeasible)).any()
     if name in SCALARISING:
         assert np.isinf(history.score[infeasible]).all()
         assert np.isfinite(history.score[~infeasible]).any()
@@ -180,7 +180,7 @@ def test_children_are_made_in_the_numbers_set(name):
 def test_nothing_feasible_is_a_result_too(name):
     history = run(name, lambda genes: np.full((len(genes), 2), np.nan))
     assert len(history) == 100
-    assert len(front(history)) == 0
+    assert len(history.front) == 0
 
 
 @pytest.mark.parametrize("name", SCALARISING)
@@ -200,7 +200,7 @@ def test_one_feasible_architecture_is_enough_to_go_on(name):
     changes = {"samples": 79} if name in SCALARISING else {}
     history = run(name, evaluate, (3, 3, 3, 3), seed=1, **changes)
     assert len(history) == 81
-    assert history.genes[front(history)].tolist() == [[0, 0, 0, 0]]
+    assert history.genes[history.front].tolist() == [[0, 0, 0, 0]]
 
 
 @pytest.mark.parametrize("name", EVOLUTIONARY)

@@ -3,7 +3,6 @@
 import numpy as np
 
 from hanas.core import plugins
-from hanas.core.pareto import non_dominated
 
 SCALARISING = ["cea", "wsea"]
 LARGE = (5,) * 6
@@ -45,9 +44,3 @@ def searcher(name, **changes):
 
 def run(name, evaluate, choices=LARGE, seed=0, **changes):
     return searcher(name, **changes).search(choices, evaluate, np.random.default_rng(seed))
-
-
-def front(history):
-    """Return the rows of the feasible evaluations that no other one dominates."""
-    rows = np.flatnonzero(history.feasible)
-    return rows[non_dominated(history.objectives[rows])]

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
+from hanas.core.pareto import non_dominated
 from hanas.core.settings import Count, NoRerun, Settings
 
 #: int64 (N, G) -> objectives, float64 (N, M), minimised; a row with a NaN is infeasible.
@@ -22,24 +23,14 @@ class History:
 
     No architecture occurs twice, so the length is the number of *unique* evaluations, the number
     at which searchers are compared.
-
-    Attributes
-    ----------
-    genes
-        int64 (N, G), all rows different.
-    objectives
-        float64 (N, M), minimised, as they were evaluated; a row with a NaN is infeasible.
-    generation
-        int64 (N,): 0 for the first population, then 1, 2, ...; -1 for samples that were drawn
-        before it.
-    score
-        float64 (N,): the one number a scalarising searcher minimised, infinite where it ruled an
-        architecture out; NaN throughout for a searcher that compares by dominance.
     """
 
-    genes: np.ndarray
-    objectives: np.ndarray
+    genes: np.ndarray  # int64 (N, G), all rows different
+    objectives: np.ndarray  # float64 (N, M), minimised; a row with a NaN is infeasible
+    #: int64 (N,): 0 for the first population, then 1, 2, ...; -1 for samples drawn before it.
     generation: np.ndarray
+    #: float64 (N,): the one number a scalarising searcher minimised, infinite where it ruled an
+    #: architecture out; NaN throughout for a searcher that compares by dominance.
     score: np.ndarray
 
     def __post_init__(self) -> None:
@@ -55,6 +46,12 @@ class History:
     def feasible(self) -> np.ndarray:
         """Which evaluations have every objective; bool (N,)."""
         return feasible_rows(self.objectives)
+
+    @property
+    def front(self) -> np.ndarray:
+        """The rows, int64 (F,), of the feasible evaluations that no other one dominates."""
+        rows = np.flatnonzero(self.feasible)
+        return rows[non_dominated(self.objectives[rows])]
 
 
 class Searcher(Settings):
