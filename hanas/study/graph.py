@@ -346,7 +346,7 @@ class Graph:
         """Picks that are trained from scratch."""
         found, task = self._retraining(retraining)
         inputs = {"images": result("dataset", dataset=task.dataset)}
-        params = {
+        how = {
             "space": task.space,
             "network": self.study.network_of(retraining).params(),
             "training": found.training.params(),
@@ -356,6 +356,7 @@ class Graph:
             "precision": found.precision,
             "threads": found.threads,
         }
+        params: dict[str, Any] = {"how": how}
         if self.study.has_benchmark(found.task):
             where = {"space": task.space, "dataset": task.dataset}
             inputs["accuracies"] = result("accuracy_table", **where)
