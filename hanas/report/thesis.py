@@ -74,7 +74,9 @@ def comparison_table(
     ours = [{**row, "dataset": str(row["dataset"])} for row in _records(table)]
     theirs = _records(published)
     theirs = [row for row in theirs if row["device"] == published_device]
-    official = {row["dataset"]: OFFICIAL_NAMES.get(datasets.get(row["dataset"], "")) for row in ours}
+    official = {
+        row["dataset"]: OFFICIAL_NAMES.get(datasets.get(row["dataset"], "")) for row in ours
+    }
     name_here = {known: name for name, known in official.items()}
     published_rows = {(row["dataset"], row["method"]): row for row in theirs}
     lines = []
