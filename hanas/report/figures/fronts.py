@@ -40,9 +40,8 @@ def front_table(
         ``shown_as``: ``found``, ``best`` or ``true METRIC``, the front in error and that metric;
         ``search``, its label; ``arch``, errors, metrics and sources.
     """
-    seen = points.evaluated(space, history)
-    found = seen["arch"].isin(found_front(history)["arch"]).to_numpy()
-    parts = [("found", row.search_label, seen[found])]
+    _, found = _split(space, row, history)
+    parts = [found]
     for label, other in beside:
         scored = other[other["score"].notna().to_numpy()]
         if len(scored):
@@ -56,13 +55,14 @@ def belief_table(space: pd.DataFrame, row: Row, history: pd.DataFrame) -> pd.Dat
 
     ``shown_as`` is ``evaluated`` of what is not on the found front.
     """
+    return points.joined(space, _split(space, row, history), row.accuracy_floor_percent)
+
+
+def _split(space: pd.DataFrame, row: Row, history: pd.DataFrame) -> list[points.Part]:
+    """Return what was evaluated besides the found front, and the front."""
     seen = points.evaluated(space, history)
     found = seen["arch"].isin(found_front(history)["arch"]).to_numpy()
-    parts = [
-        ("evaluated", row.search_label, seen[~found]),
-        ("found", row.search_label, seen[found]),
-    ]
-    return points.joined(space, parts, row.accuracy_floor_percent)
+    return [("evaluated", row.search_label, seen[~found]), ("found", row.search_label, seen[found])]
 
 
 def draw_front(plotted: pd.DataFrame, row: Row) -> Figure:

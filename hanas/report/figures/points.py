@@ -21,6 +21,8 @@ from hanas.search.run import objectives_of
 SOURCES = ("accuracy_source", "metrics_source", "proxy_source")
 #: What metrics are called in a sentence.
 IN_WORDS = {"latency_ms": "latency", "energy_mj": "energy"}
+#: As what points are shown, the label of their search, and the points.
+Part = tuple[str, str, pd.DataFrame]
 
 
 def read_space(row: Row) -> pd.DataFrame:
@@ -127,12 +129,10 @@ def true_front(space: pd.DataFrame, metric: str, accuracy_floor_percent: float) 
     return worthy[non_dominated(points, copies=False)].sort_values(metric)
 
 
-def joined(
-    space: pd.DataFrame, parts: Iterable[tuple[str, str, pd.DataFrame]], floor_percent: float
-) -> pd.DataFrame:
-    """Return points as one table: ``shown_as``, ``search`` (a label), the columns of ``space``.
+def joined(space: pd.DataFrame, parts: Iterable[Part], floor_percent: float) -> pd.DataFrame:
+    """Return parts and the true fronts (``true METRIC``) as one table with the columns of a space.
 
-    ``parts`` are these two and the points; the true fronts follow as ``true METRIC``.
+    ``shown_as`` and ``search`` come first.
     """
     true = [
         (f"true {metric}", "", true_front(space, metric, floor_percent))

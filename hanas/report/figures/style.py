@@ -53,29 +53,18 @@ _LEFT = 0.06  # inches from the edge to the title
 _RC: Any = {  # not typed, as matplotlib's own keys are literals
     "font.family": "DejaVu Sans",  # comes with matplotlib, so it is the same everywhere
     "font.size": 7.5,
-    "axes.titlesize": 7.5,
-    "axes.labelsize": 7.5,
-    "xtick.labelsize": 6.5,
-    "ytick.labelsize": 6.5,
+    **dict.fromkeys(("axes.titlesize", "axes.labelsize"), 7.5),
+    **dict.fromkeys(("xtick.labelsize", "ytick.labelsize"), 6.5),
     "legend.fontsize": 7,
     "legend.frameon": False,
     "legend.handletextpad": 0.4,
     "legend.columnspacing": 1.4,
-    "axes.edgecolor": SOFT,
-    "axes.labelcolor": INK,
-    "axes.titlecolor": INK,
-    "text.color": INK,
-    "xtick.color": SOFT,
-    "ytick.color": SOFT,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "axes.linewidth": 0.6,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
+    **dict.fromkeys(("axes.edgecolor", "xtick.color", "ytick.color"), SOFT),
+    **dict.fromkeys(("axes.labelcolor", "axes.titlecolor", "text.color"), INK),
+    **dict.fromkeys(("xtick.labelcolor", "ytick.labelcolor"), INK),
+    **dict.fromkeys(("axes.linewidth", "xtick.major.width", "ytick.major.width"), 0.6),
+    **dict.fromkeys(("axes.spines.top", "axes.spines.right"), False),
+    **dict.fromkeys(("axes.grid", "axes.axisbelow"), True),
     "grid.color": "#e4e4e4",
     "grid.linewidth": 0.5,
     "lines.linewidth": 1.1,
@@ -107,16 +96,10 @@ def applied() -> Iterator[None]:
 
 
 def figure(width: float, height: float, title: str, footer: str) -> Figure:
-    """Return an empty figure with a title, and with a footer that panels keep clear of.
+    """Return an empty figure, in inches, whose panels keep clear of its title and its footer.
 
-    Parameters
-    ----------
-    width, height
-        Inches; the height without the footer.
-    title
-        Above everything; broken into as many lines as it needs.
-    footer
-        Where the numbers come from; broken into as many lines as it needs.
+    Both are broken into as many lines as they need; the footer, which says where the numbers come
+    from, adds to the height.
     """
     characters = int(width * 72 / (_FOOTER_POINTS * 0.56))
     # A no-break space keeps a number and its per cent on one line.
@@ -126,31 +109,13 @@ def figure(width: float, height: float, title: str, footer: str) -> Figure:
     above = (len(title_lines) * 1.25 + 0.65) * _TITLE_POINTS / 72
     whole = height + below
     made = Figure(figsize=(width, whole))
-    made.set_layout_engine(
-        "constrained",
-        rect=(0, below / whole, 1, 1 - (below + above) / whole),
-        w_pad=0.05,
-        h_pad=0.05,
-    )
-    left = _LEFT / width
-    made.text(
-        left,
-        1 - 0.5 * _TITLE_POINTS / 72 / whole,
-        "\n".join(title_lines),
-        fontsize=_TITLE_POINTS,
-        fontweight="bold",
-        linespacing=1.2,
-        va="top",
-    )
-    made.text(
-        left,
-        0.4 * _FOOTER_POINTS / 72 / whole,
-        "\n".join(lines),
-        fontsize=_FOOTER_POINTS,
-        color=SOFT,
-        linespacing=1.25,
-        va="bottom",
-    )
+    rect = (0, below / whole, 1, 1 - (below + above) / whole)
+    made.set_layout_engine("constrained", rect=rect, w_pad=0.05, h_pad=0.05)
+    left, top = _LEFT / width, 1 - 0.5 * _TITLE_POINTS / 72 / whole
+    of_title = {"fontsize": _TITLE_POINTS, "fontweight": "bold", "linespacing": 1.2, "va": "top"}
+    made.text(left, top, "\n".join(title_lines), **of_title)
+    of_footer = {"fontsize": _FOOTER_POINTS, "color": SOFT, "linespacing": 1.25, "va": "bottom"}
+    made.text(left, 0.4 * _FOOTER_POINTS / 72 / whole, "\n".join(lines), **of_footer)
     return made
 
 
@@ -174,45 +139,26 @@ def shown(values: Any, column: str) -> np.ndarray:
 
 
 def less_is_better(text: str) -> str:
-    r"""Return an axis label that says which way is better; a long one takes two lines.
+    """Return an axis label that says which way is better; a long one takes two lines.
 
     On a vertical axis the arrow points down, as the label is turned with it.
 
     >>> less_is_better("latency (ms)")
     '← better     latency (ms)'
-    >>> less_is_better("GDAS cross-entropy (nat)")
-    'GDAS cross-entropy (nat)\n← better'
     """
     return f"{text}\n← better" if len(text) > _LONG else f"← better     {text}"
 
 
 def more_is_better(text: str) -> str:
-    """Return a label of a vertical axis that says that up is better; a long one takes two lines.
-
-    >>> more_is_better("share")
-    'share     better →'
-    """
+    """Return the same of a vertical axis on which up is better."""
     return f"{text}\nbetter →" if len(text) > _LONG else f"{text}     better →"
 
 
 def set_scale(axes: Axes, which: str, values: Any, column: str, *, ticks: int = 6) -> None:
-    """Fit an axis, x, y or z, to values of a column, with few plain numbers at its ticks.
+    """Fit the axis x, y or z of a panel to values of a column, with few plain numbers at its ticks.
 
     It is logarithmic if the values span more than a factor of :data:`LOG_FACTOR`, errors
-    :data:`LOG_FACTOR_OF_ERRORS`.
-
-    Parameters
-    ----------
-    axes
-        A panel.
-    which
-        ``"x"``, ``"y"`` or ``"z"``.
-    values
-        What is drawn, at least one value.
-    column
-        The column that holds them, which says their unit.
-    ticks
-        About how many steps to mark.
+    :data:`LOG_FACTOR_OF_ERRORS`. ``ticks`` is about how many steps to mark.
     """
     axis = getattr(axes, f"{which}axis")
     on_axis = shown(values, column)
@@ -267,15 +213,9 @@ def legend(made: Figure, axes: Axes, columns: int = 4) -> None:
     columns = min(columns, len(labels))
     engine = cast(ConstrainedLayoutEngine, made.get_layout_engine())
     left, bottom, width, height = engine.get()["rect"]
-    made.legend(
-        handles,
-        labels,
-        loc="upper left",
-        bbox_to_anchor=(_LEFT / made.get_figwidth(), bottom + height),
-        borderaxespad=0,
-        borderpad=0,
-        ncols=columns,
-    ).set_in_layout(False)
+    corner = (_LEFT / made.get_figwidth(), bottom + height)
+    place: Any = {"loc": "upper left", "bbox_to_anchor": corner, "borderaxespad": 0, "borderpad": 0}
+    made.legend(handles, labels, ncols=columns, **place).set_in_layout(False)
     lines = math.ceil(len(labels) / columns)
     above = (lines * 1.6 + 0.6) * _RC["legend.fontsize"] / 72 / made.get_figheight()
     engine.set(rect=(left, bottom, width, height - above))
