@@ -6,6 +6,7 @@ from hanas.report.tables import space_table
 from hanas.study.jobs import job
 
 with job(snakemake) as facts:
-    table = space_table(plugins.enumerable_space(snakemake.params.cfg["space"], "results/spaces"))
+    space = plugins.enumerable_space(snakemake.params.cfg["space"], "results/spaces")
+    table = space_table(space)
     write_parquet(table, snakemake.output.table)
     facts["architectures"] = len(table)

@@ -7,14 +7,14 @@ from hanas.study.jobs import job
 from hanas.training.supernets import train_supernet
 
 with job(snakemake) as facts:
-    settings, output = snakemake.params.cfg["supernet"], snakemake.output
-    found = train_supernet(
-        plugins.plugin("trainers", settings["trainer"]).read(settings),
+    cfg = snakemake.params.cfg["supernet"]
+    trainer = plugins.plugin("trainers", cfg["trainer"]).read(cfg)
+    facts |= train_supernet(
+        trainer.model_copy(update={"threads": snakemake.threads}),
         snakemake.input.images,
-        weights=output.weights,
-        history=output.history,
-        found=output.found,
+        weights=snakemake.output.weights,
+        history=snakemake.output.history,
+        found=snakemake.output.found,
         # Not an output: Snakemake deletes those before a job, and a killed one continues from here.
-        checkpoint=Path(output.weights).with_name("checkpoint.pt"),
+        checkpoint=Path(snakemake.output.weights).with_name("checkpoint.pt"),
     )
-    facts.update(found)

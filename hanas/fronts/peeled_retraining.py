@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from hanas.core.checkpoints import Log, print_at_once
 from hanas.core.errors import InputError
+from hanas.core.progress import Log, print_at_once
 from hanas.fronts.peeling import peel
 from hanas.fronts.picks import SEED, feasible_evaluations, objectives_in, require_feasible
 from hanas.fronts.settings import Peeling
@@ -41,7 +41,7 @@ def retrain_layers(
         See :func:`hanas.training.retraining.retrain`; ``images`` of the settings has to leave the
         validation images out.
     peeling
-        When enough layers are trained.
+        When to stop.
     accuracy_floor_percent
         Architectures below it, on validation images, are not on the trained front.
 

@@ -252,7 +252,7 @@ class Graph:
         self._entry("devices", device)
         rows = require_judged(self.rows.judged_rows(device), f"on {device}")
         return Job(
-            {"files": _files(rows)},
+            {"files": sorted({*_files(rows), *(row.facts for row in rows)})},
             _params(
                 "evaluation",
                 rows=_plain(rows),

@@ -117,7 +117,6 @@ class Rows:
                     {
                         **common,
                         "method": supernet.label or supernet.trainer.upper(),
-                        "kind": "found",
                         "search": None,
                         "ranked_by": None,
                         "trained_architectures": 0,
@@ -132,7 +131,6 @@ class Rows:
                         {
                             **common,
                             "method": f"{row.proxy_label}+{row.search_label}",
-                            "kind": "search",
                             "search": search,
                             "ranked_by": self.study.proxies[proxy].in_words(
                                 self.study.members(proxy)
