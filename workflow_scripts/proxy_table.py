@@ -11,11 +11,8 @@ from hanas.study.jobs import job
 with job(snakemake) as facts:
     cfg, given, output = snakemake.params.cfg, snakemake.input, Path(snakemake.output.table)
     proxy: Proxy = plugins.plugin("proxies", cfg["proxy"]["kind"]).read(cfg["proxy"])
-    files = {
-        name: Path(given[name])
-        for name in ("weights", "images", "accuracies")
-        if name in given.keys()
-    }
+    read = ("weights", "images", "accuracies")
+    files = {name: Path(given.get(name)) for name in read if given.get(name)}
     members = [
         MemberTable(member["proxy"], member["objective"], Path(file))
         for member, file in zip(cfg.get("members", []), given.get("tables", []), strict=True)

@@ -11,8 +11,6 @@ import pickle
 import sys
 from typing import IO, Any
 
-import torch
-
 
 def send(stream: IO[bytes], message: Any) -> None:
     """Write a message."""
@@ -24,7 +22,6 @@ def main() -> None:
     """Serve the parent process on standard input and output."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no answer
-    torch.set_num_threads(1)
     answer = pickle.load(sys.stdin.buffer)()
     while True:
         try:

@@ -25,6 +25,7 @@ from typing import Any, Generic, TypeVar
 from hanas.core import worker
 
 ENVIRONMENT = {
+    # PyTorch computes with as many threads.
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     # The GNU C library then keeps freed memory instead of returning it after each layer, which
