@@ -52,20 +52,12 @@ class Cost:
 
 @dataclass(frozen=True, eq=False)
 class Description:
-    """An accelerator.
-
-    Attributes
-    ----------
-    name
-        Of the file.
-    bits
-        Width of words.
-    content
-        What ZigZag reads.
-    """
+    """An accelerator."""
 
     name: str
+    #: Width of words.
     bits: int
+    #: What ZigZag reads.
     content: Mapping[str, Any]
 
     @property
@@ -75,18 +67,10 @@ class Description:
 
 
 def describe(accelerator: str) -> Description:
-    """Return the description with a name, or in a file.
+    """Return a description; InputError where there is none, or ZigZag does not take it.
 
-    Parameters
-    ----------
-    accelerator
-        Name of a file in :data:`SHIPPED`, one of :data:`ZIGZAGS_OWN`, or the path of a YAML file
-        in ZigZag's form, with ``bits``, the width of words, besides.
-
-    Raises
-    ------
-    InputError
-        If there is none, or ZigZag does not take it.
+    ``accelerator`` is the name of a file in :data:`SHIPPED`, one of :data:`ZIGZAGS_OWN`, or the
+    path of a YAML file in ZigZag's form, with ``bits``, the width of words, besides.
     """
     path = _path(accelerator)
     try:
@@ -112,16 +96,7 @@ def zigzag() -> str:
 
 
 def cost(layer: Layer, accelerator: Description, folder: Path | None) -> Cost:
-    """Return what a layer costs on an accelerator, where possible from what is kept.
-
-    Parameters
-    ----------
-    layer
-        The layer.
-    accelerator
-        The accelerator.
-    folder
-        Where costs are kept, a file a layer; None: nowhere.
+    """Return what a layer costs on an accelerator, where possible from what is kept in a folder.
 
     Raises
     ------

@@ -58,16 +58,14 @@ class TabulatedDevice(Device):
 
     @abstractmethod
     def table(self, space: Space, dataset: str, root: Path) -> pd.DataFrame:
-        """Return the metrics of every architecture of a space.
+        """Return the metrics of every architecture.
 
         Parameters
         ----------
-        space
-            A space that can be listed.
-        dataset
-            Name of the data set in the study.
+        space, dataset
+            One whose architectures can be listed, and the name of a data set in the study.
         root
-            Folder that relative paths start from.
+            The data folder.
 
         Returns
         -------
@@ -119,9 +117,21 @@ class Campaign(Settings):
         return self
 
 
-class Trust(Settings):
-    """When a measurement can be trusted."""
+class Measuring(Settings):
+    """How models are measured: their passes, what is trusted, how often what fails is repeated."""
 
+    precision: Literal["float32", "int8"] = Field(
+        "float32", description="Of the models that are measured."
+    )
+    per_channel: bool = Field(
+        True, description="Weights are quantised by channel, with precision int8."
+    )
+    passes: Count = Field(400, description="Forward passes of a measurement.")
+    warmup: Annotated[int, Field(ge=0)] = Field(
+        20, description="Passes before that are not counted."
+    )
+    batch: Count = Field(1, description="Images a pass.")
+    threads: Count = Field(1, description="CPU threads of a pass.")
     statistic: Literal["mean", "median"] = Field(
         "mean", description="What of the passes is the latency. All are kept."
     )
@@ -136,11 +146,6 @@ class Trust(Settings):
     again: Annotated[int, Field(ge=0)] = Field(
         5, description="Models that are measured a second time to see how well numbers repeat."
     )
-
-
-class Patience(Settings):
-    """How often what fails is tried again."""
-
     board_tries: Count = Field(5, description="Failures in a row after which a board is given up.")
     model_tries: Annotated[int, Field(ge=2)] = Field(
         3,
@@ -151,27 +156,6 @@ class Patience(Settings):
         10,
         description="Until a board is asked again after a failure; longer after each further one.",
     )
-
-    def pause(self, failures: int) -> float:
-        """Return the seconds to wait after so many failures in a row."""
-        return self.pause_seconds * 3 ** (failures - 2) if failures > 1 else 0.0
-
-
-class Passes(Settings):
-    """How the passes of a model are made."""
-
-    precision: Literal["float32", "int8"] = Field(
-        "float32", description="Of the models that are measured."
-    )
-    per_channel: bool = Field(
-        True, description="Weights are quantised by channel, with precision int8."
-    )
-    passes: Count = Field(400, description="Forward passes of a measurement.")
-    warmup: Annotated[int, Field(ge=0)] = Field(
-        20, description="Passes before that are not counted."
-    )
-    batch: Count = Field(1, description="Images a pass.")
-    threads: Count = Field(1, description="CPU threads of a pass.")
 
 
 @dataclass(frozen=True)
@@ -231,34 +215,18 @@ class MeasuredDevice(Device):
     )
 
     @property
-    def how(self) -> Passes:
-        """How passes are made."""
-        return Passes.read({})
-
-    @property
-    def trust(self) -> Trust:
-        """When a measurement can be trusted."""
-        return Trust.read({})
-
-    @property
-    def patience(self) -> Patience:
-        """How often what fails is tried again."""
-        return Patience.read({})
+    def measuring(self) -> Measuring:
+        """How models are measured; an estimate is one of one pass."""
+        return self if isinstance(self, Measuring) else Measuring.read({})
 
     @property
     def model_precision(self) -> str:
         """Which form of a model it is given: ``float32`` or ``int8``."""
-        return "float32" if self.quantises else self.how.precision
+        return "float32" if self.quantises else self.measuring.precision
 
     @abstractmethod
     def board_names(self) -> tuple[str, ...]:
-        """Return the names of the boards, which share the models.
-
-        Raises
-        ------
-        InputError
-            If there is none.
-        """
+        """Return the names of the boards, which share the models; InputError without any."""
 
     def lock_name(self, board: str) -> str:
         """Return what no two processes may measure on at once."""
@@ -285,23 +253,8 @@ class MeasuredDevice(Device):
         """
 
 
-class TimedDevice(MeasuredDevice, Passes, Trust, Patience):
+class TimedDevice(MeasuredDevice, Measuring):
     """A device that runs a model again and again."""
-
-    @property
-    def how(self) -> Passes:
-        """How passes are made."""
-        return self
-
-    @property
-    def trust(self) -> Trust:
-        """When a measurement can be trusted."""
-        return self
-
-    @property
-    def patience(self) -> Patience:
-        """How often what fails is tried again."""
-        return self
 
     def params(self) -> dict[str, Any]:
         """Return what changes results; in float32 nothing is quantised by channel."""

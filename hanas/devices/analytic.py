@@ -51,7 +51,7 @@ class AnalyticDevice(MeasuredDevice):
             "runtime": f"{_accelerators.zigzag()}, without activations and moves of data",
             "threads": 1,
             "precision": f"int{accelerator.bits}",
-            "batch": self.how.batch,
+            "batch": self.measuring.batch,
             "accelerator": accelerator.digest,
             "revision": _accelerators.REVISION,
         }

@@ -78,16 +78,14 @@ def read(path: Path, dataset: str, keys: Mapping[str, str]) -> dict[str, np.ndar
     ----------
     path
         The pickle: ``{"nasbench201": {dataset: {key: [15,625 numbers], "config": [...]}}}``.
-    dataset
-        The file's name of the data set.
-    keys
-        The file's key of each metric.
+    dataset, keys
+        The file's names of the data set, and of each metric.
 
     Returns
     -------
     dict
-        For each metric a float64 array (15625,) in the official order of the cells. Infeasible
-        cells still carry their marker.
+        For each metric a float64 array (15625,) in the official order of the cells, in which
+        infeasible ones still carry their marker.
 
     Raises
     ------

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 
 from hanas.core.errors import InputError
 from hanas.core.progress import Log, duration
-from hanas.devices._device import Patience
+from hanas.devices._device import Measuring
 from hanas.devices.measuring.timings import BoardLost
 
 #: A model is given up when its boards would fail so often by chance in one of so many cases.
@@ -75,7 +75,7 @@ class BoardQueue:
         Names of the boards.
     proven
         For boards that have measured before, a model that they can run.
-    patience
+    settings
         How often what fails is tried again.
     give_up
         Is told the name of a model that is given up, and the reason.
@@ -87,10 +87,10 @@ class BoardQueue:
         boards: Sequence[str],
         *,
         proven: Mapping[str, str],
-        patience: Patience,
+        settings: Measuring,
         give_up: Callable[[str, str], None],
     ) -> None:
-        self._patience, self._give_up = patience, give_up
+        self._settings, self._give_up = settings, give_up
         self._waiting = list(models)
         self._models = {name: _Model() for name in models}
         self._boards = {name: _Board(proven=proven.get(name)) for name in boards}
@@ -190,7 +190,7 @@ class BoardQueue:
         for name in list(self._waiting):
             own = self._models[name].own
             chance = math.prod(self._boards[b].fault_rate() ** n for b, n in own.items())
-            often = own.total() >= self._patience.model_tries
+            often = own.total() >= self._settings.model_tries
             if often and chance < _CHANCE and self._was_tried_everywhere(name):
                 self._waiting.remove(name)
                 times = f"failed {own.total()} times while others could be measured"
@@ -229,14 +229,17 @@ class BoardQueue:
                 state.unclear.clear()  # the board was at fault
                 state.attempts += 1
                 state.faults += 1
-            state.given_up = error.for_good or state.failures_in_a_row >= self._patience.board_tries
+            state.given_up = error.for_good or state.failures_in_a_row >= self._settings.board_tries
             self._changed.notify_all()
             if model in self._models and self._models[model].failures.total() >= _MOST_FAILURES:
                 raise InputError(
                     f"{model} has failed {_MOST_FAILURES} times, and boards fail with other models "
                     f"too, so that it is not clear who is at fault: {error}"
                 )
-            return None if state.given_up else self._patience.pause(state.failures_in_a_row)
+            if state.given_up:
+                return None
+            pauses = state.failures_in_a_row - 2  # none after the first failure
+            return self._settings.pause_seconds * 3**pauses if pauses >= 0 else 0.0
 
     def check_that_all_is_done(self) -> None:
         """Raise NoBoardLeft where models are left, saying how each board failed."""

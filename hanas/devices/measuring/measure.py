@@ -92,7 +92,7 @@ def measure_models(
     with tempfile.TemporaryDirectory(prefix="hanas-models-") as folder:
         job = _Job(models, device, Path(workspace), Path(folder), log)
         job.measure()
-        job.check_again(device.trust.again if again is None else again)
+        job.check_again(device.measuring.again if again is None else again)
     return job.table()
 
 
@@ -107,7 +107,7 @@ class _Job:
         folder: Path,
         log: Log,
     ) -> None:
-        self.models, self.device, self.trust = models, device, device.trust
+        self.models, self.device, self.settings = models, device, device.measuring
         self.workspace, self.folder, self._log = workspace, folder, log
         self.boards = device.board_names()
         self.conditions = {board: device.conditions(board) for board in self.boards}
@@ -169,7 +169,7 @@ class _Job:
             file.unlink(missing_ok=True)
 
     def _is_measured(self, arch: str) -> bool:
-        return arch in self.records and self.records[arch].is_measured(self.trust)
+        return arch in self.records and self.records[arch].is_measured(self.settings)
 
     def measure(self) -> None:
         """Measure all models that are not measured yet."""
@@ -212,9 +212,9 @@ class _Job:
 
         def measure(arch: str, board: str) -> bool:
             with self._written(arch, board) as file:
-                if self.records[arch].is_checked(self.trust):
+                if self.records[arch].is_checked(self.settings):
                     self._show_that_it_works(file, board)
-                while not self.records[arch].is_checked(self.trust):
+                while not self.records[arch].is_checked(self.settings):
                     try:
                         measurement = self._measure_once(file, board)
                     except ModelRefused as refusal:
@@ -226,17 +226,18 @@ class _Job:
         def give_up(arch: str, reason: str) -> None:
             self.log(f"{arch} could not be measured a second time: {reason}")
 
-        left = [arch for arch in chosen if not self.records[arch].is_checked(self.trust)]
+        left = [arch for arch in chosen if not self.records[arch].is_checked(self.settings)]
         self._share(left, measure, give_up)
         twice = [self.records[arch] for arch in chosen if self.records[arch].again]
         if twice:
-            differences = [record.difference(self.trust) for record in twice]
+            differences = [record.difference(self.settings) for record in twice]
             elsewhere = sum(r.first[0].board != r.again[0].board for r in twice)
             where = f" ({elsewhere} of them on another board)" if elsewhere else ""
+            median, most = np.median(differences), max(differences)
             self.log(
                 f"A/A check: {len(twice)} models were measured twice{where}; their "
-                f"{self.trust.statistic} latencies differ by {np.median(differences):.1%} in the "
-                f"median and {max(differences):.1%} at most"
+                f"{self.settings.statistic} latencies differ by {median:.1%} in the median and "
+                f"{most:.1%} at most"
             )
 
     def _share(
@@ -253,7 +254,7 @@ class _Job:
             for measurement in record.first
         }
         queue = BoardQueue(
-            archs, self.boards, proven=proven, patience=self.device.patience, give_up=give_up
+            archs, self.boards, proven=proven, settings=self.settings, give_up=give_up
         )
 
         def alone(board: str) -> AbstractContextManager[None]:
@@ -284,10 +285,10 @@ class _Job:
         record = self.records[arch]
         if record.refused is not None:
             return f"{arch} is infeasible: {record.refused}"
-        measurement, stable = record.judged(self.trust)
+        measurement, stable = record.judged(self.settings)
         return (
-            f"{arch}: {measurement.latency_ms(self.trust):.4g} ms (spread "
-            f"{measurement.spread(self.trust):.1%}{'' if stable else ', unstable'}) on "
+            f"{arch}: {measurement.latency_ms(self.settings):.4g} ms (spread "
+            f"{measurement.spread(self.settings):.1%}{'' if stable else ', unstable'}) on "
             f"{measurement.board}"
         )
 
@@ -295,7 +296,7 @@ class _Job:
         """Return the table of all models."""
         boards = [(arch, self.board_of[arch]) for arch in self.models]
         rows = [
-            self.records[arch].row(arch, self.conditions[board], board, self.trust)
+            self.records[arch].row(arch, self.conditions[board], board, self.settings)
             for arch, board in boards
         ]
         table = pd.DataFrame(rows, columns=list(COLUMNS))

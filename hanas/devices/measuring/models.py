@@ -52,12 +52,10 @@ def trained(
         ``number`` and ``arch`` of each.
     folder
         Holds a folder a model, named by its number, with the files of :data:`FILES`.
-    device
-        Says which file, and how many images of a pass the written model is fixed to.
-    space
-        Name of the space.
+    device, space
+        On what they are measured, and the name of their space.
     """
-    file, batch = FILES[device.model_precision], device.how.batch
+    file, batch = FILES[device.model_precision], device.measuring.batch
     return {
         str(arch): Model(
             partial(onnx_models.with_batch, folder / str(number) / file, batch=batch),
@@ -92,7 +90,7 @@ def untrained(
     InputError
         For a text that is no architecture, or unsuitable images.
     """
-    sample = _Sample(load_images(images), device.resolution, device.how.batch)
+    sample = _Sample(load_images(images), device.resolution, device.measuring.batch)
     found = {}
     for arch in archs:
         maker = published if arch in published.NAMES else plugins.space(space)
@@ -104,7 +102,7 @@ def untrained(
             space=space,
             network=of_images.model_copy(update={"batch_norm": "running"}),
             precision=device.model_precision,
-            per_channel=device.how.per_channel,
+            per_channel=device.measuring.per_channel,
             sample=sample,
         )
         found[arch] = Model(writer, key=writer.key, infeasible=infeasible(arch, space))
@@ -114,10 +112,7 @@ def untrained(
 def infeasible(arch: str, space: str) -> str | None:
     """Return why no device can run an architecture; None where one may.
 
-    Raises
-    ------
-    InputError
-        For a text that is neither of the space nor the name of a published network.
+    InputError for a text that is neither of the space nor the name of a published network.
     """
     if arch in published.NAMES:
         return None
@@ -183,11 +178,9 @@ class Writer:
     def __call__(self, file: Path) -> None:
         """Write the model."""
         with self.sample.lock, threads(1):
+            classes = len(self.sample.data.classes)
             network = architectures.build(
-                self.arch,
-                space=self.space,
-                classes=len(self.sample.data.classes),
-                network=self.network,
+                self.arch, space=self.space, classes=classes, network=self.network
             )
             _get_to_know(network, torch.from_numpy(self.sample.images))
             size = {"resolution": self.sample.side, "batch": self.sample.batch}

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from hanas.devices._device import Trust
+from hanas.devices._device import Measuring
 from hanas.devices.measuring.timings import Timings
 
 COLUMNS = (
@@ -53,23 +53,23 @@ class Measurement:
             estimate=timings.estimate,
         )
 
-    def latency_ms(self, trust: Trust) -> float:
+    def latency_ms(self, settings: Measuring) -> float:
         """Return the mean or the median."""
-        return self.mean_ms if trust.statistic == "mean" else self.median_ms
+        return self.mean_ms if settings.statistic == "mean" else self.median_ms
 
-    def spread(self, trust: Trust) -> float:
+    def spread(self, settings: Measuring) -> float:
         """Return how uncertain the statistic is, as a fraction of the median.
 
         The larger of the interquartile range and of the distance between the statistic and the
         median: a few slow passes move a mean and leave the quartiles where they are. A single
         number has no spread: 0.
         """
-        off = abs(self.latency_ms(trust) - self.median_ms)
+        off = abs(self.latency_ms(settings) - self.median_ms)
         return max(self.q75_ms - self.q25_ms, off) / self.median_ms
 
-    def is_stable(self, trust: Trust) -> bool:
+    def is_stable(self, settings: Measuring) -> bool:
         """Return whether the spread is within the limit."""
-        return self.spread(trust) <= trust.spread_limit
+        return self.spread(settings) <= settings.spread_limit
 
 
 @dataclass(frozen=True)
@@ -104,47 +104,47 @@ class Record:
         """Return the record with one more measurement of the A/A check."""
         return replace(self, again=(*self.again, measurement))
 
-    def is_measured(self, trust: Trust) -> bool:
+    def is_measured(self, settings: Measuring) -> bool:
         """Return whether a measurement is stable, or there were enough of them."""
         return (
             self.refused is not None
-            or len(self.first) >= trust.repeats
-            or any(m.is_stable(trust) for m in self.first)
+            or len(self.first) >= settings.repeats
+            or any(m.is_stable(settings) for m in self.first)
         )
 
-    def is_checked(self, trust: Trust) -> bool:
+    def is_checked(self, settings: Measuring) -> bool:
         """Return whether the A/A check agrees, cannot agree, or has been tried often enough."""
-        hopeless = bool(self.again) and not any(m.is_stable(trust) for m in self.first)
-        return hopeless or len(self.again) >= trust.repeats or bool(self._agreeing(trust))
+        hopeless = bool(self.again) and not any(m.is_stable(settings) for m in self.first)
+        return hopeless or len(self.again) >= settings.repeats or bool(self._agreeing(settings))
 
-    def judged(self, trust: Trust) -> tuple[Measurement, bool]:
+    def judged(self, settings: Measuring) -> tuple[Measurement, bool]:
         """Return the measurement that counts, and whether it is stable.
 
         Of those that can be trusted the calmest. Without an A/A check that is the one with the
         least spread, stable where the spread is within the limit. With one, a stable measurement
         needs another one of the other time that differs by no more than the limit.
         """
-        agreeing = self._agreeing(trust) if self.again else []
-        calmest = _calmest(agreeing or [*self.first, *self.again], trust)
-        return calmest, (not self.again or bool(agreeing)) and calmest.is_stable(trust)
+        agreeing = self._agreeing(settings) if self.again else []
+        calmest = _calmest(agreeing or [*self.first, *self.again], settings)
+        return calmest, (not self.again or bool(agreeing)) and calmest.is_stable(settings)
 
-    def difference(self, trust: Trust) -> float:
+    def difference(self, settings: Measuring) -> float:
         """Return by what fraction the first measurement and that of the A/A check differ."""
-        return _difference(_calmest(self.first, trust), _calmest(self.again, trust), trust)
+        return _difference(_calmest(self.first, settings), _calmest(self.again, settings), settings)
 
-    def _agreeing(self, trust: Trust) -> list[Measurement]:
+    def _agreeing(self, settings: Measuring) -> list[Measurement]:
         return [
             measurement
             for one in self.first
             for other in self.again
-            if one.is_stable(trust)
-            and other.is_stable(trust)
-            and _difference(one, other, trust) <= trust.spread_limit
+            if one.is_stable(settings)
+            and other.is_stable(settings)
+            and _difference(one, other, settings) <= settings.spread_limit
             for measurement in (one, other)
         ]
 
     def row(
-        self, arch: str, conditions: Mapping[str, Any], board: str, trust: Trust
+        self, arch: str, conditions: Mapping[str, Any], board: str, settings: Measuring
     ) -> dict[str, Any]:
         """Return what the table says of the model.
 
@@ -156,7 +156,7 @@ class Record:
             Of the device, see :meth:`hanas.devices._device.MeasuredDevice.conditions`.
         board
             The board that it was measured on, or that refused it.
-        trust
+        settings
             Which measurement counts.
         """
         found: dict[str, Any] = dict.fromkeys(COLUMNS, float("nan"))
@@ -165,10 +165,10 @@ class Record:
         found |= {"passes": 0, "stable": False, "again_board": "", "board": board}
         found["repeats"] = len(self.first) + len(self.again)
         if self.refused is not None:
-            return found | {"source": source(conditions, trust, board=board)}
-        counts, stable = self.judged(trust)
+            return found | {"source": source(conditions, settings, board=board)}
+        counts, stable = self.judged(settings)
         found |= {
-            "latency_ms": counts.latency_ms(trust),
+            "latency_ms": counts.latency_ms(settings),
             "latency_mean_ms": counts.mean_ms,
             "latency_median_ms": counts.median_ms,
             "latency_q25_ms": counts.q25_ms,
@@ -177,19 +177,19 @@ class Record:
             "runtime": counts.runtime,
             "board": counts.board,
             "stable": stable,
-            "source": source(conditions, trust, board=board, measurement=counts),
+            "source": source(conditions, settings, board=board, measurement=counts),
         }
         if counts.energy_mj is not None:
             found["energy_mj"] = counts.energy_mj
         if self.again:
-            found["again_latency_ms"] = self.again[0].latency_ms(trust)
+            found["again_latency_ms"] = self.again[0].latency_ms(settings)
             found["again_board"] = self.again[0].board
         return found
 
 
 def source(
     conditions: Mapping[str, Any],
-    trust: Trust,
+    settings: Measuring,
     *,
     board: str,
     measurement: Measurement | None = None,
@@ -198,7 +198,7 @@ def source(
 
     >>> source(
     ...     {"runtime": "R 1.0", "threads": 2, "precision": "int8", "batch": 1, "passes": 400},
-    ...     Trust(),
+    ...     Measuring(),
     ...     board="pi",
     ... )
     'measured: R 1.0, 2 threads, int8, batch 1, mean of 400 passes, pi'
@@ -211,14 +211,14 @@ def source(
     how = [] if estimate else [f"{threads} thread{'s' if threads != 1 else ''}"]
     how += [conditions["precision"], f"batch {conditions['batch']}"]
     if not estimate and passes is not None:
-        how.append(f"{trust.statistic} of {passes} passes")
+        how.append(f"{settings.statistic} of {passes} passes")
     return f"{'estimate' if estimate else 'measured'}: {', '.join([runtime, *how, where])}"
 
 
-def _calmest(made: tuple[Measurement, ...] | list[Measurement], trust: Trust) -> Measurement:
-    return min(made, key=lambda measurement: measurement.spread(trust))
+def _calmest(made: tuple[Measurement, ...] | list[Measurement], settings: Measuring) -> Measurement:
+    return min(made, key=lambda measurement: measurement.spread(settings))
 
 
-def _difference(one: Measurement, other: Measurement, trust: Trust) -> float:
-    a, b = one.latency_ms(trust), other.latency_ms(trust)
+def _difference(one: Measurement, other: Measurement, settings: Measuring) -> float:
+    a, b = one.latency_ms(settings), other.latency_ms(settings)
     return abs(a - b) / ((a + b) / 2)

@@ -48,7 +48,7 @@ def run(
     workspace: Path,
     log: Log = print_at_once,
 ) -> tuple[pd.DataFrame, Predictor, pd.DataFrame]:
-    """Run a campaign on a device.
+    """Run a campaign on a device; returns what :func:`conduct` does.
 
     Parameters
     ----------
@@ -64,11 +64,6 @@ def run(
         Where measurements of the device are kept.
     log
         Takes a line of text for the log.
-
-    Returns
-    -------
-    measurements, predictor, quality
-        See :func:`conduct`.
     """
     calls = itertools.count()
 
@@ -177,8 +172,7 @@ class _Archive:
 
     def _metrics(self, purpose: str) -> dict[str, np.ndarray]:
         table = self.of(purpose)
-        known = [metric for metric in METRICS if metric in table]
-        return {metric: table[metric].to_numpy(dtype=np.float64) for metric in known}
+        return {name: table[name].to_numpy(np.float64) for name in METRICS if name in table}
 
     def fit(self) -> Predictor:
         table = self.of("fit")
@@ -216,10 +210,8 @@ def _again(measurements: pd.DataFrame) -> Mapping[str, float]:
     """Return by what fraction latencies differ that were measured twice, in the median."""
     if "again_latency_ms" not in measurements:
         return {}
-    one = measurements["latency_ms"].to_numpy(dtype=np.float64)
-    other = measurements["again_latency_ms"].to_numpy(dtype=np.float64)
-    differences = np.abs(one - other) / ((one + other) / 2)
-    known = differences[np.isfinite(differences)]
+    one, other = measurements["latency_ms"], measurements["again_latency_ms"]
+    known = (np.abs(one - other) / ((one + other) / 2)).dropna()
     return {"latency_ms": float(np.median(known))} if len(known) else {}
 
 

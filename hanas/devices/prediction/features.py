@@ -26,15 +26,7 @@ _SAMPLE = 4096
 
 @dataclass(frozen=True)
 class Features:
-    """The features of one space, with networks of one size and form.
-
-    Parameters
-    ----------
-    space
-        Its name.
-    network
-        Settings of the network, as JSON with sorted keys.
-    """
+    """The features of a space, by its name, with networks of settings, as JSON with sorted keys."""
 
     space: str
     network: str = "{}"
@@ -51,13 +43,7 @@ class Features:
         return 2
 
     def checked(self, genes: np.ndarray) -> np.ndarray:
-        """Return genes as int64 (N, G).
-
-        Raises
-        ------
-        InputError
-            If they are not of the space.
-        """
+        """Return genes as int64 (N, G); InputError if they are not of the space."""
         genes = np.asarray(genes)
         choices = np.array(plugins.space(self.space).choices)
         if genes.ndim != 2 or genes.shape[1] != len(choices):
@@ -74,13 +60,7 @@ class Features:
         return genes.astype(np.int64)
 
     def groups(self, genes: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Return the features of architectures, float64 (N, F) for each group.
-
-        Parameters
-        ----------
-        genes
-            int (N, G).
-        """
+        """Return the features of architectures, int (N, G), float64 (N, F) for each group."""
         scales = _scales(self)
         return tuple(
             (group - mean) / deviation
@@ -91,15 +71,8 @@ class Features:
 def multiply_accumulates(space: str, genes: np.ndarray, network: Network | None) -> np.ndarray:
     """Return the multiply-accumulates, float64 (N,), that a device is often judged by.
 
-    Parameters
-    ----------
-    space
-        Name of the space.
-    genes
-        int (N, G).
-    network
-        Settings of the network, which change the counts of layer-wise spaces. Those of cells are
-        of the full-size network: of any other one they are a linear function, ranked alike.
+    Those of cells are of the full-size network, whatever its settings: of any other one they are a
+    linear function, ranked alike.
     """
     return plugins.space(space).flops(genes, network=network).astype(np.float64)
 

@@ -9,6 +9,8 @@ the space, where few architectures are.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from hanas.core import plugins
@@ -60,18 +62,11 @@ def next_batch(
     at, over = features.groups(candidates), features.groups(judges)
     runs = predictor.feasible_probability(at)
     beliefs = []
-    for metric in predictor.metrics:
-        found = predictor.regressions[metric]
+    for found in (predictor.regressions[metric] for metric in predictor.metrics):
         _, deviation = found.predict(over)
-        unknown = np.square(deviation).sum() - len(judges) * found.noise
-        beliefs.append(
-            _Belief(
-                found.covariance(at, at),
-                found.covariance(at, over),
-                found.noise,
-                max(float(unknown), found.noise),
-            )
-        )
+        unknown = float(np.square(deviation).sum() - len(judges) * found.noise)
+        covariances = found.covariance(at, at), found.covariance(at, over)
+        beliefs.append(_Belief(*covariances, found.noise, max(unknown, found.noise)))
     chosen: list[int] = []
     for _ in range(min(count, len(candidates))):
         gain = runs * sum(belief.gains() for belief in beliefs)
@@ -82,14 +77,14 @@ def next_batch(
     return candidates[chosen]
 
 
+@dataclass
 class _Belief:
     """What will be known about a metric once the chosen candidates are measured."""
 
-    def __init__(
-        self, among: np.ndarray, to_judges: np.ndarray, noise: float, unknown: float
-    ) -> None:
-        self.among, self.to_judges = among, to_judges  # covariances (P, P) and (P, J)
-        self.noise, self.unknown = noise, unknown
+    among: np.ndarray  # covariance (P, P)
+    to_judges: np.ndarray  # covariance (P, J)
+    noise: float
+    unknown: float
 
     def gains(self) -> np.ndarray:
         """Return which part of the judges' variance each candidate takes away, float64 (P,)."""

@@ -80,23 +80,16 @@ class Predictor:
         groups = self.features.groups(self.genes)
         found = {}
         for name, targets in _targets(self.values).items():
-            known = np.isfinite(targets)
             if name in self.parameters:
+                known = np.isfinite(targets)
+                seen = tuple(group[known] for group in groups)
                 found[name] = Regression(
-                    self.features.linear,
-                    tuple(group[known] for group in groups),
-                    targets[known],
-                    self.parameters[name],
+                    self.features.linear, seen, targets[known], self.parameters[name]
                 )
         return found
 
     def predict(self, genes: np.ndarray) -> pd.DataFrame:
-        """Return what measuring architectures is expected to give.
-
-        Parameters
-        ----------
-        genes
-            int (N, G).
+        """Return what measuring architectures, int (N, G), is expected to give.
 
         Returns
         -------
@@ -161,10 +154,9 @@ def table(predictor: Predictor) -> pd.DataFrame:
     archs, genes = space.all_texts(), space.all_genes()
     predicted = predictor.predict(genes)
     runs = likely_runs(predicted) & space.connected(genes)
-    metrics = {name: predicted[name].where(runs, _REFUSED) for name in predictor.metrics}
     found = device_table(
         archs,
-        {name: column.to_numpy() for name, column in metrics.items()},
+        {name: predicted[name].where(runs, _REFUSED).to_numpy() for name in predictor.metrics},
         source=predictor.source,
         place=lambda number, metric: f"prediction of {metric} of {archs[number]}",
         infeasible=_REFUSED,
@@ -217,13 +209,7 @@ def fit(
         parameters[name] = gaussian_process.parameters(
             chosen, targets[known], linear=features.linear
         )
-    return Predictor(
-        features,
-        _described(len(genes), source),
-        genes,
-        values,
-        parameters,
-    )
+    return Predictor(features, _described(len(genes), source), genes, values, parameters)
 
 
 def _described(count: int, source: str) -> str:
@@ -261,8 +247,7 @@ def load(path: str | Path) -> Predictor:
     InputError
         If the file is missing, damaged, changed or of another format.
     """
-    path = Path(path)
-    hint = "; fit it again"
+    path, hint = Path(path), "; fit it again"
     header, arrays = npz_files.read(path, what="predictors", hint=hint)
     try:
         version, expected = header["format"], header.pop("sha256")
@@ -270,16 +255,13 @@ def load(path: str | Path) -> Predictor:
             raise InputError(f"{path}: format {version}; this version of hanas reads {FORMAT}")
         if _sha256(header, arrays) != expected:
             raise InputError(f"{path}: not what was written; the file is damaged{hint}")
+        parameters = {key: array for key, array in arrays.items() if key.startswith("parameters/")}
         return Predictor(
             Features.of(header["space"], header["network"]),
             header["source"],
             arrays["genes"],
             {name: arrays[f"values/{name}"] for name in header["metrics"]},
-            {
-                key.removeprefix("parameters/"): array
-                for key, array in arrays.items()
-                if key.startswith("parameters/")
-            },
+            {key.removeprefix("parameters/"): array for key, array in parameters.items()},
         )
     except InputError:
         raise
@@ -290,9 +272,8 @@ def load(path: str | Path) -> Predictor:
 def _sha256(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
     total = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
     for name in sorted(arrays):
-        array = arrays[name]
-        total.update(f"{name} {array.dtype.str} {array.shape}".encode())
-        total.update(array.tobytes())
+        total.update(f"{name} {arrays[name].dtype.str} {arrays[name].shape}".encode())
+        total.update(arrays[name].tobytes())
     return total.hexdigest()
 
 
@@ -301,9 +282,7 @@ def _checked(metrics: Mapping[str, np.ndarray], count: int) -> dict[str, np.ndar
     if unknown or not metrics:
         raise InputError(f"metrics {list(metrics)}; expected some of: {', '.join(METRICS)}")
     values = {}
-    for name in METRICS:
-        if name not in metrics:
-            continue
+    for name in (metric for metric in METRICS if metric in metrics):
         column = np.asarray(metrics[name], dtype=np.float64)
         if column.shape != (count,):
             raise InputError(f"{name} of shape {column.shape}; expected ({count},), one a model")

@@ -57,44 +57,41 @@ def judge(
     predicted = predictor.predict(genes)
     rows = []
     for metric in predictor.metrics:
-        true = np.asarray(measured[metric], dtype=np.float64)
-        known, fitted = np.isfinite(true), np.isfinite(predictor.values[metric])
+        true, of_fitted = np.asarray(measured[metric], np.float64), predictor.values[metric]
+        known, fitted = np.isfinite(true), np.isfinite(of_fitted)
         expected = predicted[metric].to_numpy()[known]
         off = np.abs(true[known] - expected)
         deviation = predicted[f"{metric}_deviation"].to_numpy()[known]
-        line = np.polynomial.Polynomial.fit(
-            flops_fitted[fitted], predictor.values[metric][fitted], 1
-        )
+        line = np.polynomial.Polynomial.fit(flops_fitted[fitted], of_fitted[fitted], 1)
         rows.append(
             {
                 "metric": metric,
                 "fitted": int(fitted.sum()),
                 "held_out": int(known.sum()),
-                **_ranks("", expected, true[known]),
-                **_errors("", expected, true[known]),
-                "within_one_deviation": float(np.mean(off <= deviation)) if len(off) else np.nan,
-                "within_two_deviations": (
-                    float(np.mean(off <= 2 * deviation)) if len(off) else np.nan
-                ),
-                **_ranks("flops_", flops[known], true[known]),
-                **_errors("flops_", line(flops[known]), true[known]),
+                **_compared("", expected, true[known]),
+                **_compared("flops_", line(flops[known]), true[known], ranked_by=flops[known]),
+                "within_one_deviation": _share(off, deviation),
+                "within_two_deviations": _share(off, 2 * deviation),
                 "again_median_relative_difference": (again or {}).get(metric, np.nan),
             }
         )
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _ranks(prefix: str, expected: np.ndarray, true: np.ndarray) -> dict[str, float]:
-    enough = len(true) > 1
-    return {
-        f"{prefix}spearman_rho": spearman_rho(expected, true) if enough else np.nan,
-        f"{prefix}kendall_tau": kendall_tau(expected, true) if enough else np.nan,
-    }
+def _share(off: np.ndarray, limit: np.ndarray) -> float:
+    return float(np.mean(off <= limit)) if len(limit) else np.nan
 
 
-def _errors(prefix: str, expected: np.ndarray, true: np.ndarray) -> dict[str, float]:
-    errors = np.abs(expected / true - 1)
-    return {
-        f"{prefix}median_relative_error": float(np.median(errors)) if len(true) else np.nan,
-        f"{prefix}p90_relative_error": float(np.quantile(errors, 0.9)) if len(true) else np.nan,
+def _compared(
+    prefix: str, expected: np.ndarray, true: np.ndarray, *, ranked_by: np.ndarray | None = None
+) -> dict[str, float]:
+    """Return ranks and relative errors; NaN where there are too few values."""
+    score = expected if ranked_by is None else ranked_by
+    errors, some, enough = np.abs(expected / true - 1), len(true) > 0, len(true) > 1
+    found = {
+        "spearman_rho": spearman_rho(score, true) if enough else np.nan,
+        "kendall_tau": kendall_tau(score, true) if enough else np.nan,
+        "median_relative_error": float(np.median(errors)) if some else np.nan,
+        "p90_relative_error": float(np.quantile(errors, 0.9)) if some else np.nan,
     }
+    return {f"{prefix}{name}": value for name, value in found.items()}
