@@ -117,8 +117,8 @@ def _problems(node: yaml.Node, place: str, seen: set[int]) -> Iterator[tuple[int
     elif node.tag not in _KNOWN:
         yield line, f"{place}: {_unknown_tag(node.tag)}"
     if isinstance(node, yaml.SequenceNode):
-        for position, item in enumerate(node.value):
-            yield from _problems(item, f"{place}.{position}", seen)
+        for item in node.value:
+            yield from _problems(item, place, seen)
     if isinstance(node, yaml.MappingNode):
         lines: dict[str, int] = {}
         for key, value in node.value:

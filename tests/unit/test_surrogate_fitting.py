@@ -297,7 +297,8 @@ def test_without_failures_nothing_is_learned():
 
 @given(st.lists(numbers, min_size=5, max_size=5))
 def test_linear_metrics_are_found(coefficients):
-    found = linear_models.exact_maximum(COUNTS, COUNTS @ coefficients, np.random.default_rng(0))
+    some = COUNTS[::10]
+    found = linear_models.exact_maximum(some, some @ coefficients, np.random.default_rng(0))
     assert found is not None
     np.testing.assert_allclose(found, [coefficients], rtol=1e-6, atol=1e-6)
 
