@@ -50,10 +50,16 @@ for key, name in studies.user_files(graph.study) if workflow.is_main_process els
         )
 
 
+JOBS = {}
+
+
 def job_of(method, wildcards):
     """Return the job of a rule with these wildcards."""
+    key = (method.__name__, *wildcards.items())
     try:
-        return method(**wildcards)
+        if key not in JOBS:  # Snakemake asks for each several times
+            JOBS[key] = method(**wildcards)
+        return JOBS[key]
     except InputError as error:
         raise WorkflowError(f"{STUDY_NAME}: {error}") from None
 
@@ -64,10 +70,7 @@ def inputs(method):
     def files(wildcards):
         # What is no result comes from outside: with the code, or from the user.
         of_job = job_of(method, wildcards).inputs
-        return {
-            role: file if is_result(file) else local(file)
-            for role, file in of_job.items()
-        }
+        return {role: file if is_result(file) else local(file) for role, file in of_job.items()}
 
     return files
 
@@ -98,22 +101,64 @@ def gpus(method):
     return count
 
 
-# The chapters of the report (snakemake --report), in the order it is read.
+# The chapters of the report (snakemake --report), in the order it is read, and what each shows:
+# the caption of a result (resources/captions/) and its label there.
 CHAPTERS = {
-    "found": "1 What was found",
-    "take": "2 What to take",
-    "fronts": "3 The fronts",
-    "quality": "4 How good that is",
-    "provenance": "5 Where it comes from",
+    "1 What was found": {
+        "table": "all methods",
+        "all_tables": "all methods",
+        "comparison": "beside the published table",
+        "front_spaces": "spaces compared",
+    },
+    "2 What to take": {
+        "decisions": "all fronts",
+        "advice": "advice, in words",
+        "trained_fronts": "trained fronts",
+        "models": "trained models",
+    },
+    "3 The fronts": {
+        "explorer": "a page to explore",
+        "fronts": "found and true",
+        "proxy_and_true": "believed and true",
+        "generations": "generations",
+        "animation": "generations, animated",
+        "measured_front": "predicted and measured",
+    },
+    "4 How good that is": {
+        "indicators": "indicators",
+        "budget": "error budget",
+        "statistics": "searchers compared",
+        "peeling": "layers trained",
+        "layers": "layers trained, {task}",
+        "convergence": "convergence, {task}",
+        "ranking": "ranking of the proxies",
+        "devices_compared": "agreement of devices",
+        "transfer": "fronts on other devices",
+        "predictor_quality": "predictor, {space}, {dataset}",
+    },
+    "5 Where it comes from": {"facts": "facts"},
+}
+# Results that share the caption of another.
+CAPTIONS = {
+    "advice": "decisions",
+    "animation": "generations",
+    "layers": "peeling",
+    "transfer": "devices_compared",
 }
 
 
-def shown(path, caption, chapter, **labels):
+def shown(path, what):
     """Return an output that the report shows, with the text that stands beside it."""
-    caption = str(REPOSITORY / "resources" / "captions" / f"{caption}.rst")
-    return report(path, caption=caption, category=CHAPTERS[chapter], labels=labels)
-
-
-def shown_facts(path, of, device="all"):
-    """Return the JSON that says how a result was made, as an output that the report shows."""
-    return shown(path, "facts", "provenance", of=of, device=device)
+    chapter = next(name for name, of in CHAPTERS.items() if what in of)
+    named = next((name for name in ("device", "retraining") if f"{{{name}}}" in path), None)
+    labels = {
+        "device": f"{{{named}}}" if named else "all",
+        "what": CHAPTERS[chapter][what],
+    }
+    if chapter.startswith("3"):
+        labels["task"] = "{task}" if "{task}" in path else "all"
+    if what == "facts":
+        del labels["what"]
+        labels["of"] = path.removeprefix("results/").removesuffix(".json")
+    caption = REPOSITORY / "resources" / "captions" / f"{CAPTIONS.get(what, what)}.rst"
+    return report(path, caption=str(caption), category=chapter, labels=labels)

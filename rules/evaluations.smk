@@ -19,46 +19,14 @@ rule evaluation:
     input:
         unpack(inputs(graph.evaluation)),
     output:
-        indicators=shown(
-            "results/evaluations/{device}/indicators.csv",
-            "indicators",
-            "quality",
-            device="{device}",
-            what="indicators",
-        ),
-        budget=shown(
-            "results/evaluations/{device}/budget.csv",
-            "budget",
-            "quality",
-            device="{device}",
-            what="error budget",
-        ),
-        statistics=shown(
-            "results/evaluations/{device}/statistics.csv",
-            "statistics",
-            "quality",
-            device="{device}",
-            what="searchers compared",
-        ),
+        indicators=shown("results/evaluations/{device}/indicators.csv", "indicators"),
+        budget=shown("results/evaluations/{device}/budget.csv", "budget"),
+        statistics=shown("results/evaluations/{device}/statistics.csv", "statistics"),
         convergence="results/evaluations/{device}/convergence.parquet",
         attainment="results/evaluations/{device}/attainment.parquet",
-        peeling=shown(
-            "results/evaluations/{device}/peeling.csv",
-            "peeling",
-            "quality",
-            device="{device}",
-            what="layers trained",
-        ),
-        trained_fronts=shown(
-            "results/evaluations/{device}/trained_fronts.csv",
-            "trained_fronts",
-            "take",
-            device="{device}",
-            what="trained fronts",
-        ),
-        facts=shown_facts(
-            "results/evaluations/{device}/evaluation.json", "evaluation", "{device}"
-        ),
+        peeling=shown("results/evaluations/{device}/peeling.csv", "peeling"),
+        trained_fronts=shown("results/evaluations/{device}/trained_fronts.csv", "trained_fronts"),
+        facts=shown("results/evaluations/{device}/evaluation.json", "facts"),
     log:
         "logs/evaluation/{device}.log",
     conda:
@@ -73,14 +41,8 @@ rule ranking:
     input:
         unpack(inputs(graph.ranking)),
     output:
-        table=shown(
-            "results/evaluations/ranking.csv",
-            "ranking",
-            "quality",
-            device="all",
-            what="ranking of the proxies",
-        ),
-        facts=shown_facts("results/evaluations/ranking.json", "ranking"),
+        table=shown("results/evaluations/ranking.csv", "ranking"),
+        facts=shown("results/evaluations/ranking.json", "facts"),
     log:
         "logs/ranking.log",
     conda:
@@ -95,23 +57,9 @@ rule devices_compared:
     input:
         unpack(inputs(graph.devices_compared)),
     output:
-        correlation=shown(
-            "results/evaluations/device_correlation.csv",
-            "devices_compared",
-            "quality",
-            device="all",
-            what="agreement of devices",
-        ),
-        transfer=shown(
-            "results/evaluations/transfer_between_devices.csv",
-            "devices_compared",
-            "quality",
-            device="all",
-            what="fronts on other devices",
-        ),
-        facts=shown_facts(
-            "results/evaluations/devices_compared.json", "devices compared"
-        ),
+        correlation=shown("results/evaluations/device_correlation.csv", "devices_compared"),
+        transfer=shown("results/evaluations/transfer_between_devices.csv", "transfer"),
+        facts=shown("results/evaluations/devices_compared.json", "facts"),
     log:
         "logs/devices_compared.log",
     conda:
@@ -126,21 +74,9 @@ rule decisions:
     input:
         unpack(inputs(graph.decisions)),
     output:
-        csv=shown(
-            "results/decisions/{device}.csv",
-            "decisions",
-            "take",
-            device="{device}",
-            what="all fronts",
-        ),
-        md=shown(
-            "results/decisions/{device}.md",
-            "decisions",
-            "take",
-            device="{device}",
-            what="advice, in words",
-        ),
-        facts=shown_facts("results/decisions/{device}.json", "decisions", "{device}"),
+        csv=shown("results/decisions/{device}.csv", "decisions"),
+        md=shown("results/decisions/{device}.md", "advice"),
+        facts=shown("results/decisions/{device}.json", "facts"),
     log:
         "logs/decisions/{device}.log",
     conda:

@@ -9,15 +9,8 @@ rule explorer:
     input:
         unpack(inputs(graph.explorer)),
     output:
-        page=shown(
-            "results/explorer.html",
-            "explorer",
-            "fronts",
-            device="all",
-            task="all",
-            what="a page to explore",
-        ),
-        facts=shown_facts("results/explorer.json", "explorer"),
+        page=shown("results/explorer.html", "explorer"),
+        facts=shown("results/explorer.json", "facts"),
     log:
         "logs/explorer.log",
     conda:

@@ -52,16 +52,8 @@ rule model_cards:
         unpack(inputs(graph.model_cards)),
     output:
         models=directory("results/models/{retraining}"),
-        table=shown(
-            "results/models/{retraining}.csv",
-            "models",
-            "take",
-            device="{retraining}",
-            what="trained models",
-        ),
-        facts=shown_facts(
-            "results/models/{retraining}.json", "trained models", "{retraining}"
-        ),
+        table=shown("results/models/{retraining}.csv", "models"),
+        facts=shown("results/models/{retraining}.json", "facts"),
     log:
         "logs/model_cards/{retraining}.log",
     conda:
@@ -94,13 +86,7 @@ rule figure_front_spaces:
         unpack(inputs(graph.figure_front_spaces)),
     output:
         pdf="results/figures/front_spaces.pdf",
-        svg=shown(
-            "results/figures/front_spaces.svg",
-            "front_spaces",
-            "found",
-            device="all",
-            what="spaces compared",
-        ),
+        svg=shown("results/figures/front_spaces.svg", "front_spaces"),
         png="results/figures/front_spaces.png",
         data="results/figures/front_spaces.parquet",
         facts="results/figures/front_spaces.json",

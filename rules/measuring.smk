@@ -21,15 +21,8 @@ rule measure:
         quality=shown(
             "results/measurements/{device}/{space}/{dataset}.quality.csv",
             "predictor_quality",
-            "quality",
-            device="{device}",
-            what="predictor, {space}, {dataset}",
         ),
-        facts=shown_facts(
-            "results/measurements/{device}/{space}/{dataset}.json",
-            "measurements, {space}, {dataset}",
-            "{device}",
-        ),
+        facts=shown("results/measurements/{device}/{space}/{dataset}.json", "facts"),
     log:
         "logs/measure/{device}/{space}/{dataset}.log",
     conda:
@@ -52,17 +45,9 @@ rule measured_front:
         svg=shown(
             "results/measured_fronts/{task}/{device}/{proxy}/{search}.svg",
             "measured_front",
-            "fronts",
-            device="{device}",
-            task="{task}",
-            what="predicted and measured",
         ),
         png="results/measured_fronts/{task}/{device}/{proxy}/{search}.png",
-        facts=shown_facts(
-            "results/measured_fronts/{task}/{device}/{proxy}/{search}.json",
-            "measured front, {task}",
-            "{device}",
-        ),
+        facts=shown("results/measured_fronts/{task}/{device}/{proxy}/{search}.json", "facts"),
     log:
         "logs/measured_front/{task}/{device}/{proxy}/{search}.log",
     conda:

@@ -13,24 +13,12 @@ rule table:
     input:
         unpack(inputs(graph.table)),
     output:
-        csv=shown(
-            "results/tables/{device}.csv",
-            "table",
-            "found",
-            device="{device}",
-            what="all methods",
-        ),
+        csv=shown("results/tables/{device}.csv", "table"),
         md="results/tables/{device}.md",
         tex="results/tables/{device}.tex",
-        comparison_csv=shown(
-            "results/comparison/{device}.csv",
-            "comparison",
-            "found",
-            device="{device}",
-            what="beside the published table",
-        ),
+        comparison_csv=shown("results/comparison/{device}.csv", "comparison"),
         comparison_md="results/comparison/{device}.md",
-        facts=shown_facts("results/tables/{device}.json", "table", "{device}"),
+        facts=shown("results/tables/{device}.json", "facts"),
     log:
         "logs/table/{device}.log",
     wildcard_constraints:
@@ -47,14 +35,8 @@ rule all_tables:
     input:
         unpack(inputs(graph.all_tables)),
     output:
-        table=shown(
-            "results/tables/all.csv",
-            "all_tables",
-            "found",
-            device="all",
-            what="all methods",
-        ),
-        facts=shown_facts("results/tables/all.json", "all tables"),
+        table=shown("results/tables/all.csv", "all_tables"),
+        facts=shown("results/tables/all.json", "facts"),
     log:
         "logs/all_tables.log",
     conda:

@@ -15,8 +15,7 @@ from hanas.training.settings import FromScratch
 
 with job(snakemake):
     cfg, images = snakemake.params.cfg, snakemake.input.images
-    of_training = {name: cfg[name] for name in FromScratch.model_fields}
-    settings = FromScratch.read({**of_training, "threads": snakemake.threads})
+    settings = FromScratch.read(cfg["how"])
     # Not an output: Snakemake deletes those before a job, and a killed one continues from here.
     checkpoints = Path(snakemake.output.weights).with_name("checkpoints")
     if "peeling" in cfg:

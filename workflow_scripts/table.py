@@ -1,28 +1,29 @@
-"""Put the baselines and the searches of one device side by side."""
+"""Put the baselines and the searches of one device side by side, and beside the published table."""
 
-import time
 from pathlib import Path
 
-from hanas.core.files import replacing
-from hanas.report import table_formats, tables
-from hanas.study.jobs import located, logged, write_facts
+from hanas.core.files import read_csv, replacing, write_csv
+from hanas.report import table_formats, tables, thesis
+from hanas.study.jobs import job, located
 
-with logged(snakemake.log[0]):
-    started = time.monotonic()
-    settings = located(snakemake.params.cfg, snakemake.input)
+with job(snakemake):
+    cfg = located(snakemake.params.cfg, snakemake.input.files)
     table = tables.device_table(
-        settings["rows"],
-        device=settings["device"],
-        representative=settings["representative"],
+        [tables.Method(**row) for row in cfg["rows"]],
+        device=cfg["device"],
+        representative=cfg["representative"],
     )
     with replacing(snakemake.output.csv) as temporary:
         table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
     Path(snakemake.output.md).write_text(table_formats.markdown(table), encoding="utf-8")
     Path(snakemake.output.tex).write_text(table_formats.latex(table), encoding="utf-8")
-    write_facts(
-        snakemake.output.facts,
-        settings=snakemake.params.cfg,
-        inputs={str(file): str(file) for file in snakemake.input},
-        outputs=snakemake.output,
-        started=started,
+    comparison = thesis.comparison_table(
+        read_csv(snakemake.output.csv),  # the digits that are published
+        read_csv(snakemake.input.published),
+        device=cfg["device"],
+        published_device=cfg["published_device"],
+        datasets=cfg["datasets"],
     )
+    write_csv(comparison, snakemake.output.comparison_csv)
+    words = thesis.comparison_markdown(comparison, published_device=cfg["published_device"])
+    Path(snakemake.output.comparison_md).write_text(words, encoding="utf-8")

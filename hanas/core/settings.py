@@ -62,8 +62,8 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 T = TypeVar("T")
 
 
-def _unique(items: list[T]) -> list[T]:
-    twice = [item for position, item in enumerate(items) if item in items[:position]]
+def _unique(items: list[T] | None) -> list[T] | None:
+    twice = [item for n, item in enumerate(items or []) if item in (items or [])[:n]]
     if twice:
         raise InputError(f"holds {twice[0]!r} twice; expected each once")
     return items
@@ -327,8 +327,8 @@ def _in_words(cls: type[Settings], error: Any) -> InitErrorDetails:
     if kind == "value_error":
         said = str(error["ctx"]["error"])
         field = said.split(" ")[0].split(".")[0].rstrip(":")
-        joint = "" if not path and said[0] == ":" else "." if field in cls.model_fields else " "
-        return _detail(path, f"{joint}{said}" if path or joint == "." else f": {said}", value)
+        joint = "." if field in cls.model_fields else " " if path else ": "
+        return _detail(path, said if said[0] == ":" else f"{joint}{said}", value)
     if kind == "string_pattern_mismatch" and path and path[-1] == "[key]":
         text = f" is {value!r}; names may hold letters, digits and _ only"
         return _detail(path[:-2], text, value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +14,14 @@ from hanas.core import plugins
 from hanas.core.checkpoints import Log, print_at_once
 from hanas.core.compute import threads as torch_threads
 from hanas.core.errors import InputError, one_line
-from hanas.core.settings import from_mapping
 from hanas.core.tensor_files import read_tensors
 from hanas.data.batches import Split, load_split, ordered_batches
-from hanas.data.images import ImageData, load_images
-from hanas.deploy import onnx_counts, onnx_models
-from hanas.deploy.quantisation import QuantisationSettings, quantise
+from hanas.data.images import load_images
+from hanas.deploy import onnx_layers, onnx_models
+from hanas.deploy.quantisation import quantise
+from hanas.deploy.settings import Quantisation
+from hanas.spaces._space import Network
 from hanas.spaces.networks import architectures, published
-from hanas.training.settings import TrainingSettings
 from hanas.training.weight_steps import EVALUATION_BATCH
 
 FLOAT32_FILE, INT8_FILE = "model.onnx", "model.int8.onnx"
@@ -38,7 +37,10 @@ def export_retrained(
     metrics: pd.DataFrame,
     images: str | Path,
     *,
-    settings: Mapping[str, Any],
+    space: str,
+    network: Network,
+    resolution: int | None,
+    quantisation: Quantisation,
     folder: str | Path,
     threads: int = 1,
     log: Log = print_at_once,
@@ -54,10 +56,11 @@ def export_retrained(
         Its table of results, a row an architecture; numbers 1, 2, ... follow its order.
     images
         File of the data set that they were trained on.
-    settings
-        Those of the retraining, of which ``space``, ``network`` and ``training`` (its
-        ``resolution``) matter here, and ``quantisation``, see
-        :class:`hanas.deploy.quantisation.QuantisationSettings`.
+    space, network, resolution
+        Those of the retraining: a space, the settings of its networks, and the side that images
+        are average-pooled to; None keeps theirs.
+    quantisation
+        How the 8-bit networks are made.
     folder
         Where to write.
     threads
@@ -82,44 +85,40 @@ def export_retrained(
         If weights and settings do not fit together, if a network's result depends on the other
         images of its batch, or if ONNX Runtime computes something else than PyTorch.
     """
-    training = from_mapping(TrainingSettings, settings["training"], "training")
-    quantisation = from_mapping(
-        QuantisationSettings, settings.get("quantisation", {}), "quantisation"
-    )
     data = load_images(images)
-    test = load_split(data, "test", resolution=training.resolution)
-    calibration = load_split(data, "train", resolution=training.resolution)
+    test = load_split(data, "test", resolution=resolution)
+    calibration = load_split(data, "train", resolution=resolution)
     calibration_images = normalised(calibration.take(quantisation.calibration_images))
     side, width = test.pixels.shape[1:3]
     if side != width:
         raise InputError(f"{images}: images of {side}x{width} pixels; only squares are exported")
-    states = _read_states(weights)
+    states = read_tensors(weights, "weights", dict)
     rows = []
     for number, row in enumerate(metrics.to_dict("records"), start=1):
         arch, place = str(row["arch"]), Path(folder) / str(number)
         float_file, int8_file = place / FLOAT32_FILE, place / INT8_FILE
-        network = _rebuilt(
-            arch, _state_of(arch, states, weights), data, training.resolution, settings, images
+        if arch not in states:
+            raise InputError(
+                f"{weights}: has no weights of {arch}; they and the table of results must be of "
+                "the same retraining"
+            )
+        maker = published if arch in published.NAMES else plugins.space(space)
+        fitted = architectures.settings_for_images(
+            maker, network, data.images.shape[1:3], resolution, images
         )
-        onnx_models.export(network, float_file, resolution=side, batch=None)
+        made = architectures.build(arch, space=space, classes=len(data.classes), network=fitted)
+        _fill(made, states[arch], arch)
+        onnx_models.export(made, float_file, resolution=side, batch=None)
         with torch_threads(threads):
-            difference = _checked_difference(network, float_file, normalised(test.take(COMPARED)))
-        quantise(
-            float_file,
-            int8_file,
-            calibration_images,
-            per_channel=quantisation.per_channel,
-            reduce_range=quantisation.reduce_range,
-            method=quantisation.method,
-            threads=threads,
-        )
+            difference = _checked_difference(made, float_file, normalised(test.take(COMPARED)))
+        quantise(float_file, int8_file, calibration_images, quantisation, threads=threads)
         results = {
             "number": number,
             "arch": arch,
             "test_accuracy_percent": row["test_accuracy_percent"],
             **_accuracies(float_file, int8_file, test, threads),
             "largest_difference": difference,
-            **_sizes(network, float_file, int8_file),
+            **_sizes(made, float_file, int8_file),
             "train_images": row["train_images"],
             "sources": _source(quantisation, len(calibration_images)),
         }
@@ -142,39 +141,8 @@ def _plain(images: torch.Tensor) -> np.ndarray:
     return images.contiguous().numpy()  # channels first in memory too
 
 
-def _read_states(weights: str | Path) -> dict[str, dict[str, torch.Tensor]]:
-    return read_tensors(weights, "weights", dict)
-
-
-def _state_of(
-    arch: str, states: Mapping[str, dict[str, torch.Tensor]], weights: str | Path
-) -> dict[str, torch.Tensor]:
-    if arch not in states:
-        raise InputError(
-            f"{weights}: has no weights of {arch}; they and the table of results must be of the "
-            "same retraining"
-        )
-    return states[arch]
-
-
-def _rebuilt(
-    arch: str,
-    state: dict[str, torch.Tensor],
-    data: ImageData,
-    resolution: int | None,
-    settings: Mapping[str, Any],
-    images: str | Path,
-) -> nn.Module:
-    """Return the trained network of an architecture, see :mod:`hanas.training.retraining`."""
-    maker = published if arch in published.NAMES else plugins.space(settings["space"])
-    network = architectures.build(
-        arch,
-        space=settings["space"],
-        classes=len(data.classes),
-        network=architectures.settings_for_images(
-            maker, settings["network"], data.images.shape[1:3], resolution, images
-        ),
-    )
+def _fill(network: nn.Module, state: dict[str, torch.Tensor], arch: str) -> None:
+    """Give a network its trained weights."""
     try:
         network.load_state_dict(state)
     except (RuntimeError, AttributeError) as error:
@@ -189,7 +157,6 @@ def _rebuilt(
             "network.batch_norm: what such a network says of an image depends on the other images "
             "of its batch; retrain with batch_norm: running to export"
         )
-    return network
 
 
 def _checked_difference(network: nn.Module, file: Path, images: np.ndarray) -> float:
@@ -229,10 +196,10 @@ def _accuracies(float_file: Path, int8_file: Path, test: Split, threads: int) ->
 
 
 def _sizes(network: nn.Module, float_file: Path, int8_file: Path) -> dict[str, int]:
-    integer, convolutions = onnx_counts.integer_convolutions(int8_file)
+    integer, convolutions = onnx_layers.integer_convolutions(int8_file)
     return {
         "params": sum(weight.numel() for weight in network.parameters()),
-        "multiply_accumulates": onnx_counts.multiply_accumulates(float_file),
+        "multiply_accumulates": onnx_layers.multiply_accumulates(float_file),
         "convolutions": convolutions,
         "int8_convolutions": integer,
         "float32_bytes": float_file.stat().st_size,
@@ -240,7 +207,7 @@ def _sizes(network: nn.Module, float_file: Path, int8_file: Path) -> dict[str, i
     }
 
 
-def _source(settings: QuantisationSettings, images: int) -> str:
+def _source(settings: Quantisation, images: int) -> str:
     import onnxruntime
 
     scales = "a channel" if settings.per_channel else "a tensor"

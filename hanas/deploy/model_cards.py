@@ -8,6 +8,7 @@ and not when one is added.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,11 @@ from hanas.core import plugins
 from hanas.core.code_version import commit
 from hanas.core.errors import InputError
 from hanas.core.files import checksum, name_of, write_json
-from hanas.core.settings import from_mapping
+from hanas.core.settings import Settings
 from hanas.data.images import ImageData, load_images, training_statistics
 from hanas.deploy import onnx_models
 from hanas.deploy.exporting import FLOAT32_FILE, INT8_FILE
-from hanas.deploy.quantisation import QuantisationSettings
+from hanas.deploy.settings import Quantisation
 from hanas.spaces.networks import published
 
 SCHEMA_VERSION = 1
@@ -34,12 +35,37 @@ _WHOLE = ("threads", "batch", "passes", "repeats")
 _CONDITIONS = ("board", "runtime", "precision", *_WHOLE, "stable")
 
 
+@dataclass(frozen=True)
+class Made:
+    """How the networks of a retraining were made, as their cards say it.
+
+    Attributes
+    ----------
+    space, network, training
+        Of the retraining: a space, and settings.
+    resolution
+        Side that images are average-pooled to; None keeps theirs.
+    seed, precision
+        Of the training; None where it is not said.
+    quantisation
+        How their 8-bit versions were made.
+    """
+
+    space: str
+    network: Settings
+    training: Settings
+    resolution: int | None
+    seed: int | None
+    precision: str | None
+    quantisation: Quantisation
+
+
 def write_cards(
     exports: pd.DataFrame,
     latencies: Sequence[tuple[str, pd.DataFrame]],
     images: str | Path,
     *,
-    settings: Mapping[str, Any],
+    made: Made,
     folder: str | Path,
 ) -> list[Path]:
     """Write ``{number}/model.json`` beside every exported network; equal input gives equal bytes.
@@ -58,8 +84,8 @@ def write_cards(
         ``stable``.
     images
         File of the data set.
-    settings
-        Those that the networks were exported with.
+    made
+        How the networks were made.
     folder
         Where they were exported to.
 
@@ -74,59 +100,48 @@ def write_cards(
         If a table has no row of an exported architecture, or a file is not there.
     """
     data = load_images(images)
-    made_from = {"file": name_of(images), "sha256": checksum(images)}
+    sources = {"sources": [dict(source) for source in data.sources]}
+    made_from = {"file": name_of(images), "sha256": checksum(images), **sources}
     paths = []
-    for row in exports.to_dict("records"):
-        place = Path(folder) / str(row["number"])
-        devices = [_of_device(name, table, str(row["arch"])) for name, table in latencies]
-        content = card(row, devices, data, settings=settings, folder=place, images=made_from)
+    for export in exports.to_dict("records"):
+        place = Path(folder) / str(export["number"])
+        content = {
+            "schema_version": SCHEMA_VERSION,
+            "task": "image classification",
+            **_of_network(export, data, made),
+            "devices": [_of_device(name, table, str(export["arch"])) for name, table in latencies],
+            "files": {
+                FLOAT32_FILE: _file(place / FLOAT32_FILE, "float32"),
+                INT8_FILE: {
+                    **_file(place / INT8_FILE, "int8"),
+                    # Without it, x86 processors that lack VNNI cut off sums and lose accuracy.
+                    "session_options": dict([onnx_models.EXACT_SUMS]),
+                },
+            },
+            "provenance": {
+                "hanas": {"version": hanas.__version__, "commit": commit()},
+                "images": made_from,
+            },
+        }
         paths.append(place / CARD_FILE)
         write_json(paths[-1], content)
     return paths
 
 
-def card(
-    export: Mapping[str, Any],
-    devices: Sequence[Mapping[str, Any]],
-    data: ImageData,
-    *,
-    settings: Mapping[str, Any],
-    folder: Path,
-    images: Mapping[str, str],
-) -> dict[str, Any]:
-    """Return the card of one network.
-
-    Parameters
-    ----------
-    export
-        A row of the table of exports.
-    devices
-        What each device needs for it, as the card says it.
-    data
-        The data set.
-    settings
-        Those that the network was exported with.
-    folder
-        Where its files are.
-    images
-        ``file`` and ``sha256`` of the data set's file.
-    """
-    quantisation = from_mapping(
-        QuantisationSettings, settings.get("quantisation", {}), "quantisation"
-    )
+def _of_network(export: Mapping[str, Any], data: ImageData, made: Made) -> dict[str, Any]:
+    """Return what a card says of a network, a row of the table of exports, and of its training."""
+    arch, quantisation = str(export["arch"]), made.quantisation
     return {
-        "schema_version": SCHEMA_VERSION,
-        "task": "image classification",
         "architecture": {
-            "space": settings["space"],
-            "text": export["arch"],
-            **readable(str(export["arch"]), settings["space"]),
-            "network": dict(settings["network"]),
+            "space": made.space,
+            "text": arch,
+            **readable(arch, made.space),
+            "network": made.network.params(),
             "parameters": int(export["params"]),
             "multiply_accumulates": int(export["multiply_accumulates"]),
         },
         "classes": list(data.classes),
-        "input": _input(data, settings["training"].get("resolution")),
+        "input": _input(data, made.resolution),
         "output": {
             "name": onnx_models.OUTPUT,
             "type": "float32",
@@ -146,32 +161,17 @@ def card(
         },
         "training": {
             "images": int(export["train_images"]),
-            "seed": settings.get("seed"),
-            "precision": settings.get("precision"),
-            "settings": dict(settings["training"]),
+            "seed": made.seed,
+            "precision": made.precision,
+            "settings": made.training.params(),
         },
         "quantisation": {
             "weights": "symmetric int8",
             "activations": "asymmetric uint8",
-            "per_channel": quantisation.per_channel,
-            "reduce_range": quantisation.reduce_range,
-            "method": quantisation.method,
+            **quantisation.params(),
             "calibration_images": min(quantisation.calibration_images, len(data.splits["train"])),
             "convolutions": int(export["convolutions"]),
             "int8_convolutions": int(export["int8_convolutions"]),
-        },
-        "devices": [dict(device) for device in devices],
-        "files": {
-            FLOAT32_FILE: _file(folder / FLOAT32_FILE, "float32"),
-            INT8_FILE: {
-                **_file(folder / INT8_FILE, "int8"),
-                # Without it, x86 processors that lack VNNI cut off sums and lose accuracy.
-                "session_options": dict([onnx_models.EXACT_SUMS]),
-            },
-        },
-        "provenance": {
-            "hanas": {"version": hanas.__version__, "commit": commit()},
-            "images": {**images, "sources": [dict(source) for source in data.sources]},
         },
     }
 

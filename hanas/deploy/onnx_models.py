@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import nn
 
 from hanas.core.errors import InputError, one_line
 from hanas.core.files import replacing
+
+if TYPE_CHECKING:  # devices run files without PyTorch
+    from torch import nn
 
 INPUT, OUTPUT = "images", "logits"
 #: Of ONNX's operators: old enough for the tools of boards.
@@ -37,6 +39,8 @@ def export(network: nn.Module, path: str | Path, *, resolution: int, batch: int 
     batch
         N; None leaves it open.
     """
+    import torch
+
     network = network.cpu().eval()
     example = torch.zeros(batch or 1, 3, resolution, resolution)
     open_axes = {} if batch else {INPUT: {0: "batch"}, OUTPUT: {0: "batch"}}

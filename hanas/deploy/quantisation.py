@@ -25,19 +25,14 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from hanas.core.errors import InputError, one_line
 from hanas.core.files import replacing
-from hanas.core.settings import check_choice, check_number
 from hanas.deploy import onnx_models
-
-#: Not ONNX Runtime's ``entropy``: with its 128 bins it finds the range of ``minmax``, and with more
-#: it takes minutes.
-METHODS = ("minmax", "percentile")
+from hanas.deploy.settings import Quantisation
 
 #: Operators for which ONNX Runtime has an integer kernel, or which only move numbers. Others stay
 #: float32: a batch normalisation that follows no convolution, a mean over the whole map.
@@ -55,43 +50,12 @@ class NothingToQuantise(InputError):  # noqa: N818 - says what is wrong
     """A model without a convolution, as that of a cell whose input does not reach its output."""
 
 
-@dataclass(frozen=True)
-class QuantisationSettings:
-    """How networks are quantised.
-
-    Parameters
-    ----------
-    per_channel
-        Whether each output channel of a convolution has a scale of its own; one for all else.
-    reduce_range
-        Whether weights have 7 bits, see above.
-    method
-        Range of an activation: ``minmax`` (all that was seen) or ``percentile`` (without the
-        lowest and highest 0.0005 % of what was seen).
-    calibration_images
-        Training images to look at.
-    """
-
-    per_channel: bool = True
-    reduce_range: bool = False
-    method: str = "minmax"
-    calibration_images: int = 512
-
-    def __post_init__(self) -> None:
-        check_choice("per_channel", self.per_channel, (True, False))
-        check_choice("reduce_range", self.reduce_range, (True, False))
-        check_choice("method", self.method, METHODS)
-        check_number("calibration_images", self.calibration_images, at_least=1, whole=True)
-
-
 def quantise(
     float_model: str | Path,
     int8_model: str | Path,
     images: np.ndarray,
+    settings: Quantisation | None = None,
     *,
-    per_channel: bool = True,
-    reduce_range: bool = False,
-    method: str = "minmax",
     threads: int = 1,
 ) -> None:
     """Write the 8-bit version of a model; equal models and images give equal bytes.
@@ -105,8 +69,8 @@ def quantise(
     images
         Calibration images, float32 (M, 3, H, W), normalised as in training. Of a fixed N, only
         whole batches are used.
-    per_channel, reduce_range, method
-        See :class:`QuantisationSettings`.
+    settings
+        How; the defaults if None. Which images, the caller decides.
     threads
         CPU threads.
 
@@ -116,17 +80,13 @@ def quantise(
         If the model cannot be read, run or quantised, or if the images do not fit;
         :class:`NothingToQuantise` if it has no convolution.
     """
-    check_choice("method", method, METHODS)
-    with (
-        _ONE_AT_A_TIME,
-        tempfile.TemporaryDirectory(prefix="hanas-int8-") as folder,
-        _quiet(),
-    ):
+    settings = settings or Quantisation()
+    with _ONE_AT_A_TIME, tempfile.TemporaryDirectory(prefix="hanas-int8-") as folder, _quiet():
         prepared = Path(folder) / "prepared.onnx"
         try:
             _prepare(Path(float_model), prepared)
-            ranges = _ranges(prepared, Path(folder), images, method, threads, str(float_model))
-            content = _quantised(prepared, ranges, per_channel, reduce_range)
+            ranges = _ranges(prepared, images, settings.method, threads, str(float_model))
+            content = _quantised(prepared, ranges, settings)
         except InputError:
             raise
         except Exception as error:  # ONNX and ONNX Runtime raise almost anything
@@ -171,9 +131,7 @@ def _prepare(model: Path, prepared: Path) -> None:
     onnx.save(inferred, prepared)
 
 
-def _ranges(
-    prepared: Path, folder: Path, images: np.ndarray, method: str, threads: int, place: str
-):
+def _ranges(prepared: Path, images: np.ndarray, method: str, threads: int, place: str):
     """Return the range of each activation, as ONNX Runtime's calibrator gives them."""
     from onnxruntime.quantization import CalibrationMethod, create_calibrator
 
@@ -181,7 +139,7 @@ def _ranges(
         "minmax": (CalibrationMethod.MinMax, {}),
         "percentile": (CalibrationMethod.Percentile, {"symmetric": False, "percentile": 99.999}),
     }
-    augmented = folder / "augmented.onnx"
+    augmented = prepared.with_name("augmented.onnx")
     calibrator = create_calibrator(
         prepared,
         augmented_model_path=str(augmented),
@@ -228,14 +186,14 @@ def _batches(images: np.ndarray, expected, place: str) -> Iterator[dict[str, np.
         yield {expected.name: np.ascontiguousarray(images[start : start + size])}
 
 
-def _quantised(prepared: Path, ranges, per_channel: bool, reduce_range: bool) -> bytes:
+def _quantised(prepared: Path, ranges, settings: Quantisation) -> bytes:
     import onnx
     from onnxruntime.quantization import QDQQuantizer, QuantType
 
     quantiser = QDQQuantizer(
         onnx.load(prepared),
-        per_channel,
-        reduce_range,
+        settings.per_channel,
+        settings.reduce_range,
         QuantType.QInt8,  # weights, symmetric
         QuantType.QUInt8,  # activations, asymmetric
         ranges,

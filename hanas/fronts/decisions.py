@@ -7,8 +7,8 @@ In a trained front (:mod:`hanas.fronts.peeling`) it is what was paid for, and wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -18,32 +18,22 @@ from hanas.core.errors import InputError
 from hanas.core.files import read_json, read_parquet
 from hanas.fronts import peeled_runs, picks, representatives
 from hanas.fronts.floor import reaches_percent
-from hanas.fronts.peeling import PeelingSettings
-from hanas.search.tabular_search import METRICS
+from hanas.fronts.rows import Row, read_history
+from hanas.fronts.settings import Peeling
+from hanas.search.run import METRICS
 
 #: The source of accuracies of which nothing is known.
 UNKNOWN = "not known: no benchmark; retraining measures it"
 KNEE, PROXY_BEST, TRULY_BEST = "knee", "best by the proxy", "most accurate"
 LOWEST = {"latency_ms": "fastest", "energy_mj": "least energy"}
+_SOURCES = ["accuracy_source", "metrics_source", "proxy_source"]
 
 
-def decision_table(
-    rows: Sequence[Mapping[str, Any]], peeling: PeelingSettings | None = None
-) -> pd.DataFrame:
+def decision_table(rows: Iterable[Row], peeling: Peeling | None = None) -> pd.DataFrame:
     """Return the found fronts of a device, of seed 0, a row an architecture.
 
-    Parameters
-    ----------
-    rows
-        A search each, the one to prefer first: ``device``, ``task``, ``dataset``, ``space``,
-        ``proxy``, ``search``, their labels ``proxy_label`` and ``search_label``;
-        ``proxy_objective``, ``accuracy_floor_percent``; the files ``history``, ``facts`` (of the
-        search), ``metrics`` and ``accuracies``. The last two are None where metrics were
-        predicted on demand, and where true accuracies are not known. For trained fronts also
-        ``trained_architectures``, the price of the proxy.
-    peeling
-        If given, the trained fronts (:mod:`hanas.fronts.peeling`) of those whose accuracies are
-        known, which are looked up, take the place of the predicted ones.
+    With ``peeling``, the trained fronts (:mod:`hanas.fronts.peeling`) of those searches whose
+    accuracies are known, which are looked up, take the place of the predicted ones.
 
     Returns
     -------
@@ -65,11 +55,16 @@ def decision_table(
           fraction, and the first of them is ``most accurate``; no row where nothing that was
           trained reaches the floor;
         - ``accuracy_floor_percent`` and the sources.
+
+    Raises
+    ------
+    InputError
+        If no predicted front has an architecture.
     """
     if peeling is None:
         made = (_of_predicted_front(row) for row in rows)
     else:
-        made = (_of_trained_front(row, peeling) for row in rows if row["accuracies"] is not None)
+        made = (_of_trained_front(row, peeling) for row in rows if row.accuracies is not None)
     frames = [frame for frame in made if len(frame)]
     if not frames and peeling is None:
         raise InputError("no search found an architecture that the device can run")
@@ -77,62 +72,59 @@ def decision_table(
         names = ("device", "task", "dataset", "proxy", "search", "arch", "index")
         return pd.DataFrame(columns=[*names, "accuracy_percent"])
     table = pd.concat(frames, ignore_index=True)
-    last = ["accuracy_floor_percent", "accuracy_source", "metrics_source", "proxy_source"]
+    last = ["accuracy_floor_percent", *_SOURCES]
     return table.reindex(columns=[*(column for column in table if column not in last), *last])
 
 
-def _of_predicted_front(row: Mapping[str, Any]) -> pd.DataFrame:
-    front = picks.found_front(read_parquet(row["history"]), seed=picks.SEED)
-    return _of_front(front, row, method=f"{row['proxy_label']}+{row['search_label']}")
+def _of_predicted_front(row: Row) -> pd.DataFrame:
+    front = picks.found_front(read_history(row.history, row.search), seed=picks.SEED)
+    return _of_front(front, row, method=f"{row.proxy_label}+{row.search_label}", best=PROXY_BEST)
 
 
-def _of_trained_front(row: Mapping[str, Any], peeling: PeelingSettings) -> pd.DataFrame:
-    front, peeled = peeled_runs.trained_front(
-        picks.feasible_evaluations(read_parquet(row["history"]), seed=picks.SEED),
-        read_parquet(row["accuracies"]),
+def _of_trained_front(row: Row, peeling: Peeling) -> pd.DataFrame:
+    history = read_history(row.history, row.search)
+    front, architectures, layers = peeled_runs.trained_front(
+        picks.feasible_evaluations(history, seed=picks.SEED),
+        read_parquet(str(row.accuracies)),
         peeling,
-        accuracy_floor_percent=row["accuracy_floor_percent"],
+        accuracy_floor_percent=row.accuracy_floor_percent,
     )
     if front.empty:
         return front
-    method = f"{row['proxy_label']}+{row['search_label']}, trained"
-    table = _of_front(front, {**row, "proxy_objective": "error"}, method=method, best=TRULY_BEST)
-    paid = (
-        f"looked up for the {peeled.architectures} architectures of {peeled.layers} layers that "
-        f"{row['proxy']} predicted"
-    )
+    method = f"{row.proxy_label}+{row.search_label}, trained"
+    of_truth = replace(row, proxy_objective="error")
+    table = _of_front(front, of_truth, method=method, best=TRULY_BEST)
+    paid = f"looked up for the {architectures} architectures of {layers} layers that {row.proxy}"
     return table.assign(
-        proxy_source=table["accuracy_source"] + f"; {paid}",
-        trained_architectures=peeled.architectures + row["trained_architectures"],
-        trained_layers=peeled.layers,
+        proxy_source=table["accuracy_source"] + f"; {paid} predicted",
+        trained_architectures=architectures + row.trained_architectures,
+        trained_layers=layers,
     )
 
 
-def _of_front(
-    front: pd.DataFrame, row: Mapping[str, Any], *, method: str, best: str = PROXY_BEST
-) -> pd.DataFrame:
+def _of_front(front: pd.DataFrame, row: Row, *, method: str, best: str) -> pd.DataFrame:
     if front.empty:
         return front
     objectives = picks.objectives_in(front)
     # A coarse proxy sees thousands of cells as equal; only the first of them is ever picked.
     front = front.drop_duplicates(objectives, keep="first", ignore_index=True)
     searched = objectives[1:]
-    metrics, sources = front.set_index("arch"), read_json(row["facts"])["sources"]
-    if row["metrics"] is not None:
-        metrics = read_parquet(row["metrics"]).set_index("arch")
+    metrics, sources = front.set_index("arch"), read_json(row.facts)["sources"]
+    if row.metrics is not None:
+        metrics = read_parquet(row.metrics).set_index("arch")
     accuracies, accuracy_source = np.nan, UNKNOWN
-    if row["accuracies"] is not None:
-        known = read_parquet(row["accuracies"]).set_index("arch")
+    if row.accuracies is not None:
+        known = read_parquet(row.accuracies).set_index("arch")
         accuracies = known.loc[front["arch"], "accuracy_percent"].to_numpy()
         accuracy_source = str(known["source"].iloc[0])
-    space = plugins.space(row["space"])
+    space = plugins.space(row.space)
     genes = np.array([space.from_text(arch) for arch in front["arch"]])
     table = pd.DataFrame(
         {
-            **{key: row[key] for key in ("device", "task", "dataset", "proxy", "search")},
+            **row.names,
             "method": method,
             "seed": picks.SEED,
-            "space": row["space"],
+            "space": row.space,
             "index": space.index_of(genes) if space.enumerable else pd.NA,
             "arch": front["arch"],
             "accuracy_percent": accuracies,
@@ -141,14 +133,14 @@ def _of_front(
     for metric in METRICS:
         if metric in metrics:
             table[metric] = metrics.loc[front["arch"], metric].to_numpy()
-    table["proxy_objective"] = row["proxy_objective"]
+    table["proxy_objective"] = row.proxy_objective
     table["proxy_value"] = front[objectives[0]].to_numpy()
-    worthy = reaches_percent(table["accuracy_percent"], row["accuracy_floor_percent"])
+    worthy = reaches_percent(table["accuracy_percent"], row.accuracy_floor_percent)
     table["roles"] = _roles(front, objectives, worthy, best)
     for metric in searched:
         table[f"pick_below_{metric}"] = pick_ranges(front[metric].to_numpy())
     return table.join(_next_percent(table, searched)).assign(
-        accuracy_floor_percent=row["accuracy_floor_percent"],
+        accuracy_floor_percent=row.accuracy_floor_percent,
         accuracy_source=accuracy_source,
         metrics_source=sources[searched[0]],
         proxy_source=next(source for name, source in sources.items() if name not in METRICS),
@@ -158,20 +150,10 @@ def _of_front(
 def pick_ranges(metric: np.ndarray) -> np.ndarray:
     """Return up to which limit, exclusive, each point of a front is the pick.
 
-    A point is picked for limits from its own value on, until one that is preferred to it fits.
+    A point is picked for limits from its own value on, until one that is preferred to it fits:
+    of the metric, float (N,), in the order of preference, float64 (N,), infinite for the most
+    preferred; NaN for points that are never the pick.
 
-    Parameters
-    ----------
-    metric
-        float (N,): of a front in the order of preference.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64 (N,): infinite for the most preferred; NaN for points that are never the pick.
-
-    Examples
-    --------
     >>> pick_ranges(np.array([9.0, 4.0, 5.0, 2.0]))
     array([inf,  9., nan,  4.])
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import combinations, permutations
 from typing import Any
 
@@ -12,18 +12,25 @@ import pandas as pd
 from hanas.core.files import read_parquet
 from hanas.core.pareto import non_dominated
 from hanas.core.ranking import kendall_tau, spearman_rho
+from hanas.fronts.rows import Row
 from hanas.fronts.runs import Runs
 from hanas.fronts.truth import Truth
-from hanas.search.tabular_search import METRICS
+from hanas.search.run import METRICS
+
+#: Columns of the tables, also where there is one device only.
+_CORRELATION = (
+    *("task", "dataset", "metric", "device_a", "device_b", "kendall_tau", "spearman_rho"),
+    *("architectures", "source_a", "source_b"),
+)
+_TRANSFER = (
+    *("task", "dataset", "front", "from_device", "to_device", "objectives", "own", "borrowed"),
+    *("lost", "lost_std", "seeds", "cannot_run", "accuracy_floor_percent"),
+    *("accuracy_source", "metrics_source_from", "metrics_source_to"),
+)
 
 
-def correlation_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+def correlation_table(rows: Sequence[Row]) -> pd.DataFrame:
     """Return how far each two devices agree in ranking the architectures of a task.
-
-    Parameters
-    ----------
-    rows
-        A device and task each: ``device``, ``task``, ``dataset`` and the file ``metrics``.
 
     Returns
     -------
@@ -32,9 +39,12 @@ def correlation_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         ``spearman_rho`` over the ``architectures`` that both can run, and the sources.
     """
     lines = []
-    for task in dict.fromkeys(row["task"] for row in rows):
-        of_task = [row for row in rows if row["task"] == task]
-        tables = {row["device"]: read_parquet(row["metrics"]).set_index("arch") for row in of_task}
+    for task in dict.fromkeys(row.task for row in rows):
+        of_device = {row.device: row for row in rows if row.task == task}
+        tables = {
+            device: read_parquet(row.tables[1]).set_index("arch")
+            for device, row in of_device.items()
+        }
         for metric in METRICS:
             having = [device for device, table in tables.items() if metric in table]
             for a, b in combinations(having, 2):
@@ -47,7 +57,7 @@ def correlation_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
                 lines.append(
                     {
                         "task": task,
-                        "dataset": of_task[0]["dataset"],
+                        "dataset": of_device[a].dataset,
                         "metric": metric,
                         "device_a": a,
                         "device_b": b,
@@ -58,19 +68,15 @@ def correlation_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
                         "source_b": tables[b]["source"].iloc[0],
                     }
                 )
-    return pd.DataFrame(lines, columns=None if lines else list(_CORRELATION))
+    return pd.DataFrame(lines, columns=list(_CORRELATION))
 
 
 def transfer_table(searches: Sequence[Runs]) -> pd.DataFrame:
     """Return what is lost by using the front of one device on another.
 
     Fronts are judged by the true error and the first searched metric of the device they are used
-    on. Architectures that it cannot run are left out of the front.
-
-    Parameters
-    ----------
-    searches
-        Searches of several devices; those of the same task, proxy and search are compared.
+    on. Architectures that it cannot run are left out of the front. Searches of the same task,
+    proxy and search are compared.
 
     Returns
     -------
@@ -81,12 +87,11 @@ def transfer_table(searches: Sequence[Runs]) -> pd.DataFrame:
         other's; ``lost`` = own - borrowed, ``lost_std`` over ``seeds`` (0 for the exact front);
         ``cannot_run``, how many of the other's front (mean).
     """
-    judged = [runs for runs in searches if len(runs.truth.metrics) == 1]
-    groups: dict[tuple[str, ...], dict[str, Runs]] = {}
-    for runs in judged:
-        names = runs.names
-        group = (names["task"], f"{names['proxy']}+{names['search']}")
-        groups.setdefault(group, {})[names["device"]] = runs
+    groups: dict[tuple[str, str], dict[str, Runs]] = {}
+    for runs in searches:
+        if len(runs.truth.metrics) == 1:
+            group = (runs.row.task, f"{runs.row.proxy}+{runs.row.search}")
+            groups.setdefault(group, {})[runs.row.device] = runs
     lines = []
     for task in dict.fromkeys(task for task, _ in groups):
         truths: dict[str, Runs] = {}
@@ -103,18 +108,7 @@ def transfer_table(searches: Sequence[Runs]) -> pd.DataFrame:
             archs = [origin.truth.archs[origin.found_front(seed)] for seed in seeds]
             own = [target.found_front(seed) for seed in seeds]
             lines.append(_lost(front, origin, target, archs, own))
-    return pd.DataFrame(lines, columns=None if lines else list(_TRANSFER))
-
-
-_CORRELATION = (
-    *("task", "dataset", "metric", "device_a", "device_b", "kendall_tau", "spearman_rho"),
-    *("architectures", "source_a", "source_b"),
-)
-_TRANSFER = (
-    *("task", "dataset", "front", "from_device", "to_device", "objectives", "own", "borrowed"),
-    *("lost", "lost_std", "seeds", "cannot_run", "accuracy_floor_percent"),
-    *("accuracy_source", "metrics_source_from", "metrics_source_to"),
-)
+    return pd.DataFrame(lines, columns=list(_TRANSFER))
 
 
 def _true_front(truth: Truth) -> np.ndarray:
@@ -126,19 +120,15 @@ def _lost(
     front: str, origin: Runs, target: Runs, archs: Sequence[pd.Index], own: Sequence[np.ndarray]
 ) -> dict[str, Any]:
     borrowed = [target.truth.rows_of(of_seed) for of_seed in archs]
-    shares = np.array(
-        [
-            [target.truth.share(mine), target.truth.share(theirs)]
-            for mine, theirs in zip(own, borrowed, strict=True)
-        ]
-    )  # (seeds, 2)
+    both = zip(own, borrowed, strict=True)
+    shares = np.array([[target.truth.share(rows) for rows in of_seed] for of_seed in both])
     lost = shares[:, 0] - shares[:, 1]
     return {
-        "task": target.names["task"],
-        "dataset": target.names["dataset"],
+        "task": target.row.task,
+        "dataset": target.row.dataset,
         "front": front,
-        "from_device": origin.names["device"],
-        "to_device": target.names["device"],
+        "from_device": origin.row.device,
+        "to_device": target.row.device,
         "objectives": target.truth.name,
         "own": shares[:, 0].mean(),
         "borrowed": shares[:, 1].mean(),

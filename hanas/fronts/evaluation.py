@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from hanas.fronts.hypervolume import to_unit_box
-from hanas.fronts.indicators import additive_epsilon, attainment_surface, igd_plus
+from hanas.fronts.indicators import additive_epsilon, attainment_surface, igd_plus, to_unit_box
 from hanas.fronts.runs import Runs
 
 #: Convergence is shown at this many points or more of the shortest search.
@@ -26,7 +25,7 @@ def indicator_table(searches: Sequence[Runs]) -> pd.DataFrame:
         the proxy was learned from; ``front_points`` of the found front and how many of them reach
         the floor; ``normalised_hypervolume`` (1 for the true front), ``igd_plus`` and
         ``additive_epsilon`` (0 for the true front, in its units; infinite for a front without a
-        point above the floor); ``true_front_points``, ``accuracy_floor_percent`` and sources.
+        point above the floor); ``true_front_points``, the floor and sources.
     """
     lines = []
     for runs in searches:
@@ -42,7 +41,7 @@ def indicator_table(searches: Sequence[Runs]) -> pd.DataFrame:
                     "seed": seed,
                     "unique_evaluations": len(evaluated),
                     "feasible_evaluations": int((evaluated >= 0).sum()),
-                    "trained_architectures": runs.trained_architectures,
+                    "trained_architectures": runs.row.trained_architectures,
                     "front_points": len(front),
                     "front_points_above_floor": len(worthy),
                     "normalised_hypervolume": truth.share(front),
@@ -51,7 +50,6 @@ def indicator_table(searches: Sequence[Runs]) -> pd.DataFrame:
                         additive_epsilon(points, scaled_front) if len(worthy) else np.inf
                     ),
                     "true_front_points": len(truth.front),
-                    "accuracy_floor_percent": truth.accuracy_floor * 100,
                     **runs.sources,
                 }
             )
@@ -61,12 +59,7 @@ def indicator_table(searches: Sequence[Runs]) -> pd.DataFrame:
 def budget_table(searches: Sequence[Runs], indicators: pd.DataFrame) -> pd.DataFrame:
     """Return where each search loses: to its proxy's ranking or to searching; a row a search.
 
-    Parameters
-    ----------
-    searches
-        The searches.
-    indicators
-        What :func:`indicator_table` says about them.
+    ``indicators`` is what :func:`indicator_table` says about the searches.
 
     Returns
     -------
@@ -87,8 +80,7 @@ def budget_table(searches: Sequence[Runs], indicators: pd.DataFrame) -> pd.DataF
     ceilings: dict[tuple[str, ...], dict[str, float]] = {}
     lines = []
     for runs in searches:
-        key = runs.key
-        of_proxy = (key["task"], key["objectives"], key["proxy"])
+        of_proxy = (runs.row.task, runs.truth.name, runs.row.proxy)
         if of_proxy not in ceilings:
             chosen_from = {
                 "ceiling": np.arange(len(runs.searched)),
@@ -99,11 +91,11 @@ def budget_table(searches: Sequence[Runs], indicators: pd.DataFrame) -> pd.DataF
                 mean, deviation = runs.truth.ceiling(runs.searched, rows)
                 ceilings[of_proxy] |= {name: mean, f"{name}_std": deviation}
         ceiling = ceilings[of_proxy]["ceiling"]
-        of_seeds = grouped.get_group((*of_proxy, key["search"]))
+        of_seeds = grouped.get_group((*of_proxy, runs.row.search))
         found = of_seeds["normalised_hypervolume"]
         lines.append(
             {
-                **key,
+                **runs.key,
                 **ceilings[of_proxy],
                 "found_mean": found.mean(),
                 "found_std": found.std(ddof=1),
@@ -112,8 +104,7 @@ def budget_table(searches: Sequence[Runs], indicators: pd.DataFrame) -> pd.DataF
                 "loss_by_searching": ceiling - found.mean(),
                 "seeds": len(found),
                 "unique_evaluations_mean": of_seeds["unique_evaluations"].mean(),
-                "trained_architectures": runs.trained_architectures,
-                "accuracy_floor_percent": runs.truth.accuracy_floor * 100,
+                "trained_architectures": runs.row.trained_architectures,
                 **runs.sources,
             }
         )
@@ -127,34 +118,30 @@ def convergence_table(searches: Sequence[Runs]) -> pd.DataFrame:
     -------
     DataFrame
         The key of the search, ``evaluations``, and over the seeds ``median``, ``q25`` and
-        ``q75``; ``seeds``, ``trained_architectures`` that the proxy was learned from, and sources.
-        All searches are shown at multiples of one round number, and at the most evaluations that
-        all their seeds have made.
+        ``q75``; ``seeds``, ``trained_architectures`` that the proxy was learned from, the floor
+        and sources. All searches are shown at multiples of one round number, and at the most
+        evaluations that all their seeds have made.
     """
-    shortest = {id(runs): min(map(len, runs.evaluated.values())) for runs in searches}
-    step = round_step(min(shortest.values()), _POINTS)
-    lines = []
-    for runs in searches:
-        last = shortest[id(runs)]
+    most = [min(map(len, runs.evaluated.values())) for runs in searches]
+    step = round_step(min(most), _POINTS)
+    tables = []
+    for runs, last in zip(searches, most, strict=True):
         counts = sorted({*range(step, last + 1, step), last})
         shares = np.array([runs.share_after(seed, counts) for seed in runs.evaluated])
-        q25, median, q75 = np.quantile(shares, [0.25, 0.5, 0.75], axis=0)
-        lines.append(
-            pd.DataFrame(
-                {
-                    **runs.key,
-                    "evaluations": counts,
-                    "median": median,
-                    "q25": q25,
-                    "q75": q75,
-                    "seeds": len(shares),
-                    "trained_architectures": runs.trained_architectures,
-                    "accuracy_floor_percent": runs.truth.accuracy_floor * 100,
-                    **runs.sources,
-                }
-            )
-        )
-    return pd.concat(lines, ignore_index=True)
+        rest = {
+            "seeds": len(shares),
+            "trained_architectures": runs.row.trained_architectures,
+            **runs.sources,
+        }
+        at = {**runs.key, "evaluations": counts}
+        tables.append(pd.DataFrame({**at, **quartiles(shares), **rest}))
+    return pd.concat(tables, ignore_index=True)
+
+
+def quartiles(shares: np.ndarray) -> dict[str, np.ndarray]:
+    """Return ``median``, ``q25`` and ``q75``, float64 (N,), over seeds of shares (seeds, N)."""
+    q25, median, q75 = np.quantile(shares, [0.25, 0.5, 0.75], axis=0)
+    return {"median": median, "q25": q25, "q75": q75}
 
 
 def attainment_table(searches: Sequence[Runs]) -> pd.DataFrame:
@@ -166,7 +153,7 @@ def attainment_table(searches: Sequence[Runs]) -> pd.DataFrame:
         The key of the search, ``attained_by`` so many of ``seeds``; ``error`` (a fraction) and
         the first metric of each corner of the surface. Only architectures above the floor.
     """
-    lines = []
+    tables = []
     for runs in searches:
         truth = runs.truth
         if len(truth.metrics) != 1:
@@ -174,20 +161,10 @@ def attainment_table(searches: Sequence[Runs]) -> pd.DataFrame:
         fronts = [truth.objectives[truth.worthy(runs.found_front(seed))] for seed in runs.evaluated]
         for attained_by in sorted({1, (len(fronts) + 1) // 2, len(fronts)}):
             surface = attainment_surface(fronts, attained_by)
-            lines.append(
-                pd.DataFrame(
-                    {
-                        **runs.key,
-                        "attained_by": attained_by,
-                        "seeds": len(fronts),
-                        "error": surface[:, 0],
-                        truth.metrics[0]: surface[:, 1],
-                        "accuracy_floor_percent": truth.accuracy_floor * 100,
-                        **runs.sources,
-                    }
-                )
-            )
-    return pd.concat(lines, ignore_index=True)
+            corners = {"error": surface[:, 0], truth.metrics[0]: surface[:, 1]}
+            counts = {"attained_by": attained_by, "seeds": len(fronts)}
+            tables.append(pd.DataFrame({**runs.key, **counts, **corners, **runs.sources}))
+    return pd.concat(tables, ignore_index=True)
 
 
 def round_step(total: int, points: int) -> int:
@@ -196,9 +173,5 @@ def round_step(total: int, points: int) -> int:
     >>> round_step(1050, 20), round_step(40, 20), round_step(7, 20)
     (50, 2, 1)
     """
-    step = 1
-    for exponent in range(12):
-        for digit in (1, 2, 5):
-            if digit * 10**exponent * points <= total:
-                step = digit * 10**exponent
-    return step
+    steps = (digit * 10**exponent for exponent in range(12) for digit in (1, 2, 5))
+    return max((step for step in steps if step * points <= total), default=1)

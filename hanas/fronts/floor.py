@@ -1,4 +1,4 @@
-"""Which architectures reach an accuracy floor.
+"""Which architectures reach an accuracy floor: the one rule, with the one tolerance.
 
 The floor keeps cells whose input does not reach the output, which are fast and guess, from
 stretching the true front and so from making every other front look good.
@@ -14,19 +14,9 @@ _TOLERANCE = 1e-12
 
 
 def reaches(error: ArrayLike, accuracy_floor: float) -> np.ndarray:
-    """Return which errors are those of accuracies at or above a floor, or not known (NaN).
+    """Return which errors, float (N,), are of accuracies at or above a floor; bool (N,).
 
-    Parameters
-    ----------
-    error
-        float (N,), fractions.
-    accuracy_floor
-        A fraction.
-
-    Returns
-    -------
-    numpy.ndarray
-        bool (N,).
+    Both are fractions. An error that is not known (NaN) is not below the floor.
     """
     return ~(np.asarray(error, dtype=np.float64) > 1 - accuracy_floor + _TOLERANCE)
 

@@ -1,90 +1,137 @@
-"""How far a front is from the true one, and what a searcher attains over its seeds.
+"""Indicators of fronts on moocore: hypervolume, distances to the true front, attainment.
 
-Every objective is minimised. These indicators take objectives as they are: scale them with
-:func:`hanas.fronts.hypervolume.to_unit_box` first where their units differ.
+Every objective is minimised. Distances take objectives as they are: scale them with
+:func:`to_unit_box` first where their units differ.
+
+moocore: M. Lopez-Ibanez et al., https://multi-objective.github.io/moocore/python. Here is what it
+does not do: refuse NaN and shapes that do not fit, scale by the true front, and attainment with
+runs that found nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import moocore
 import numpy as np
 from numpy.typing import ArrayLike
 
 from hanas.core.errors import InputError
-from hanas.core.pareto import as_points
+from hanas.core.pareto import as_points, non_dominated
+
+
+def hypervolume(points: ArrayLike, reference: ArrayLike) -> float:
+    """Return the volume that ``points``, float (N, M), dominate up to ``reference``, float (M,).
+
+    Points that are not better than the reference in every objective add nothing (E. Zitzler and
+    L. Thiele, "Multiobjective Optimization Using Evolutionary Algorithms - A Comparative Case
+    Study", PPSN V, 1998). Raises InputError for NaN and for shapes that do not fit.
+
+    >>> hypervolume([[1, 3], [2, 1]], reference=[4, 4])
+    7.0
+    """
+    points = as_points(points)
+    corner = as_points(np.atleast_2d(np.asarray(reference)), "reference")[0]
+    if points.shape[1] != len(corner):
+        raise InputError(
+            f"reference: {len(corner)} values for points of {points.shape[1]} objectives"
+        )
+    return float(moocore.hypervolume(points, ref=corner)) if len(points) else 0.0
+
+
+def to_unit_box(points: ArrayLike, true_front: ArrayLike) -> np.ndarray:
+    """Return ``points``, float64 (N, M), in units in which the true front spans the unit box.
+
+    0 is the ideal of ``true_front``, the best of each objective, and 1 its nadir, the worst of
+    each objective among its non-dominated points. Points may lie outside. Raises InputError if an
+    objective has one value on the whole true front: it then has no scale.
+
+    >>> to_unit_box([[2, 15]], true_front=[[0, 20], [4, 10]])
+    array([[0.5, 0.5]])
+    """
+    points, true_front = _pair(points, true_front)
+    true_front = true_front[non_dominated(true_front)]
+    if len(true_front) == 0:
+        raise InputError("true front: no points")
+    ideal, nadir = true_front.min(axis=0), true_front.max(axis=0)
+    flat = np.flatnonzero(nadir == ideal)
+    if len(flat):
+        raise InputError(
+            f"true front: objective {flat[0]} is {ideal[flat[0]]:g} everywhere, so it cannot be "
+            "scaled; compare fronts without this objective"
+        )
+    return (points - ideal) / (nadir - ideal)
+
+
+def normalised_hypervolume(points: ArrayLike, true_front: ArrayLike) -> float:
+    """Return the hypervolume of ``points`` over that of ``true_front``, 1 for the true front.
+
+    Objectives are scaled by :func:`to_unit_box`, the reference point is (1, ..., 1), and what
+    lies outside the box counts for nothing: points beyond the nadir are left out, points beyond
+    the ideal are moved onto the box. The extreme points of the true front lie on the border of
+    the box and carry no volume of their own. Dominated points do not matter; no points give 0.
+
+    Raises
+    ------
+    InputError
+        If the true front has no extent in an objective or no volume (fewer than three points,
+        for two objectives): then there is nothing to compare with.
+
+    Examples
+    --------
+    >>> front = [[0, 4], [1, 1], [4, 0]]
+    >>> normalised_hypervolume([[0, 4], [2, 2], [4, 0]], front)
+    0.4444444444444444
+    """
+    scaled_front = to_unit_box(true_front, true_front)
+    ones = np.ones(scaled_front.shape[1])
+    whole = hypervolume(scaled_front, ones)
+    if whole == 0:
+        raise InputError(
+            "true front: its hypervolume is 0, because each of its points is the worst in some "
+            "objective; there is nothing to compare with"
+        )
+    return hypervolume(np.maximum(to_unit_box(points, true_front), 0), ones) / whole
 
 
 def igd_plus(points: ArrayLike, true_front: ArrayLike) -> float:
     """Return how far the points of the true front are from being dominated, on average.
 
-    For each point of the true front the Euclidean length of what the nearest of ``points`` is
-    worse by; 0 if and only if every one is weakly dominated (H. Ishibuchi et al., "Modified
-    Distance Calculation in Generational Distance and Inverted Generational Distance", EMO 2015).
+    For each point of the true front, float (K, M), the Euclidean length of what the nearest of
+    ``points``, float (N, M), is worse by; 0 if and only if every one is weakly dominated
+    (H. Ishibuchi et al., "Modified Distance Calculation in Generational Distance and Inverted
+    Generational Distance", EMO 2015). Raises InputError where either has no points.
 
-    Parameters
-    ----------
-    points
-        float (N, M), N >= 1.
-    true_front
-        float (K, M), K >= 1.
-
-    Examples
-    --------
     >>> igd_plus([[1, 1]], true_front=[[0, 2], [2, 0]])
     1.0
     """
-    points, true_front = _pair(points, true_front)
-    nearest = [
-        np.sqrt(np.square(np.maximum(points - target, 0)).sum(axis=1)).min()
-        for target in true_front
-    ]
-    return float(np.mean(nearest))
+    points, true_front = _pair(points, true_front, some=True)
+    return float(moocore.igd_plus(points, ref=true_front))
 
 
 def additive_epsilon(points: ArrayLike, true_front: ArrayLike) -> float:
     """Return the least amount that, taken off every objective, lets ``points`` dominate all.
 
-    That is, every point of ``true_front`` is then weakly dominated; 0 or less if it already was
-    (E. Zitzler et al., "Performance Assessment of Multiobjective Optimizers: An Analysis and
-    Review", IEEE Trans. Evolutionary Computation 7, 2003).
+    That is, every point of ``true_front``, float (K, M), is then weakly dominated by one of
+    ``points``, float (N, M); 0 or less if it already was (E. Zitzler et al., "Performance
+    Assessment of Multiobjective Optimizers: An Analysis and Review", IEEE Trans. Evolutionary
+    Computation 7, 2003). Raises InputError where either has no points.
 
-    Parameters
-    ----------
-    points
-        float (N, M), N >= 1.
-    true_front
-        float (K, M), K >= 1.
-
-    Examples
-    --------
     >>> additive_epsilon([[1, 1], [3, 0]], true_front=[[0, 2], [2, 0]])
     1.0
     """
-    points, true_front = _pair(points, true_front)
-    return float(max((points - target).max(axis=1).min() for target in true_front))
+    points, true_front = _pair(points, true_front, some=True)
+    return float(moocore.epsilon_additive(points, ref=true_front))
 
 
 def attainment_surface(fronts: Sequence[ArrayLike], attained_by: int) -> np.ndarray:
-    """Return the surface that at least ``attained_by`` of the fronts attain.
+    """Return the surface that at least ``attained_by`` of the fronts attain, float64 (P, 2).
 
-    Its points are the best ones that so many fronts weakly dominate; with half of the fronts it
-    is the median front of a searcher over its seeds (V. Grunert da Fonseca, C. M. Fonseca and
-    A. O. Hall, "Inferential Performance Assessment of Stochastic Optimisers and the Attainment
-    Function", EMO 2001). Two objectives.
-
-    Parameters
-    ----------
-    fronts
-        One float (N_i, 2) for each run, minimised; a run may be empty.
-    attained_by
-        1 for the best that any run attains, ``len(fronts)`` for what all of them do.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64 (P, 2), rising in the first objective and falling in the second; empty where too
-        few runs have points.
+    Its points, rising in the first objective, are the best ones that so many of the fronts, float
+    (N_i, 2), weakly dominate; with half of the fronts it is the median front of a searcher over
+    its seeds (V. Grunert da Fonseca, C. M. Fonseca and A. O. Hall, "Inferential Performance
+    Assessment of Stochastic Optimisers and the Attainment Function", EMO 2001). Fronts may be
+    empty; where too few of them have points, so is the surface.
 
     Raises
     ------
@@ -102,23 +149,25 @@ def attainment_surface(fronts: Sequence[ArrayLike], attained_by: int) -> np.ndar
     runs = [as_points(front, f"front {number}") for number, front in enumerate(fronts)]
     if any(run.shape[1] != 2 for run in runs):
         raise InputError("fronts: attainment surfaces need two objectives")
-    firsts = np.unique(np.concatenate([run[:, 0] for run in runs]))  # (P,)
-    best = np.empty((len(runs), len(firsts)))  # second objective a run attains up to each first
-    for row, run in enumerate(runs):
-        run = run[np.argsort(run[:, 0], kind="stable")]
-        falling = np.append(np.inf, np.minimum.accumulate(run[:, 1]))
-        best[row] = falling[np.searchsorted(run[:, 0], firsts, side="right")]
-    seconds = np.sort(best, axis=0)[attained_by - 1]
-    corners = seconds < np.append(np.inf, seconds[:-1])
-    return np.stack([firsts[corners], seconds[corners]], axis=1)
+    runs = [run for run in runs if len(run)]
+    if attained_by > len(runs):
+        return np.empty((0, 2))
+    surface = moocore.eaf(
+        np.concatenate(runs),
+        np.repeat(np.arange(len(runs)), [len(run) for run in runs]),
+        percentiles=[100 * attained_by / len(runs)],
+    )[:, :2]
+    return surface[np.argsort(surface[:, 0])]
 
 
-def _pair(points: ArrayLike, true_front: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+def _pair(
+    points: ArrayLike, true_front: ArrayLike, *, some: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     points, true_front = as_points(points), as_points(true_front, "true front")
     if points.shape[1] != true_front.shape[1]:
         raise InputError(
             f"points of {points.shape[1]} objectives, true front of {true_front.shape[1]}"
         )
-    if len(points) == 0 or len(true_front) == 0:
+    if some and not (len(points) and len(true_front)):
         raise InputError(f"{len(points)} points, {len(true_front)} on the true front; need some")
     return points, true_front

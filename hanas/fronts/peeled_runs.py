@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from hanas.fronts.peeling import PeelingSettings, peel
+from hanas.fronts.evaluation import quartiles
+from hanas.fronts.peeling import peel
 from hanas.fronts.picks import by_preference, objectives_in
 from hanas.fronts.runs import Runs
-
-
-@dataclass(frozen=True)
-class Paid:
-    """What a trained front cost: how many architectures were trained, of how many layers."""
-
-    architectures: int
-    layers: int
+from hanas.fronts.settings import Peeling
 
 
 def trained_front(
     evaluated: pd.DataFrame,
     accuracies: pd.DataFrame,
-    settings: PeelingSettings,
+    settings: Peeling,
     *,
     accuracy_floor_percent: float,
-) -> tuple[pd.DataFrame, Paid]:
+) -> tuple[pd.DataFrame, int, int]:
     """Return the front of what peeling trained, the most accurate first, and what it cost.
 
     Parameters
@@ -46,27 +39,23 @@ def trained_front(
     front
         ``arch``, ``evaluation``, the true ``error``, a fraction, and the metrics; no row where
         nothing reaches the floor.
-    paid
-        What was trained for it.
+    architectures, layers
+        How many architectures, of how many layers, were trained for it.
     """
     proxy, *metrics = objectives_in(evaluated)
     known = accuracies.set_index("arch")["accuracy_percent"]
     errors = 1 - known.loc[evaluated["arch"]].to_numpy(dtype=np.float64) / 100
-    trained = list(
-        peel(
-            evaluated[[proxy, *metrics]].to_numpy(dtype=np.float64),
-            errors.__getitem__,
-            settings,
-            accuracy_floor=accuracy_floor_percent / 100,
-        )
-    )
-    rows = trained[-1].front if trained else np.empty(0, dtype=np.int64)
+    predicted = evaluated[[proxy, *metrics]].to_numpy(dtype=np.float64)
+    floor = accuracy_floor_percent / 100
+    trained = list(peel(predicted, errors.__getitem__, settings, accuracy_floor=floor))
     true = evaluated.assign(error=errors)[["arch", "evaluation", "error", *metrics]]
-    count = len(trained[-1].trained) if trained else 0
-    return by_preference(true.iloc[rows]), Paid(count, len(trained))
+    if not trained:
+        return true.iloc[:0], 0, 0
+    last = trained[-1]
+    return by_preference(true.iloc[last.front]), len(last.trained), len(trained)
 
 
-def peeling_table(searches: Sequence[Runs], settings: PeelingSettings) -> pd.DataFrame:
+def peeling_table(searches: Sequence[Runs], settings: Peeling) -> pd.DataFrame:
     """Return what each layer of each seed of each search brings, a row a layer.
 
     Peeling goes on to the limit, so that one sees what stopping where it did has cost.
@@ -83,19 +72,17 @@ def peeling_table(searches: Sequence[Runs], settings: PeelingSettings) -> pd.Dat
     """
     lines = []
     for runs in searches:
-        truth = runs.truth
+        truth, paid = runs.truth, runs.row.trained_architectures
         for seed, evaluated in runs.evaluated.items():
             rows = evaluated[evaluated >= 0]
-            errors = truth.objectives[rows, 0]
             key = {**runs.key, "seed": seed}
-            rest = {"accuracy_floor_percent": truth.accuracy_floor * 100, **runs.sources}
-            if len(rows) == 0:  # nothing that the device can run
-                nothing = {"layer": 0, "trained_architectures": runs.trained_architectures}
-                worth = {"gain": 0.0, "pays": False, "front_points": 0}
-                lines.append({**key, **nothing, **worth, "normalised_hypervolume": 0.0, **rest})
+            if len(rows) == 0:
+                nothing = {"layer": 0, "trained_architectures": paid, "gain": 0.0, "pays": False}
+                worth = {"front_points": 0, "normalised_hypervolume": 0.0}
+                lines.append({**key, **nothing, **worth, **runs.sources})
             trained = peel(
                 runs.searched[rows],
-                errors.__getitem__,
+                truth.objectives[rows, 0].__getitem__,
                 settings,
                 accuracy_floor=truth.accuracy_floor,
                 past_the_end=True,
@@ -105,12 +92,12 @@ def peeling_table(searches: Sequence[Runs], settings: PeelingSettings) -> pd.Dat
                     {
                         **key,
                         "layer": number,
-                        "trained_architectures": runs.trained_architectures + len(layer.trained),
+                        "trained_architectures": paid + len(layer.trained),
                         "gain": round(layer.gain, 12),
                         "pays": layer.pays,
                         "front_points": len(layer.front),
                         "normalised_hypervolume": truth.share(rows[layer.front]),
-                        **rest,
+                        **runs.sources,
                     }
                 )
     return pd.DataFrame(lines)
@@ -118,11 +105,6 @@ def peeling_table(searches: Sequence[Runs], settings: PeelingSettings) -> pd.Dat
 
 def curve_table(peeled: pd.DataFrame) -> pd.DataFrame:
     """Return the normalised hypervolume over what was trained, over the seeds of each search.
-
-    Parameters
-    ----------
-    peeled
-        See :func:`peeling_table`.
 
     Returns
     -------
@@ -135,11 +117,11 @@ def curve_table(peeled: pd.DataFrame) -> pd.DataFrame:
     """
     key = ["device", "task", "dataset", "proxy", "search", "objectives"]
     rest = ["accuracy_floor_percent", "accuracy_source", "metrics_source", "proxy_source"]
-    parts = []
+    what = ["trained_architectures", "normalised_hypervolume"]
+    tables = []
     for names, of_search in peeled.groupby(key, sort=False):
         seeds = [of_seed for _, of_seed in of_search.groupby("seed")]
-        counts = [of_seed["trained_architectures"].to_numpy() for of_seed in seeds]
-        shares = [of_seed["normalised_hypervolume"].to_numpy() for of_seed in seeds]
+        counts, shares = ([of_seed[name].to_numpy() for of_seed in seeds] for name in what)
         first, last = max(c[0] for c in counts), min(c[-1] for c in counts)
         at = np.unique(np.concatenate(counts))
         at = at[(at >= first) & (at <= max(first, last))]
@@ -149,28 +131,25 @@ def curve_table(peeled: pd.DataFrame) -> pd.DataFrame:
                 for count, share in zip(counts, shares, strict=True)
             ]
         )
-        stops = [_stop(of_seed) for of_seed in seeds]
-        q25, median, q75 = np.quantile(steps, [0.25, 0.5, 0.75], axis=0)
-        parts.append(
+        stops = np.array([_stop(of_seed)[what].to_list() for of_seed in seeds], dtype=float)
+        stopped_at, stopped_with = np.median(stops, axis=0)
+        tables.append(
             pd.DataFrame(
                 {
                     **dict(zip(key, names, strict=True)),
                     "trained_architectures": at,
-                    "median": median,
-                    "q25": q25,
-                    "q75": q75,
-                    "stopped_at": np.median([count for count, _ in stops]),
-                    "stopped_with": np.median([share for _, share in stops]),
+                    **quartiles(steps),
+                    "stopped_at": stopped_at,
+                    "stopped_with": stopped_with,
                     "seeds": len(seeds),
                     **of_search[rest].iloc[0].to_dict(),
                 }
             )
         )
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(tables, ignore_index=True)
 
 
-def _stop(of_seed: pd.DataFrame) -> tuple[float, float]:
-    """Return what was trained, and the share, after the layer at which peeling stops."""
+def _stop(of_seed: pd.DataFrame) -> pd.Series:
+    """Return the row of the layer after which peeling stops, or else the last."""
     ends = of_seed[~of_seed["pays"].to_numpy(dtype=bool)]
-    row = (ends if len(ends) else of_seed.iloc[[-1]]).iloc[0]
-    return float(row["trained_architectures"]), float(row["normalised_hypervolume"])
+    return ends.iloc[0] if len(ends) else of_seed.iloc[-1]

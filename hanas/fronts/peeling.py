@@ -16,75 +16,32 @@ import numpy as np
 
 from hanas.core.errors import InputError
 from hanas.core.pareto import crowding_distance, non_dominated
-from hanas.core.settings import check_number
 from hanas.fronts.floor import reaches
-from hanas.fronts.hypervolume import normalised_hypervolume
-
-
-@dataclass(frozen=True)
-class PeelingSettings:
-    """When to stop.
-
-    Attributes
-    ----------
-    epsilon
-        A layer adds little if less than this share of the trained front's hypervolume is new.
-    patience
-        So many layers, one after the other, must add little.
-    limit
-        Architectures to train at most. A layer that does not fit is thinned: those in the
-        emptiest regions stay.
-    """
-
-    epsilon: float = 0.005
-    patience: int = 2
-    limit: int = 100
-
-    def __post_init__(self) -> None:
-        check_number("epsilon", self.epsilon, above=0, at_most=1)
-        check_number("patience", self.patience, at_least=1, whole=True)
-        check_number("limit", self.limit, at_least=1, whole=True)
+from hanas.fronts.indicators import normalised_hypervolume
+from hanas.fronts.settings import Peeling
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer that was trained.
+    """A layer that was trained; architectures are rows, int64, of what was given.
 
-    Attributes
-    ----------
-    rows
-        int64: the architectures, rows of what was given.
-    trained
-        int64: all that are trained now, in the order in which they were.
-    front
-        Those of ``trained`` that reach the floor and that no other one dominates in truth.
-    gain
-        Share, 0 to 1, of the hypervolume of the trained front that this layer brought. The box
-        is that of the trained front itself. 1 for the first front, and as long as there is no
-        volume to take a share of; 0 as long as nothing reaches the floor.
-    pays
-        Whether to go on after this layer.
+    ``gain`` is the share, 0 to 1, of the hypervolume of the trained front that this layer brought.
+    The box is that of the trained front itself. It is 1 for the first front, and as long as there
+    is no volume to take a share of; 0 as long as nothing reaches the floor.
     """
 
     rows: np.ndarray
-    trained: np.ndarray
-    front: np.ndarray
+    trained: np.ndarray  # all that are trained now, in the order in which they were
+    front: np.ndarray  # those that reach the floor and that no other one dominates in truth
     gain: float
-    pays: bool
+    pays: bool  # whether to go on after this layer
 
 
 def layers(predicted: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield the rows of the front, then of the front of what is left, until nothing is.
+    """Yield the rows of the front of points, float (N, M), then of the front of what is left.
 
     Of points that look the same the first is taken, the next in the layer after.
 
-    Parameters
-    ----------
-    predicted
-        float (N, M), minimised.
-
-    Examples
-    --------
     >>> [rows.tolist() for rows in layers(np.array([[1, 4], [2, 2], [2, 2], [3, 3]]))]
     [[0, 1], [2], [3]]
     """
@@ -98,12 +55,14 @@ def layers(predicted: np.ndarray) -> Iterator[np.ndarray]:
 def peel(
     predicted: np.ndarray,
     train: Callable[[np.ndarray], np.ndarray],
-    settings: PeelingSettings,
+    settings: Peeling,
     *,
     accuracy_floor: float = 0.0,
     past_the_end: bool = False,
 ) -> Iterator[Layer]:
     """Train one layer after the other and yield each.
+
+    A layer that does not fit into the limit is thinned: those in the emptiest regions stay.
 
     Parameters
     ----------
@@ -111,17 +70,13 @@ def peel(
         float (N, M), minimised: the proxy, then what is known without training.
     train
         Returns the true errors, fractions, of the rows that it is given; called once a layer.
-    settings
-        When to stop.
     accuracy_floor
         A fraction: less accurate architectures count for nothing.
     past_the_end
-        Whether to go on to ``settings.limit`` though the layers do not pay, to see what more
-        training would have brought.
+        Whether to go on to the limit though the layers do not pay, to see what that would bring.
     """
     objectives = np.array(predicted, dtype=np.float64)
-    trained = np.empty(0, dtype=np.int64)
-    front = trained
+    trained = front = np.empty(0, dtype=np.int64)
     little, pays = 0, True
     for rows in layers(predicted):
         room = settings.limit - len(trained)
@@ -130,18 +85,14 @@ def peel(
             rows = np.sort(rows[emptiest[:room]])
         objectives[rows, 0] = train(rows)
         trained = np.concatenate([trained, rows])
-        before, front = front, _front_of(objectives, trained, accuracy_floor)
+        worthy = trained[reaches(objectives[trained, 0], accuracy_floor)]
+        before, front = front, worthy[non_dominated(objectives[worthy], copies=False)]
         gain = _gain(objectives[before], objectives[front])
         little = little + 1 if gain < settings.epsilon else 0
         pays = pays and little < settings.patience and len(trained) < settings.limit
         yield Layer(rows, trained, front, gain, pays)
         if len(trained) >= settings.limit or not (pays or past_the_end):
             return
-
-
-def _front_of(objectives: np.ndarray, trained: np.ndarray, floor: float) -> np.ndarray:
-    worthy = trained[reaches(objectives[trained, 0], floor)]
-    return worthy[non_dominated(objectives[worthy], copies=False)] if len(worthy) else worthy
 
 
 def _gain(before: np.ndarray, after: np.ndarray) -> float:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -15,16 +15,27 @@ from hanas.fronts.floor import reaches
 COUNTS = (10, 50, 100)
 
 
-def ranking_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Return how well each proxy ranks; see :func:`hanas.core.ranking.rank_panel`.
+@dataclass(frozen=True)
+class RankedProxy:
+    """A proxy of a task: names and price as in :class:`hanas.fronts.rows.Row`, and its files.
 
-    Parameters
-    ----------
-    rows
-        A proxy of a task each: ``task``, ``dataset``, ``proxy``, ``trained_on`` (the data set of
-        its supernet, or ""), ``proxy_objective``, ``trained_architectures`` (the price of a
-        learned proxy), ``accuracy_floor_percent`` and the files ``accuracies``, ``proxy_table``
-        and ``space_table``, whose ``params`` are the size of an architecture.
+    ``params`` of ``space_table`` are the size of an architecture.
+    """
+
+    task: str
+    dataset: str
+    proxy: str
+    trained_on: str
+    proxy_objective: str
+    trained_architectures: int
+    accuracy_floor_percent: float
+    accuracies: str
+    proxy_table: str
+    space_table: str
+
+
+def ranking_table(proxies: Sequence[RankedProxy]) -> pd.DataFrame:
+    """Return how well each proxy ranks; see :func:`hanas.core.ranking.rank_panel`.
 
     Returns
     -------
@@ -35,20 +46,19 @@ def ranking_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         quarters of the row's architectures by number of parameters, and sources.
     """
     lines = []
-    for row in rows:
-        accuracies = read_parquet(row["accuracies"])
-        proxy = read_parquet(row["proxy_table"])
+    for row in proxies:
+        accuracies, proxy = read_parquet(row.accuracies), read_parquet(row.proxy_table)
         joined = accuracies.merge(proxy, on="arch", validate="1:1", suffixes=("", "_proxy"))
         if len(joined) < len(proxy):
             raise InputError(
-                f"{row['accuracies']}: {len(proxy) - len(joined)} architectures that "
-                f"{row['proxy_table']} scores have no accuracy"
+                f"{row.accuracies}: {len(proxy) - len(joined)} architectures that "
+                f"{row.proxy_table} scores have no accuracy"
             )
         error = 1 - joined["accuracy_percent"].to_numpy() / 100
-        score = joined[row["proxy_objective"]].to_numpy(dtype=float)
-        size = read_parquet(row["space_table"]).set_index("arch")["params"].loc[joined["arch"]]
+        score = joined[row.proxy_objective].to_numpy(dtype=float)
+        size = read_parquet(row.space_table).set_index("arch")["params"].loc[joined["arch"]]
         size = size.to_numpy(dtype=float)
-        floor = row["accuracy_floor_percent"]
+        floor = row.accuracy_floor_percent
         worthy = reaches(error, floor / 100)
         for cells in ("all", "above the floor") if floor > 0 else ("all",):
             kept = worthy if cells == "above the floor" else slice(None)
@@ -56,20 +66,21 @@ def ranking_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
                 panel = rank_panel(score[kept], error[kept], counts=COUNTS)
                 panel |= size_panel(score[kept], error[kept], size[kept])
             except InputError as problem:
-                raise InputError(f"task {row['task']}, proxy {row['proxy']}: {problem}") from None
+                raise InputError(f"task {row.task}, proxy {row.proxy}: {problem}") from None
+            regret = panel.pop("regret")
             lines.append(
                 {
-                    "task": row["task"],
-                    "dataset": row["dataset"],
-                    "proxy": row["proxy"],
-                    "proxy_objective": row["proxy_objective"],
-                    "trained_on": row["trained_on"],
-                    "trained_architectures": row["trained_architectures"],
+                    "task": row.task,
+                    "dataset": row.dataset,
+                    "proxy": row.proxy,
+                    "proxy_objective": row.proxy_objective,
+                    "trained_on": row.trained_on,
+                    "trained_architectures": row.trained_architectures,
                     "cells": cells,
                     "accuracy_floor_percent": floor,
                     "architectures": len(error[kept]),
-                    **{name: value for name, value in panel.items() if name != "regret"},
-                    "regret_percentage_points": panel["regret"] * 100,
+                    **panel,
+                    "regret_percentage_points": regret * 100,
                     "accuracy_source": accuracies["source"].iloc[0],
                     "proxy_source": proxy["source"].iloc[0],
                 }

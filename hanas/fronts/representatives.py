@@ -32,23 +32,11 @@ def choose(objectives: ArrayLike, rule: str = "knee") -> int:
     - ``lowest_hardware``: the least mean of all objectives but the first.
 
     Ties go to the lower error, then to the lower next objectives, then to the first row, so the
-    choice does not depend on the order of different points. A front of one point is its own
-    representative by every rule.
+    choice does not depend on the order of different points.
 
-    Parameters
-    ----------
-    objectives
-        float (N, M), N >= 1, minimised, feasible rows only; column 0 is the error.
-    rule
-        One of :data:`REPRESENTATIVES`.
+    ``objectives`` are float (N, M), N >= 1, minimised, feasible rows only; column 0 is the error.
+    Raises InputError if the rule is unknown, there is no point, or a value is NaN.
 
-    Raises
-    ------
-    InputError
-        If the rule is unknown, there is no point, or a value is NaN.
-
-    Examples
-    --------
     >>> choose([[0.0, 9.0], [0.1, 2.0], [0.5, 1.0], [0.6, 3.0]], "knee")
     1
     """
@@ -63,14 +51,12 @@ def choose(objectives: ArrayLike, rule: str = "knee") -> int:
     front = points[rows]
     span = front.max(axis=0) - front.min(axis=0)
     scaled = (front - front.min(axis=0)) / np.where(span > 0, span, 1)
-    if rule == "knee":
-        badness = scaled.sum(axis=1)
-    elif rule == "closest_to_ideal":
-        badness = np.square(scaled).sum(axis=1)
-    elif rule == "lowest_error":
-        badness = scaled[:, 0]
-    else:
-        badness = scaled[:, 1:].sum(axis=1)
+    badness = {
+        "knee": scaled.sum(axis=1),
+        "closest_to_ideal": np.square(scaled).sum(axis=1),
+        "lowest_error": scaled[:, 0],
+        "lowest_hardware": scaled[:, 1:].sum(axis=1),
+    }[rule]
     # Rounded, so that sums that differ only by floating-point noise are ties. lexsort takes its
     # last key first and is stable, so equal points keep the order of their rows.
     order = np.lexsort((*front.T[::-1], np.round(badness, 12)))

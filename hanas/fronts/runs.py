@@ -1,14 +1,15 @@
 """The runs of every search on a device, as row numbers of the space, and the fronts they found.
 
 A *found front* is what a search believes in: the architectures among those it evaluated that no
-other one dominates in the objectives it minimised, which hold the proxy and not the truth. Of
+other one dominated in the objectives it minimised, which hold the proxy and not the truth. Of
 those that look the same, the first that was evaluated stands for all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -17,50 +18,34 @@ import pandas as pd
 from hanas.core.errors import InputError
 from hanas.core.files import read_parquet
 from hanas.core.pareto import non_dominated
+from hanas.fronts.rows import Row, read_history
 from hanas.fronts.truth import Truth, truth_of_tables
-from hanas.search.tabular_search import objectives_of
+from hanas.search.run import objectives_of
 
 
 @dataclass(frozen=True)
 class Runs:
-    """All seeds of one search of one task with one proxy, seen in one set of objectives.
+    """All seeds of one search of one task with one proxy, seen in one set of objectives."""
 
-    Attributes
-    ----------
-    names
-        ``device``, ``task``, ``dataset``, ``proxy`` and ``search``: the key of a table's row.
-    truth
-        What the architectures are in truth.
-    searched
-        float64 (N, M), minimised: the proxy, then the metrics of ``truth``, whose rows these are.
-    evaluated
-        For each seed the rows, int64 (E,), in the order of evaluation; -1 for an architecture
-        that the device cannot run.
-    proxy_source
-        Where the proxy comes from.
-    trained_architectures
-        How many architectures were really trained, or looked up, to make the proxy.
-    sampled
-        How many of its first evaluations each seed drew at random before its search began.
-    """
-
-    names: dict[str, str]
+    row: Row
     truth: Truth
-    searched: np.ndarray
+    searched: np.ndarray  # float64 (N, M), minimised: the proxy, then the metrics of the truth
+    #: For each seed rows of ``truth``, int64 (E,), in the order of evaluation; -1 for an
+    #: architecture that the device cannot run.
     evaluated: dict[int, np.ndarray]
     proxy_source: str
-    trained_architectures: int = 0
-    sampled: int = 0
+    sampled: int = 0  # first evaluations of a seed, drawn at random before its search began
 
     @property
-    def key(self) -> dict[str, str]:
+    def key(self) -> dict[str, Any]:
         """The columns that a row of a table begins with."""
-        return {**self.names, "objectives": self.truth.name}
+        return {**self.row.names, "objectives": self.truth.name}
 
     @property
-    def sources(self) -> dict[str, str]:
-        """The columns that a row of a table ends with."""
+    def sources(self) -> dict[str, Any]:
+        """The columns that a row of a table ends with: the floor, and where numbers come from."""
         return {
+            "accuracy_floor_percent": self.truth.accuracy_floor * 100,
             "accuracy_source": self.truth.accuracy_source,
             "metrics_source": self.truth.metrics_source,
             "proxy_source": self.proxy_source,
@@ -78,26 +63,14 @@ class Runs:
     def share_after(self, seed: int, counts: Sequence[int]) -> np.ndarray:
         """Return the normalised hypervolume in truth of the front after so many evaluations.
 
-        It may fall: the proxy can drop an architecture for one that is worse in truth.
-
-        Parameters
-        ----------
-        seed
-            The run.
-        counts
-            Numbers of evaluations, rising; at most those that were made.
-
-        Returns
-        -------
-        numpy.ndarray
-            float64, one for each count.
+        float64, one for each of the rising ``counts``. It may fall: the proxy can drop an
+        architecture for one that is worse in truth.
         """
         rows = self.evaluated[seed]
         if len(counts) and counts[-1] > len(rows):
             raise InputError(f"{counts[-1]} evaluations asked for; seed {seed} made {len(rows)}")
-        shares = np.empty(len(counts))
+        shares, done = np.empty(len(counts)), 0
         front = np.empty(0, dtype=np.int64)
-        done = 0
         for position, count in enumerate(counts):
             new = rows[done:count]
             # The front of all so far is that of the last front and what is new.
@@ -107,65 +80,42 @@ class Runs:
         return shares
 
 
-def read_runs(rows: Sequence[Mapping[str, Any]]) -> Iterator[Runs]:
-    """Read searches; each is seen in one or two sets of objectives.
+def read_runs(rows: Iterable[Row]) -> Iterator[Runs]:
+    """Read searches whose true accuracies are known; each is seen in one or two sets of objectives.
 
     The first set is the error and the first metric that was searched (latency, where it is one of
     them); the second, where more metrics were searched, all of them. So devices with and without
     energy can be compared.
-
-    Parameters
-    ----------
-    rows
-        What to read: ``device``, ``task``, ``dataset``, ``proxy``, ``search``; the files
-        ``accuracies``, ``metrics``, ``proxy_table`` and ``history``; ``proxy_objective``,
-        ``device_objectives``, ``accuracy_floor_percent`` and ``trained_architectures``.
     """
-    tables: dict[str, pd.DataFrame] = {}
+    table = cache(read_parquet)
+    searched: dict[tuple[str, ...], pd.DataFrame] = {}
     truths: dict[tuple[str, ...], Truth] = {}
-
-    def table(path: str) -> pd.DataFrame:
-        if path not in tables:
-            tables[path] = read_parquet(path)
-        return tables[path]
-
     for row in rows:
-        accuracies, metrics = table(row["accuracies"]), table(row["metrics"])
-        proxy = table(row["proxy_table"])
-        objectives, _ = objectives_of(
-            proxy,
-            metrics,
-            proxy_objective=row["proxy_objective"],
-            device_objectives=row["device_objectives"],
-        )
-        history = read_parquet(row["history"], columns=["seed", "arch", "generation"])
-        names = {key: row[key] for key in ("device", "task", "dataset", "proxy", "search")}
-        searched_metrics = list(objectives.columns[1:])
-        for count in sorted({1, len(searched_metrics)}):
-            chosen = searched_metrics[:count]
-            key = (row["device"], row["task"], *chosen)
+        accuracies, metrics, proxy = map(table, row.tables)
+        of_proxy = (row.task, row.device, row.proxy)
+        if of_proxy not in searched:
+            given = (row.proxy_objective, row.device_objectives)
+            searched[of_proxy], _ = objectives_of(proxy, metrics, *given)
+        history = read_history(row.history, row.search)
+        names = list(searched[of_proxy])
+        for count in sorted({1, len(names) - 1}):
+            chosen = names[1 : 1 + count]
+            key = (row.device, row.task, *chosen)
             if key not in truths:
                 truths[key] = truth_of_tables(
                     accuracies,
                     metrics,
                     metrics=chosen,
-                    accuracy_floor_percent=row["accuracy_floor_percent"],
-                    name=f"task {row['task']} on {row['device']}",
+                    accuracy_floor_percent=row.accuracy_floor_percent,
+                    name=f"task {row.task} on {row.device}",
                 )
             truth = truths[key]
-            columns = [row["proxy_objective"], *chosen]
+            found, seeds = truth.rows_of(history["arch"]), history["seed"].to_numpy()
             yield Runs(
-                names=names,
+                row=row,
                 truth=truth,
-                searched=objectives.loc[truth.archs, columns].to_numpy(),
-                evaluated=_rows_by_seed(history, truth),
+                searched=searched[of_proxy].loc[truth.archs, [names[0], *chosen]].to_numpy(),
+                evaluated={int(seed): found[seeds == seed] for seed in np.unique(seeds)},
                 proxy_source=str(proxy["source"].iloc[0]),
-                trained_architectures=row.get("trained_architectures", 0),
-                sampled=int((history["generation"] < 0).groupby(history["seed"]).sum().max()),
+                sampled=int((history["generation"] < 0).groupby(seeds).sum().max()),
             )
-
-
-def _rows_by_seed(history: pd.DataFrame, truth: Truth) -> dict[int, np.ndarray]:
-    seeds = np.asarray(history["seed"], dtype=np.int64)
-    rows = truth.rows_of(history["arch"].tolist())
-    return {int(seed): rows[seeds == seed] for seed in np.unique(seeds)}

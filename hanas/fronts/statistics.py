@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from hanas.core.errors import InputError
 from hanas.fronts.runs import Runs
@@ -16,40 +16,33 @@ from hanas.fronts.runs import Runs
 LEVEL = 0.05
 #: With fewer pairs the two-sided test cannot fall below LEVEL: 2 / 2**5 is 0.0625.
 FEWEST_SEEDS = 6
+#: Columns of the table, also where there is nothing to compare.
+_COLUMNS = (
+    *("device", "task", "dataset", "proxy", "objectives", "search_a", "search_b", "evaluations"),
+    *("seeds", "mean_a", "mean_b", "median_difference", "rank_biserial", "p_value"),
+    *("comparisons", "p_holm", "claim", "accuracy_floor_percent"),
+    *("accuracy_source", "metrics_source", "proxy_source"),
+)
 
 
 def wilcoxon_signed_rank(differences: ArrayLike) -> tuple[float, float]:
     """Return the effect size and the two-sided p of the Wilcoxon signed-rank test.
 
-    Zero differences say nothing and are left out; tied ones share the mean of their ranks. The
-    distribution is the exact one given the ranks, ties included, so no approximation is made
-    (F. Wilcoxon, "Individual Comparisons by Ranking Methods", Biometrics Bulletin 1, 1945).
+    Zero differences say nothing and are left out; tied ones share the mean of their ranks
+    (F. Wilcoxon, "Individual Comparisons by Ranking Methods", Biometrics Bulletin 1, 1945). The
+    distribution is the exact one given the ranks; scipy's is exact without ties only.
 
-    Parameters
-    ----------
-    differences
-        float (N,): of each pair.
+    The effect, the rank-biserial correlation, is the share of the rank sum that is positive less
+    the share that is negative, -1 to 1; 0, and p is 1, without differences. Raises InputError if
+    a difference, of float (N,), is NaN or infinite.
 
-    Returns
-    -------
-    rank_biserial
-        The share of the rank sum that is positive less the share that is negative, -1 to 1; 0
-        without differences.
-    p_value
-        1 without differences.
-
-    Raises
-    ------
-    InputError
-        If a difference is NaN or infinite.
-
-    Examples
-    --------
     >>> wilcoxon_signed_rank([1, 2, 3, 4, 5, 6])
     (1.0, 0.03125)
     >>> wilcoxon_signed_rank([0, 0])
     (0.0, 1.0)
     """
+    from scipy.stats import rankdata
+
     values = np.asarray(differences, dtype=np.float64)
     if values.ndim != 1 or not np.isfinite(values).all():
         raise InputError("differences: expected a list of finite numbers")
@@ -57,7 +50,7 @@ def wilcoxon_signed_rank(differences: ArrayLike) -> tuple[float, float]:
     if len(values) == 0:
         return 0.0, 1.0
     # Twice the ranks are whole numbers even where ties share a mean rank.
-    doubled = np.rint(2 * stats.rankdata(np.abs(values))).astype(np.int64)
+    doubled = np.rint(2 * rankdata(np.abs(values))).astype(np.int64)
     positive, total = int(doubled[values > 0].sum()), int(doubled.sum())
     probability = np.zeros(total + 1)  # of each positive rank sum, with signs by fair coins
     probability[0] = 1
@@ -80,9 +73,8 @@ def holm(p_values: ArrayLike) -> np.ndarray:
     p_values = np.asarray(p_values, dtype=np.float64)
     order = np.argsort(p_values, kind="stable")
     factors = len(p_values) - np.arange(len(p_values))
-    corrected = np.minimum(1, np.maximum.accumulate(p_values[order] * factors))
     result = np.empty(len(p_values))
-    result[order] = corrected
+    result[order] = np.minimum(1, np.maximum.accumulate(p_values[order] * factors))
     return result
 
 
@@ -103,45 +95,29 @@ def searcher_tests(searches: Sequence[Runs]) -> pd.DataFrame:
     """
     families: dict[tuple[str, ...], list[Runs]] = {}
     for runs in searches:
-        key = runs.key
-        families.setdefault((key["task"], key["objectives"], key["proxy"]), []).append(runs)
+        family = (runs.row.task, runs.truth.name, runs.row.proxy)
+        families.setdefault(family, []).append(runs)
     lines = []
     for family in families.values():
-        key = {name: value for name, value in family[0].key.items() if name != "search"}
-        pairs = [_compared(a, b) for a, b in combinations(family, 2)]
-        corrected = holm([pair["p_value"] for pair in pairs])
-        for pair, p_holm in zip(pairs, corrected, strict=True):
-            lines.append(
-                {
-                    **key,
-                    **{name: value for name, value in pair.items() if name != "sampled"},
-                    "comparisons": len(pairs),
-                    "p_holm": p_holm,
-                    "claim": _claim(pair, p_holm),
-                    "accuracy_floor_percent": family[0].truth.accuracy_floor * 100,
-                    **family[0].sources,
-                }
-            )
-    return pd.DataFrame(lines, columns=None if lines else list(_COLUMNS))
+        pairs = list(combinations(family, 2))
+        compared = [_compared(a, b) for a, b in pairs]
+        corrected = holm([line["p_value"] for line in compared])
+        for (a, b), line, p_holm in zip(pairs, compared, corrected, strict=True):
+            claim = _verdict(line, p_holm) + _sampled(a, line) + _sampled(b, line)
+            counts = {"comparisons": len(pairs), "p_holm": p_holm, "claim": claim}
+            lines.append({**a.key, **line, **counts, **family[0].sources})
+    return pd.DataFrame(lines, columns=list(_COLUMNS))
 
 
-_COLUMNS = (
-    *("device", "task", "dataset", "proxy", "objectives", "search_a", "search_b", "evaluations"),
-    *("seeds", "mean_a", "mean_b", "median_difference", "rank_biserial", "p_value"),
-    *("comparisons", "p_holm", "claim", "accuracy_floor_percent"),
-    *("accuracy_source", "metrics_source", "proxy_source"),
-)
-
-
-def _compared(a: Runs, b: Runs) -> dict:
+def _compared(a: Runs, b: Runs) -> dict[str, Any]:
     cut = min(len(rows) for runs in (a, b) for rows in runs.evaluated.values())
     seeds = sorted(set(a.evaluated) & set(b.evaluated))
     shares = np.array([[runs.share_after(seed, [cut])[0] for runs in (a, b)] for seed in seeds])
     differences = np.round(shares[:, 0] - shares[:, 1], 12)
     effect, p_value = wilcoxon_signed_rank(differences)
     return {
-        "search_a": a.names["search"],
-        "search_b": b.names["search"],
+        "search_a": a.row.search,
+        "search_b": b.row.search,
         "evaluations": cut,
         "seeds": len(seeds),
         "mean_a": shares[:, 0].mean(),
@@ -149,22 +125,23 @@ def _compared(a: Runs, b: Runs) -> dict:
         "median_difference": float(np.median(differences)),
         "rank_biserial": effect,
         "p_value": p_value,
-        "sampled": {runs.names["search"]: runs.sampled for runs in (a, b)},
     }
 
 
-def _claim(pair: dict, p_holm: float) -> str:
-    return _verdict(pair, p_holm) + "".join(
-        f"; by then {search} had made {pair['evaluations'] - sampled} evaluations of its own, "
-        f"after {sampled} at random"
-        for search, sampled in pair["sampled"].items()
-        if pair["evaluations"] < 2 * sampled
-    )
-
-
-def _verdict(pair: dict, p_holm: float) -> str:
-    if pair["seeds"] < FEWEST_SEEDS:
+def _verdict(line: dict[str, Any], p_holm: float) -> str:
+    if line["seeds"] < FEWEST_SEEDS:
         return f"none: with fewer than {FEWEST_SEEDS} seeds p cannot be below {LEVEL:g}"
     if p_holm >= LEVEL:
         return "none: the seeds show no difference"
-    return f"{pair['search_a' if pair['rank_biserial'] > 0 else 'search_b']} is better"
+    return f"{line['search_a' if line['rank_biserial'] > 0 else 'search_b']} is better"
+
+
+def _sampled(runs: Runs, line: dict[str, Any]) -> str:
+    """Say of a searcher that it had hardly begun at the cut."""
+    if line["evaluations"] >= 2 * runs.sampled:
+        return ""
+    own = line["evaluations"] - runs.sampled
+    return (
+        f"; by then {runs.row.search} had made {own} evaluations of its own, "
+        f"after {runs.sampled} at random"
+    )

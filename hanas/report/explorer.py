@@ -13,6 +13,8 @@ import base64
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -22,26 +24,21 @@ from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.files import read_parquet
 from hanas.core.pareto import non_dominated
+from hanas.data.tables.metric_tables import METRICS
 from hanas.fronts import picks
-from hanas.search.tabular_search import METRICS
-
-#: Accuracies are at least the floor within this many percentage points (floating-point noise).
-_TOLERANCE_PERCENT = 1e-9
+from hanas.fronts.floor import reaches_percent
+from hanas.fronts.rows import Row, read_history
 
 
 def explorer_data(
-    rows: Sequence[Mapping[str, Any]], *, seed: int = 0, most_points: int = 300
+    rows: Sequence[Row], *, seed: int = picks.SEED, most_points: int = 300
 ) -> dict[str, Any]:
     """Return all that the page shows, as JSON-like values.
 
     Parameters
     ----------
     rows
-        A row for each search: ``device``, ``task``, ``dataset``, ``space``, ``proxy``, ``search``
-        and the labels ``proxy_label`` and ``search_label``; ``trained_on``, the data set of the
-        proxy's supernet or ""; the files ``accuracies``, ``metrics``, ``proxy_table`` and
-        ``history``; ``proxy_objective``, the column of the proxy table that was minimised;
-        ``accuracy_floor_percent``.
+        The searches, judged ones.
     seed
         The seed of every search that is shown.
     most_points
@@ -55,79 +52,66 @@ def explorer_data(
     """
     if not rows:
         raise InputError("there is no search to show: no task has a proxy, or no device a task")
-    tables: dict[str, pd.DataFrame] = {}
 
+    @cache
     def table(path: str) -> pd.DataFrame:
-        if path not in tables:
-            tables[path] = read_parquet(path).set_index("arch")
-        return tables[path]
+        return read_parquet(path).set_index("arch")
 
-    shown: dict[str, set[str]] = {}  # architectures by space
-    runs, true_fronts = [], {}
-    for row in rows:
-        metrics = table(row["metrics"])
-        run = _run(row, metrics, seed=seed, most_points=most_points)
-        runs.append(run)
-        known = shown.setdefault(row["space"], set())
-        known.update(run["front"]["arch"], run["drawn"])
-        if (row["device"], row["task"]) not in true_fronts:
-            fronts = {
-                metric: _true_front(table(row["accuracies"]), metrics[metric], row)
-                for metric in METRICS
-                if metric in metrics
-            }
-            true_fronts[row["device"], row["task"]] = fronts
-            known.update(*fronts.values())
+    runs = [_run(row, table(row.metrics), seed=seed, most_points=most_points) for row in rows]
+    true_fronts = {
+        (row.device, row.task): {
+            metric: _true_front(table(row.accuracies), table(row.metrics)[metric], row)
+            for metric in METRICS
+            if metric in table(row.metrics)
+        }
+        for row in _first_of_each(rows, "device", "task")
+    }
+    shown: dict[str, set[str]] = {row.space: set() for row in rows}  # architectures by space
+    for row, run in zip(rows, runs, strict=True):
+        fronts = true_fronts[row.device, row.task].values()
+        shown[row.space].update(run.front["arch"], run.drawn, *fronts)
     columns: dict[str, int] = {}  # each column once: several tasks can share a proxy's
     spaces = {name: _Architectures(name, texts, columns) for name, texts in sorted(shown.items())}
-    described = {
+    tasks = {
+        row.task: {
+            "dataset": row.dataset,
+            "space": row.space,
+            "floor_percent": row.accuracy_floor_percent,
+            "accuracy_percent": spaces[row.space].column(table(row.accuracies)["accuracy_percent"]),
+            "source": _source(table(row.accuracies)),
+        }
+        for row in _first_of_each(rows, "task")
+    }
+    devices: dict[str, Any] = {}
+    for row in _first_of_each(rows, "device", "task"):
+        fronts, archs = true_fronts[row.device, row.task], spaces[row.space]
+        devices.setdefault(row.device, {})[row.task] = {
+            "metrics": {name: archs.column(table(row.metrics)[name]) for name in fronts},
+            "true_fronts": {name: archs.positions(front) for name, front in fronts.items()},
+            "source": _source(table(row.metrics)),
+        }
+    proxies: dict[str, Any] = {}
+    for row in _first_of_each(rows, "proxy", "task"):
+        scores = table(row.proxy_table)
+        described = {"label": row.proxy_label, "objective": row.proxy_objective}
+        proxy = proxies.setdefault(
+            row.proxy, {**described, "trained_on": row.trained_on, "of_task": {}}
+        )
+        proxy["of_task"][row.task] = {
+            "values": spaces[row.space].column(scores[row.proxy_objective]),
+            "source": _source(scores),
+        }
+    return {
         "seed": seed,
         "most_points": most_points,
         "spaces": {name: archs.described() for name, archs in spaces.items()},
-        "tasks": {
-            row["task"]: {
-                "dataset": row["dataset"],
-                "space": row["space"],
-                "floor_percent": row["accuracy_floor_percent"],
-                "accuracy_percent": spaces[row["space"]].column(
-                    table(row["accuracies"])["accuracy_percent"]
-                ),
-                "source": _source(table(row["accuracies"])),
-            }
-            for row in _first_of_each(rows, "task")
-        },
-        "devices": {
-            row["device"]: {
-                of_device["task"]: _device_of_task(
-                    table(of_device["metrics"]),
-                    true_fronts[row["device"], of_device["task"]],
-                    spaces[of_device["space"]],
-                )
-                for of_device in _first_of_each(rows, "task", device=row["device"])
-            }
-            for row in _first_of_each(rows, "device")
-        },
-        "proxies": {
-            row["proxy"]: {
-                "label": row["proxy_label"],
-                "objective": row["proxy_objective"],
-                "trained_on": row["trained_on"],
-                "of_task": {
-                    of_proxy["task"]: {
-                        "values": spaces[of_proxy["space"]].column(
-                            table(of_proxy["proxy_table"])[of_proxy["proxy_objective"]]
-                        ),
-                        "source": _source(table(of_proxy["proxy_table"])),
-                    }
-                    for of_proxy in _first_of_each(rows, "task", proxy=row["proxy"])
-                },
-            }
-            for row in _first_of_each(rows, "proxy")
-        },
-        "searches": {row["search"]: row["search_label"] for row in _first_of_each(rows, "search")},
-        "runs": [_packed_run(run, spaces[run["space"]]) for run in runs],
+        "tasks": tasks,
+        "devices": devices,
+        "proxies": proxies,
+        "searches": {row.search: row.search_label for row in _first_of_each(rows, "search")},
+        "runs": [run.packed(row, spaces[row.space]) for row, run in zip(rows, runs, strict=True)],
+        "columns": list(columns),
     }
-    return {**described, "columns": list(columns)}
 
 
 def html(data: Mapping[str, Any], *, page: str, style: str, script: str) -> str:
@@ -189,87 +173,80 @@ def packed(array: np.ndarray) -> str:
     return f"{kind}:{base64.b64encode(little.tobytes()).decode('ascii')}"
 
 
-def _run(
-    row: Mapping[str, Any], metrics: pd.DataFrame, *, seed: int, most_points: int
-) -> dict[str, Any]:
-    history = read_parquet(row["history"])
+@dataclass(frozen=True)
+class _Run:
+    """What is shown of a search: its front, and evaluations spread evenly over it."""
+
+    objectives: list[str]
+    scalarising: bool
+    front: pd.DataFrame
+    metric_values: dict[str, np.ndarray]
+    drawn: np.ndarray
+    evaluations: int
+    infeasible: int
+
+    def packed(self, row: Row, archs: _Architectures) -> dict[str, Any]:
+        """Return it with its front exact, in float64, so that limits decide as in Python."""
+        return {
+            **{key: row.names[key] for key in ("device", "task", "proxy", "search")},
+            "objectives": self.objectives,
+            "pareto": not self.scalarising,
+            "evaluations": self.evaluations,
+            "infeasible": self.infeasible,
+            "drawn": archs.positions(self.drawn),
+            "front": archs.positions(self.front["arch"]),
+            "proxy_values": packed(self.front[self.objectives[0]].to_numpy(dtype=float)),
+            "metric_values": {name: packed(values) for name, values in self.metric_values.items()},
+        }
+
+
+def _run(row: Row, metrics: pd.DataFrame, *, seed: int, most_points: int) -> _Run:
+    history = read_history(row.history, row.search)
     front = picks.found_front(history, seed=seed)
     of_seed = history[history["seed"] == seed]
     feasible = of_seed.loc[of_seed["feasible"].to_numpy(dtype=bool), "arch"].to_numpy()
     count = min(most_points, len(feasible))
     # Evenly over the evaluations, the first and the last among them.
-    rows = np.linspace(0, len(feasible) - 1, count).round().astype(int)
-    missing = set(front["arch"]) - set(metrics.index)
-    if missing:
-        raise InputError(f"{row['metrics']}: has no architecture {min(missing)}")
-    objectives = picks.objectives_in(history)
-    return {
-        **{key: row[key] for key in ("device", "task", "proxy", "search", "space")},
-        "objectives": objectives,
-        "pareto": bool(history["score"].isna().all()),
-        "front": front,
-        "proxy_values": front[objectives[0]].to_numpy(dtype=float),
-        "metric_values": {
+    positions = np.linspace(0, len(feasible) - 1, count).round().astype(int)
+    missing = front.loc[metrics.index.get_indexer(pd.Index(front["arch"])) < 0, "arch"]
+    if len(missing):
+        raise InputError(f"{row.metrics}: has no architecture {min(missing)}")
+    return _Run(
+        objectives=picks.objectives_in(history),
+        scalarising=bool(history["score"].notna().any()),
+        front=front,
+        metric_values={
             metric: metrics.loc[front["arch"], metric].to_numpy(dtype=float)
             for metric in METRICS
             if metric in metrics
         },
-        "drawn": feasible[rows],
-        "evaluations": len(of_seed),
-        "infeasible": len(of_seed) - len(feasible),
-    }
+        drawn=feasible[positions],
+        evaluations=len(of_seed),
+        infeasible=len(of_seed) - len(feasible),
+    )
 
 
-def _packed_run(run: Mapping[str, Any], archs: _Architectures) -> dict[str, Any]:
-    """Return a run with its front exact, in float64, so that limits decide as in Python."""
-    return {
-        **{key: run[key] for key in ("device", "task", "proxy", "search")},
-        "objectives": run["objectives"],
-        "pareto": run["pareto"],
-        "evaluations": run["evaluations"],
-        "infeasible": run["infeasible"],
-        "drawn": archs.positions(run["drawn"]),
-        "front": archs.positions(run["front"]["arch"]),
-        "proxy_values": packed(run["proxy_values"]),
-        "metric_values": {name: packed(values) for name, values in run["metric_values"].items()},
-    }
-
-
-def _true_front(accuracies: pd.DataFrame, metric: pd.Series, row: Mapping[str, Any]) -> list[str]:
+def _true_front(accuracies: pd.DataFrame, metric: pd.Series, row: Row) -> list[str]:
     """Return the true front of error and one metric, above the floor, by rising metric."""
     feasible = metric.dropna()
     accuracy = accuracies["accuracy_percent"].reindex(feasible.index)
     if accuracy.isna().any():
         first = accuracy.index[accuracy.isna()][0]
-        raise InputError(f"{row['accuracies']}: has no architecture {first}")
-    reaches = (accuracy >= row["accuracy_floor_percent"] - _TOLERANCE_PERCENT).to_numpy()
-    points = np.column_stack([feasible[reaches], -accuracy[reaches]])
-    front = points.shape[0] and non_dominated(points)
-    rows = np.flatnonzero(front)
+        raise InputError(f"{row.accuracies}: has no architecture {first}")
+    worthy = reaches_percent(accuracy, row.accuracy_floor_percent)
+    points = np.column_stack([feasible[worthy], -accuracy[worthy]])
+    rows = np.flatnonzero(non_dominated(points)) if len(points) else np.empty(0, dtype=int)
     order = np.lexsort((points[rows, 1], points[rows, 0]))
-    return feasible.index[reaches][rows[order]].tolist()
+    return feasible.index[worthy][rows[order]].tolist()
 
 
-def _device_of_task(
-    metrics: pd.DataFrame, true_fronts: Mapping[str, list[str]], archs: _Architectures
-) -> dict[str, Any]:
-    return {
-        "metrics": {name: archs.column(metrics[name]) for name in true_fronts},
-        "true_fronts": {name: archs.positions(front) for name, front in true_fronts.items()},
-        "source": _source(metrics),
-    }
-
-
-def _first_of_each(
-    rows: Sequence[Mapping[str, Any]], key: str, **where: str
-) -> list[Mapping[str, Any]]:
-    """Return the first row of each value of ``key`` among those that match ``where``."""
-    first: dict[str, Mapping[str, Any]] = {}
+def _first_of_each(rows: Sequence[Row], *names: str) -> list[Row]:
+    """Return the first row of each combination of values of some of its fields."""
+    first: dict[tuple[str, ...], Row] = {}
     for row in rows:
-        if all(row[name] == value for name, value in where.items()):
-            first.setdefault(row[key], row)
+        first.setdefault(tuple(getattr(row, name) for name in names), row)
     return list(first.values())
 
 
 def _source(table: pd.DataFrame) -> str:
-    return "; ".join(str(source) for source in dict.fromkeys(table["source"]))
+    return "; ".join(str(source) for source in table["source"].unique())

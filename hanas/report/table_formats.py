@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-#: Column, its heading and its digits after the point.
-_SHOWN = (
+#: What is shown of a row: column, heading and digits after the point.
+SHOWN = (
     ("accuracy_percent", "accuracy (%)", 2),
     ("latency_ms", "latency (ms)", 3),
     ("energy_mj", "energy (mJ)", 3),
@@ -17,35 +17,31 @@ _SHOWN = (
 
 def markdown(table: pd.DataFrame) -> str:
     """Return the table as Markdown, followed by where its numbers come from."""
-    header, body = _wide(table, plus_minus="±", nothing="–")
-    lines = [
-        "| " + " | ".join(header) + " |",
-        "|" + "|".join([":--"] + ["--:"] * (len(header) - 1)) + "|",
-        *("| " + " | ".join(cells) + " |" for cells in body),
-    ]
-    return "\n".join([*lines, "", *(f"- {note}" for note in notes(table)), ""])
+    wide = _wide(table, plus_minus="±", nothing="–")
+    body = markdown_table(list(wide), wide.to_numpy().tolist(), text_columns=[0])
+    return "\n".join([*body, "", *(f"- {note}" for note in notes(table)), ""])
 
 
 def latex(table: pd.DataFrame) -> str:
     r"""Return the table as a LaTeX ``tabular`` (needs ``booktabs``), its sources as comments."""
-    header, body = _wide(table, plus_minus=r"$\pm$", nothing="--")
+    wide = _wide(table, plus_minus=r"$\pm$", nothing="--")
+    # Not escaped by pandas, which would take the dollar signs for text.
+    escaped = wide.rename(columns=_escaped).map(_escaped)
+    columns = f"l{'r' * (len(wide.columns) - 1)}"
+    body = escaped.to_latex(index=False, escape=False, column_format=columns)
+    return "".join(f"% {note}\n" for note in notes(table)) + body
 
-    def line(cells: Sequence[str]) -> str:
-        return " & ".join(_escaped(cell) for cell in cells) + r" \\"
 
-    return "\n".join(
-        [
-            *(f"% {note}" for note in notes(table)),
-            rf"\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}",
-            r"\toprule",
-            line(header),
-            r"\midrule",
-            *(line(cells) for cells in body),
-            r"\bottomrule",
-            r"\end{tabular}",
-            "",
-        ]
-    )
+def markdown_table(
+    header: Sequence[str], body: Sequence[Sequence[str]], *, text_columns: Sequence[int]
+) -> list[str]:
+    """Return the lines of a table; ``text_columns`` stand on the left, numbers on the right.
+
+    Not by pandas' own writer, which pads cells: an edit of one number would change every line.
+    """
+    ruled = "".join(":--|" if at in text_columns else "--:|" for at in range(len(header)))
+    lines = ["| " + " | ".join(cells) + " |" for cells in (header, *body)]
+    return [lines[0], f"|{ruled}", *lines[1:]]
 
 
 def notes(table: pd.DataFrame) -> list[str]:
@@ -70,33 +66,26 @@ def notes(table: pd.DataFrame) -> list[str]:
     return said
 
 
-def _wide(table: pd.DataFrame, *, plus_minus: str, nothing: str) -> tuple[list[str], list[list]]:
-    shown = [column for column in _SHOWN if column[0] in table]
-    datasets = list(dict.fromkeys(table["dataset"]))
-    header = ["method"] + [f"{name} {heading}" for name in datasets for _, heading, _ in shown]
-    cells = {
-        (row["method"], row["dataset"]): [
-            _cell(row, *column, plus_minus, nothing) for column in shown
-        ]
-        for _, row in table.iterrows()
-    }
-    empty = [nothing] * len(shown)
-    body = [
-        [method, *(cell for name in datasets for cell in cells.get((method, name), empty))]
-        for method in dict.fromkeys(table["method"])
-    ]
-    return header, body
+def number(value: float, digits: int, nothing: str = "–") -> str:
+    """Return a number with so many digits after the point; ``nothing`` of one that is missing."""
+    return nothing if np.isnan(value) else f"{value:.{digits}f}"
 
 
-def _cell(
-    row: pd.Series, name: str, _heading: str, digits: int, plus_minus: str, nothing: str
-) -> str:
-    def text(value: float) -> str:
-        return nothing if np.isnan(value) else f"{value:.{digits}f}"
-
-    mean, deviation = row.get(f"{name}_mean", np.nan), row.get(f"{name}_std", np.nan)
-    spread = "" if np.isnan(mean) else f" ({text(mean)} {plus_minus} {text(deviation)})"
-    return text(row[name]) + spread
+def _wide(table: pd.DataFrame, *, plus_minus: str, nothing: str) -> pd.DataFrame:
+    """Return the cells of a table: a row for each method, all data sets side by side."""
+    shown = [column for column in SHOWN if column[0] in table]
+    datasets, methods = dict.fromkeys(table["dataset"]), dict.fromkeys(table["method"])
+    cells: dict[str, dict[str, str]] = {method: {"method": method} for method in methods}
+    for _, row in table.iterrows():
+        for name, heading, digits in shown:
+            mean, deviation = row.get(f"{name}_mean", np.nan), row.get(f"{name}_std", np.nan)
+            text = number(row[name], digits, nothing)
+            if not np.isnan(mean):
+                spread = number(deviation, digits, nothing)
+                text += f" ({number(mean, digits, nothing)} {plus_minus} {spread})"
+            cells[row["method"]][f"{row['dataset']} {heading}"] = text
+    header = ["method", *(f"{name} {heading}" for name in datasets for _, heading, _ in shown)]
+    return pd.DataFrame(list(cells.values()), columns=header).fillna(nothing)
 
 
 def _escaped(text: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,10 +13,46 @@ import pandas as pd
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.files import read_json, read_parquet
+from hanas.data.tables.metric_tables import METRICS
 from hanas.fronts import representatives
 from hanas.fronts.picks import objectives_in
-from hanas.search.tabular_search import METRICS
+from hanas.fronts.rows import read_history
 from hanas.spaces._space import Space
+
+
+@dataclass(frozen=True)
+class Method:
+    """What a row of a device's table shows, and the files that it is read from.
+
+    Attributes
+    ----------
+    method, task, dataset, space
+        Names; the method as the table shows it.
+    search
+        Name of the search; None of an architecture that a trainer found.
+    file
+        The histories of the task, device and proxy; of a trainer, a JSON with what it found.
+    accuracies, metrics
+        The tables of the task.
+    trained_on
+        Data sets of the supernets behind it, or "".
+    ranked_by
+        What the search ranks by in words; None where nothing was searched.
+    trained_architectures
+        How many its proxy was learned from.
+    """
+
+    method: str
+    task: str
+    dataset: str
+    space: str
+    search: str | None
+    file: str
+    accuracies: str
+    metrics: str
+    trained_on: str
+    ranked_by: str | None
+    trained_architectures: int
 
 
 def space_table(space: Space) -> pd.DataFrame:
@@ -35,19 +73,13 @@ def space_table(space: Space) -> pd.DataFrame:
     )
 
 
-def device_table(
-    rows: Sequence[Mapping[str, Any]], *, device: str, representative: str
-) -> pd.DataFrame:
+def device_table(rows: Sequence[Method], *, device: str, representative: str) -> pd.DataFrame:
     """Return the table of one device, in the order of ``rows``.
 
     Parameters
     ----------
     rows
-        What each row shows: ``method``, ``task``, ``dataset``, ``space``, ``trained_on``;
-        ``ranked_by``, what the search ranks by in words, None where nothing was searched;
-        ``trained_architectures`` that its proxy was learned from; ``kind``
-        ``found`` (``file`` is a JSON with the architecture a trainer found) or ``search``
-        (``file`` is a search history); ``accuracies`` and ``metrics``, the tables of the task.
+        What is shown.
     device
         Name of the device.
     representative
@@ -62,38 +94,53 @@ def device_table(
         less than the seeds) are over the representatives of all seeds. Columns in which no row
         has anything are left out.
     """
-    tables: dict[str, pd.DataFrame] = {}
 
+    @cache
     def table(path: str) -> pd.DataFrame:
-        if path not in tables:
-            tables[path] = read_parquet(path).set_index("arch")
-        return tables[path]
+        return read_parquet(path).set_index("arch")
 
     lines = []
     for row in rows:
-        if row["kind"] == "found":
-            found = read_json(row["file"])
-            picks, chosen_as, evaluations = [found["arch"]], "found by the trainer", np.nan
+        if row.search is None:
+            picks, chosen_as = [str(read_json(row.file)["arch"])], "found by the trainer"
+            evaluations = np.nan
         else:
-            history = read_parquet(row["file"])
+            history = read_history(row.file, row.search)
             picks, chosen_as = pick_of_each_seed(history, representative)
             evaluations = history.groupby("seed").size().mean()
+        accuracies, metrics = table(row.accuracies), table(row.metrics)
+        at_first, over_seeds = _values(picks, accuracies, metrics)
+        space = plugins.space(row.space)
         lines.append(
-            _line(
-                row,
-                picks,
-                table(row["accuracies"]),
-                table(row["metrics"]),
-                device=device,
-                representative=chosen_as,
-                unique_evaluations=evaluations,
-            )
+            {
+                "device": device,
+                "method": row.method,
+                "dataset": row.dataset,
+                **at_first,
+                "arch": picks[0],
+                f"{row.space}_index": int(space.index_of(space.from_text(picks[0])[None])[0]),
+                "representative": chosen_as,
+                "ranked_by": row.ranked_by,
+                "seeds": len(picks),
+                **over_seeds,
+                "unique_evaluations": evaluations,
+                "trained_architectures": row.trained_architectures or np.nan,
+                "trained_on": row.trained_on,
+                "accuracy_source": accuracies.loc[picks[0], "source"],
+                "metrics_source": metrics.loc[picks[0], "source"],
+            }
         )
     return pd.DataFrame(lines).dropna(axis="columns", how="all")
 
 
 def pick_of_each_seed(history: pd.DataFrame, representative: str) -> tuple[list[str], str]:
-    """Return the representative architecture of each seed of a search, and how it was chosen."""
+    """Return the representative architecture of each seed of a search, and how it was chosen.
+
+    Raises
+    ------
+    InputError
+        If the device can run nothing that a seed evaluated, or nothing of it met its limits.
+    """
     objectives = objectives_in(history)
     picks = []
     chosen_as = ""
@@ -120,37 +167,15 @@ def pick_of_each_seed(history: pd.DataFrame, representative: str) -> tuple[list[
     return picks, chosen_as
 
 
-def _line(
-    row: Mapping[str, Any],
-    picks: Sequence[str],
-    accuracies: pd.DataFrame,
-    metrics: pd.DataFrame,
-    **columns: Any,
-) -> dict[str, Any]:
-    space = plugins.space(row["space"])
-    of_picks = {"accuracy_percent": accuracies.loc[list(picks), "accuracy_percent"].to_numpy()}
-    for metric in METRICS:
-        if metric in metrics:
-            of_picks[metric] = metrics.loc[list(picks), metric].to_numpy()
-    statistics = {}
-    for name, values in of_picks.items():
-        several = len(values) > 1
-        statistics[f"{name}_mean"] = values.mean() if several else np.nan
-        statistics[f"{name}_std"] = values.std(ddof=1) if several else np.nan
-    return {
-        "device": columns["device"],
-        "method": row["method"],
-        "dataset": row["dataset"],
-        **{name: values[0] for name, values in of_picks.items()},
-        "arch": picks[0],
-        f"{row['space']}_index": int(space.index_of(space.from_text(picks[0])[None])[0]),
-        "representative": columns["representative"],
-        "ranked_by": row["ranked_by"],
-        "seeds": len(picks),
-        **statistics,
-        "unique_evaluations": columns["unique_evaluations"],
-        "trained_architectures": row["trained_architectures"] or np.nan,
-        "trained_on": row["trained_on"],
-        "accuracy_source": accuracies.loc[picks[0], "source"],
-        "metrics_source": metrics.loc[picks[0], "source"],
-    }
+def _values(
+    picks: list[str], accuracies: pd.DataFrame, metrics: pd.DataFrame
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the numbers of the first pick, and means and deviations over all, if several."""
+    values = {"accuracy_percent": accuracies.loc[picks, "accuracy_percent"].to_numpy()}
+    values |= {name: metrics.loc[picks, name].to_numpy() for name in METRICS if name in metrics}
+    several = len(picks) > 1
+    over_seeds = {}
+    for name, numbers in values.items():
+        over_seeds[f"{name}_mean"] = numbers.mean() if several else np.nan
+        over_seeds[f"{name}_std"] = numbers.std(ddof=1) if several else np.nan
+    return {name: numbers[0] for name, numbers in values.items()}, over_seeds

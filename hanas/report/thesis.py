@@ -16,6 +16,7 @@ import pandas as pd
 
 from hanas.core.errors import InputError
 from hanas.data.tables.official_names import OFFICIAL_NAMES
+from hanas.report.table_formats import SHOWN, markdown_table, number
 
 #: What is compared, and by how much two values may differ and count as equal: a share of the
 #: published value for the device's metrics, percentage points for the accuracy.
@@ -24,13 +25,7 @@ VALUES = ("accuracy_percent", *METRICS)
 METRIC_TOLERANCE = 0.001
 ACCURACY_TOLERANCE_PERCENT = 0.01
 
-#: What each value is called in words, and its digits after the point.
-_SHOWN = {
-    "accuracy_percent": ("accuracy (%)", 2),
-    "latency_ms": ("latency (ms)", 3),
-    "energy_mj": ("energy (mJ)", 3),
-}
-Row = dict[str, Any]
+Line = dict[str, Any]
 
 OURS, THEIRS, NEITHER, EQUAL = "ours dominates", "theirs dominates", "neither dominates", "equal"
 NOT_PUBLISHED, NOT_OURS = "no published row", "not in this study"
@@ -79,15 +74,17 @@ def comparison_table(
     ours = [{**row, "dataset": str(row["dataset"])} for row in _records(table)]
     theirs = _records(published)
     theirs = [row for row in theirs if row["device"] == published_device]
-    official = {name: OFFICIAL_NAMES.get(kind) for name, kind in datasets.items()}
-    by_key = {(row["dataset"], row["method"]): row for row in theirs}
+    official = {
+        row["dataset"]: OFFICIAL_NAMES.get(datasets.get(row["dataset"], "")) for row in ours
+    }
+    name_here = {known: name for name, known in official.items()}
+    published_rows = {(row["dataset"], row["method"]): row for row in theirs}
     lines = []
     for row in ours:
-        found = by_key.get((official.get(row["dataset"]), row["method"]))
-        lines.append(_side_by_side(device, row["dataset"], row, found))
-    has = {(official.get(row["dataset"]), row["method"]) for row in ours}
-    name_here = {official.get(row["dataset"]): row["dataset"] for row in ours}
-    for key, row in by_key.items():
+        key = official[row["dataset"]], row["method"]
+        lines.append(_side_by_side(device, row["dataset"], row, published_rows.get(key)))
+    has = {(official[row["dataset"]], row["method"]) for row in ours}
+    for key, row in published_rows.items():
         if key not in has and row["dataset"] in name_here:
             lines.append(_side_by_side(device, name_here[row["dataset"]], None, row))
     kept = [
@@ -137,20 +134,20 @@ def comparison_markdown(comparison: pd.DataFrame, *, published_device: str) -> s
         lines += [f"Of the {verdicts.total()} rows that both have: {said}.", ""]
     else:
         lines += [f"No figures were published for {published_device} and these rows.", ""]
-    shown = {name: how for name, how in _SHOWN.items() if f"{name}_ours" in comparison}
-    header = ["data set", "method"]
-    header += [f"{words}, {side}" for words, _ in shown.values() for side in ("ours", "theirs")]
-    header += ["verdict", "note"]
-    lines.append("| " + " | ".join(header) + " |")
-    lines.append("|:--|:--|" + "--:|" * (2 * len(shown)) + ":--|:--|")
-    for row in rows:
-        values = [
-            "–" if math.isnan(value := row[f"{name}_{side}"]) else f"{value:.{digits}f}"
-            for name, (_, digits) in shown.items()
-            for side in ("ours", "theirs")
+    shown = [column for column in SHOWN if f"{column[0]}_ours" in comparison]
+    sides = ("ours", "theirs")
+    values = [f"{words}, {side}" for _, words, _ in shown for side in sides]
+    header = ["data set", "method", *values, "verdict", "note"]
+    body = [
+        [
+            *(row["dataset"], row["method"]),
+            *(number(row[f"{name}_{side}"], digits) for name, _, digits in shown for side in sides),
+            *(row["verdict"], row["note"]),
         ]
-        cells = [row["dataset"], row["method"], *values, row["verdict"], row["note"]]
-        lines.append("| " + " | ".join(cells) + " |")
+        for row in rows
+    ]
+    words_in = (0, 1, len(header) - 2, len(header) - 1)
+    lines += markdown_table(header, body, text_columns=words_in)
     sources = [(row["accuracy_source"], row["metrics_source"]) for row in rows]
     lines += [
         "",
@@ -166,7 +163,7 @@ def comparison_markdown(comparison: pd.DataFrame, *, published_device: str) -> s
     return "\n".join(lines)
 
 
-def _side_by_side(device: str, dataset: str, ours: Row | None, theirs: Row | None) -> Row:
+def _side_by_side(device: str, dataset: str, ours: Line | None, theirs: Line | None) -> Line:
     sides = {"ours": _values(ours), "theirs": _values(theirs)}
     if ours is None:
         verdict = NOT_OURS
@@ -193,14 +190,14 @@ def _side_by_side(device: str, dataset: str, ours: Row | None, theirs: Row | Non
     }
 
 
-def _values(row: Row | None) -> dict[str, float]:
+def _values(row: Line | None) -> dict[str, float]:
     """Return the numbers that a row has; a missing one is NaN or None in a table."""
     found = {name: (row or {}).get(name) for name in VALUES}
     numbers = {name: float(value) for name, value in found.items() if value is not None}
     return {name: value for name, value in numbers.items() if not math.isnan(value)}
 
 
-def _records(table: pd.DataFrame) -> list[Row]:
+def _records(table: pd.DataFrame) -> list[Line]:
     return table.to_dict("records")  # pyright: ignore[reportReturnType]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
@@ -12,23 +13,55 @@ _HEAD = "# Made by `hanas schema` from the models of the settings: edit those, n
 
 
 def text() -> str:
-    """Return the schema of a study as YAML."""
+    """Return the schema of a study as YAML, a setting a line."""
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **_plain(Study.model_json_schema()),
         "title": "A hanas study",
     }
-    return _HEAD + yaml.dump(
-        schema, sort_keys=False, width=150, allow_unicode=True, default_flow_style=None
-    )
+    return _HEAD + "\n".join(_lines(schema)) + "\n"
 
 
-def _plain(node: Any, *, of_names: bool = False) -> Any:
-    """Leave out the titles that pydantic makes of names."""
-    if isinstance(node, dict):
-        return {
-            key: _plain(value, of_names=key in ("properties", "$defs") and not of_names)
-            for key, value in node.items()
-            if of_names or key != "title"
-        }
-    return [_plain(item) for item in node] if isinstance(node, list) else node
+def _plain(node: Any, *, names: bool = False) -> Any:
+    """Leave out the titles that pydantic makes of names, and write what may be null as a type."""
+    if isinstance(node, list):
+        return [_plain(item) for item in node]
+    if isinstance(node, str):
+        return " ".join(node.partition("\n\n")[0].split())  # of a docstring its first sentence
+    if not isinstance(node, dict):
+        return node
+    made = {
+        key: _plain(value, names=key in ("properties", "$defs") and not names)
+        for key, value in node.items()
+        if names or key != "title"
+    }
+    either = made.get("anyOf", [])
+    if (
+        len(either) == 2
+        and either[1] == {"type": "null"}
+        and isinstance(either[0].get("type"), str)
+    ):
+        del made["anyOf"]
+        made = {**either[0], "type": [either[0]["type"], "null"], **made}
+    return made
+
+
+def _lines(node: dict[str, Any], indent: str = "") -> Iterator[str]:
+    """Yield lines of YAML: of what has settings inside a block, of everything else one line."""
+    for key, value in node.items():
+        if isinstance(value, dict) and (key == "properties" or _has_settings(value)):
+            yield f"{indent}{key}:"
+            yield from _lines(value, indent + "  ")
+        else:
+            one = {key: value}
+            yield (
+                indent
+                + yaml.dump(
+                    one, sort_keys=False, width=10**6, allow_unicode=True, default_flow_style=True
+                ).strip()[1:-1]
+            )
+
+
+def _has_settings(node: dict[str, Any]) -> bool:
+    inner = [value for value in node.values() if isinstance(value, dict)]
+    return "properties" in node or any(map(_has_settings, inner))

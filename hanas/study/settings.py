@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, WithJsonSchema
+from pydantic import Field, ValidationError
 
 from hanas.benchmarks._benchmark import Benchmark
 from hanas.benchmarks.surrogates.settings import SurrogateFit
@@ -34,6 +34,7 @@ from hanas.devices._device import Device, MeasuredDevice
 from hanas.fronts.settings import Peeling, Representative
 from hanas.proxies._proxy import Proxy
 from hanas.search.searchers._searcher import Searcher
+from hanas.spaces.networks.settings import DeployedNetwork
 from hanas.training.settings import RetrainingTraining
 from hanas.training.trainers._trainer import Trainer
 
@@ -108,12 +109,7 @@ class Retraining(Settings):
     images: Literal["train", "train_and_validation"] = Field(
         "train_and_validation", description="What is trained on; the benchmark trains on both."
     )
-    network: Annotated[
-        dict[str, Any],
-        WithJsonSchema(
-            {"anyOf": [{"$ref": "#/$defs/DeployedCell"}, {"$ref": "#/$defs/DeployedChain"}]}
-        ),
-    ] = Field({}, description="Size and form of the network; its settings are the space's.")
+    network: DeployedNetwork  # of the space of the task: see Study.network_of
     training: RetrainingTraining = Field(RetrainingTraining(), description="How it is trained.")
     quantisation: Quantisation = Field(Quantisation(), description="How the INT8 model is made.")
     train_on: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where to train.")

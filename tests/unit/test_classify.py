@@ -16,7 +16,8 @@ from hanas.data.batches import load_split
 from hanas.data.datasets import image_folder
 from hanas.data.images import load_images, save_images
 from hanas.deploy.exporting import export_retrained
-from hanas.deploy.model_cards import write_cards
+from hanas.deploy.model_cards import Made, write_cards
+from hanas.deploy.settings import Quantisation
 from hanas.spaces import nb201
 from hanas.training.retraining import retrain
 from hanas.training.settings import FromScratch
@@ -87,15 +88,28 @@ def study(request, tmp_path_factory):
         **quiet,
     )
     torch.save(states, folder / "weights.pt")
+    network_settings = nb201.SPACE.deployed.read(settings["network"])
     exports = export_retrained(
         folder / "weights.pt",
         metrics,
         folder / "images.pt",
-        settings=settings,
+        space="nb201",
+        network=network_settings,
+        resolution=request.param,
+        quantisation=Quantisation(),
         folder=folder / "models",
         **quiet,
     )
-    write_cards(exports, [], folder / "images.pt", settings=settings, folder=folder / "models")
+    made = Made(
+        space="nb201",
+        network=network_settings,
+        training=network_settings,  # what it says of its training does not matter here
+        resolution=request.param,
+        seed=0,
+        precision=None,
+        quantisation=Quantisation(),
+    )
+    write_cards(exports, [], folder / "images.pt", made=made, folder=folder / "models")
     network = nb201.build(nb201.from_text(ARCH), 3, settings["network"])
     network.load_state_dict(states[ARCH])
     test = load_split(load_images(folder / "images.pt"), "test", resolution=request.param)

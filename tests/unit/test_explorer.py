@@ -1,6 +1,7 @@
 import base64
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from hanas.core.errors import InputError
 from hanas.fronts.picks import found_front
+from hanas.fronts.rows import Row, read_history
 from hanas.proxies._scores import SUPERNET_SCORES
 from hanas.report import explorer
 from hanas.spaces import nb201
@@ -54,19 +56,18 @@ def rows(tmp_path):
         history.loc[~history["feasible"], "error"] = np.nan
         history["score"] = np.nan
         histories[name] = history
-    tables = {"accuracies": accuracy, "metrics": device, "proxy_table": proxy, **histories}
+    tables = {"accuracies": accuracy, "metrics": device, "proxy_table": proxy}
+    tables["history"] = pd.concat([of.assign(search=name) for name, of in histories.items()])
     for name, table in tables.items():
         table.to_parquet(tmp_path / name, index=False)
-    return [
-        {
-            **{"device": "board", "task": "pets", "dataset": "pets", "space": "nb201"},
-            **{"proxy": "guess", "proxy_label": "GUESS", "proxy_objective": "error"},
-            **{"search": search, "search_label": search.upper(), "trained_on": ""},
-            **{key: str(tmp_path / key) for key in ("accuracies", "metrics", "proxy_table")},
-            **{"history": str(tmp_path / search), "accuracy_floor_percent": 40},
-        }
-        for search in ("nsga2", "random")
-    ]
+    known = {
+        **{"device": "board", "task": "pets", "dataset": "pets", "space": "nb201"},
+        **{"proxy": "guess", "proxy_label": "GUESS", "proxy_objective": "error"},
+        **{"trained_on": "", "trained_architectures": 0, "device_objectives": None},
+        **{"history": str(tmp_path / "history"), "accuracy_floor_percent": 40},
+        **{key: str(tmp_path / key) for key in ("accuracies", "metrics", "proxy_table")},
+    }
+    return [Row(search=name, search_label=name.upper(), **known) for name in histories]
 
 
 def texts_of(data) -> np.ndarray:
@@ -77,7 +78,7 @@ def texts_of(data) -> np.ndarray:
 def test_fronts_are_exact_and_in_the_order_of_the_pick(rows):
     data = explorer.explorer_data(rows)
     for row, run in zip(rows, data["runs"], strict=True):
-        expected = found_front(pd.read_parquet(row["history"]))
+        expected = found_front(read_history(row.history, row.search))
         assert texts_of(data)[unpacked(run["front"])].tolist() == expected["arch"].tolist()
         np.testing.assert_array_equal(unpacked(run["proxy_values"]), expected["error"])
         for metric in ("latency_ms", "energy_mj"):
@@ -92,7 +93,9 @@ def test_columns_hold_the_tables(rows):
         ("metrics", "energy_mj", data["devices"]["board"]["pets"]["metrics"]["energy_mj"]),
         ("proxy_table", "error", data["proxies"]["guess"]["of_task"]["pets"]["values"]),
     ):
-        expected = pd.read_parquet(rows[0][file]).set_index("arch").loc[texts_of(data), column]
+        expected = (
+            pd.read_parquet(getattr(rows[0], file)).set_index("arch").loc[texts_of(data), column]
+        )
         np.testing.assert_array_equal(
             unpacked(data["columns"][number]), expected.to_numpy(dtype=np.float32)
         )
@@ -106,9 +109,7 @@ def test_columns_hold_the_tables(rows):
 @pytest.mark.parametrize("metric", ["latency_ms", "energy_mj"])
 def test_true_front_is_over_all_that_run_and_reach_the_floor(rows, metric):
     data = explorer.explorer_data(rows)
-    table = pd.read_parquet(rows[0]["metrics"]).merge(
-        pd.read_parquet(rows[0]["accuracies"]), on="arch"
-    )
+    table = pd.read_parquet(rows[0].metrics).merge(pd.read_parquet(rows[0].accuracies), on="arch")
     table = table[table["feasible"] & (table["accuracy_percent"] >= 40)]
     expected = []
     for _, one in table.sort_values(metric).iterrows():
@@ -119,14 +120,14 @@ def test_true_front_is_over_all_that_run_and_reach_the_floor(rows, metric):
 
 
 def test_true_front_may_be_empty(rows):
-    data = explorer.explorer_data([{**row, "accuracy_floor_percent": 99} for row in rows])
+    data = explorer.explorer_data([replace(row, accuracy_floor_percent=99) for row in rows])
     assert len(unpacked(data["devices"]["board"]["pets"]["true_fronts"]["latency_ms"])) == 0
 
 
 def test_evaluations_are_thinned_evenly_and_counted(rows):
     data = explorer.explorer_data(rows, most_points=15)
     for row, run in zip(rows, data["runs"], strict=True):
-        history = pd.read_parquet(row["history"])
+        history = read_history(row.history, row.search)
         feasible = history.loc[history["feasible"], "arch"].tolist()
         drawn = texts_of(data)[unpacked(run["drawn"])].tolist()
         assert len(set(drawn)) == 15
@@ -139,16 +140,17 @@ def test_evaluations_are_thinned_evenly_and_counted(rows):
 
 
 def test_a_column_that_two_tasks_share_is_embedded_once(rows):
-    both = [*rows, *({**row, "task": "again"} for row in rows)]
+    both = [*rows, *(replace(row, task="again") for row in rows)]
     data = explorer.explorer_data(both)
     assert len(data["columns"]) == len(explorer.explorer_data(rows)["columns"]) == 4
 
 
 def test_a_search_without_a_feasible_evaluation_has_an_empty_front(rows):
-    history = pd.read_parquet(rows[1]["history"])
-    history["feasible"] = False
-    history[["error", "latency_ms", "energy_mj"]] = np.nan
-    history.to_parquet(rows[1]["history"])
+    histories = pd.read_parquet(rows[1].history)
+    of_run = histories["search"] == rows[1].search
+    histories.loc[of_run, "feasible"] = False
+    histories.loc[of_run, ["error", "latency_ms", "energy_mj"]] = np.nan
+    histories.to_parquet(rows[1].history)
     run = explorer.explorer_data(rows)["runs"][1]
     assert (len(unpacked(run["front"])), len(unpacked(run["drawn"]))) == (0, 0)
     assert run["infeasible"] == run["evaluations"] == 20
@@ -157,15 +159,15 @@ def test_a_search_without_a_feasible_evaluation_has_an_empty_front(rows):
 def test_wrong_tables_are_named(rows):
     with pytest.raises(InputError, match="no search to show"):
         explorer.explorer_data([])
-    table = pd.read_parquet(rows[0]["accuracies"])
-    table[:-1].to_parquet(rows[0]["accuracies"])
+    table = pd.read_parquet(rows[0].accuracies)
+    table[:-1].to_parquet(rows[0].accuracies)
     with pytest.raises(InputError, match="accuracies: has no architecture"):
         explorer.explorer_data(rows)
 
 
 def test_no_text_of_the_user_can_end_the_script(rows):
     nasty = "</script><script>alert(1)</script><!-- {{style}} \u2028 \"quoted\" & 'so'"
-    data = explorer.explorer_data([{**row, "search_label": nasty} for row in rows])
+    data = explorer.explorer_data([replace(row, search_label=nasty) for row in rows])
     made = explorer.html(data, page=TEMPLATE, style="body {}", script="'use strict'")
     assert made.count("</script>") == 2
     embedded = re.search(r"<script id=data>(.*?)</script>", made, re.DOTALL)

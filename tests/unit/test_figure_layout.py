@@ -1,16 +1,22 @@
 """Figures are laid out without overlaps, and their files are fit for a paper."""
 
+from pathlib import Path
+
+import matplotlib
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 from toy_figures import (
-    SAID,
+    ROW,
     convergence_table,
     fronts_table,
     generations_table,
+    peeling_table,
     proxy_and_true_table,
+    row,
 )
 
-from hanas.report.figures import convergence, fronts, generations, points, proxy_and_true, style
+from hanas.report.figures import curves, fronts, generations, style
 
 
 @pytest.mark.parametrize(
@@ -33,19 +39,19 @@ def test_wide_spans_get_a_logarithmic_axis(values, column, scale):
     assert high > style.shown(values, column).max()
 
 
-def figures(**how) -> list[Figure]:
-    return [
-        fronts.draw(fronts_table(**how), SAID),
-        proxy_and_true.draw(proxy_and_true_table(**how), SAID),
-        generations.draw(generations_table(**how), SAID),
-        convergence.draw(convergence_table(**how), SAID),
-    ]
+FIGURES = {
+    "fronts": lambda **how: fronts.draw_front(fronts_table(**how), ROW),
+    "proxy_and_true": lambda **how: fronts.draw_belief(proxy_and_true_table(**how), ROW),
+    "generations": lambda **how: generations.draw(generations_table(**how), ROW),
+    "convergence": lambda **how: curves.draw_convergence(convergence_table(**how), ROW),
+    "peeling": lambda **how: curves.draw_peeling(peeling_table(), ROW),
+}
 
 
 @pytest.mark.parametrize("energy", [True, False])
-@pytest.mark.parametrize("position", range(4))
-def test_legend_and_title_cover_no_panel(position, energy):
-    made = figures(energy=energy)[position]
+@pytest.mark.parametrize("name", FIGURES)
+def test_legend_and_title_cover_no_panel(name, energy):
+    made = FIGURES[name](energy=energy)
     made.draw_without_rendering()
     panels = [axes.get_tightbbox() for axes in made.axes]
     others = [text.get_window_extent() for text in made.texts]
@@ -58,8 +64,8 @@ def test_legend_and_title_cover_no_panel(position, energy):
 
 
 def test_a_long_title_takes_two_lines():
-    words = points.Words("a_device_with_a_long_name", "imagenet16_120", "GDAS", 50)
-    made = fronts.draw(fronts_table(energy=False), words)
+    long = row(device="a_device_with_a_long_name", task="imagenet16_120")
+    made = fronts.draw_front(fronts_table(energy=False), long)
     made.draw_without_rendering()
     title = made.texts[0].get_window_extent()
     assert "\n" in made.texts[0].get_text()
@@ -67,15 +73,15 @@ def test_a_long_title_takes_two_lines():
     assert title.y0 > made.legends[0].get_window_extent().y1
 
 
-@pytest.mark.parametrize("position", range(4))
-def test_files_embed_their_fonts_and_hold_no_date(tmp_path, position):
-    contents = []
-    for folder in ("a", "b"):
-        paths = [tmp_path / folder / f"t.{kind}" for kind in ("pdf", "svg", "png")]
-        style.save(figures()[position], *paths)
-        contents.append([path.read_bytes() for path in paths])
-    assert contents[0] == contents[1]
-    pdf, svg, png = contents[0]
+def saved(made: Figure, folder: Path) -> list[bytes]:
+    paths = [folder / f"t.{kind}" for kind in ("pdf", "svg", "png")]
+    style.save(made, *paths)
+    return [path.read_bytes() for path in paths]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_files_embed_their_fonts_and_hold_no_date(tmp_path, name):
+    pdf, svg, png = saved(FIGURES[name](energy=name != "generations"), tmp_path)
     assert pdf.startswith(b"%PDF")
     assert b"/FontFile2" in pdf
     assert b"/Type3" not in pdf
@@ -84,12 +90,13 @@ def test_files_embed_their_fonts_and_hold_no_date(tmp_path, position):
     assert b"<dc:date" not in svg
     assert png.startswith(b"\x89PNG")
     assert b"tEXt" not in png
+    with Image.open(tmp_path / "t.png") as picture:
+        assert picture.info["dpi"] == pytest.approx((300, 300), abs=0.01)
+        assert picture.size[0] == pytest.approx(300 * style.TWO_COLUMNS, abs=1)
 
 
-def test_the_users_own_style_does_not_change_figures(tmp_path):
-    import matplotlib
-
-    style.save(fronts.draw(fronts_table(), SAID), tmp_path / "a.svg")
+@pytest.mark.parametrize("name", ["generations", "peeling"])  # the first: in space, with pixels
+def test_equal_figures_give_equal_files_whatever_the_users_own_style_is(tmp_path, name):
+    before = saved(FIGURES[name](), tmp_path)
     with matplotlib.rc_context({"font.size": 20, "axes.facecolor": "black", "svg.hashsalt": None}):
-        style.save(fronts.draw(fronts_table(), SAID), tmp_path / "b.svg")
-    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+        assert saved(FIGURES[name](), tmp_path) == before

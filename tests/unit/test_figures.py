@@ -1,6 +1,8 @@
 """Figures show what their tables hold."""
 
 import re
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,28 +13,31 @@ from toy_figures import (
     GENERATION,
     ORDER,
     PROXY_ERROR,
-    SAID,
+    ROW,
     all_texts,
     convergence_table,
     drawn,
     fronts_table,
     generations_table,
+    judged,
+    layers,
     peeling_table,
     proxy_and_true_table,
+    row,
     search,
     space_of,
     tables,
 )
 
 from hanas.core.errors import InputError
+from hanas.core.files import write_parquet
+from hanas.report import figures
 from hanas.report.figures import (
     animation,
-    convergence,
+    curves,
     fronts,
     generations,
-    peeling,
     points,
-    proxy_and_true,
     style,
 )
 
@@ -41,7 +46,7 @@ def test_fronts_show_the_found_front_in_truth():
     plotted = fronts_table()
     found = plotted[plotted["shown_as"] == "found"]
     assert found["arch"].tolist() == [ARCHS[row] for row in (0, 2, 3, 5)]
-    axes = fronts.draw(plotted, SAID).axes
+    axes = fronts.draw_front(plotted, ROW).axes
     assert len(axes) == 2
     expected = [[5, 10], [2, 30], [1, 50], [0.5, 90]]
     np.testing.assert_allclose(drawn(axes[0], "NSGA: found front"), expected)
@@ -49,7 +54,7 @@ def test_fronts_show_the_found_front_in_truth():
 
 
 def test_fronts_show_the_true_front_above_the_floor():
-    axes = fronts.draw(fronts_table(), SAID).axes
+    axes = fronts.draw_front(fronts_table(), ROW).axes
     np.testing.assert_allclose(drawn(axes[0], "true front"), [[1, 50], [2, 30], [3, 20], [5, 10]])
     # In energy the fourth network is worse than the third in both.
     np.testing.assert_allclose(drawn(axes[1], "true front"), [[3, 30], [8, 20], [9, 10]])
@@ -65,7 +70,7 @@ def test_fronts_show_the_best_of_searches_that_minimise_one_number():
 
 def test_believed_and_true_show_the_same_architectures():
     plotted = proxy_and_true_table()
-    made = proxy_and_true.draw(plotted, SAID)
+    made = fronts.draw_belief(plotted, ROW)
     believed, _, true, true_energy = made.axes
     latencies = [5, 2, 1, 0.5]
     np.testing.assert_allclose(
@@ -82,7 +87,7 @@ def test_believed_and_true_show_the_same_architectures():
 
 
 def test_believed_and_true_stand_side_by_side_without_energy():
-    believed, true = proxy_and_true.draw(proxy_and_true_table(energy=False), SAID).axes
+    believed, true = fronts.draw_belief(proxy_and_true_table(energy=False), ROW).axes
     assert believed.get_xlim() == true.get_xlim()
     assert believed.get_xlabel() == true.get_xlabel() != ""
 
@@ -109,7 +114,7 @@ def test_the_last_front_is_the_found_one():
 
 
 def test_generations_show_new_ones_front_and_the_rest():
-    axes = generations.draw(generations_table(energy=False), SAID).axes
+    axes = generations.draw(generations_table(energy=False), ROW).axes
     assert [panel.get_title() for panel in axes] == [f"generation {at}" for at in range(3)]
     first, second, third = axes
     for panel in axes:
@@ -131,7 +136,7 @@ def test_generations_stand_in_space_and_in_each_projection():
         ["energy_mj", "proxy_error"],
         ["latency_ms", "energy_mj"],
     ]
-    in_space, *flat = generations.draw(plotted, SAID).axes[2::3]
+    in_space, *flat = generations.draw(plotted, ROW).axes[2::3]
     marks = {line.get_label(): line for line in in_space.get_lines()}
     x, y, z = marks["this generation"].get_data_3d()
     np.testing.assert_allclose([x, y, z], [[5, 1, 0.5], [9, 4, 1], [50, 80, 90]])
@@ -148,13 +153,13 @@ def test_samples_drawn_before_the_first_generation_are_none():
 
 def test_few_of_many_generations_stand_beside_each_other():
     many = generations_table(generation=range(6), energy=False)
-    titles = [panel.get_title() for panel in generations.draw(many, SAID).axes]
+    titles = [panel.get_title() for panel in generations.draw(many, ROW).axes]
     assert titles == [f"generation {at}" for at in (0, 2, 3, 5)]
-    assert len(generations.draw(generations_table(generation=0), SAID).axes) == 4
+    assert len(generations.draw(generations_table(generation=0), ROW).axes) == 4
 
 
 def test_generations_name_the_sources_of_what_they_show():
-    said = all_texts(generations.draw(generations_table(), SAID)).replace("\n", " ")
+    said = all_texts(generations.draw(generations_table(), ROW)).replace("\n", " ")
     assert "Latency and energy: a meter. GDAS: a proxy." in said
     assert "rue error" not in said
 
@@ -163,7 +168,7 @@ def test_generations_name_the_sources_of_what_they_show():
 def test_the_animation_has_a_frame_for_each_generation(tmp_path, energy):
     plotted = generations_table(energy=energy)
     for name in ("a", "b"):
-        generations.animate(plotted, SAID, tmp_path / f"{name}.gif")
+        generations.animate(plotted, ROW, tmp_path / f"{name}.gif")
     assert (tmp_path / "a.gif").read_bytes() == (tmp_path / "b.gif").read_bytes()
     with Image.open(tmp_path / "a.gif") as film:
         assert film.format == "GIF"
@@ -187,7 +192,7 @@ def test_convergence_shows_medians_and_quartiles_of_one_proxy():
     plotted = convergence_table()
     assert set(plotted["ceiling"]) == {0.8}
     assert plotted["search"].unique().tolist() == ["NSGA", "RANDOM"]
-    made = convergence.draw(plotted, SAID)
+    made = curves.draw_convergence(plotted, ROW)
     assert [panel.get_title(loc="left") for panel in made.axes] == [
         "in error and latency",
         "in error, latency and energy",
@@ -206,51 +211,51 @@ def test_convergence_shows_medians_and_quartiles_of_one_proxy():
 
 
 def test_convergence_says_what_it_is_made_of():
-    said = all_texts(convergence.draw(convergence_table(), SAID)).replace("\n", " ")
+    said = all_texts(curves.draw_convergence(convergence_table(), ROW)).replace("\n", " ")
     for part in ("medians of 3 seeds", "50\u00a0% accuracy", "Latency and energy: a meter."):
         assert part in said
     assert "normalised hypervolume better →" in said
-    assert "of 1 seed;" in all_texts(convergence.draw(convergence_table(seeds=1), SAID))
+    assert "of 1 seed;" in all_texts(curves.draw_convergence(convergence_table(seeds=1), ROW))
     mixed = convergence_table()
     mixed.loc[0, "seeds"] = 1
-    assert "of 1 to 3 seeds;" in all_texts(convergence.draw(mixed, SAID))
+    assert "of 1 to 3 seeds;" in all_texts(curves.draw_convergence(mixed, ROW))
 
 
 def test_peeling_shows_each_proxy_and_where_it_stops():
-    made = peeling.draw(peeling_table(), SAID, "NSGA")
+    made = curves.draw_peeling(peeling_table(), ROW)
     assert len(made.axes) == 2
     axes = made.axes[0]
     np.testing.assert_allclose(drawn(axes, "GDAS"), [[10, 0.3], [20, 0.5]])
     np.testing.assert_allclose(drawn(axes, "params"), [[10, 0.3], [20, 0.6]])
     stops = [line.get_xydata() for line in axes.get_lines() if line.get_marker() == "o"]
-    np.testing.assert_allclose(np.concatenate(stops), [[20, 0.5], [20, 0.5]])
+    np.testing.assert_allclose(np.concatenate(stops), [[20, 0.5], [20, 0.6]])
     said = all_texts(made).replace("\n", " ")
     for part in ("GDAS: a proxy p.", "params: a proxy q.", "medians of 2 seeds", "NSGA"):
         assert part in said
 
 
 def test_proxies_of_one_label_are_told_apart():
-    plotted = peeling_table([("p", "fused"), ("q", "fused")])
+    plotted = peeling_table(*(row(proxy=name, proxy_label="fused") for name in "pq"))
     assert plotted["proxy"].unique().tolist() == ["fused (p)", "fused (q)"]
 
 
 def test_many_points_are_pixels_in_vector_files():
-    for axes in proxy_and_true.draw(proxy_and_true_table(), SAID).axes:
+    for axes in fronts.draw_belief(proxy_and_true_table(), ROW).axes:
         (cloud,) = [line for line in axes.get_lines() if line.get_rasterized()]
         assert cloud.get_label() == "NSGA: evaluated"
 
 
 def test_only_seed_0_is_shown():
     space = space_of()
-    one = fronts.table(space, ("N", search([[1]])), [], accuracy_floor_percent=50)
-    two = fronts.table(space, ("N", search([[1], [0, 2, 3]])), [], accuracy_floor_percent=50)
+    one = fronts.front_table(space, ROW, search([[1]]))
+    two = fronts.front_table(space, ROW, search([[1], [0, 2, 3]]))
     pd.testing.assert_frame_equal(one, two)
     assert len(one[one["shown_as"] == "found"]) == 1  # and a front of one point can be drawn
-    assert "Seed 0." in all_texts(fronts.draw(one, SAID))
+    assert "Seed 0." in all_texts(fronts.draw_front(one, ROW))
 
 
 def test_a_device_without_energy_has_one_panel():
-    made = fronts.draw(fronts_table(energy=False), SAID)
+    made = fronts.draw_front(fronts_table(energy=False), ROW)
     assert len(made.axes) == 1
     assert made.get_figwidth() == style.ONE_COLUMN
 
@@ -261,7 +266,7 @@ def test_only_searched_metrics_are_shown():
 
 
 def test_figures_name_their_sources_and_units():
-    said = all_texts(fronts.draw(fronts_table(), SAID)).replace("\n", " ")
+    said = all_texts(fronts.draw_front(fronts_table(), ROW)).replace("\n", " ")
     for part in ("surrogate: true ones", "a meter", "a proxy", "50\u00a0% accuracy"):
         assert part in said
     for part in ("← better     latency (ms)", "energy (mJ)", "true error (%)"):
@@ -288,7 +293,7 @@ def test_nothing_to_draw_is_said():
     without = tables()
     without["accuracies"] = without["accuracies"].iloc[1:]
     with pytest.raises(InputError, match=f"1 without accuracy, first: {re.escape(ARCHS[0])}"):
-        points.space_table(**without, proxy_objective="error", device_objectives="all")
+        points.space_table(**without, proxy_objective="error", device_objectives=None)
 
 
 @pytest.mark.parametrize(
@@ -304,3 +309,48 @@ def test_the_proxy_keeps_its_unit(objective, column):
     space = space_of(objective)
     assert points.proxy_column(space) == column
     assert space[column].tolist() == PROXY_ERROR
+
+
+def test_a_task_is_drawn_from_its_files(tmp_path):
+    """All figures in one call, each with what its own functions make of the same tables."""
+    made = tables(energy=False)
+    written = {"accuracies": "accuracies", "metrics": "metrics", "proxy": "p"}
+    for name, file in written.items():
+        write_parquet(made[name], tmp_path / f"{file}.parquet")
+    scores = {"nsga2": np.nan, "wsea": [6.0, 5.0, 4.0, 3.0, 2.0, 1.0], "random": np.nan}
+    histories = [
+        search(score=score, energy=False).assign(generation=GENERATION, search=name)
+        for name, score in scores.items()
+    ]
+    write_parquet(pd.concat(histories), tmp_path / "p_history.parquet")
+    files = {
+        name: str(tmp_path / getattr(ROW, name))
+        for name in ("accuracies", "metrics", "proxy_table", "history")
+    }
+    # The search whose front is shown comes first wherever it stands; q's files are not needed.
+    rows = [row(search=name, proxy=proxy) for proxy in "pq" for name in ("wsea", "nsga2", "random")]
+    rows = [replace(one, **files) if one.proxy == "p" else one for one in rows]
+    names = ("fronts", "proxy_and_true", "generations", "convergence", "peeling")
+    endings = {"data": "parquet", "pdf": "pdf", "svg": "svg", "png": "png"}
+    outputs = {
+        f"{n}_{role}": str(tmp_path / f"{n}.{e}") for n in names for role, e in endings.items()
+    }
+    outputs["generations_gif"] = str(tmp_path / "generations.gif")
+    judged_curves = judged()
+    keys = ["task", "objectives", "proxy", "search"]
+    figures.draw_task(
+        rows,
+        front_search="nsga2",
+        searches_beside=["random", "wsea"],
+        convergence=judged_curves,
+        budget=judged_curves[keys].drop_duplicates().assign(ceiling=0.8),
+        layers=layers(),
+        files=outputs,
+    )
+    assert all(Path(file).stat().st_size > 1000 for file in outputs.values())
+    shown = {name: pd.read_parquet(outputs[f"{name}_data"]) for name in names}
+    pd.testing.assert_frame_equal(shown["fronts"], fronts_table(energy=False))
+    pd.testing.assert_frame_equal(shown["proxy_and_true"], proxy_and_true_table(energy=False))
+    assert shown["generations"]["generation"].tolist() == GENERATION
+    assert shown["convergence"]["search"].unique().tolist() == ["NSGA", "RANDOM"]
+    pd.testing.assert_frame_equal(shown["peeling"], peeling_table())

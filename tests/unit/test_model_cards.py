@@ -10,23 +10,40 @@ import pytest
 from toy_pictures import toy_images
 
 import hanas
+from hanas.core import plugins
 from hanas.core.errors import InputError
+from hanas.core.settings import Settings
 from hanas.data.images import save_images
-from hanas.deploy.model_cards import readable, write_cards
+from hanas.deploy.model_cards import Made, readable, write_cards
+from hanas.deploy.settings import Quantisation
 from hanas.spaces import mobile_i, nb201
 
 SCHEMA = json.loads(
     (Path(__file__).parents[2] / "resources" / "model_card.schema.json").read_text("utf-8")
 )
 CELL = nb201.to_text([3, 0, 4, 1, 2, 1])
-SETTINGS = {
-    "space": "nb201",
-    "seed": 3,
-    "network": {"channels": 8, "batch_norm": "running"},
-    "training": {"epochs": 7, "resolution": 8},
-    "precision": "float32",
-    "quantisation": {"method": "percentile", "calibration_images": 100},
-}
+
+
+class Training(Settings):
+    epochs: int = 7
+    resolution: int | None = 8
+
+
+def _made(space="nb201", **training) -> Made:
+    chosen = plugins.space(space)
+    network = {"channels": 8} if space == "nb201" else {"width": 0.5}
+    settings = Training(**training)
+    return Made(
+        space=space,
+        network=chosen.deployed.read(network),
+        training=settings,
+        resolution=settings.resolution,
+        seed=3,
+        precision="float32",
+        quantisation=Quantisation(method="percentile", calibration_images=100),
+    )
+
+
 MEASURED = {
     "feasible": True,
     "reason": "",
@@ -94,15 +111,10 @@ def _table(*rows):
     return pd.DataFrame([{"arch": arch, **row} for arch, row in rows])
 
 
-def _card(study, latencies=(), archs=(CELL,), **changes):
+def _card(study, latencies=(), archs=(CELL,), **how):
     folder, _ = study
-    paths = write_cards(
-        _exports(*archs),
-        latencies,
-        folder / "images.pt",
-        settings={**SETTINGS, **changes},
-        folder=folder,
-    )
+    images = folder / "images.pt"
+    paths = write_cards(_exports(*archs), latencies, images, made=_made(**how), folder=folder)
     assert paths == [folder / str(number) / "model.json" for number in range(1, len(archs) + 1)]
     card = json.loads(paths[-1].read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator(SCHEMA).validate(card)
@@ -123,7 +135,7 @@ def test_it_says_how_a_picture_becomes_the_input(study):
     assert how["blocks"] == [8, 2, 8, 2, 3]
     np.testing.assert_allclose(how["mean"], train.mean(axis=0), rtol=1e-12)
     np.testing.assert_allclose(how["deviation"], train.std(axis=0), rtol=1e-12)
-    whole = _card(study, training={"epochs": 7, "resolution": None})["input"]
+    whole = _card(study, resolution=None)["input"]
     assert (whole["shape"], whole["blocks"]) == (["batch", 3, 16, 16], [16, 1, 16, 1, 3])
 
 
@@ -132,14 +144,18 @@ def test_it_says_what_the_network_is_and_how_good(study):
     architecture = card["architecture"]
     assert (architecture["space"], architecture["text"]) == ("nb201", CELL)
     assert (architecture["parameters"], architecture["multiply_accumulates"]) == (1234, 56789)
-    assert architecture["network"] == SETTINGS["network"]
+    assert architecture["network"] == {
+        **{"skeleton": "standard", "channels": 8, "cells": 5, "batch_norm": "running"}
+    }
     assert card["classes"] == ["class 0", "class 1", "class 2"]
     assert card["output"]["shape"] == ["batch", 3]
     accuracy = card["accuracy"]
     assert (accuracy["float32_percent"], accuracy["int8_percent"]) == (80.5, 79.25)
     assert (accuracy["int8_loss_points"], accuracy["test_images"]) == (1.25, 24)
-    assert card["training"]["settings"] == SETTINGS["training"]
-    assert (card["training"]["images"], card["training"]["seed"]) == (48, 3)
+    assert card["training"] == {
+        **{"images": 48, "seed": 3, "precision": "float32"},
+        "settings": {"epochs": 7, "resolution": 8},
+    }
     quantisation = card["quantisation"]
     assert (quantisation["method"], quantisation["per_channel"]) == ("percentile", True)
     assert quantisation["calibration_images"] == 24  # the training images there are

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,6 +7,7 @@ import pytest
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.files import write_json, write_parquet
+from hanas.fronts.rows import read_history
 from hanas.report import table_formats, tables
 from hanas.spaces import nb201
 
@@ -21,9 +24,16 @@ def test_a_space_table_lists_every_architecture(name):
     assert len(table) == np.prod(space.choices)
 
 
+def write_histories(path, history):
+    """Write a history as that of search b, after another search."""
+    other = history.assign(search="a", arch=TEXTS[9])
+    histories = pd.concat([other, history.assign(search="b")], ignore_index=True)
+    write_parquet(histories[["search", *history]], path)
+
+
 @pytest.fixture
 def rows(tmp_path):
-    """Two methods on one data set: three architectures matter, in two seeds."""
+    """Two methods on one data set; three architectures matter, in two seeds."""
     accuracies = pd.DataFrame({"arch": TEXTS, "accuracy_percent": 50.0, "source": "true"})
     accuracies.loc[[0, 1, 2], "accuracy_percent"] = [90.0, 94.0, 20.005]
     metrics = pd.DataFrame({"arch": TEXTS, "feasible": True, "latency_ms": 5.0, "source": "device"})
@@ -44,7 +54,7 @@ def rows(tmp_path):
     )
     write_parquet(accuracies, tmp_path / "accuracies.parquet")
     write_parquet(metrics, tmp_path / "metrics.parquet")
-    write_parquet(history, tmp_path / "history.parquet")
+    write_histories(tmp_path / "history.parquet", history)
     write_json(tmp_path / "found.json", {"arch": TEXTS[2]})
     common = {
         "task": "t",
@@ -55,22 +65,22 @@ def rows(tmp_path):
         "metrics": str(tmp_path / "metrics.parquet"),
     }
     return [
-        {
+        tables.Method(
             **common,
-            "method": "DARTS",
-            "kind": "found",
-            "ranked_by": None,
-            "trained_architectures": 0,
-            "file": str(tmp_path / "found.json"),
-        },
-        {
+            method="DARTS",
+            search=None,
+            ranked_by=None,
+            trained_architectures=0,
+            file=str(tmp_path / "found.json"),
+        ),
+        tables.Method(
             **common,
-            "method": "A+B",
-            "kind": "search",
-            "ranked_by": "mean rank of 2 x a, b",
-            "trained_architectures": 50,
-            "file": str(tmp_path / "history.parquet"),
-        },
+            method="A+B",
+            search="b",
+            ranked_by="mean rank of 2 x a, b",
+            trained_architectures=50,
+            file=str(tmp_path / "history.parquet"),
+        ),
     ]
 
 
@@ -92,15 +102,14 @@ def test_rows_show_the_representative_of_seed_0_and_the_spread_over_seeds(rows):
 
 
 def test_a_price_that_nobody_pays_is_no_column(rows):
-    rows[1]["trained_architectures"] = 0
-    table = tables.device_table(rows, device="mine", representative="knee")
+    free = [rows[0], replace(rows[1], trained_architectures=0)]
+    table = tables.device_table(free, device="mine", representative="knee")
     assert "trained_architectures" not in table
 
 
 def test_scalar_searchers_are_represented_by_their_lowest_score(rows):
-    history = pd.read_parquet(rows[1]["file"])
+    history = read_history(rows[1].file, "b")
     history["score"] = [np.nan, 3.0, 2.0, np.inf, 1.0]
-    write_parquet(history, rows[1]["file"])
     picks, chosen_as = tables.pick_of_each_seed(history, "lowest_error")
     assert picks == [TEXTS[0], TEXTS[1]]
     assert chosen_as == "lowest score, seed 0"
@@ -119,7 +128,7 @@ def test_the_forms_of_a_paper_show_the_same_numbers(rows):
 
 
 def test_a_scalar_search_without_a_valid_architecture_has_no_row(rows):
-    history = pd.read_parquet(rows[1]["file"])
+    history = read_history(rows[1].file, "b")
     history["score"] = [np.nan, 3.0, 2.0, 1.0, np.inf]
     with pytest.raises(InputError, match="seed 1: no architecture met its limits"):
         tables.pick_of_each_seed(history, "knee")

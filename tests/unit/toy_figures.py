@@ -6,7 +6,8 @@ from judged_study import ARCHS, ERROR, LATENCY_MS, history
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hanas.report.figures import convergence, fronts, generations, peeling, points, proxy_and_true
+from hanas.fronts.rows import Row
+from hanas.report.figures import curves, fronts, generations, points
 
 ENERGY_MJ = [9.0, 8.0, 3.0, 4.0, 6.0, 1.0]
 
@@ -15,7 +16,22 @@ ENERGY_MJ = [9.0, 8.0, 3.0, 4.0, 6.0, 1.0]
 PROXY_ERROR = [0.5, 0.7, 0.6, 0.8, 0.75, 0.9]
 
 
-SAID = points.Words("mine", "t", "GDAS", 50)
+def row(search="nsga2", proxy="p", **changes) -> Row:
+    """Return a search that is shown."""
+    labels = {"nsga2": "NSGA", "wsea": "WSEA", "random": "RANDOM", "p": "GDAS", "q": "params"}
+    known = {
+        **{"device": "mine", "task": "t", "dataset": "toy", "space": "nb201"},
+        **{"proxy": proxy, "proxy_label": labels[proxy], "proxy_objective": "error"},
+        **{"trained_architectures": 0, "trained_on": "", "search": search},
+        **{"search_label": labels[search], "accuracy_floor_percent": 50},
+        **{"device_objectives": None, "accuracies": "accuracies.parquet"},
+        **{"metrics": "metrics.parquet", "proxy_table": f"{proxy}.parquet"},
+        **{"history": f"{proxy}_history.parquet"},
+    }
+    return Row(**{**known, **changes})
+
+
+ROW = row()
 
 
 def tables(*, energy=True, infeasible=(), objective="error") -> dict[str, pd.DataFrame]:
@@ -32,7 +48,7 @@ def tables(*, energy=True, infeasible=(), objective="error") -> dict[str, pd.Dat
     }
 
 
-def space_of(objective="error", device_objectives="all", **how) -> pd.DataFrame:
+def space_of(objective="error", device_objectives=None, **how) -> pd.DataFrame:
     return points.space_table(
         **tables(objective=objective, **how),
         proxy_objective=objective,
@@ -64,13 +80,11 @@ def fronts_table(**how) -> pd.DataFrame:
         ("WSEA", search(score=[6.0, 5.0, 4.0, 3.0, 2.0, 1.0], **how)),
         ("RANDOM", search(**how)),
     ]
-    space = space_of(**how)
-    return fronts.table(space, ("NSGA", search(**how)), others, accuracy_floor_percent=50)
+    return fronts.front_table(space_of(**how), ROW, search(**how), others)
 
 
 def proxy_and_true_table(**how) -> pd.DataFrame:
-    front = ("NSGA", search(**how))
-    return proxy_and_true.table(space_of(**how), front, accuracy_floor_percent=50)
+    return fronts.belief_table(space_of(**how), ROW, search(**how))
 
 
 #: 1 and 4 come first, and 4 is worse than 1 but in energy; 2 is better than both; the rest stays.
@@ -82,7 +96,7 @@ GENERATION = [0, 0, 1, 2, 2, 2]
 
 def generations_table(*, generation=GENERATION, **how) -> pd.DataFrame:
     found = search([ORDER], **how).assign(generation=generation)
-    return generations.table(space_of(**how), ("NSGA", found))
+    return generations.table(space_of(**how), ROW, found)
 
 
 def judged(**changes) -> pd.DataFrame:
@@ -104,30 +118,38 @@ def judged(**changes) -> pd.DataFrame:
 
 
 def convergence_table(*, energy=True, **changes) -> pd.DataFrame:
-    curves = judged(**changes)
+    judged_curves = judged(**changes)
     if not energy:
-        curves = curves[curves["objectives"] == "error+latency_ms"]
+        judged_curves = judged_curves[judged_curves["objectives"] == "error+latency_ms"]
     keys = ["task", "objectives", "proxy", "search"]
-    budget = curves[keys].drop_duplicates().assign(ceiling=0.8)
+    budget = judged_curves[keys].drop_duplicates().assign(ceiling=0.8)
     budget.loc[(budget["proxy"] == "q").to_numpy(), "ceiling"] = 0.9
-    named = [("nsga2", "NSGA"), ("random", "RANDOM")]
-    return convergence.table(curves, budget, named, task="t", proxy="p")
+    return curves.convergence_table(judged_curves, budget, [row("nsga2"), row("random")])
 
 
-def peeling_table(proxies=(("p", "GDAS"), ("q", "params"))) -> pd.DataFrame:
-    curves = pd.DataFrame(
+#: What two seeds have after each layer of training: architectures and normalised hypervolume.
+LAYERS = {"p": [(10, 0.3), (20, 0.5)], "q": [(10, 0.3), (20, 0.6)]}
+
+
+def layers() -> pd.DataFrame:
+    """Return a table of layers: two seeds alike, and the second layer does not pay."""
+    return pd.DataFrame(
         [
             {
-                **{"device": "mine", "task": "t", "proxy": proxy, "search": "nsga2", "seeds": 2},
-                **{"objectives": objectives, "trained_architectures": count, "median": share},
-                **{"q25": share - 0.05, "q75": share + 0.1, "stopped_at": 20.0},
-                **{"stopped_with": 0.5, "accuracy_floor_percent": 50.0},
-                **{"accuracy_source": "true ones", "metrics_source": "a meter"},
-                **{"proxy_source": f"a proxy {proxy}"},
+                **{"device": "mine", "task": task, "dataset": "toy", "proxy": proxy},
+                **{"search": name, "objectives": objectives, "seed": seed, "pays": number == 0},
+                **{"trained_architectures": count, "normalised_hypervolume": share},
+                **{"accuracy_floor_percent": 50.0, "accuracy_source": "true ones"},
+                **{"metrics_source": "a meter", "proxy_source": f"a proxy {proxy}"},
             }
+            for task, name in (("t", "nsga2"), ("t", "random"), ("other", "nsga2"))
             for proxy in ("p", "q")
             for objectives in ("error+latency_ms", "error+latency_ms+energy_mj")
-            for count, share in ((10, 0.3), (20, 0.5 if proxy == "p" else 0.6))
+            for seed in (0, 1)
+            for number, (count, share) in enumerate(LAYERS[proxy])
         ]
     )
-    return peeling.table(curves, list(proxies), task="t", search="nsga2")
+
+
+def peeling_table(*rows: Row) -> pd.DataFrame:
+    return curves.peeling_table(layers(), rows or [row(proxy="p"), row(proxy="q")])

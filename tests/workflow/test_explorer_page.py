@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from hanas.fronts import picks
+from hanas.fronts.rows import read_history
 from hanas.spaces import nb201
 
 TYPE = """
@@ -46,8 +47,8 @@ class Explorer:
 
     def front(self, device: str, proxy: str, search: str) -> pd.DataFrame:
         """Return the front as Python finds it, with the truth, in order of preference."""
-        history = self.table("searches", "toy", device, proxy, f"{search}.parquet")
-        front = picks.found_front(history)[["arch"]]
+        histories = self.folder / f"results/searches/toy/{device}/{proxy}.parquet"
+        front = picks.found_front(read_history(str(histories), search))[["arch"]]
         metrics = self.table("devices", device, "nb201", "toy.parquet")
         accuracies = self.table("benchmarks", "nb201", "toy.parquet")
         front = front.merge(metrics.drop(columns="source"), how="left", on="arch")

@@ -1,5 +1,71 @@
-"""Figures for papers: one module a figure, which makes the plotted table and draws it.
+"""Figures for papers, each with the table that it shows and nothing else beside it."""
 
-``table`` joins what is shown into a table, which is written beside the pictures, and ``draw``
-draws that table and nothing else.
-"""
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from hanas.core.files import write_parquet
+from hanas.fronts.rows import Row, read_history
+from hanas.report.figures import curves, fronts, generations, points, style
+
+
+def draw_task(
+    rows: Sequence[Row],
+    *,
+    front_search: str,
+    searches_beside: Sequence[str],
+    convergence: pd.DataFrame,
+    budget: pd.DataFrame,
+    layers: pd.DataFrame,
+    files: Mapping[str, str],
+) -> None:
+    """Draw all figures of a task on a device.
+
+    Parameters
+    ----------
+    rows
+        Its searches with all proxies; what is shown of one proxy is shown of the first.
+    front_search
+        The search whose front is shown.
+    searches_beside
+        Other searches, whose best architectures stand beside that front.
+    convergence, budget, layers
+        Of the device, see :func:`hanas.fronts.evaluation.convergence_table`,
+        :func:`hanas.fronts.evaluation.budget_table` and
+        :func:`hanas.fronts.peeled_runs.peeling_table`.
+    files
+        Where to write: ``{figure}_data`` (the table, Parquet), ``{figure}_pdf``, ``{figure}_svg``
+        and ``{figure}_png`` of the figures ``fronts``, ``proxy_and_true``, ``generations``,
+        ``convergence`` and ``peeling``, and ``generations_gif``, animated.
+
+    Raises
+    ------
+    InputError
+        If there is nothing to draw, or a table lacks an architecture of another.
+    """
+    rows = sorted(rows, key=lambda row: row.search != front_search)
+    row = rows[0]
+    of_search = {other.search: other for other in rows if other.proxy == row.proxy}
+    space = points.read_space(row)
+    history = read_history(row.history, row.search)
+    beside = [
+        (of_search[name].search_label, read_history(of_search[name].history, name))
+        for name in searches_beside
+    ]
+    with_proxies = [other for other in rows if other.search == row.search]
+    drawn = {
+        "fronts": (fronts.front_table(space, row, history, beside), fronts.draw_front),
+        "proxy_and_true": (fronts.belief_table(space, row, history), fronts.draw_belief),
+        "generations": (generations.table(space, row, history), generations.draw),
+        "convergence": (
+            curves.convergence_table(convergence, budget, list(of_search.values())),
+            curves.draw_convergence,
+        ),
+        "peeling": (curves.peeling_table(layers, with_proxies), curves.draw_peeling),
+    }
+    for name, (table, draw) in drawn.items():
+        write_parquet(table, files[f"{name}_data"])
+        style.save(draw(table, row), *(files[f"{name}_{kind}"] for kind in ("pdf", "svg", "png")))
+    generations.animate(drawn["generations"][0], row, files["generations_gif"])

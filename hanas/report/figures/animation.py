@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
@@ -20,25 +22,24 @@ LAST_FRAME_MS = 3000
 _DOTS_PER_INCH = 160
 # A GIF file can have 256, but keeps small with some left to mark what did not change.
 _COLOURS = 128
-_SHIFTS = np.array([1 << 16, 1 << 8, 1])
 
 State = TypeVar("State")
 
 
 def write(
-    made: Figure, show: Callable[[State], None], states: Sequence[State], path: str | Path
+    made: Figure, show: Callable[[State], list[Artist]], states: Sequence[State], path: str | Path
 ) -> None:
     """Write a GIF file that shows a figure in one state after the other, for ever.
 
     Panels stay where they are in the last state, and all frames have its colours, so nothing
-    flickers. Equal figures give equal bytes.
+    flickers; what no state changes is drawn once. Equal figures give equal bytes.
 
     Parameters
     ----------
     made
         The figure.
     show
-        Changes the figure to a state.
+        Changes the figure to a state and returns what it drew for it, the lowest first.
     states
         At least one; a frame each.
     path
@@ -46,10 +47,20 @@ def write(
     """
     made.set_dpi(_DOTS_PER_INCH)
     canvas = FigureCanvasAgg(made)
-    show(states[-1])
+    changing = show(states[-1])
     canvas.draw()
     made.set_layout_engine("none")
-    frames = [_frame(canvas, show, state) for state in states]
+    for artist in changing:
+        artist.set_visible(False)
+    canvas.draw()
+    unchanged = canvas.copy_from_bbox(made.bbox)
+    frames = []
+    for state in states:
+        canvas.restore_region(unchanged)
+        for artist in show(state):
+            artist.set_visible(True)
+            artist.draw(canvas.get_renderer())
+        frames.append(_colours(canvas))
     palette = _commonest(frames[-1])
     first, *others = [_indexed(frame, palette) for frame in frames]
     with replacing(path) as temporary:
@@ -63,12 +74,10 @@ def write(
         )
 
 
-def _frame(canvas: FigureCanvasAgg, show: Callable[[State], None], state: State) -> np.ndarray:
-    """Return the picture of a state; int64 (height, width), 0xRRGGBB."""
-    show(state)
-    canvas.draw()
-    channels = np.asarray(canvas.buffer_rgba())[..., :3].astype(np.int64)  # the paper is opaque
-    return channels @ _SHIFTS
+def _colours(canvas: FigureCanvasAgg) -> np.ndarray:
+    """Return the picture of a canvas; uint32 (height, width), 0xRRGGBB."""
+    red, green, blue, _ = np.moveaxis(np.asarray(canvas.buffer_rgba(), dtype=np.uint32), 2, 0)
+    return red << 16 | green << 8 | blue  # the paper is opaque
 
 
 def _commonest(frame: np.ndarray) -> np.ndarray:
@@ -79,7 +88,7 @@ def _commonest(frame: np.ndarray) -> np.ndarray:
 
 def _indexed(frame: np.ndarray, palette: np.ndarray) -> Image.Image:
     """Return a picture in the palette's colours, each the nearest; those of the palette stay."""
-    colours, where = np.unique(frame, return_inverse=True)
+    where, colours = pd.factorize(frame.ravel())
     distances = ((_channels(colours)[:, None] - _channels(palette)[None]) ** 2).sum(axis=2)
     nearest = distances.argmin(axis=1).astype(np.uint8)
     made = Image.fromarray(nearest[where].reshape(frame.shape), mode="P")
@@ -89,4 +98,4 @@ def _indexed(frame: np.ndarray, palette: np.ndarray) -> Image.Image:
 
 def _channels(colours: np.ndarray) -> np.ndarray:
     """Return red, green and blue, int64 (N, 3), of 0xRRGGBB."""
-    return colours[:, None] // _SHIFTS % 256
+    return colours[:, None].astype(np.int64) >> np.array([16, 8, 0]) & 255

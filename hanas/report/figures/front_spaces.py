@@ -45,28 +45,19 @@ def table(groups: Sequence[tuple[str, bool, pd.DataFrame]], *, device: str) -> p
     InputError
         If a table has no latency on the device.
     """
+    kept = ("arch", "latency_ms", "latency_q25_ms", "latency_q75_ms", "test_images", "precision")
+    sources = ["accuracy_source", "latency_source"]
     parts = []
     for label, published, models in groups:
         here = models[(models["device"] == device).to_numpy()]
-        here = here[here["latency_ms"].notna().to_numpy()]
+        here = here[here["latency_ms"].notna().to_numpy()].reset_index(drop=True)
         if here.empty:
             raise InputError(f"no model of {label} has a latency on {device}")
         accuracy = [row[f"{row['precision']}_accuracy_percent"] for _, row in here.iterrows()]
-        part = pd.DataFrame(
-            {
-                "group": label,
-                "published": published,
-                "arch": here["arch"].to_numpy(),
-                "true_error": 1 - pd.Series(accuracy, dtype=float) / 100,
-                "latency_ms": here["latency_ms"].to_numpy(),
-                "latency_q25_ms": here["latency_q25_ms"].to_numpy(),
-                "latency_q75_ms": here["latency_q75_ms"].to_numpy(),
-                "test_images": here["test_images"].to_numpy(),
-                "precision": here["precision"].to_numpy(),
-                "accuracy_source": here["accuracy_source"].to_numpy(),
-                "latency_source": here["latency_source"].to_numpy(),
-            }
-        )
+        part = here[[*kept, *sources]]
+        part.insert(0, "group", label)
+        part.insert(1, "published", published)
+        part.insert(3, "true_error", 1 - pd.Series(accuracy, dtype=float) / 100)
         points = part[["true_error", "latency_ms"]].to_numpy()
         parts.append(part.assign(on_front=non_dominated(points)))
     return pd.concat(parts, ignore_index=True)
@@ -74,62 +65,36 @@ def table(groups: Sequence[tuple[str, bool, pd.DataFrame]], *, device: str) -> p
 
 def draw(plotted: pd.DataFrame, *, device: str) -> Figure:
     """Draw what :func:`table` returns."""
+    title = f"{device}: trained models of each space"
+    sources = [
+        (what, "; ".join(dict.fromkeys(map(str, plotted[column]))))
+        for what, column in (("Error", "accuracy_source"), ("Latency", "latency_source"))
+    ]
+    said = ["Lines: the models of a space that none of it dominates."]
     with style.applied():
-        made = style.figure(
-            style.ONE_COLUMN,
-            3.2,
-            f"{device}: trained models of each space",
-            style.sources_in_words(
-                [
-                    ("Error", _joined(plotted["accuracy_source"])),
-                    ("Latency", _joined(plotted["latency_source"])),
-                ],
-                before=["Lines: the models of a space that none of it dominates."],
-            ),
-        )
+        footer = style.sources_in_words(sources, before=said)
+        made = style.figure(style.ONE_COLUMN, 3.2, title, footer)
         axes = made.subplots()
-        searched = plotted[~plotted["published"].to_numpy(dtype=bool)]
+        x, y = "latency_ms", "true_error"
+        published = plotted["published"].to_numpy(dtype=bool)
+        searched, known = plotted[~published], plotted[published]
         for group, (colour, mark) in zip(searched["group"].unique(), cycle(SPACES), strict=False):
             of_group = searched[(searched["group"] == group).to_numpy()]
-            front = of_group[of_group["on_front"].to_numpy(dtype=bool)].sort_values("latency_ms")
-            axes.plot(
-                *style.xy(front, "latency_ms", "true_error"),
-                color=colour,
-                drawstyle="steps-post",
-                linewidth=0.9,
-                zorder=2,
+            front = of_group[of_group["on_front"].to_numpy(dtype=bool)].sort_values(x)
+            stairs = {"drawstyle": "steps-post", "linewidth": 0.9, "zorder": 2}
+            axes.plot(*style.xy(front, x, y), color=colour, **stairs)
+            how = {"marker": mark, "markersize": 4.2, "color": colour, "label": group, "zorder": 3}
+            style.draw_marks(
+                axes, of_group, x, y, markeredgecolor="white", markeredgewidth=0.3, **how
             )
-            axes.plot(
-                *style.xy(of_group, "latency_ms", "true_error"),
-                linestyle="none",
-                marker=mark,
-                markersize=4.2,
-                color=colour,
-                markeredgecolor="white",
-                markeredgewidth=0.3,
-                label=group,
-                zorder=3,
-            )
-        known = plotted[plotted["published"].to_numpy(dtype=bool)]
-        for (_, row), mark in zip(known.iterrows(), cycle(PUBLISHED), strict=False):
-            axes.plot(
-                *style.xy(row.to_frame().T, "latency_ms", "true_error"),
-                linestyle="none",
-                marker=mark,
-                markersize=6.5,
-                color=style.INK,
-                markeredgecolor="white",
-                markeredgewidth=0.4,
-                label=NAMES.get(str(row["arch"]), str(row["arch"])),
-                zorder=4,
-            )
-        style.set_scale(axes, "x", plotted["latency_ms"], "latency_ms")
-        style.set_scale(axes, "y", plotted["true_error"], "true_error")
-        axes.set_xlabel(style.less_is_better(style.label("latency_ms")))
-        axes.set_ylabel(style.less_is_better(style.label("true_error")))
+        for arch, mark in zip(known["arch"], cycle(PUBLISHED), strict=False):
+            how = {"marker": mark, "markersize": 6.5, "color": style.INK, "zorder": 4}
+            how |= {"markeredgecolor": "white", "markeredgewidth": 0.4}
+            of_arch = known[(known["arch"] == arch).to_numpy()]
+            style.draw_marks(axes, of_arch, x, y, label=NAMES.get(str(arch), str(arch)), **how)
+        style.set_scale(axes, "x", plotted[x], x)
+        style.set_scale(axes, "y", plotted[y], y)
+        axes.set_xlabel(style.less_is_better(style.label(x)))
+        axes.set_ylabel(style.less_is_better(style.label(y)))
         style.legend(made, axes, columns=3)
     return made
-
-
-def _joined(sources: pd.Series) -> str:
-    return "; ".join(dict.fromkeys(map(str, sources)))

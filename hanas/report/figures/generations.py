@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
 from matplotlib.lines import Line2D
 
 from hanas.core.pareto import non_dominated
+from hanas.fronts.rows import Row
 from hanas.report.figures import animation, points, style
 
 #: How many generations stand beside each other.
@@ -29,15 +31,15 @@ _MARKS: dict[str, dict[str, Any]] = {
 _ANIMATED = 5.0
 
 
-def table(space: pd.DataFrame, front: tuple[str, pd.DataFrame]) -> pd.DataFrame:
-    """Return what the first seed evaluated, in order.
+def table(space: pd.DataFrame, row: Row, history: pd.DataFrame) -> pd.DataFrame:
+    """Return what the first seed of a search evaluated, in order.
 
     Parameters
     ----------
     space
         See :func:`hanas.report.figures.points.space_table`.
-    front
-        Label and history of the search.
+    row, history
+        The search.
 
     Returns
     -------
@@ -47,8 +49,7 @@ def table(space: pd.DataFrame, front: tuple[str, pd.DataFrame]) -> pd.DataFrame:
         one less than ``generation`` where it never was; ``evaluation``; ``arch``, errors,
         metrics and sources.
     """
-    label, history = front
-    seen = points.evaluated(space, history).assign(search=label)
+    seen = points.evaluated(space, history).assign(search=row.search_label)
     generation = seen["generation"].to_numpy()
     searched = seen[_objectives(seen)].to_numpy(dtype=np.float64)
     until = generation - 1
@@ -65,7 +66,7 @@ def generations_of(plotted: pd.DataFrame) -> list[int]:
     return (numbers[numbers >= 0] if (numbers >= 0).any() else numbers).tolist()
 
 
-def draw(plotted: pd.DataFrame, said: points.Words) -> Figure:
+def draw(plotted: pd.DataFrame, row: Row) -> Figure:
     """Draw :data:`COLUMNS` generations of what :func:`table` returns, the first and the last too.
 
     Each in the searched objectives: with two metrics in space and in its three projections, with
@@ -73,44 +74,46 @@ def draw(plotted: pd.DataFrame, said: points.Words) -> Figure:
     """
     known = generations_of(plotted)
     chosen = [known[at] for at in _evenly(len(known), COLUMNS)]
-    rows = views(plotted)
-    heights = [1.9 if len(view) == 3 else 1.5 for view in rows]
+    lines = views(plotted)
+    heights = [1.9 if len(view) == 3 else 1.5 for view in lines]
     with style.applied():
-        made = _figure(plotted, said, style.TWO_COLUMNS, 0.9 + sum(heights))
-        grid = made.add_gridspec(len(rows), len(chosen), height_ratios=heights)
-        for row, view in enumerate(rows):
+        made = _figure(plotted, row, style.TWO_COLUMNS, 0.9 + sum(heights))
+        grid = made.add_gridspec(len(lines), len(chosen), height_ratios=heights)
+        for line, view in enumerate(lines):
             for column, generation in enumerate(chosen):
-                axes = _add_panel(made, grid[row, column], plotted, view, said, inner=column > 0)
+                axes = _add_panel(made, grid[line, column], plotted, view, row, inner=column > 0)
                 _draw_generation(axes, plotted, view, generation)
-                if row == 0:
+                if line == 0:
                     axes.set_title(f"generation {generation}")
         style.legend(made, made.axes[0])
     return made
 
 
-def animate(plotted: pd.DataFrame, said: points.Words, path: str | Path) -> None:
+def animate(plotted: pd.DataFrame, row: Row, path: str | Path) -> None:
     """Write an animation of all generations of what :func:`table` returns, a frame for each."""
-    rows = views(plotted)
+    shown = views(plotted)
     with style.applied():
-        made = _figure(plotted, said, _ANIMATED, 3.4 if len(rows) == 1 else 5.2)
-        columns = 1 if len(rows) == 1 else 2
-        grid = made.add_gridspec(-(-len(rows) // columns), columns)
+        made = _figure(plotted, row, _ANIMATED, 3.4 if len(shown) == 1 else 5.2)
+        columns = 1 if len(shown) == 1 else 2
+        grid = made.add_gridspec(-(-len(shown) // columns), columns)
         panels = [
-            (_add_panel(made, grid[divmod(at, columns)], plotted, view, said), view)
-            for at, view in enumerate(rows)
+            (_add_panel(made, grid[divmod(at, columns)], plotted, view, row), view)
+            for at, view in enumerate(shown)
         ]
         first = panels[0][0]
         drawn: list[Line2D] = []
 
-        def show(generation: int) -> None:
+        def show(generation: int) -> list[Artist]:
             while drawn:
                 drawn.pop().remove()
             for axes, view in panels:
                 drawn.extend(_draw_generation(axes, plotted, view, generation))
             evaluated = int((plotted["generation"] <= generation).sum())
-            first.set_title(f"generation {generation}: {evaluated:,} evaluated", loc="left")
+            said = f"generation {generation}: {evaluated:,} evaluated"
+            title = first.set_title(said, loc="left")
             if not made.legends:
                 style.legend(made, first)
+            return [*drawn, title]
 
         animation.write(made, show, generations_of(plotted), path)
 
@@ -122,9 +125,9 @@ def views(plotted: pd.DataFrame) -> list[list[str]]:
     return [[*metrics, proxy], *flat, metrics] if len(metrics) == 2 else flat
 
 
-def _figure(plotted: pd.DataFrame, said: points.Words, width: float, height: float) -> Figure:
-    title = f"{said.device}, {said.task}: {plotted['search'].iloc[0]} with {said.proxy}"
-    return style.figure(width, height, title, points.footer(plotted, said, truth=False))
+def _figure(plotted: pd.DataFrame, row: Row, width: float, height: float) -> Figure:
+    title = f"{row.device}, {row.task}: {plotted['search'].iloc[0]} with {row.proxy_label}"
+    return style.figure(width, height, title, points.footer(plotted, row, truth=False))
 
 
 def _add_panel(
@@ -132,7 +135,7 @@ def _add_panel(
     place: SubplotSpec,
     plotted: pd.DataFrame,
     view: Sequence[str],
-    said: points.Words,
+    row: Row,
     *,
     inner: bool = False,
 ) -> Axes:
@@ -141,7 +144,7 @@ def _add_panel(
     axes = made.add_subplot(place, projection="3d" if in_space else None)
     for which, column in zip("xyz", view, strict=False):
         style.set_scale(axes, which, plotted[column], column, ticks=4)
-        text = style.label(column, said.proxy)
+        text = style.label(column, row.proxy_label)
         plain = in_space or inner
         getattr(axes, f"set_{which}label")(text if plain else style.less_is_better(text))
     if in_space:
@@ -161,16 +164,16 @@ def _draw_generation(
     """Draw what was evaluated until a generation and return the marks, those below first."""
     until = plotted["front_until"].to_numpy()
     born = plotted["generation"].to_numpy()
-    shown = {
+    masks = {
         "evaluated before": born < generation,
         "this generation": born == generation,
         "front so far": (born <= generation) & (generation <= until),
     }
+    values = [style.shown(plotted[column], column) for column in view]
     lines = []
-    for name, mask in shown.items():
-        values = [style.shown(plotted.loc[mask, column], column) for column in view]
+    for name, mask in masks.items():
         lines += axes.plot(
-            *values,
+            *(column[mask] for column in values),
             linestyle="none",
             markeredgecolor="white",
             markeredgewidth=0.3 if name == "front so far" else 0,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,60 +10,32 @@ import pandas as pd
 from hanas.core.errors import InputError
 from hanas.core.files import read_parquet
 from hanas.core.pareto import non_dominated
+from hanas.data.tables.metric_tables import METRICS
 from hanas.fronts.floor import reaches
 from hanas.fronts.picks import SEED
+from hanas.fronts.rows import Row
 from hanas.report.figures.style import sources_in_words
-from hanas.search.tabular_search import METRICS, objectives_of
+from hanas.search.run import objectives_of
 
 #: The columns that say where true errors, metrics and proxy come from.
 SOURCES = ("accuracy_source", "metrics_source", "proxy_source")
+#: What metrics are called in a sentence.
+IN_WORDS = {"latency_ms": "latency", "energy_mj": "energy"}
+#: As what points are shown, the label of their search, and the points.
+Part = tuple[str, str, pd.DataFrame]
 
 
-@dataclass(frozen=True)
-class Words:
-    """What a figure says besides its numbers.
-
-    Attributes
-    ----------
-    device, task
-        Names in the study.
-    proxy
-        Label of the proxy that was searched with.
-    accuracy_floor_percent
-        Less accurate networks do not make the true front.
-    """
-
-    device: str
-    task: str
-    proxy: str
-    accuracy_floor_percent: float
-
-
-def words(settings: Mapping[str, Any]) -> Words:
-    """Return the words of a figure from the settings of its rule."""
-    return Words(
-        device=settings["device"],
-        task=settings["task"],
-        proxy=settings["proxy_label"],
-        accuracy_floor_percent=settings["accuracy_floor_percent"],
-    )
-
-
-def read_space(settings: Mapping[str, Any]) -> pd.DataFrame:
-    """Read the tables of a task on a device; see :func:`space_table`.
-
-    Parameters
-    ----------
-    settings
-        The files ``accuracies``, ``metrics`` and ``proxy_table``; ``proxy_objective`` and
-        ``device_objectives``.
-    """
+def read_space(row: Row) -> pd.DataFrame:
+    """Read the tables of a judged search; see :func:`space_table`."""
+    assert row.accuracies is not None
+    assert row.metrics is not None
+    assert row.proxy_table is not None
     return space_table(
-        read_parquet(settings["accuracies"]),
-        read_parquet(settings["metrics"]),
-        read_parquet(settings["proxy_table"]),
-        proxy_objective=settings["proxy_objective"],
-        device_objectives=settings["device_objectives"],
+        read_parquet(row.accuracies),
+        read_parquet(row.metrics),
+        read_parquet(row.proxy_table),
+        proxy_objective=row.proxy_objective,
+        device_objectives=row.device_objectives,
     )
 
 
@@ -75,7 +45,7 @@ def space_table(
     proxy: pd.DataFrame,
     *,
     proxy_objective: str,
-    device_objectives: str | list[str],
+    device_objectives: list[str] | None = None,
 ) -> pd.DataFrame:
     """Join what is known of every architecture that the device can run.
 
@@ -86,7 +56,7 @@ def space_table(
     proxy_objective
         The column of the proxy table that was searched with.
     device_objectives
-        The metrics that were searched, or ``"all"``.
+        The metrics that were searched; None means all that the device has.
 
     Returns
     -------
@@ -101,9 +71,7 @@ def space_table(
         If no metric was searched, the device can run nothing, or an architecture that it can run
         has no accuracy.
     """
-    objectives, _ = objectives_of(
-        proxy, metrics, proxy_objective=proxy_objective, device_objectives=device_objectives
-    )
+    objectives, _ = objectives_of(proxy, metrics, proxy_objective, device_objectives)
     if objectives.shape[1] < 2:
         raise InputError(
             "no hardware metric was searched, so there is no front to draw; "
@@ -122,8 +90,8 @@ def space_table(
     return space.reset_index(names="arch")
 
 
-def evaluated(space: pd.DataFrame, history: pd.DataFrame, *, seed: int = SEED) -> pd.DataFrame:
-    """Return what one seed of a search evaluated and the device can run, in order.
+def evaluated(space: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
+    """Return what the seed that is shown evaluated and the device can run, in order.
 
     Returns
     -------
@@ -136,10 +104,10 @@ def evaluated(space: pd.DataFrame, history: pd.DataFrame, *, seed: int = SEED) -
         If the seed evaluated nothing that the device can run.
     """
     columns = ["evaluation", "generation", "score", "arch"]
-    of_seed = history.loc[history["seed"] == seed, columns]
+    of_seed = history.loc[history["seed"] == SEED, columns]
     seen = of_seed.merge(space, on="arch", how="inner", validate="1:1").sort_values("evaluation")
     if seen.empty:
-        raise InputError(f"seed {seed} evaluated no architecture that the device can run")
+        raise InputError(f"seed {SEED} evaluated no architecture that the device can run")
     return seen.reset_index(drop=True)
 
 
@@ -161,9 +129,17 @@ def true_front(space: pd.DataFrame, metric: str, accuracy_floor_percent: float) 
     return worthy[non_dominated(points, copies=False)].sort_values(metric)
 
 
-def marked(frame: pd.DataFrame, shown_as: str, search: str) -> pd.DataFrame:
-    """Return rows with the columns that say what a figure shows them as."""
-    return frame.assign(shown_as=shown_as, search=search)
+def joined(space: pd.DataFrame, parts: Iterable[Part], floor_percent: float) -> pd.DataFrame:
+    """Return parts and the true fronts (``true METRIC``) as one table with the columns of a space.
+
+    ``shown_as`` and ``search`` come first.
+    """
+    true = [
+        (f"true {metric}", "", true_front(space, metric, floor_percent))
+        for metric in metrics_in(space)
+    ]
+    marked = [points.assign(shown_as=how, search=search) for how, search, points in (*parts, *true)]
+    return pd.concat(marked, ignore_index=True)[["shown_as", "search", *space.columns]]
 
 
 def shown_as(plotted: pd.DataFrame, what: str) -> pd.DataFrame:
@@ -183,37 +159,25 @@ def proxy_column(table: pd.DataFrame) -> str:
     )
 
 
-def footer(table: pd.DataFrame, said: Words, *, truth: bool = True) -> str:
-    """Return where the numbers of a plotted table come from.
-
-    Parameters
-    ----------
-    table
-        With the columns of sources.
-    said
-        The words of the figure.
-    truth
-        Whether true errors and the true front are drawn.
-    """
+def footer(table: pd.DataFrame, row: Row, *, truth: bool = True) -> str:
+    """Return where the numbers of a table come from; ``truth``: whether true errors are drawn."""
     before = [f"Seed {SEED}."]
     if truth:
-        floor = f"{said.accuracy_floor_percent:g} %"
+        floor = f"{row.accuracy_floor_percent:g} %"
         before.append(f"True front: of all networks that reach {floor} accuracy.")
-    return sources(table, metrics_in(table), said, before=before, truth=truth)
+    return sources(table, metrics_in(table), row.proxy_label, before=before, truth=truth)
 
 
 def sources(
     table: pd.DataFrame,
     metrics: Sequence[str],
-    said: Words,
+    proxy: str,
     *,
     before: Sequence[str],
     truth: bool = True,
 ) -> str:
     """Return sentences, then where true errors (if ``truth``), metrics and proxy come from."""
-    names = {"latency_ms": "latency", "energy_mj": "energy"}
-    of_metrics = " and ".join(names[metric] for metric in metrics).capitalize()
-    subjects = ("True error", of_metrics, said.proxy)
+    of_metrics = " and ".join(IN_WORDS[metric] for metric in metrics).capitalize()
     firsts = (str(table[column].iloc[0]) for column in SOURCES)
-    parts = list(zip(subjects, firsts, strict=True))
+    parts = list(zip(("True error", of_metrics, proxy), firsts, strict=True))
     return sources_in_words(parts if truth else parts[1:], before=before)

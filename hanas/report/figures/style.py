@@ -18,9 +18,13 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from PIL import Image
 
 from hanas.core.files import replacing
 
@@ -49,42 +53,27 @@ _LEFT = 0.06  # inches from the edge to the title
 _RC: Any = {  # not typed, as matplotlib's own keys are literals
     "font.family": "DejaVu Sans",  # comes with matplotlib, so it is the same everywhere
     "font.size": 7.5,
-    "axes.titlesize": 7.5,
-    "axes.labelsize": 7.5,
-    "xtick.labelsize": 6.5,
-    "ytick.labelsize": 6.5,
+    **dict.fromkeys(("axes.titlesize", "axes.labelsize"), 7.5),
+    **dict.fromkeys(("xtick.labelsize", "ytick.labelsize"), 6.5),
     "legend.fontsize": 7,
     "legend.frameon": False,
     "legend.handletextpad": 0.4,
     "legend.columnspacing": 1.4,
-    "axes.edgecolor": SOFT,
-    "axes.labelcolor": INK,
-    "axes.titlecolor": INK,
-    "text.color": INK,
-    "xtick.color": SOFT,
-    "ytick.color": SOFT,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "axes.linewidth": 0.6,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
+    **dict.fromkeys(("axes.edgecolor", "xtick.color", "ytick.color"), SOFT),
+    **dict.fromkeys(("axes.labelcolor", "axes.titlecolor", "text.color"), INK),
+    **dict.fromkeys(("xtick.labelcolor", "ytick.labelcolor"), INK),
+    **dict.fromkeys(("axes.linewidth", "xtick.major.width", "ytick.major.width"), 0.6),
+    **dict.fromkeys(("axes.spines.top", "axes.spines.right"), False),
+    **dict.fromkeys(("axes.grid", "axes.axisbelow"), True),
     "grid.color": "#e4e4e4",
     "grid.linewidth": 0.5,
     "lines.linewidth": 1.1,
     "pdf.fonttype": 42,  # TrueType, embedded: text stays text
     "svg.fonttype": "path",  # outlines: the same in every browser
     "svg.hashsalt": "hanas",
-    "savefig.dpi": 300,
 }
-_METADATA: dict[str, dict[str, None]] = {
-    "pdf": {"CreationDate": None},
-    "svg": {"Date": None},
-    "png": {"Software": None},
-}
+#: Of PNG files, and of what is pixels in vector files.
+_DOTS_PER_INCH = 300
 _LABELS = {
     "latency_ms": "latency (ms)",
     "energy_mj": "energy (mJ)",
@@ -107,16 +96,10 @@ def applied() -> Iterator[None]:
 
 
 def figure(width: float, height: float, title: str, footer: str) -> Figure:
-    """Return an empty figure with a title, and with a footer that panels keep clear of.
+    """Return an empty figure, in inches, whose panels keep clear of its title and its footer.
 
-    Parameters
-    ----------
-    width, height
-        Inches; the height without the footer.
-    title
-        Above everything; broken into as many lines as it needs.
-    footer
-        Where the numbers come from; broken into as many lines as it needs.
+    Both are broken into as many lines as they need; the footer, which says where the numbers come
+    from, adds to the height.
     """
     characters = int(width * 72 / (_FOOTER_POINTS * 0.56))
     # A no-break space keeps a number and its per cent on one line.
@@ -126,31 +109,13 @@ def figure(width: float, height: float, title: str, footer: str) -> Figure:
     above = (len(title_lines) * 1.25 + 0.65) * _TITLE_POINTS / 72
     whole = height + below
     made = Figure(figsize=(width, whole))
-    made.set_layout_engine(
-        "constrained",
-        rect=(0, below / whole, 1, 1 - (below + above) / whole),
-        w_pad=0.05,
-        h_pad=0.05,
-    )
-    left = _LEFT / width
-    made.text(
-        left,
-        1 - 0.5 * _TITLE_POINTS / 72 / whole,
-        "\n".join(title_lines),
-        fontsize=_TITLE_POINTS,
-        fontweight="bold",
-        linespacing=1.2,
-        va="top",
-    )
-    made.text(
-        left,
-        0.4 * _FOOTER_POINTS / 72 / whole,
-        "\n".join(lines),
-        fontsize=_FOOTER_POINTS,
-        color=SOFT,
-        linespacing=1.25,
-        va="bottom",
-    )
+    rect = (0, below / whole, 1, 1 - (below + above) / whole)
+    made.set_layout_engine("constrained", rect=rect, w_pad=0.05, h_pad=0.05)
+    left, top = _LEFT / width, 1 - 0.5 * _TITLE_POINTS / 72 / whole
+    of_title = {"fontsize": _TITLE_POINTS, "fontweight": "bold", "linespacing": 1.2, "va": "top"}
+    made.text(left, top, "\n".join(title_lines), **of_title)
+    of_footer = {"fontsize": _FOOTER_POINTS, "color": SOFT, "linespacing": 1.25, "va": "bottom"}
+    made.text(left, 0.4 * _FOOTER_POINTS / 72 / whole, "\n".join(lines), **of_footer)
     return made
 
 
@@ -174,45 +139,26 @@ def shown(values: Any, column: str) -> np.ndarray:
 
 
 def less_is_better(text: str) -> str:
-    r"""Return an axis label that says which way is better; a long one takes two lines.
+    """Return an axis label that says which way is better; a long one takes two lines.
 
     On a vertical axis the arrow points down, as the label is turned with it.
 
     >>> less_is_better("latency (ms)")
     '← better     latency (ms)'
-    >>> less_is_better("GDAS cross-entropy (nat)")
-    'GDAS cross-entropy (nat)\n← better'
     """
     return f"{text}\n← better" if len(text) > _LONG else f"← better     {text}"
 
 
 def more_is_better(text: str) -> str:
-    """Return a label of a vertical axis that says that up is better; a long one takes two lines.
-
-    >>> more_is_better("share")
-    'share     better →'
-    """
+    """Return the same of a vertical axis on which up is better."""
     return f"{text}\nbetter →" if len(text) > _LONG else f"{text}     better →"
 
 
 def set_scale(axes: Axes, which: str, values: Any, column: str, *, ticks: int = 6) -> None:
-    """Fit an axis, x, y or z, to values of a column, with few plain numbers at its ticks.
+    """Fit the axis x, y or z of a panel to values of a column, with few plain numbers at its ticks.
 
     It is logarithmic if the values span more than a factor of :data:`LOG_FACTOR`, errors
-    :data:`LOG_FACTOR_OF_ERRORS`.
-
-    Parameters
-    ----------
-    axes
-        A panel.
-    which
-        ``"x"``, ``"y"`` or ``"z"``.
-    values
-        What is drawn, at least one value.
-    column
-        The column that holds them, which says their unit.
-    ticks
-        About how many steps to mark.
+    :data:`LOG_FACTOR_OF_ERRORS`. ``ticks`` is about how many steps to mark.
     """
     axis = getattr(axes, f"{which}axis")
     on_axis = shown(values, column)
@@ -238,46 +184,27 @@ def xy(points: pd.DataFrame, x: str, y: str) -> tuple[np.ndarray, np.ndarray]:
     return shown(points[x], x), shown(points[y], y)
 
 
+def draw_marks(axes: Axes, points: pd.DataFrame, x: str, y: str, **how: Any) -> None:
+    """Draw points as marks that no line joins."""
+    axes.plot(*xy(points, x, y), linestyle="none", **how)
+
+
 def draw_true(axes: Axes, front: pd.DataFrame, metric: str) -> None:
     """Draw the true front, sorted by the metric, as the stairs that nothing lies below."""
-    axes.plot(
-        *xy(front, metric, "true_error"),
-        drawstyle="steps-post",
-        color=TRUE,
-        label="true front",
-        zorder=2,
-    )
+    x, y = xy(front, metric, "true_error")
+    axes.plot(x, y, drawstyle="steps-post", color=TRUE, label="true front", zorder=2)
 
 
 def draw_found(axes: Axes, points: pd.DataFrame, x: str, y: str, name: str) -> None:
     """Draw the points of a found front."""
-    axes.plot(
-        *xy(points, x, y),
-        linestyle="none",
-        marker="o",
-        markersize=3.2,
-        color=FOUND,
-        markeredgecolor="white",
-        markeredgewidth=0.3,
-        label=name,
-        zorder=3,
-    )
+    how = {"marker": "o", "markersize": 3.2, "color": FOUND, "zorder": 3}
+    draw_marks(axes, points, x, y, label=name, markeredgecolor="white", markeredgewidth=0.3, **how)
 
 
 def draw_cloud(axes: Axes, points: pd.DataFrame, x: str, y: str, name: str) -> None:
     """Draw many points, as pixels also in vector files, which stay small."""
-    axes.plot(
-        *xy(points, x, y),
-        linestyle="none",
-        marker="o",
-        markersize=1.8,
-        color=CLOUD,
-        markeredgewidth=0,
-        alpha=0.6,
-        label=name,
-        rasterized=True,
-        zorder=1,
-    )
+    how = {"marker": "o", "markersize": 1.8, "color": CLOUD, "alpha": 0.6, "zorder": 1}
+    draw_marks(axes, points, x, y, label=name, markeredgewidth=0, rasterized=True, **how)
 
 
 def legend(made: Figure, axes: Axes, columns: int = 4) -> None:
@@ -286,15 +213,9 @@ def legend(made: Figure, axes: Axes, columns: int = 4) -> None:
     columns = min(columns, len(labels))
     engine = cast(ConstrainedLayoutEngine, made.get_layout_engine())
     left, bottom, width, height = engine.get()["rect"]
-    made.legend(
-        handles,
-        labels,
-        loc="upper left",
-        bbox_to_anchor=(_LEFT / made.get_figwidth(), bottom + height),
-        borderaxespad=0,
-        borderpad=0,
-        ncols=columns,
-    ).set_in_layout(False)
+    corner = (_LEFT / made.get_figwidth(), bottom + height)
+    place: Any = {"loc": "upper left", "bbox_to_anchor": corner, "borderaxespad": 0, "borderpad": 0}
+    made.legend(handles, labels, ncols=columns, **place).set_in_layout(False)
     lines = math.ceil(len(labels) / columns)
     above = (lines * 1.6 + 0.6) * _RC["legend.fontsize"] / 72 / made.get_figheight()
     engine.set(rect=(left, bottom, width, height - above))
@@ -309,9 +230,19 @@ def sources_in_words(parts: Iterable[tuple[str, str]], *, before: Sequence[str] 
     return " ".join([*before, *(f"{what}: {source}." for what, source in parts)])
 
 
-def save(made: Figure, *paths: str | Path) -> None:
-    """Write a figure to PDF, SVG or PNG files, by their suffixes, with no date in them."""
-    for path in paths:
-        kind = Path(path).suffix.removeprefix(".")
-        with replacing(path) as temporary, applied():
-            made.savefig(temporary, format=kind, metadata=_METADATA[kind])
+def save(made: Figure, pdf: str | Path, svg: str | Path, png: str | Path) -> None:
+    """Write a figure to three files of one layout, with no date in them."""
+    with applied():
+        made.set_dpi(_DOTS_PER_INCH)
+        canvas = FigureCanvasAgg(made)
+        canvas.draw()
+        # Laid out and drawn once for each file; Figure.savefig would do both twice.
+        made.set_layout_engine("none")
+        picture = Image.fromarray(np.asarray(canvas.buffer_rgba()))
+        with replacing(png) as temporary:
+            picture.save(temporary, format="PNG", dpi=(_DOTS_PER_INCH, _DOTS_PER_INCH))
+        with replacing(pdf) as temporary:
+            FigureCanvasPdf(made).print_pdf(temporary, metadata={"CreationDate": None})
+        made.set_dpi(_DOTS_PER_INCH)
+        with replacing(svg) as temporary:
+            FigureCanvasSVG(made).print_svg(temporary, metadata={"Date": None})

@@ -1,0 +1,210 @@
+"""Curves of the normalised hypervolume: over what a search evaluated, over what was trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from hanas.fronts.peeled_runs import curve_table
+from hanas.fronts.rows import Row
+from hanas.report.figures import points, style
+
+#: Colour, dashes and width, the first on top. Searches that begin with the same samples lie on each
+#: other for a while: a dashed line over a line over a wide one, all are seen.
+_SEARCHES: tuple[tuple[str, Any, float], ...] = (
+    (style.FOUND, "-", 1.2),
+    (style.BESIDE[0][0], (0, (3.5, 2.5)), 1.2),
+    (style.BESIDE[1][0], "-", 1.2),
+    (style.CLOUD, "-", 3.0),
+    (style.BESIDE[2][0], (0, (1, 1)), 1.2),
+)
+_COLOURS = (style.FOUND, *(colour for colour, _ in style.BESIDE), style.CLOUD)
+#: Of the first proxies, of those for which the colours begin anew, and so on.
+_DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)))
+_SHARE = "normalised_hypervolume"
+
+
+def convergence_table(
+    curves: pd.DataFrame, budget: pd.DataFrame, rows: Sequence[Row]
+) -> pd.DataFrame:
+    """Return how soon each search comes how close to the true front.
+
+    Parameters
+    ----------
+    curves, budget
+        See :func:`hanas.fronts.evaluation.convergence_table` and
+        :func:`hanas.fronts.evaluation.budget_table`.
+    rows
+        The searches that are shown, of one task and proxy, in the order of the legend.
+
+    Returns
+    -------
+    DataFrame
+        ``objectives``; ``search``, its label; ``evaluations``, ``median``, ``q25``, ``q75`` and
+        ``seeds``; ``ceiling``, the share of the exact front of the proxy; the floor and sources.
+    """
+    keys = ["task", "objectives", "proxy", "search"]
+    known = curves.merge(budget[[*keys, "ceiling"]], on=keys, validate="m:1")
+    of_proxy = (known["task"] == rows[0].task) & (known["proxy"] == rows[0].proxy)
+    parts = [
+        known[(of_proxy & (known["search"] == row.search)).to_numpy()].assign(
+            search=row.search_label
+        )
+        for row in rows
+    ]
+    values = ["evaluations", "median", "q25", "q75", "seeds", "ceiling"]
+    columns = ["objectives", "search", *values, "accuracy_floor_percent", *points.SOURCES]
+    return pd.concat(parts, ignore_index=True)[columns]
+
+
+def peeling_table(layers: pd.DataFrame, rows: Sequence[Row]) -> pd.DataFrame:
+    """Return what training the layers behind the fronts of a search brings, over what it costs.
+
+    Parameters
+    ----------
+    layers
+        See :func:`hanas.fronts.peeled_runs.peeling_table`.
+    rows
+        One search with each of the proxies that are shown, in the order of the legend. A label
+        that several proxies have is shown with their names.
+
+    Returns
+    -------
+    DataFrame
+        ``objectives``; ``proxy``, its label; ``trained_architectures``, ``median``, ``q25``,
+        ``q75``, ``stopped_at``, ``stopped_with`` and ``seeds``; the floor and sources.
+    """
+    of_search = (layers["task"] == rows[0].task) & (layers["search"] == rows[0].search)
+    curves = curve_table(layers[of_search.to_numpy()])
+    labels = [row.proxy_label for row in rows]
+    parts = [
+        curves[(curves["proxy"] == row.proxy).to_numpy()].assign(
+            proxy=label if labels.count(label) == 1 else f"{label} ({row.proxy})"
+        )
+        for row, label in zip(rows, labels, strict=True)
+    ]
+    values = ["trained_architectures", "median", "q25", "q75", "stopped_at", "stopped_with"]
+    columns = ["objectives", "proxy", *values, "seeds", "accuracy_floor_percent", *points.SOURCES]
+    return pd.concat(parts, ignore_index=True)[columns]
+
+
+def draw_convergence(plotted: pd.DataFrame, row: Row) -> Figure:
+    """Draw what :func:`convergence_table` returns, in a panel for each set of objectives."""
+    return _draw(
+        plotted,
+        lambda axes, curves: _draw_searches(axes, curves, row.proxy_label),
+        title=f"{row.device}, {row.task}: searches with {row.proxy_label}",
+        footer=_footer(plotted, row.proxy_label, "bars: quartiles, of each search in turn"),
+        x="evaluations",
+        x_label="unique evaluations",
+        shares=plotted[["q25", "q75", "ceiling"]],
+    )
+
+
+def draw_peeling(plotted: pd.DataFrame, row: Row) -> Figure:
+    """Draw what :func:`peeling_table` returns, in a panel for each set of objectives."""
+    (first, _), *others = plotted.drop_duplicates("proxy")[["proxy", "proxy_source"]].to_numpy()
+    before = (
+        "A line begins where all seeds have trained their predicted fronts; dots: medians of where "
+        "peeling stops and of what it has by then. "
+    )
+    of_first = _footer(plotted, first, "bands: quartiles")
+    return _draw(
+        plotted,
+        _draw_proxies,
+        title=f"{row.device}, {row.task}: fronts of {row.search_label}, layer by layer trained",
+        footer=" ".join([before + of_first, *(f"{proxy}: {source}." for proxy, source in others)]),
+        x="trained_architectures",
+        x_label="architectures trained",
+        shares=plotted[["q25", "q75"]].assign(whole=1.0),
+    )
+
+
+def _draw(
+    plotted: pd.DataFrame,
+    draw_panel: Callable[[Axes, pd.DataFrame], None],
+    *,
+    title: str,
+    footer: str,
+    x: str,
+    x_label: str,
+    shares: pd.DataFrame,
+) -> Figure:
+    """Draw a panel for each set of objectives; ``shares`` is all that is drawn upwards."""
+    seen = list(plotted["objectives"].unique())
+    with style.applied():
+        width = style.TWO_COLUMNS if len(seen) > 1 else style.ONE_COLUMN
+        made = style.figure(width, 2.9, title, footer)
+        panels = made.subplots(1, len(seen), sharex=True, sharey=True, squeeze=False)[0]
+        for axes, objectives in zip(panels, seen, strict=True):
+            draw_panel(axes, plotted[(plotted["objectives"] == objectives).to_numpy()])
+            axes.set_title(f"in {objectives_in_words(objectives)}", loc="left")
+            axes.set_xlabel(x_label)
+        style.set_scale(panels[0], "x", [0, plotted[x].max()], x)
+        style.set_scale(panels[0], "y", shares, _SHARE)
+        panels[0].set_ylabel(style.more_is_better(style.label(_SHARE)))
+        style.legend(made, panels[0], columns=5 if len(seen) > 1 else 3)
+    return made
+
+
+def _draw_searches(axes: Axes, curves: pd.DataFrame, proxy: str) -> None:
+    names = list(curves["search"].unique())
+    for position, search in enumerate(names):
+        curve = curves[(curves["search"] == search).to_numpy()]
+        colour, dashes, wide = _SEARCHES[position % len(_SEARCHES)]
+        x, median = style.xy(curve, "evaluations", "median")
+        how = {"color": colour, "linestyle": dashes, "linewidth": wide, "label": search}
+        axes.plot(x, median, zorder=3 - 0.1 * position, **how)
+        # In turn, so that bars of different searches do not stand on each other.
+        turn = np.arange(len(x)) % len(names) == position
+        low, high = curve["q25"].to_numpy()[turn], curve["q75"].to_numpy()[turn]
+        axes.vlines(x[turn], low, high, color=colour, linewidth=0.8, zorder=2)
+    ceiling = float(curves["ceiling"].iloc[0])
+    said = f"exact front of {proxy}"
+    axes.axhline(ceiling, color=style.INK, linewidth=0.7, label=said, zorder=1.5)
+
+
+def _draw_proxies(axes: Axes, curves: pd.DataFrame) -> None:
+    for position, proxy in enumerate(curves["proxy"].unique()):
+        curve = curves[(curves["proxy"] == proxy).to_numpy()]
+        turn, place = divmod(position, len(_COLOURS))
+        colour, dashes = _COLOURS[place], _DASHES[turn % len(_DASHES)]
+        x, low, median, high = (
+            curve[column].to_numpy() for column in ("trained_architectures", "q25", "median", "q75")
+        )
+        # Stairs: what is being trained counts when its layer is done.
+        how = {"linestyle": dashes, "drawstyle": "steps-post", "zorder": 3 - 0.1 * position}
+        axes.plot(x, median, color=colour, label=proxy, **how)
+        band = {"step": "post", "alpha": 0.15, "linewidth": 0, "zorder": 1}
+        axes.fill_between(x, low, high, color=colour, **band)
+        stop = {"marker": "o", "markersize": 4, "color": colour, "zorder": 4}
+        style.draw_marks(axes, curve.iloc[:1], "stopped_at", "stopped_with", **stop)
+    axes.axhline(1, color=style.TRUE, linewidth=0.7, label="true front", zorder=1.5)
+
+
+def _footer(plotted: pd.DataFrame, proxy: str, bars: str) -> str:
+    """Return what lines over seeds, ``bars`` around them and 1 mean, and what comes from where."""
+    fewest, most = int(plotted["seeds"].min()), int(plotted["seeds"].max())
+    seeds = f"{fewest} to {most} seeds" if fewest < most else f"{most} seed{'s' * (most > 1)}"
+    floor = plotted["accuracy_floor_percent"].iloc[0]
+    sentences = [
+        f"Lines: medians of {seeds}; {bars}.",
+        f"1 is the true front of all networks that reach {floor:g} % accuracy.",
+    ]
+    metrics = max(plotted["objectives"], key=len).split("+")[1:]
+    return points.sources(plotted, metrics, proxy, before=sentences)
+
+
+def objectives_in_words(objectives: str) -> str:
+    """Return objectives as a title names them.
+
+    >>> objectives_in_words("error+latency_ms"), objectives_in_words("error+latency_ms+energy_mj")
+    ('error and latency', 'error, latency and energy')
+    """
+    *names, last = (points.IN_WORDS.get(name, name) for name in objectives.split("+"))
+    return f"{', '.join(names)} and {last}"
