@@ -116,7 +116,7 @@ class Rows:
                 rows.append(
                     {
                         **common,
-                        "method": supernet.label or supernet.trainer.upper(),
+                        "method": supernet.label or supernet.name.upper(),
                         "search": None,
                         "ranked_by": None,
                         "trained_architectures": 0,
