@@ -73,27 +73,28 @@ class Graph:
     # ---- what is there: images, spaces, true accuracies, devices -----------------------------
 
     def dataset(self, dataset: str) -> Job:
-        """Images of a data set."""
+        """Read the images of a data set."""
         found = self._entry("datasets", dataset)
         state = found.state(self.data)
         given = {"state": state} if state is not None else {}
         return Job(params=_params("dataset", dataset=found.params(), **given))
 
     def space(self, space: str) -> Job:
-        """Every architecture of a space."""
+        """List every architecture of a space."""
         return Job(params=_params("space", space=space))
 
     def nats_bench_cells(self) -> Job:
-        """The cells of NATS-Bench, read once for all data sets."""
+        """Read the cells of NATS-Bench once for all data sets."""
         for of_space in self.study.benchmarks.values():
             for found in of_space.values():
-                if hasattr(found, "folder"):  # one folder for all: see hanas.study.checks
-                    inputs = {"folder": self.user_file(found.folder)}
+                folder = getattr(found, "folder", None)
+                if folder is not None:  # one folder for all: see hanas.study.checks
+                    inputs = {"folder": self.user_file(folder)}
                     return Job(inputs, _params("accuracy_table"))
         raise InputError("benchmarks has no entry of kind nats_bench")
 
     def accuracy_table(self, space: str, dataset: str) -> Job:
-        """True accuracies of every architecture."""
+        """Read the true accuracies of every architecture."""
         found = self._entry("benchmarks", space, dataset)
         inputs = self._own_file(found)
         if hasattr(found, "folder"):
@@ -101,7 +102,7 @@ class Graph:
         return Job(inputs, _params("accuracy_table", benchmark=found.params(), **_shipped(found)))
 
     def device_table(self, device: str, space: str, dataset: str) -> Job:
-        """Latency and energy of every architecture."""
+        """Read, or predict, latency and energy of every architecture."""
         found: Device = self._entry("devices", device)
         if isinstance(found, MeasuredDevice):  # what it depends on shows in its predictor
             where = {"device": device, "space": space, "dataset": dataset}
@@ -113,7 +114,7 @@ class Graph:
         )
 
     def measure(self, device: str, space: str, dataset: str) -> Job:
-        """Some architectures, measured on a device, and a predictor of all others."""
+        """Measure some architectures on a device, and fit a predictor of all others."""
         found = self._measured(device)
         return Job(
             {"images": result("dataset", dataset=dataset)},
@@ -122,7 +123,7 @@ class Graph:
         )
 
     def fit_surrogates(self, space: str) -> Job:
-        """Small models of the tables of a space."""
+        """Fit small models to the tables of a space."""
         datasets = self._entry("benchmarks", space)
         devices = [
             result("device_table", device=device, space=space, dataset=dataset)
@@ -138,7 +139,7 @@ class Graph:
     # ---- what ranks: supernets and proxies ---------------------------------------------------
 
     def train_supernet(self, supernet: str) -> Job:
-        """A weight-sharing network."""
+        """Train a weight-sharing network."""
         found = self._entry("supernets", supernet)
         return Job(
             {"images": result("dataset", dataset=found.dataset)},
@@ -148,7 +149,7 @@ class Graph:
         )
 
     def proxy_table(self, proxy: str, dataset: str) -> Job:
-        """Scores of every architecture of a space."""
+        """Score every architecture of a space."""
         found, space = self._entry("proxies", proxy), self.study.proxy_space(proxy)
         bound_to = self.study.own_dataset(proxy)
         if bound_to not in (None, dataset):
@@ -179,14 +180,15 @@ class Graph:
         """Return the supernet and the images that a proxy looks at, if any."""
         found = self.study.proxies[proxy]
         images = {"images": result("dataset", dataset=dataset)}
-        if hasattr(found, "supernet"):
-            return {"weights": result("train_supernet", supernet=found.supernet), **images}
+        supernet = getattr(found, "supernet", None)
+        if supernet is not None:
+            return {"weights": result("train_supernet", supernet=supernet), **images}
         return images if hasattr(found, "dataset") else {}
 
     # ---- searches ----------------------------------------------------------------------------
 
     def search(self, task: str, device: str, proxy: str) -> Job:
-        """All searches of the front of a proxy and a device's metrics."""
+        """Run all searches of the front of a proxy and a device's metrics."""
         of_task, scored_by = self._entry("tasks", task), self._entry("proxies", proxy)
         where = {"device": device, "space": of_task.space, "dataset": of_task.dataset}
         params = {
@@ -212,7 +214,7 @@ class Graph:
     # ---- tables ------------------------------------------------------------------------------
 
     def table(self, device: str) -> Job:
-        """Baselines and searches of a device side by side, and beside the published table."""
+        """Put baselines and searches of a device side by side, and beside the published table."""
         rows = self.rows.table_rows(device)
         if not rows:
             raise InputError(
@@ -239,7 +241,7 @@ class Graph:
         return [device for device in self.study.devices if self.rows.table_rows(device)]
 
     def all_tables(self) -> Job:
-        """The tables of all devices in one."""
+        """Join the tables of all devices."""
         if not self.tabled:
             require_judged([], "on any device")
         tables = [result("table", device=device) for device in self.tabled]
@@ -248,7 +250,7 @@ class Graph:
     # ---- judgement ---------------------------------------------------------------------------
 
     def evaluation(self, device: str) -> Job:
-        """How good every found front of a device is."""
+        """Judge every found front of a device."""
         self._entry("devices", device)
         rows = require_judged(self.rows.judged_rows(device), f"on {device}")
         return Job(
@@ -262,7 +264,7 @@ class Graph:
         )
 
     def ranking(self) -> Job:
-        """How well each proxy ranks."""
+        """Judge how well each proxy ranks."""
         rows = require_judged(self.rows.judged_rows(), "on any device")
         once = {(row.task, row.proxy): row for row in rows}.values()
         ranked = [
@@ -285,13 +287,13 @@ class Graph:
         return Job({"files": files}, _params("ranking", rows=ranked))
 
     def devices_compared(self) -> Job:
-        """How far devices agree, and what a borrowed front loses."""
+        """Compare devices: how far they agree, and what a borrowed front loses."""
         judged = [row for row in self.rows.judged_rows() if row.search == self.rows.first_search]
         rows = require_judged(judged, "on any device")
         return Job({"files": _files(rows)}, _params("devices_compared", rows=_plain(rows)))
 
     def decisions(self, device: str) -> Job:
-        """What to take, as a table and in words."""
+        """Say what to take, as a table and in words."""
         self._entry("devices", device)
         rows = self.rows.decision_rows(device)
         if not rows:
@@ -314,14 +316,14 @@ class Graph:
         )
 
     def explorer(self) -> Job:
-        """All fronts in one page."""
+        """Make one page of all fronts."""
         rows = require_judged(self.rows.judged_rows(), "on any device")
         parts = {"page": "page.html", "style": "style.css", "script": "explorer.js"}
         shipped = {part: str(SHIPPED / "explorer" / name) for part, name in parts.items()}
         return Job({"files": _files(rows), **shipped}, _params("explorer", rows=_plain(rows)))
 
     def figures(self, device: str, task: str) -> Job:
-        """The figures of a task on a device."""
+        """Draw the figures of a task on a device."""
         self._entry("devices", device)
         self._entry("tasks", task)
         rows = self.rows.judged_rows(device, task)
@@ -343,7 +345,7 @@ class Graph:
     # ---- trained models ----------------------------------------------------------------------
 
     def retrain(self, retraining: str) -> Job:
-        """Picks that are trained from scratch."""
+        """Train picks from scratch."""
         found, task = self._retraining(retraining)
         inputs = {"images": result("dataset", dataset=task.dataset)}
         how = {
@@ -376,7 +378,7 @@ class Graph:
         )
 
     def export(self, retraining: str) -> Job:
-        """Trained networks as ONNX, float32 and INT8, tested."""
+        """Write trained networks as ONNX, float32 and INT8, and test them."""
         found, task = self._retraining(retraining)
         return Job(
             {
@@ -402,7 +404,7 @@ class Graph:
         }
 
     def measure_models(self, retraining: str, device: str) -> Job:
-        """Latency of trained models on a device."""
+        """Measure trained models on a device."""
         found, (_, task) = self._measured(device), self._retraining(retraining)
         return Job(
             self._exported(retraining),
@@ -411,9 +413,10 @@ class Graph:
         )
 
     def rknn_report(self, retraining: str, device: str) -> Job:
-        """What of trained models a Rockchip NPU cannot run, and how accurate they are on it."""
+        """List what of trained models a Rockchip NPU cannot run, and their accuracy on it."""
         found, (of_retraining, task) = self._measured(device), self._retraining(retraining)
-        if not hasattr(found, "simulated_images"):
+        simulated_images = getattr(found, "simulated_images", None)
+        if simulated_images is None:
             raise InputError(
                 f"devices.{device} is of kind {found.kind}; only kind rknn has such a report"
             )
@@ -421,7 +424,7 @@ class Graph:
             **_as_measured(found, task.space),
             "resolution": of_retraining.training.resolution,
             "calibration_images": of_retraining.quantisation.calibration_images,
-            "simulated_images": found.simulated_images,
+            "simulated_images": simulated_images,
         }
         return Job(self._exported(retraining), _params("measuring", **params))
 
@@ -439,7 +442,7 @@ class Graph:
         return tables
 
     def model_cards(self, retraining: str) -> Job:
-        """Trained models with their cards, and all that is known of them in a table."""
+        """Describe trained models: a card each, and all that is known of them in a table."""
         found, task = self._retraining(retraining)
         latencies = self.latencies(retraining)
         return Job(
@@ -459,7 +462,7 @@ class Graph:
         )
 
     def measured_front(self, task: str, device: str, proxy: str, search: str) -> Job:
-        """A found front, measured, beside what was predicted of it."""
+        """Measure a found front, beside what was predicted of it."""
         of_task, found = self._entry("tasks", task), self._measured(device)
         row = self.rows.row(device, task, proxy, search)
         where = {"device": device, "space": of_task.space, "dataset": of_task.dataset}
@@ -479,7 +482,7 @@ class Graph:
         )
 
     def figure_front_spaces(self) -> Job:
-        """Error against latency of the models of several retrainings."""
+        """Draw error against latency of the models of several retrainings."""
         shown = self.study.figures.front_spaces
         if shown is None:
             raise InputError("figures.front_spaces says nothing to draw; see config/rk3588.yaml")
@@ -606,7 +609,7 @@ def _as_measured(device: MeasuredDevice, space: str) -> dict[str, Any]:
     }
 
 
-def _shipped(found: Any) -> dict[str, str]:
+def _shipped(found: Any) -> dict[str, Any]:
     """Return the checksum of the shipped surrogates where an entry uses them."""
     if found.kind != "surrogate" or found.file is not None:
         return {}

@@ -29,6 +29,7 @@ class Rows:
 
     @property
     def shown_searches(self) -> list[str]:
+        """The searches of tables, in their order."""
         return self.study.tables.searches or list(self.study.searches)
 
     def row(self, device: str, task_name: str, proxy: str, search: str) -> Row:
@@ -116,7 +117,7 @@ class Rows:
                 rows.append(
                     {
                         **common,
-                        "method": supernet.label or supernet.trainer.upper(),
+                        "method": supernet.label or supernet.name.upper(),
                         "search": None,
                         "ranked_by": None,
                         "trained_architectures": 0,
