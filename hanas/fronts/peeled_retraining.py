@@ -14,7 +14,7 @@ from hanas.core.progress import Log, print_at_once
 from hanas.fronts.peeling import peel
 from hanas.fronts.picks import SEED, feasible_evaluations, objectives_in, require_feasible
 from hanas.fronts.settings import Peeling
-from hanas.training.retraining import prepare, train_one
+from hanas.training.retraining import FromScratchTraining
 from hanas.training.settings import FromScratch
 
 
@@ -61,7 +61,9 @@ def retrain_layers(
         As there; if the search found nothing feasible, or nothing trained reaches the floor.
     """
     evaluated = require_feasible(feasible_evaluations(history, seed=SEED))
-    setup = prepare(settings, images, checkpoints=checkpoints, log=log, validate=True)
+    training = FromScratchTraining(
+        settings, images, checkpoints=checkpoints, log=log, validate=True
+    )
     archs = evaluated["arch"].tolist()
     rows: list[dict[str, Any]] = []
     epoch_rows: list[dict[str, Any]] = []
@@ -72,7 +74,7 @@ def retrain_layers(
         for number, position in enumerate(layer, start=1):
             arch = archs[position]
             log(f"architecture {number} of {len(layer)} of this layer: {arch}")
-            row, of_epochs, weights[arch] = train_one(arch, setup)
+            row, of_epochs, weights[arch] = training.train(arch)
             rows.append(row)
             epoch_rows.extend(of_epochs)
             percents.append(row["validation_accuracy_percent"])

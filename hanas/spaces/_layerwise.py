@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hanas.core.errors import InputError
-from hanas.spaces._space import Network, Space
-from hanas.spaces.networks.chain_costs import Costs, chain_costs
+from hanas.spaces._space import Space
 from hanas.spaces.networks.settings import (
     ChainNetworkSettings,
     ChainSettings,
     DeployedChainNetworkSettings,
+    Network,
     chain_settings,
 )
-from hanas.spaces.networks.skeletons import Operation, Skeleton, for_images
+from hanas.spaces.networks.skeletons import Costs, Operation, Skeleton, chain_costs, for_images
 
 if TYPE_CHECKING:  # PyTorch is imported only where a network is made
     from hanas.spaces.networks.chain import ChainNetwork

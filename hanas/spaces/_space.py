@@ -10,30 +10,30 @@ import numpy as np
 
 from hanas.core import plugins
 from hanas.core.settings import Settings
+from hanas.spaces.networks.settings import Network
 
 if TYPE_CHECKING:  # PyTorch is imported only where a network is made
     from torch import Tensor
 
-#: Settings of a network; plain values are read as those of a supernet.
-Network = Settings | Mapping[str, Any]
-
 
 class Space(ABC):
-    """Architectures as genes and as text, their counts, and the networks they stand for.
+    """Architectures as genes and as text, their costs, and the networks they stand for.
+
+    ``network`` arguments are settings, or plain values that are read as those of a supernet.
 
     Attributes
     ----------
     name
         Of the plugin.
-    edges
-        (target node, source node) of each gene, where genes stand for the edges of a cell.
     enumerable
         Whether the architectures are few enough to list all of them; only then are there
         :meth:`all_genes`, :meth:`all_texts` and :meth:`index_of`.
     operations
         Names of what a gene can stand for.
     choices
-        The count of choices of each gene; it is the first of the operations that it chooses from.
+        The count of choices of each gene, which are the first of the operations.
+    edges
+        (target node, source node) of each gene, where genes stand for the edges of a cell.
     largest, smallest
         Genes of the architecture with the most parameters, and of the smallest that works.
     network, deployed
@@ -41,10 +41,10 @@ class Space(ABC):
     """
 
     name: str
-    edges: tuple[tuple[int, int], ...] = ()
     enumerable: bool = False
     operations: tuple[str, ...]
     choices: tuple[int, ...]
+    edges: tuple[tuple[int, int], ...] = ()
     largest: tuple[int, ...]
     smallest: tuple[int, ...]
     network: type[Settings]
@@ -60,13 +60,7 @@ class Space(ABC):
 
     @abstractmethod
     def from_text(self, text: str) -> np.ndarray:
-        """Return the genes, int64 (genes,), of a canonical text.
-
-        Raises
-        ------
-        InputError
-            If the text is not of the canonical form, or not of the space.
-        """
+        """Return the genes, int64 (genes,), of a canonical text; InputError if it is none."""
 
     def all_genes(self) -> np.ndarray:
         """Return the genes of every architecture, int64 (M, genes), in index order."""
@@ -99,18 +93,10 @@ class Space(ABC):
     def params(
         self, genes: np.ndarray, classes: int = 10, *, network: Network | None = None
     ) -> np.ndarray:
-        """Return the number of parameters, int64 (N,), of the stand-alone networks of genes.
+        """Return the number of parameters, int64 (N,), of stand-alone networks, genes (N, genes).
 
-        Batch normalisation is counted with its affine part, whatever ``network.batch_norm`` is.
-
-        Parameters
-        ----------
-        genes
-            int (N, genes).
-        classes
-            Number of classes.
-        network
-            Settings; None: the defaults. Of cells, full size is always counted.
+        With the affine part of batch normalisation. ``network`` None: the defaults; of cells, full
+        size is always counted.
         """
 
     @abstractmethod
@@ -122,49 +108,26 @@ class Space(ABC):
         *,
         network: Network | None = None,
     ) -> np.ndarray:
-        """Return the number of multiply-accumulates, int64 (N,), for one image, of genes.
+        """Return the multiply-accumulates, int64 (N,), for one image: convolutions and classifier.
 
-        Those of convolutions and of the classifier without its bias; parameters as of
-        :meth:`params`, and ``resolution``, the side of the images: None is that of ``network``,
-        or 32.
+        As :meth:`params`; ``resolution``: side of the images, None that of ``network``, or 32.
         """
 
     @abstractmethod
     def settings(self, network: Network) -> Any:
-        """Return the settings of a network as the network takes them.
-
-        Raises
-        ------
-        InputError
-            For a setting that does not exist or cannot be.
-        """
+        """Return the settings of a network as the network takes them; InputError if wrong."""
 
     @abstractmethod
     def for_images(self, network: Network, side: int, place: str) -> Any:
         """Return the settings of a network for images of ``side`` x ``side`` pixels.
 
-        Raises
-        ------
-        InputError
-            Naming ``place``, where the images come from, if there is none for images of that side.
+        Raises InputError, naming ``place``, where images come from, if there is none for that side.
         """
 
     def supernet(self, classes: int, network: Network, *, seed: int = 0) -> Any:
         """Return the weight-sharing network, which holds all operations of every gene.
 
-        Parameters
-        ----------
-        classes
-            Number of classes.
-        network
-            Settings.
-        seed
-            Of the initial weights; PyTorch's global random state stays as it is.
-
-        Raises
-        ------
-        InputError
-            For a setting that does not exist or cannot be.
+        Its initial weights follow from the seed; PyTorch's global random state stays as it is.
         """
         return self._network([range(count) for count in self.choices], classes, network, seed)
 
@@ -173,8 +136,8 @@ class Space(ABC):
     ) -> Any:
         """Return the stand-alone network of one architecture, with weights of its own.
 
-        Its ``forward`` needs the images only. ``network`` and ``seed`` are as for
-        :meth:`supernet`, but a network of its own usually has ``batch_norm: running``.
+        As :meth:`supernet`, but its ``forward`` needs the images only, and a network of its own
+        usually has ``batch_norm: running``.
         """
         held = [(int(gene),) for gene in self._checked(np.asarray(genes)[None])[0]]
         return self._network(held, classes, network, seed)
@@ -188,13 +151,8 @@ class Space(ABC):
     ) -> Any:
         """Return the stand-alone network of one architecture with a copy of a supernet's weights.
 
-        Parameters
-        ----------
-        weights
-            State dict of a supernet of the same ``classes`` and ``network`` settings. In
-            evaluation mode both then give the same logits for the same images, bit for bit.
-        genes, classes, network
-            As for :meth:`build`.
+        ``weights`` is the state dict of a supernet of the same ``classes`` and ``network``. In
+        evaluation mode both then give the same logits for the same images, bit for bit.
         """
         alone = self.build(genes, classes, network)
         alone.load_state_dict({name: weights[name] for name in alone.state_dict()})

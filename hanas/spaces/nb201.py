@@ -23,8 +23,12 @@ import numpy as np
 from hanas.core.errors import InputError
 from hanas.spaces._cells import AVG_POOL as AVG_POOL
 from hanas.spaces._cells import CONV_1X1, CONV_3X3, EDGES, N_NODES, NONE, OPERATIONS, SKIP
-from hanas.spaces._space import Network, Space
-from hanas.spaces.networks.settings import CellNetworkSettings, DeployedCellNetworkSettings
+from hanas.spaces._space import Space
+from hanas.spaces.networks.settings import (
+    CellNetworkSettings,
+    DeployedCellNetworkSettings,
+    Network,
+)
 
 if TYPE_CHECKING:  # PyTorch is imported only where a network is made
     from hanas.spaces.networks.cell import CellNetwork
@@ -156,10 +160,7 @@ class Nb201(Space):
         return np.array([OPERATIONS.index(name) for name in match.groups()], dtype=np.int64)
 
     def all_genes(self) -> np.ndarray:
-        """Return the genes of every cell, int64 (15625, 6), in the official index order.
-
-        The order is that of NAS-Bench-201 and of NATS-Bench's topology space.
-        """
+        """Return the genes of every cell, int64 (15625, 6), in the order of NATS-Bench too."""
         return _all_genes()
 
     def all_texts(self) -> tuple[str, ...]:

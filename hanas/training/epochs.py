@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from torch import Tensor
 
 from hanas.core.checkpoints import load_checkpoint, save_checkpoint
 from hanas.core.errors import InputError
@@ -44,7 +45,9 @@ class Loop:
         Called with the epoch and the learning rate that it began with; returns further columns
         for its row of the history.
     state
-        All that changes while training, but for the stepper's optimizer.
+        All that changes while training, ``network`` among it, but for the stepper's optimizer.
+    kept_after
+        After which epochs, from 1, a copy of the network's weights is kept.
     """
 
     stepper: WeightStepper
@@ -52,6 +55,7 @@ class Loop:
     begin_epoch: Callable[[int], Callable[[int], StepResult]]
     end_epoch: Callable[[int, float], Mapping[str, float]]
     state: Mapping[str, Stateful]
+    kept_after: Collection[int] = ()
 
     def rate_at(self, epoch: int, step: int) -> float:
         """Return the learning rate of a step of an epoch."""
@@ -60,8 +64,10 @@ class Loop:
         return learning_rate(training, done)
 
 
-def run(loop: Loop, *, checkpoint: Path, belongs_to: str, log: Log) -> list[dict[str, float]]:
-    """Train, and return a row for each epoch.
+def run(
+    loop: Loop, *, checkpoint: Path, belongs_to: str, log: Log
+) -> tuple[list[dict[str, float]], list[dict[str, Tensor]]]:
+    """Train, and return a row for each epoch, and the weights that were kept.
 
     The state is saved to ``checkpoint`` after each epoch and about once a minute within one; from
     there a later call with the same ``belongs_to`` goes on, to the same bits. The caller deletes
@@ -69,9 +75,11 @@ def run(loop: Loop, *, checkpoint: Path, belongs_to: str, log: Log) -> list[dict
 
     Returns
     -------
-    list of dict
+    rows
         ``epoch`` (from 1), ``train_loss``, ``train_accuracy`` (fraction), the columns of
         ``end_epoch``, and ``seconds`` so far, in all runs of this training.
+    kept
+        State dicts of the network, on the CPU.
 
     Raises
     ------
@@ -79,12 +87,13 @@ def run(loop: Loop, *, checkpoint: Path, belongs_to: str, log: Log) -> list[dict
         If the loss is no longer a finite number.
     """
     rows: list[dict[str, float]] = []
+    kept: list[dict[str, Tensor]] = []
     first_epoch, first_step, sums, seconds = 0, 0, [0.0, 0.0, 0.0], 0.0
     state = {**loop.state, "optimizer": loop.stepper.optimizer}
     saved = load_checkpoint(checkpoint, belongs_to=belongs_to, log=log)
     if saved is not None:
         first_epoch, first_step, sums = saved["epoch"], saved["step"], saved["sums"]
-        rows, seconds = saved["rows"], saved["seconds"]
+        rows, kept, seconds = saved["rows"], saved["kept"], saved["seconds"]
         for name, part in state.items():
             part.load_state_dict(saved["parts"][name])
         log(f"going on from {checkpoint}: epoch {first_epoch + 1}, step {first_step + 1}")
@@ -93,7 +102,7 @@ def run(loop: Loop, *, checkpoint: Path, belongs_to: str, log: Log) -> list[dict
 
     def save(epoch: int, step: int, sums: list[float]) -> None:
         parts = {name: part.state_dict() for name, part in state.items()}
-        progress = {"epoch": epoch, "step": step, "sums": sums, "rows": rows}
+        progress = {"epoch": epoch, "step": step, "sums": sums, "rows": rows, "kept": kept}
         whole = {**progress, "seconds": clock.seconds(), "parts": parts}
         save_checkpoint(checkpoint, whole, belongs_to=belongs_to)
         clock.saved()
@@ -108,6 +117,9 @@ def run(loop: Loop, *, checkpoint: Path, belongs_to: str, log: Log) -> list[dict
             if clock.since_saved() > SECONDS_BETWEEN_CHECKPOINTS and step + 1 < loop.steps:
                 save(epoch, step + 1, _finite(total.values(), epoch))
         loss, correct, images = _finite(total.values(), epoch)
+        if epoch + 1 in loop.kept_after:
+            weights = state["network"].state_dict()
+            kept.append({name: value.detach().cpu().clone() for name, value in weights.items()})
         rows.append(
             {
                 "epoch": epoch + 1,
@@ -120,7 +132,7 @@ def run(loop: Loop, *, checkpoint: Path, belongs_to: str, log: Log) -> list[dict
         first_step, sums = 0, [0.0, 0.0, 0.0]
         log(_line(rows[-1], epochs, clock))
         save(epoch + 1, 0, sums)
-    return rows
+    return rows, kept
 
 
 class _Sums:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,12 @@ from hanas.core.errors import InputError
 from hanas.core.files import checksum, digest
 from hanas.core.progress import Log, print_at_once
 from hanas.core.randomness import generator
-from hanas.data.batches import Split, load_split, random_batches, steps_per_epoch
-from hanas.data.images import ImageData, load_images
+from hanas.data.batches import load_split, random_batches, steps_per_epoch
+from hanas.data.images import load_images
 from hanas.spaces.networks import architectures, published
 from hanas.training import epochs
 from hanas.training.settings import FromScratch
-from hanas.training.weight_steps import StepResult, WeightStepper, evaluate
+from hanas.training.weight_steps import WeightStepper, evaluate
 
 #: The splits that each choice of ``images`` trains on.
 IMAGES = {"train": ("train",), "train_and_validation": ("train", "validation")}
@@ -68,159 +67,134 @@ def retrain(
     InputError
         For a setting that cannot be here, unsuitable images, or a loss that is not finite.
     """
-    setup = prepare(settings, images, checkpoints=checkpoints, log=log)
+    training = FromScratchTraining(settings, images, checkpoints=checkpoints, log=log)
     rows, history, weights = [], [], {}
     for number, arch in enumerate(archs):
         log(f"architecture {number + 1} of {len(archs)}: {arch}")
-        row, epoch_rows, weights[arch] = train_one(arch, setup)
+        row, epoch_rows, weights[arch] = training.train(arch)
         rows.append(row)
         history += epoch_rows
     return pd.DataFrame(rows), pd.DataFrame(history), weights
 
 
-@dataclass(frozen=True, eq=False)
-class Setup:
-    """What every training of one retraining shares.
+class FromScratchTraining:
+    """Trains architectures one by one; what all of them share is loaded once.
 
-    Attributes
+    Parameters
     ----------
     settings, images, checkpoints, log
         See :func:`retrain`.
-    device, data
-        Where, and on which data set.
-    train
-        The images that are trained on.
-    judged
-        The splits that a trained network is judged by: ``test``, and ``validation`` where it is
-        asked for.
-    depends_on
-        What a training depends on, but for its architecture.
-    """
-
-    settings: FromScratch
-    images: str | Path
-    checkpoints: Path
-    log: Log
-    device: torch.device
-    data: ImageData
-    train: Split
-    judged: Mapping[str, Split]
-    depends_on: Mapping[str, Any]
-
-
-def prepare(
-    settings: FromScratch,
-    images: str | Path,
-    *,
-    checkpoints: str | Path,
-    log: Log,
-    validate: bool = False,
-) -> Setup:
-    """Return what :func:`train_one` needs; with ``validate``, networks are validated too.
+    validate
+        Whether trained networks are judged by the validation images too, beside the test images.
 
     Raises
     ------
     InputError
         For unsuitable images, or validation images that are trained on.
     """
-    device = choose_device(settings.train_on, settings.precision)
-    if validate and "validation" in IMAGES[settings.images]:
-        raise InputError(
-            f"images is {settings.images}: validation images must be left to choose by"
+
+    def __init__(
+        self,
+        settings: FromScratch,
+        images: str | Path,
+        *,
+        checkpoints: str | Path,
+        log: Log,
+        validate: bool = False,
+    ) -> None:
+        if validate and "validation" in IMAGES[settings.images]:
+            raise InputError(
+                f"images is {settings.images}: validation images must be left to choose by"
+            )
+        self.settings, self.images, self.log = settings, images, log
+        self.checkpoints = Path(checkpoints)
+        self.device = choose_device(settings.train_on, settings.precision)
+        self.data, training = load_images(images), settings.training
+        size = {"resolution": training.resolution, "device": self.device}
+        self.train_split = load_split(
+            self.data, *IMAGES[settings.images], crop_padding=training.crop_padding, **size
         )
-    data, training = load_images(images), settings.training
-    size = {"resolution": training.resolution, "device": device}
-    judged = ("validation", "test") if validate else ("test",)
-    return Setup(
-        settings=settings,
-        images=images,
-        checkpoints=Path(checkpoints),
-        log=log,
-        device=device,
-        data=data,
-        train=load_split(
-            data, *IMAGES[settings.images], crop_padding=training.crop_padding, **size
-        ),
-        judged={name: load_split(data, name, **size) for name in judged},
-        depends_on={
-            # Not on what chose the architecture: another choice goes on with what is trained.
+        judged_by = ("validation", "test") if validate else ("test",)
+        self.judged_by = {name: load_split(self.data, name, **size) for name in judged_by}
+        # Not on what chose an architecture: another choice goes on with what is trained.
+        self._depends_on = {
             "settings": settings.params(),
             "revision": settings.revision,
             "images": checksum(images),
-            "computed by": [torch.__version__, device.type],
-        },
-    )
+            "computed by": [torch.__version__, self.device.type],
+        }
 
+    def train(
+        self, arch: str
+    ) -> tuple[dict[str, Any], list[dict[str, Any]], dict[str, torch.Tensor]]:
+        """Train one architecture and judge it.
 
-def train_one(
-    arch: str, setup: Setup
-) -> tuple[dict[str, Any], list[dict[str, Any]], dict[str, torch.Tensor]]:
-    """Train one architecture and judge it.
+        Returns
+        -------
+        row
+            Its row of metrics, see :func:`retrain`; where it was validated, with
+            ``validation_accuracy_percent``, ``validation_cross_entropy``, ``validation_images``.
+        history
+            An epoch a row, see there.
+        weights
+            State dict, on the CPU.
+        """
+        settings, network = self.settings, self._network(arch)
+        row: dict[str, Any] = {"arch": arch}
+        with threads(settings.threads):
+            epoch_rows, _ = epochs.run(
+                self._loop(network),
+                checkpoint=self.checkpoints / f"{digest(arch)[:16]}.pt",
+                belongs_to=digest({"arch": arch, **self._depends_on}),
+                log=self.log,
+            )
+            for split, images in self.judged_by.items():
+                precision = settings.precision
+                cross_entropy, error = evaluate(network, network, images, precision=precision)
+                self.log(f"{split} accuracy {100 * (1 - error):.2f} % on {len(images)} images")
+                row[f"{split}_accuracy_percent"] = 100 * (1 - error)
+                row[f"{split}_cross_entropy"] = cross_entropy
+        row["params"] = sum(weight.numel() for weight in network.parameters())
+        row["train_images"] = len(self.train_split)
+        row |= {f"{split}_images": len(images) for split, images in self.judged_by.items()}
+        weights = {name: value.detach().cpu() for name, value in network.state_dict().items()}
+        return row, [{"arch": arch, **of_epoch} for of_epoch in epoch_rows], weights
 
-    Returns
-    -------
-    row
-        Its row of metrics, see :func:`retrain`; where it was validated, with
-        ``validation_accuracy_percent``, ``validation_cross_entropy`` and ``validation_images``.
-    history
-        An epoch a row, see there.
-    weights
-        State dict, on the CPU.
-    """
-    settings = setup.settings
-    maker = published if arch in published.NAMES else plugins.space(settings.space)
-    size, resolution = setup.data.images.shape[1:3], settings.training.resolution
-    network: Any = architectures.build(  # PyTorch's types know no memory_format
-        arch,
-        space=settings.space,
-        classes=len(setup.data.classes),
-        network=architectures.settings_for_images(
-            maker, settings.network, size, resolution, setup.images
-        ),
-        seed=settings.seed,
-    )
-    network = network.to(setup.device).to(memory_format=torch.channels_last)
-    row: dict[str, Any] = {"arch": arch}
-    with threads(settings.threads):
-        epoch_rows = epochs.run(
-            _loop(network, setup.train, settings),
-            checkpoint=setup.checkpoints / f"{digest(arch)[:16]}.pt",
-            belongs_to=digest({"arch": arch, **setup.depends_on}),
-            log=setup.log,
+    def _network(self, arch: str) -> Any:
+        settings, size = self.settings, self.data.images.shape[1:3]
+        maker = published if arch in published.NAMES else plugins.space(settings.space)
+        network: Any = architectures.build(  # PyTorch's types know no memory_format
+            arch,
+            space=settings.space,
+            classes=len(self.data.classes),
+            network=architectures.settings_for_images(
+                maker, settings.network, size, settings.training.resolution, self.images
+            ),
+            seed=settings.seed,
         )
-        for split, images in setup.judged.items():
-            precision = settings.precision
-            cross_entropy, error = evaluate(network, network, images, precision=precision)
-            setup.log(f"{split} accuracy {100 * (1 - error):.2f} % on {len(images)} images")
-            row[f"{split}_accuracy_percent"] = 100 * (1 - error)
-            row[f"{split}_cross_entropy"] = cross_entropy
-    row["params"] = sum(weight.numel() for weight in network.parameters())
-    row["train_images"] = len(setup.train)
-    row |= {f"{split}_images": len(images) for split, images in setup.judged.items()}
-    weights = {name: value.detach().cpu() for name, value in network.state_dict().items()}
-    return row, [{"arch": arch, **of_epoch} for of_epoch in epoch_rows], weights
+        return network.to(self.device).to(memory_format=torch.channels_last)
 
-
-def _loop(network: torch.nn.Module, train: Split, settings: FromScratch) -> epochs.Loop:
-    training = settings.training
-    stepper = WeightStepper(list(network.parameters()), training, settings.precision)
-    steps = steps_per_epoch(len(train), training.batch_size, training.batches_per_epoch)
-
-    def begin_epoch(epoch: int):
-        batches = random_batches(
-            train,
-            steps=steps,
-            batch_size=training.batch_size,
-            flip=training.flip,
-            random=generator(settings.seed, "train batches", epoch),
+    def _loop(self, network: torch.nn.Module) -> epochs.Loop:
+        settings, training = self.settings, self.settings.training
+        stepper = WeightStepper(list(network.parameters()), training, settings.precision)
+        steps = steps_per_epoch(
+            len(self.train_split), training.batch_size, training.batches_per_epoch
         )
 
-        def step(number: int) -> StepResult:
-            return stepper.step(batches(number), network)
+        def begin_epoch(epoch: int):
+            batches = random_batches(
+                self.train_split,
+                steps=steps,
+                batch_size=training.batch_size,
+                flip=training.flip,
+                random=generator(settings.seed, "train batches", epoch),
+            )
+            return lambda number: stepper.step(batches(number), network)
 
-        return step
-
-    def end_epoch(epoch: int, rate: float) -> dict[str, float]:
-        return {"learning_rate": rate}
-
-    return epochs.Loop(stepper, steps, begin_epoch, end_epoch, {"network": network})
+        return epochs.Loop(
+            stepper,
+            steps,
+            begin_epoch,
+            end_epoch=lambda epoch, rate: {"learning_rate": rate},
+            state={"network": network},
+        )

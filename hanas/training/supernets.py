@@ -28,7 +28,7 @@ from hanas.spaces.networks.chain import ChainNetwork
 from hanas.spaces.networks.settings import CellNetworkSettings, ChainSettings
 from hanas.training import epochs
 from hanas.training.trainers._trainer import Run, Trainer, possible_operations, snapshot_epochs
-from hanas.training.weight_steps import StepResult, WeightStepper
+from hanas.training.weight_steps import WeightStepper
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,10 @@ class Supernet:
         Architecture weights, float32 (genes, operations); minus infinity for operations that
         cannot be there.
     earlier
-        State dicts of snapshots that were taken before the end of the training.
+        State dicts at several moments before the end of the training. At a learning rate that does
+        not fall, weights keep moving, and so do the scores that architectures get from them; the
+        mean of a few moments ranks better than any of them (G. Huang et al., "Snapshot Ensembles:
+        Train 1, Get M for Free", ICLR 2017, where each moment is the end of a cycle).
     """
 
     space: str
@@ -123,12 +126,9 @@ def train_supernet(
     """
     with threads(trainer.threads):
         run = prepare(trainer, images)
-        snapshots = Snapshots(
-            run.network, snapshot_epochs(trainer.training.epochs, trainer.snapshots)
-        )
         device = run.alphas.device.type
-        rows = epochs.run(
-            _loop(run, snapshots),
+        rows, earlier = epochs.run(
+            _loop(run),
             checkpoint=Path(checkpoint),
             belongs_to=digest(
                 {
@@ -158,7 +158,7 @@ def train_supernet(
             trainer.training.resolution,
             run.network.state_dict(),
             run.alphas.detach(),
-            list(snapshots.taken.values()),
+            earlier,
         ),
         weights,
     )
@@ -208,20 +208,15 @@ def _initial_alphas(trainer: Trainer) -> Tensor:
     return of_edge.log().float().expand(possible.shape).masked_fill(~possible, -torch.inf)
 
 
-def _loop(run: Run, snapshots: Snapshots) -> epochs.Loop:
+def _loop(run: Run) -> epochs.Loop:
     """Return the training loop: what the steps and epochs of all trainers have in common."""
     trainer = run.trainer
 
     def begin_epoch(epoch: int):
-        batches, trainer_step = run.train_batches(epoch), trainer.begin_epoch(run, epoch)
-
-        def step(number: int) -> StepResult:
-            return trainer_step(number, batches(number))
-
-        return step
+        batches, step = run.train_batches(epoch), trainer.begin_epoch(run, epoch)
+        return lambda number: step(number, batches(number))
 
     def end_epoch(epoch: int, rate: float) -> dict[str, float]:
-        snapshots.take(epoch + 1)
         loss, error = run.judge(trainer.validation_forward(run, epoch))
         alphas = run.alphas.detach().cpu()
         entropy = torch.distributions.Categorical(logits=alphas).entropy().mean()
@@ -241,49 +236,11 @@ def _loop(run: Run, snapshots: Snapshots) -> epochs.Loop:
     state: dict[str, epochs.Stateful] = {
         "network": run.network,
         "alphas": nn.ParameterDict({"alphas": run.alphas}),
-        "snapshots": snapshots,
     }
     if run.alpha_optimizer is not None:
         state["alpha_optimizer"] = run.alpha_optimizer
-    return epochs.Loop(run.weight_stepper, run.steps, begin_epoch, end_epoch, state)
-
-
-class Snapshots:
-    """Copies of a network's weights at several moments of its training.
-
-    At a learning rate that does not fall, weights keep moving, and so do the scores that
-    architectures get from them; the mean of a few moments ranks better than any of them (G. Huang
-    et al., "Snapshot Ensembles: Train 1, Get M for Free", ICLR 2017, where each moment is the end
-    of a cycle).
-
-    Parameters
-    ----------
-    network
-        The network.
-    epochs
-        After which epochs, from 1, :meth:`take` takes one; the last of them is the end, whose
-        weights the network has.
-    """
-
-    def __init__(self, network: nn.Module, epochs: Sequence[int]) -> None:
-        self.network, self.epochs = network, tuple(epochs[:-1])
-        self.taken: dict[int, dict[str, Tensor]] = {}
-
-    def take(self, epoch: int) -> None:
-        """Keep the weights if this is the end of such an epoch."""
-        if epoch in self.epochs:
-            state = self.network.state_dict()
-            self.taken[epoch] = {
-                name: value.detach().cpu().clone() for name, value in state.items()
-            }
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return what was taken, for a checkpoint."""
-        return {"taken": self.taken}
-
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Put back what :meth:`state_dict` returned."""
-        self.taken = dict(state_dict["taken"])
+    *moments, _ = snapshot_epochs(trainer.training.epochs, trainer.snapshots)  # and the end
+    return epochs.Loop(run.weight_stepper, run.steps, begin_epoch, end_epoch, state, moments)
 
 
 def save_supernet(supernet: Supernet, path: str | Path) -> None:

@@ -9,9 +9,8 @@ from torch import nn
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
-from hanas.core.settings import Settings
-from hanas.spaces._space import Network
 from hanas.spaces.networks import published
+from hanas.spaces.networks.settings import Network
 
 
 def build(arch: str, *, space: str, classes: int, network: Network, seed: int = 0) -> nn.Module:
@@ -21,12 +20,8 @@ def build(arch: str, *, space: str, classes: int, network: Network, seed: int = 
     ----------
     arch
         Canonical text of the space, or one of :data:`hanas.spaces.networks.published.NAMES`.
-    space
-        Name of the space.
-    classes
-        Number of classes.
-    network
-        Settings of the network.
+    space, classes, network
+        Name of the space, number of classes, settings of the network.
     seed
         Of the initial weights.
 
@@ -37,16 +32,14 @@ def build(arch: str, *, space: str, classes: int, network: Network, seed: int = 
     """
     if arch in published.NAMES:
         return published.build(arch, classes, network, seed=seed)
-    module = plugins.space(space)
-    return module.build(module.from_text(arch), classes, network, seed=seed)
+    found = plugins.space(space)
+    return found.build(found.from_text(arch), classes, network, seed=seed)
 
 
 class Maker(Protocol):
     """A space, or :mod:`hanas.spaces.networks.published`."""
 
-    def for_images(self, network: Network, side: int, place: str) -> Settings:
-        """See :meth:`hanas.spaces._space.Space.for_images`."""
-        ...
+    def for_images(self, network: Network, side: int, place: str) -> Any: ...  # noqa: D102
 
 
 def settings_for_images(

@@ -9,31 +9,39 @@ excitation).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
 from hanas.spaces.networks.operations import batch_norm
-from hanas.spaces.networks.skeletons import Operation, Place, Skeleton
+from hanas.spaces.networks.skeletons import (
+    Convolution,
+    Operation,
+    Place,
+    Skeleton,
+    bottleneck,
+    shuffle_branch,
+    shuffle_entry,
+)
 
 ACTIVATIONS = {"relu": nn.ReLU, "relu6": nn.ReLU6, "silu": nn.SiLU}
 
 
-def convolution(
-    inputs: int,
-    outputs: int,
-    kernel: int,
-    mode: str,
-    *,
-    stride: int = 1,
-    groups: int = 1,
-    activation: str | None = None,
-) -> list[nn.Module]:
-    """Return a convolution without bias that keeps the size (over ``stride``), BN, activation."""
-    convolved = nn.Conv2d(
-        inputs, outputs, kernel, stride, padding=kernel // 2, groups=groups, bias=False
-    )
-    after = [] if activation is None else [ACTIVATIONS[activation](inplace=True)]
-    return [convolved, batch_norm(outputs, mode), *after]
+def modules(convolutions: Iterable[Convolution], mode: str) -> list[nn.Module]:
+    """Return convolutions without bias, each with batch normalisation and activation."""
+    found: list[nn.Module] = []
+    for of in convolutions:
+        padding = of.kernel // 2
+        found.append(
+            nn.Conv2d(
+                of.inputs, of.outputs, of.kernel, of.stride, padding, groups=of.groups, bias=False
+            )
+        )
+        found.append(batch_norm(of.outputs, mode))
+        if of.activation is not None:
+            found.append(ACTIVATIONS[of.activation](inplace=True))
+    return found
 
 
 def block(operation: Operation, place: Place, skeleton: Skeleton, mode: str) -> nn.Module:
@@ -70,19 +78,10 @@ class ShuffleUnit(nn.Module):
 
     def __init__(self, operation: Operation, place: Place, mode: str) -> None:
         super().__init__()
-        half, kernel, stride = place.outputs // 2, operation.kernel, place.stride
         self.kept = place.inputs // 2
-        inputs = place.inputs if place.first else self.kept
-        make = _shuffle_branch if operation.kind == "shuffle" else _xception_branch
-        self.branch = make(inputs, half, kernel, stride, mode)
-        self.projection = (
-            nn.Sequential(
-                *_depthwise(inputs, kernel, mode, stride=stride),
-                *convolution(inputs, half, 1, mode, activation="relu"),
-            )
-            if place.first
-            else None
-        )
+        self.branch = nn.Sequential(*modules(shuffle_branch(operation, place), mode))
+        entry = modules(shuffle_entry(operation, place), mode) if place.first else None
+        self.projection = None if entry is None else nn.Sequential(*entry)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, outputs, H, W), halved where the stride is 2, of (N, inputs, H, W)."""
@@ -92,29 +91,6 @@ class ShuffleUnit(nn.Module):
         else:
             kept = self.projection(x)
         return shuffled(kept, self.branch(x))
-
-
-def _depthwise(channels: int, kernel: int, mode: str, *, stride: int = 1) -> list[nn.Module]:
-    return convolution(channels, channels, kernel, mode, stride=stride, groups=channels)
-
-
-def _shuffle_branch(inputs: int, half: int, kernel: int, stride: int, mode: str) -> nn.Sequential:
-    return nn.Sequential(
-        *convolution(inputs, half, 1, mode, activation="relu"),
-        *_depthwise(half, kernel, mode, stride=stride),
-        *convolution(half, half, 1, mode, activation="relu"),
-    )
-
-
-def _xception_branch(inputs: int, half: int, kernel: int, stride: int, mode: str) -> nn.Sequential:
-    return nn.Sequential(
-        *_depthwise(inputs, kernel, mode, stride=stride),
-        *convolution(inputs, half, 1, mode, activation="relu"),
-        *_depthwise(half, kernel, mode),
-        *convolution(half, half, 1, mode, activation="relu"),
-        *_depthwise(half, kernel, mode),
-        *convolution(half, half, 1, mode, activation="relu"),
-    )
 
 
 def shuffled(first: Tensor, second: Tensor) -> Tensor:
@@ -133,23 +109,12 @@ class Bottleneck(nn.Module):
 
     def __init__(self, operation: Operation, place: Place, skeleton: Skeleton, mode: str) -> None:
         super().__init__()
-        inner, activation = place.inputs * operation.expansion, skeleton.activation
-        layers: list[nn.Module] = []
-        if operation.expansion > 1:
-            layers += convolution(place.inputs, inner, 1, mode, activation=activation)
-        layers += convolution(
-            inner,
-            inner,
-            operation.kernel,
-            mode,
-            stride=place.stride,
-            groups=inner,
-            activation=activation,
-        )
+        *before, last = bottleneck(operation, place, skeleton.activation)
+        layers = modules(before, mode)
         if skeleton.squeeze_excitation:
-            layers.append(SqueezeExcitation(inner, max(1, place.inputs // 4), activation))
-        layers += convolution(inner, place.outputs, 1, mode)
-        self.body = nn.Sequential(*layers)
+            squeezed = max(1, place.inputs // 4)
+            layers.append(SqueezeExcitation(last.inputs, squeezed, skeleton.activation))
+        self.body = nn.Sequential(*layers, *modules([last], mode))
         self.has_residual = place.stride == 1 and place.inputs == place.outputs
 
     def forward(self, x: Tensor) -> Tensor:

@@ -17,9 +17,9 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from hanas.spaces.networks.blocks import Bottleneck, block, convolution, scale_additions
+from hanas.spaces.networks.blocks import Bottleneck, block, modules, scale_additions
 from hanas.spaces.networks.settings import ChainSettings
-from hanas.spaces.networks.skeletons import FIRST_BOTTLENECK, Operation, Skeleton, plan
+from hanas.spaces.networks.skeletons import FIRST_BOTTLENECK, Operation, Skeleton, ends, plan
 
 
 class ChainNetwork(nn.Module):
@@ -57,13 +57,9 @@ class ChainNetwork(nn.Module):
         self.genes = tuple(int(some[0]) for some in held) if alone else None
         self.settings = settings
         self._names = tuple(operation.name for operation in operations)
-        mode, activation = settings.batch_norm, skeleton.activation
-        places = plan(skeleton, settings.side)
-        self.stem = nn.Sequential(
-            *convolution(
-                3, skeleton.stem, 3, mode, stride=places.stem.stride, activation=activation
-            )
-        )
+        mode, places = settings.batch_norm, plan(skeleton, settings.side)
+        stem, last = ends(skeleton, places)
+        self.stem = nn.Sequential(*modules([stem], mode))
         if places.max_pool:
             self.stem.append(nn.MaxPool2d(3, places.max_pool.stride, padding=1))
         if places.first_bottleneck:
@@ -74,9 +70,7 @@ class ChainNetwork(nn.Module):
             )
             for some, place in zip(held, places.layers, strict=True)
         )
-        self.head = nn.Sequential(
-            *convolution(places.last.inputs, skeleton.last, 1, mode, activation=activation)
-        )
+        self.head = nn.Sequential(*modules([last], mode))
         self.classifier = nn.Linear(skeleton.last, classes)
 
     def begin(self, images: Tensor) -> Tensor:

@@ -36,7 +36,7 @@ def relu_conv_bn(
 class AveragePool3x3(nn.Module):
     """Mean over the 3x3 neighbours that lie inside the image."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:  # noqa: D102
         height, width = x.shape[2:]
         # On a CPU, slices of large maps of few channels are summed up to three times faster.
         # An export to ONNX would keep the choice of its one input for all.
@@ -94,7 +94,7 @@ class ResidualTransition(nn.Module):
             nn.AvgPool2d(2), nn.Conv2d(channels, 2 * channels, 1, bias=False)
         )
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:  # noqa: D102
         return self.shortcut(x) + self.block(x)  # (N, C, H, W) -> (N, 2C, H/2, W/2)
 
 
@@ -104,7 +104,7 @@ class PooledConvolution(nn.Conv2d):
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__(in_channels, out_channels, 1, bias=False)
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:  # noqa: D102
         # One kernel for the four pixels: (2C, C, 1, 1) -> (2C, C, 2, 2).
         return F.conv2d(input, (self.weight / 4).expand(-1, -1, 2, 2), stride=2)
 

@@ -13,23 +13,23 @@ MobileNetV2 has no fewer channels than at width 1. All else is multiplied by the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from hanas.core.errors import InputError
-from hanas.core.settings import Settings
 from hanas.spaces.networks.chain import ChainNetwork, new_network
-from hanas.spaces.networks.chain_costs import Costs, chain_costs
-from hanas.spaces.networks.settings import chain_settings
-from hanas.spaces.networks.skeletons import Operation, Skeleton, Stage, for_images, scaled
+from hanas.spaces.networks.settings import Network, chain_settings
+from hanas.spaces.networks.skeletons import (
+    Operation,
+    Skeleton,
+    Stage,
+    chain_costs,
+    for_images,
+    scaled,
+)
 
 __all__ = ["NAMES", "build", "flops", "for_images", "params"]
-
-
-Network = Settings | Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -108,8 +108,7 @@ def build(name: str, classes: int, network: Network, *, seed: int = 0) -> ChainN
     classes
         Number of classes.
     network
-        Settings, see :class:`hanas.spaces.networks.settings.ChainSettings`; a network of its
-        own usually has ``batch_norm: running``.
+        Settings; a network of its own usually has ``batch_norm: running``.
     seed
         Of the initial weights; PyTorch's global random state stays as it is.
 
@@ -118,44 +117,37 @@ def build(name: str, classes: int, network: Network, *, seed: int = 0) -> ChainN
     InputError
         For another name, or a setting that does not exist or cannot be.
     """
-    found, settings = _found(name), chain_settings(network)
-    operations, genes = _layers(found)
-    skeleton = _widened(name, settings.width)
-    return new_network(skeleton, operations, [(gene,) for gene in genes], classes, settings, seed)
+    operations, genes = _layers(name)
+    settings = chain_settings(network)
+    held = [(gene,) for gene in genes]
+    return new_network(_widened(name, settings.width), operations, held, classes, settings, seed)
 
 
 def params(name: str, classes: int = 10, *, network: Network | None = None) -> int:
     """Return the number of parameters, with the affine part of batch normalisation."""
-    return _count(0, name, classes, network)
+    return _costs(name, classes, network)[0]
 
 
 def flops(name: str, classes: int = 10, *, network: Network | None = None) -> int:
     """Return the multiply-accumulates for one image: convolutions and the classifier."""
-    return _count(1, name, classes, network)
+    return _costs(name, classes, network)[1]
 
 
-def _count(which: int, name: str, classes: int, network: Network | None) -> int:
-    operations, genes = _layers(_found(name))
+def _costs(name: str, classes: int, network: Network | None) -> list[int]:
+    operations, genes = _layers(name)
     settings = chain_settings(network)
-    costs: Costs = chain_costs(_widened(name, settings.width), operations, settings.side)[which]
-    return int(costs.of(np.array([genes]), classes)[0])
+    tables = chain_costs(_widened(name, settings.width), operations, settings.side)
+    return [int(costs.of(np.array([genes]), classes)[0]) for costs in tables]
 
 
-def _found(name: str) -> Published:
+def _layers(name: str) -> tuple[tuple[Operation, ...], list[int]]:
+    """Return the different operations of a network, and the number of the one of each layer."""
     if name not in PUBLISHED:
         raise InputError(f"no published network {name!r}; expected one of: {', '.join(NAMES)}")
-    return PUBLISHED[name]
-
-
-def _layers(network: Published) -> tuple[tuple[Operation, ...], list[int]]:
-    """Return the different operations, and the number of the one of each layer."""
-    operations = tuple(dict.fromkeys(network.operations))
-    genes = [
-        operations.index(operation)
-        for operation, stage in zip(network.operations, network.skeleton.stages, strict=True)
-        for _ in range(stage.layers)
-    ]
-    return operations, genes
+    found = PUBLISHED[name]
+    operations = tuple(dict.fromkeys(found.operations))
+    stages = zip(found.operations, found.skeleton.stages, strict=True)
+    return operations, [operations.index(one) for one, stage in stages for _ in range(stage.layers)]
 
 
 def _widened(name: str, width: float) -> Skeleton:
@@ -164,13 +156,11 @@ def _widened(name: str, width: float) -> Skeleton:
     if name == "mobilenet_v2":
         return replace(widened, last=scaled(skeleton.last, max(1.0, width)))
     if name == "shufflenet_v2":
-        channels = SHUFFLENET_CHANNELS.get(width)
-        stages = widened.stages
-        if channels is not None:
-            stages = tuple(
-                replace(stage, channels=of_stage)
-                for stage, of_stage in zip(stages, channels, strict=True)
-            )
+        channels = SHUFFLENET_CHANNELS.get(width, [stage.channels for stage in widened.stages])
+        stages = (
+            replace(stage, channels=of_stage)
+            for stage, of_stage in zip(widened.stages, channels, strict=True)
+        )
         last = skeleton.last if width < 2 else 2 * skeleton.last
-        return replace(widened, stem=skeleton.stem, stages=stages, last=last)
+        return replace(widened, stem=skeleton.stem, stages=tuple(stages), last=last)
     return widened

@@ -25,6 +25,10 @@ _SHARED = (
 _OF_ITS_OWN = "As for supernets; a network of its own has an affine part and running statistics."
 
 
+#: Settings of a network, or plain values that are read as those of a supernet.
+Network = Settings | Mapping[str, Any]
+
+
 class CellNetworkSettings(Settings):
     """Size and form of a network of cells; the defaults are those of NAS-Bench-201."""
 
@@ -96,14 +100,11 @@ class ChainSettings(ChainNetworkSettings):
         return self.resolution or DEFAULT_RESOLUTION
 
 
-def chain_settings(
-    network: Settings | Mapping[str, Any] | None, resolution: int | None = None
-) -> ChainSettings:
+def chain_settings(network: Network | None, resolution: int | None = None) -> ChainSettings:
     """Return the settings of a chain, for images of a side where that is given."""
     given = network.model_dump() if isinstance(network, Settings) else dict(network or {})
-    return ChainSettings.read(
-        given if resolution is None else {**given, "resolution": resolution}, "network"
-    )
+    sized = given if resolution is None else {**given, "resolution": resolution}
+    return ChainSettings.read(sized, "network")
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,8 @@
-"""What chains of blocks look like, in numbers: channels, strides, sides. Without PyTorch.
+"""Chains of blocks in numbers: channels, strides, sides, convolutions, costs. Without PyTorch.
 
 A chain is a stem, then stages of layers one after the other, then a 1x1 convolution, global
 average pooling and a linear classifier. A layer is one operation. The modules of
-:mod:`hanas.spaces.networks.chain` and the counts of
-:mod:`hanas.spaces.networks.chain_costs` both follow the :class:`Plan` that is made here.
+:mod:`hanas.spaces.networks.blocks` and the costs are both made of the convolutions listed here.
 
 Five places of a skeleton can halve the image: its stem, and the first layer of four stages (or a
 max pool and three stages). As many of them do as leave a last map of at least 4x4 pixels, the last
@@ -15,7 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
+
+import numpy as np
 
 from hanas.core.errors import InputError
 from hanas.core.settings import Settings
@@ -96,40 +98,40 @@ class Skeleton:
     @property
     def first_layers(self) -> tuple[int, ...]:
         """Numbers, from 0, of the layers that are the first of their stage."""
-        return tuple(
-            sum(stage.layers for stage in self.stages[:number])
-            for number in range(len(self.stages))
-        )
+        return tuple(sum(s.layers for s in self.stages[:n]) for n in range(len(self.stages)))
 
     def widened(self, width: float) -> Skeleton:
         """Return the skeleton with all channels multiplied by ``width``."""
         first = self.first_bottleneck
+        stages = (replace(s, channels=scaled(s.channels, width)) for s in self.stages)
         return replace(
             self,
             stem=scaled(self.stem, width),
-            stages=tuple(
-                replace(stage, channels=scaled(stage.channels, width)) for stage in self.stages
-            ),
+            stages=tuple(stages),
             last=scaled(self.last, width),
             first_bottleneck=None if first is None else scaled(first, width),
         )
 
 
+def scaled(channels: int, width: float) -> int:
+    """Return ``channels * width``, rounded as MobileNetV2 does it.
+
+    To the nearest multiple of 8, at least 8, and to the next higher one where rounding would take
+    away more than a tenth.
+
+    >>> scaled(24, 1.0), scaled(24, 0.5), scaled(160, 0.25), scaled(16, 0.1)
+    (24, 16, 40, 8)
+    """
+    rounded = max(8, int(channels * width + 4) // 8 * 8)
+    return rounded if rounded >= 0.9 * channels * width else rounded + 8
+
+
 @dataclass(frozen=True)
 class Place:
-    """Where a block stands.
+    """Where a block stands: channels before and after it, stride, side of the map before it.
 
-    Parameters
-    ----------
-    inputs, outputs
-        Channels before and after it.
-    stride
-        1 or 2.
-    side
-        Of the map before it.
-    first
-        Whether it is the first of its stage: no identity can stand there, and ShuffleNetV2's unit
-        has its form of two branches.
+    ``first``: whether it is the first of its stage; no identity can stand there, and
+    ShuffleNetV2's unit has its form of two branches.
     """
 
     inputs: int
@@ -146,19 +148,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Plan:
-    """The places of a skeleton for images of one side.
-
-    Parameters
-    ----------
-    stem
-        Of the 3x3 convolution.
-    max_pool, first_bottleneck
-        None where the skeleton has none.
-    layers
-        Of the layers that are chosen.
-    last
-        Of the 1x1 convolution.
-    """
+    """The places of a skeleton for images of one side; None where it has no such place."""
 
     stem: Place
     max_pool: Place | None
@@ -185,17 +175,159 @@ def plan(skeleton: Skeleton, side: int) -> Plan:
     return Plan(stem, max_pool, first_bottleneck, tuple(layers), _after(before, skeleton.last, 1))
 
 
-def scaled(channels: int, width: float) -> int:
-    """Return ``channels * width``, rounded as MobileNetV2 does it.
+def _strides(skeleton: Skeleton, side: int) -> Iterator[int]:
+    places = 1 + skeleton.max_pool + sum(stage.can_halve for stage in skeleton.stages)
+    halvings = 0
+    while halvings < places and -(-side // 2) >= SMALLEST_MAP:
+        side = -(-side // 2)
+        halvings += 1
+    return iter([1] * (places - halvings) + [2] * halvings)
 
-    To the nearest multiple of 8, at least 8, and to the next higher one where rounding would take
-    away more than a tenth.
 
-    >>> scaled(24, 1.0), scaled(24, 0.5), scaled(160, 0.25), scaled(16, 0.1)
-    (24, 16, 40, 8)
+def _after(before: Place, channels: int, stride: int, first: bool = False) -> Place:
+    return Place(before.outputs, channels, stride, before.side_after, first)
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """A convolution that keeps the size (over ``stride``), batch normalisation, activation."""
+
+    inputs: int
+    outputs: int
+    kernel: int
+    side: int
+    stride: int = 1
+    groups: int = 1
+    activation: str | None = None
+
+    def costs(self, *, biased: bool = False) -> np.ndarray:
+        """Return parameters with affine BN (or a bias) and multiply-accumulates, int64 (2,)."""
+        weights = self.inputs // self.groups * self.outputs * self.kernel**2
+        pixels = (-(-self.side // self.stride)) ** 2
+        return np.array([weights + self.outputs * (1 if biased else 2), weights * pixels])
+
+
+def ends(skeleton: Skeleton, places: Plan) -> tuple[Convolution, Convolution]:
+    """Return the convolutions of the stem and before the classifier."""
+    stem, last, activation = places.stem, places.last, skeleton.activation
+    return (
+        Convolution(3, skeleton.stem, 3, stem.side, stem.stride, activation=activation),
+        Convolution(last.inputs, skeleton.last, 1, last.side, activation=activation),
+    )
+
+
+def depthwise(channels: int, kernel: int, side: int, stride: int = 1) -> Convolution:
+    """Return a convolution of each channel by itself."""
+    return Convolution(channels, channels, kernel, side, stride, groups=channels)
+
+
+def shuffle_branch(operation: Operation, place: Place) -> list[Convolution]:
+    """Return what makes the new half of the channels of ShuffleNetV2's unit."""
+    half, kernel, after = place.outputs // 2, operation.kernel, place.side_after
+    inputs = place.inputs if place.first else place.inputs // 2
+    pointwise = Convolution(half, half, 1, after, activation="relu")
+    if operation.kind == "shuffle":
+        entry = Convolution(inputs, half, 1, place.side, activation="relu")
+        return [entry, depthwise(half, kernel, place.side, place.stride), pointwise]
+    inner = depthwise(half, kernel, after)
+    return [*shuffle_entry(operation, place), inner, pointwise, inner, pointwise]
+
+
+def shuffle_entry(operation: Operation, place: Place) -> list[Convolution]:
+    """Return the depthwise separable convolution, also of the other half in a first layer."""
+    inputs = place.inputs if place.first else place.inputs // 2
+    return [
+        depthwise(inputs, operation.kernel, place.side, place.stride),
+        Convolution(inputs, place.outputs // 2, 1, place.side_after, activation="relu"),
+    ]
+
+
+def bottleneck(operation: Operation, place: Place, activation: str) -> list[Convolution]:
+    """Return the convolutions of an inverted bottleneck."""
+    inner = place.inputs * operation.expansion
+    expand = Convolution(place.inputs, inner, 1, place.side, activation=activation)
+    spatial = depthwise(inner, operation.kernel, place.side, place.stride)
+    return [
+        *([expand] if operation.expansion > 1 else []),
+        replace(spatial, activation=activation),
+        Convolution(inner, place.outputs, 1, place.side_after),
+    ]
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Parameters, or multiply-accumulates, of a family of chains.
+
+    Parameters
+    ----------
+    fixed
+        Of what all share, except for the classifier.
+    layers
+        int64 (layers, operations).
+    per_class
+        Of one output of the classifier.
     """
-    rounded = max(8, int(channels * width + 4) // 8 * 8)
-    return rounded if rounded >= 0.9 * channels * width else rounded + 8
+
+    fixed: int
+    layers: np.ndarray
+    per_class: int
+
+    def of(self, genes: np.ndarray, classes: int) -> np.ndarray:
+        """Return the costs, int64 (N,), of valid genes (N, layers)."""
+        # A layer's input is the same whatever the layers before it are: costs add up.
+        chosen = self.layers[np.arange(genes.shape[1]), genes]  # (N, layers)
+        return chosen.sum(axis=1) + self.fixed + self.per_class * classes
+
+
+@cache
+def chain_costs(
+    skeleton: Skeleton, operations: tuple[Operation, ...], side: int
+) -> tuple[Costs, Costs]:
+    """Return the tables of parameters and of multiply-accumulates for one image.
+
+    Batch normalisation is counted with its affine part. Multiply-accumulates are those of
+    convolutions and of the classifier without its bias.
+
+    Parameters
+    ----------
+    skeleton
+        With the width already applied.
+    operations
+        What genes stand for.
+    side
+        Of the images.
+    """
+    places = plan(skeleton, side)
+    layers = np.array(
+        [
+            [_block(operation, place, skeleton) for operation in operations]
+            for place in places.layers
+        ]
+    )  # (layers, operations, 2)
+    layers.setflags(write=False)
+    fixed = sum((one.costs() for one in ends(skeleton, places)), np.zeros(2, dtype=np.int64))
+    if places.first_bottleneck:
+        fixed += _block(FIRST_BOTTLENECK, places.first_bottleneck, skeleton)
+    last = skeleton.last
+    return (
+        Costs(int(fixed[0]), layers[:, :, 0], last + 1),
+        Costs(int(fixed[1]), layers[:, :, 1], last),
+    )
+
+
+def _block(operation: Operation, place: Place, skeleton: Skeleton) -> np.ndarray:
+    """Return the costs of an operation at a place, int64 (2,)."""
+    total = np.zeros(2, dtype=np.int64)
+    if operation.kind == "identity":
+        return total
+    if operation.kind != "bottleneck":
+        entry = shuffle_entry(operation, place) if place.first else []
+        return sum((one.costs() for one in shuffle_branch(operation, place) + entry), total)
+    if skeleton.squeeze_excitation:
+        inner, squeezed = place.inputs * operation.expansion, max(1, place.inputs // 4)
+        total += Convolution(inner, squeezed, 1, 1).costs(biased=True)
+        total += Convolution(squeezed, inner, 1, 1).costs(biased=True)
+    return sum((one.costs() for one in bottleneck(operation, place, skeleton.activation)), total)
 
 
 def for_images(network: Settings | Mapping[str, Any], side: int, place: str) -> ChainSettings:
@@ -220,16 +352,3 @@ def for_images(network: Settings | Mapping[str, Any], side: int, place: str) -> 
             f"{side}x{side} pixels; leave network.resolution out"
         )
     return settings.model_copy(update={"resolution": side})
-
-
-def _strides(skeleton: Skeleton, side: int) -> Iterator[int]:
-    places = 1 + skeleton.max_pool + sum(stage.can_halve for stage in skeleton.stages)
-    halvings = 0
-    while halvings < places and -(-side // 2) >= SMALLEST_MAP:
-        side = -(-side // 2)
-        halvings += 1
-    return iter([1] * (places - halvings) + [2] * halvings)
-
-
-def _after(before: Place, channels: int, stride: int, first: bool = False) -> Place:
-    return Place(before.outputs, channels, stride, before.side_after, first)
