@@ -187,9 +187,7 @@ class Settings(BaseModel):
     revision: ClassVar[int] = 1
 
     @classmethod
-    def __get_pydantic_core_schema__(
-        cls, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         # Around all validators, those of subclasses too.
         return core_schema.no_info_wrap_validator_function(cls._told_in_words, handler(source))
 
