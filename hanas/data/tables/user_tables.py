@@ -51,8 +51,7 @@ class Columns(Settings):
 
     def names(self) -> dict[str, str]:
         """Return the file's name of each column that it has, the key first."""
-        given = self.model_dump(exclude_none=True)
-        return {self.key: given.pop(self.key), **given}
+        return self.model_dump(exclude_none=True)  # arch and index are the first fields
 
 
 @dataclass(frozen=True)
@@ -86,9 +85,7 @@ class UserTable:
         return f"{row} ({self.archs[number]})"
 
 
-def read(
-    path: Path, columns: Columns, archs: Sequence[str], *, space: Space
-) -> UserTable:
+def read(path: Path, columns: Columns, archs: Sequence[str], *, space: Space) -> UserTable:
     """Read the columns that settings name of a ``.csv`` (UTF-8, commas) or ``.parquet`` file.
 
     Parameters
