@@ -64,7 +64,8 @@ def study(request, tmp_path_factory):
             place.mkdir(parents=True)
             for number in range(count):
                 _save(_picture(rng, label, number), place / str(number), number)
-    data = image_folder.load(folder, {"folder": "pictures", "resolution": 16}, downloads=folder)
+    settings = image_folder.ImageFolder(kind="image_folder", folder="pictures", resolution=16)
+    data = settings.load(folder, folder)
     save_images(data, folder / "images.pt")
     settings = {
         "space": "nb201",
