@@ -18,23 +18,24 @@ import numpy as np
 
 from hanas.core.ranking import spearman_rho
 from hanas.deploy import onnx_models
-from hanas.devices import analytic, hw_nas_bench
+from hanas.devices import hw_nas_bench
+from hanas.devices.analytic import AnalyticDevice
 from hanas.spaces import nb201
 
 SIDE = {"cifar10": 32, "cifar100": 32, "ImageNet16-120": 16}
 CLASSES = {"cifar10": 10, "cifar100": 100, "ImageNet16-120": 120}
 
 
-def estimated(genes: np.ndarray, dataset: str, settings: dict) -> np.ndarray:
+def estimated(genes: np.ndarray, dataset: str, device: AnalyticDevice) -> np.ndarray:
     """Return latency in ms and energy in mJ of cells, float64 (N, 2)."""
-    (board,) = analytic.boards(settings)
+    (board,) = device.board_names()
     found = []
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model.onnx"
         for row in genes:
             network = nb201.build(row, CLASSES[dataset], {"batch_norm": "running"})
             onnx_models.export(network, model, resolution=SIDE[dataset])
-            timings = analytic.measure(model, settings=settings, board=board)
+            timings = device.measure(model, board)
             found.append([timings.latencies_ms[0], timings.energy_mj])
     return np.array(found)
 
@@ -50,7 +51,8 @@ def main() -> None:
     columns = hw_nas_bench.read(given.file, given.dataset, hw_nas_bench.DEVICES["eyeriss"])
     rows = np.random.default_rng(0).permutation(len(nb201.all_genes()))[: given.cells]
     genes = nb201.all_genes()[rows]
-    ours = estimated(genes, given.dataset, {"accelerator": given.accelerator})
+    device = AnalyticDevice.read({"kind": "analytic", "accelerator": given.accelerator})
+    ours = estimated(genes, given.dataset, device)
     flops = nb201.flops(genes)
     alive = (nb201.without_dead_edges(genes) == genes).all(axis=1)
     groups = {

@@ -20,9 +20,10 @@ import pandas as pd
 
 from hanas.core.ranking import spearman_rho
 from hanas.devices import hw_nas_bench
+from hanas.devices._device import Campaign
 from hanas.devices.prediction import predictor
-from hanas.devices.prediction.campaign import CampaignSettings, conduct
-from hanas.devices.prediction.predictor_features import multiply_accumulates
+from hanas.devices.prediction.campaign import conduct
+from hanas.devices.prediction.features import multiply_accumulates
 from hanas.spaces import nb201
 
 GRID = (10, 15, 20, 30, 40, 50, 75, 100, 150, 200, 300, 400, 600, 800)
@@ -119,8 +120,8 @@ def main() -> None:
         how: dict[str, list[dict[str, list[float]]]] = {"random": [], "chosen": []}
         for seed in range(given.seeds):
             how["random"].append(device.judged(device.fitted_to(random_cells(MODELS, seed))))
-            settings = CampaignSettings(models=MODELS, held_out=0, seed=seed)
-            _, fitted, _ = conduct(SPACE, settings, device.measure, log=lambda line: None)
+            campaign = Campaign.read({"models": MODELS, "held_out": 3, "seed": seed})
+            _, fitted, _ = conduct(SPACE, campaign, device.measure, log=lambda line: None)
             how["chosen"].append(device.judged(fitted))
         counts = needed(device, GOALS, given.seeds, given.most)
         for metric, true in device.values.items():

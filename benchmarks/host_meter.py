@@ -29,7 +29,7 @@ import onnxruntime
 from hanas.core import plugins
 from hanas.deploy import onnx_models
 from hanas.deploy.quantisation import quantise
-from hanas.devices import host
+from hanas.devices.host import HostDevice
 from hanas.spaces.networks import published
 
 SIDE = 32
@@ -37,8 +37,8 @@ CELL = (3, 3, 4, 1, 3, 1)
 FRESH = """
 import json, sys
 from pathlib import Path
-from hanas.devices import host
-timings = host.measure(Path(sys.argv[1]), settings=json.loads(sys.argv[2]), board="here")
+from hanas.devices.host import HostDevice
+timings = HostDevice.read(json.loads(sys.argv[2])).measure(Path(sys.argv[1]), "here")
 print(json.dumps(timings.latencies_ms.tolist()))
 """
 # The tool takes no options of a session: it is given one with so many threads.
@@ -94,7 +94,7 @@ def plain(file: Path, passes: int, threads: int) -> np.ndarray:
 
 def fresh(file: Path, passes: int, threads: int) -> np.ndarray:
     """Return milliseconds of the meter in a new process."""
-    settings = json.dumps({"passes": passes, "threads": threads})
+    settings = json.dumps({"kind": "host", "passes": passes, "threads": threads})
     return np.array(json.loads(said(FRESH, str(file), settings)))
 
 
@@ -129,6 +129,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     chosen = parser.parse_args()
     size = {"passes": chosen.passes, "threads": chosen.threads}
+    host = HostDevice.read({"kind": "host", **size})
     print("| model | mean ms | median ms | plain, mean | plain, median | fresh | tool |")
     print("|---|--:|--:|--:|--:|--:|--:|")
     with tempfile.TemporaryDirectory() as folder:
@@ -136,7 +137,7 @@ def main() -> None:
             ours: list[tuple[float, float]] = []
             others: dict[str, list[float]] = {}
             for _ in range(chosen.rounds):
-                latencies = host.measure(file, settings=size, board="here").latencies_ms
+                latencies = host.measure(file, "here").latencies_ms
                 mean, median = float(latencies.mean()), float(np.median(latencies))
                 ours.append((mean, median))
                 looped = plain(file, **size)

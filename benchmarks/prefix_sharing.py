@@ -33,8 +33,8 @@ def populations(space, generations: list[int]) -> dict[int, np.ndarray]:
         latency = costs[np.arange(len(space.choices)), genes].sum(axis=1)
         return np.stack([-space.params(genes).astype(float), latency], axis=1)
 
-    searcher = plugins.load("searchers", "nsga2")
-    history = searcher.search(space.choices, evaluate, {}, np.random.default_rng(0))
+    searcher = plugins.plugin("searchers", "nsga2").read({"searcher": "nsga2"})
+    history = searcher.search(space.choices, evaluate, np.random.default_rng(0))
     return {number: history.genes[history.generation == number] for number in generations}
 
 

@@ -25,7 +25,7 @@ from pymoo.operators.sampling.rnd import IntegerRandomSampling
 
 from hanas.core import plugins
 from hanas.core.pareto import non_dominated
-from hanas.fronts.hypervolume import normalised_hypervolume
+from hanas.fronts.indicators import normalised_hypervolume
 from hanas.spaces import nb201
 
 DEVICES = ("edgegpu", "raspi4", "eyeriss", "fpga")
@@ -81,14 +81,13 @@ def main() -> None:
     )
     print("|---|---|--:|--:|--:|--:|--:|--:|")
     for device in DEVICES:
-        settings = {"kind": "surrogate", "device": device}
-        common = {"space": "nb201", "dataset": "cifar10"}
-        latency = plugins.load("devices", "surrogate").measure(
-            nb201.all_texts(), settings=settings, root=Path(), **common
-        )["latency_ms"]
-        accuracy = plugins.load("benchmarks", "surrogate").accuracies(
-            nb201.all_texts(), settings={"kind": "surrogate"}, root=Path(), **common
-        )["accuracy_percent"]
+        tabulated = plugins.plugin("devices", "surrogate").read(
+            {"kind": "surrogate", "device": device}
+        )
+        latency = tabulated.table(nb201.SPACE, "cifar10", Path())["latency_ms"]
+        benchmark = plugins.plugin("benchmarks", "surrogate").read({"kind": "surrogate"})
+        accuracies = benchmark.accuracies(nb201.SPACE, "cifar10", Path())
+        accuracy = accuracies["accuracy_percent"]
         values = np.column_stack([1 - accuracy / 100, latency])
         truth = values[non_dominated(values)]
 
@@ -96,14 +95,12 @@ def main() -> None:
             return values[nb201.index_of(genes)]
 
         for name in ("nsga2", "wsea", "cea"):
-            module = plugins.load("searchers", name)
+            searcher = plugins.plugin("searchers", name).read({"searcher": name})
             quality, seconds = {"hanas": [], "stock": []}, {"hanas": 0.0, "stock": 0.0}
             counts = {"hanas": [], "stock": []}
             for seed in seeds:
                 started = time.perf_counter()
-                history = module.search(
-                    nb201.choices, evaluate, settings={}, rng=np.random.default_rng(seed)
-                )
+                history = searcher.search(nb201.choices, evaluate, np.random.default_rng(seed))
                 seconds["hanas"] += time.perf_counter() - started
                 rows = nb201.index_of(history.genes)
                 if name == "nsga2":

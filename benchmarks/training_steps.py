@@ -21,7 +21,6 @@ from hanas.data.batches import Batch
 from hanas.spaces import nb201
 from hanas.spaces.networks.cell import TRANSITIONS
 from hanas.training.supernets import prepare
-from hanas.training.trainers._settings import supernet_settings
 
 
 def toy_run(trainer: str, options: argparse.Namespace, folder: str):
@@ -46,9 +45,9 @@ def toy_run(trainer: str, options: argparse.Namespace, folder: str):
             "cells": options.cells,
         },
         "training": {"batch_size": options.batch},
-        "architecture": {"straight_through": "sampled"} if trainer == "gdas" else {},
+        **({"architecture": {"straight_through": "sampled"}} if trainer == "gdas" else {}),
     }
-    return prepare(supernet_settings(settings), file)
+    return prepare(plugins.plugin("trainers", trainer).read(settings), file)
 
 
 def plain_steps(trainer: str, run, options: argparse.Namespace):
@@ -132,7 +131,7 @@ def main() -> None:
         for trainer in plugins.names("trainers"):
             run = toy_run(trainer, options, folder)
             batches = run.train_batches(0)
-            ours = plugins.load("trainers", trainer).begin_epoch(run, 0)
+            ours = run.trainer.begin_epoch(run, 0)
             steps = {
                 "hanas": lambda number, ours=ours, batches=batches: ours(number, batches(number)),
                 "plain": plain_steps(trainer, run, options),

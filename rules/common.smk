@@ -50,10 +50,16 @@ for key, name in studies.user_files(graph.study) if workflow.is_main_process els
         )
 
 
+JOBS = {}
+
+
 def job_of(method, wildcards):
     """Return the job of a rule with these wildcards."""
+    key = (method.__name__, *wildcards.items())
     try:
-        return method(**wildcards)
+        if key not in JOBS:  # Snakemake asks for each several times
+            JOBS[key] = method(**wildcards)
+        return JOBS[key]
     except InputError as error:
         raise WorkflowError(f"{STUDY_NAME}: {error}") from None
 

@@ -1,35 +1,26 @@
 """Read, or predict from a few measurements, the latency and energy of every architecture."""
 
-import time
 from pathlib import Path
 
 from hanas.core import plugins
 from hanas.core.files import write_parquet
-from hanas.study.jobs import logged, write_facts
+from hanas.study.jobs import job
 
-with logged(snakemake.log[0]):
-    started = time.monotonic()
-    settings, names = snakemake.params.cfg, snakemake.wildcards
-    space = plugins.space(names.space)
+with job(snakemake) as facts:
+    names = snakemake.wildcards
     if snakemake.input.get("predictor"):
-        from hanas.devices.prediction import predicted_tables, predictor
+        from hanas.devices.prediction import predictor
 
-        table = predicted_tables.device_table(predictor.load(snakemake.input.predictor), space)
+        table = predictor.table(predictor.load(snakemake.input.predictor))
     else:
-        table = plugins.load("devices", settings["kind"]).measure(
-            space.all_texts(),
-            space=names.space,
-            dataset=names.dataset,
-            settings=settings,
-            root=Path(snakemake.resources.data_folder),
+        settings = snakemake.params.cfg["device"]
+        device = plugins.plugin("devices", settings["kind"]).read(
+            settings, f"devices.{names.device}"
         )
+        root = Path(snakemake.resources.data_folder)
+        table = device.table(plugins.space(names.space), names.dataset, root)
     write_parquet(table, snakemake.output.table)
-    write_facts(
-        snakemake.output.facts,
-        settings=settings,
-        inputs={Path(file).name: file for file in snakemake.input},
-        outputs=snakemake.output,
-        started=started,
+    facts.update(
         sources=sorted(set(table["source"])),
         architectures=len(table),
         infeasible=int((~table["feasible"]).sum()),

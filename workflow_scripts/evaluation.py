@@ -1,26 +1,25 @@
-"""Judge every search of one device against the true front."""
-
-import time
+"""Judge every search of one device against the true front, and peel the fronts they found."""
 
 from hanas.core.files import write_csv, write_parquet
 from hanas.fronts import evaluation, statistics
+from hanas.fronts.decisions import decision_table
+from hanas.fronts.peeled_runs import peeling_table
+from hanas.fronts.rows import Row
 from hanas.fronts.runs import read_runs
-from hanas.study.jobs import located, logged, write_facts
+from hanas.fronts.settings import Peeling
+from hanas.study.jobs import job, located
 
-with logged(snakemake.log[0]):
-    started = time.monotonic()
-    settings = located(snakemake.params.cfg, snakemake.input)
-    searches = list(read_runs(settings["rows"]))
+with job(snakemake):
+    cfg, output = located(snakemake.params.cfg, snakemake.input), snakemake.output
+    rows = [Row(**row) for row in cfg["rows"]]
+    peeling = Peeling.read(cfg["peeling"], "evaluation.peeling")
+    searches = list(read_runs(rows))
     indicators = evaluation.indicator_table(searches)
-    write_csv(indicators, snakemake.output.indicators)
-    write_csv(evaluation.budget_table(searches, indicators), snakemake.output.budget)
-    write_csv(statistics.searcher_tests(searches), snakemake.output.statistics)
-    write_parquet(evaluation.convergence_table(searches), snakemake.output.convergence)
-    write_parquet(evaluation.attainment_table(searches), snakemake.output.attainment)
-    write_facts(
-        snakemake.output.facts,
-        settings=snakemake.params.cfg,
-        inputs={str(file): str(file) for file in snakemake.input},
-        outputs=snakemake.output,
-        started=started,
-    )
+    write_csv(indicators, output.indicators)
+    write_csv(evaluation.budget_table(searches, indicators), output.budget)
+    write_csv(statistics.searcher_tests(searches), output.statistics)
+    write_parquet(evaluation.convergence_table(searches), output.convergence)
+    write_parquet(evaluation.attainment_table(searches), output.attainment)
+    write_csv(peeling_table(searches, peeling), output.peeling)
+    shown_first = sorted(rows, key=lambda row: row.search != cfg["front_search"])
+    write_csv(decision_table(shown_first, peeling), output.trained_fronts)

@@ -1,30 +1,22 @@
 """Measure trained models on a device."""
 
-import time
 from pathlib import Path
 
+from hanas.core import plugins
 from hanas.core.files import read_csv, write_csv
-from hanas.devices.measuring import measure as measuring
-from hanas.devices.measuring import trained_models
-from hanas.study.jobs import logged, write_facts
+from hanas.devices.measuring.measure import measure_models
+from hanas.devices.measuring.models import trained
+from hanas.study.jobs import job
 
-with logged(snakemake.log[0]):
-    started = time.monotonic()
-    settings, names = snakemake.params.cfg, snakemake.wildcards
+with job(snakemake) as facts:
+    cfg, name = snakemake.params.cfg, snakemake.wildcards.device
+    device = plugins.plugin("devices", cfg["device"]["kind"]).read(cfg["device"], f"devices.{name}")
     models = read_csv(snakemake.input.accuracies)
-    measured = measuring.measure_models(
-        trained_models.writers(models, Path(snakemake.input.models), settings=settings),
-        kind=settings["kind"],
-        settings=settings,
-        workspace=Path("results", "measurements", names.device, "kept"),
+    measured = measure_models(
+        trained(models, Path(snakemake.input.models), device, cfg["space"]),
+        device,
+        workspace=Path("results", "measurements", name, "kept"),
         log=print,
     )
     write_csv(measured.assign(number=models["number"].to_numpy()), snakemake.output.measured)
-    write_facts(
-        snakemake.output.facts,
-        settings=settings,
-        inputs=dict(snakemake.input.items()),
-        outputs=snakemake.output,
-        started=started,
-        sources=sorted(set(measured["source"])),
-    )
+    facts.update(sources=sorted(set(measured["source"])))

@@ -1,21 +1,24 @@
 """Measure a found front for real, beside what was predicted of it."""
 
-import time
 from pathlib import Path
 
-from hanas.core.files import read_parquet, write_csv
+from hanas.core import plugins
+from hanas.core.files import write_csv
 from hanas.devices.prediction import predictor
 from hanas.fronts import measured_fronts
+from hanas.fronts.rows import read_history
 from hanas.report.figures import measured_front, style
-from hanas.study.jobs import logged, write_facts
+from hanas.study.jobs import job
 
-with logged(snakemake.log[0]):
-    started = time.monotonic()
-    settings, names = snakemake.params.cfg, snakemake.wildcards
+with job(snakemake) as facts:
+    cfg, names = snakemake.params.cfg, snakemake.wildcards
     table = measured_fronts.measure(
-        read_parquet(snakemake.input.history),
+        read_history(snakemake.input.history, names.search),
         predictor.load(snakemake.input.predictor),
-        settings=settings,
+        plugins.plugin("devices", cfg["device"]["kind"]).read(
+            cfg["device"], f"devices.{names.device}"
+        ),
+        network=plugins.space(cfg["space"]).deployed.read(cfg["network"]),
         images=Path(snakemake.input.images),
         workspace=Path("results", "measurements", names.device, "kept"),
         log=print,
@@ -25,15 +28,8 @@ with logged(snakemake.log[0]):
         table,
         device=names.device,
         task=names.task,
-        proxy=settings["proxy_label"],
-        search=settings["search_label"],
+        proxy=cfg["proxy_label"],
+        search=cfg["search_label"],
     )
     style.save(made, snakemake.output.pdf, snakemake.output.svg, snakemake.output.png)
-    write_facts(
-        snakemake.output.facts,
-        settings=settings,
-        inputs=dict(snakemake.input.items()),
-        outputs=snakemake.output,
-        started=started,
-        sources=sorted({*table["measured_source"], *table["predicted_source"]}),
-    )
+    facts.update(sources=sorted({*table["measured_source"], *table["predicted_source"]}))

@@ -1,34 +1,29 @@
 """Score every architecture of a space without training it."""
 
-import time
 from pathlib import Path
 
 from hanas.core import plugins
 from hanas.core.files import write_parquet
-from hanas.study.jobs import logged, write_facts
+from hanas.core.progress import print_at_once
+from hanas.proxies._proxy import Inputs, MemberTable, Proxy
+from hanas.study.jobs import job
 
-with logged(snakemake.log[0]):
-    started = time.monotonic()
-    settings = snakemake.params.cfg
-    output = Path(snakemake.output.table)
-    table = plugins.load("proxies", settings["kind"]).score(
-        space=settings["space"],
-        settings=settings,
-        weights=snakemake.input.get("weights"),
-        images=snakemake.input.get("images"),
-        tables=snakemake.input.get("tables"),
-        accuracies=snakemake.input.get("accuracies"),
-        threads=snakemake.threads,
+with job(snakemake) as facts:
+    cfg, given, output = snakemake.params.cfg, snakemake.input, Path(snakemake.output.table)
+    proxy: Proxy = plugins.plugin("proxies", cfg["proxy"]["kind"]).read(cfg["proxy"])
+    read = ("weights", "images", "accuracies")
+    files = {name: Path(given.get(name)) for name in read if given.get(name)}
+    members = [
+        MemberTable(member["proxy"], member["objective"], Path(file))
+        for member, file in zip(cfg.get("members", []), given.get("tables", []), strict=True)
+    ]
+    table = proxy.score(
+        plugins.space(cfg["space"]),
+        Inputs(members=tuple(members), dataset=cfg.get("dataset", ""), **files),
         # Not an output: Snakemake deletes those before a job, and a killed one continues from here.
         workspace=output.with_name(f".{output.stem}.unfinished"),
+        threads=snakemake.threads,
+        log=print_at_once,
     )
     write_parquet(table, output)
-    write_facts(
-        snakemake.output.facts,
-        settings=settings,
-        inputs={str(file): str(file) for file in snakemake.input},
-        outputs=snakemake.output,
-        started=started,
-        sources=sorted(set(table["source"])),
-        architectures=len(table),
-    )
+    facts.update(sources=sorted(set(table["source"])), architectures=len(table))

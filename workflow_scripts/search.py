@@ -1,49 +1,39 @@
-"""Search the Pareto front of a proxy and a device's metrics with every seed."""
+"""Run all searches of a task, a device and a proxy."""
 
-import time
 from pathlib import Path
 
 from hanas.core import plugins
 from hanas.core.files import read_parquet, write_parquet
-from hanas.study.jobs import logged, write_facts
+from hanas.search.run import search_on_demand, search_tables
+from hanas.study.jobs import job
 
-with logged(snakemake.log[0]):
-    started = time.monotonic()
-    settings = snakemake.params.cfg
-    if snakemake.input.get("predictor"):  # a space that cannot be listed
-        from hanas.search.on_demand_search import search
-
-        history, sources = search(
-            settings=settings,
-            weights=snakemake.input.get("weights"),
-            images=snakemake.input.get("images"),
-            predictor=Path(snakemake.input.predictor),
-            # Not an output: what was scored once is of use to every search with this proxy.
-            kept=Path("results", "proxies", snakemake.wildcards.proxy, "kept"),
-            threads=snakemake.threads,
-            log=print,
-        )
+with job(snakemake) as facts:
+    cfg, files = snakemake.params.cfg, snakemake.input
+    space = plugins.space(cfg["space"])
+    searches = {
+        name: plugins.plugin("searchers", given["searcher"]).read(given, f"searches.{name}")
+        for name, given in cfg["searches"].items()
+    }
+    settings = (searches, cfg["proxy_objective"], cfg["device_objectives"], print)
+    if space.enumerable:
+        tables = read_parquet(files.proxy), read_parquet(files.device)
+        histories, sources = search_tables(space, *tables, *settings)
     else:
-        from hanas.search.tabular_search import objectives_of, search_all_seeds
+        from hanas.devices.prediction import predictor
+        from hanas.proxies._proxy import Inputs
 
-        objectives, sources = objectives_of(
-            read_parquet(snakemake.input.proxy),
-            read_parquet(snakemake.input.device),
-            proxy_objective=settings["proxy_objective"],
-            device_objectives=settings["device_objectives"],
-        )
-        history = search_all_seeds(
-            plugins.space(settings["space"]), objectives, settings, log=print
-        )
-    write_parquet(history, snakemake.output.history)
-    write_facts(
-        snakemake.output.facts,
-        settings=settings,
-        inputs=dict(snakemake.input.items()),
-        outputs=snakemake.output,
-        started=started,
-        sources=sources,
-        unique_evaluations={
-            str(seed): int(count) for seed, count in history.groupby("seed").size().items()
-        },
-    )
+        proxy = plugins.plugin("proxies", cfg["proxy"]["kind"]).read(cfg["proxy"])
+        read = {name: Path(file) for name in ("weights", "images") if (file := files.get(name))}
+        # Not an output: what was scored once is of use to every search with this proxy.
+        kept = Path("results", "proxies", snakemake.wildcards.proxy, "kept")
+        with proxy.on_demand_scorer(
+            space, Inputs(**read), kept=kept, threads=snakemake.threads, log=print
+        ) as scorer:
+            predicted = predictor.load(files.predictor)
+            histories, sources = search_on_demand(space, scorer, predicted, *settings)
+    write_parquet(histories, snakemake.output.history)
+    facts["sources"] = sources
+    facts["unique_evaluations"] = {
+        name: {str(seed): len(of_seed) for seed, of_seed in history.groupby("seed")}
+        for name, history in histories.groupby("search", sort=False)
+    }

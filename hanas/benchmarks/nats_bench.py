@@ -12,18 +12,25 @@ from __future__ import annotations
 
 import bz2
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import pandas as pd
+from pydantic import Field
 
+from hanas.benchmarks._benchmark import Benchmark
 from hanas.core.errors import InputError, one_line
-from hanas.core.files import checksum, read_parquet
+from hanas.core.files import checksum, read_parquet, user_path
 from hanas.core.pickles import load_plain
-from hanas.data.tables import metric_tables
+from hanas.core.settings import UserFile
+from hanas.data.tables.metric_tables import accuracy_table
 from hanas.data.tables.official_names import official_name, require_nb201
 from hanas.spaces import nb201
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hanas.spaces._space import Space
 
 #: Which evaluation of the package is the test accuracy: CIFAR-10 is trained on all 50,000 training
 #: images and has the 10,000 test images; of the others, half of the test images are for validation.
@@ -32,68 +39,42 @@ EPOCHS = ("12", "200")
 _CELL_LIMIT_BYTES = 2**24  # uncompressed; official cells have 0.33 MB
 
 
-def _print_line(text: str) -> None:
-    print(text, flush=True)  # a job's output is its log, read while it runs
+class NatsBench(Benchmark):
+    """Mean accuracies over the seeds of the benchmark."""
 
-
-def accuracies(
-    archs: Sequence[str],
-    *,
-    space: str,
-    dataset: str,
-    settings: Mapping[str, Any],
-    root: Path,
-    cells: str | Path | None = None,
-) -> pd.DataFrame:
-    """Return the true test accuracy of architectures, the mean over the seeds of the benchmark.
-
-    Parameters
-    ----------
-    archs
-        Canonical texts of cells.
-    space, dataset
-        Names in the study; the space must be nb201.
-    settings
-        ``folder``: path of the official folder ``NATS-tss-v1_0-3ffb9-simple``. ``epochs``:
-        ``"200"`` (the default) or ``"12"``. ``dataset``: optionally the data set whose numbers
-        are used.
-    root
-        Folder that a relative path starts from.
-    cells
-        Parquet file of what :func:`read_cells` made of that folder; without it, the folder is
-        read.
-
-    Returns
-    -------
-    DataFrame
-        See :func:`hanas.data.tables.metric_tables.accuracy_table`.
-
-    Raises
-    ------
-    InputError
-        If cells are missing or damaged, or if the benchmark has no such data set or epochs.
-    """
-    require_nb201(space, benchmark="NATS-Bench")
-    name = official_name(dataset, settings, benchmark="NATS-Bench")
-    epochs = str(settings.get("epochs", EPOCHS[-1]))
-    if epochs not in EPOCHS:
-        raise InputError(f"NATS-Bench has no {epochs} epochs; it has: {', '.join(EPOCHS)}")
-    folder = root / Path(settings["folder"]).expanduser()
-    table = read_parquet(cells) if cells else read_cells(folder, archs)
-    table = table[(table["dataset"] == name) & (table["epochs"] == epochs)].set_index("arch")
-    sha256 = table["files_sha256"].iloc[0]
-    borrowed = f" of {name} for {dataset}" if settings.get("dataset", dataset) != dataset else ""
-    return metric_tables.accuracy_table(
-        archs,
-        table.loc[list(archs), "accuracy_percent"].to_numpy(),
-        source=f"benchmark: NATS-Bench v1.0 topology{borrowed}, test accuracy, {epochs} epochs "
-        f"(sha256 {sha256[:12]})",
-        place=lambda number, _: f"{folder / _file_name(archs[number])}: {name}",
+    kind: Literal["nats_bench"] = Field(
+        description="NATS-Bench's topology space, read with the nats_bench package."
     )
+    folder: Annotated[str, UserFile()] = Field(
+        description="The folder NATS-tss-v1_0-3ffb9-simple relative to the data folder."
+    )
+    dataset: str | None = Field(
+        None, description="Name of the data set inside the benchmark where it differs."
+    )
+    epochs: Literal["12", "200"] = Field("200", description="Training length of the benchmark.")
+
+    def accuracies(
+        self, space: Space, dataset: str, root: Path, cells: Path | None = None
+    ) -> pd.DataFrame:
+        """Return the accuracies of the cells of nb201, from ``cells`` or else from the folder."""
+        require_nb201(space.name, benchmark="NATS-Bench")
+        name = official_name(self.dataset or dataset, benchmark="NATS-Bench")
+        folder, archs = user_path(root, self.folder), space.all_texts()
+        table = read_parquet(cells) if cells else read_cells(folder, archs)
+        table = table[(table["dataset"] == name) & (table["epochs"] == self.epochs)]
+        sha256 = table["files_sha256"].iloc[0]
+        borrowed = "" if self.dataset in (None, dataset) else f" of {name} for {dataset}"
+        return accuracy_table(
+            archs,
+            table.set_index("arch").loc[list(archs), "accuracy_percent"].to_numpy(),
+            source=f"benchmark: NATS-Bench v1.0 topology{borrowed}, test accuracy, {self.epochs} "
+            f"epochs (sha256 {sha256[:12]})",
+            place=lambda number, _: f"{folder / _file_name(archs[number])}: {name}",
+        )
 
 
 def read_cells(
-    folder: Path, archs: Sequence[str], *, log: Callable[[str], None] = _print_line
+    folder: Path, archs: Sequence[str], *, log: Callable[[str], None] = print
 ) -> pd.DataFrame:
     """Read all test accuracies of cells.
 
@@ -119,6 +100,8 @@ def read_cells(
         If cells are missing, damaged, of another architecture than their number says, or without
         the accuracies.
     """
+    import pandas as pd
+
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; unpack NATS-tss-v1_0-3ffb9-simple.tar there")
     files = [folder / _file_name(arch) for arch in archs]

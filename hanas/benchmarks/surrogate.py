@@ -2,62 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
-import pandas as pd
+from pydantic import Field
 
-from hanas.benchmarks.surrogates import models as surrogates
+from hanas.benchmarks._benchmark import Benchmark
+from hanas.benchmarks.surrogates import models
 from hanas.core.errors import InputError
-from hanas.data.tables import metric_tables
+from hanas.core.files import user_path
+from hanas.core.settings import UserFile
+from hanas.data.tables.metric_tables import accuracy_table
 from hanas.data.tables.official_names import require_nb201
-from hanas.spaces import nb201
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hanas.spaces._space import Space
 
 
-def accuracies(
-    archs: Sequence[str], *, space: str, dataset: str, settings: Mapping[str, Any], root: Path
-) -> pd.DataFrame:
-    """Return the predicted test accuracies of architectures.
+class Surrogate(Benchmark):
+    """A model of the accuracies on a data set; the source says how well it predicts."""
 
-    Parameters
-    ----------
-    archs
-        Canonical texts of cells.
-    space, dataset
-        Names in the study; the space must be nb201.
-    settings
-        ``dataset``: optionally the data set in the bundle. ``file``: optionally another bundle
-        than the shipped one.
-    root
-        Folder that a relative path starts from.
-
-    Returns
-    -------
-    DataFrame
-        See :func:`hanas.data.tables.metric_tables.accuracy_table`; the source says how well the model
-        predicts cells that it was not fitted to.
-
-    Raises
-    ------
-    InputError
-        If the bundle is damaged or has no such data set.
-    """
-    require_nb201(space, benchmark="the bundle of surrogates")
-    path = root / Path(settings["file"]).expanduser() if "file" in settings else surrogates.SHIPPED
-    bundle = surrogates.load(path)
-    dataset = settings.get("dataset", dataset)
-    name = f"{dataset}/accuracy_percent"
-    if name not in bundle.names():
-        known = [n.split("/")[0] for n in bundle.names() if n.endswith("/accuracy_percent")]
-        raise InputError(
-            f"{path}: no surrogate of the accuracy on {dataset}; there are: {', '.join(known)}"
-        )
-    genes = np.stack([nb201.from_text(arch) for arch in archs])
-    return metric_tables.accuracy_table(
-        archs,
-        bundle.predict(name, genes),
-        source=surrogates.described(bundle, [name]),
-        place=lambda number, _: f"{path}: {archs[number]}",
+    kind: Literal["surrogate"] = Field(description="A small model fitted to a benchmark.")
+    file: Annotated[str, UserFile()] | None = Field(
+        None, description="Another bundle of surrogates than the shipped one."
     )
+    dataset: str | None = Field(
+        None, description="Name of the data set inside the bundle where it differs."
+    )
+
+    def accuracies(
+        self, space: Space, dataset: str, root: Path, cells: Path | None = None
+    ) -> pd.DataFrame:
+        """Return the predicted accuracies of the cells of nb201."""
+        require_nb201(space.name, benchmark="the bundle of surrogates")
+        path = user_path(root, self.file) if self.file else models.SHIPPED
+        bundle, dataset = models.load(path), self.dataset or dataset
+        name = f"{dataset}/accuracy_percent"
+        if name not in bundle.names():
+            known = [n.split("/")[0] for n in bundle.names() if n.endswith("/accuracy_percent")]
+            raise InputError(
+                f"{path}: no surrogate of the accuracy on {dataset}; there are: {', '.join(known)}"
+            )
+        archs = space.all_texts()
+        return accuracy_table(
+            archs,
+            bundle.predict(name, np.stack([space.from_text(arch) for arch in archs])),
+            source=models.described(bundle, [name]),
+            place=lambda number, _: f"{path}: {archs[number]}",
+        )

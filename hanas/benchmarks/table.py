@@ -2,50 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import pandas as pd
+from pydantic import Field
 
-from hanas.data.tables import metric_tables, user_tables
+from hanas.benchmarks._benchmark import Benchmark
+from hanas.core.files import user_path
+from hanas.core.settings import UserFile
+from hanas.data.tables import user_tables
+from hanas.data.tables.metric_tables import accuracy_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hanas.spaces._space import Space
 
 
-def accuracies(
-    archs: Sequence[str], *, space: str, dataset: str, settings: Mapping[str, Any], root: Path
-) -> pd.DataFrame:
-    """Return the true test accuracy of architectures.
+class Columns(user_tables.Columns):
+    """A file's name of its columns."""
 
-    Parameters
-    ----------
-    archs
-        Canonical texts.
-    space, dataset
-        Names in the study.
-    settings
-        ``file``: path of a CSV or Parquet file. ``columns``: the file's name of ``arch`` (canonical
-        text) or ``index`` (official index), and of ``accuracy_percent`` (0 to 100). ``source``:
-        optionally a text that says where the numbers are from, such as which version of a
-        benchmark and after how many epochs.
-    root
-        Folder that a relative path starts from.
+    accuracy_percent: str = Field(description="Column of test accuracies, 0 to 100.")
 
-    Returns
-    -------
-    DataFrame
-        See :func:`hanas.data.tables.metric_tables.accuracy_table`.
 
-    Raises
-    ------
-    InputError
-        As :func:`hanas.data.tables.user_tables.read` and :func:`hanas.data.tables.metric_tables.accuracy_table` do.
-    """
-    table = user_tables.read(root, settings, archs, space=space)
-    column = settings["columns"]["accuracy_percent"]
-    source = settings.get("source", f"table: {table.path.name}: {column}")
-    return metric_tables.accuracy_table(
-        archs,
-        table.values["accuracy_percent"],
-        source=f"{source} (sha256 {table.sha256})",
-        place=table.place,
+class Table(Benchmark):
+    """A file of accuracies."""
+
+    kind: Literal["table"] = Field(description="A CSV or Parquet file, an architecture a row.")
+    file: Annotated[str, UserFile()] = Field(description="Path relative to the data folder.")
+    columns: Columns = Field(description="Which column of the file holds what.")
+    source: str | None = Field(
+        None, description="Where the numbers are from; printed in every table."
     )
+
+    def accuracies(
+        self, space: Space, dataset: str, root: Path, cells: Path | None = None
+    ) -> pd.DataFrame:
+        """Return the accuracies of the file, whichever data set it is."""
+        archs = space.all_texts()
+        table = user_tables.read(user_path(root, self.file), self.columns, archs, space=space)
+        source = self.source or f"table: {table.path.name}: {self.columns.accuracy_percent}"
+        return accuracy_table(
+            archs,
+            table.values["accuracy_percent"],
+            source=f"{source} (sha256 {table.sha256})",
+            place=table.place,
+        )

@@ -8,20 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from hanas.core.files import replacing
-
-Log = Callable[[str], None]
-
-
-def print_at_once(line: str) -> None:
-    """Print a line that can be read in the log while the job runs."""
-    print(line, flush=True)
+from hanas.core.progress import Log, print_at_once
 
 
 def save_checkpoint(path: Path, state: Any, *, belongs_to: str) -> None:
@@ -36,6 +27,8 @@ def save_checkpoint(path: Path, state: Any, *, belongs_to: str) -> None:
     belongs_to
         Digest of all that the state depends on.
     """
+    import torch
+
     buffer = io.BytesIO()  # no file name gets into the archive: equal states give equal bytes
     torch.save({"belongs_to": belongs_to, "state": state}, buffer)
     content = buffer.getbuffer()
@@ -46,6 +39,8 @@ def save_checkpoint(path: Path, state: Any, *, belongs_to: str) -> None:
 
 def load_checkpoint(path: Path, *, belongs_to: str, log: Log = print_at_once) -> Any | None:
     """Return the state, or None (with a line in the log) where a file cannot be used."""
+    import torch
+
     try:
         content = path.read_bytes()
     except FileNotFoundError:

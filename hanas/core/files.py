@@ -57,6 +57,11 @@ def _is_alive(process: int) -> bool:
     return True
 
 
+def user_path(root: Path, name: str) -> Path:
+    """Return where a file of the user's lies: relative ones in the data folder ``root``."""
+    return root / Path(name).expanduser()
+
+
 def checksum(path: str | Path, algorithm: str = "sha256") -> str:
     """Return the hexadecimal digest of a file."""
     with Path(path).open("rb") as handle:

@@ -3,7 +3,8 @@
 Loading a pickle with the standard library runs whatever its author wrote into it. The official
 files of several benchmarks are pickles all the same, so this module reads them in two steps:
 
-1. every instruction is looked at before one is obeyed (:mod:`hanas.core.pickle_instructions`);
+1. every instruction is looked at before one is obeyed: only those that build plain data are
+   admitted, and none may ask for more memory than the file's own size justifies;
 2. the few names that plain data needs (numpy's arrays and scalars, sets, ordered dictionaries) are
    bound to stand-ins that check their arguments; every other name is refused.
 
@@ -16,13 +17,13 @@ from __future__ import annotations
 import io
 import math
 import pickle
+import pickletools
 from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
 
 from hanas.core.errors import InputError, one_line
-from hanas.core.pickle_instructions import check_instructions
 
 #: Largest pickle that is read; the largest official file has 100 MB.
 LIMIT_BYTES = 2**30
@@ -74,7 +75,7 @@ def load_plain(
         content = handle.read(limit_bytes + 1)  # a compressed file can be damaged too
         if len(content) > limit_bytes:
             raise InputError(f"{name}: larger than {limit_bytes:,} bytes, so not the expected file")
-        check_instructions(content, name)
+        _check_instructions(content, name)
         checking = _Checking(io.BytesIO(content), name, encoding)
         plain = checking.load()
         if checking.has_arrays:
@@ -87,6 +88,37 @@ def load_plain(
             "get the file again"
         ) from error
     return plain
+
+
+#: Left out are those that call classes (INST, OBJ, NEWOBJ), ask for objects from outside (PERSID,
+#: EXT1, NEXT_BUFFER) or that no pickler writes (DUP).
+_ADMITTED = """
+PROTO FRAME STOP MARK POP POP_MARK NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1
+LONG4 FLOAT BINFLOAT STRING BINSTRING SHORT_BINSTRING UNICODE BINUNICODE BINUNICODE8
+SHORT_BINUNICODE BINBYTES BINBYTES8 SHORT_BINBYTES BYTEARRAY8 EMPTY_LIST APPEND APPENDS LIST
+EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_DICT DICT SETITEM SETITEMS EMPTY_SET ADDITEMS
+FROZENSET MEMOIZE GET BINGET LONG_BINGET PUT BINPUT LONG_BINPUT GLOBAL STACK_GLOBAL REDUCE BUILD
+"""
+_PUTS = ("PUT", "BINPUT", "LONG_BINPUT")
+
+
+def _check_instructions(content: bytes, name: str) -> None:
+    """Refuse a pickle with instructions that do more than build plain data."""
+    admitted, end = frozenset(_ADMITTED.split()), 0
+    for instruction, argument, position in pickletools.genops(content):
+        if instruction.name not in admitted:
+            raise InputError(
+                f"{name}: refused, not plain data: it holds the instruction {instruction.name} at "
+                f"byte {position}"
+            )
+        # The unpickler reserves memory for all numbers up to this one; a pickler counts from 0.
+        if instruction.name in _PUTS and not 0 <= int(argument or 0) < len(content):
+            raise InputError(f"{name}: damaged: keeps a value under the number {argument}")
+        end = (position or 0) + 1
+    if end != len(content):
+        raise InputError(
+            f"{name}: damaged: {len(content) - end} bytes after its end; get the file again"
+        )
 
 
 class _Name:

@@ -22,7 +22,6 @@ from pydantic import (
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     ValidationError,
-    model_validator,
 )
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
@@ -63,8 +62,8 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 T = TypeVar("T")
 
 
-def _unique(items: list[T]) -> list[T]:
-    twice = [item for position, item in enumerate(items) if item in items[:position]]
+def _unique(items: list[T] | None) -> list[T] | None:
+    twice = [item for n, item in enumerate(items or []) if item in (items or [])[:n]]
     if twice:
         raise InputError(f"holds {twice[0]!r} twice; expected each once")
     return items
@@ -187,7 +186,11 @@ class Settings(BaseModel):
     #: Of what the code computes from these settings: raise it when results change.
     revision: ClassVar[int] = 1
 
-    @model_validator(mode="wrap")
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        # Around the validators of subclasses too, which a validator here would not be.
+        return core_schema.no_info_wrap_validator_function(cls._told_in_words, handler(source))
+
     @classmethod
     def _told_in_words(cls, value: Any, handler: Callable[[Any], Self]) -> Self:
         try:
@@ -324,8 +327,8 @@ def _in_words(cls: type[Settings], error: Any) -> InitErrorDetails:
     if kind == "value_error":
         said = str(error["ctx"]["error"])
         field = said.split(" ")[0].split(".")[0].rstrip(":")
-        joint = "" if not path and said[0] == ":" else "." if field in cls.model_fields else " "
-        return _detail(path, f"{joint}{said}" if path or joint == "." else f": {said}", value)
+        joint = "." if field in cls.model_fields else " " if path else ": "
+        return _detail(path, said if said[0] == ":" else f"{joint}{said}", value)
     if kind == "string_pattern_mismatch" and path and path[-1] == "[key]":
         text = f" is {value!r}; names may hold letters, digits and _ only"
         return _detail(path[:-2], text, value)

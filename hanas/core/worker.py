@@ -1,33 +1,34 @@
 """A process that answers one request after the other, for :class:`hanas.core.workers.Workers`.
 
-It reads lines of JSON: first its task, then a request at a time, and answers each with a line of
-JSON. It ends with its input, so also when its parent dies.
+It is given the function that makes its answers, then a request at a time, all of them pickled by
+the process that started it. It ends with its input, so also when its parent dies.
 """
 
 from __future__ import annotations
 
-import json
+import os
+import pickle
 import sys
-from importlib import import_module
 from typing import IO, Any
 
-import torch
 
-
-def send(stream: IO[str], message: Any) -> None:
-    """Write a message as one line."""
-    stream.write(json.dumps(message) + "\n")
+def send(stream: IO[bytes], message: Any) -> None:
+    """Write a message."""
+    pickle.dump(message, stream)
     stream.flush()
 
 
 def main() -> None:
     """Serve the parent process on standard input and output."""
-    answers, sys.stdout = sys.stdout, sys.stderr  # what a library prints is no answer
-    torch.set_num_threads(1)
-    task = json.loads(sys.stdin.readline())
-    answer = import_module(task["server"]).serve(task)
-    for line in sys.stdin:
-        send(answers, answer(json.loads(line)))
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints is no answer
+    answer = pickle.load(sys.stdin.buffer)()
+    while True:
+        try:
+            request = pickle.load(sys.stdin.buffer)
+        except EOFError:
+            return
+        send(answers, answer(request))
 
 
 if __name__ == "__main__":

@@ -2,25 +2,30 @@
 
 Two processes of one thread compute faster than one of two threads, and what a process of one thread
 computes does not depend on how many of them there are.
+
+Python's own pools were no replacement: workers have to end when the process that started them is
+killed (each ends with its input), need variables of the environment that are read before Python
+starts, and must not import the script that a job runs, as multiprocessing's do.
 """
 
 from __future__ import annotations
 
-import json
 import os
+import pickle
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from hanas.core import worker
 
 ENVIRONMENT = {
+    # PyTorch computes with as many threads.
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     # The GNU C library then keeps freed memory instead of returning it after each layer, which
@@ -28,27 +33,29 @@ ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": "4294967296",
     "MALLOC_TRIM_THRESHOLD_": "4294967296",
 }
+Request = TypeVar("Request")
+Answer = TypeVar("Answer")
 
 
-class Workers:
+class Workers(Generic[Request, Answer]):
     """Processes that answer requests, to be used in a ``with`` statement, at whose end they end.
 
     A process is started when there is a request for it, and then kept.
 
     Parameters
     ----------
-    task
-        What every worker is made from, plain values only. ``server`` names a module whose
-        ``serve(task)`` returns the function from requests to answers, both plain values.
+    make
+        Makes, once in each process, the function from a request to its answer; all of these can be
+        pickled. ``functools.partial`` of a class does, whose objects can be called.
     count
         How many, at most.
     """
 
-    def __init__(self, task: Mapping[str, Any], count: int) -> None:
-        self._task, self._count = dict(task), max(count, 1)
-        self._processes: list[subprocess.Popen[str]] = []
+    def __init__(self, make: Callable[[], Callable[[Request], Answer]], count: int) -> None:
+        self._make, self._count = make, max(count, 1)
+        self._processes: list[subprocess.Popen[bytes]] = []
 
-    def __enter__(self) -> Workers:
+    def __enter__(self) -> Workers[Request, Answer]:
         return self
 
     def __exit__(
@@ -67,7 +74,7 @@ class Workers:
             process.__exit__(kind, error, traceback)
         self._processes = []
 
-    def answers(self, requests: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+    def answers(self, requests: Sequence[Request]) -> Iterator[tuple[int, Answer]]:
         """Yield the number of each request and its answer, in the order in which they come.
 
         Raises
@@ -75,10 +82,10 @@ class Workers:
         RuntimeError
             If a worker ends before it answers; its own error was printed.
         """
-        open_: SimpleQueue[tuple[int, Any]] = SimpleQueue()
+        open_: SimpleQueue[tuple[int, Request]] = SimpleQueue()
         for item in enumerate(requests):
             open_.put(item)
-        done: SimpleQueue[tuple[int, Any] | RuntimeError] = SimpleQueue()
+        done: SimpleQueue[tuple[int, Answer] | Exception] = SimpleQueue()
         count = min(self._count, len(requests))
         while len(self._processes) < count:
             self._processes.append(self._started())
@@ -88,7 +95,7 @@ class Workers:
                     pool.submit(_feed, process, open_, done)
                 for _ in requests:
                     answered = done.get()
-                    if isinstance(answered, RuntimeError):
+                    if isinstance(answered, Exception):
                         raise answered
                     yield answered
             except BaseException:  # of who takes the answers, too: nobody waits for the rest
@@ -99,13 +106,16 @@ class Workers:
         for process in self._processes:
             process.kill()
 
-    def _started(self) -> subprocess.Popen[str]:
-        paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]
+    def _started(self) -> subprocess.Popen[bytes]:
+        paths = [
+            str(Path(__file__).parents[2]),
+            *os.environ.get("PYTHONPATH", "").split(os.pathsep),
+        ]
         process = subprocess.Popen(
-            [sys.executable, "-m", worker.__name__],
+            # -P: a numpy.py in the folder that a job runs in is none of ours.
+            [sys.executable, "-P", "-m", worker.__name__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            text=True,
             env={
                 **os.environ,
                 **ENVIRONMENT,
@@ -113,14 +123,31 @@ class Workers:
             },
         )
         assert process.stdin is not None
-        worker.send(process.stdin, self._task)
+        worker.send(process.stdin, self._make)
         return process
 
 
+class Here(Generic[Request, Answer]):
+    """In the place of workers: answers requests in this process, as where a GPU computes."""
+
+    def __init__(self, answer: Callable[[Request], Answer]) -> None:
+        self._answer = answer
+
+    def __enter__(self) -> Here[Request, Answer]:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def answers(self, requests: Sequence[Request]) -> Iterator[tuple[int, Answer]]:
+        """Yield the number of each request and its answer."""
+        return enumerate(map(self._answer, requests))
+
+
 def _feed(
-    process: subprocess.Popen[str],
+    process: subprocess.Popen[bytes],
     open_: SimpleQueue[tuple[int, Any]],
-    done: SimpleQueue[tuple[int, Any] | RuntimeError],
+    done: SimpleQueue[tuple[int, Any] | Exception],
 ) -> None:
     """Give a worker one open request after the other."""
     assert process.stdin is not None
@@ -132,8 +159,8 @@ def _feed(
             return
         try:
             worker.send(process.stdin, request)
-            done.put((number, json.loads(process.stdout.readline())))
-        except (BrokenPipeError, json.JSONDecodeError):
+            done.put((number, pickle.load(process.stdout)))
+        except (BrokenPipeError, EOFError, pickle.UnpicklingError):
             said = str(request)[:60]
             done.put(
                 RuntimeError(
@@ -141,4 +168,7 @@ def _feed(
                     "its error is above"
                 )
             )
+            return
+        except Exception as error:  # of what cannot be pickled: nobody may wait for it
+            done.put(error)
             return

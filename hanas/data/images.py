@@ -47,13 +47,8 @@ class ImageData:
     sources: tuple[dict[str, str], ...]
 
     def __post_init__(self) -> None:
-        images, labels = self.images, self.labels
-        if (
-            images.dtype != np.uint8
-            or images.ndim != 4
-            or images.shape[3] != 3
-            or 0 in images.shape
-        ):
+        images, labels, last = self.images, self.labels, len(self.classes) - 1
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or not images.size:
             raise InputError(
                 f"images: {images.dtype} of shape {images.shape}; expected uint8 (N, H, W, 3)"
             )
@@ -61,20 +56,15 @@ class ImageData:
             raise InputError(
                 f"labels: {labels.dtype} of shape {labels.shape}; expected int64 ({len(images)},)"
             )
-        if len(self.classes) < 2:
+        if last < 1:
             raise InputError(f"classes: {len(self.classes)} given; expected at least two")
-        wrong = np.flatnonzero((labels < 0) | (labels >= len(self.classes)))
-        if len(wrong):
+        if len(wrong := np.flatnonzero((labels < 0) | (labels > last))):
             raise InputError(
-                f"labels: image {wrong[0]} has label {labels[wrong[0]]}; "
-                f"expected 0 to {len(self.classes) - 1}"
+                f"labels: image {wrong[0]} has label {labels[wrong[0]]}; expected 0 to {last}"
             )
-        self._check_splits()
-
-    def _check_splits(self) -> None:
         if set(self.splits) != set(SPLITS):
             raise InputError(f"splits: {', '.join(self.splits)}; expected {', '.join(SPLITS)}")
-        taken = np.zeros(len(self.images), dtype=bool)
+        taken = np.zeros(len(images), dtype=bool)
         for name in SPLITS:
             indices = self.splits[name]
             if indices.dtype != np.int64 or indices.ndim != 1 or not len(indices):
@@ -144,21 +134,14 @@ def _content_digest(data: ImageData) -> str:
 def training_statistics(data: ImageData) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and standard deviation of each channel over the training split.
 
-    Returns
-    -------
-    tuple of ndarray
-        Two float64 arrays (3,), for pixels scaled to 0..1.
+    Both float64 (3,), for pixels scaled to 0..1.
 
-    Examples
-    --------
     >>> images = np.zeros((3, 1, 2, 3), dtype=np.uint8)
     >>> images[0, 0, 0] = 255
     >>> split = {name: np.array([i]) for i, name in enumerate(SPLITS)}
-    >>> mean, deviation = training_statistics(
-    ...     ImageData(images, np.array([0, 1, 0]), ("a", "b"), split, ())
-    ... )
-    >>> mean.tolist(), deviation.tolist()
-    ([0.5, 0.5, 0.5], [0.5, 0.5, 0.5])
+    >>> data = ImageData(images, np.array([0, 1, 0]), ("a", "b"), split, ())
+    >>> [array.tolist() for array in training_statistics(data)]
+    [[0.5, 0.5, 0.5], [0.5, 0.5, 0.5]]
     """
     # From counts of the 256 values: exact, whatever the order and number of images.
     counts = np.zeros((3, 256), dtype=np.int64)

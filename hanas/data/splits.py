@@ -3,51 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hanas.core.errors import InputError, one_line
-from hanas.core.files import checksum
-
-
-def two_parts(
-    count: int, keys: tuple[str, str], *, root: Path, settings: Mapping[str, Any]
-) -> tuple[np.ndarray, np.ndarray, tuple[dict[str, str], ...]]:
-    """Divide ``0 .. count - 1`` into two parts as the settings say.
-
-    Parameters
-    ----------
-    count
-        Number of images.
-    keys
-        Names of the two parts in a split file.
-    root
-        Folder that ``settings["split_file"]`` is relative to.
-    settings
-        ``split_file`` (a file in the form of NAS-Bench-201) or else ``split_seed``, with which two
-        halves are drawn.
-
-    Returns
-    -------
-    tuple
-        Two sorted int64 arrays, and the sources (one where a file was read).
-
-    Raises
-    ------
-    InputError
-        If the split file cannot be used.
-    """
-    if settings.get("split_file") is None:
-        generator = np.random.default_rng(settings.get("split_seed", 0))
-        first, second = random_halves(count, generator)
-        return first, second, ()
-    path = root / settings["split_file"]
-    first, second = read_split(path, keys, count)
-    source = {"file": path.name, "algorithm": "sha256", "how": "split file"}
-    return first, second, ({**source, "checksum": checksum(path, "sha256")},)
 
 
 def random_halves(count: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -67,6 +29,11 @@ def read_split(path: Path, keys: tuple[str, str], count: int) -> tuple[np.ndarra
     A JSON object whose members ``keys`` are each ``["int", ["0", "5", ...]]`` or a plain list of
     integers, and which together hold each of ``0 .. count - 1`` once.
 
+    Returns
+    -------
+    tuple of ndarray
+        The indices under the two keys, int64, sorted.
+
     Raises
     ------
     InputError
@@ -85,8 +52,7 @@ def read_split(path: Path, keys: tuple[str, str], count: int) -> tuple[np.ndarra
             f"{path}: not a split file: expected {' and '.join(map(repr, keys))} in it"
         )
     first, second = (_indices(content[key], f"{path}: {key!r}") for key in keys)
-    both = np.sort(np.concatenate([first, second]))
-    if not np.array_equal(both, np.arange(count)):
+    if not np.array_equal(np.sort(np.concatenate([first, second])), np.arange(count)):
         raise InputError(
             f"{path}: the indices of {keys[0]!r} and {keys[1]!r} are not 0 to {count - 1}, each "
             "once; is this the split file of another data set?"
@@ -153,8 +119,7 @@ def stratified(
                 f"class {name!r} has {len(members)} image(s) and {1 + len(sizes)} parts to fill; "
                 "add images to it or give the parts in folders"
             )
-        ends = np.cumsum(sizes)
-        drawn = np.split(members, ends)  # one piece for each fraction, and the rest
-        for part, piece in zip(parts, [drawn[-1], *drawn[:-1]], strict=True):
+        *drawn, rest = np.split(members, np.cumsum(sizes))
+        for part, piece in zip(parts, [rest, *drawn], strict=True):
             part.append(piece)
     return [np.sort(np.concatenate(part)) for part in parts]

@@ -17,7 +17,7 @@ from hanas.core.errors import InputError, one_line
 from hanas.core.tensor_files import read_tensors
 from hanas.data.batches import Split, load_split, ordered_batches
 from hanas.data.images import load_images
-from hanas.deploy import onnx_counts, onnx_models
+from hanas.deploy import onnx_layers, onnx_models
 from hanas.deploy.quantisation import quantise
 from hanas.deploy.settings import Quantisation
 from hanas.spaces._space import Network
@@ -196,10 +196,10 @@ def _accuracies(float_file: Path, int8_file: Path, test: Split, threads: int) ->
 
 
 def _sizes(network: nn.Module, float_file: Path, int8_file: Path) -> dict[str, int]:
-    integer, convolutions = onnx_counts.integer_convolutions(int8_file)
+    integer, convolutions = onnx_layers.integer_convolutions(int8_file)
     return {
         "params": sum(weight.numel() for weight in network.parameters()),
-        "multiply_accumulates": onnx_counts.multiply_accumulates(float_file),
+        "multiply_accumulates": onnx_layers.multiply_accumulates(float_file),
         "convolutions": convolutions,
         "int8_convolutions": integer,
         "float32_bytes": float_file.stat().st_size,

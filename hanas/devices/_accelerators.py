@@ -18,9 +18,10 @@ from typing import Any
 
 import yaml
 
+from hanas.core import kept
 from hanas.core.errors import InputError, one_line
-from hanas.core.files import digest, read_json, write_json
-from hanas.devices._onnx_layers import Layer
+from hanas.core.files import digest
+from hanas.deploy.onnx_layers import Layer
 
 #: Descriptions that are shipped with the project.
 SHIPPED = Path(__file__).parents[2] / "resources" / "accelerators"
@@ -43,15 +44,7 @@ class NoMapping(Exception):  # noqa: N818 - says what happened
 
 @dataclass(frozen=True)
 class Cost:
-    """What a layer costs.
-
-    Attributes
-    ----------
-    energy_pj
-        Picojoules.
-    cycles
-        Of the accelerator's clock.
-    """
+    """What a layer costs: picojoules, and cycles of the accelerator's clock."""
 
     energy_pj: float
     cycles: float
@@ -59,20 +52,12 @@ class Cost:
 
 @dataclass(frozen=True, eq=False)
 class Description:
-    """An accelerator.
-
-    Attributes
-    ----------
-    name
-        Of the file.
-    bits
-        Width of words.
-    content
-        What ZigZag reads.
-    """
+    """An accelerator."""
 
     name: str
+    #: Width of words.
     bits: int
+    #: What ZigZag reads.
     content: Mapping[str, Any]
 
     @property
@@ -82,18 +67,10 @@ class Description:
 
 
 def describe(accelerator: str) -> Description:
-    """Return the description with a name, or in a file.
+    """Return a description; InputError where there is none, or ZigZag does not take it.
 
-    Parameters
-    ----------
-    accelerator
-        Name of a file in :data:`SHIPPED`, one of :data:`ZIGZAGS_OWN`, or the path of a YAML file
-        in ZigZag's form, with ``bits``, the width of words, besides.
-
-    Raises
-    ------
-    InputError
-        If there is none, or ZigZag does not take it.
+    ``accelerator`` is the name of a file in :data:`SHIPPED`, one of :data:`ZIGZAGS_OWN`, or the
+    path of a YAML file in ZigZag's form, with ``bits``, the width of words, besides.
     """
     path = _path(accelerator)
     try:
@@ -119,34 +96,23 @@ def zigzag() -> str:
 
 
 def cost(layer: Layer, accelerator: Description, folder: Path | None) -> Cost:
-    """Return what a layer costs on an accelerator, where possible from what is kept.
-
-    Parameters
-    ----------
-    layer
-        The layer.
-    accelerator
-        The accelerator.
-    folder
-        Where costs are kept, a file a layer; None: nowhere.
+    """Return what a layer costs on an accelerator, where possible from what is kept in a folder.
 
     Raises
     ------
     NoMapping
         If the layer does not fit.
     """
-    key = digest([REVISION, zigzag(), accelerator.digest, str(layer), repr(layer)])
     if folder is None:
         return _cost(layer, accelerator)
-    file = folder / f"{key[:32]}.json"
-    kept = _kept(file, key)
-    if kept is not None:
-        return kept
+    key = [REVISION, zigzag(), accelerator.digest, repr(layer)]
+    file = kept.file_of(folder, key)
+    record = kept.read(file, key)
+    if record is not None:
+        return Cost(**record)
     found = _cost(layer, accelerator)
-    # A folder that cannot be written costs time, and nothing else.
-    with contextlib.suppress(OSError):
-        facts = {"energy_pj": found.energy_pj, "cycles": found.cycles}
-        write_json(file, {"key": key, "cost": facts, "digest": digest(facts)})
+    with contextlib.suppress(OSError):  # a folder that cannot be written costs time, nothing else
+        kept.write(file, key, {"energy_pj": found.energy_pj, "cycles": found.cycles})
     return found
 
 
@@ -156,16 +122,6 @@ def user_cache() -> Path | None:
     try:
         return (Path(named) if named else Path.home() / ".cache") / "hanas" / "layers"
     except RuntimeError:
-        return None
-
-
-def _kept(file: Path, key: str) -> Cost | None:
-    try:
-        kept = read_json(file)
-        if kept["key"] != key or kept["digest"] != digest(kept["cost"]):
-            return None
-        return Cost(**kept["cost"])
-    except (InputError, KeyError, TypeError):
         return None
 
 

@@ -20,39 +20,32 @@ _REST_OF_LINE = re.compile(r"[ \t]*(?:\n|\Z)")
 
 
 def timings(output: str) -> Timings:
-    r"""Return the timings in what a command has printed.
+    r"""Return the timings in what a command has printed; ValueError where there are none.
 
-    Raises
-    ------
-    ValueError
-        If there are none, or numbers that cannot be.
-
-    Examples
-    --------
     >>> timings("loading\n[1.5, 2.5]\ndone").latencies_ms
     array([1.5, 2.5])
     >>> timings('{"latency_ms": 3, "energy_mj": [1, 3]}').energy_mj
     2.0
     """
     answer = _last_document(output)
-    if isinstance(answer, dict):
-        if "latency_ms" not in answer:
-            raise ValueError(f"the command printed an object without latency_ms; {_EXPECTED}")
-        energy, runtime = answer.get("energy_mj"), answer.get("runtime")
-        if energy is not None:
-            energy = _numbers(energy, "energy_mj")
-            if not len(energy) or not (np.isfinite(energy) & (energy > 0)).all():
-                raise ValueError(
-                    f"energy_mj is {_short(answer['energy_mj'])}; expected finite numbers above 0"
-                )
-        if runtime is not None and not (isinstance(runtime, str) and runtime.strip()):
-            raise ValueError(f"runtime is {_short(runtime)}; expected text")
-        return Timings(
-            _numbers(answer["latency_ms"], "latency_ms"),
-            None if energy is None else float(energy.mean()),
-            runtime=None if runtime is None else " ".join(runtime.split()),
-        )
-    return Timings(_numbers(answer, "the command's answer"))
+    if not isinstance(answer, dict):
+        return Timings(_numbers(answer, "the command's answer"))
+    if "latency_ms" not in answer:
+        raise ValueError(f"the command printed an object without latency_ms; {_EXPECTED}")
+    energy, runtime = answer.get("energy_mj"), answer.get("runtime")
+    if energy is not None:
+        energy = _numbers(energy, "energy_mj")
+        if not len(energy) or not (np.isfinite(energy) & (energy > 0)).all():
+            raise ValueError(
+                f"energy_mj is {_short(answer['energy_mj'])}; expected finite numbers above 0"
+            )
+    if runtime is not None and not (isinstance(runtime, str) and runtime.strip()):
+        raise ValueError(f"runtime is {_short(runtime)}; expected text")
+    return Timings(
+        _numbers(answer["latency_ms"], "latency_ms"),
+        None if energy is None else float(energy.mean()),
+        runtime=None if runtime is None else " ".join(runtime.split()),
+    )
 
 
 def check_refusal(output: str) -> None:
@@ -70,9 +63,8 @@ def check_refusal(output: str) -> None:
 
 def _numbers(value: Any, name: str) -> np.ndarray:
     values = value if isinstance(value, list) else [value]
-    for number in values:
-        if isinstance(number, bool) or not isinstance(number, (int, float)):
-            raise ValueError(f"{name} is {_short(value)}; {_EXPECTED}")
+    if not all(isinstance(n, int | float) and not isinstance(n, bool) for n in values):
+        raise ValueError(f"{name} is {_short(value)}; {_EXPECTED}")
     try:
         return np.array(values, dtype=np.float64)
     except OverflowError:

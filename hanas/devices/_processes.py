@@ -35,12 +35,12 @@ class Finished(NamedTuple):
 
 
 def run(command: Sequence[str], *, timeout_seconds: float, folder: Path | None = None) -> Finished:
-    """Run a command; whatever it has started is killed at its end.
+    """Run a command without input; whatever it has started is killed at its end.
 
     Parameters
     ----------
     command
-        The program and its arguments; it can ask nothing: its input is empty.
+        The program and its arguments.
     timeout_seconds
         When it is killed.
     folder
@@ -64,7 +64,7 @@ def run(command: Sequence[str], *, timeout_seconds: float, folder: Path | None =
         for pipe in (process.stdin, process.stdout, process.stderr):
             assert pipe is not None
             pipe.close()
-    return Finished(status, _text(output), _text(errors))
+    return Finished(status, output.decode("utf-8", "replace"), errors.decode("utf-8", "replace"))
 
 
 def _read(process: subprocess.Popen, deadline: float) -> tuple[bytearray, bytearray]:
@@ -96,7 +96,3 @@ def _take(selector: selectors.BaseSelector, key: selectors.SelectorKey) -> None:
             selector.unregister(key.fileobj)
         key.data.extend(part)
         del key.data[:-KEPT_BYTES]
-
-
-def _text(output: bytearray) -> str:
-    return output.decode("utf-8", "replace")

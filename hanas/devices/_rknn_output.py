@@ -35,18 +35,10 @@ class Layer(NamedTuple):
 
 @dataclass(frozen=True)
 class RknnReport:
-    """What the toolkit says of a model without a board.
+    """What the toolkit (its version) says of a model for a chip without a board.
 
-    Parameters
-    ----------
-    toolkit, target
-        Version of rknn-toolkit2, and the chip.
-    layers
-        All layers, without inputs and outputs.
-    accuracy_percent
-        Of the 8-bit model in the simulator.
-    images
-        How many images that is of.
+    ``layers`` are all but inputs and outputs; the accuracy is that of the 8-bit model in the
+    simulator, on so many images.
     """
 
     toolkit: str
@@ -72,13 +64,7 @@ class RknnReport:
 
 
 def layers(output: str) -> tuple[Layer, ...]:
-    """Return the layers in the table that the toolkit prints.
-
-    Raises
-    ------
-    InputError
-        If there is no such table.
-    """
+    """Return the layers in the table that the toolkit prints; InputError where there is none."""
     _, found, table = output.rpartition(_TABLE)
     rows = [row for line in table.splitlines() if (row := _LAYER.search(line))]
     if not found or not rows:
@@ -94,13 +80,7 @@ def layers(output: str) -> tuple[Layer, ...]:
 
 
 def pass_times(output: str, *, passes: int, warmup: int) -> Timings:
-    """Return the times of the passes that the toolkit has printed.
-
-    Raises
-    ------
-    InputError
-        If they are not there.
-    """
+    """Return the times of the passes that the toolkit has printed; InputError without them."""
     parts = re.split(r"^hanas pass \d+$", output, flags=re.MULTILINE)[1 + warmup :]
     times = [_TIME.findall(part) for part in parts]
     if len(times) != passes or not all(len(found) == 1 for found in times):

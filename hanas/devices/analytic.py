@@ -9,91 +9,65 @@ convolution, and what only moves data, such as a channel shuffle.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
+from pydantic import Field
 
 from hanas.core.errors import InputError, one_line
-from hanas.core.settings import check_number, selected
-from hanas.devices import _accelerators as accelerators
-from hanas.devices._accelerators import Description, NoMapping
-from hanas.devices._onnx_layers import layers
+from hanas.core.settings import Positive
+from hanas.devices._device import MeasuredDevice
 from hanas.devices.measuring.timings import ModelRefused, Timings
 
-#: Models are given in float32: the description says how wide words are.
-QUANTISES = True
+if TYPE_CHECKING:
+    from hanas.devices._accelerators import Description
 
 
-@dataclass(frozen=True)
-class AnalyticSettings:
-    """Which accelerator.
+class AnalyticDevice(MeasuredDevice):
+    """An accelerator that exists as a description."""
 
-    Parameters
-    ----------
-    accelerator
-        Name or path of a description, see :func:`hanas.devices._accelerators.describe`.
-    clock_mhz
-        Clock that turns cycles into time.
-    batch
-        Images of a pass.
-    cache
-        Folder where the costs of layers are kept; None: the user's folder for such.
-    """
+    kind: Literal["analytic"] = Field(
+        description="A model of an accelerator (ZigZag): an estimate, never a measurement."
+    )
+    quantises: ClassVar[bool] = True  # the description says how wide words are
+    accelerator: str = Field(
+        description="eyeriss, one of ZigZag's own (eyeriss_like, tpu_like, edge_tpu_like, "
+        "tesla_npu_like, ascend_like, meta_prototype), or a YAML file of your own."
+    )
+    clock_mhz: Positive = Field(200, description="Clock that turns cycles into time.")
 
-    accelerator: str = "eyeriss"
-    clock_mhz: float = 200
-    batch: int = 1
-    cache: str | None = None
+    def board_names(self) -> tuple[str, ...]:
+        """Return the name of the accelerator with its clock."""
+        return (f"{_described(self.accelerator).name} at {self.clock_mhz:g} MHz",)
 
-    def __post_init__(self) -> None:
-        if not isinstance(self.accelerator, str):
-            raise InputError(f"accelerator is {self.accelerator!r}; expected a name or a path")
-        check_number("clock_mhz", self.clock_mhz, above=0)
-        check_number("batch", self.batch, at_least=1, whole=True)
+    def conditions(self, board: str) -> dict[str, str | int]:
+        """Return what an estimate depends on, apart from the model."""
+        from hanas.devices import _accelerators
 
+        accelerator = _described(self.accelerator)
+        return {
+            "runtime": f"{_accelerators.zigzag()}, without activations and moves of data",
+            "threads": 1,
+            "precision": f"int{accelerator.bits}",
+            "batch": self.measuring.batch,
+            "accelerator": accelerator.digest,
+            "revision": _accelerators.REVISION,
+        }
 
-def boards(settings: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the name of the accelerator with its clock."""
-    chosen = _checked(settings)
-    return (f"{_described(chosen.accelerator).name} at {chosen.clock_mhz:g} MHz",)
+    def measure(self, model: Path, board: str) -> Timings:
+        """Add up the costs of an ONNX model's layers; ModelRefused where one does not fit."""
+        from hanas.deploy.onnx_layers import layers
+        from hanas.devices._accelerators import user_cache
 
-
-def conditions(settings: Mapping[str, Any], board: str) -> dict[str, str | int]:
-    """Return what an estimate depends on, apart from the model."""
-    chosen = _checked(settings)
-    accelerator = _described(chosen.accelerator)
-    return {
-        "runtime": f"{accelerators.zigzag()}, without activations and moves of data",
-        "threads": 1,
-        "precision": f"int{accelerator.bits}",
-        "batch": chosen.batch,
-        "accelerator": accelerator.digest,
-        "revision": accelerators.REVISION,
-    }
-
-
-def measure(model: Path, *, settings: Mapping[str, Any], board: str) -> Timings:
-    """Add up the energy and cycles of the layers of an ONNX model.
-
-    Raises
-    ------
-    ModelRefused
-        If a layer does not fit the accelerator, or the file is no model of known shapes.
-    """
-    chosen = _checked(settings)
-    accelerator = _described(chosen.accelerator)
-    folder = Path(chosen.cache) if chosen.cache else accelerators.user_cache()
-    try:
-        found, _ = layers(model)
-    except InputError as error:
-        raise ModelRefused(one_line(error)) from error
-    energy_pj, cycles = added_up(found, accelerator, folder)
-    milliseconds = cycles / chosen.clock_mhz / 1e3
-    return Timings(np.array([milliseconds]), energy_mj=energy_pj / 1e9, estimate=True)
+        try:
+            found, _ = layers(model)
+        except InputError as error:
+            raise ModelRefused(one_line(error)) from error
+        energy_pj, cycles = added_up(found, _described(self.accelerator), user_cache())
+        milliseconds = cycles / self.clock_mhz / 1e3
+        return Timings(np.array([milliseconds]), energy_mj=energy_pj / 1e9, estimate=True)
 
 
 def added_up(found: Counter, accelerator: Description, folder: Path | None) -> tuple[float, float]:
@@ -104,23 +78,23 @@ def added_up(found: Counter, accelerator: Description, folder: Path | None) -> t
     ModelRefused
         If there are none, or one does not fit.
     """
+    from hanas.devices._accelerators import NoMapping, cost
+
     if not found:
         raise ModelRefused("the model has no layer that is counted")
     energy_pj = cycles = 0.0
     for layer, count in sorted(found.items()):
         try:
-            cost = accelerators.cost(layer, accelerator, folder)
+            of_one = cost(layer, accelerator, folder)
         except NoMapping as error:
             raise ModelRefused(str(error)) from error
-        energy_pj += count * cost.energy_pj
-        cycles += count * cost.cycles
+        energy_pj += count * of_one.energy_pj
+        cycles += count * of_one.cycles
     return energy_pj, cycles
-
-
-def _checked(settings: Mapping[str, Any]) -> AnalyticSettings:
-    return selected(AnalyticSettings, settings, "meter")
 
 
 @cache
 def _described(accelerator: str) -> Description:
-    return accelerators.describe(accelerator)
+    from hanas.devices._accelerators import describe
+
+    return describe(accelerator)

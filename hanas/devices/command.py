@@ -20,8 +20,8 @@ a number) and, where known, ``energy_mj`` (millijoules of a pass, a list or a nu
 then nothing else is needed).
 
 A command that fails, takes too long or prints something else loses its board for a while, see
-:mod:`hanas.devices.measuring.board_queue`. At its end, and when hanas is killed, all that it has started is
-killed; what it has started on another machine is not (``ssh -tt`` ends that as well).
+:mod:`hanas.devices.measuring.board_queue`. At its end, and when hanas is killed, all that it has
+started is killed; what it has started on another machine is not (``ssh -tt`` ends that as well).
 
 No two processes on this machine measure on boards of the same name at once, nor with the same
 ``command``: a board that several devices use should have a name.
@@ -32,19 +32,18 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
 
 from hanas.core.errors import InputError
-from hanas.core.settings import check_number, selected
+from hanas.core.settings import Positive
 from hanas.devices import _answers
+from hanas.devices._device import TimedDevice
 from hanas.devices._processes import Finished, run
-from hanas.devices._settings import PassSettings
 from hanas.devices.measuring.timings import BoardLost, Timings
 
-#: A program and its arguments, or a text for ``sh``.
-Command = str | Sequence[str]
 #: Name of the only board where ``command`` gives no name.
 BOARD = "the board"
 _NAMES = ("model", "passes", "warmup", "batch", "threads", "board")
@@ -53,109 +52,88 @@ _PLACEHOLDER = re.compile(rf"(?<!\$)\{{({'|'.join(_NAMES)})\}}")
 _NOT_EXECUTABLE, _NOT_FOUND = 126, 127
 
 
-@dataclass(frozen=True)
-class CommandSettings(PassSettings):
-    """The commands, and what they are told.
+def _checked(command: Any) -> Any:
+    parts = _parts(command)
+    if not (isinstance(parts, list) and parts and all(isinstance(part, str) for part in parts)):
+        raise InputError(f"is {command!r}; expected a text, or a list of texts")
+    if "model" not in _told(command):
+        raise InputError(
+            f"is {command!r}; expected a command in which {{model}} stands for the ONNX file"
+        )
+    return command
 
-    Parameters
-    ----------
-    command
-        The command, see the top of the module.
-    boards
-        Instead of it, for each of several boards of one kind its name and command: they share the
-        models.
-    timeout_seconds
-        When a command that has not ended is killed.
-    """
 
-    command: Command | None = None
-    boards: Mapping[str, Command] | None = None
-    timeout_seconds: float = 600
+#: A program and its arguments, or a text for ``sh``.
+Command = Annotated[str | list[str], BeforeValidator(_checked)]
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_number("timeout_seconds", self.timeout_seconds, above=0)
-        if (self.command is None) == (not self.boards):
-            raise InputError("command: give either it or boards: {name: command, ...}")
-        for name, command in self.commands.items():
-            place = "command" if self.boards is None else f"boards.{name}"
-            parts = _parts(command)
-            if not (
-                isinstance(parts, Sequence) and parts and all(isinstance(p, str) for p in parts)
-            ):
-                raise InputError(f"{place} is {command!r}; expected a text, or a list of texts")
-            if "model" not in _told(command):
-                raise InputError(
-                    f"{place} is {command!r}; expected a command in which {{model}} stands for "
-                    "the ONNX file"
-                )
+
+class CommandDevice(TimedDevice):
+    """Boards that are reached by a command."""
+
+    kind: Literal["command"] = Field(description="Boards that are reached by a command.")
+    command: Command | None = Field(
+        None,
+        description="Command that is given an ONNX file and prints milliseconds as JSON: a list, "
+        "a program and its arguments, or a text for the shell; {model}, {passes}, {warmup}, "
+        "{batch}, {threads} and {board} are filled in.",
+    )
+    boards: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")], Command] | None = Field(
+        None,
+        min_length=1,
+        description="Instead of command: such a command for each of several boards of one kind, "
+        "which share the work.",
+    )
+    timeout_seconds: Positive = Field(
+        600, description="Longest that the command may take for a model."
+    )
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> CommandDevice:
+        if (self.command is None) == (self.boards is None):
+            raise InputError("give either command or boards")
+        return self
 
     @property
-    def commands(self) -> Mapping[str, Command]:
+    def commands(self) -> Mapping[str, str | list[str]]:
         """The command of each board."""
         return self.boards or {BOARD: self.command or ""}
 
+    def board_names(self) -> tuple[str, ...]:
+        """Return the names of the boards."""
+        return tuple(self.commands)
 
-def boards(settings: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the names of the boards."""
-    return tuple(_checked(settings).commands)
+    def lock_name(self, board: str) -> str:
+        """Return a board's name, or the command of one that has none."""
+        return board if self.boards else _in_one_line(self.commands[board])
 
+    def conditions(self, board: str) -> dict[str, str | int]:
+        """Return what a measurement depends on: of the numbers, those that the command is told."""
+        command = self.commands[board]
+        fixed: dict[str, str | int] = {
+            "runtime": "a command",
+            "threads": self.threads,
+            "precision": self.precision,
+            "batch": self.batch,
+            "command": _in_one_line(command),
+        }
+        numbers = {"passes": self.passes, "warmup": self.warmup}
+        return fixed | {name: value for name, value in numbers.items() if name in _told(command)}
 
-def device(settings: Mapping[str, Any], board: str) -> str:
-    """Return what no two processes may measure on at once: a name, or the command of none."""
-    chosen = _checked(settings)
-    return board if chosen.boards else _in_one_line(chosen.commands[board])
-
-
-def conditions(settings: Mapping[str, Any], board: str) -> dict[str, str | int]:
-    """Return what a measurement depends on, apart from the model."""
-    chosen = _checked(settings)
-    command = chosen.commands[board]
-    told = _told(command)
-    fixed: dict[str, str | int] = {
-        "runtime": "a command",
-        "threads": chosen.threads,
-        "precision": chosen.precision,
-        "batch": chosen.batch,
-        "command": _in_one_line(command),
-    }
-    numbers = {"passes": chosen.passes, "warmup": chosen.warmup}
-    return fixed | {name: value for name, value in numbers.items() if name in told}
-
-
-def measure(model: Path, *, settings: Mapping[str, Any], board: str) -> Timings:
-    """Let the command of a board measure an ONNX model.
-
-    Raises
-    ------
-    BoardLost
-        If the command fails, takes too long, or prints no numbers that can be.
-    ModelRefused
-        If the command says that the device cannot run the model.
-    """
-    chosen = _checked(settings)
-    command = filled(
-        chosen.commands[board],
-        {
-            "model": str(model),
-            "passes": chosen.passes,
-            "warmup": chosen.warmup,
-            "batch": chosen.batch,
-            "threads": chosen.threads,
-            "board": board,
-        },
-    )
-    finished = run(command, timeout_seconds=chosen.timeout_seconds)
-    _answers.check_refusal(finished.output)
-    if finished.status != 0:
-        raise _failure(finished, chosen.timeout_seconds)
-    try:
-        return _answers.timings(finished.output)
-    except ValueError as error:
-        raise BoardLost(f"{error}{_end(finished.errors)}") from error
+    def measure(self, model: Path, board: str) -> Timings:
+        """Let the command of a board measure an ONNX model."""
+        numbers = {name: getattr(self, name) for name in ("passes", "warmup", "batch", "threads")}
+        command = filled(self.commands[board], {"model": model, "board": board, **numbers})
+        finished = run(command, timeout_seconds=self.timeout_seconds)
+        _answers.check_refusal(finished.output)
+        if finished.status != 0:
+            raise _failure(finished, self.timeout_seconds)
+        try:
+            return _answers.timings(finished.output)
+        except ValueError as error:
+            raise BoardLost(f"{error}{_end(finished.errors)}") from error
 
 
-def filled(command: Command, values: Mapping[str, Any]) -> list[str]:
+def filled(command: str | Sequence[str], values: Mapping[str, Any]) -> list[str]:
     """Return the program to run and its arguments, with placeholders replaced.
 
     >>> filled(["run", "--model={model}"], {"model": "a b.onnx"})
@@ -169,21 +147,17 @@ def filled(command: Command, values: Mapping[str, Any]) -> list[str]:
     return [_PLACEHOLDER.sub(lambda found: str(values[found[1]]), part) for part in command]
 
 
-def _told(command: Command) -> set[str]:
+def _told(command: str | Sequence[str]) -> set[str]:
     """Return the names of the placeholders in a command."""
     return {name for part in _parts(command) for name in _PLACEHOLDER.findall(part)}
 
 
-def _parts(command: Command) -> Sequence[str]:
+def _parts(command: str | Sequence[str]) -> Sequence[str]:
     return [command] if isinstance(command, str) else command
 
 
-def _in_one_line(command: Command) -> str:
+def _in_one_line(command: str | Sequence[str]) -> str:
     return command if isinstance(command, str) else shlex.join(command)
-
-
-def _checked(settings: Mapping[str, Any]) -> CommandSettings:
-    return selected(CommandSettings, settings, "meter")
 
 
 def _failure(finished: Finished, timeout_seconds: float) -> BoardLost:

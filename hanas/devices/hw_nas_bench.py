@@ -6,19 +6,26 @@ ICLR 2021.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-import pandas as pd
+from pydantic import Field
 
 from hanas.core.errors import InputError
-from hanas.core.files import checksum
+from hanas.core.files import checksum, user_path
 from hanas.core.pickles import load_plain
-from hanas.data.tables import metric_tables
+from hanas.core.settings import UserFile
+from hanas.data.tables.metric_tables import device_table
 from hanas.data.tables.official_names import official_name, require_nb201
+from hanas.devices._device import TabulatedDevice
 from hanas.spaces import nb201
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hanas.spaces._space import Space
 
 #: The metrics of each device and their keys in the file, in ms and mJ.
 DEVICES = {
@@ -33,51 +40,35 @@ DEVICES = {
 INFEASIBLE = {"edgetpu": -1.0}
 
 
-def measure(
-    archs: Sequence[str], *, space: str, dataset: str, settings: Mapping[str, Any], root: Path
-) -> pd.DataFrame:
-    """Return the device's metrics of architectures.
+class HwNasBenchDevice(TabulatedDevice):
+    """A device of HW-NAS-Bench."""
 
-    Parameters
-    ----------
-    archs
-        Canonical texts of cells.
-    space, dataset
-        Names in the study; the space must be nb201.
-    settings
-        ``file``: path of the official ``HW-NAS-Bench-v1_0.pickle``. ``device``: one of
-        :data:`DEVICES`. ``dataset``: optionally the data set whose numbers are used.
-    root
-        Folder that a relative path starts from.
-
-    Returns
-    -------
-    DataFrame
-        See :func:`hanas.data.tables.metric_tables.device_table`.
-
-    Raises
-    ------
-    InputError
-        If the file is damaged, not of the official layout, or holds impossible numbers, or if it
-        has no such device or data set.
-    """
-    require_nb201(space, benchmark="HW-NAS-Bench")
-    name = official_name(dataset, settings, benchmark="HW-NAS-Bench")
-    device = settings["device"]
-    if device not in DEVICES:
-        raise InputError(f"HW-NAS-Bench has no device {device!r}; it has: {', '.join(DEVICES)}")
-    path = root / Path(settings["file"]).expanduser()
-    columns = read(path, name, DEVICES[device])
-    # Checked whole, so that a damaged file is noticed whichever architectures are asked for.
-    table = metric_tables.device_table(
-        nb201.all_texts(),
-        columns,
-        source=f"benchmark: HW-NAS-Bench v1.0{_borrowed(name, dataset, settings)} "
-        f"(sha256 {checksum(path)[:12]})",
-        place=lambda number, metric: _place(path, name, DEVICES[device][metric], number),
-        infeasible=INFEASIBLE.get(device),
+    kind: Literal["hw_nas_bench"] = Field(description="HW-NAS-Bench's official pickle.")
+    device: str = Field(description="edgegpu, raspi4, edgetpu, pixel3, eyeriss or fpga.")
+    dataset: str | None = Field(
+        None, description="Name of the data set inside the file where it differs."
     )
-    return table.iloc[_numbers(archs)].reset_index(drop=True)
+    file: Annotated[str, UserFile()] = Field(
+        description="Path of HW-NAS-Bench-v1_0.pickle relative to the data folder."
+    )
+
+    def table(self, space: Space, dataset: str, root: Path) -> pd.DataFrame:
+        """Return the metrics in the official file."""
+        require_nb201(space.name, benchmark="HW-NAS-Bench")
+        name = official_name(self.dataset or dataset, benchmark="HW-NAS-Bench")
+        if self.device not in DEVICES:
+            raise InputError(
+                f"HW-NAS-Bench has no device {self.device!r}; it has: {', '.join(DEVICES)}"
+            )
+        path, keys = user_path(root, self.file), DEVICES[self.device]
+        of_another = f" of {name} for {dataset}" if self.dataset not in (None, dataset) else ""
+        return device_table(
+            nb201.all_texts(),
+            read(path, name, keys),
+            source=f"benchmark: HW-NAS-Bench v1.0{of_another} (sha256 {checksum(path)[:12]})",
+            place=lambda number, metric: _place(path, name, keys[metric], number),
+            infeasible=INFEASIBLE.get(self.device),
+        )
 
 
 def read(path: Path, dataset: str, keys: Mapping[str, str]) -> dict[str, np.ndarray]:
@@ -87,16 +78,14 @@ def read(path: Path, dataset: str, keys: Mapping[str, str]) -> dict[str, np.ndar
     ----------
     path
         The pickle: ``{"nasbench201": {dataset: {key: [15,625 numbers], "config": [...]}}}``.
-    dataset
-        The file's name of the data set.
-    keys
-        The file's key of each metric.
+    dataset, keys
+        The file's names of the data set, and of each metric.
 
     Returns
     -------
     dict
-        For each metric a float64 array (15625,) in the official order of the cells. Infeasible
-        cells still carry their marker.
+        For each metric a float64 array (15625,) in the official order of the cells, in which
+        infeasible ones still carry their marker.
 
     Raises
     ------
@@ -164,11 +153,3 @@ def _check_order(path: Path, dataset: str, configs: Any) -> None:
 
 def _place(path: Path, dataset: str, key: str, number: int) -> str:
     return f"{path}: {dataset}: {key}, index {number} ({nb201.all_texts()[number]})"
-
-
-def _borrowed(name: str, dataset: str, settings: Mapping[str, Any]) -> str:
-    return f" of {name} for {dataset}" if settings.get("dataset", dataset) != dataset else ""
-
-
-def _numbers(archs: Sequence[str]) -> np.ndarray:
-    return nb201.index_of(np.array([nb201.from_text(arch) for arch in archs]))

@@ -2,62 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import pandas as pd
+from pydantic import Field
 
 from hanas.core.errors import InputError
-from hanas.data.tables import metric_tables, user_tables
+from hanas.core.files import user_path
+from hanas.core.settings import Settings, UserFile
+from hanas.data.tables import user_tables
+from hanas.data.tables.metric_tables import device_table
+from hanas.devices._device import TabulatedDevice
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hanas.spaces._space import Space
 
 
-def measure(
-    archs: Sequence[str], *, space: str, dataset: str, settings: Mapping[str, Any], root: Path
-) -> pd.DataFrame:
-    """Return the device's metrics of architectures.
+class Columns(user_tables.Columns):
+    """A file's name of its columns."""
 
-    Parameters
-    ----------
-    archs
-        Canonical texts.
-    space, dataset
-        Names in the study.
-    settings
-        ``datasets``: for each data set a mapping of
+    latency_ms: str = Field(description="Column of latencies in milliseconds.")
+    energy_mj: str | None = Field(None, description="Column of energies in millijoules.")
 
-        - ``file``: path of a CSV or Parquet file;
-        - ``columns``: the file's name of ``arch`` (canonical text) or ``index`` (official index),
-          of ``latency_ms`` (milliseconds) and, if it has them, of ``energy_mj`` (millijoules);
-        - ``infeasible``: optionally the value that marks architectures which the device cannot
-          run, such as -1;
-        - ``source``: optionally a text that says where the numbers are from.
-    root
-        Folder that relative paths start from.
 
-    Returns
-    -------
-    DataFrame
-        See :func:`hanas.data.tables.metric_tables.device_table`.
+class TableOfDataset(Settings):
+    """The file of one data set."""
 
-    Raises
-    ------
-    InputError
-        If the data set is not among the settings, or as :func:`hanas.data.tables.user_tables.read` and
-        :func:`hanas.data.tables.metric_tables.device_table` do.
-    """
-    known = settings["datasets"]
-    if dataset not in known:
-        raise InputError(
-            f"datasets of the device have no {dataset!r}; they have: {', '.join(known)}"
-        )
-    of_dataset = known[dataset]
-    table = user_tables.read(root, of_dataset, archs, space=space)
-    source = of_dataset.get("source", f"table: {table.path.name}")
-    return metric_tables.device_table(
-        archs,
-        table.values,
-        source=f"{source} (sha256 {table.sha256})",
-        place=table.place,
-        infeasible=of_dataset.get("infeasible"),
+    file: Annotated[str, UserFile()] = Field(description="Path relative to the data folder.")
+    columns: Columns = Field(description="What the file calls its columns.")
+    infeasible: float | None = Field(
+        None,
+        description="The value that marks an architecture which the device cannot run, e.g. -1.",
     )
+    source: str | None = Field(
+        None, description="Where the numbers are from; printed in every table."
+    )
+
+
+class TableDevice(TabulatedDevice):
+    """A device in files of the user's."""
+
+    kind: Literal["table"] = Field(
+        description="Your own CSV or Parquet file, an architecture a row."
+    )
+    datasets: Annotated[dict[str, TableOfDataset], Field(min_length=1)] = Field(
+        description="The file and its columns for each data set."
+    )
+
+    def table(self, space: Space, dataset: str, root: Path) -> pd.DataFrame:
+        """Return the metrics in the file of a data set."""
+        if dataset not in self.datasets:
+            raise InputError(
+                f"datasets of the device have no {dataset!r}; they have: {', '.join(self.datasets)}"
+            )
+        given = self.datasets[dataset]
+        path = user_path(root, given.file)
+        table = user_tables.read(path, given.columns, space.all_texts(), space=space)
+        return device_table(
+            table.archs,
+            table.values,
+            source=f"{given.source or f'table: {path.name}'} (sha256 {table.sha256})",
+            place=table.place,
+            infeasible=given.infeasible,
+        )

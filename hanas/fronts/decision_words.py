@@ -14,22 +14,17 @@ from hanas.fronts.decisions import KNEE, LOWEST, PROXY_BEST
 from hanas.fronts.floor import reaches_percent
 
 UNITS = {"latency_ms": "ms", "energy_mj": "mJ"}
-Row = dict[str, Any]
+Point = dict[str, Any]
 _WORDS = {"latency_ms": "latency", "energy_mj": "energy"}
 
 
-def in_words(table: pd.DataFrame, *, searches: Sequence[tuple[str, str, str]]) -> str:
+def in_words(table: pd.DataFrame, *, searches: Sequence[Sequence[str]]) -> str:
     """Return Markdown that a person can decide by.
 
-    Parameters
-    ----------
-    table
-        From :func:`hanas.fronts.decisions.decision_table`.
-    searches
-        (task, proxy, search) of those that are put into words, in their order; the table holds
-        further ones.
+    Of a table from :func:`hanas.fronts.decisions.decision_table` the fronts of these ``searches``,
+    (task, proxy, search), are put into words, in their order; the table holds further ones.
     """
-    rows: list[Row] = table.to_dict("records")  # pyright: ignore[reportAssignmentType]
+    rows: list[Point] = table.to_dict("records")  # pyright: ignore[reportAssignmentType]
     device = rows[0]["device"]
     lines = [f"# What to take on {device}", ""]
     for wanted in searches:
@@ -48,7 +43,7 @@ def in_words(table: pd.DataFrame, *, searches: Sequence[tuple[str, str, str]]) -
     return "\n".join(lines)
 
 
-def _of_front(whole: list[Row]) -> list[str]:
+def _of_front(whole: list[Point]) -> list[str]:
     first = whole[0]
     floor = first["accuracy_floor_percent"]
     reaches = reaches_percent([row["accuracy_percent"] for row in whole], floor)
@@ -93,12 +88,12 @@ def _of_front(whole: list[Row]) -> list[str]:
     return lines
 
 
-def _is_known(row: Row) -> bool:
+def _is_known(row: Point) -> bool:
     """Return whether the true accuracy of a network is known."""
     return not math.isnan(row["accuracy_percent"])
 
 
-def _picks_under_limits(front: list[Row], metric: str) -> Iterator[str]:
+def _picks_under_limits(front: list[Point], metric: str) -> Iterator[str]:
     """Yield what to take up to each of a few round limits, and without one."""
     unit = UNITS[metric]
     values = [row[metric] for row in front]
@@ -120,14 +115,14 @@ def _picks_under_limits(front: list[Row], metric: str) -> Iterator[str]:
         yield f"- {head} {_cell(row)}{hindsight}."
 
 
-def _cell(row: Row) -> str:
+def _cell(row: Point) -> str:
     """Name a network: by its index, in a space that can be listed, and by its text."""
     if pd.isna(row["index"]):
         return f"`{row['arch']}` ({_numbers(row)})"
     return f"**{int(row['index'])}** ({_numbers(row)}) `{row['arch']}`"
 
 
-def _numbers(row: Row) -> str:
+def _numbers(row: Point) -> str:
     numbers = [f"{row['proxy_objective'].replace('_', '-')} {row['proxy_value']:.3g}"]
     if _is_known(row):
         numbers = [f"{row['accuracy_percent']:.2f} %"]  # true
@@ -139,7 +134,7 @@ def _numbers(row: Row) -> str:
     return ", ".join(numbers)
 
 
-def _next_percent(front: list[Row], knee: Row, metrics: Sequence[str]) -> str:
+def _next_percent(front: list[Point], knee: Point, metrics: Sequence[str]) -> str:
     if knee["next_percent_arch"] == "":
         return "No network of this front is more accurate than the knee by 1 %."
     costs = [f"{knee[f'next_percent_{metric}']:+.4g} {UNITS[metric]}" for metric in metrics]

@@ -32,13 +32,8 @@ _SOURCES = ["accuracy_source", "metrics_source", "proxy_source"]
 def decision_table(rows: Iterable[Row], peeling: Peeling | None = None) -> pd.DataFrame:
     """Return the found fronts of a device, of seed 0, a row an architecture.
 
-    Parameters
-    ----------
-    rows
-        Searches, the one to prefer first.
-    peeling
-        If given, the trained fronts (:mod:`hanas.fronts.peeling`) of those whose accuracies are
-        known, which are looked up, take the place of the predicted ones.
+    With ``peeling``, the trained fronts (:mod:`hanas.fronts.peeling`) of those searches whose
+    accuracies are known, which are looked up, take the place of the predicted ones.
 
     Returns
     -------
@@ -155,20 +150,10 @@ def _of_front(front: pd.DataFrame, row: Row, *, method: str, best: str) -> pd.Da
 def pick_ranges(metric: np.ndarray) -> np.ndarray:
     """Return up to which limit, exclusive, each point of a front is the pick.
 
-    A point is picked for limits from its own value on, until one that is preferred to it fits.
+    A point is picked for limits from its own value on, until one that is preferred to it fits:
+    of the metric, float (N,), in the order of preference, float64 (N,), infinite for the most
+    preferred; NaN for points that are never the pick.
 
-    Parameters
-    ----------
-    metric
-        float (N,): of a front in the order of preference.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64 (N,): infinite for the most preferred; NaN for points that are never the pick.
-
-    Examples
-    --------
     >>> pick_ranges(np.array([9.0, 4.0, 5.0, 2.0]))
     array([inf,  9., nan,  4.])
     """

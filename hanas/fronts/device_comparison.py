@@ -75,12 +75,8 @@ def transfer_table(searches: Sequence[Runs]) -> pd.DataFrame:
     """Return what is lost by using the front of one device on another.
 
     Fronts are judged by the true error and the first searched metric of the device they are used
-    on. Architectures that it cannot run are left out of the front.
-
-    Parameters
-    ----------
-    searches
-        Searches of several devices; those of the same task, proxy and search are compared.
+    on. Architectures that it cannot run are left out of the front. Searches of the same task,
+    proxy and search are compared.
 
     Returns
     -------

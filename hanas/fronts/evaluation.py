@@ -59,12 +59,7 @@ def indicator_table(searches: Sequence[Runs]) -> pd.DataFrame:
 def budget_table(searches: Sequence[Runs], indicators: pd.DataFrame) -> pd.DataFrame:
     """Return where each search loses: to its proxy's ranking or to searching; a row a search.
 
-    Parameters
-    ----------
-    searches
-        The searches.
-    indicators
-        What :func:`indicator_table` says about them.
+    ``indicators`` is what :func:`indicator_table` says about the searches.
 
     Returns
     -------

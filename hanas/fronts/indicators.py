@@ -25,15 +25,8 @@ def hypervolume(points: ArrayLike, reference: ArrayLike) -> float:
 
     Points that are not better than the reference in every objective add nothing (E. Zitzler and
     L. Thiele, "Multiobjective Optimization Using Evolutionary Algorithms - A Comparative Case
-    Study", PPSN V, 1998).
+    Study", PPSN V, 1998). Raises InputError for NaN and for shapes that do not fit.
 
-    Raises
-    ------
-    InputError
-        If a value is NaN or infinite, or the shapes do not fit.
-
-    Examples
-    --------
     >>> hypervolume([[1, 3], [2, 1]], reference=[4, 4])
     7.0
     """
@@ -50,15 +43,9 @@ def to_unit_box(points: ArrayLike, true_front: ArrayLike) -> np.ndarray:
     """Return ``points``, float64 (N, M), in units in which the true front spans the unit box.
 
     0 is the ideal of ``true_front``, the best of each objective, and 1 its nadir, the worst of
-    each objective among its non-dominated points. Points may lie outside.
+    each objective among its non-dominated points. Points may lie outside. Raises InputError if an
+    objective has one value on the whole true front: it then has no scale.
 
-    Raises
-    ------
-    InputError
-        If an objective has one value on the whole true front: it then has no scale.
-
-    Examples
-    --------
     >>> to_unit_box([[2, 15]], true_front=[[0, 20], [4, 10]])
     array([[0.5, 0.5]])
     """
@@ -82,14 +69,7 @@ def normalised_hypervolume(points: ArrayLike, true_front: ArrayLike) -> float:
     Objectives are scaled by :func:`to_unit_box`, the reference point is (1, ..., 1), and what
     lies outside the box counts for nothing: points beyond the nadir are left out, points beyond
     the ideal are moved onto the box. The extreme points of the true front lie on the border of
-    the box and carry no volume of their own.
-
-    Parameters
-    ----------
-    points
-        float (N, M), minimised; dominated points do not matter. No points give 0.
-    true_front
-        float (K, M); dominated points among them are left out.
+    the box and carry no volume of their own. Dominated points do not matter; no points give 0.
 
     Raises
     ------
@@ -145,25 +125,13 @@ def additive_epsilon(points: ArrayLike, true_front: ArrayLike) -> float:
 
 
 def attainment_surface(fronts: Sequence[ArrayLike], attained_by: int) -> np.ndarray:
-    """Return the surface that at least ``attained_by`` of the fronts attain.
+    """Return the surface that at least ``attained_by`` of the fronts attain, float64 (P, 2).
 
-    Its points are the best ones that so many fronts weakly dominate; with half of the fronts it
-    is the median front of a searcher over its seeds (V. Grunert da Fonseca, C. M. Fonseca and
-    A. O. Hall, "Inferential Performance Assessment of Stochastic Optimisers and the Attainment
-    Function", EMO 2001). Two objectives.
-
-    Parameters
-    ----------
-    fronts
-        One float (N_i, 2) for each run, minimised; a run may be empty.
-    attained_by
-        1 for the best that any run attains, ``len(fronts)`` for what all of them do.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64 (P, 2), rising in the first objective and falling in the second; empty where too
-        few runs have points.
+    Its points, rising in the first objective, are the best ones that so many of the fronts, float
+    (N_i, 2), weakly dominate; with half of the fronts it is the median front of a searcher over
+    its seeds (V. Grunert da Fonseca, C. M. Fonseca and A. O. Hall, "Inferential Performance
+    Assessment of Stochastic Optimisers and the Attainment Function", EMO 2001). Fronts may be
+    empty; where too few of them have points, so is the surface.
 
     Raises
     ------

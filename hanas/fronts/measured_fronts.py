@@ -6,19 +6,20 @@ truth than those of random architectures. Both numbers are therefore shown side 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from hanas.core import plugins
-from hanas.core.checkpoints import Log
 from hanas.core.pareto import non_dominated
+from hanas.core.progress import Log
+from hanas.core.settings import Settings
 from hanas.data.tables.metric_tables import METRICS
-from hanas.devices.prediction.campaign import Measure, measure_architectures
+from hanas.devices._device import MeasuredDevice
+from hanas.devices.measuring.measure import measure_models
+from hanas.devices.measuring.models import untrained
 from hanas.devices.prediction.predictor import Predictor
 from hanas.fronts.picks import found_front, objectives_in, require_feasible
 
@@ -26,8 +27,9 @@ from hanas.fronts.picks import found_front, objectives_in, require_feasible
 def measure(
     history: pd.DataFrame,
     predictor: Predictor,
+    device: MeasuredDevice,
     *,
-    settings: Mapping[str, Any],
+    network: Settings,
     images: Path,
     workspace: Path,
     log: Log,
@@ -40,8 +42,10 @@ def measure(
         A search history.
     predictor
         What the search took its metrics from.
-    settings
-        Those of the device; ``space`` and ``network`` of the models.
+    device
+        On what.
+    network
+        Settings of the networks.
     images
         File of the data set.
     workspace
@@ -54,20 +58,17 @@ def measure(
     DataFrame
         See :func:`beside`.
     """
-    space = settings["space"]
-    really = partial(
-        measure_architectures,
-        space=space,
-        settings=settings,
-        images=images,
-        workspace=workspace,
-        log=log,
-    )
-    return beside(history, predictor, really, space=space)
+
+    def really(archs: list[str]) -> pd.DataFrame:
+        space = predictor.features.space
+        models = untrained(archs, space=space, device=device, network=network, images=images)
+        return measure_models(models, device, workspace=workspace, log=log)
+
+    return beside(history, predictor, really)
 
 
 def beside(
-    history: pd.DataFrame, predictor: Predictor, measure: Measure, *, space: str
+    history: pd.DataFrame, predictor: Predictor, measure: Callable[[list[str]], pd.DataFrame]
 ) -> pd.DataFrame:
     """Return a found front with its predicted and its measured metrics.
 
@@ -88,8 +89,8 @@ def beside(
     front = require_feasible(found_front(history))
     objective = objectives_in(history)[0]
     archs = front["arch"].tolist()
-    module = plugins.space(space)
-    predicted = predictor.predict(np.array([module.from_text(arch) for arch in archs]))
+    space = plugins.space(predictor.features.space)
+    predicted = predictor.predict(np.array([space.from_text(arch) for arch in archs]))
     measured = measure(archs)
     table = front[["arch", objective]].copy()
     for metric in METRICS:

@@ -9,19 +9,21 @@ import numpy as np
 import pandas as pd
 import torch
 
-from hanas.core.checkpoints import Log, print_at_once
 from hanas.core.errors import InputError
+from hanas.core.progress import Log, print_at_once
 from hanas.fronts.peeling import peel
 from hanas.fronts.picks import SEED, feasible_evaluations, objectives_in, require_feasible
 from hanas.fronts.settings import Peeling
 from hanas.training.retraining import prepare, train_one
+from hanas.training.settings import FromScratch
 
 
 def retrain_layers(
     history: pd.DataFrame,
-    settings: dict[str, Any],
+    settings: FromScratch,
     images: str | Path,
     *,
+    peeling: Peeling,
     accuracy_floor_percent: float,
     checkpoints: str | Path,
     log: Log = print_at_once,
@@ -37,8 +39,9 @@ def retrain_layers(
         A search history.
     settings, images, checkpoints, log
         See :func:`hanas.training.retraining.retrain`; ``images`` of the settings has to leave the
-        validation images out. ``settings["peeling"]`` holds those of
-        :class:`hanas.fronts.settings.Peeling`.
+        validation images out.
+    peeling
+        When to stop.
     accuracy_floor_percent
         Architectures below it, on validation images, are not on the trained front.
 
@@ -57,7 +60,6 @@ def retrain_layers(
     InputError
         As there; if the search found nothing feasible, or nothing trained reaches the floor.
     """
-    peeling = Peeling.read(settings["peeling"], "peeling")
     evaluated = require_feasible(feasible_evaluations(history, seed=SEED))
     setup = prepare(settings, images, checkpoints=checkpoints, log=log, validate=True)
     archs = evaluated["arch"].tolist()

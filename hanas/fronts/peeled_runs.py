@@ -106,11 +106,6 @@ def peeling_table(searches: Sequence[Runs], settings: Peeling) -> pd.DataFrame:
 def curve_table(peeled: pd.DataFrame) -> pd.DataFrame:
     """Return the normalised hypervolume over what was trained, over the seeds of each search.
 
-    Parameters
-    ----------
-    peeled
-        See :func:`peeling_table`.
-
     Returns
     -------
     DataFrame

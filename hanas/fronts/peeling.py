@@ -23,29 +23,18 @@ from hanas.fronts.settings import Peeling
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer that was trained.
+    """A layer that was trained; architectures are rows, int64, of what was given.
 
-    Attributes
-    ----------
-    rows
-        int64: the architectures, rows of what was given.
-    trained
-        int64: all that are trained now, in the order in which they were.
-    front
-        Those of ``trained`` that reach the floor and that no other one dominates in truth.
-    gain
-        Share, 0 to 1, of the hypervolume of the trained front that this layer brought. The box
-        is that of the trained front itself. 1 for the first front, and as long as there is no
-        volume to take a share of; 0 as long as nothing reaches the floor.
-    pays
-        Whether to go on after this layer.
+    ``gain`` is the share, 0 to 1, of the hypervolume of the trained front that this layer brought.
+    The box is that of the trained front itself. It is 1 for the first front, and as long as there
+    is no volume to take a share of; 0 as long as nothing reaches the floor.
     """
 
     rows: np.ndarray
-    trained: np.ndarray
-    front: np.ndarray
+    trained: np.ndarray  # all that are trained now, in the order in which they were
+    front: np.ndarray  # those that reach the floor and that no other one dominates in truth
     gain: float
-    pays: bool
+    pays: bool  # whether to go on after this layer
 
 
 def layers(predicted: np.ndarray) -> Iterator[np.ndarray]:
@@ -81,13 +70,10 @@ def peel(
         float (N, M), minimised: the proxy, then what is known without training.
     train
         Returns the true errors, fractions, of the rows that it is given; called once a layer.
-    settings
-        When to stop.
     accuracy_floor
         A fraction: less accurate architectures count for nothing.
     past_the_end
-        Whether to go on to ``settings.limit`` though the layers do not pay, to see what more
-        training would have brought.
+        Whether to go on to the limit though the layers do not pay, to see what that would bring.
     """
     objectives = np.array(predicted, dtype=np.float64)
     trained = front = np.empty(0, dtype=np.int64)

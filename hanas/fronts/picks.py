@@ -34,14 +34,6 @@ def found_front(history: pd.DataFrame, *, seed: int = SEED) -> pd.DataFrame:
     Preferred is the lower proxy objective; among equals the lower first metric, and so on
     (:func:`by_preference`).
 
-    Parameters
-    ----------
-    history
-        A search history: ``seed``, ``evaluation``, ``arch``, ``feasible`` and the objectives, the
-        proxy's first.
-    seed
-        The run.
-
     Returns
     -------
     DataFrame
@@ -61,10 +53,7 @@ def found_front(history: pd.DataFrame, *, seed: int = SEED) -> pd.DataFrame:
 def feasible_evaluations(history: pd.DataFrame, *, seed: int) -> pd.DataFrame:
     """Return ``arch``, ``evaluation`` and the objectives of what one seed of a search could run.
 
-    Raises
-    ------
-    InputError
-        If the history has no such seed.
+    Raises InputError if the history has no such seed.
     """
     of_seed = history[history["seed"] == seed]
     if of_seed.empty:
@@ -77,10 +66,7 @@ def feasible_evaluations(history: pd.DataFrame, *, seed: int) -> pd.DataFrame:
 def require_feasible(found: pd.DataFrame) -> pd.DataFrame:
     """Return what :func:`found_front` or :func:`feasible_evaluations` returned, if it is any.
 
-    Raises
-    ------
-    InputError
-        If the search found no feasible architecture.
+    Raises InputError if the search found no feasible architecture.
     """
     if found.empty:
         raise InputError("the search found no architecture that the device can run")
@@ -88,13 +74,7 @@ def require_feasible(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_preference(front: pd.DataFrame) -> pd.DataFrame:
-    """Sort a front: by its objectives, the first first; equal points as they were evaluated.
-
-    Parameters
-    ----------
-    front
-        ``arch``, ``evaluation`` and its objectives.
-    """
+    """Sort a front by its objectives, the first first; equal points as they were evaluated."""
     objectives = objectives_in(front)
     return front.sort_values([*objectives, "evaluation"], kind="stable", ignore_index=True)
 
@@ -102,20 +82,9 @@ def by_preference(front: pd.DataFrame) -> pd.DataFrame:
 def pick(front: pd.DataFrame, limits: Mapping[str, float]) -> int | None:
     """Return the position of the point to take, or None where none keeps within the limits.
 
-    Parameters
-    ----------
-    front
-        A front in order of preference, see :func:`found_front`.
-    limits
-        The most that a metric may be, by its name; equal is within.
+    ``front`` is in order of preference; a limit is the most that a metric may be, by its name.
+    Raises InputError if the front has no such metric.
 
-    Raises
-    ------
-    InputError
-        If the front has no such metric.
-
-    Examples
-    --------
     >>> front = pd.DataFrame({"error": [0.1, 0.2], "latency_ms": [5.0, 3.0]})
     >>> pick(front, {"latency_ms": 4.0})
     1
@@ -134,22 +103,10 @@ def pick(front: pd.DataFrame, limits: Mapping[str, float]) -> int | None:
 def picks_of_front(history: pd.DataFrame, *, count: int, representative: str) -> list[str]:
     """Return architectures of the front that seed 0 of a search found.
 
-    The representative comes first, then those that spread evenly by the first hardware metric,
-    both ends included.
+    The representative, by a rule of :mod:`hanas.fronts.representatives`, comes first, then those
+    that spread evenly by the first hardware metric, both ends included; at most ``count``.
 
-    Parameters
-    ----------
-    history
-        A search history.
-    count
-        Architectures at most; fewer where the front has fewer points.
-    representative
-        A rule of :mod:`hanas.fronts.representatives`.
-
-    Raises
-    ------
-    InputError
-        If the search found no feasible architecture.
+    Raises InputError if the search found no feasible architecture.
     """
     front = require_feasible(found_front(history))
     objectives = objectives_in(history)

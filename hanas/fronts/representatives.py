@@ -34,20 +34,9 @@ def choose(objectives: ArrayLike, rule: str = "knee") -> int:
     Ties go to the lower error, then to the lower next objectives, then to the first row, so the
     choice does not depend on the order of different points.
 
-    Parameters
-    ----------
-    objectives
-        float (N, M), N >= 1, minimised, feasible rows only; column 0 is the error.
-    rule
-        One of :data:`REPRESENTATIVES`.
+    ``objectives`` are float (N, M), N >= 1, minimised, feasible rows only; column 0 is the error.
+    Raises InputError if the rule is unknown, there is no point, or a value is NaN.
 
-    Raises
-    ------
-    InputError
-        If the rule is unknown, there is no point, or a value is NaN.
-
-    Examples
-    --------
     >>> choose([[0.0, 9.0], [0.1, 2.0], [0.5, 1.0], [0.6, 3.0]], "knee")
     1
     """

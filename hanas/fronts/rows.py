@@ -14,31 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Row:
-    """One search of one proxy of a task on a device.
-
-    Attributes
-    ----------
-    device, task, dataset, space, proxy, search
-        Names in the study.
-    proxy_label, search_label
-        What tables and figures call them.
-    proxy_objective
-        Column of the proxy that was minimised.
-    trained_architectures
-        How many architectures were really trained, or looked up, to make the proxy.
-    trained_on
-        Data set of the proxy's supernet, or "".
-    accuracy_floor_percent
-        Of the task.
-    device_objectives
-        Metrics that were minimised; None for all that the device has.
-    accuracies
-        File of the accuracy table; None where true accuracies are not known.
-    metrics, proxy_table
-        Files of the device's and the proxy's table; None where they are computed on demand.
-    history
-        File of the histories of all searches of this task, device and proxy.
-    """
+    """One search of one proxy of a task on a device: names, labels and files."""
 
     device: str
     task: str
@@ -46,17 +22,17 @@ class Row:
     space: str
     proxy: str
     proxy_label: str
-    proxy_objective: str
-    trained_architectures: int
-    trained_on: str
+    proxy_objective: str  # column of the proxy that was minimised
+    trained_architectures: int  # really trained, or looked up, to make the proxy
+    trained_on: str  # data set of the proxy's supernet, or ""
     search: str
     search_label: str
     accuracy_floor_percent: float
-    device_objectives: list[str] | None
-    accuracies: str | None
-    metrics: str | None
+    device_objectives: list[str] | None  # metrics that were minimised; None: all of the device
+    accuracies: str | None  # None where true accuracies are not known
+    metrics: str | None  # None, as the next, where they are computed on demand
     proxy_table: str | None
-    history: str
+    history: str  # of all searches of this task, device and proxy
 
     @property
     def facts(self) -> str:
@@ -79,13 +55,9 @@ class Row:
 
 
 def read_history(file: str, search: str) -> pd.DataFrame:
-    """Read the history of one search from the file of all searches of a task, device and proxy.
+    """Read the history of one search from the file of all of a task, device and proxy.
 
-    Returns
-    -------
-    DataFrame
-        What :func:`hanas.search.run.search_tables` returns of this search, without its column
-        ``search``.
+    It has the columns of :func:`hanas.search.run.search_tables` but ``search``.
 
     Raises
     ------

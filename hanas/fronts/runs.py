@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from hanas.core.errors import InputError
 from hanas.core.files import read_parquet
@@ -24,31 +25,16 @@ from hanas.search.run import objectives_of
 
 @dataclass(frozen=True)
 class Runs:
-    """All seeds of one search of one task with one proxy, seen in one set of objectives.
-
-    Attributes
-    ----------
-    row
-        The search.
-    truth
-        What the architectures are in truth.
-    searched
-        float64 (N, M), minimised: the proxy, then the metrics of ``truth``, whose rows these are.
-    evaluated
-        For each seed the rows, int64 (E,), in the order of evaluation; -1 for an architecture
-        that the device cannot run.
-    proxy_source
-        Where the proxy comes from.
-    sampled
-        How many of its first evaluations each seed drew at random before its search began.
-    """
+    """All seeds of one search of one task with one proxy, seen in one set of objectives."""
 
     row: Row
     truth: Truth
-    searched: np.ndarray
+    searched: np.ndarray  # float64 (N, M), minimised: the proxy, then the metrics of the truth
+    #: For each seed rows of ``truth``, int64 (E,), in the order of evaluation; -1 for an
+    #: architecture that the device cannot run.
     evaluated: dict[int, np.ndarray]
     proxy_source: str
-    sampled: int = 0
+    sampled: int = 0  # first evaluations of a seed, drawn at random before its search began
 
     @property
     def key(self) -> dict[str, Any]:
@@ -77,19 +63,8 @@ class Runs:
     def share_after(self, seed: int, counts: Sequence[int]) -> np.ndarray:
         """Return the normalised hypervolume in truth of the front after so many evaluations.
 
-        It may fall: the proxy can drop an architecture for one that is worse in truth.
-
-        Parameters
-        ----------
-        seed
-            The run.
-        counts
-            Numbers of evaluations, rising; at most those that were made.
-
-        Returns
-        -------
-        numpy.ndarray
-            float64, one for each count.
+        float64, one for each of the rising ``counts``. It may fall: the proxy can drop an
+        architecture for one that is worse in truth.
         """
         rows = self.evaluated[seed]
         if len(counts) and counts[-1] > len(rows):
@@ -113,14 +88,18 @@ def read_runs(rows: Iterable[Row]) -> Iterator[Runs]:
     energy can be compared.
     """
     table = cache(read_parquet)
+    searched: dict[tuple[str, ...], pd.DataFrame] = {}
     truths: dict[tuple[str, ...], Truth] = {}
     for row in rows:
         accuracies, metrics, proxy = map(table, row.tables)
-        objectives, _ = objectives_of(proxy, metrics, row.proxy_objective, row.device_objectives)
+        of_proxy = (row.task, row.device, row.proxy)
+        if of_proxy not in searched:
+            given = (row.proxy_objective, row.device_objectives)
+            searched[of_proxy], _ = objectives_of(proxy, metrics, *given)
         history = read_history(row.history, row.search)
-        searched_metrics = list(objectives.columns[1:])
-        for count in sorted({1, len(searched_metrics)}):
-            chosen = searched_metrics[:count]
+        names = list(searched[of_proxy])
+        for count in sorted({1, len(names) - 1}):
+            chosen = names[1 : 1 + count]
             key = (row.device, row.task, *chosen)
             if key not in truths:
                 truths[key] = truth_of_tables(
@@ -135,7 +114,7 @@ def read_runs(rows: Iterable[Row]) -> Iterator[Runs]:
             yield Runs(
                 row=row,
                 truth=truth,
-                searched=objectives.loc[truth.archs, [row.proxy_objective, *chosen]].to_numpy(),
+                searched=searched[of_proxy].loc[truth.archs, [names[0], *chosen]].to_numpy(),
                 evaluated={int(seed): found[seeds == seed] for seed in np.unique(seeds)},
                 proxy_source=str(proxy["source"].iloc[0]),
                 sampled=int((history["generation"] < 0).groupby(seeds).sum().max()),

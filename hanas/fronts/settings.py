@@ -16,9 +16,11 @@ class Peeling(Settings):
     """When peeling a front stops, see :mod:`hanas.fronts.peeling`."""
 
     epsilon: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.005,
+        default=0.005,
         description="A layer adds little if less than this share of the trained front's "
         "hypervolume is new.",
     )
-    patience: Count = Field(2, description="So many layers, one after the other, must add little.")
-    limit: Count = Field(100, description="Architectures to train at most.")
+    patience: Count = Field(
+        default=2, description="So many layers, one after the other, must add little."
+    )
+    limit: Count = Field(default=100, description="Architectures to train at most.")

@@ -32,26 +32,10 @@ def wilcoxon_signed_rank(differences: ArrayLike) -> tuple[float, float]:
     (F. Wilcoxon, "Individual Comparisons by Ranking Methods", Biometrics Bulletin 1, 1945). The
     distribution is the exact one given the ranks; scipy's is exact without ties only.
 
-    Parameters
-    ----------
-    differences
-        float (N,): of each pair.
+    The effect, the rank-biserial correlation, is the share of the rank sum that is positive less
+    the share that is negative, -1 to 1; 0, and p is 1, without differences. Raises InputError if
+    a difference, of float (N,), is NaN or infinite.
 
-    Returns
-    -------
-    rank_biserial
-        The share of the rank sum that is positive less the share that is negative, -1 to 1; 0
-        without differences.
-    p_value
-        1 without differences.
-
-    Raises
-    ------
-    InputError
-        If a difference is NaN or infinite.
-
-    Examples
-    --------
     >>> wilcoxon_signed_rank([1, 2, 3, 4, 5, 6])
     (1.0, 0.03125)
     >>> wilcoxon_signed_rank([0, 0])

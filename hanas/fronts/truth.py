@@ -7,7 +7,7 @@ front is found and scaled once, so that thousands of fronts can be judged agains
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,39 +25,16 @@ _ORDERS = 100
 
 @dataclass(frozen=True)
 class Truth:
-    """True error and hardware metrics of every architecture that the device can run.
+    """True error and hardware metrics of the N architectures that the device can run."""
 
-    Attributes
-    ----------
-    archs
-        Canonical texts, N of them; the arrays have a row each.
-    objectives
-        float64 (N, 1 + metrics), minimised: the true error, a fraction, then the metrics.
-    metrics
-        Names of the metrics.
-    scaled
-        ``objectives`` in the units of the true front: 0 its ideal, 1 its nadir.
-    reaches_floor
-        bool (N,): whether the true accuracy is at least the floor.
-    front
-        float64 (K, 1 + metrics): the true front of the architectures that reach the floor, its
-        points all different.
-    front_volume
-        Hypervolume of the true front in its units.
-    accuracy_floor
-        A fraction.
-    accuracy_source, metrics_source
-        Where the numbers come from.
-    """
-
-    archs: pd.Index
-    objectives: np.ndarray
+    archs: pd.Index  # canonical texts
+    objectives: np.ndarray  # float64 (N, 1 + metrics), minimised: true error, a fraction; metrics
     metrics: tuple[str, ...]
-    scaled: np.ndarray
-    reaches_floor: np.ndarray
-    front: np.ndarray
-    front_volume: float
-    accuracy_floor: float
+    scaled: np.ndarray  # objectives in the units of the true front: 0 its ideal, 1 its nadir
+    reaches_floor: np.ndarray  # bool (N,): whether the true accuracy is at least the floor
+    front: np.ndarray  # float64 (K, 1 + metrics): true front of what reaches it, all different
+    front_volume: float  # its hypervolume, in its units
+    accuracy_floor: float  # a fraction
     accuracy_source: str
     metrics_source: str
 
@@ -66,9 +43,9 @@ class Truth:
         """The objectives in words, such as ``error+latency_ms``."""
         return "+".join(["error", *self.metrics])
 
-    def rows_of(self, archs: Iterable[str]) -> np.ndarray:
+    def rows_of(self, archs: pd.Series | pd.Index | Sequence[str]) -> np.ndarray:
         """Return the row, int64, of each architecture; -1 where the device cannot run it."""
-        return self.archs.get_indexer(pd.Index(list(archs)))
+        return self.archs.get_indexer(pd.Index(archs))
 
     def worthy(self, rows: np.ndarray) -> np.ndarray:
         """Return those of ``rows`` that can be run and reach the accuracy floor."""
@@ -87,20 +64,11 @@ class Truth:
         Of architectures that look the same a searcher takes one, whichever it meets first. To the
         number of parameters and a latency that is linear in operation counts, thousands of cells
         of NAS-Bench-201 look equally optimal; taking all would credit so coarse a proxy with a
-        choice that only the truth could make.
+        choice that only the truth could make. So this is the mean over 100 orders in which they
+        are met (the same ones in every call), and its deviation: 0 where all look different.
 
-        Parameters
-        ----------
-        searched
-            float (N, M), minimised: the proxy, then the metrics.
-        rows
-            int (K,): the architectures that can be chosen.
-
-        Returns
-        -------
-        tuple
-            The mean over 100 orders in which such architectures are met (the same ones in every
-            call), and its deviation: 0 where all look different.
+        ``searched`` is float (N, M), minimised: the proxy, then the metrics; ``rows``, int (K,),
+        are the architectures that can be chosen.
         """
         front = rows[non_dominated(searched[rows])]
         looks, inverse = np.unique(searched[front], axis=0, return_inverse=True)
@@ -123,20 +91,10 @@ def truth_of_tables(
     accuracy_floor_percent: float,
     name: str,
 ) -> Truth:
-    """Join an accuracy table and a device table.
+    """Join an accuracy table and a device table into the truth about ``metrics`` as objectives.
 
-    Parameters
-    ----------
-    accuracies
-        Accuracy table: ``arch``, ``accuracy_percent``, ``source``.
-    metrics_table
-        Device table: ``arch``, ``feasible``, metrics, ``source``.
-    metrics
-        The metrics that are objectives.
-    accuracy_floor_percent
-        Architectures below it neither make the true front nor count in another.
-    name
-        What is judged, for messages.
+    Architectures below the floor neither make the true front nor count in another. ``name`` is
+    what is judged, for messages.
 
     Raises
     ------
@@ -181,17 +139,8 @@ def truth_of_tables(
 def true_front(true_objectives: ArrayLike, *, accuracy_floor: float = 0.0) -> np.ndarray:
     """Return the front, float64 (K, M), of all architectures at or above an accuracy floor.
 
-    Parameters
-    ----------
-    true_objectives
-        float (N, M), minimised, of the whole space; column 0 is the error, a fraction.
-    accuracy_floor
-        Fraction; architectures below it do not count.
-
-    Raises
-    ------
-    InputError
-        If no architecture reaches the floor, or a value is NaN.
+    ``true_objectives`` are float (N, M), minimised; column 0 is the error, a fraction as is the
+    floor. Raises InputError if no architecture reaches the floor, or a value is NaN.
     """
     points = as_points(true_objectives, "true objectives")
     if not 0 <= accuracy_floor <= 1:

@@ -1,1 +1,1 @@
-"""Scores of architectures that need no training of their own."""
+"""Scores that rank architectures without training each of them: a module a kind of proxy."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,6 +13,10 @@ from scipy.stats import rankdata
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.files import read_parquet
+from hanas.proxies._proxy import MemberTable
+
+if TYPE_CHECKING:
+    from hanas.spaces._space import Space
 
 
 @dataclass(frozen=True)
@@ -51,32 +54,26 @@ class Members:
         return (rankdata(scores, axis=0) - 1) / max(len(scores) - 1, 1)
 
 
-def read(space: str, settings: Mapping[str, Any], tables: Sequence[str | Path]) -> Members:
-    """Read the members of a proxy.
-
-    Parameters
-    ----------
-    space
-        Name of the space.
-    settings
-        ``members``: for each its ``proxy``, a name, and ``objective``, a column.
-    tables
-        The file of each.
+def read(space: Space, members: Sequence[MemberTable]) -> Members:
+    """Read the members of a proxy of a space whose architectures can be listed.
 
     Raises
     ------
     InputError
         If a table lacks its column or holds other architectures than the space.
     """
-    archs = plugins.enumerable_space(space, "a proxy made of others").all_texts()
+    archs = plugins.enumerable_space(space.name, "a proxy made of others").all_texts()
     frames = []
-    for member, path in zip(settings["members"], tables, strict=True):
-        frame = read_parquet(path)
-        if member["objective"] not in frame:
-            raise InputError(f"{path}: the proxy table has no column {member['objective']!r}")
+    for member in members:
+        frame = read_parquet(member.file)
+        if member.objective not in frame:
+            raise InputError(f"{member.file}: the proxy table has no column {member.objective!r}")
         if tuple(frame["arch"]) != archs:
-            raise InputError(f"{path}: not the architectures of {space} in their order")
+            raise InputError(f"{member.file}: not the architectures of {space.name} in their order")
         frames.append(frame)
-    names = tuple(member["proxy"] for member in settings["members"])
-    objectives = tuple(member["objective"] for member in settings["members"])
-    return Members(names, objectives, tuple(frames), archs)
+    return Members(
+        tuple(member.name for member in members),
+        tuple(member.objective for member in members),
+        tuple(frames),
+        archs,
+    )

@@ -10,45 +10,75 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, partial
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 import numpy as np
-import pandas as pd
-import torch
-import torch.nn.functional as F
-from scipy.stats import rankdata
-from torch import Tensor, nn
+from pydantic import Field
 
-from hanas.core.randomness import generator
-from hanas.data.batches import Batch
-from hanas.proxies import _untrained
+from hanas.core.settings import Count
+from hanas.proxies._untrained import ProxyOfBatches
 from hanas.spaces import nb201
-from hanas.spaces.networks.cell import Cell, CellNetwork
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from hanas.data.batches import Batch, Split
+    from hanas.spaces.networks.cell import CellNetwork
 
 
-def score(*, images: Any = None, **given: Any) -> pd.DataFrame:
-    """Return ``arch``, ``score``, ``source``; see :func:`hanas.proxies._untrained.score_with`.
+class AzNas(ProxyOfBatches):
+    """The score is minus the sum over the four of the logarithm of the relative rank.
 
-    The score is minus the sum over the four of the logarithm of the relative rank among all
-    different functions, so that being bad at one thing costs more than being good at another
-    gains.
+    Ranks are those among all different functions: being bad at one thing costs more than being
+    good at another gains.
     """
-    del images  # it looks at noise
-    return _untrained.score_with(__name__, images=None, **given)
+
+    kind: Literal["az_nas"] = Field(
+        description="Four things that an untrained network shows of itself on noise."
+    )
+    images: Count = Field(64, description="Images of noise a seed.")
+    measures: ClassVar[tuple[str, ...]] = ("expressivity", "progressivity", "trainability")
+    source: ClassVar[str] = (
+        "az-nas of untrained {skeleton} networks ({channels} channels, {depth} cells a stage) on "
+        "{seen} images of noise of {side}x{side} pixels, computed"
+    )
+
+    def drawn(self, seed: int, side: int, split: Split | None) -> list[Batch]:
+        """Return batches of standard normal noise, with labels of no meaning."""
+        import torch
+
+        from hanas.core.randomness import generator
+        from hanas.data.batches import Batch
+
+        noise = torch.randn(self.images, 3, side, side, generator=generator(seed, "noise"))
+        noise = noise.contiguous(memory_format=torch.channels_last)
+        return [
+            Batch(part, torch.zeros(len(part), dtype=torch.long))
+            for part in torch.tensor_split(noise, self.batches)
+        ]
+
+    def measure(
+        self, network: CellNetwork, genes: Sequence[int], batches: Sequence[Batch]
+    ) -> tuple[float, ...]:
+        """Return expressivity, progressivity and trainability, means over the batches."""
+        found = [_assess(network, genes, batch.images) for batch in batches]
+        return tuple(float(mean) for mean in np.mean(found, axis=0))
+
+    def ranked(self, numbers: Mapping[str, np.ndarray], cells: np.ndarray) -> np.ndarray:
+        """Return minus the sum of log(rank / D), where rank D is the best."""
+        from scipy.stats import rankdata
+
+        four = np.stack([*numbers.values(), nb201.flops(cells)])  # (4, D)
+        # Minus infinity is kept as NaN: worst of all.
+        ranks = rankdata(np.nan_to_num(four, nan=-np.inf, neginf=-np.inf), axis=1)
+        return -np.log(ranks / len(cells)).sum(axis=0)
 
 
-def assess(
-    network: CellNetwork, genes: Sequence[int], batches: Sequence[Batch]
-) -> tuple[float, float, float]:
-    """Return expressivity, progressivity and trainability, means over the batches."""
-    found = [_assess_on(network, genes, batch.images) for batch in batches]
-    expressivity, progressivity, trainability = np.mean(found, axis=0)
-    return float(expressivity), float(progressivity), float(trainability)
-
-
-def _assess_on(
+def _assess(
     network: CellNetwork, genes: Sequence[int], images: Tensor
 ) -> tuple[float, float, float]:
+    import torch
+
     with torch.no_grad():
         x = network.stem(images)
     entropies, trainabilities = [entropy(x)], []
@@ -70,8 +100,8 @@ def _assess_on(
 def _blocks(network: CellNetwork, genes: Sequence[int]) -> Iterator[Callable[[Tensor], Tensor]]:
     """Yield the cells and transitions from the input to the output."""
     for number, stage in enumerate(network.stages):
-        for cell in cast(nn.ModuleList, stage):
-            yield partial(cast(Cell, cell), genes=genes)
+        for cell in cast(Any, stage):
+            yield partial(cell, genes=genes)
         if number < len(network.transitions):
             yield network.transitions[number]
 
@@ -81,6 +111,8 @@ def entropy(features: Tensor) -> float:
 
     From 0, where the channels vary together or not at all, to log(C), where all vary alike.
     """
+    import torch
+
     samples = features.permute(0, 2, 3, 1).reshape(-1, features.shape[1]).double()  # (NHW, C)
     centred = samples - samples.mean(dim=0)
     variances = torch.linalg.eigvalsh(centred.T @ centred / len(centred)).clamp(min=0)
@@ -102,10 +134,13 @@ def trainability(signs: Tensor, gradient: Tensor) -> float:
     gradient
         What of them arrives at its input, (N, C, H, W).
     """
+    import torch
+
     if gradient.shape == signs.shape and bool((gradient == signs).all()):
         return -np.inf  # the block does nothing, so there is nothing in it to train
     # Where the block halves the image, the pixels that meet in one of the output are channels.
-    gradient = F.pixel_unshuffle(gradient, gradient.shape[2] // signs.shape[2])
+    halving = gradient.shape[2] // signs.shape[2]
+    gradient = torch.nn.functional.pixel_unshuffle(gradient, halving)
     at_output = signs.permute(0, 2, 3, 1).reshape(-1, signs.shape[1])  # (NH'W', C')
     at_input = gradient.permute(0, 2, 3, 1).reshape(-1, gradient.shape[1])  # (NH'W', 1 or 4 C)
     jacobian = at_input.T.double() @ at_output.double() / len(at_output)
@@ -116,23 +151,9 @@ def trainability(signs: Tensor, gradient: Tensor) -> float:
 @cache
 def random_signs(shape: tuple[int, ...], block: int) -> Tensor:
     """Return -1 and 1 at random, the same for all architectures."""
+    import torch
+
+    from hanas.core.randomness import generator
+
     bits = torch.randint(2, shape, generator=generator(0, "signs", block))
     return (2.0 * bits - 1).contiguous(memory_format=torch.channels_last)
-
-
-def minus_log_ranks(numbers: Mapping[str, np.ndarray], cells: np.ndarray) -> np.ndarray:
-    """Return minus the sum of log(rank / D), where rank D is the best."""
-    four = np.stack([*numbers.values(), nb201.flops(cells)])  # (4, D)
-    # Minus infinity is kept as NaN: worst of all.
-    ranks = rankdata(np.nan_to_num(four, nan=-np.inf, neginf=-np.inf), axis=1)
-    return -np.log(ranks / len(cells)).sum(axis=0)
-
-
-MEASURE = _untrained.Measure(
-    columns=("expressivity", "progressivity", "trainability"),
-    of=assess,
-    score=minus_log_ranks,
-    source="az-nas of untrained {skeleton} networks ({channels} channels, {depth} cells a stage) "
-    "on {seen} images of noise of {side}x{side} pixels, computed",
-    real_images=False,
-)

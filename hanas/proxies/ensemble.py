@@ -6,48 +6,70 @@ clearly weighs more than one that barely does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
-import pandas as pd
+from pydantic import Field
 
 from hanas.core.errors import InputError
-from hanas.proxies import _members
-from hanas.proxies._scores import SCORES
+from hanas.core.progress import Log
+from hanas.core.settings import NoRerun
+from hanas.proxies._proxy import SCORES, CombinedProxy, Inputs
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hanas.spaces._space import Space
 
 
-def score(
-    *, space: str, settings: Mapping[str, Any], tables: Sequence[str | Path], **unused: Any
-) -> pd.DataFrame:
-    """Return ``arch``, the mean of each column of scores that all tables have, and ``source``.
+class Ensemble(CombinedProxy):
+    """The mean of each column of scores that all tables have."""
 
-    Parameters
-    ----------
-    space
-        Name of the space.
-    settings
-        ``members``, see :func:`hanas.proxies._members.read`.
-    tables
-        The proxy table of each member.
-    **unused
-        What other proxies read.
+    kind: Literal["ensemble"] = Field(
+        description="The mean of what proxies of one kind say, such as supernets of different "
+        "seeds."
+    )
+    objective: Annotated[
+        Literal["error", "cross_entropy", "centred_cross_entropy", "score"], NoRerun()
+    ] = Field(
+        "error",
+        description="Which column a search minimises, one that all the proxies have. All that they "
+        "share are kept.",
+    )
 
-    Raises
-    ------
-    InputError
-        If the tables have no column in common.
-    """
-    del unused
-    members = _members.read(space, settings, tables)
-    shared = [name for name in SCORES if all(name in table for table in members.tables)]
-    if not shared:
-        raise InputError(f"{', '.join(members.names)}: their tables have no column in common")
-    means = {
-        name: np.mean([table[name].to_numpy(float) for table in members.tables], axis=0)
-        for name in shared
-    }
-    sources = dict.fromkeys(str(table["source"].iloc[0]) for table in members.tables)
-    said = f"mean of {len(members.names)} proxies ({', '.join(members.names)}): "
-    return pd.DataFrame({"arch": list(members.archs), **means, "source": said + "; ".join(sources)})
+    def columns_of(self, members: Sequence[Sequence[str]]) -> tuple[str, ...]:
+        """Return the scores that all members have."""
+        return tuple(name for name in SCORES if all(name in given for given in members))
+
+    def in_words(self, names: Sequence[str]) -> str:
+        """Return what a search ranks by."""
+        return f"mean {self.objective} of {', '.join(names)}"
+
+    def score(
+        self, space: Space, inputs: Inputs, *, workspace: Path, threads: int, log: Log
+    ) -> pd.DataFrame:
+        """Return ``arch``, the means and ``source``; see :meth:`Proxy.score`.
+
+        Raises
+        ------
+        InputError
+            If the tables have no column in common.
+        """
+        import pandas as pd
+
+        from hanas.proxies._members import read
+
+        members = read(space, inputs.members)
+        shared = self.columns_of([list(table) for table in members.tables])
+        if not shared:
+            raise InputError(f"{', '.join(members.names)}: their tables have no column in common")
+        means = {
+            name: np.mean([table[name].to_numpy(float) for table in members.tables], axis=0)
+            for name in shared
+        }
+        sources = dict.fromkeys(str(table["source"].iloc[0]) for table in members.tables)
+        said = f"mean of {len(members.names)} proxies ({', '.join(members.names)}): "
+        source = said + "; ".join(sources)
+        return pd.DataFrame({"arch": list(members.archs), **means, "source": source})

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import pandas as pd
+import numpy as np
+from pydantic import Field
 
-from hanas.core import plugins
+from hanas.proxies._counted import SizeProxy
+
+if TYPE_CHECKING:
+    from hanas.spaces._space import Space
 
 
-def score(*, space: str, settings: Mapping[str, Any], **unused: Any) -> pd.DataFrame:
-    """Return ``arch``, ``score`` (minus the multiply-accumulates: lower is better), ``source``.
+class Flops(SizeProxy):
+    """The score is minus the multiply-accumulates.
 
-    Classes and resolution change the count by the same amount or factor for all, so they do
-    not change the ranking.
+    Classes, and of cells the resolution, change the count by the same amount or factor for all, so
+    they do not change the ranking.
     """
-    del settings, unused
-    module = plugins.enumerable_space(space, "proxy flops")
-    flops = module.flops(module.all_genes())
-    return pd.DataFrame(
-        {
-            "arch": module.all_texts(),
-            "score": -flops.astype(float),
-            "source": "multiply-accumulates of the full-size network, computed",
-        }
-    )
+
+    kind: Literal["flops"] = Field(description="Multiply-accumulates; need no training.")
+    counted: ClassVar[str] = "multiply-accumulates"
+
+    def count(self, space: Space, genes: np.ndarray) -> np.ndarray:
+        """Return minus the numbers."""
+        return -space.flops(genes, network=self.network)

@@ -6,46 +6,72 @@ scrutin", 1781).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
-import pandas as pd
+from pydantic import Field, model_validator
 
-from hanas.proxies import _members
-from hanas.proxies._scores import mean_rank_of
+from hanas.core.errors import InputError
+from hanas.core.progress import Log
+from hanas.core.settings import Positive
+from hanas.proxies._proxy import CombinedProxy, Inputs
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hanas.spaces._space import Space
 
 
-def score(
-    *, space: str, settings: Mapping[str, Any], tables: Sequence[str | Path], **unused: Any
-) -> pd.DataFrame:
-    """Return ``arch``, ``score`` (the mean relative rank: 0 is best by all, 1 worst), ``source``.
+class Fused(CombinedProxy):
+    """The score is the mean relative rank: 0 is best by all, 1 worst."""
 
-    Parameters
-    ----------
-    space
-        Name of the space.
-    settings
-        ``members``, see :func:`hanas.proxies._members.read`; ``weights``: how much the rank of
-        each counts, equally where absent.
-    tables
-        The proxy table of each member.
-    **unused
-        What other proxies read.
-    """
-    del unused
-    members = _members.read(space, settings, tables)
-    weights = np.array(settings.get("weights", [1] * len(members.names)), dtype=np.float64)
-    score = np.zeros(len(members.archs))
-    # One after the other, so that equal ranks give equal scores. A matrix product would sum the
-    # last rows in another order than the others.
-    for ranks, weight in zip(members.relative_ranks().T, weights / weights.sum(), strict=True):
-        score += ranks * weight
-    return pd.DataFrame(
-        {
-            "arch": list(members.archs),
-            "score": score,
-            "source": mean_rank_of(members.names, weights.tolist()),
-        }
+    kind: Literal["fused"] = Field(description="The mean rank by several proxies.")
+    weights: list[Positive] | None = Field(
+        None,
+        description="How much the rank by each counts, in the order of proxies; equally where "
+        "absent.",
     )
+    objective: ClassVar[str] = "score"  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    @model_validator(mode="after")
+    def _has_a_weight_each(self) -> Fused:
+        if self.weights is not None and len(self.weights) != len(self.proxies):
+            raise InputError(
+                f"weights: {len(self.weights)} given; expected one for each of the "
+                f"{len(self.proxies)} proxies"
+            )
+        return self
+
+    def in_words(self, names: Sequence[str]) -> str:
+        """Return what a search ranks by, such as ``mean rank of 3 x first, second``."""
+        weights = self.weights or [1] * len(names)
+        named = [
+            name if weight == 1 else f"{weight:g} x {name}"
+            for name, weight in zip(names, weights, strict=True)
+        ]
+        return f"mean rank of {', '.join(named)}"
+
+    def score(
+        self, space: Space, inputs: Inputs, *, workspace: Path, threads: int, log: Log
+    ) -> pd.DataFrame:
+        """Return ``arch``, ``score`` and ``source``; see :meth:`Proxy.score`."""
+        import pandas as pd
+
+        from hanas.proxies._members import read
+
+        members = read(space, inputs.members)
+        weights = np.array(self.weights or [1] * len(members.names), dtype=np.float64)
+        score = np.zeros(len(members.archs))
+        # One after the other, so that equal ranks give equal scores. A matrix product would sum the
+        # last rows in another order than the others.
+        for ranks, weight in zip(members.relative_ranks().T, weights / weights.sum(), strict=True):
+            score += ranks * weight
+        return pd.DataFrame(
+            {
+                "arch": list(members.archs),
+                "score": score,
+                "source": self.in_words(members.names),
+            }
+        )

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import pandas as pd
+import numpy as np
+from pydantic import Field
 
-from hanas.core import plugins
+from hanas.proxies._counted import CountedProxy
+from hanas.spaces import nb201
+
+if TYPE_CHECKING:
+    from hanas.spaces._space import Space
 
 
-def score(*, space: str, settings: Mapping[str, Any], **unused: Any) -> pd.DataFrame:
-    """Return ``arch``, ``score`` (minus the parameters in use: lower is better), ``source``.
+class LiveParams(CountedProxy):
+    """The score is minus the number of parameters in use.
 
     An edge whose input is always zero, or whose output reaches nothing, holds parameters that
     are trained and stored but change no prediction; :mod:`hanas.proxies.params` counts them.
     """
-    del settings, unused
-    module = plugins.enumerable_space(space, "proxy live_params")
-    params = module.params(module.without_dead_edges(module.all_genes()))
-    return pd.DataFrame(
-        {
-            "arch": module.all_texts(),
-            "score": -params.astype(float),
-            "source": "number of parameters on live edges of the full-size network, computed",
-        }
+
+    kind: Literal["live_params"] = Field(
+        description="The number of parameters that the output depends on; needs no training."
     )
+    counted: ClassVar[str] = "number of parameters on live edges of the full-size network"
+
+    def count(self, space: Space, genes: np.ndarray) -> np.ndarray:
+        """Return minus the numbers."""
+        return -nb201.params(nb201.without_dead_edges(genes))

@@ -6,67 +6,85 @@ J. Mellor et al., "Neural Architecture Search without Training", ICML 2021.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
-import pandas as pd
-import torch
-from torch import Tensor, nn
+from pydantic import Field
 
-from hanas.data.batches import Batch
-from hanas.proxies import _untrained
-from hanas.spaces.networks.cell import CellNetwork
+from hanas.core.settings import Entry
+from hanas.proxies._untrained import ProxyOfBatches, worst_where_missing
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from hanas.data.batches import Batch, Split
+    from hanas.spaces.networks.cell import CellNetwork
 
 
-def score(**given: Any) -> pd.DataFrame:
-    """Return ``arch``, ``score``, ``source``; see :func:`hanas.proxies._untrained.score_with`.
+class Naswot(ProxyOfBatches):
+    """The score is minus the logarithm of the kernel's determinant, the mean over the batches.
 
-    The score is minus the logarithm of the kernel's determinant, the mean over the batches; an
-    architecture for which it is zero is one worse than the worst of the others.
+    An architecture for which it is zero is one worse than the worst of the others.
     """
-    return _untrained.score_with(__name__, **given)
 
+    kind: Literal["naswot"] = Field(
+        description="How differently an untrained network's ReLUs answer to different images."
+    )
+    dataset: Annotated[str, Entry("datasets")] | None = Field(
+        None,
+        description="Data set whose training images are looked at, an entry of datasets; null for "
+        "the task's.",
+    )
+    looks_at_images: ClassVar[bool] = True
+    measures: ClassVar[tuple[str, ...]] = ("log_determinant",)
+    source: ClassVar[str] = (
+        "naswot of untrained {skeleton} networks ({channels} channels, {depth} cells a stage) "
+        "on {seen} training images of {side}x{side} pixels, measured"
+    )
 
-@torch.inference_mode()
-def log_determinant(
-    network: CellNetwork, genes: Sequence[int], batches: Sequence[Batch]
-) -> tuple[float]:
-    """Return log|K| where K_ij counts the ReLUs that are both on or both off for images i and j.
+    def drawn(self, seed: int, side: int, split: Split | None) -> list[Batch]:
+        """Return batches of training images."""
+        import torch
 
-    NaN where the determinant is zero: two images are the same to the network.
-    """
-    kernels = []
+        from hanas.core.randomness import generator
 
-    def add_agreements(relu: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
-        signs = torch.where(inputs[0].flatten(1) > 0, 1.0, -1.0)  # (B, C * H * W)
-        # The product counts agreements minus disagreements: small whole numbers, so exact.
-        kernels[-1] += ((signs @ signs.T).double() + signs.shape[1]) / 2
+        assert split is not None
+        order = torch.randperm(len(split), generator=generator(seed, "images"))
+        parts = torch.tensor_split(order[: self.images], self.batches)
+        return [split.batch(part) for part in parts]
 
-    relus = [module for module in network.modules() if isinstance(module, nn.ReLU)]
-    hooks = [relu.register_forward_hook(add_agreements) for relu in relus]
-    try:
-        for images, labels in batches:
-            kernels.append(torch.zeros(len(labels), len(labels), dtype=torch.float64))  # (B, B)
-            network(images, genes)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    logarithms = [float(torch.linalg.slogdet(kernel).logabsdet) for kernel in kernels]
-    mean = float(np.mean(logarithms))
-    return (mean if np.isfinite(mean) else float("nan"),)
+    def measure(
+        self, network: CellNetwork, genes: Sequence[int], batches: Sequence[Batch]
+    ) -> tuple[float]:
+        """Return log|K| where K_ij counts ReLUs that are both on or both off for images i and j.
 
+        NaN where the determinant is zero: two images are the same to the network.
+        """
+        import torch
 
-def minus_mean(numbers: Mapping[str, np.ndarray], cells: np.ndarray) -> np.ndarray:
-    """Return minus the logarithms."""
-    del cells
-    (logarithms,) = numbers.values()
-    return _untrained.worst_where_missing(-logarithms)
+        kernels: list[Tensor] = []
 
+        def add_agreements(relu: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
+            signs = torch.where(inputs[0].flatten(1) > 0, 1.0, -1.0)  # (B, C * H * W)
+            # The product counts agreements minus disagreements: small whole numbers, so exact.
+            kernels[-1] += ((signs @ signs.T).double() + signs.shape[1]) / 2
 
-MEASURE = _untrained.Measure(
-    columns=("log_determinant",),
-    of=log_determinant,
-    score=minus_mean,
-    source="naswot of untrained {skeleton} networks ({channels} channels, {depth} cells a stage) "
-    "on {seen} training images of {side}x{side} pixels, measured",
-)
+        relus = [module for module in network.modules() if isinstance(module, torch.nn.ReLU)]
+        hooks = [relu.register_forward_hook(add_agreements) for relu in relus]
+        try:
+            with torch.inference_mode():
+                for images, labels in batches:
+                    size = len(labels), len(labels)
+                    kernels.append(torch.zeros(size, dtype=torch.float64))
+                    network(images, genes)
+                logarithms = [float(torch.linalg.slogdet(kernel).logabsdet) for kernel in kernels]
+        finally:
+            for hook in hooks:
+                hook.remove()
+        mean = float(np.mean(logarithms))
+        return (mean if np.isfinite(mean) else float("nan"),)
+
+    def ranked(self, numbers: Mapping[str, np.ndarray], cells: np.ndarray) -> np.ndarray:
+        """Return minus the logarithms."""
+        (logarithms,) = numbers.values()
+        return worst_where_missing(-logarithms)

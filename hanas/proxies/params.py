@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import pandas as pd
+import numpy as np
+from pydantic import Field
 
-from hanas.core import plugins
+from hanas.proxies._counted import SizeProxy
+
+if TYPE_CHECKING:
+    from hanas.spaces._space import Space
 
 
-def score(*, space: str, settings: Mapping[str, Any], **unused: Any) -> pd.DataFrame:
-    """Return ``arch``, ``score`` (minus the number of parameters: lower is better), ``source``.
+class Params(SizeProxy):
+    """The score is minus the number of parameters.
 
     The classifier's share, which depends on the number of classes, is the same for all and does
     not change the ranking.
     """
-    del settings, unused
-    module = plugins.enumerable_space(space, "proxy params")
-    params = module.params(module.all_genes())
-    return pd.DataFrame(
-        {
-            "arch": module.all_texts(),
-            "score": -params.astype(float),
-            "source": "number of parameters of the full-size network, computed",
-        }
-    )
+
+    kind: Literal["params"] = Field(description="The number of parameters; needs no training.")
+    counted: ClassVar[str] = "number of parameters"
+
+    def count(self, space: Space, genes: np.ndarray) -> np.ndarray:
+        """Return minus the numbers."""
+        return -space.params(genes, network=self.network)

@@ -10,33 +10,34 @@ data sets than it is judged by (docs/ranking.md).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
-import pandas as pd
+from pydantic import Field
 
-from hanas.core import plugins
+from hanas.proxies._counted import CountedProxy
+from hanas.spaces import nb201
+
+if TYPE_CHECKING:
+    from hanas.spaces._space import Space
 
 
-def score(*, space: str, settings: Mapping[str, Any], **unused: Any) -> pd.DataFrame:
-    """Return ``arch``, ``score`` (lower is better), ``source``.
+class PooledShortcuts(CountedProxy):
+    """The score is the number of poolings on paths from input to output without a convolution.
 
-    The score is the number of poolings on paths from input to output that have no convolution. A
-    pooling on two such paths counts twice. Where no path leads from input to output, it is one
+    A pooling on two such paths counts twice. Where no path leads from input to output, it is one
     more than the largest.
     """
-    del settings, unused
-    module = plugins.enumerable_space(space, "proxy pooled_shortcuts")
-    on_paths = module.operations_on_paths(module.all_genes())  # (paths, N, operations)
-    is_open = on_paths[..., module.NONE] == 0
-    convolutions = on_paths[..., module.CONV_1X1] + on_paths[..., module.CONV_3X3]
-    poolings = (on_paths[..., module.AVG_POOL] * (is_open & (convolutions == 0))).sum(axis=0)
-    scores = np.where(is_open.any(axis=0), poolings, poolings.max() + 1)
-    return pd.DataFrame(
-        {
-            "arch": module.all_texts(),
-            "score": scores.astype(float),
-            "source": "poolings on paths without a convolution from input to output, computed",
-        }
+
+    kind: Literal["pooled_shortcuts"] = Field(
+        description="Poolings on paths without a convolution; needs no training."
     )
+    counted: ClassVar[str] = "poolings on paths without a convolution from input to output"
+
+    def count(self, space: Space, genes: np.ndarray) -> np.ndarray:
+        """Return the scores (N,) of genes (N, 6)."""
+        on_paths = nb201.operations_on_paths(genes)  # (paths, N, operations)
+        is_open = on_paths[..., nb201.NONE] == 0
+        convolutions = on_paths[..., nb201.CONV_1X1] + on_paths[..., nb201.CONV_3X3]
+        poolings = (on_paths[..., nb201.AVG_POOL] * (is_open & (convolutions == 0))).sum(axis=0)
+        return np.where(is_open.any(axis=0), poolings, poolings.max() + 1)

@@ -7,31 +7,33 @@ show that: it is as easily trained without. To be fused with what such a network
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
-import pandas as pd
+from pydantic import Field
 
-from hanas.core import plugins
+from hanas.proxies._counted import CountedProxy
+from hanas.spaces import nb201
+
+if TYPE_CHECKING:
+    from hanas.spaces._space import Space
 
 
-def score(*, space: str, settings: Mapping[str, Any], **unused: Any) -> pd.DataFrame:
-    """Return ``arch``, ``score`` (lower is better), ``source``.
+class Residual(CountedProxy):
+    """The score is minus (1 + the convolutions that a skip from input to output leads past).
 
-    For a cell whose input is added to its output unchanged, by a skip connection on the edge
-    between the two, the score is minus (1 + the number of convolutions that this leads past); for
-    other cells it is 0. What is on dead edges does not count.
+    0 where the input is not added to the output unchanged, by a skip connection on the edge between
+    the two. What is on dead edges does not count.
     """
-    del settings, unused
-    module = plugins.enumerable_space(space, "proxy residual")
-    live = module.without_dead_edges(module.all_genes())
-    convolutions = np.isin(live, (module.CONV_1X1, module.CONV_3X3)).sum(axis=1)
-    is_residual = live[:, module.DIRECT_EDGE] == module.SKIP
-    return pd.DataFrame(
-        {
-            "arch": module.all_texts(),
-            "score": np.where(is_residual, -1.0 - convolutions, 0.0),
-            "source": "convolutions that a skip from input to output leads past, computed",
-        }
+
+    kind: Literal["residual"] = Field(
+        description="Whether a cell is a residual block; needs no training."
     )
+    counted: ClassVar[str] = "convolutions that a skip from input to output leads past"
+
+    def count(self, space: Space, genes: np.ndarray) -> np.ndarray:
+        """Return the scores (N,) of genes (N, 6)."""
+        live = nb201.without_dead_edges(genes)
+        convolutions = np.isin(live, (nb201.CONV_1X1, nb201.CONV_3X3)).sum(axis=1)
+        is_residual = live[:, nb201.DIRECT_EDGE] == nb201.SKIP
+        return np.where(is_residual, -1.0 - convolutions, 0.0)

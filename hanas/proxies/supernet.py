@@ -7,192 +7,143 @@ One-Shot Architecture Search", ICML 2018).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-import numpy as np
-import pandas as pd
-import torch
+from pydantic import Field, model_validator
 
-from hanas.core import plugins
-from hanas.core.checkpoints import Log, print_at_once
-from hanas.core.compute import choose_device
 from hanas.core.errors import InputError
-from hanas.core.files import checksum, digest
-from hanas.core.revisions import REVISIONS
-from hanas.core.settings import check_number, selected
-from hanas.data.batches import load_split, ordered_batches
-from hanas.data.images import load_images
-from hanas.proxies import _jobs
-from hanas.proxies._scores import SUPERNET_SCORES
-from hanas.proxies._scoring import distinct_cells, groups_of, score_group
-from hanas.spaces.networks.cell import CellNetwork
-from hanas.training.supernets import load_supernet
+from hanas.core.progress import Log
+from hanas.core.settings import Count, Entry, NoRerun
+from hanas.proxies._proxy import (
+    SUPERNET_SCORES,
+    Inputs,
+    OnDemandScorer,
+    Proxy,
+    Threads,
+    check_cells,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hanas.spaces._space import Space
 
 
-@dataclass(frozen=True)
-class SupernetProxySettings:
-    """How a supernet scores.
+class Supernet(Proxy):
+    """The scores are errors and cross-entropies on validation images."""
 
-    Parameters
-    ----------
-    images
-        Validation images, the same for every supernet, at most; None: all.
-    batch_size
-        Images a batch, at most: whose statistics batch normalisation uses, and over which logits
-        are centred.
-    device
-        ``auto``, ``cpu`` or ``cuda``.
-    """
-
-    images: int | None = None
-    batch_size: int = 256
-    device: str = "auto"
-
-    def __post_init__(self) -> None:
-        if self.images is not None:
-            check_number("images", self.images, at_least=1, whole=True)
-        check_number("batch_size", self.batch_size, at_least=1, whole=True)
-
-
-def score(
-    *,
-    space: str,
-    settings: Mapping[str, Any],
-    weights: str | Path,
-    images: str | Path,
-    threads: int,
-    workspace: str | Path,
-    log: Log = print_at_once,
-    **unused: Any,
-) -> pd.DataFrame:
-    """Score every architecture of the space; cells that are the same function are scored once.
-
-    Parameters
-    ----------
-    space
-        Name of the space.
-    settings
-        Those of :class:`SupernetProxySettings`; others are of no concern here.
-    weights
-        File of the supernet, see :func:`hanas.training.supernets.load_supernet`.
-    images
-        File of the data set that it was trained on.
-    threads
-        Worker processes of one thread each, on a CPU. The result does not depend on their number,
-        not in a bit.
-    workspace
-        Folder for what is finished already: a killed job continues from there. Removed at the end.
-    log
-        Is told the progress.
-    **unused
-        What other proxies read.
-
-    Returns
-    -------
-    DataFrame
-        ``arch``; ``error`` (fraction), ``cross_entropy`` and ``centred_cross_entropy`` (nats), see
-        :data:`hanas.study.combined_proxies.SUPERNET_SCORES`; ``source``; in index order.
-
-    Raises
-    ------
-    InputError
-        If the files are damaged or do not fit each other, or a score is not finite.
-    """
-    del unused
-    checked = selected(SupernetProxySettings, settings, "proxy")
-    device = choose_device(checked.device)
-    key = digest(
-        {
-            "revision": REVISIONS["proxy"],
-            "settings": asdict(checked),
-            "files": [checksum(weights), checksum(images)],
-            "computed by": [torch.__version__, device.type],
-        }
+    kind: Literal["supernet"] = Field(description="The shared weights of a supernet.")
+    label: Annotated[str | None, NoRerun()] = Field(
+        None, description="Name in tables; the supernet's where absent."
     )
-    task = {
-        "scorer": __name__,
-        "space": space,
-        "weights": str(weights),
-        "images": str(images),
-        "count": checked.images,
-        "batch_size": checked.batch_size,
-        "device": device.type,
-        "workspace": str(workspace),
-        "key": key,
-    }
-
-    def check(cells: np.ndarray, of_group: Mapping[str, np.ndarray]) -> None:
-        finite = np.isfinite([of_group[name] for name in SUPERNET_SCORES]).all(axis=0)
-        if not finite.all():
-            raise InputError(
-                f"{weights}: the cross-entropy of the cell with genes "
-                f"{cells[finite.argmin()].tolist()} is not a finite number; train the supernet "
-                "with a lower training.learning_rate"
-            )
-
-    scorer, scores = _jobs.score_space(task, workers=threads, log=log, check=check)
-    assert isinstance(scorer, Scorer)
-    _jobs.clean_up(task)
-    return pd.DataFrame(
-        {
-            "arch": plugins.space(space).all_texts(),
-            **{name: scores[name][scorer.which] for name in SUPERNET_SCORES},
-            "source": f"measured: shared weights of a supernet on {scorer.seen}",
-        }
+    supernet: Annotated[str, Entry("supernets")] = Field(description="An entry of supernets.")
+    images: Count | None = Field(None, description="Validation images; null for all.")
+    batch_size: Count = Field(
+        256,
+        description="Images a batch, whose statistics batch normalisation uses and over which "
+        "logits are centred.",
     )
+    objective: Annotated[
+        Literal[
+            "error", "cross_entropy", "centred_cross_entropy", "int8_error", "int8_cross_entropy"
+        ],
+        NoRerun(),
+    ] = Field(
+        "error",
+        description="Which score a search minimises. centred_cross_entropy, of logits less their "
+        "mean over a batch: spaces of cells only. Those of int8: precision int8 only. All that the "
+        "space has are kept.",
+    )
+    statistics: Literal["batch", "recalibrated"] = Field(
+        "batch",
+        description="Statistics of batch normalisation in a layer-wise space: of the batch, or "
+        "recomputed for each architecture on training images.",
+    )
+    calibration_images: Count = Field(
+        512,
+        description="Training images for statistics recalibrated and precision int8, in layer-wise "
+        "spaces.",
+    )
+    precision: Literal["float32", "int8"] = Field(
+        "float32",
+        description="int8 also scores every architecture of a layer-wise space with simulated "
+        "INT8; needs statistics recalibrated.",
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where to evaluate.")
+    threads: Threads = 8
+    on_demand: ClassVar[bool] = True
 
-
-class Scorer:
-    """The supernet and the images, ready to score groups of cells.
-
-    Parameters
-    ----------
-    task
-        What :func:`score` puts together for its workers.
-
-    Attributes
-    ----------
-    seen
-        On what cells are scored, for the source of the table.
-
-    Raises
-    ------
-    InputError
-        If the supernet is of another space or another number of classes than the images.
-    """
-
-    def __init__(self, task: Mapping[str, Any]) -> None:
-        supernet = load_supernet(task["weights"])
-        data = load_images(task["images"])
-        if supernet.space != task["space"]:
+    @model_validator(mode="after")
+    def _can_be_scored(self) -> Supernet:
+        if self.objective == "centred_cross_entropy" and 1 in (self.images, self.batch_size):
             raise InputError(
-                f"{task['weights']} is a supernet of {supernet.space}, not of {task['space']}"
+                "objective is 'centred_cross_entropy': the logits of one image less their mean are "
+                "zero; expected images and batch_size of at least 2"
             )
-        if supernet.classes != len(data.classes):
-            raise InputError(
-                f"{task['weights']} knows {supernet.classes} classes, but {task['images']} "
-                f"has {len(data.classes)}"
-            )
-        device = choose_device(task["device"])
-        self.networks = [cast(CellNetwork, network) for network in supernet.snapshots(device)]
-        validation = load_split(
-            data, "validation", resolution=supernet.resolution, device=device
-        ).take(task["count"])
-        self.seen = f"{len(validation)} validation images"
-        if len(self.networks) > 1:
-            self.seen += f", means over {len(self.networks)} snapshots of its training"
-        self.batches = list(ordered_batches(validation, task["batch_size"]))
-        module = plugins.space(supernet.space)
-        self.cells, self.which = distinct_cells(module, supernet.network_settings.batch_norm)
-        self.groups = groups_of(self.cells)
+        if self.precision == "int8" and self.statistics != "recalibrated":
+            # A network of 8-bit integers has fixed statistics.
+            raise InputError("precision is 'int8'; set statistics to recalibrated too")
+        if self.objective.startswith("int8") and self.precision != "int8":
+            raise InputError(f"objective is {self.objective!r}; set precision to int8 too")
+        return self
 
-    def score(self, name: str) -> dict[str, np.ndarray]:
-        """Return the scores of the cells of a group, means over snapshots."""
-        cells = self.cells[self.groups[name]]
-        scores = [score_group(network, cells, self.batches) for network in self.networks]
-        return {
-            column: np.mean([of[column] for of in scores], axis=0) for column in SUPERNET_SCORES
-        }
+    @property
+    def layerwise_columns(self) -> tuple[str, ...]:
+        """The scores of an architecture of a layer-wise space."""
+        both = ("error", "cross_entropy")
+        return (*both, "int8_error", "int8_cross_entropy") if self.precision == "int8" else both
+
+    def columns_of(self, members: Sequence[Sequence[str]]) -> tuple[str, ...]:
+        """Return the scores of cells: those of other spaces have no table."""
+        return SUPERNET_SCORES
+
+    def in_words(self, names: Sequence[str]) -> str:
+        """Return what a search ranks by."""
+        return f"{self.objective} of supernet {self.supernet}"
+
+    def problems_in(self, space: Space) -> Iterator[str]:
+        """Yield what does not go together with a space, the name of the setting first."""
+        if not space.enumerable:
+            if self.objective == "centred_cross_entropy":
+                yield (
+                    "objective is 'centred_cross_entropy', which works in spaces of cells; "
+                    f"expected another one, such as cross_entropy, for space {space.name!r}"
+                )
+            return
+        for name, plain in (("statistics", "batch"), ("precision", "float32")):
+            if getattr(self, name) != plain:
+                yield (
+                    f"{name} is {getattr(self, name)!r}, which works in layer-wise spaces; "
+                    f"expected {plain} for space {space.name!r}"
+                )
+
+    def score(
+        self, space: Space, inputs: Inputs, *, workspace: Path, threads: int, log: Log
+    ) -> pd.DataFrame:
+        """Return ``arch``, the scores and ``source``; see :meth:`Proxy.score`.
+
+        The scores are those of :data:`~hanas.proxies._proxy.SUPERNET_SCORES`. Cells that are the
+        same function are scored once.
+        """
+        from hanas.proxies.scoring.supernet_cells import score_space
+
+        check_cells(space, f"proxy {self.kind}")
+        weights, images = self._files(inputs)
+        return score_space(self, weights, images, workspace=workspace, threads=threads, log=log)
+
+    def on_demand_scorer(
+        self, space: Space, inputs: Inputs, *, kept: Path, threads: int, log: Log
+    ) -> AbstractContextManager[OnDemandScorer]:
+        """Return what scores architectures of a layer-wise space; see :class:`Proxy`."""
+        from hanas.proxies.scoring.layerwise_scoring import LayerwiseScorer
+
+        weights, images = self._files(inputs)
+        return LayerwiseScorer(self, space, weights, images, kept=kept, threads=threads, log=log)
+
+    def _files(self, inputs: Inputs) -> tuple[Path, Path]:
+        if inputs.weights is None or inputs.images is None:
+            raise InputError(f"proxy {self.kind}: needs the files of a supernet and its data set")
+        return inputs.weights, inputs.images

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,29 +13,15 @@ from hanas.data.tables.metric_tables import METRICS
 from hanas.search.searchers._searcher import Evaluate, Searcher
 
 if TYPE_CHECKING:
-    from hanas.core.checkpoints import Log
     from hanas.devices.prediction.predictor import Predictor
+    from hanas.proxies._proxy import OnDemandScorer
+    from hanas.spaces._space import Space
 
-
-class Scorer(Protocol):
-    """Scores of a proxy that are computed when they are asked for; lower is better."""
-
-    @property
-    def columns(self) -> Sequence[str]:
-        """Names of the scores."""
-        ...
-
-    def score(self, genes: np.ndarray) -> Mapping[str, np.ndarray]:
-        """Return each score, float64 (N,), of genes (N, G)."""
-        ...
-
-    def source(self, objective: str) -> str:
-        """Return where a score comes from."""
-        ...
+    Log = Callable[[str], None]
 
 
 def search_tables(
-    space: Any,
+    space: Space,
     proxy: pd.DataFrame,
     device: pd.DataFrame,
     searches: Mapping[str, Searcher],
@@ -45,16 +31,7 @@ def search_tables(
 ) -> tuple[pd.DataFrame, dict[str, str]]:
     """Search a space whose every architecture has its score and its metrics in a table.
 
-    Parameters
-    ----------
-    space
-        The space.
-    proxy, device, proxy_objective, device_objectives
-        See :func:`objectives_of`.
-    searches
-        What to run, by name.
-    log
-        Takes a line of text for the log.
+    The tables are those of :func:`objectives_of`; ``searches`` are run one after the other.
 
     Returns
     -------
@@ -86,8 +63,8 @@ def search_tables(
 
 
 def search_on_demand(
-    space: Any,
-    scorer: Scorer,
+    space: Space,
+    scorer: OnDemandScorer,
     predictor: Predictor,
     searches: Mapping[str, Searcher],
     proxy_objective: str,
@@ -96,23 +73,8 @@ def search_on_demand(
 ) -> tuple[pd.DataFrame, dict[str, str]]:
     """Search a space that is too large for a table: what is asked for is scored and predicted.
 
-    What the device will hardly run is not scored, and stands in the history as infeasible.
-
-    Parameters
-    ----------
-    space
-        The space.
-    scorer
-        Scores architectures, see :meth:`hanas.proxies._proxy.Proxy.on_demand_scorer`.
-    predictor
-        Of the device's metrics, fitted by a measuring campaign.
-    searches, proxy_objective, device_objectives, log
-        As of :func:`search_tables`.
-
-    Returns
-    -------
-    history, sources
-        As of :func:`search_tables`.
+    What the device will hardly run, in the eyes of the predictor of its metrics, is not scored,
+    and stands in the history as infeasible. Returns what :func:`search_tables` does.
 
     Raises
     ------
@@ -165,8 +127,6 @@ def objectives_of(
         Proxy table: ``arch``, ``source`` and a column named ``proxy_objective``.
     device
         Device table: ``arch``, ``feasible``, ``source`` and metrics.
-    proxy_objective
-        The column of the proxy.
     device_objectives
         Metrics to minimise; None for all that the device has.
 

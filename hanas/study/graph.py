@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +98,7 @@ class Graph:
         inputs = self._own_file(found)
         if hasattr(found, "folder"):
             inputs = {"cells": RESULTS["nats_bench_cells"]}
-        return Job(inputs, _params("accuracy_table", benchmark=_with_shipped(found)))
+        return Job(inputs, _params("accuracy_table", benchmark=found.params(), **_shipped(found)))
 
     def device_table(self, device: str, space: str, dataset: str) -> Job:
         """Latency and energy of every architecture."""
@@ -107,7 +107,10 @@ class Graph:
             where = {"device": device, "space": space, "dataset": dataset}
             return Job({"predictor": result("measure", **where)}, _params("device_table"))
         of_dataset = self._entry("devices", device, "datasets", dataset, found=found)
-        return Job(self._own_file(of_dataset), _params("device_table", device=_with_shipped(found)))
+        return Job(
+            self._own_file(of_dataset),
+            _params("device_table", device=found.params(), **_shipped(found)),
+        )
 
     def measure(self, device: str, space: str, dataset: str) -> Job:
         """Some architectures, measured on a device, and a predictor of all others."""
@@ -249,7 +252,7 @@ class Graph:
         self._entry("devices", device)
         rows = require_judged(self.rows.judged_rows(device), f"on {device}")
         return Job(
-            {"files": _files(rows)},
+            {"files": sorted({*_files(rows), *(row.facts for row in rows)})},
             _params(
                 "evaluation",
                 rows=_plain(rows),
@@ -343,7 +346,7 @@ class Graph:
         """Picks that are trained from scratch."""
         found, task = self._retraining(retraining)
         inputs = {"images": result("dataset", dataset=task.dataset)}
-        params = {
+        how = {
             "space": task.space,
             "network": self.study.network_of(retraining).params(),
             "training": found.training.params(),
@@ -353,6 +356,7 @@ class Graph:
             "precision": found.precision,
             "threads": found.threads,
         }
+        params: dict[str, Any] = {"how": how}
         if self.study.has_benchmark(found.task):
             where = {"space": task.space, "dataset": task.dataset}
             inputs["accuracies"] = result("accuracy_table", **where)
@@ -602,9 +606,13 @@ def _as_measured(device: MeasuredDevice, space: str) -> dict[str, Any]:
     }
 
 
-def _with_shipped(found: Any) -> dict[str, Any]:
-    """Return an entry's settings, with the checksum of the shipped surrogates it uses."""
+def _shipped(found: Any) -> dict[str, str]:
+    """Return the checksum of the shipped surrogates where an entry uses them."""
     if found.kind != "surrogate" or found.file is not None:
-        return found.params()
-    bundle = SHIPPED / "surrogates" / "nb201.npz"
-    return {**found.params(), "bundle_sha256": checksum(bundle)}
+        return {}
+    return {"shipped_sha256": _shipped_sha256()}
+
+
+@cache
+def _shipped_sha256() -> str:
+    return checksum(SHIPPED / "surrogates" / "nb201.npz")

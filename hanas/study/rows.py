@@ -18,6 +18,7 @@ class Rows:
 
     def __init__(self, study: Study) -> None:
         self.study = study
+        self._made: dict[tuple[str, ...], Row] = {}
 
     @cached_property
     def first_search(self) -> str:
@@ -32,6 +33,12 @@ class Rows:
 
     def row(self, device: str, task_name: str, proxy: str, search: str) -> Row:
         """Return a search with the files that hold it and what it is judged by."""
+        names = (device, task_name, proxy, search)
+        if names not in self._made:
+            self._made[names] = self._row(*names)
+        return self._made[names]
+
+    def _row(self, device: str, task_name: str, proxy: str, search: str) -> Row:
         task, found = self.study.tasks[task_name], self.study.proxies[proxy]
         where = {"space": task.space, "dataset": task.dataset}
         judged, searcher = self.study.has_benchmark(task_name), self.study.searches[search]
@@ -110,7 +117,6 @@ class Rows:
                     {
                         **common,
                         "method": supernet.label or supernet.trainer.upper(),
-                        "kind": "found",
                         "search": None,
                         "ranked_by": None,
                         "trained_architectures": 0,
@@ -125,7 +131,6 @@ class Rows:
                         {
                             **common,
                             "method": f"{row.proxy_label}+{row.search_label}",
-                            "kind": "search",
                             "search": search,
                             "ranked_by": self.study.proxies[proxy].in_words(
                                 self.study.members(proxy)

@@ -7,23 +7,16 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor
 
-from hanas.core.checkpoints import Log, load_checkpoint, save_checkpoint
+from hanas.core.checkpoints import load_checkpoint, save_checkpoint
 from hanas.core.errors import InputError
+from hanas.core.progress import Log, duration
+from hanas.training.weight_steps import StepResult, WeightStepper, learning_rate
 
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
-
-
-class StepResult(NamedTuple):
-    """What one step measured on its batch, without a graph and without waiting for a GPU."""
-
-    loss: Tensor  # mean cross-entropy, ()
-    correct: Tensor  # number of images classified correctly, ()
-    images: int
 
 
 class Stateful(Protocol):
@@ -39,28 +32,35 @@ class Loop:
 
     Parameters
     ----------
-    epochs, steps
-        Number of epochs, and of steps in each.
+    stepper
+        Takes the steps; its settings say how many epochs there are and how its rate falls.
+    steps
+        Number of steps in each epoch.
     begin_epoch
         Called with the epoch (from 0); returns the function that makes one step, called with the
         number of the step in the epoch. What they draw at random may depend on these numbers and
         not on earlier calls, because a resumed training does not make them.
     end_epoch
-        Called with the epoch; returns further columns for its row of the history.
+        Called with the epoch and the learning rate that it began with; returns further columns
+        for its row of the history.
     state
-        All that changes while training.
+        All that changes while training, but for the stepper's optimizer.
     """
 
-    epochs: int
+    stepper: WeightStepper
     steps: int
     begin_epoch: Callable[[int], Callable[[int], StepResult]]
-    end_epoch: Callable[[int], Mapping[str, float]]
+    end_epoch: Callable[[int, float], Mapping[str, float]]
     state: Mapping[str, Stateful]
 
+    def rate_at(self, epoch: int, step: int) -> float:
+        """Return the learning rate of a step of an epoch."""
+        training = self.stepper.settings
+        done = (epoch * self.steps + step) / (training.epochs * self.steps)
+        return learning_rate(training, done)
 
-def run(
-    loop: Loop, *, checkpoint: Path | None, belongs_to: str, log: Log
-) -> list[dict[str, float]]:
+
+def run(loop: Loop, *, checkpoint: Path, belongs_to: str, log: Log) -> list[dict[str, float]]:
     """Train, and return a row for each epoch.
 
     The state is saved to ``checkpoint`` after each epoch and about once a minute within one; from
@@ -80,27 +80,29 @@ def run(
     """
     rows: list[dict[str, float]] = []
     first_epoch, first_step, sums, seconds = 0, 0, [0.0, 0.0, 0.0], 0.0
-    saved = load_checkpoint(checkpoint, belongs_to=belongs_to, log=log) if checkpoint else None
+    state = {**loop.state, "optimizer": loop.stepper.optimizer}
+    saved = load_checkpoint(checkpoint, belongs_to=belongs_to, log=log)
     if saved is not None:
         first_epoch, first_step, sums = saved["epoch"], saved["step"], saved["sums"]
         rows, seconds = saved["rows"], saved["seconds"]
-        for name, part in loop.state.items():
+        for name, part in state.items():
             part.load_state_dict(saved["parts"][name])
         log(f"going on from {checkpoint}: epoch {first_epoch + 1}, step {first_step + 1}")
-    clock = _Clock(seconds, (loop.epochs - first_epoch) * loop.steps - first_step)
+    epochs = loop.stepper.settings.epochs
+    clock = _Clock(seconds, (epochs - first_epoch) * loop.steps - first_step)
 
     def save(epoch: int, step: int, sums: list[float]) -> None:
-        if checkpoint is not None:
-            parts = {name: part.state_dict() for name, part in loop.state.items()}
-            progress = {"epoch": epoch, "step": step, "sums": sums, "rows": rows}
-            state = {**progress, "seconds": clock.seconds(), "parts": parts}
-            save_checkpoint(checkpoint, state, belongs_to=belongs_to)
-            clock.saved()
+        parts = {name: part.state_dict() for name, part in state.items()}
+        progress = {"epoch": epoch, "step": step, "sums": sums, "rows": rows}
+        whole = {**progress, "seconds": clock.seconds(), "parts": parts}
+        save_checkpoint(checkpoint, whole, belongs_to=belongs_to)
+        clock.saved()
 
-    for epoch in range(first_epoch, loop.epochs):
+    for epoch in range(first_epoch, epochs):
         total = _Sums(sums)
         step_of = loop.begin_epoch(epoch)
         for step in range(first_step, loop.steps):
+            loop.stepper.learning_rate = loop.rate_at(epoch, step)
             total.add(step_of(step))
             clock.steps += 1
             if clock.since_saved() > SECONDS_BETWEEN_CHECKPOINTS and step + 1 < loop.steps:
@@ -111,12 +113,12 @@ def run(
                 "epoch": epoch + 1,
                 "train_loss": loss / images,
                 "train_accuracy": correct / images,
-                **loop.end_epoch(epoch),
+                **loop.end_epoch(epoch, loop.rate_at(epoch, 0)),
                 "seconds": clock.seconds(),
             }
         )
         first_step, sums = 0, [0.0, 0.0, 0.0]
-        log(_line(rows[-1], loop.epochs, clock))
+        log(_line(rows[-1], epochs, clock))
         save(epoch + 1, 0, sums)
     return rows
 
@@ -178,17 +180,3 @@ def _line(row: Mapping[str, float], epochs: int, clock: _Clock) -> str:
             parts.append(f"{kind} loss {loss:.4f}, accuracy {100 * accuracy:.2f} %")
     left = duration(clock.seconds_left())
     return "; ".join([*parts, f"{duration(clock.seconds())}, {left} left"])
-
-
-def duration(seconds: float) -> str:
-    """Return a length of time in words.
-
-    >>> duration(7.25), duration(125), duration(7300)
-    ('7.2 s', '2 min 5 s', '2 h 1 min')
-    """
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"

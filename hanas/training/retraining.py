@@ -11,37 +11,25 @@ import pandas as pd
 import torch
 
 from hanas.core import plugins
-from hanas.core.checkpoints import Log, print_at_once
 from hanas.core.compute import choose_device, threads
 from hanas.core.errors import InputError
 from hanas.core.files import checksum, digest
+from hanas.core.progress import Log, print_at_once
 from hanas.core.randomness import generator
-from hanas.core.settings import from_mapping
 from hanas.data.batches import Split, load_split, random_batches, steps_per_epoch
 from hanas.data.images import ImageData, load_images
 from hanas.spaces.networks import architectures, published
 from hanas.training import epochs
-from hanas.training.settings import TrainingSettings
-from hanas.training.weight_steps import (
-    WeightStepper,
-    evaluate,
-    learning_rate,
-    make_optimizer,
-    set_learning_rate,
-)
+from hanas.training.settings import FromScratch
+from hanas.training.weight_steps import StepResult, WeightStepper, evaluate
 
 #: The splits that each choice of ``images`` trains on.
 IMAGES = {"train": ("train",), "train_and_validation": ("train", "validation")}
-#: Settings that a training depends on; the others say what is trained.
-_TRAINING = (
-    *("revision", "space", "seed", "images", "network", "training"),
-    *("train_on", "precision", "threads"),
-)
 
 
 def retrain(
     archs: Sequence[str],
-    settings: Mapping[str, Any],
+    settings: FromScratch,
     images: str | Path,
     *,
     checkpoints: str | Path,
@@ -55,8 +43,7 @@ def retrain(
         Canonical texts of the space, or names of published networks
         (:data:`hanas.spaces.networks.published.NAMES`).
     settings
-        ``space``, ``seed``, ``images`` (of :data:`IMAGES`), ``network``, ``training``,
-        ``train_on`` (auto, cpu or cuda), ``precision`` and ``threads``.
+        How they are trained.
     images
         File of the data set, written by :func:`hanas.data.images.save_images`.
     checkpoints
@@ -79,7 +66,7 @@ def retrain(
     Raises
     ------
     InputError
-        For a wrong setting, unsuitable images, or a loss that is not finite.
+        For a setting that cannot be here, unsuitable images, or a loss that is not finite.
     """
     setup = prepare(settings, images, checkpoints=checkpoints, log=log)
     rows, history, weights = [], [], {}
@@ -99,8 +86,8 @@ class Setup:
     ----------
     settings, images, checkpoints, log
         See :func:`retrain`.
-    device, training, data
-        Where, how, and on which data set.
+    device, data
+        Where, and on which data set.
     train
         The images that are trained on.
     judged
@@ -110,12 +97,11 @@ class Setup:
         What a training depends on, but for its architecture.
     """
 
-    settings: Mapping[str, Any]
+    settings: FromScratch
     images: str | Path
     checkpoints: Path
     log: Log
     device: torch.device
-    training: TrainingSettings
     data: ImageData
     train: Split
     judged: Mapping[str, Split]
@@ -123,7 +109,7 @@ class Setup:
 
 
 def prepare(
-    settings: Mapping[str, Any],
+    settings: FromScratch,
     images: str | Path,
     *,
     checkpoints: str | Path,
@@ -135,16 +121,14 @@ def prepare(
     Raises
     ------
     InputError
-        For a wrong setting, unsuitable images, or validation images that are trained on.
+        For unsuitable images, or validation images that are trained on.
     """
-    device = choose_device(settings["train_on"], settings["precision"])
-    training = from_mapping(TrainingSettings, settings["training"], "training")
-    splits = IMAGES[settings["images"]]
-    if validate and "validation" in splits:
+    device = choose_device(settings.train_on, settings.precision)
+    if validate and "validation" in IMAGES[settings.images]:
         raise InputError(
-            f"images is {settings['images']}: validation images must be left to choose by"
+            f"images is {settings.images}: validation images must be left to choose by"
         )
-    data = load_images(images)
+    data, training = load_images(images), settings.training
     size = {"resolution": training.resolution, "device": device}
     judged = ("validation", "test") if validate else ("test",)
     return Setup(
@@ -153,13 +137,15 @@ def prepare(
         checkpoints=Path(checkpoints),
         log=log,
         device=device,
-        training=training,
         data=data,
-        train=load_split(data, *splits, crop_padding=training.crop_padding, **size),
+        train=load_split(
+            data, *IMAGES[settings.images], crop_padding=training.crop_padding, **size
+        ),
         judged={name: load_split(data, name, **size) for name in judged},
         depends_on={
             # Not on what chose the architecture: another choice goes on with what is trained.
-            "settings": {name: settings[name] for name in _TRAINING if name in settings},
+            "settings": settings.params(),
+            "revision": settings.revision,
             "images": checksum(images),
             "computed by": [torch.__version__, device.type],
         },
@@ -182,31 +168,28 @@ def train_one(
         State dict, on the CPU.
     """
     settings = setup.settings
-    maker = published if arch in published.NAMES else plugins.space(settings["space"])
+    maker = published if arch in published.NAMES else plugins.space(settings.space)
+    size, resolution = setup.data.images.shape[1:3], settings.training.resolution
     network: Any = architectures.build(  # PyTorch's types know no memory_format
         arch,
-        space=settings["space"],
+        space=settings.space,
         classes=len(setup.data.classes),
         network=architectures.settings_for_images(
-            maker,
-            settings["network"],
-            setup.data.images.shape[1:3],
-            setup.training.resolution,
-            setup.images,
+            maker, settings.network, size, resolution, setup.images
         ),
-        seed=settings["seed"],
+        seed=settings.seed,
     )
     network = network.to(setup.device).to(memory_format=torch.channels_last)
     row: dict[str, Any] = {"arch": arch}
-    with threads(settings["threads"]):
+    with threads(settings.threads):
         epoch_rows = epochs.run(
-            _loop(network, setup.train, setup.training, settings),
+            _loop(network, setup.train, settings),
             checkpoint=setup.checkpoints / f"{digest(arch)[:16]}.pt",
             belongs_to=digest({"arch": arch, **setup.depends_on}),
             log=setup.log,
         )
         for split, images in setup.judged.items():
-            precision = settings["precision"]
+            precision = settings.precision
             cross_entropy, error = evaluate(network, network, images, precision=precision)
             setup.log(f"{split} accuracy {100 * (1 - error):.2f} % on {len(images)} images")
             row[f"{split}_accuracy_percent"] = 100 * (1 - error)
@@ -218,21 +201,10 @@ def train_one(
     return row, [{"arch": arch, **of_epoch} for of_epoch in epoch_rows], weights
 
 
-def _loop(
-    network: torch.nn.Module,
-    train: Split,
-    training: TrainingSettings,
-    settings: Mapping[str, Any],
-) -> epochs.Loop:
-    stepper = WeightStepper(
-        make_optimizer(list(network.parameters()), training),
-        training.gradient_clip,
-        settings["precision"],
-    )
+def _loop(network: torch.nn.Module, train: Split, settings: FromScratch) -> epochs.Loop:
+    training = settings.training
+    stepper = WeightStepper(list(network.parameters()), training, settings.precision)
     steps = steps_per_epoch(len(train), training.batch_size, training.batches_per_epoch)
-
-    def rate_at(epoch: int, step: int) -> float:
-        return learning_rate(training, (epoch * steps + step) / (training.epochs * steps))
 
     def begin_epoch(epoch: int):
         batches = random_batches(
@@ -240,17 +212,15 @@ def _loop(
             steps=steps,
             batch_size=training.batch_size,
             flip=training.flip,
-            random=generator(settings["seed"], "train batches", epoch),
+            random=generator(settings.seed, "train batches", epoch),
         )
 
-        def step(number: int) -> epochs.StepResult:
-            set_learning_rate(stepper.optimizer, rate_at(epoch, number))
+        def step(number: int) -> StepResult:
             return stepper.step(batches(number), network)
 
         return step
 
-    def end_epoch(epoch: int) -> dict[str, float]:
-        return {"learning_rate": rate_at(epoch, 0)}
+    def end_epoch(epoch: int, rate: float) -> dict[str, float]:
+        return {"learning_rate": rate}
 
-    state = {"network": network, "optimizer": stepper.optimizer}
-    return epochs.Loop(training.epochs, steps, begin_epoch, end_epoch, state)
+    return epochs.Loop(stepper, steps, begin_epoch, end_epoch, {"network": network})

@@ -2,70 +2,98 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
 
 from hanas.core.errors import InputError
-from hanas.core.settings import check_choice, check_number
+from hanas.core.settings import Count, Fraction, Named, Positive, Seed, Settings
+from hanas.spaces.networks.settings import DeployedNetwork
+
+NotNegative = Annotated[float, Field(ge=0)]
+Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["float32", "mixed"]
+PRECISION = "Mixed precision works on CUDA."
+THREADS = "CPU threads. Results depend on their number."
 
 
-@dataclass(frozen=True)
-class TrainingSettings:
-    """How weights are trained; the defaults are those of a supernet on NAS-Bench-201.
+class TrainingSettings(Settings):
+    """How weights are trained; the defaults are those of a supernet on NAS-Bench-201."""
 
-    Parameters
-    ----------
-    epochs
-        Passes over the training images.
-    batch_size
-        Images a step.
-    learning_rate, final_learning_rate, schedule
-        The learning rate of SGD falls from the first to the last as ``cosine``, ``linear`` or
-        (``constant``) not at all, step by step.
-    momentum, nesterov, weight_decay
-        Of SGD.
-    gradient_clip
-        Largest norm of the gradient of all weights; 0 for no limit.
-    flip
-        Probability of a horizontal flip.
-    crop_padding
-        Pixels that a random crop moves an image by at most.
-    resolution
-        Side that images are average-pooled to; None keeps theirs.
-    batches_per_epoch
-        Steps an epoch at most; None: all training images.
-    """
+    epochs: Count = Field(default=200, description="Passes over the training images.")
+    batch_size: Count = Field(default=64, description="Images a step.")
+    learning_rate: Positive = Field(
+        default=0.025, description="First learning rate of SGD, annealed to final_learning_rate."
+    )
+    final_learning_rate: NotNegative = Field(
+        default=0.0, description="Last learning rate; not with schedule constant."
+    )
+    schedule: Literal["cosine", "linear", "constant"] = Field(
+        default="cosine", description="How the learning rate falls."
+    )
+    momentum: Fraction = Field(default=0.9, description="Momentum of SGD.")
+    nesterov: bool = Field(default=True, description="Nesterov momentum.")
+    weight_decay: NotNegative = Field(default=5e-4, description="Weight decay of SGD.")
+    gradient_clip: NotNegative = Field(
+        default=5.0, description="Largest norm of the gradient; 0 for no limit."
+    )
+    flip: Fraction = Field(default=0.5, description="Probability of a horizontal flip.")
+    crop_padding: Annotated[int, Field(ge=0)] = Field(
+        default=4, description="Pixels of padding before the random crop."
+    )
+    resolution: Count | None = Field(
+        default=None,
+        description="Side that images are average-pooled to, a divisor of theirs; null keeps it.",
+    )
+    batches_per_epoch: Count | None = Field(
+        default=None, description="Steps an epoch; null for all training images."
+    )
 
-    epochs: int = 200
-    batch_size: int = 64
-    learning_rate: float = 0.025
-    final_learning_rate: float = 0.0
-    schedule: str = "cosine"
-    momentum: float = 0.9
-    nesterov: bool = True
-    weight_decay: float = 5e-4
-    gradient_clip: float = 5.0
-    flip: float = 0.5
-    crop_padding: int = 4
-    resolution: int | None = None
-    batches_per_epoch: int | None = None
-
-    def __post_init__(self) -> None:
-        check_number("epochs", self.epochs, at_least=1, whole=True)
-        check_number("batch_size", self.batch_size, at_least=1, whole=True)
-        check_number("learning_rate", self.learning_rate, above=0)
-        check_number("final_learning_rate", self.final_learning_rate, at_least=0)
-        check_choice("schedule", self.schedule, ("cosine", "linear", "constant"))
+    @model_validator(mode="after")
+    def _constant_has_no_end(self) -> TrainingSettings:
         if self.schedule == "constant" and self.final_learning_rate != 0:
             raise InputError(
                 f"final_learning_rate is {self.final_learning_rate}, which schedule constant does "
                 "not use; leave it out, or set schedule to cosine or linear"
             )
-        check_number("momentum", self.momentum, at_least=0, at_most=1)
-        check_choice("nesterov", self.nesterov, (True, False))
-        check_number("weight_decay", self.weight_decay, at_least=0)
-        check_number("gradient_clip", self.gradient_clip, at_least=0)
-        check_number("flip", self.flip, at_least=0, at_most=1)
-        check_number("crop_padding", self.crop_padding, at_least=0, whole=True)
-        for name in ("resolution", "batches_per_epoch"):
-            if getattr(self, name) is not None:
-                check_number(name, getattr(self, name), at_least=1, whole=True)
+        return self
+
+
+class SampledTraining(TrainingSettings):
+    """How the weights of a supernet are trained whose operations are sampled."""
+
+    operation_probabilities: dict[str, Fraction] | None = Field(
+        default=None,
+        description="Sampling probability of each operation (darts, gdas: of the first step); "
+        "uniform where null.",
+    )
+
+
+class RetrainingTraining(TrainingSettings):
+    """How a network of its own is trained from scratch."""
+
+    batch_size: Count = Field(default=256, description="Images a step.")
+    learning_rate: Positive = Field(
+        default=0.1, description="First learning rate of SGD, annealed to final_learning_rate."
+    )
+    gradient_clip: NotNegative = Field(
+        default=0.0, description="Largest norm of the gradient; 0 for no limit."
+    )
+
+
+class FromScratch(Settings):
+    """How architectures are trained from scratch, whatever chose them."""
+
+    space: Annotated[str, Named("spaces")] = Field(default="nb201", description="The search space.")
+    seed: Seed = Field(default=0, description="Of initial weights and batches.")
+    images: Literal["train", "train_and_validation"] = Field(
+        default="train_and_validation",
+        description="What is trained on; the benchmark trains on both.",
+    )
+    network: DeployedNetwork
+    training: RetrainingTraining = Field(
+        default=RetrainingTraining(), description="How it is trained."
+    )
+    train_on: Device = Field(default="auto", description="Where to train.")
+    precision: Precision = Field(default="float32", description=PRECISION)
+    threads: Count = Field(default=1, description=THREADS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from hanas.core import plugins
-from hanas.core.checkpoints import Log, print_at_once
 from hanas.core.compute import choose_device, threads
 from hanas.core.errors import InputError
 from hanas.core.files import checksum, digest, discard, write_json, write_parquet
+from hanas.core.progress import Log, print_at_once
+from hanas.core.randomness import generator
 from hanas.core.tensor_files import REMEDY, read_tensors, write_tensors
 from hanas.data.batches import load_split
 from hanas.data.images import load_images
@@ -26,16 +27,8 @@ from hanas.spaces.networks.cell import CellNetwork
 from hanas.spaces.networks.chain import ChainNetwork
 from hanas.spaces.networks.settings import CellNetworkSettings, ChainSettings
 from hanas.training import epochs
-from hanas.training.snapshot_epochs import snapshot_epochs
-from hanas.training.snapshots import Snapshots
-from hanas.training.trainers._run import Run, Trainer, initial_alphas
-from hanas.training.trainers._settings import SupernetSettings, supernet_settings
-from hanas.training.weight_steps import (
-    WeightStepper,
-    learning_rate,
-    make_optimizer,
-    set_learning_rate,
-)
+from hanas.training.trainers._trainer import Run, Trainer, possible_operations, snapshot_epochs
+from hanas.training.weight_steps import StepResult, WeightStepper
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +76,7 @@ class Supernet:
 
 
 def train_supernet(
-    settings: Mapping[str, Any],
+    trainer: Trainer,
     images: str | Path,
     *,
     weights: str | Path,
@@ -99,17 +92,17 @@ def train_supernet(
 
     Parameters
     ----------
-    settings
-        An entry of ``supernets``; see :class:`~hanas.training.trainers._settings.SupernetSettings`.
+    trainer
+        An entry of ``supernets``.
     images
         File of the data set, written by :func:`hanas.data.images.save_images`.
     weights
         For the network and its architecture weights; see :func:`load_supernet`.
     history
         Parquet, an epoch a row: ``epoch``, ``train_loss``, ``train_accuracy``,
-        ``validation_loss``, ``validation_accuracy`` (fractions), ``learning_rate``, ``entropy``
-        (mean over the edges or layers, in nats), ``alpha_{edge}_{operation}`` for operations that
-        can be there, ``seconds``; ``tau`` of gdas.
+        ``validation_loss``, ``validation_accuracy`` (fractions), ``learning_rate``, columns of the
+        trainer's own (``tau`` of gdas), ``entropy`` (mean over the edges or layers, in nats),
+        ``alpha_{edge}_{operation}`` for operations that can be there, ``seconds``.
     found
         JSON: ``arch``, ``how``, ``validation_error``, ``validation_cross_entropy``,
         ``validation_images``.
@@ -126,22 +119,26 @@ def train_supernet(
     Raises
     ------
     InputError
-        For a wrong setting, unsuitable images, or a loss that is not finite.
+        For a setting that cannot be here, unsuitable images, or a loss that is not finite.
     """
-    checked = supernet_settings(settings)
-    trainer: Trainer = plugins.load("trainers", checked.trainer)  # type: ignore[assignment]
-    with threads(checked.threads):
-        run = prepare(checked, images)
-        device = run.alphas.device.type
-        belongs_to = digest(
-            {
-                "settings": {**asdict(checked), "network": dict(checked.network)},
-                "images": checksum(images),
-                "computed by": [torch.__version__, device],
-            }
+    with threads(trainer.threads):
+        run = prepare(trainer, images)
+        snapshots = Snapshots(
+            run.network, snapshot_epochs(trainer.training.epochs, trainer.snapshots)
         )
+        device = run.alphas.device.type
         rows = epochs.run(
-            loop_of(run, trainer), checkpoint=Path(checkpoint), belongs_to=belongs_to, log=log
+            _loop(run, snapshots),
+            checkpoint=Path(checkpoint),
+            belongs_to=digest(
+                {
+                    "settings": trainer.params(),
+                    "revision": trainer.revision,
+                    "images": checksum(images),
+                    "computed by": [torch.__version__, device],
+                }
+            ),
+            log=log,
         )
         genes, how = trainer.found(run, log)
         cross_entropy, error = run.judge_cell(genes)
@@ -155,13 +152,13 @@ def train_supernet(
     log(f"found {facts['arch']}: {how}")
     save_supernet(
         Supernet(
-            checked.space,
+            trainer.space,
             run.network.classifier.out_features,
             run.network.settings,
-            checked.training.resolution,
+            trainer.training.resolution,
             run.network.state_dict(),
             run.alphas.detach(),
-            [run.snapshots.taken[epoch] for epoch in run.snapshots.epochs],
+            list(snapshots.taken.values()),
         ),
         weights,
     )
@@ -171,88 +168,122 @@ def train_supernet(
     return {**facts, "device": device}
 
 
-def prepare(settings: SupernetSettings, images: str | Path) -> Run:
-    """Return a training that has not begun, with settings that were checked."""
-    device = choose_device(settings.device, settings.precision)
-    training, architecture = settings.training, settings.architecture
-    space = plugins.space(settings.space)
-    trainer: Trainer = plugins.load("trainers", settings.trainer)  # type: ignore[assignment]
-    moments = snapshot_epochs(training.epochs, settings.snapshots)
-    data = load_images(images)
-    fitted = settings_for_images(
-        space, settings.network, data.images.shape[1:3], training.resolution, images
-    )
-    network = space.supernet(len(data.classes), fitted, seed=settings.seed)
+def prepare(trainer: Trainer, images: str | Path) -> Run:
+    """Return a training that has not begun."""
+    device = choose_device(trainer.device, trainer.precision)
+    training, space, data = trainer.training, plugins.space(trainer.space), load_images(images)
+    size = data.images.shape[1:3]
+    fitted = settings_for_images(space, trainer.network, size, training.resolution, images)
+    network = space.supernet(len(data.classes), fitted, seed=trainer.seed)
     network = network.to(device=device, memory_format=torch.channels_last)
-    alphas = nn.Parameter(initial_alphas(settings, space, trainer.ALPHA_SCALE).to(device))
-    size = {"resolution": training.resolution, "device": device}
-    validation = load_split(data, "validation", **size)
+    alphas = nn.Parameter(_initial_alphas(trainer).to(device))
+    as_trained = {"resolution": training.resolution, "device": device}
+    validation = load_split(data, "validation", **as_trained)
     return Run(
-        settings=settings,
+        trainer=trainer,
         space=space,
         network=network,
         alphas=alphas,
-        weight_stepper=WeightStepper(
-            make_optimizer(list(network.parameters()), training),
-            training.gradient_clip,
-            settings.precision,
-        ),
-        alpha_optimizer=torch.optim.Adam(
-            [alphas],
-            lr=architecture.learning_rate,
-            betas=architecture.betas,
-            weight_decay=architecture.weight_decay,
-        ),
-        train=load_split(data, "train", crop_padding=training.crop_padding, **size),
+        weight_stepper=WeightStepper(list(network.parameters()), training, trainer.precision),
+        alpha_optimizer=trainer.alpha_optimizer(alphas),
+        train=load_split(data, "train", crop_padding=training.crop_padding, **as_trained),
         validation=validation,
-        candidate_images=validation.take(settings.candidate_images),
-        snapshots=Snapshots(network, moments[:-1]),
+        candidate_images=validation.take(trainer.candidate_images),
     )
 
 
-def loop_of(run: Run, trainer: Trainer) -> epochs.Loop:
-    """Return the training loop of a trainer: what its steps and epochs have in common."""
-    training, optimizer = run.settings.training, run.weight_stepper.optimizer
+def _initial_alphas(trainer: Trainer) -> Tensor:
+    """Return the first architecture weights, float32 (genes, operations).
 
-    def rate_at(epoch: int, step: int) -> float:
-        return learning_rate(training, (epoch * run.steps + step) / (training.epochs * run.steps))
+    The logarithm of the operation probabilities where these are given; otherwise normal with the
+    trainer's standard deviation. Minus infinity for operations that cannot be there, so that the
+    probabilities of the others add up to one.
+    """
+    space = plugins.space(trainer.space)
+    possible, given = possible_operations(space), trainer.operation_probabilities
+    if given is None:
+        alphas = torch.randn(possible.shape, generator=generator(trainer.seed, "alphas"))
+        return (trainer.alpha_scale * alphas).masked_fill(~possible, -torch.inf)
+    of_edge = torch.tensor([given[name] for name in space.operations], dtype=torch.float64)
+    return of_edge.log().float().expand(possible.shape).masked_fill(~possible, -torch.inf)
+
+
+def _loop(run: Run, snapshots: Snapshots) -> epochs.Loop:
+    """Return the training loop: what the steps and epochs of all trainers have in common."""
+    trainer = run.trainer
 
     def begin_epoch(epoch: int):
-        batches = run.train_batches(epoch)
-        trainer_step = trainer.begin_epoch(run, epoch)
+        batches, trainer_step = run.train_batches(epoch), trainer.begin_epoch(run, epoch)
 
-        def step(number: int) -> epochs.StepResult:
-            set_learning_rate(optimizer, rate_at(epoch, number))
+        def step(number: int) -> StepResult:
             return trainer_step(number, batches(number))
 
         return step
 
-    def end_epoch(epoch: int) -> dict[str, float]:
-        run.snapshots.take(epoch + 1)
+    def end_epoch(epoch: int, rate: float) -> dict[str, float]:
+        snapshots.take(epoch + 1)
         loss, error = run.judge(trainer.validation_forward(run, epoch))
         alphas = run.alphas.detach().cpu()
         entropy = torch.distributions.Categorical(logits=alphas).entropy().mean()
         return {
             "validation_loss": loss,
             "validation_accuracy": 1 - error,
-            "learning_rate": rate_at(epoch, 0),
-            **trainer.columns(run, epoch),
+            "learning_rate": rate,
+            **trainer.columns(epoch),
             "entropy": float(entropy),
             **{
                 f"alpha_{edge}_{name}": float(alphas[edge, operation])
-                for edge in range(len(alphas))
-                for operation, name in enumerate(run.space.operations[: run.space.choices[edge]])
+                for edge, count in enumerate(run.space.choices)
+                for operation, name in enumerate(run.space.operations[:count])
             },
         }
 
-    state = {
+    state: dict[str, epochs.Stateful] = {
         "network": run.network,
-        "optimizer": optimizer,
         "alphas": nn.ParameterDict({"alphas": run.alphas}),
-        "alpha_optimizer": run.alpha_optimizer,
-        "snapshots": run.snapshots,
+        "snapshots": snapshots,
     }
-    return epochs.Loop(training.epochs, run.steps, begin_epoch, end_epoch, state)
+    if run.alpha_optimizer is not None:
+        state["alpha_optimizer"] = run.alpha_optimizer
+    return epochs.Loop(run.weight_stepper, run.steps, begin_epoch, end_epoch, state)
+
+
+class Snapshots:
+    """Copies of a network's weights at several moments of its training.
+
+    At a learning rate that does not fall, weights keep moving, and so do the scores that
+    architectures get from them; the mean of a few moments ranks better than any of them (G. Huang
+    et al., "Snapshot Ensembles: Train 1, Get M for Free", ICLR 2017, where each moment is the end
+    of a cycle).
+
+    Parameters
+    ----------
+    network
+        The network.
+    epochs
+        After which epochs, from 1, :meth:`take` takes one; the last of them is the end, whose
+        weights the network has.
+    """
+
+    def __init__(self, network: nn.Module, epochs: Sequence[int]) -> None:
+        self.network, self.epochs = network, tuple(epochs[:-1])
+        self.taken: dict[int, dict[str, Tensor]] = {}
+
+    def take(self, epoch: int) -> None:
+        """Keep the weights if this is the end of such an epoch."""
+        if epoch in self.epochs:
+            state = self.network.state_dict()
+            self.taken[epoch] = {
+                name: value.detach().cpu().clone() for name, value in state.items()
+            }
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what was taken, for a checkpoint."""
+        return {"taken": self.taken}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Put back what :meth:`state_dict` returned."""
+        self.taken = dict(state_dict["taken"])
 
 
 def save_supernet(supernet: Supernet, path: str | Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -12,11 +12,18 @@ from torch import Tensor, nn
 
 from hanas.core.compute import autocast
 from hanas.data.batches import Batch, Split, ordered_batches
-from hanas.training.epochs import StepResult
 from hanas.training.settings import TrainingSettings
 
 #: Images a batch in evaluation, where nothing else is said.
 EVALUATION_BATCH = 256
+
+
+class StepResult(NamedTuple):
+    """What one step measured on its batch, without a graph and without waiting for a GPU."""
+
+    loss: Tensor  # mean cross-entropy, ()
+    correct: Tensor  # number of images classified correctly, ()
+    images: int
 
 
 def learning_rate(settings: TrainingSettings, progress: float) -> float:
@@ -32,42 +39,42 @@ def learning_rate(settings: TrainingSettings, progress: float) -> float:
     return first + (last - first) * fall
 
 
-def make_optimizer(
-    parameters: Sequence[nn.Parameter], settings: TrainingSettings
-) -> torch.optim.SGD:
-    """Return the SGD of the settings. What has no gradient in a step stays as it is."""
-    return torch.optim.SGD(
-        parameters,
-        lr=settings.learning_rate,
-        momentum=settings.momentum,
-        nesterov=settings.nesterov and settings.momentum > 0,
-        weight_decay=settings.weight_decay,
-    )
-
-
-def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Set the learning rate of the next steps."""
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-
-
-@dataclass(frozen=True)
 class WeightStepper:
     """Takes weight steps: gradient of the mean loss, clipped, then SGD.
 
     Parameters
     ----------
-    optimizer
-        Holds the weights.
-    gradient_clip
-        Largest norm of the gradient; 0 for no limit.
+    weights
+        What is trained. What has no gradient in a step stays as it is.
+    settings
+        Of SGD, and the largest norm of the gradient.
     precision
         ``float32`` or ``mixed``.
     """
 
-    optimizer: torch.optim.Optimizer
-    gradient_clip: float
-    precision: str = "float32"
+    def __init__(
+        self,
+        weights: Sequence[nn.Parameter],
+        settings: TrainingSettings,
+        precision: str = "float32",
+    ) -> None:
+        self.settings, self.precision = settings, precision
+        self.optimizer = torch.optim.SGD(
+            weights,
+            lr=settings.learning_rate,
+            momentum=settings.momentum,
+            nesterov=settings.nesterov and settings.momentum > 0,
+            weight_decay=settings.weight_decay,
+        )
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate of the next step."""
+        return self.optimizer.param_groups[0]["lr"]
+
+    @learning_rate.setter
+    def learning_rate(self, rate: float) -> None:
+        self.optimizer.param_groups[0]["lr"] = rate
 
     def step(self, batch: Batch, *forwards: Callable[[Tensor], Tensor]) -> StepResult:
         """Step along the sum of the losses of one or more ways through the network.
@@ -91,9 +98,9 @@ class WeightStepper:
             loss.backward()
             losses.append(loss.detach())
             correct = correct_images(logits, batch)
-        weights = [w for group in self.optimizer.param_groups for w in group["params"]]
-        if self.gradient_clip:
-            nn.utils.clip_grad_norm_(weights, self.gradient_clip)
+        if self.settings.gradient_clip:
+            weights = self.optimizer.param_groups[0]["params"]
+            nn.utils.clip_grad_norm_(weights, self.settings.gradient_clip)
         self.optimizer.step()
         return StepResult(torch.stack(losses).mean(), correct, len(batch.labels))
 

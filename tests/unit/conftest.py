@@ -1,10 +1,12 @@
 """Fixtures of the unit tests."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 from toy_pictures import toy_images
+from toy_supernets import settings_of, train
 
 from hanas.data.images import ImageData, save_images
 
@@ -19,6 +21,24 @@ def toy_file(tmp_path_factory: pytest.TempPathFactory, toy_data: ImageData) -> P
     path = tmp_path_factory.mktemp("toy") / "toy.pt"
     save_images(toy_data, path)
     return path
+
+
+@pytest.fixture(scope="session")
+def trained(toy_file: Path, tmp_path_factory: pytest.TempPathFactory):
+    """Returns a function (trainer, space="nb201") -> folder of a small supernet, trained once.
+
+    Tests leave its files as they are.
+    """
+
+    @cache
+    def folder_of(trainer: str, space: str = "nb201") -> Path:
+        folder = tmp_path_factory.mktemp(f"{trainer}_{space}")
+        lines: list[str] = []
+        train(settings_of(trainer, space), toy_file, folder, lines.append)
+        (folder / "log").write_text("\n".join(lines))
+        return folder
+
+    return folder_of
 
 
 @pytest.fixture

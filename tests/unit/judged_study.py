@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from hanas.core.files import write_json, write_parquet
+from hanas.fronts.rows import Row
 from hanas.spaces import nb201
 
 ARCHS = nb201.all_texts()[:6]
 ERROR = [0.1, 0.2, 0.3, 0.5, 0.4, 0.9]
 LATENCY_MS = [5.0, 3.0, 2.0, 1.0, 4.0, 0.5]
-PARAMS = [900, 800, 300, 200, 400, 100]
 WHOLE = 0.5
 FLOOR_PERCENT = 50
 
@@ -45,8 +45,8 @@ def write_search(
     energy_mj: list[float] | None = None,
     error: list[float] = ERROR,
     floor_percent: float = FLOOR_PERCENT,
-) -> dict:
-    """Write the tables of one search; return the row that names them."""
+) -> Row:
+    """Write the tables of one search, beside others of the job; return the row that names them."""
     accuracies = pd.DataFrame(
         {
             "arch": ARCHS,
@@ -61,32 +61,36 @@ def write_search(
     proxies = pd.DataFrame({"arch": ARCHS, "error": proxy_error, "source": "a proxy"})
     objectives = pd.concat([proxies[["error"]], metrics.drop(columns=["arch", "feasible"])], axis=1)
     objectives[~feasible] = np.nan
-    row = {
-        "device": device,
-        "task": "t",
-        "dataset": "cifar10",
-        "space": "nb201",
-        "proxy": proxy,
-        "search": search,
-        "proxy_label": proxy.upper(),
-        "search_label": search.upper(),
-        "trained_on": "",
-        "trained_architectures": 7,
-        "proxy_objective": "error",
-        "device_objectives": "all",
-        "accuracy_floor_percent": floor_percent,
-        "accuracies": str(folder / "accuracies.parquet"),
-        "metrics": str(folder / f"{device}.parquet"),
-        "proxy_table": str(folder / f"{proxy}.parquet"),
-        "space_table": str(folder / "space.parquet"),
-        "history": str(folder / f"{device}-{proxy}-{search}.parquet"),
-        "facts": str(folder / f"{device}-{proxy}-{search}.json"),
-    }
+    row = Row(
+        device=device,
+        task="t",
+        dataset="cifar10",
+        space="nb201",
+        proxy=proxy,
+        proxy_label=proxy.upper(),
+        proxy_objective="error",
+        trained_architectures=7,
+        trained_on="",
+        search=search,
+        search_label=search.upper(),
+        accuracy_floor_percent=floor_percent,
+        device_objectives=None,
+        accuracies=str(folder / "accuracies.parquet"),
+        metrics=str(folder / f"{device}.parquet"),
+        proxy_table=str(folder / f"{proxy}.parquet"),
+        history=str(folder / f"{device}-{proxy}.parquet"),
+    )
     sources = {"error": "a proxy", **dict.fromkeys(objectives.columns[1:], f"a {device}")}
-    write_json(row["facts"], {"sources": sources})
-    write_parquet(accuracies, row["accuracies"])
-    write_parquet(metrics.assign(source=f"a {device}"), row["metrics"])
-    write_parquet(proxies, row["proxy_table"])
-    write_parquet(pd.DataFrame({"arch": ARCHS, "params": PARAMS}), row["space_table"])
-    write_parquet(history(seeds, objectives), row["history"])
+    write_json(row.facts, {"sources": sources})
+    for table, path in zip(
+        (accuracies, metrics.assign(source=f"a {device}"), proxies), row.tables, strict=True
+    ):
+        write_parquet(table, path)
+    found = history(seeds, objectives)
+    found.insert(0, "search", search)
+    if Path(row.history).is_file():
+        known = pd.read_parquet(row.history)
+        others = known[known["search"] != search]  # of the same job
+        found = pd.concat([others, found], ignore_index=True) if len(others) else found
+    write_parquet(found, row.history)
     return row

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hanas.core.errors import InputError
+from hanas.deploy.onnx_layers import Layer
 from hanas.devices import _accelerators as accelerators
 from hanas.devices._accelerators import NoMapping, cost, describe
-from hanas.devices._onnx_layers import Layer
 
 ROOT = Path(__file__).parents[2]
 NAMES = [*(file.stem for file in accelerators.SHIPPED.glob("*.yaml")), *accelerators.ZIGZAGS_OWN]
@@ -69,13 +69,13 @@ def test_costs_are_kept_and_checked(eyeriss, tmp_path, monkeypatch):
     monkeypatch.setattr(accelerators, "_cost", None)  # would be called in vain
     assert cost(SMALL, eyeriss, tmp_path) == first
     kept = json.loads(file.read_text())
-    kept["cost"]["cycles"] *= 2
+    kept["record"]["cycles"] *= 2
     file.write_text(json.dumps(kept))
     with pytest.raises(TypeError):  # computed anew
         cost(SMALL, eyeriss, tmp_path)
     monkeypatch.undo()
     assert cost(SMALL, eyeriss, tmp_path) == first
-    assert json.loads(file.read_text())["cost"]["cycles"] == first.cycles
+    assert json.loads(file.read_text())["record"]["cycles"] == first.cycles
 
 
 @settings(
@@ -99,7 +99,7 @@ def test_a_folder_that_cannot_be_written_costs_only_time(eyeriss, tmp_path):
 def test_nothing_is_printed_and_no_file_is_left(tmp_path):
     """In a fresh process with another order of hashes; equal costs."""
     code = (
-        "from hanas.devices._accelerators import *; from hanas.devices._onnx_layers import Layer\n"
+        "from hanas.devices._accelerators import *; from hanas.deploy.onnx_layers import Layer\n"
         "layer = Layer('convolution', 1, 1, 4, 8, (4, 4), (4, 4), (3, 3), padding=(1, 1, 1, 1))\n"
         "found = cost(layer, describe('eyeriss'), None)\n"
         "print(repr(found.energy_pj), repr(found.cycles))"

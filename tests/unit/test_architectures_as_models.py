@@ -3,14 +3,16 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from some_devices import device
 from toy_pictures import toy_images
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.data.images import save_images
 from hanas.deploy import onnx_models
-from hanas.devices.measuring import architectures_as_models
-from hanas.devices.measuring.architectures_as_models import IMAGES, writers
+from hanas.devices.measuring import models
+from hanas.devices.measuring.models import FILES, IMAGES, Writer, trained, untrained
+from hanas.spaces import nb201
 from hanas.spaces.networks import published
 
 SMALL = {"nb201": {"channels": 4, "cells": 1}}
@@ -32,9 +34,15 @@ def pictures(tmp_path_factory) -> Path:
     return path
 
 
-def only(arch: str, pictures: Path, space: str = "nb201", **settings):
-    settings = {"network": network(space), **settings}
-    return writers([arch], space=space, settings=settings, images=pictures)[arch]
+def models_of(archs, pictures: Path, space: str = "nb201", kind: str = "host", **settings):
+    given = {space: settings.pop("network", network(space))}
+    chosen = device(kind, networks=given, **settings)
+    of_space = chosen.networks[space]
+    return untrained(archs, space=space, device=chosen, network=of_space, images=pictures)
+
+
+def only(arch: str, pictures: Path, space: str = "nb201", **settings) -> Writer:
+    return models_of([arch], pictures, space, **settings)[arch].write
 
 
 @pytest.mark.parametrize("space", plugins.names("spaces"))
@@ -43,12 +51,12 @@ def test_every_space_gives_models_that_run(space, precision, pictures, tmp_path)
     archs = some_archs(space)
     if space != "nb201":
         archs += published.NAMES[:1]
-    settings = {"network": network(space), "precision": precision, "batch": 2}
-    made = writers(archs, space=space, settings=settings, images=pictures)
+    made = models_of(archs, pictures, space, precision=precision, batch=2)
     assert list(made) == archs
-    for number, (arch, write) in enumerate(made.items()):
+    for number, (arch, model) in enumerate(made.items()):
         file = tmp_path / f"{number}.onnx"
-        write(file)
+        assert model.key == model.write.key
+        model.write(file)
         session = onnx_models.session(file)
         assert session.get_inputs()[0].shape == [2, 3, 16, 16]
         images = np.random.default_rng(0).standard_normal((2, 3, 16, 16)).astype(np.float32)
@@ -95,7 +103,7 @@ def test_the_same_architecture_gives_the_same_bytes(pictures, tmp_path):
 )
 def test_models_that_differ_have_different_keys(changed, pictures):
     arch = some_archs("nb201")[0]
-    assert only(arch, pictures).key == only(arch, pictures, kind="host", passes=3).key
+    assert only(arch, pictures).key == only(arch, pictures, passes=3).key
     assert only(arch, pictures).key != only(arch, pictures, **changed).key
     eight_bit = only(arch, pictures, precision="int8")
     assert eight_bit.key != only(arch, pictures, precision="int8", per_channel=False).key
@@ -122,8 +130,8 @@ def test_nothing_is_computed_before_a_model_is_written(pictures, monkeypatch):
     def refuse(*arguments, **named):
         raise AssertionError("not needed yet")
 
-    monkeypatch.setattr(architectures_as_models.architectures, "build", refuse)
-    monkeypatch.setattr(architectures_as_models, "load_split", refuse)
+    monkeypatch.setattr(models.architectures, "build", refuse)
+    monkeypatch.setattr(models, "load_split", refuse)
     assert only(some_archs("nb201")[0], pictures).key
 
 
@@ -137,7 +145,7 @@ def test_batches_larger_than_the_training_images_can_be_made(pictures, tmp_path)
 def test_a_meter_that_quantises_is_given_float32(pictures):
     arch = some_archs("nb201")[0]
     assert only(arch, pictures, kind="rknn", precision="int8").key == only(arch, pictures).key
-    assert only(arch, pictures, kind="host", precision="int8").precision == "int8"
+    assert only(arch, pictures, precision="int8").precision == "int8"
 
 
 @pytest.mark.parametrize(
@@ -148,9 +156,28 @@ def test_a_meter_that_quantises_is_given_float32(pictures):
         ("mobilenet_v2", "shuffle", {"resolution": 3}, "training.resolution|resolution"),
         (None, "nb201", {"precision": "int4"}, "precision is 'int4'"),
         (None, "nb201", {"batch": 0}, "batch is 0"),
-        (None, "nb201", {"network": {"colour": 1}}, r"network\.colour"),
+        (None, "nb201", {"network": {"colour": 1}}, r"networks\.nb201\.colour"),
     ],
 )
 def test_wrong_settings_are_named(arch, space, settings, said, pictures, tmp_path):
     with pytest.raises(InputError, match=said):
         only(arch or some_archs(space)[0], pictures, space, **settings)(tmp_path / "model.onnx")
+
+
+def test_trained_models_are_the_exported_ones_of_the_precision(pictures, tmp_path):
+    """With the batch fixed; without a path from input to output nothing can run them."""
+    import pandas as pd
+
+    alone = nb201.to_text((3, 0, 0, 0, 0, 3))
+    table = pd.DataFrame({"number": [1, 2], "arch": [some_archs("nb201")[0], alone]})
+    for precision, file in FILES.items():
+        (tmp_path / "1").mkdir(exist_ok=True)
+        write = only(table["arch"][0], pictures, precision=precision)
+        write(tmp_path / "1" / file)
+        chosen = device("host", precision=precision, batch=3)
+        found = trained(table, tmp_path, chosen, "nb201")
+        assert [model.infeasible is None for model in found.values()] == [True, False]
+        next(iter(found.values())).write(tmp_path / "fixed.onnx")
+        fixed, exported = (onnx.load(f) for f in (tmp_path / "fixed.onnx", tmp_path / "1" / file))
+        assert fixed.graph.input[0].type.tensor_type.shape.dim[0].dim_value == 3
+        assert fixed.graph.node == exported.graph.node

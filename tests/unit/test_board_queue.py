@@ -8,8 +8,8 @@ import time
 import pytest
 
 from hanas.core.errors import InputError
-from hanas.devices.measuring.board_queue import BoardQueue, NoBoardLeft, Patience
-from hanas.devices.measuring.board_threads import share
+from hanas.devices._device import Measuring
+from hanas.devices.measuring.board_queue import BoardQueue, NoBoardLeft, share
 from hanas.devices.measuring.timings import BoardLost
 
 MODELS = [f"m{number}" for number in range(20)]
@@ -35,7 +35,7 @@ def run(boards, fails, *, proven=None, models=MODELS, **patience):
         models,
         boards,
         proven=proven or {},
-        patience=Patience(**{"pause_seconds": 0.0, **patience}),
+        settings=Measuring(**{"pause_seconds": 0.0, **patience}),
         give_up=given_up.__setitem__,
     )
     share(

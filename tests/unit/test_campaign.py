@@ -6,16 +6,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from layerwise import SPACES
+from some_devices import device
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
+from hanas.devices._device import Campaign
 from hanas.devices.measuring import device_locks
 from hanas.devices.prediction import campaign
-from hanas.devices.prediction.campaign import CampaignSettings, conduct
-from hanas.devices.prediction.predictor_features import multiply_accumulates
-from hanas.devices.prediction.predictor_quality import COLUMNS, judge
+from hanas.devices.prediction.campaign import conduct
+from hanas.devices.prediction.features import multiply_accumulates
+from hanas.devices.prediction.next_measurements import random_genes
+from hanas.devices.prediction.quality import COLUMNS, judge
+from hanas.spaces import nb201
 
-SETTINGS = CampaignSettings(models=20, first=10, each_round=4, held_out=8)
+SETTINGS = Campaign(models=20, first=10, each_round=4, held_out=8)
 
 
 class Device:
@@ -99,7 +103,7 @@ def test_the_quality_is_that_of_the_held_out_ones():
 def test_measuring_stops_when_predictions_are_good_enough():
     lines: list[str] = []
     device = Device()
-    settings = CampaignSettings(models=500, first=15, each_round=5, held_out=10, until_error=0.02)
+    settings = Campaign(models=500, first=15, each_round=5, held_out=10, until_error=0.02)
     _, found, quality = conduct("nb201", settings, device, log=lines.append)
     assert 15 <= len(found.genes) < 60
     assert quality["median_relative_error"].max() <= 0.02
@@ -135,9 +139,27 @@ def test_a_killed_campaign_goes_the_same_way():
     assert len(new) == len(whole[0]) - len(kept) == 6
 
 
+def test_cells_without_a_path_are_never_measured():
+    connected = nb201.connected(nb201.all_genes())
+    assert (~connected).sum() == 341
+    drawn = random_genes("nb201", 20_000, np.random.default_rng(0))
+    assert len(drawn) == connected.sum()
+    assert nb201.connected(drawn).all()
+    for seed in range(4):  # in some of which one would have been drawn
+        order = np.random.default_rng(seed).permutation(len(connected))
+        expected = nb201.all_genes()[order[connected[order]]][:100]
+        found = random_genes("nb201", 100, np.random.default_rng(seed))
+        np.testing.assert_array_equal(found, expected)
+
+
 def test_seeds_choose_others():
     one, other = (
-        conduct("nb201", CampaignSettings(10, 5, 5, 3, seed=seed), Device(), log=quiet)[0]
+        conduct(
+            "nb201",
+            Campaign(models=10, first=5, each_round=5, held_out=3, seed=seed),
+            Device(),
+            log=quiet,
+        )[0]
         for seed in (0, 1)
     )
     shared = set(one["arch"]) & set(other["arch"])
@@ -165,24 +187,26 @@ def test_a_device_that_runs_nothing():
         ({"first": 60}, "first is 60"),
         ({"models": 2}, "models is 2"),
         ({"each_round": 0}, "each_round"),
-        ({"until_error": 0.1, "held_out": 0}, "held-out models"),
+        ({"held_out": 0}, "held_out is 0"),
         ({"until_error": 0}, "until_error"),
     ],
 )
 def test_settings_that_cannot_be(settings, message):
     with pytest.raises(InputError, match=message):
-        CampaignSettings(**settings)
+        Campaign.read(settings)
 
 
 def test_nothing_held_out():
-    settings = CampaignSettings(models=8, first=8, held_out=0)
+    settings = Campaign.model_construct(models=8, first=8, held_out=0)
     _, _, quality = conduct("nb201", settings, Device(), log=quiet)
     assert quality["held_out"].tolist() == [0, 0]
     assert quality["spearman_rho"].isna().all()
 
 
 def test_judged_by_hand():
-    _, found, _ = conduct("nb201", CampaignSettings(8, 8, held_out=0), Device(), log=quiet)
+    _, found, _ = conduct(
+        "nb201", Campaign.model_construct(models=8, first=8, held_out=0), Device(), log=quiet
+    )
     genes = found.genes[:4]
     predicted = found.predict(genes)
     true = {m: predicted[m].to_numpy() * [1.1, 0.9, 1.0, np.nan] for m in found.metrics}
@@ -207,21 +231,24 @@ def test_a_campaign_on_a_device_that_is_a_command(toy_file, tmp_path, monkeypatc
     monkeypatch.setattr(device_locks, "FOLDER", tmp_path)
     calls = tmp_path / "calls"
     command = f"echo x >> {calls}; wc -c < {{model}} | awk '{{print $1/1e5}}'"
-    settings = {
-        "kind": "command",
-        "command": command,
-        "again": 2,
-        "network": {"width": 0.1},
-        "campaign": {"models": 7, "first": 5, "each_round": 2, "held_out": 3},
-    }
-    options = {"space": "shuffle_i", "images": toy_file, "workspace": tmp_path / "kept"}
+    board = device(
+        "command",
+        command=command,
+        again=2,
+        networks={"shuffle_i": {"width": 0.1}},
+        campaign={"models": 7, "first": 5, "each_round": 2, "held_out": 3},
+    )
     lines: list[str] = []
-    measured, found, quality = campaign.run(settings=settings, log=lines.append, **options)
+    options = {
+        **{"space": "shuffle_i", "network": board.networks["shuffle_i"], "images": toy_file},
+        **{"workspace": tmp_path / "kept", "log": lines.append},
+    }
+    measured, found, quality = campaign.run(board.campaign, board, **options)
     assert len(calls.read_text().split()) == 7 + 3 + 2
     assert measured["again_latency_ms"].notna().sum() == 2
     assert quality["again_median_relative_difference"].iloc[0] == 0
     assert json.loads(found.features.network)["width"] == 0.1
     assert json.loads(found.features.network)["resolution"] == 8
-    again, _, _ = campaign.run(settings=settings, log=lines.append, **options)
+    again, _, _ = campaign.run(board.campaign, board, **options)
     pd.testing.assert_frame_equal(again, measured)
     assert len(calls.read_text().split()) == 12

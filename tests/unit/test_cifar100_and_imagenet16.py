@@ -35,7 +35,7 @@ def test_real_cifar100(image_packs, tmp_path):
         check=True,
         stdout=subprocess.DEVNULL,
     )
-    data = cifar100.load(tmp_path, {"split_seed": 0}, downloads=tmp_path / "d")
+    data = cifar100.Cifar100(kind="cifar100").load(tmp_path, tmp_path / "d")
     for name, part in (("train", slice(0, 50_000)), ("test", slice(50_000, 60_000))):
         content = pickle.loads(
             (tmp_path / "cifar-100-python" / name).read_bytes(), encoding="bytes"
@@ -61,7 +61,7 @@ def test_real_cifar100(image_packs, tmp_path):
         handle.seek(20_000_000)
         handle.write(bytes([byte ^ 1]))
     with pytest.raises(InputError, match="cifar-100-python/test: MD5 is"):
-        cifar100.load(tmp_path, {}, downloads=tmp_path / "d")
+        cifar100.Cifar100(kind="cifar100").load(tmp_path, tmp_path / "d")
 
 
 @pytest.fixture(scope="module")
@@ -96,9 +96,21 @@ def stand_in(image_packs, tmp_path_factory):
     return root, release, images[kept], labels[kept] - 1
 
 
-def test_imagenet16_form_keeps_the_first_120_classes(stand_in, tmp_path):
+@pytest.fixture
+def load_imagenet16(monkeypatch):
+    """Return a function that reads a release from a data folder."""
+
+    def load(root, release=imagenet16_120.RELEASE):
+        monkeypatch.setattr(imagenet16_120, "RELEASE", release)
+        settings = imagenet16_120.Imagenet16120(kind="imagenet16_120")
+        return settings.load(root, root / "downloads")
+
+    return load
+
+
+def test_imagenet16_form_keeps_the_first_120_classes(stand_in, load_imagenet16):
     root, release, images, labels = stand_in
-    data = imagenet16_120.load(root, {"split_seed": 0}, downloads=tmp_path, release=release)
+    data = load_imagenet16(root, release)
     np.testing.assert_array_equal(data.images, images)
     np.testing.assert_array_equal(data.labels, labels)
     assert data.images.shape[1:] == (16, 16, 3)
@@ -110,40 +122,38 @@ def test_imagenet16_form_keeps_the_first_120_classes(stand_in, tmp_path):
     assert min(data.splits["test"].min(), data.splits["validation"].min()) == len(
         data.splits["train"]
     )
-    directly = imagenet16_120.load(
-        root / "ImageNet16", {"split_seed": 0}, downloads=tmp_path, release=release
-    )
+    directly = load_imagenet16(root / "ImageNet16", release)
     np.testing.assert_array_equal(directly.splits["test"], data.splits["test"])
 
 
-def test_imagenet16_form_is_checked(stand_in, tmp_path):
+def test_imagenet16_form_is_checked(stand_in, tmp_path, load_imagenet16):
     root, release, _, _ = stand_in
     with pytest.raises(InputError, match=r"no train_data_batch_3, .*train_data_batch_10"):
-        imagenet16_120.load(root, {}, downloads=tmp_path)  # not the official files
+        load_imagenet16(root)  # not the official files
     folder = tmp_path / "ImageNet16"
     folder.mkdir()
     for path in (root / "ImageNet16").iterdir():
         (folder / path.name).write_bytes(path.read_bytes())
     more = dataclasses.replace(release, training_images=release.training_images + 1)
     with pytest.raises(InputError, match=f"hold {release.training_images} images"):
-        imagenet16_120.load(tmp_path, {}, downloads=tmp_path, release=more)
+        load_imagenet16(tmp_path, more)
     content = bytearray((folder / "val_data").read_bytes())
     content[5000] ^= 1
     (folder / "val_data").write_bytes(content)
     with pytest.raises(InputError, match=r"val_data: MD5 is .* image-net\.org"):
-        imagenet16_120.load(tmp_path, {}, downloads=tmp_path, release=release)
+        load_imagenet16(tmp_path, release)
 
 
-def test_imagenet16_labels_are_counted_from_1(tmp_path):
+def test_imagenet16_labels_are_counted_from_1(tmp_path, load_imagenet16):
     content = {"data": np.zeros((3, 768), np.uint8), "labels": [0, 1, 2]}
     (tmp_path / "t").write_bytes(pickle.dumps(content))
     checksum = digest((tmp_path / "t").read_bytes(), "md5")
     release = imagenet16_120.Release({"t": checksum}, {"t": checksum}, 3, 3)
     with pytest.raises(InputError, match="t: a label is 0; they are counted from 1"):
-        imagenet16_120.load(tmp_path, {}, downloads=tmp_path, release=release)
+        load_imagenet16(tmp_path, release)
 
 
 def test_imagenet16_official_files_are_what_nas_bench_201_reads():
-    official = imagenet16_120.OFFICIAL
+    official = imagenet16_120.RELEASE
     assert len(official.training) == 10
     assert (official.training_images, official.validation_images) == (151_700, 6_000)

@@ -20,6 +20,7 @@ from hanas.deploy.model_cards import Made, write_cards
 from hanas.deploy.settings import Quantisation
 from hanas.spaces import nb201
 from hanas.training.retraining import retrain
+from hanas.training.settings import FromScratch
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "classify.py"
 ARCH = nb201.to_text([3, 1, 2, 4, 1, 1])
@@ -72,7 +73,7 @@ def study(request, tmp_path_factory):
         "network": {"skeleton": "pooled", "channels": 4, "cells": 1, "batch_norm": "running"},
         "training": {
             **{"epochs": 8, "batch_size": 12, "learning_rate": 0.1, "crop_padding": 1},
-            "resolution": request.param,
+            **{"resolution": request.param, "gradient_clip": 5},
         },
         "train_on": "cpu",
         "precision": "float32",
@@ -80,7 +81,11 @@ def study(request, tmp_path_factory):
     }
     quiet = {"log": lambda line: None}
     metrics, _, states = retrain(
-        [ARCH], settings, folder / "images.pt", checkpoints=folder / "checkpoints", **quiet
+        [ARCH],
+        FromScratch.read(settings),
+        folder / "images.pt",
+        checkpoints=folder / "checkpoints",
+        **quiet,
     )
     torch.save(states, folder / "weights.pt")
     network_settings = nb201.SPACE.deployed.read(settings["network"])

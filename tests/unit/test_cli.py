@@ -12,7 +12,7 @@ from hanas import cli
 from hanas.core.files import write_csv
 from hanas.fronts import picks
 from hanas.fronts.decisions import decision_table
-from hanas.fronts.peeling import PeelingSettings
+from hanas.fronts.settings import Peeling
 
 ENERGY_MJ = [50.0, 40.0, 10.0, 20.0, 30.0, 5.0]
 
@@ -27,7 +27,7 @@ def results(tmp_path_factory):
         write_search(folder, [[4]], energy_mj=ENERGY_MJ, proxy="none"),
     ]
     write_csv(decision_table(rows), folder / "results" / "decisions" / "mine.csv")
-    trained = decision_table(rows, PeelingSettings())
+    trained = decision_table(rows, Peeling())
     write_csv(trained, folder / "results" / "evaluations" / "mine" / "trained_fronts.csv")
     rows = [write_search(folder, [[0, 3]], device="plain")]
     write_csv(decision_table(rows), folder / "results" / "decisions" / "plain.csv")
@@ -103,7 +103,7 @@ def test_picks_of_trained_fronts_say_what_they_cost(capsys, results):
 def test_an_empty_trained_front_says_why(capsys, tmp_path):
     row = write_search(tmp_path, [[5, 0, 2]])
     path = tmp_path / "results" / "evaluations" / "mine" / "trained_fronts.csv"
-    write_csv(decision_table([row], PeelingSettings(limit=1)), path)
+    write_csv(decision_table([row], Peeling(limit=1)), path)
     assert _pick(tmp_path / "results", "--trained") == 1
     assert "nothing that was trained reaches tasks.*" in capsys.readouterr().err
 

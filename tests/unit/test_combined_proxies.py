@@ -2,95 +2,17 @@
 
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 import yaml
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
-from hanas.core.files import write_parquet
-from hanas.proxies import ensemble, fused
 from hanas.spaces import nb201
 from hanas.study import combined_proxies, study
 
 REPOSITORY = Path(__file__).parents[2]
 SCHEMA = yaml.safe_load((REPOSITORY / "config.schema.yaml").read_text(encoding="utf-8"))
 ARCHS = list(nb201.all_texts())
-
-
-def write_tables(folder: Path, **tables: dict[str, np.ndarray]) -> dict:
-    """Write proxy tables; return what a proxy made of them is given."""
-    members = []
-    for name, columns in tables.items():
-        frame = pd.DataFrame({"arch": ARCHS, **columns, "source": f"made up for {name}"})
-        write_parquet(frame, folder / f"{name}.parquet")
-        members.append({"proxy": name, "objective": next(iter(columns))})
-    return {
-        "space": "nb201",
-        "settings": {"members": members},
-        "tables": [folder / f"{name}.parquet" for name in tables],
-        "weights": None,
-    }
-
-
-@pytest.fixture
-def rng():
-    return np.random.default_rng(0)
-
-
-def test_an_ensemble_is_the_mean_of_shared_columns(tmp_path, rng):
-    first, second = ({k: rng.random(15_625) for k in ("error", "cross_entropy")} for _ in "ab")
-    given = write_tables(tmp_path, a=first, b=second)
-    table = ensemble.score(**given)
-    assert list(table) == ["arch", "error", "cross_entropy", "source"]
-    for column in ("error", "cross_entropy"):
-        np.testing.assert_allclose(table[column], (first[column] + second[column]) / 2)
-    assert table["source"][0] == "mean of 2 proxies (a, b): made up for a; made up for b"
-    del first["error"]
-    table = ensemble.score(**write_tables(tmp_path, a=first, b=second))
-    assert list(table) == ["arch", "cross_entropy", "source"]
-    with pytest.raises(InputError, match="a, b: their tables have no column in common"):
-        ensemble.score(**write_tables(tmp_path, a=first, b={"score": rng.random(15_625)}))
-
-
-def test_fused_is_the_mean_rank(tmp_path):
-    rising = np.arange(15_625.0)
-    half = np.repeat([0.0, 9.0], [7_813, 7_812])  # ties share the mean of their ranks
-    given = write_tables(tmp_path, a={"error": rising**3}, b={"score": half})
-    table = fused.score(**given)
-    ranks = np.repeat([7_812 / 2, 7_813 + 7_811 / 2], [7_813, 7_812])
-    np.testing.assert_allclose(table["score"], (rising + ranks) / 2 / 15_624)
-    assert table["source"][0] == "mean rank of a, b"
-    given["settings"]["weights"] = [1, 3]
-    table = fused.score(**given)
-    np.testing.assert_allclose(table["score"], (rising + 3 * ranks) / 4 / 15_624)
-    assert table["source"][0] == "mean rank of a, 3 x b"
-
-
-def test_equal_ranks_give_equal_scores(tmp_path, rng):
-    alike = rng.integers(0, 40, 15_625)  # 40 functions
-    scores = {f"p{n}": {"score": rng.random(40)[alike]} for n in range(7)}
-    table = fused.score(**write_tables(tmp_path, **scores))
-    assert table["score"].nunique() == len(set(alike))
-
-
-def test_the_score_does_not_depend_on_the_scale(tmp_path, rng):
-    scores = rng.random((2, 15_625))
-    plain = fused.score(**write_tables(tmp_path, a={"score": scores[0]}, b={"score": scores[1]}))
-    scaled = {"a": {"score": np.exp(9 * scores[0])}, "b": {"score": scores[1] - 7}}
-    assert fused.score(**write_tables(tmp_path, **scaled))["score"].equals(plain["score"])
-
-
-def test_tables_of_other_architectures_are_refused(tmp_path, rng):
-    given = write_tables(tmp_path, a={"score": rng.random(15_625)}, b={"score": rng.random(15_625)})
-    frame = pd.read_parquet(tmp_path / "b.parquet")
-    write_parquet(frame[::-1], tmp_path / "b.parquet")
-    with pytest.raises(InputError, match=r"b.parquet: not the architectures of nb201"):
-        fused.score(**given)
-    given["settings"]["members"][1]["objective"] = "error"
-    with pytest.raises(InputError, match=r"b.parquet: the proxy table has no column 'error'"):
-        ensemble.score(**given)
 
 
 def read_tiny(**proxies) -> dict:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from some_devices import device
 
 from hanas.core.errors import InputError
 from hanas.devices import _answers, command
@@ -22,9 +23,8 @@ from hanas.devices.measuring.timings import BoardLost, ModelRefused, Timings
 def measure(text: str, *, board: str | None = None, **settings) -> Timings:
     """Measure a file with a command, in which ``: {model};`` is put to use the model."""
     settings = {"command": f": {{model}}; {text}", "timeout_seconds": 20, **settings}
-    return command.measure(
-        Path("model.onnx"), settings=settings, board=board or command.boards(settings)[0]
-    )
+    found = device("command", **settings)
+    return found.measure(Path("model.onnx"), board or found.board_names()[0])
 
 
 @pytest.mark.parametrize(
@@ -129,8 +129,8 @@ import signal, sys
 from pathlib import Path
 from hanas.devices import command
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
-settings = {"command": ": {model}; " + sys.argv[1]}
-command.measure(Path("m"), settings=settings, board=command.BOARD)
+found = command.CommandDevice(kind="command", command=": {model}; " + sys.argv[1])
+found.measure(Path("m"), command.BOARD)
 """
 
 
@@ -156,7 +156,7 @@ def test_placeholders_are_replaced_and_nothing_else(tmp_path):
     told = tmp_path / "told"
     settings = {
         "boards": {
-            "a b": f"echo {{model}} {{passes}} {{warmup}} {{batch}} {{threads}} {{board}} "
+            "a.b": f"echo {{model}} {{passes}} {{warmup}} {{batch}} {{threads}} {{board}} "
             f'{{else}} "${{model}}" > {told}; echo 1'
         },
         "passes": 7,
@@ -164,8 +164,8 @@ def test_placeholders_are_replaced_and_nothing_else(tmp_path):
         "batch": 4,
         "threads": 3,
     }
-    command.measure(Path("it's a model.onnx"), settings=settings, board="a b")
-    assert told.read_text() == "it's a model.onnx 7 2 4 3 a b {else} \n"
+    device("command", **settings).measure(Path("it's a model.onnx"), "a.b")
+    assert told.read_text() == "it's a model.onnx 7 2 4 3 a.b {else} \n"
     with pytest.raises(BoardLost):
         measure("exit 1; echo ${model}")
 
@@ -177,34 +177,37 @@ def test_a_script_of_ones_own_can_be_the_command(tmp_path):
     model = tmp_path / "model.onnx"
     model.write_bytes(b"")
     settings = {"command": f"{shlex.quote(str(script))} {{model}} {{passes}}", "passes": 9}
-    timings = command.measure(model, settings=settings, board=command.BOARD)
+    timings = device("command", **settings).measure(model, command.BOARD)
     assert timings.latencies_ms.tolist() == [9.0, 9.0]
 
 
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({}, r"meter\.command: give either it or boards"),
-        ({"command": "a {model}", "boards": {"x": "b {model}"}}, "give either it or boards"),
-        ({"boards": {}}, "give either it or boards"),
-        ({"command": "bench"}, r"meter\.command is 'bench'; expected a command in which \{model\}"),
+        ({}, "device: give either command or boards"),
+        ({"command": "a {model}", "boards": {"x": "b {model}"}}, "give either command or boards"),
+        ({"boards": {}}, r"device\.boards is {}; expected at least 1"),
+        (
+            {"command": "bench"},
+            r"device\.command is 'bench'; expected a command in which \{model\}",
+        ),
         ({"command": "bench ${model}"}, r"in which \{model\} stands for"),
         ({"command": 5}, "command is 5"),
-        ({"boards": {"x": "b {model}", "y": "b"}}, r"meter\.boards\.y is 'b'"),
+        ({"boards": {"x": "b {model}", "y": "b"}}, r"device\.boards\.y is 'b'"),
         ({"command": "a {model}", "timeout_seconds": 0}, "timeout_seconds is 0"),
         ({"command": "a {model}", "passes": 0}, "passes is 0"),
     ],
 )
 def test_wrong_settings_are_named(settings, said):
     with pytest.raises(InputError, match=said):
-        command.boards(settings)
+        device("command", **settings)
 
 
 def test_only_what_a_command_is_told_is_a_condition_of_it():
-    told = command.conditions({"command": "a {model} {passes}"}, command.BOARD)
+    told = device("command", command="a {model} {passes}").conditions(command.BOARD)
     assert told["passes"] == 400
     assert "warmup" not in told
-    assert "passes" not in command.conditions({"command": "a {model}"}, command.BOARD)
+    assert "passes" not in device("command", command="a {model}").conditions(command.BOARD)
 
 
 JSON = st.recursive(
@@ -260,25 +263,25 @@ def test_a_list_runs_without_a_shell(tmp_path):
     script.write_text('#!/bin/sh\n[ "$#" = 3 ] && [ "$2" = \'; exit 3\' ] && echo "[$3]"\n')
     script.chmod(0o755)
     settings = {"command": [str(script), "{model}", "; exit 3", "{passes}"], "passes": 7}
-    (board,) = command.boards(settings)
-    timings = command.measure(Path("a b.onnx"), settings=settings, board=board)
-    assert timings.latencies_ms.tolist() == [7.0]
-    said = command.conditions(settings, board)["command"]
+    found = device("command", **settings)
+    (board,) = found.board_names()
+    assert found.measure(Path("a b.onnx"), board).latencies_ms.tolist() == [7.0]
+    said = found.conditions(board)["command"]
     assert said == f"'{script}' '{{model}}' '; exit 3' '{{passes}}'"
-    assert command.device(settings, board) == said
+    assert found.lock_name(board) == said
 
 
 def test_a_program_that_is_not_there_loses_the_board_for_good():
-    settings = {"command": ["/no/such/program", "{model}"]}
+    found = device("command", command=["/no/such/program", "{model}"])
     with pytest.raises(BoardLost, match="a command was not found") as lost:
-        command.measure(Path("m"), settings=settings, board=command.boards(settings)[0])
+        found.measure(Path("m"), command.BOARD)
     assert lost.value.for_good
 
 
 @pytest.mark.parametrize("wrong", [[], ["bench"], ["bench", 3, "{model}"], 3, "bench"])
 def test_commands_that_cannot_be(wrong):
     with pytest.raises(InputError, match=r"command is .*; expected a"):
-        command.boards({"command": wrong})
+        device("command", command=wrong)
 
 
 def test_the_end_of_long_outputs_is_kept():

@@ -1,12 +1,11 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from toy_supernets import settings_of
+from toy_supernets import read, settings_of
 
 from hanas.spaces import nb201
 from hanas.training.supernets import prepare
 from hanas.training.trainers import darts
-from hanas.training.trainers._settings import supernet_settings
 
 
 def supernet_problem():
@@ -95,12 +94,12 @@ def test_darts_second_order_is_the_gradient_through_the_step(problem, rate, reac
 
 
 def test_darts_of_order_1_takes_the_plain_gradient(toy_file):
-    run = prepare(supernet_settings(settings_of("darts")), toy_file)
+    run = prepare(read(settings_of("darts")), toy_file)
     batch, validation = run.train_batches(0)(0), run.validation_batches(0)(0)
     logits = run.network.mixture(validation.images, run.alphas.softmax(dim=1))
     (expected,) = torch.autograd.grad(F.cross_entropy(logits, validation.labels), run.alphas)
     before = run.alphas.detach().clone()
-    darts.begin_epoch(run, 0)(0, batch)
+    run.trainer.begin_epoch(run, 0)(0, batch)
     assert torch.equal(run.alphas.grad, expected)
     # Adam's first step, with its weight decay: the learning rate times the sign.
     sign = (expected + 1e-3 * before).sign()

@@ -1,5 +1,4 @@
 import dataclasses
-import inspect
 import io
 import json
 import pickle
@@ -13,14 +12,21 @@ from release_files import channel_order, digest
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.data.datasets import _cifar, cifar10
+from hanas.data.datasets._dataset import Dataset
 from hanas.data.readers.known_files import KnownFile
 
 
 @pytest.mark.parametrize("name", plugins.names("datasets"))
-def test_every_data_set_is_loaded_the_same_way(name):
-    parameters = inspect.signature(plugins.load("datasets", name).load).parameters
-    assert list(parameters)[:3] == ["root", "settings", "downloads"]
-    assert parameters["downloads"].kind is inspect.Parameter.KEYWORD_ONLY
+def test_every_data_set_is_one(name):
+    found = plugins.plugin("datasets", name)
+    assert issubclass(found, Dataset)
+    assert not found.__abstractmethods__
+    for key, field in found.model_fields.items():
+        assert field.description, f"{key} of {name} has no description"
+
+
+def test_official_data_sets_have_no_state_of_their_own(tmp_path):
+    assert cifar10.Cifar10(kind="cifar10").state(tmp_path) is None
 
 
 EACH = 20  # images a batch
@@ -281,18 +287,22 @@ def test_cifar10_is_split_by_seed_or_by_file(small, tmp_path, monkeypatch):
     monkeypatch.setattr(cifar10, "RELEASE", small.release())
     monkeypatch.setattr(cifar10, "TRAIN_IMAGES", 5 * EACH)
     root = small.write("tar", tmp_path / "data")
-    data = cifar10.load(root, {"split_seed": 1}, downloads=tmp_path / "d")
+
+    def load(**settings):
+        return cifar10.Cifar10(kind="cifar10", **settings).load(root, tmp_path / "d")
+
+    data = load(split_seed=1)
     assert [len(data.splits[name]) for name in ("train", "validation", "test")] == [50, 50, 20]
     assert data.splits["test"].tolist() == list(range(100, 120))
     assert data.classes[3] == "cat"
-    again = cifar10.load(root, {"split_seed": 1}, downloads=tmp_path / "d")
-    other = cifar10.load(root, {"split_seed": 2}, downloads=tmp_path / "d")
+    again = load(split_seed=1)
+    other = load(split_seed=2)
     assert again.splits["train"].tolist() == data.splits["train"].tolist()
     assert other.splits["train"].tolist() != data.splits["train"].tolist()
     even = [str(i) for i in range(0, 100, 2)]
     odd = [str(i) for i in range(1, 100, 2)]
     (root / "split.txt").write_text(json.dumps({"train": ["int", odd], "valid": ["int", even]}))
-    given = cifar10.load(root, {"split_file": "split.txt"}, downloads=tmp_path / "d")
+    given = load(split_file="split.txt")
     assert given.splits["train"].tolist() == list(range(1, 100, 2))
     assert given.splits["validation"].tolist() == list(range(0, 100, 2))
     assert [source["file"] for source in given.sources] == ["cifar-10-python.tar.gz", "split.txt"]
@@ -302,4 +312,4 @@ def test_official_cifar10_takes_no_other_file(small, tmp_path):
     for form in ("tar", "folder", "npm"):
         root = small.write(form, tmp_path / form)
         with pytest.raises(InputError, match="expected"):
-            cifar10.load(root, {}, downloads=tmp_path / "d")
+            cifar10.Cifar10(kind="cifar10").load(root, tmp_path / "d")

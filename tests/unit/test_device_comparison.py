@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -87,9 +89,10 @@ def test_devices_agree_as_published(data_folder, tmp_path):
         table = pd.DataFrame({"arch": metrics["nb201_index"].astype(str)})
         table["feasible"] = latency_ms > 0
         table["latency_ms"] = columns[-1]
-        path = str(tmp_path / f"{device}.parquet")
+        path = str(tmp_path / f"real_{device}.parquet")
         table.assign(source=device).to_parquet(path)
-        rows.append({"device": device, "task": "t", "dataset": "cifar10", "metrics": path})
+        row = write_search(tmp_path, [[0]], device=device)
+        rows.append(dataclasses.replace(row, metrics=path))
     line = correlation_table(rows).iloc[0]
     for name, method in (("kendall_tau", "kendall"), ("spearman_rho", "spearman")):
         assert line[name] == pytest.approx(columns[0].corr(columns[1], method=method), abs=1e-9)

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,12 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from some_devices import device
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.data.tables.metric_tables import METRICS, device_table
-from hanas.devices import hw_nas_bench, table
+from hanas.devices import hw_nas_bench
 from hanas.spaces import nb201
 
 TEXTS = nb201.all_texts()
@@ -44,15 +46,23 @@ SETTINGS = {
 }
 
 
-def measured(kind, root, settings, dataset="cifar10", archs=TEXTS):
-    return plugins.load("devices", kind).measure(
-        archs, space="nb201", dataset=dataset, settings={"kind": kind, **settings}, root=root
-    )
+TABULATED = [
+    kind for kind in plugins.names("devices") if not plugins.plugin("devices", kind).measured
+]
 
 
-@pytest.mark.parametrize("kind", plugins.names("devices"))
+def tabulated(kind, root, settings, dataset="cifar10", space=nb201.SPACE):
+    return device(kind, **settings).table(space, dataset, root)
+
+
+@cache
+def official(root, name, dataset="cifar10"):
+    return tabulated("hw_nas_bench", root, {"device": name, "file": OFFICIAL}, dataset)
+
+
+@pytest.mark.parametrize("kind", TABULATED)
 def test_every_kind_gives_the_same_form(data_folder, kind):
-    found = measured(kind, data_folder, SETTINGS[kind])
+    found = tabulated(kind, data_folder, SETTINGS[kind])
     assert list(found) == ["arch", "feasible", *METRICS, "source"]
     assert tuple(found["arch"]) == TEXTS
     assert found["feasible"].dtype == bool
@@ -61,24 +71,19 @@ def test_every_kind_gives_the_same_form(data_folder, kind):
         np.testing.assert_array_equal(np.isnan(found[metric]), ~found["feasible"])
         assert (found.loc[found["feasible"], metric] > 0).all()
     assert found["source"].str.len().gt(0).all()
-    some = measured(kind, data_folder, SETTINGS[kind], archs=[TEXTS[9], TEXTS[2]])
-    expected = found.iloc[[9, 2]].reset_index(drop=True)
-    pd.testing.assert_frame_equal(some, expected)
 
 
 # ---- HW-NAS-Bench ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dataset", PREFIXES)
-@pytest.mark.parametrize("device", hw_nas_bench.DEVICES)
-def test_the_official_file_gives_the_values_of_the_table(data_folder, device, dataset):
-    found = measured(
-        "hw_nas_bench", data_folder, {"device": device, "file": OFFICIAL}, dataset=dataset
-    )
+@pytest.mark.parametrize("name", hw_nas_bench.DEVICES)
+def test_the_official_file_gives_the_values_of_the_table(data_folder, name, dataset):
+    found = official(data_folder, name, dataset)
     raw = pd.read_parquet(data_folder / "hw_nas_bench_nb201.parquet")
     assert tuple(raw["arch_str"]) == TEXTS
     for metric in METRICS:
-        column = f"{PREFIXES[dataset]}_{device}_{metric.replace('mj', 'mJ')}"
+        column = f"{PREFIXES[dataset]}_{name}_{metric.replace('mj', 'mJ')}"
         assert (metric in found) == (column in raw)
         if metric in found:
             np.testing.assert_array_equal(found[metric], raw[column].replace(-1.0, np.nan))
@@ -86,9 +91,8 @@ def test_the_official_file_gives_the_values_of_the_table(data_folder, device, da
 
 @pytest.mark.parametrize("dataset", PREFIXES)
 def test_what_is_known_of_the_devices(data_folder, dataset):
-    def of(device):
-        settings = {"device": device, "file": OFFICIAL}
-        return measured("hw_nas_bench", data_folder, settings, dataset=dataset)
+    def of(name):
+        return official(data_folder, name, dataset)
 
     assert (~of("edgetpu")["feasible"]).sum() == 4699
     fpga = of("fpga")
@@ -118,13 +122,8 @@ def thesis_rows() -> list:
 
 @pytest.mark.parametrize("row", thesis_rows(), ids=lambda r: f"{r.device} {r.method} {r.dataset}")
 def test_metrics_are_those_that_the_thesis_prints(data_folder, row):
-    found = measured(
-        "hw_nas_bench",
-        data_folder,
-        {"device": row.device, "file": OFFICIAL},
-        dataset=THESIS_DATASETS[row.dataset],
-        archs=[TEXTS[int(row.nb201_index)]],
-    ).iloc[0]
+    table = official(data_folder, row.device, THESIS_DATASETS[row.dataset])
+    found = table.iloc[int(row.nb201_index)]
     assert _as_printed(found["latency_ms"], row.latency_ms)
     assert ("energy_mj" in found) == (not np.isnan(row.energy_mj))
     if "energy_mj" in found:
@@ -141,11 +140,9 @@ def test_the_thesis_table_is_whole():
 
 def test_the_source_names_version_and_checksum(data_folder):
     settings = {"device": "raspi4", "file": OFFICIAL}
-    source = measured("hw_nas_bench", data_folder, settings)["source"][0]
+    source = official(data_folder, "raspi4")["source"][0]
     assert source.startswith("benchmark: HW-NAS-Bench v1.0 (sha256 f8fd4fc15d64")
-    borrowed = measured(
-        "hw_nas_bench", data_folder, {**settings, "dataset": "cifar10"}, dataset="pets"
-    )
+    borrowed = tabulated("hw_nas_bench", data_folder, {**settings, "dataset": "cifar10"}, "pets")
     assert "of cifar10 for pets" in borrowed["source"][0]
 
 
@@ -158,12 +155,12 @@ def official_content(**changed) -> dict:
     return {"nasbench201": {"cifar10": {**cells, **changed}}}
 
 
-def refusal(tmp_path, content, device="edgegpu", dataset="cifar10") -> str:
+def refusal(tmp_path, content, name="edgegpu", dataset="cifar10") -> str:
     if not isinstance(content, bytes):
         content = pickle.dumps(content)
     (tmp_path / "hw.pickle").write_bytes(content)
     with pytest.raises(InputError) as caught:
-        measured("hw_nas_bench", tmp_path, {"device": device, "file": "hw.pickle"}, dataset)
+        tabulated("hw_nas_bench", tmp_path, {"device": name, "file": "hw.pickle"}, dataset)
     return str(caught.value)
 
 
@@ -178,7 +175,7 @@ def test_a_made_up_file_is_read(tmp_path):
     del content["nasbench201"]["cifar10"]["config"]  # then the order is the official one
     content["nasbench201"]["cifar10"]["fpga_latency"] = np.arange(1, 15626)
     (tmp_path / "hw.pickle").write_bytes(pickle.dumps(content))
-    found = measured("hw_nas_bench", tmp_path, {"device": "fpga", "file": "hw.pickle"})
+    found = tabulated("hw_nas_bench", tmp_path, {"device": "fpga", "file": "hw.pickle"})
     np.testing.assert_array_equal(found["latency_ms"], np.arange(1.0, 15626))
     assert found["feasible"].all()
 
@@ -193,10 +190,10 @@ def test_impossible_values_are_named_by_cell_and_metric(tmp_path, value):
 def test_only_the_edge_tpu_may_be_infeasible(tmp_path):
     content = with_value(17, -1.0, "edgetpu_latency")
     (tmp_path / "hw.pickle").write_bytes(pickle.dumps(content))
-    found = measured("hw_nas_bench", tmp_path, {"device": "edgetpu", "file": "hw.pickle"})
+    found = tabulated("hw_nas_bench", tmp_path, {"device": "edgetpu", "file": "hw.pickle"})
     assert np.flatnonzero(~found["feasible"]).tolist() == [17]
     assert np.isnan(found["latency_ms"][17])
-    message = refusal(tmp_path, with_value(17, -2.0, "edgetpu_latency"), device="edgetpu")
+    message = refusal(tmp_path, with_value(17, -2.0, "edgetpu_latency"), name="edgetpu")
     assert "is -2.0" in message
 
 
@@ -247,16 +244,26 @@ def test_a_file_that_would_run_code(tmp_path):
 
 
 def test_names_that_the_benchmark_does_not_have(tmp_path):
-    assert "no device 'tx2'; it has: edgegpu" in refusal(tmp_path, b"", device="tx2")
+    assert "no device 'tx2'; it has: edgegpu" in refusal(tmp_path, b"", name="tx2")
     assert "no data set 'pets'; it has: cifar10" in refusal(tmp_path, b"", dataset="pets")
     settings = {"device": "fpga", "file": "gone.pickle"}
     with pytest.raises(InputError, match=r"gone\.pickle: not readable"):
-        measured("hw_nas_bench", tmp_path, settings)
+        tabulated("hw_nas_bench", tmp_path, settings)
     with pytest.raises(InputError, match="covers the space nb201, not shuffle"):
-        hw_nas_bench.measure([], space="shuffle", dataset="cifar10", settings={}, root=tmp_path)
+        tabulated("hw_nas_bench", tmp_path, settings, space=plugins.space("shuffle"))
 
 
 # ---- the user's table --------------------------------------------------------------------------
+
+
+class Some(type(nb201.SPACE)):
+    """The first cells of the space."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def all_texts(self):
+        return TEXTS[: self.count]
 
 
 def own_table(folder, latencies, energies=None, **settings):
@@ -266,7 +273,7 @@ def own_table(folder, latencies, energies=None, **settings):
         frame["mJ"], columns["energy_mj"] = energies, "mJ"
     frame.to_csv(folder / "mine.csv", index=False)
     settings = {"datasets": {"pets": {"file": "mine.csv", "columns": columns, **settings}}}
-    return measured("table", folder, settings, "pets", TEXTS[: len(latencies)])
+    return tabulated("table", folder, settings, "pets", Some(len(latencies)))
 
 
 def test_an_own_table_has_the_metrics_that_it_names(tmp_path):
@@ -280,22 +287,15 @@ def test_columns_of_another_data_set(data_folder):
     columns = {"arch": "arch_str", "latency_ms": "in16_edgetpu_latency_ms"}
     of_dataset = {"file": "hw_nas_bench_nb201.parquet", "columns": columns, "infeasible": -1}
     settings = {"datasets": {"imagenet16_120": of_dataset}}
-    found = measured("table", data_folder, settings, "imagenet16_120")
-    official = measured(
-        "hw_nas_bench", data_folder, {"device": "edgetpu", "file": OFFICIAL}, "imagenet16_120"
-    )
-    pd.testing.assert_frame_equal(found.drop(columns="source"), official.drop(columns="source"))
+    found = tabulated("table", data_folder, settings, "imagenet16_120")
+    expected = official(data_folder, "edgetpu", "imagenet16_120")
+    pd.testing.assert_frame_equal(found.drop(columns="source"), expected.drop(columns="source"))
 
 
 def test_a_data_set_that_the_settings_lack(tmp_path):
+    of_dataset = {"file": "mine.csv", "columns": {"arch": "a", "latency_ms": "b"}}
     with pytest.raises(InputError, match="have no 'cifar10'; they have: pets"):
-        table.measure(
-            TEXTS,
-            space="nb201",
-            dataset="cifar10",
-            settings={"datasets": {"pets": {}}},
-            root=tmp_path,
-        )
+        tabulated("table", tmp_path, {"datasets": {"pets": of_dataset}})
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "0", "-3.5", "-1"])

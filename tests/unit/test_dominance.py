@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 from pymoo.operators.survival.rank_and_crowding.metrics import calc_crowding_distance
 
 from hanas.core.errors import InputError
-from hanas.core.pareto import as_points, crowding_distance, non_dominated, ranks
+from hanas.core.pareto import as_points, crowding_distance, non_dominated
 
 # Few different values, so that ties, duplicates and dominance all occur often.
 grids = hnp.arrays(
@@ -33,15 +33,9 @@ def test_front_by_hand():
     assert non_dominated(points).tolist() == [True, True, False, True, True, False, False]
 
 
-def test_ranks_by_hand():
-    points = [[1, 5], [2, 3], [2, 4], [4, 1], [4, 1], [5, 2], [1, 6], [6, 6]]
-    assert ranks(points).tolist() == [0, 0, 1, 0, 0, 1, 1, 2]
-
-
 def test_three_objectives_by_hand():
     points = [[1, 1, 3], [1, 2, 2], [1, 2, 3], [3, 1, 1], [3, 3, 1], [3, 1, 1]]
     assert non_dominated(points).tolist() == [True, True, False, True, False, True]
-    assert ranks(points).tolist() == [0, 0, 1, 0, 1, 0]
 
 
 @settings(deadline=None)  # a busy machine is no error
@@ -64,17 +58,6 @@ def test_front_agrees_with_moocore(points):
 def test_front_without_copies_agrees_with_moocore(points):
     expected = moocore.is_nondominated(points, keep_weakly=False)  # keeps the first of equals
     assert non_dominated(points, copies=False).tolist() == expected.tolist()
-
-
-@settings(deadline=None)  # a busy machine is no error
-@given(grids)
-def test_ranks_are_the_peeled_fronts(points):
-    left, rank, expected = np.arange(len(points)), 0, np.empty(len(points), dtype=int)
-    while len(left):
-        front = moocore.is_nondominated(points[left], keep_weakly=True)
-        expected[left[front]] = rank
-        left, rank = left[~front], rank + 1
-    assert ranks(points).tolist() == expected.tolist()
 
 
 @settings(deadline=None)  # a busy machine is no error
@@ -132,10 +115,9 @@ def test_crowding_agrees_with_pymoo(points):
 
 def test_no_points():
     assert non_dominated(np.empty((0, 3))).shape == (0,)
-    assert ranks(np.empty((0, 3))).shape == (0,)
 
 
-@pytest.mark.parametrize("function", [non_dominated, ranks, crowding_distance])
+@pytest.mark.parametrize("function", [non_dominated, crowding_distance])
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_refuses_what_is_no_number(function, bad):
     with pytest.raises(InputError, match="row 1, objective 0"):

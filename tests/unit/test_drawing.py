@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from toy_searches import problem
 
-from hanas.search.searchers._evolution import crossover, mutation
+from hanas.search.searchers._evolutionary import crossover, mutation
 from hanas.search.searchers._ledger import Ledger
 
 

@@ -10,8 +10,7 @@ from judged_study import ARCHS, LATENCY_MS, WHOLE, write_search
 
 from hanas.core.errors import InputError
 from hanas.fronts import evaluation, runs, truth
-from hanas.fronts.hypervolume import normalised_hypervolume
-from hanas.fronts.indicators import additive_epsilon, igd_plus
+from hanas.fronts.indicators import additive_epsilon, igd_plus, normalised_hypervolume
 from hanas.spaces import nb201
 
 # A proxy that sees 2 as worse than 4, and hides 1 behind 3, as in the error budget's own test.
@@ -89,7 +88,7 @@ def test_devices_with_energy_are_judged_in_both_sets_of_objectives(tmp_path):
     assert two.key["objectives"] == "error+latency_ms"
     assert three.key["objectives"] == "error+latency_ms+energy_mj"
     assert two.found_front(0).tolist() == three.found_front(0).tolist() == [0, 1, 2]
-    only = _read({**row, "device_objectives": ["energy_mj"]})
+    only = _read(dataclasses.replace(row, device_objectives=["energy_mj"]))
     assert [runs.key["objectives"] for runs in only] == ["error+energy_mj"]
 
 
@@ -222,8 +221,8 @@ def test_prefixes_of_a_search_have_the_front_of_their_own(tmp_path):
 
 def test_an_architecture_without_accuracy_is_named(tmp_path):
     row = write_search(tmp_path, [[0]])
-    accuracies = pd.read_parquet(row["accuracies"])
-    accuracies.drop(index=3).to_parquet(row["accuracies"])
+    accuracies = pd.read_parquet(row.accuracies)
+    accuracies.drop(index=3).to_parquet(row.accuracies)
     with pytest.raises(InputError, match=r"1 without accuracy, first: \|"):
         _read(row)
 

@@ -15,6 +15,7 @@ from hanas.deploy.settings import Quantisation
 from hanas.spaces import nb201
 from hanas.spaces.networks import architectures
 from hanas.training.retraining import retrain
+from hanas.training.settings import FromScratch
 
 SETTINGS = {
     "space": "nb201",
@@ -59,8 +60,11 @@ def images(tmp_path_factory):
 @pytest.fixture(scope="module")
 def trained(images, tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
+    training = {**SETTINGS["training"], "gradient_clip": 5}
+    of_training = {name: SETTINGS[name] for name in FromScratch.model_fields}
+    settings = FromScratch.read({**of_training, "training": training})
     metrics, _, states = retrain(
-        ARCHS, SETTINGS, images, checkpoints=folder / "checkpoints", log=lambda line: None
+        ARCHS, settings, images, checkpoints=folder / "checkpoints", log=lambda line: None
     )
     torch.save(states, folder / "weights.pt")
     return folder / "weights.pt", metrics

@@ -55,7 +55,6 @@ def test_json_that_is_no_object(tmp_path):
         "hanas.core.files",
         "hanas.study.study",
         "hanas.core.plugins",
-        "hanas.core.revisions",
         "hanas.study.locks",
     ],
 )

@@ -4,11 +4,10 @@ import pytest
 import scipy.stats
 import torch
 import torch.nn.functional as F
-from toy_supernets import PROBABILITIES, settings_of, train
+from toy_supernets import PROBABILITIES, read, settings_of, train
 
 from hanas.training.supernets import prepare
 from hanas.training.trainers import gdas
-from hanas.training.trainers._settings import supernet_settings
 
 
 @pytest.mark.parametrize("tau", [10.0, 0.1])
@@ -56,9 +55,9 @@ def test_gdas_gradient_is_that_of_the_softmax(tau):
 
 def test_gdas_alpha_step_has_the_straight_through_gradient_of_all_operations(toy_file):
     settings = settings_of("gdas", training={"operation_probabilities": PROBABILITIES})
-    run = prepare(supernet_settings(settings), toy_file)
+    run = prepare(read(settings), toy_file)
     noise = gdas.gumbel_noise((run.steps, 2, 6, 5), run.random("gumbel noise", 0))
-    step, batch = gdas.begin_epoch(run, 0), run.train_batches(0)(0)
+    step, batch = run.trainer.begin_epoch(run, 0), run.train_batches(0)(0)
     alphas = run.alphas.detach().clone().requires_grad_()
     step(0, batch)
     # After the weight step, on the validation batch, by the full mixture and tau = 10.

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from hanas.core.errors import InputError
-from hanas.fronts.hypervolume import hypervolume, normalised_hypervolume, to_unit_box
+from hanas.fronts.indicators import hypervolume, normalised_hypervolume, to_unit_box
 
 
 def sets(objectives, elements, most=25):

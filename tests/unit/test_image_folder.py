@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -23,8 +25,12 @@ def pets(tmp_path):
 
 
 def load_pets(pets, **settings):
-    settings = {"folder": "pets", "resolution": 8, "split_seed": 0, **settings}
-    return image_folder.load(pets.parent, settings, downloads=pets.parent / "d")
+    return of_pets(**settings).load(pets.parent, pets.parent / "d")
+
+
+def of_pets(**settings):
+    settings = {"kind": "image_folder", "folder": "pets", "resolution": 8, **settings}
+    return image_folder.ImageFolder.read(settings)
 
 
 def test_class_folders_are_split_by_seed_class_by_class(pets):
@@ -58,6 +64,20 @@ def test_digest_depends_on_names_and_contents(pets):
     write_picture(pets / "cat" / "00.png", 99)
     changed = load_pets(pets).sources[0]["checksum"]
     assert len({before, renamed, changed}) == 3
+
+
+def test_the_state_depends_on_names_sizes_and_times(pets):
+    states = [of_pets().state(pets.parent)]
+    assert of_pets(folder=str(pets), resolution=4).state(pets) == states[0]
+    (pets / "cat" / "0.png").rename(pets / "cat" / "00.png")
+    states.append(of_pets().state(pets.parent))
+    stat = (pets / "cat" / "00.png").stat()
+    write_picture(pets / "cat" / "00.png", 99)
+    os.utime(pets / "cat" / "00.png", ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
+    states.append(of_pets().state(pets.parent))
+    (pets / "cat" / "00.png").unlink()
+    states.append(of_pets().state(pets.parent))
+    assert len(set(states)) == 4
 
 
 @pytest.mark.parametrize("name", ["val", "validation"])

@@ -1,17 +1,21 @@
 import itertools
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from layerwise import random_genes
 from layerwise_supernets import made_up_supernet, saved_supernet
 from toy_pictures import toy_images
 
+from hanas.core import plugins
 from hanas.core.compute import threads
 from hanas.core.errors import InputError
+from hanas.core.workers import Here
 from hanas.data.batches import load_split
 from hanas.data.images import save_images
+from hanas.proxies._proxy import Inputs
 from hanas.proxies.scoring import layerwise_scoring
 from hanas.proxies.scoring.chain_evaluation import Pictures, score_one
-from hanas.proxies.scoring.layerwise_scoring import LayerwiseScorer
 from hanas.proxies.scoring.normalisation import with_statistics
 from hanas.training.supernets import load_supernet, save_supernet
 
@@ -22,16 +26,25 @@ def _one_thread():
         yield
 
 
-CHOSEN = {"kind": "supernet", "images": 16, "batch_size": 8, "calibration_images": 12}
+CHOSEN = {
+    "kind": "supernet",
+    "supernet": "toy",
+    "images": 16,
+    "batch_size": 8,
+    "calibration_images": 12,
+}
+
+
+def read(**changes):
+    given = {**CHOSEN, "device": "cpu", **changes}
+    return plugins.plugin("proxies", "supernet").read(given, "proxies.new")
 
 
 def scorer(folder, weights, file, *, space="shuffle_i", kept="kept", threads=1, **changes):
     lines: list[str] = []
-    made = LayerwiseScorer(
-        space=space,
-        settings={**CHOSEN, "device": "cpu", **changes},
-        weights=weights,
-        images=file,
+    made = read(**changes).on_demand_scorer(
+        plugins.space(space),
+        Inputs(weights=weights, images=file),
         kept=folder / kept,
         threads=threads,
         log=lines.append,
@@ -42,6 +55,12 @@ def scorer(folder, weights, file, *, space="shuffle_i", kept="kept", threads=1, 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     return saved_supernet(tmp_path_factory.mktemp("supernet"), "shuffle_i")
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """Score in this process, which is quicker than to start others."""
+    monkeypatch.setattr(layerwise_scoring, "Workers", lambda make, count: Here(make()))
 
 
 def plainly(weights, toy_data, genes, statistics):
@@ -75,12 +94,12 @@ def test_workers_give_the_bits_of_one_by_one(
     )
 
 
-def test_what_was_scored_once_needs_no_worker(weights, toy_file, tmp_path, monkeypatch):
+def test_what_was_scored_once_is_not_scored_again(weights, toy_file, tmp_path, monkeypatch, here):
     genes = random_genes("shuffle_i", 5)
     made, _ = scorer(tmp_path, weights, toy_file)
     with made:
         first = made.score(genes)
-    monkeypatch.setattr(layerwise_scoring.Workers, "answers", None)
+    monkeypatch.setattr(Here, "answers", None)
     made, lines = scorer(tmp_path, weights, toy_file, threads=4)
     with made:
         second = made.score(genes)
@@ -90,7 +109,7 @@ def test_what_was_scored_once_needs_no_worker(weights, toy_file, tmp_path, monke
 
 def test_scores_are_kept_for_what_they_depend_on(weights, toy_file, tmp_path, monkeypatch):
     """Each of these is a supernet, a data set or a way of its own, but for the last two."""
-    monkeypatch.setattr(layerwise_scoring, "_Evaluator", lambda task: None)
+    monkeypatch.setattr(layerwise_scoring, "Scorer", lambda *given: SimpleNamespace(pictures=None))
     other_weights = saved_supernet(tmp_path / "other", "shuffle_i", seed=1)
     other_images = tmp_path / "other.pt"
     save_images(toy_images(images_each=30), other_images)
@@ -110,9 +129,42 @@ def test_scores_are_kept_for_what_they_depend_on(weights, toy_file, tmp_path, mo
     keys = []
     for changes, of_weights, of_images in cases:
         made, _ = scorer(tmp_path, of_weights, of_images, **changes)
-        keys.append(made._store._key)
+        keys.append(made._kept._key["scores"])
     assert len(set(keys[:-2])) == len(keys) - 2
     assert keys[-2] == keys[-1] == keys[0]
+
+
+def test_files_are_needed(tmp_path, toy_file):
+    with pytest.raises(InputError, match="needs the files of a supernet and its data set"):
+        scorer(tmp_path, None, toy_file)
+
+
+@pytest.mark.parametrize("space", ["mobile_i", "nb201"])
+def test_counts_are_scored_on_demand_as_in_tables(space, tmp_path):
+    made_of = plugins.space(space)
+    genes = np.random.default_rng(0).integers(0, made_of.choices, (5, len(made_of.choices)))
+    for kind, count in (("params", made_of.params), ("flops", made_of.flops)):
+        proxy = plugins.plugin("proxies", kind).read({"kind": kind})
+        given = {"kept": tmp_path, "threads": 1, "log": pytest.fail}
+        with proxy.on_demand_scorer(made_of, Inputs(), **given) as made:
+            assert made.score(genes)["score"].tolist() == (-count(genes)).tolist()
+            assert made.columns == ("score",)
+            assert made.source("score").endswith("of the full-size network, computed")
+        if not made_of.enumerable:
+            small = proxy.read({"kind": kind, "network": {"width": 0.5, "resolution": 64}})
+            network = {"width": 0.5, "resolution": 64}
+            with small.on_demand_scorer(made_of, Inputs(), **given) as made:
+                expected = -count(genes, network=network)
+                assert made.score(genes)["score"].tolist() == expected.tolist()
+                assert made.source("score").endswith("of the network, computed")
+
+
+def test_others_score_listed_architectures_only(tmp_path):
+    proxy = plugins.plugin("proxies", "naswot").read({"kind": "naswot"})
+    with pytest.raises(InputError, match="'naswot'; in space 'shuffle_i', which is too large"):
+        proxy.on_demand_scorer(
+            plugins.space("shuffle_i"), Inputs(), kept=tmp_path, threads=1, log=pytest.fail
+        )
 
 
 def test_files_that_do_not_fit_are_refused(weights, toy_file, tmp_path):
@@ -134,16 +186,16 @@ def test_files_that_do_not_fit_are_refused(weights, toy_file, tmp_path):
         ({"statistics": "running"}, "statistics is 'running'; expected one of: batch, recal"),
         ({"calibration_images": 0}, "calibration_images is 0"),
         ({"precision": "mixed"}, "precision is 'mixed'; expected one of: float32, int8"),
-        ({"precision": "int8"}, "fixed statistics: set statistics to recalibrated"),
+        ({"precision": "int8"}, "precision is 'int8'; set statistics to recalibrated too"),
         ({"device": "gpu"}, "device is 'gpu'"),
     ],
 )
-def test_wrong_settings_are_named(changes, message, weights, toy_file, tmp_path):
+def test_wrong_settings_are_named(changes, message):
     with pytest.raises(InputError, match=message):
-        scorer(tmp_path, weights, toy_file, **changes)
+        read(**changes)
 
 
-def test_weights_that_are_not_finite_are_refused_warm_and_cold(toy_file, tmp_path):
+def test_weights_that_are_not_finite_are_refused_warm_and_cold(toy_file, tmp_path, here):
     supernet = made_up_supernet("shuffle_i")
     supernet.weights["classifier.bias"][0] = float("nan")
     save_supernet(supernet, tmp_path / "weights.pt")
@@ -156,12 +208,9 @@ def test_weights_that_are_not_finite_are_refused_warm_and_cold(toy_file, tmp_pat
 
 def test_images_of_any_split_and_size_are_those_asked_for(weights, toy_data, toy_file):
     supernet = load_supernet(weights)
-    chosen = layerwise_scoring.LayerwiseSettings(statistics="recalibrated", device="cpu")
     for images, calibration in itertools.product((None, 5), (6, 512)):
-        changed = {"images": images, "calibration_images": calibration}
-        used = layerwise_scoring.pictures_for(
-            supernet, toy_file, type(chosen)(**{**vars(chosen), **changed})
-        )
+        proxy = read(statistics="recalibrated", images=images, calibration_images=calibration)
+        used = layerwise_scoring.pictures_for(supernet, toy_file, proxy)
         assert len(used.validation) == (images or 24)
         assert used.calibration is not None
         assert len(used.calibration) == min(calibration, 24)

@@ -1,5 +1,6 @@
 """What a learned proxy pays for, and that it uses nothing else."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +9,14 @@ import pytest
 
 from hanas.benchmarks.surrogates import models as surrogates
 from hanas.benchmarks.surrogates.cell_features import kinds_of_paths
+from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.files import write_parquet
 from hanas.core.gaussian_process import fit, most_telling
 from hanas.core.pareto import non_dominated
 from hanas.core.ranking import kendall_tau
-from hanas.proxies import _lookups, learned, live_params, params
+from hanas.proxies import _lookups
+from hanas.proxies._proxy import Inputs, MemberTable
 from hanas.spaces import nb201
 
 FUNCTIONS = nb201.index_of(nb201.without_dead_edges(nb201.all_genes()))
@@ -25,36 +28,47 @@ def percent() -> np.ndarray:
     return surrogates.load().predict("cifar10/accuracy_percent", nb201.all_genes())
 
 
-def write_inputs(folder: Path, percent: np.ndarray, **settings) -> dict:
+def table_of(kind: str) -> pd.DataFrame:
+    given = {"workspace": Path(), "threads": 1, "log": pytest.fail}
+    return (
+        plugins.plugin("proxies", kind).read({"kind": kind}).score(nb201.SPACE, Inputs(), **given)
+    )
+
+
+def write_inputs(folder: Path, percent: np.ndarray) -> Inputs:
     members = []
-    for module in (params, live_params):
-        name = module.__name__.split(".")[-1]
-        write_parquet(module.score(space="nb201", settings={}), folder / f"{name}.parquet")
-        members.append({"proxy": name, "objective": "score"})
+    for kind in ("params", "live_params"):
+        write_parquet(table_of(kind), folder / f"{kind}.parquet")
+        members.append(MemberTable(kind, "score", folder / f"{kind}.parquet"))
     accuracies = {"arch": nb201.all_texts(), "accuracy_percent": percent, "source": "a table"}
     write_parquet(pd.DataFrame(accuracies), folder / "accuracies.parquet")
-    return {
-        "space": "nb201",
-        "settings": {"members": members, "dataset": "cifar10", **settings},
-        "tables": [folder / f"{member['proxy']}.parquet" for member in members],
-        "accuracies": folder / "accuracies.parquet",
-        "log": lambda line: None,
-    }
+    return Inputs(
+        members=tuple(members), accuracies=folder / "accuracies.parquet", dataset="cifar10"
+    )
+
+
+def read(**settings):
+    given = {"kind": "learned", "proxies": ["params", "live_params"], **settings}
+    return plugins.plugin("proxies", "learned").read(given, "proxies.learned")
+
+
+def score(inputs: Inputs, log=lambda line: None, **settings) -> pd.DataFrame:
+    return read(**settings).score(nb201.SPACE, inputs, workspace=Path(), threads=1, log=log)
 
 
 @pytest.fixture(scope="module")
-def given(tmp_path_factory, percent) -> dict:
+def given(tmp_path_factory, percent) -> Inputs:
     return write_inputs(tmp_path_factory.mktemp("learned"), percent)
 
 
 @pytest.fixture(scope="module")
 def table(given) -> pd.DataFrame:
-    return learned.score(**given)
+    return score(given)
 
 
 def test_it_ranks_better_than_what_it_learned_from(table, percent):
     error = 1 - percent / 100
-    before = kendall_tau(live_params.score(space="nb201", settings={})["score"], error)
+    before = kendall_tau(table_of("live_params")["score"], error)
     assert kendall_tau(table["score"], error) > before + 0.07
 
 
@@ -71,21 +85,19 @@ def test_nothing_but_what_was_paid_for_is_read(table, percent, tmp_path):
     others = np.flatnonzero(~table["looked_up"])
     mixed = percent.copy()
     mixed[others] = np.random.default_rng(0).permutation(percent[others])
-    again = learned.score(**write_inputs(tmp_path, mixed))
+    again = score(write_inputs(tmp_path, mixed))
     assert again["score"].equals(table["score"])
 
 
 def test_lookups_are_told(given):
     lines: list[str] = []
-    settings = {**given["settings"], "architectures": 12, "first": 8, "rounds": 2}
-    learned.score(**{**given, "settings": settings, "log": lines.append})
+    score(given, lines.append, architectures=12, first=8, rounds=2)
     assert len(lines) == 12
     assert all(line.startswith("looked up |") and line.endswith(" %") for line in lines)
 
 
 def test_seeds_draw_other_architectures(given):
-    settings = {**given["settings"], "architectures": 10, "first": 3, "rounds": 0}
-    tables = [learned.score(**{**given, "settings": {**settings, "seed": s}}) for s in (0, 0, 1)]
+    tables = [score(given, architectures=10, first=3, rounds=0, seed=seed) for seed in (0, 0, 1)]
     assert tables[0].equals(tables[1])
     assert (tables[0]["looked_up"] & tables[2]["looked_up"]).sum() < 3
     assert "10 of them chosen before any" in tables[0]["source"][0]
@@ -153,15 +165,16 @@ def test_settings_and_tables_are_checked(given, tmp_path, percent):
     for wrong, said in (
         ({"architectures": 2}, "architectures is 2"),
         ({"architectures": 1001}, "architectures is 1001"),
-        ({"architectures": 20}, "first is 30; expected a whole number"),
+        ({"architectures": 20}, "first is 30; expected at most architectures, 20, or rounds of 0"),
         ({"rounds": -1}, "rounds is -1"),
     ):
         with pytest.raises(InputError, match=said):
-            learned.score(**{**given, "settings": {**given["settings"], **wrong}})
-    frame = pd.read_parquet(given["accuracies"])
+            read(**wrong)
+    assert read(architectures=20, rounds=0).first == 30  # not looked at
+    frame = pd.read_parquet(given.accuracies)
     write_parquet(frame[::-1], tmp_path / "reversed.parquet")
     with pytest.raises(InputError, match=r"reversed.parquet: not the architectures of nb201"):
-        learned.score(**{**given, "accuracies": tmp_path / "reversed.parquet"})
+        score(replace(given, accuracies=tmp_path / "reversed.parquet"))
 
 
 def test_what_was_looked_up_is_known(table, percent):

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from some_devices import device
 
 from hanas.core.errors import InputError
 from hanas.devices.measuring import device_locks
-from hanas.devices.measuring.measure import measure_models
-from hanas.devices.measuring.measurement_tables import COLUMNS
+from hanas.devices.measuring.measure import Model, measure_models
+from hanas.devices.measuring.records import COLUMNS
 
 ROOT = Path(__file__).parents[2]
 #: Each model file holds its name; models are measured as often as their name is in this file.
@@ -24,29 +25,22 @@ NOTE = 'echo "$(cat {model})" >> noted; '
 class Writer:
     """Writes the name of a model into its file and counts how often."""
 
-    def __init__(self, name: str, *, key: bool = True) -> None:
+    def __init__(self, name: str) -> None:
         self.name, self.calls = name, 0
-        if key:
-            self.key = f"model {name}"
 
     def __call__(self, file: Path) -> None:
         self.calls += 1
         file.write_text(self.name)
 
 
-def models(*names: str, **options: bool) -> dict[str, Callable[[Path], None]]:
-    return {name: Writer(name, **options) for name in names}
+def models(*names: str, key: bool = True) -> dict[str, Model]:
+    return {name: Model(Writer(name), f"model {name}" if key else None) for name in names}
 
 
 def measure(which, workspace: Path, log=None, **settings):
     settings = {"pause_seconds": 0.01, "again": 0, "timeout_seconds": 20, **settings}
-    return measure_models(
-        which,
-        kind="command",
-        settings=settings,
-        workspace=workspace,
-        log=log or (lambda line: None),
-    )
+    log = log or (lambda line: None)
+    return measure_models(which, device("command", **settings), workspace=workspace, log=log)
 
 
 @pytest.fixture(autouse=True)
@@ -110,7 +104,7 @@ def test_nothing_is_measured_twice(tmp_path, key):
         "again_latency_ms": pytest.approx(float("nan"), nan_ok=True)
     }
     if key:
-        assert [writer.calls for writer in again.values()] == [0, 1, 0]
+        assert [model.write.calls for model in again.values()] == [0, 1, 0]
 
 
 @pytest.mark.parametrize(
@@ -344,19 +338,18 @@ JOB = """
 import sys
 from pathlib import Path
 from hanas.devices.measuring import device_locks
-from hanas.devices.measuring.measure import measure_models
+from hanas.devices.command import CommandDevice
+from hanas.devices.measuring.measure import Model, measure_models
 device_locks.FOLDER = Path.cwd()
 
 def writer(name):
     def write(file):
         file.write_text(name)
-    write.key = f"model {name}"
-    return write
+    return Model(write, f"model {name}")
 
 measure_models(
     {name: writer(name) for name in sys.argv[2]},
-    kind="command",
-    settings={"command": sys.argv[1], "again": 1},
+    CommandDevice(kind="command", command=sys.argv[1], again=1),
     workspace=Path("kept"),
     log=lambda line: print(line, flush=True),
 )
@@ -417,19 +410,19 @@ def test_a_wrong_model_file_ends_the_job_with_its_error(tmp_path):
         raise InputError("this architecture cannot be built")
 
     with pytest.raises(InputError, match="cannot be built"):
-        measure({"a": write}, tmp_path / "kept", command="echo 1; : {model}")
+        measure({"a": Model(write)}, tmp_path / "kept", command="echo 1; : {model}")
 
 
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"statistic": "mode"}, "meter.statistic is 'mode'"),
-        ({"repeats": 0}, "meter.repeats is 0"),
-        ({"spread_limit": 0}, "meter.spread_limit is 0"),
-        ({"again": -1}, "meter.again is -1"),
-        ({"board_tries": 0}, "meter.board_tries is 0"),
-        ({"model_tries": 1}, "meter.model_tries is 1"),
-        ({"pause_seconds": -1}, "meter.pause_seconds is -1"),
+        ({"statistic": "mode"}, "device.statistic is 'mode'"),
+        ({"repeats": 0}, "device.repeats is 0"),
+        ({"spread_limit": 0}, "device.spread_limit is 0"),
+        ({"again": -1}, "device.again is -1"),
+        ({"board_tries": 0}, "device.board_tries is 0"),
+        ({"model_tries": 1}, "device.model_tries is 1"),
+        ({"pause_seconds": -1}, "device.pause_seconds is -1"),
     ],
 )
 def test_wrong_settings_are_named(tmp_path, settings, said):

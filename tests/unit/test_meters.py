@@ -3,117 +3,145 @@
 import numpy as np
 import pytest
 from fake_rknn import fake_python
+from some_devices import device
 from toy_pictures import toy_images
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.data.images import save_images
-from hanas.devices._meter import model_precision
 from hanas.devices.measuring import device_locks
-from hanas.devices.measuring.architectures_as_models import writers
 from hanas.devices.measuring.measure import measure_models
+from hanas.devices.measuring.models import untrained
 from hanas.devices.measuring.timings import BoardLost, ModelRefused, Timings
 from hanas.spaces import nb201
 
+KINDS = [name for name in plugins.names("devices") if plugins.plugin("devices", name).measured]
+NETWORK = nb201.SPACE.deployed.read({"channels": 4, "cells": 1})
+
 
 @pytest.fixture(scope="module")
-def settings_of(tmp_path_factory):
-    """Settings with which each meter can be tried here; a new meter adds its own."""
+def devices(tmp_path_factory):
+    """Return what makes a device of a kind that can be tried here; a new kind adds its own."""
     python = fake_python(tmp_path_factory.mktemp("rknn"), boards=("board",))
     known = {
         "host": {},
         "command": {"command": ": {model}; echo '[1, 1.01, 1.02]'"},
-        "rknn": {"python": str(python), "spread_limit": 10},
-        "analytic": {"cache": str(tmp_path_factory.mktemp("layers"))},
+        "rknn": {"python": str(python)},
+        "analytic": {"accelerator": "eyeriss"},
     }
-    passes = {"passes": 5, "warmup": 1}
-    return {kind: {"kind": kind, **passes, **settings} for kind, settings in known.items()}
+
+    def of(kind, **settings):
+        if kind != "analytic":
+            settings = {"passes": 5, "warmup": 1, "spread_limit": 10, **settings}
+        return device(kind, **known[kind], **settings)
+
+    return of
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    """ONNX writers of two cells, by the precision of the file."""
+    """Return what makes models of two cells, as a device wants them."""
     pictures = tmp_path_factory.mktemp("pictures") / "toy.pt"
     save_images(toy_images(), pictures)
-    archs = [nb201.to_text(genes) for genes in (nb201.SMALLEST, nb201.LARGEST)]
+    small = [nb201.to_text(genes) for genes in (nb201.SMALLEST, nb201.LARGEST)]
 
-    def of(settings):
-        named = {**settings, "network": {"channels": 4, "cells": 1}}
-        return writers(archs, space="nb201", settings=named, images=pictures)
+    def of(chosen, archs=small):
+        return untrained(archs, space="nb201", device=chosen, network=NETWORK, images=pictures)
 
     return of
 
 
 @pytest.fixture(autouse=True)
-def _own_locks(tmp_path, monkeypatch):
+def _own_locks(tmp_path, tmp_path_factory, monkeypatch):
     monkeypatch.setattr(device_locks, "FOLDER", tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
 
 
-@pytest.mark.parametrize("kind", plugins.names("meters"))
-def test_every_meter_names_its_boards_and_conditions(kind, settings_of):
-    meter, settings = plugins.load("meters", kind), settings_of[kind]
-    boards = meter.boards(settings)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_meter_names_its_boards_and_conditions(kind, devices):
+    meter = devices(kind)
+    boards = meter.board_names()
     assert boards
     assert len(set(boards)) == len(boards)
     for board in boards:
-        conditions = meter.conditions(settings, board)
+        conditions = meter.conditions(board)
         assert {"runtime", "threads", "precision", "batch"} <= set(conditions)
         assert all(isinstance(value, str | int) for value in conditions.values())
-        assert conditions == meter.conditions(settings, board)
-        assert meter.conditions({**settings, "batch": 1}, board) == conditions
+        assert conditions == meter.conditions(board) == devices(kind).conditions(board)
+        assert meter.lock_name(board)
 
 
-@pytest.mark.parametrize("kind", plugins.names("meters"))
-def test_every_meter_times_a_model(kind, settings_of, models, tmp_path):
-    meter, settings = plugins.load("meters", kind), settings_of[kind]
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_meter_times_a_model(kind, devices, models, tmp_path):
+    meter = devices(kind)
     file = tmp_path / "model.onnx"
-    next(iter(models(settings).values()))(file)
+    next(iter(models(meter).values())).write(file)
     before = file.read_bytes()
-    timings = meter.measure(file, settings=settings, board=meter.boards(settings)[0])
+    timings = meter.measure(file, meter.board_names()[0])
     assert isinstance(timings, Timings)
     assert (timings.latencies_ms > 0).all()
     assert file.read_bytes() == before
 
 
-@pytest.mark.parametrize("kind", plugins.names("meters"))
-def test_every_meter_gives_a_table(kind, settings_of, models, tmp_path):
-    made = models(settings_of[kind])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_meter_gives_a_table(kind, devices, models, tmp_path):
+    meter = devices(kind)
+    made = models(meter)
     lines: list[str] = []
-    kept = tmp_path / "kept"
-    settings = {**settings_of[kind], "spread_limit": 10, "again": 1}
-    table = measure_models(made, kind=kind, settings=settings, workspace=kept, log=lines.append)
+    options = {"workspace": tmp_path / "kept", "again": 1, "log": lines.append}
+    table = measure_models(made, meter, **options)
     assert table["arch"].tolist() == list(made)
     assert table["feasible"].all()
     assert (table["latency_q25_ms"] <= table["latency_median_ms"]).all()
     assert (table["latency_median_ms"] <= table["latency_q75_ms"]).all()
-    meter = plugins.load("meters", kind)
-    assert set(table["board"]) <= set(meter.boards(settings))
+    assert set(table["board"]) <= set(meter.board_names())
     estimate = table["source"].str.startswith("estimate: ")
     assert (estimate | table["source"].str.startswith("measured: ")).all()
     assert estimate.nunique() == 1
     assert len(lines) == (2 if estimate.all() else 3)  # and the A/A check
-    again = measure_models(made, kind=kind, settings=settings, workspace=kept, log=lines.append)
-    assert again.equals(table)
+    assert measure_models(made, meter, **options).equals(table)
 
 
-@pytest.mark.parametrize("kind", plugins.names("meters"))
-def test_every_meter_refuses_wrong_settings(kind, settings_of):
-    meter = plugins.load("meters", kind)
-    with pytest.raises(InputError, match="batch is 0"):
-        meter.conditions({**settings_of[kind], "batch": 0}, "board")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_cell_without_a_path_is_infeasible_on_every_meter(kind, devices, models, tmp_path):
+    """Its file has no input: nothing that is asked to run it says anything of use."""
+    alone = nb201.to_text((3, 0, 0, 0, 0, 3))
+    meter, lines = devices(kind), []
+    made = models(meter, [alone, nb201.to_text(nb201.SMALLEST)])
+    table = measure_models(made, meter, workspace=tmp_path / "kept", again=0, log=lines.append)
+    assert table["feasible"].tolist() == [False, True]
+    assert table["reason"][0].startswith("no path leads from its input to its output")
+    assert np.isnan(table["latency_ms"][0])
+    assert table["source"][0]
+    assert f"{alone} is infeasible: no path" in lines[0]
 
 
-def test_the_host_says_how_it_measured(models, tmp_path):
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_meter_refuses_wrong_settings(kind, devices):
+    with pytest.raises(InputError, match=r"batch(: no such setting| is 0)"):
+        devices(kind, batch=0)
+    with pytest.raises(InputError, match=r"networks\.nb201\.cells is 0"):
+        devices(kind, networks={"nb201": {"cells": 0}})
+    with pytest.raises(InputError, match=r"campaign\.first is 60; expected at most models, 50"):
+        devices(kind, campaign={"first": 60})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_changes_no_measurement_is_no_parameter_of_one(kind, devices):
+    meter = devices(kind, objectives=["latency_ms"], tasks=["a"], networks={"nb201": {"cells": 1}})
+    assert meter.params() == devices(kind, campaign={"seed": 3}).params()
+    assert meter.networks["nb201"].params()["cells"] == 1
+    assert set(meter.networks) == set(plugins.names("spaces"))
+    assert ("per_channel" in meter.params()) == (kind == "rknn")
+    if kind not in ("rknn", "analytic"):
+        assert "per_channel" in devices(kind, precision="int8").params()
+
+
+def test_the_host_says_how_it_measured(models, devices, tmp_path):
     import onnxruntime
 
-    settings = {"passes": 7, "threads": 2, "batch": 3, "precision": "int8", "again": 0}
-    table = measure_models(
-        models(settings),
-        kind="host",
-        settings={**settings, "spread_limit": 10},
-        workspace=tmp_path,
-        log=lambda line: None,
-    )
+    meter = devices("host", passes=7, threads=2, batch=3, precision="int8")
+    table = measure_models(models(meter), meter, workspace=tmp_path, again=0, log=lambda line: None)
     assert table["passes"].tolist() == [7, 7]
     assert table["threads"].tolist() == [2, 2]
     assert table["batch"].tolist() == [3, 3]
@@ -125,13 +153,11 @@ def test_the_host_says_how_it_measured(models, tmp_path):
 
 
 def test_a_larger_network_takes_the_host_longer(models, tmp_path):
-    host = plugins.load("meters", "host")
+    host = device("host", passes=30, batch=16)
     medians = []
-    for write in models({"batch": 16}).values():
-        write(tmp_path / "model.onnx")
-        settings = {"passes": 30, "batch": 16}
-        timings = host.measure(tmp_path / "model.onnx", settings=settings, board="x")
-        medians.append(np.median(timings.latencies_ms))
+    for model in models(host).values():
+        model.write(tmp_path / "model.onnx")
+        medians.append(np.median(host.measure(tmp_path / "model.onnx", "x").latencies_ms))
     assert medians[1] > 1.5 * medians[0]
 
 
@@ -140,21 +166,19 @@ def test_the_host_refuses_what_onnx_runtime_cannot_load(content, tmp_path):
     file = tmp_path / "model.onnx"
     file.write_bytes(content)
     with pytest.raises(ModelRefused, match="ONNX Runtime cannot load it"):
-        plugins.load("meters", "host").measure(file, settings={}, board="x")
+        device("host").measure(file, "x")
 
 
 def test_the_host_refuses_a_batch_that_a_model_cannot_take(models, tmp_path):
-    next(iter(models({"batch": 2}).values()))(tmp_path / "model.onnx")
+    next(iter(models(device("host", batch=2)).values())).write(tmp_path / "model.onnx")
     with pytest.raises(ModelRefused, match="ONNX Runtime cannot run it"):
-        plugins.load("meters", "host").measure(
-            tmp_path / "model.onnx", settings={"batch": 3}, board="x"
-        )
+        device("host", batch=3).measure(tmp_path / "model.onnx", "x")
 
 
-def test_only_meters_that_quantise_are_given_float32_for_int8():
-    assert model_precision({"kind": "host", "precision": "int8"}) == "int8"
-    assert model_precision({"kind": "rknn", "precision": "int8"}) == "float32"
-    assert model_precision({}) == "float32"
+def test_only_meters_that_quantise_are_given_float32_for_int8(devices):
+    assert device("host", precision="int8").model_precision == "int8"
+    assert devices("rknn").model_precision == "float32"
+    assert device("host").model_precision == "float32"
 
 
 def test_impossible_timings_are_no_timings():

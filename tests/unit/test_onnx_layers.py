@@ -1,14 +1,18 @@
+"""Layers of ONNX files against PyTorch's own counter of operations and published numbers."""
+
+import onnx
 import pytest
 import torch
 from layerwise import SPACES, random_genes
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
-from hanas.deploy import onnx_models
-from hanas.deploy.onnx_counts import multiply_accumulates
-from hanas.devices._onnx_layers import Layer, layers
+from hanas.deploy import onnx_layers, onnx_models
+from hanas.deploy.onnx_layers import Layer, layers, multiply_accumulates
 from hanas.spaces import nb201
+from hanas.spaces.networks import published
 
 
 def of(network: nn.Module, path, side: int = 8, batch: int | None = 1):
@@ -16,18 +20,73 @@ def of(network: nn.Module, path, side: int = 8, batch: int | None = 1):
     return layers(path)
 
 
-def convolutions(found) -> int:
-    return sum(n * la.multiply_accumulates for la, n in found.items() if la.kind == "convolution")
+def counted_by_pytorch(network: nn.Module, side: int) -> int:
+    counter = FlopCounterMode(display=False)  # a multiplication and an addition are two
+    with counter, torch.no_grad():
+        network.eval()(torch.zeros(1, 3, side, side))
+    return counter.get_total_flops() // 2
+
+
+def _macs(network, path, side, batch=1):
+    onnx_models.export(network, path, resolution=side, batch=batch)
+    return multiply_accumulates(path)
 
 
 @pytest.mark.parametrize("space", ["nb201", *SPACES])
-def test_multiply_accumulates_are_those_counted_elsewhere(space, tmp_path):
+def test_multiply_accumulates_are_those_that_pytorch_counts(space, tmp_path):
     module = plugins.space(space)
     network = {"batch_norm": "running"}
     network |= {"channels": 4, "cells": 1} if space == "nb201" else {"width": 0.1, "resolution": 8}
     genes = module.largest if space == "nb201" else random_genes(space, 1)[0]
-    found, _ = of(module.build(genes, 3, network), tmp_path / "m.onnx")
-    assert convolutions(found) == multiply_accumulates(tmp_path / "m.onnx")
+    built = module.build(genes, 3, network)
+    expected = counted_by_pytorch(built, 8)
+    for batch in (None, 1, 3):
+        assert _macs(built, tmp_path / "m.onnx", 8, batch) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "millions"),
+    # ShuffleNetV2 (table 8), MobileNetV2 (table 4), EfficientNet (table 2), as they were published.
+    [("shufflenet_v2", 146), ("mobilenet_v2", 300), ("efficientnet_b0", 390)],
+)
+def test_published_networks_cost_what_was_published(tmp_path, name, millions):
+    network = published.build(name, 1000, {"batch_norm": "running", "resolution": 224})
+    found = _macs(network, tmp_path / "network.onnx", 224)
+    assert found == counted_by_pytorch(network, 224)
+    assert found / 1e6 == pytest.approx(millions, rel=0.015)
+
+
+@pytest.mark.parametrize("batch", [None, 1, 3])
+def test_cells_cost_what_nas_bench_201_says(tmp_path, batch):
+    """7.78305 + 3.93216 n1x1 + 35.38944 n3x3 million, the ten biases of the classifier included.
+
+    All its edges lead to the output: others are not in the file.
+    """
+    network = nb201.SPACE.build([3, 2, 0, 1, 4, 1], 10, {"batch_norm": "running"})
+    found = _macs(network, tmp_path / "cell.onnx", 32, batch)
+    assert found + 10 == 7_783_050 + 3_932_160 + 35_389_440
+
+
+class _Product(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(192, 5))
+
+    def forward(self, images):
+        return torch.matmul(images.flatten(1), self.weight)
+
+
+@pytest.mark.parametrize(
+    ("network", "expected"),
+    [
+        (nn.Conv2d(3, 6, 3, stride=2, groups=3), 9 * 6 * 9),
+        (nn.Sequential(nn.Flatten(), nn.Linear(192, 7)), 192 * 7),
+        (_Product(), 192 * 5),
+        (nn.ReLU(), 0),
+    ],
+)
+def test_single_layers(tmp_path, network, expected):
+    assert _macs(network, tmp_path / "layer.onnx", 8) == expected
 
 
 def test_layers_of_a_cell(tmp_path):
@@ -35,7 +94,7 @@ def test_layers_of_a_cell(tmp_path):
     pool, skip, none = nb201.AVG_POOL, nb201.SKIP, nb201.NONE
     genes = (pool, none, none, skip, pool, none)
     network = {"batch_norm": "running", "channels": 4, "cells": 2}
-    found, left_out = of(nb201.build(genes, 3, network), tmp_path / "m.onnx")
+    found, left_out = of(nb201.SPACE.build(genes, 3, network), tmp_path / "m.onnx")
     counts = {str(layer): count for layer, count in found.items()}
     for channels, side, extra in ((4, 8, 0), (8, 4, 1), (16, 2, 1)):
         maps = f"of {channels}x1 to {channels}x1 channels, {side}x{side}"
@@ -91,7 +150,28 @@ def test_open_batches_are_refused(tmp_path):
 def test_files_that_are_no_models(tmp_path, content):
     path = tmp_path / "m.onnx"
     path.write_bytes(content)
-    with pytest.raises(InputError, match="not readable as ONNX"):
-        layers(path)
+    for count in (layers, multiply_accumulates):
+        with pytest.raises(InputError, match=r"m\.onnx: not readable as ONNX"):
+            count(path)
     with pytest.raises(InputError, match="missing"):
         layers(tmp_path / "missing.onnx")
+
+
+def test_a_network_in_float32_has_no_integer_convolution(tmp_path):
+    onnx_models.export(nn.Conv2d(3, 6, 3), tmp_path / "layer.onnx", resolution=8)
+    assert onnx_layers.integer_convolutions(tmp_path / "layer.onnx") == (0, 1)
+    (tmp_path / "no.onnx").write_bytes(b"no model")
+    with pytest.raises(InputError, match=r"no\.onnx: not readable as ONNX"):
+        onnx_layers.integer_convolutions(tmp_path / "no.onnx")
+
+
+def test_what_onnx_runtime_cannot_run_is_named(tmp_path):
+    node = onnx.helper.make_node("Unheard", ["images"], ["logits"])
+    ends = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 3, 8, 8])
+        for name in ("images", "logits")
+    ]
+    graph = onnx.helper.make_graph([node], "graph", ends[:1], ends[1:])
+    onnx.save(onnx.helper.make_model(graph), tmp_path / "odd.onnx")
+    with pytest.raises(InputError, match=r"odd\.onnx: ONNX Runtime cannot load it"):
+        onnx_layers.integer_convolutions(tmp_path / "odd.onnx")

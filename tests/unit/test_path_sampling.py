@@ -2,13 +2,12 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
-from toy_supernets import LAYER_WISE, PROBABILITIES, SPACES, layer_probabilities, settings_of
+from toy_supernets import LAYER_WISE, PROBABILITIES, SPACES, layer_probabilities, read, settings_of
 
 from hanas.spaces import nb201
 from hanas.training.supernets import prepare
 from hanas.training.trainers import fairness
-from hanas.training.trainers._sampling import cells_of, draw_cells, draw_operations
-from hanas.training.trainers._settings import supernet_settings
+from hanas.training.trainers._one_shot import cells_of, draw_operations
 
 
 def test_rsps_draws_operations_with_their_probabilities():
@@ -24,7 +23,7 @@ def test_rsps_draws_operations_with_their_probabilities():
 def test_rsps_may_leave_out_an_operation(toy_file, tmp_path):
     probabilities = {**PROBABILITIES, "none": 0.0, "skip_connect": 0.3}
     settings = settings_of("rsps", training={"operation_probabilities": probabilities})
-    run = prepare(supernet_settings(settings), toy_file)
+    run = prepare(read(settings), toy_file)
     genes = draw_operations(run.alphas, 1000, run.random("genes", 0))
     assert (genes != nb201.NONE).all()
 
@@ -34,8 +33,8 @@ def test_rsps_may_leave_out_an_operation(toy_file, tmp_path):
 def test_spos_draws_each_gene_from_its_own_choices(space, given, toy_file):
     probabilities = layer_probabilities(space) if given else None
     training = {"operation_probabilities": probabilities}
-    run = prepare(supernet_settings(settings_of("spos", space, training=training)), toy_file)
-    genes = draw_cells(run, 20_000, torch.Generator().manual_seed(0))
+    run = prepare(read(settings_of("spos", space, training=training)), toy_file)
+    genes = run.trainer.draw(run, 20_000, torch.Generator().manual_seed(0))
     choices = SPACES[space].choices
     assert genes.shape == (20_000, 20)
     for layer, count in enumerate(choices):
@@ -62,8 +61,8 @@ def test_cell_sets_hold_what_they_say():
 def test_cells_are_drawn_with_the_product_of_their_probabilities(cell_set, toy_file):
     training = {"operation_probabilities": PROBABILITIES}
     settings = settings_of("rsps", sampled_cells=cell_set, training=training)
-    run = prepare(supernet_settings(settings), toy_file)
-    drawn = draw_cells(run, 20_000, torch.Generator().manual_seed(0)).numpy()
+    run = prepare(read(settings), toy_file)
+    drawn = run.trainer.draw(run, 20_000, torch.Generator().manual_seed(0)).numpy()
     cells = cells_of("nb201", cell_set)
     weights = np.array(list(PROBABILITIES.values()))[cells].prod(axis=1)
     expected = weights / weights.sum()

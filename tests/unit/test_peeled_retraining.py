@@ -6,8 +6,10 @@ from test_retraining import SETTINGS
 from hanas.core.errors import InputError
 from hanas.core.pareto import non_dominated
 from hanas.fronts.peeled_retraining import retrain_layers
+from hanas.fronts.settings import Peeling
 from hanas.spaces import nb201
 from hanas.training.retraining import retrain
+from hanas.training.settings import FromScratch
 
 #: Two predicted layers: the first three, then the last two. The second and the fourth cannot learn.
 CELLS = (
@@ -31,17 +33,18 @@ def _history():
     )
 
 
-def _settings(**peeling):
-    return {**SETTINGS, "images": "train", "peeling": peeling}
+FROM_SCRATCH = FromScratch.read({**SETTINGS, "images": "train"})
 
 
-def _trained(coloured, folder, *, floor=0.0, **peeling):
+def _trained(coloured, folder, *, floor=0.0, log=print, **peeling):
     return retrain_layers(
         _history(),
-        _settings(**peeling),
+        FROM_SCRATCH,
         coloured,
+        peeling=Peeling(**peeling),
         accuracy_floor_percent=floor,
         checkpoints=folder / "checkpoints",
+        log=log,
     )
 
 
@@ -55,7 +58,7 @@ def test_layers_are_trained_and_the_front_of_all_is_kept(coloured, tmp_path):
     np.testing.assert_array_equal(metrics["on_trained_front"], non_dominated(true, copies=False))
     assert set(weights) == set(metrics["arch"][metrics["on_trained_front"]])
     # Each is trained as if it were the only one.
-    alone, _, _ = retrain(ARCHS[4:], _settings(), coloured, checkpoints=tmp_path / "alone")
+    alone, _, _ = retrain(ARCHS[4:], FROM_SCRATCH, coloured, checkpoints=tmp_path / "alone")
     assert metrics["test_accuracy_percent"].iloc[4] == alone["test_accuracy_percent"].iloc[0]
 
 
@@ -66,25 +69,23 @@ def test_training_stops_when_a_layer_brings_nothing(coloured, tmp_path):
 
 def test_a_killed_run_goes_on_from_its_side_files(coloured, tmp_path):
     whole, _, _ = _trained(coloured, tmp_path / "whole")
-    retrain(ARCHS[:2], _settings(), coloured, checkpoints=tmp_path / "part" / "checkpoints")
+    retrain(ARCHS[:2], FROM_SCRATCH, coloured, checkpoints=tmp_path / "part" / "checkpoints")
     lines: list[str] = []
-    again, _, _ = retrain_layers(
-        _history(),
-        _settings(),
-        coloured,
-        accuracy_floor_percent=0,
-        checkpoints=tmp_path / "part" / "checkpoints",
-        log=lines.append,
-    )
+    again, _, _ = _trained(coloured, tmp_path / "part", log=lines.append)
     assert sum("going on from" in line for line in lines) == 2
     pd.testing.assert_frame_equal(whole, again)
 
 
 def test_validation_images_must_be_left(coloured, tmp_path):
-    settings = {**_settings(), "images": "train_and_validation"}
+    both = FROM_SCRATCH.model_copy(update={"images": "train_and_validation"})
     with pytest.raises(InputError, match="validation images must be left"):
         retrain_layers(
-            _history(), settings, coloured, accuracy_floor_percent=0, checkpoints=tmp_path
+            _history(),
+            both,
+            coloured,
+            peeling=Peeling(),
+            accuracy_floor_percent=0,
+            checkpoints=tmp_path,
         )
 
 
@@ -97,13 +98,5 @@ def test_another_floor_goes_on_with_what_is_trained(coloured, tmp_path):
     with pytest.raises(InputError, match="which keeps what is trained"):
         _trained(coloured, tmp_path, floor=100.5, epsilon=1e-9)
     lines: list[str] = []
-    settings = {**_settings(epsilon=1e-9), "accuracy_floor_percent": 10, "representative": "knee"}
-    retrain_layers(
-        _history(),
-        settings,
-        coloured,
-        accuracy_floor_percent=10,
-        checkpoints=tmp_path / "checkpoints",
-        log=lines.append,
-    )
+    _trained(coloured, tmp_path, floor=10.0, log=lines.append, epsilon=1e-9)
     assert sum("going on from" in line for line in lines) == 5

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -6,7 +8,7 @@ from judged_study import ARCHS, ERROR, LATENCY_MS, write_search
 from hanas.fronts import runs
 from hanas.fronts.decisions import decision_table
 from hanas.fronts.peeled_runs import curve_table, peeling_table
-from hanas.fronts.peeling import PeelingSettings
+from hanas.fronts.settings import Peeling
 
 # Predicted layers: 0, 4, 3 and 5; then 2, which is better in truth than 4; then 1.
 PROXY = [0.1, 0.7, 0.6, 0.5, 0.4, 0.9]
@@ -14,7 +16,7 @@ ALL = [[0, 1, 2, 3, 4, 5]]
 
 
 def _layers(row, **settings):
-    return peeling_table(list(runs.read_runs([row])), PeelingSettings(**settings))
+    return peeling_table(list(runs.read_runs([row])), Peeling(**settings))
 
 
 def test_layers_by_hand(tmp_path):
@@ -64,7 +66,7 @@ def test_what_the_device_cannot_run_is_not_trained(tmp_path):
 def test_trained_front_takes_the_place_of_the_predicted_one(tmp_path):
     row = write_search(tmp_path, ALL, proxy_error=PROXY)
     assert decision_table([row])["arch"].tolist() == [ARCHS[n] for n in (0, 4, 3, 5)]
-    table = decision_table([row], PeelingSettings(epsilon=0.9, patience=1))
+    table = decision_table([row], Peeling(epsilon=0.9, patience=1))
     # The most accurate first; 5 is below the floor, 1 was not trained.
     assert table["arch"].tolist() == [ARCHS[n] for n in (0, 2, 3)]
     assert table["proxy_value"].tolist() == pytest.approx([ERROR[n] for n in (0, 2, 3)])
@@ -81,16 +83,16 @@ def test_trained_front_takes_the_place_of_the_predicted_one(tmp_path):
 
 def test_trained_fronts_need_accuracies(tmp_path):
     row = write_search(tmp_path, ALL)
-    unknown = {**row, "accuracies": None}
-    both = decision_table([unknown, row], PeelingSettings())
-    pd.testing.assert_frame_equal(both, decision_table([row], PeelingSettings()))
-    assert decision_table([unknown], PeelingSettings()).empty
+    unknown = dataclasses.replace(row, accuracies=None)
+    both = decision_table([unknown, row], Peeling())
+    pd.testing.assert_frame_equal(both, decision_table([row], Peeling()))
+    assert decision_table([unknown], Peeling()).empty
 
 
 def test_a_trained_front_may_be_empty(tmp_path):
     # The only one that is trained is below the floor.
     row = write_search(tmp_path, [[5, 0, 2]])
-    table = decision_table([row], PeelingSettings(limit=1))
+    table = decision_table([row], Peeling(limit=1))
     assert table.empty
     assert {"arch", "index", "task", "accuracy_percent"} <= set(table)
     layers = _layers(row, limit=1)

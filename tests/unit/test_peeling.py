@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from hanas.core.errors import InputError
-from hanas.fronts.peeling import PeelingSettings, layers, peel
+from hanas.fronts.peeling import layers, peel
+from hanas.fronts.settings import Peeling
 from hanas.fronts.truth import true_front
 
 POINTS = st.integers(1, 30).flatmap(
@@ -31,24 +32,23 @@ def errors_of(true):
 @given(POINTS, st.integers(0, 2**32 - 1), st.integers(1, 40))
 def test_trained_front_is_the_front_of_what_was_trained(points, seed, limit):
     true = np.random.default_rng(seed).random(len(points))
-    settings = PeelingSettings(epsilon=0.01, patience=3, limit=limit)
-    for layer in peel(points, errors_of(true), settings):
+    settings = Peeling(epsilon=0.01, patience=3, limit=limit)
+    found = list(peel(points, errors_of(true), settings))
+    for layer in found:
         assert len(layer.trained) <= limit
         assert len(set(layer.trained.tolist())) == len(layer.trained)
         seen = np.column_stack([true, points[:, 1]])[layer.trained]
         front = np.column_stack([true, points[:, 1]])[layer.front]
         assert sorted(map(tuple, np.unique(true_front(seen), axis=0))) == sorted(map(tuple, front))
         assert 0 <= layer.gain <= 1
-    assert not layer.pays or len(layer.trained) == len(points)
+    assert not found[-1].pays or len(found[-1].trained) == len(points)
 
 
 def test_by_hand():
     # Predicted layers: {0, 1, 2}, {3, 4}, {5}. In truth row 4 beats the middle of the front.
     predicted = np.array([[1, 9], [5, 5], [9, 1], [6, 6], [7, 5], [9, 9]], dtype=float)
     true = np.array([0.1, 0.5, 0.9, 0.6, 0.3, 0.9])
-    first, second = peel(
-        predicted, errors_of(true), PeelingSettings(epsilon=0.1, patience=1, limit=5)
-    )
+    first, second = peel(predicted, errors_of(true), Peeling(epsilon=0.1, patience=1, limit=5))
     assert (first.rows.tolist(), first.front.tolist()) == ([0, 1, 2], [0, 1, 2])
     assert (first.gain, first.pays) == (1, True)
     assert (second.rows.tolist(), second.front.tolist()) == ([3, 4], [0, 2, 4])
@@ -60,7 +60,7 @@ def test_by_hand():
 def test_stops_after_patience_and_may_look_past_it():
     predicted = np.array([[k, 10.0 - k + i] for i in range(6) for k in range(11)])
     true = predicted[:, 0] / 10  # the proxy is perfect: no further layer adds anything
-    settings = PeelingSettings(epsilon=0.01, patience=2, limit=60)
+    settings = Peeling(epsilon=0.01, patience=2, limit=60)
     found = list(peel(predicted, errors_of(true), settings))
     assert [layer.gain for layer in found] == [1, 0, 0]
     assert [layer.pays for layer in found] == [True, True, False]
@@ -72,7 +72,7 @@ def test_stops_after_patience_and_may_look_past_it():
 def test_what_does_not_reach_the_floor_is_paid_for_but_not_on_the_front():
     predicted = np.array([[0.1, 3.0], [0.2, 2.0], [0.3, 1.0]])
     true = np.array([0.2, 0.3, 0.8])
-    (only,) = peel(predicted, errors_of(true), PeelingSettings(), accuracy_floor=0.5)
+    (only,) = peel(predicted, errors_of(true), Peeling(), accuracy_floor=0.5)
     assert only.trained.tolist() == [0, 1, 2]
     assert only.front.tolist() == [0, 1]
 
@@ -80,7 +80,7 @@ def test_what_does_not_reach_the_floor_is_paid_for_but_not_on_the_front():
 def test_stops_where_nothing_reaches_the_floor():
     predicted = np.array([[k, 10.0 - k + i] for i in range(6) for k in range(11)])
     nothing = np.full(len(predicted), 0.7)
-    settings = PeelingSettings(epsilon=0.01, patience=2, limit=60)
+    settings = Peeling(epsilon=0.01, patience=2, limit=60)
     found = list(peel(predicted, errors_of(nothing), settings, accuracy_floor=0.5))
     assert [layer.gain for layer in found] == [0, 0]
     assert [len(layer.front) for layer in found] == [0, 0]
@@ -92,18 +92,18 @@ def test_stops_where_nothing_reaches_the_floor():
 
 def test_a_layer_that_does_not_fit_keeps_its_ends():
     predicted = np.array([[float(k), 10.0 - k] for k in range(11)])
-    (only,) = peel(predicted, errors_of(predicted[:, 0] / 10), PeelingSettings(limit=2))
+    (only,) = peel(predicted, errors_of(predicted[:, 0] / 10), Peeling(limit=2))
     assert only.rows.tolist() == [0, 10]
 
 
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"epsilon": 0}, "epsilon is 0"),
-        ({"patience": 0}, "patience is 0"),
-        ({"limit": 0.5}, "limit is 0.5"),
+        ({"epsilon": 0}, "peeling.epsilon is 0; expected more than 0"),
+        ({"patience": 0}, "peeling.patience is 0; expected at least 1"),
+        ({"limit": 0.5}, "peeling.limit is 0.5; expected a whole number"),
     ],
 )
 def test_wrong_settings(settings, words):
     with pytest.raises(InputError, match=words):
-        PeelingSettings(**settings)
+        Peeling.read(settings, "evaluation.peeling")

@@ -12,7 +12,7 @@ from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.devices.hw_nas_bench import DEVICES
 from hanas.devices.prediction import predictor
-from hanas.devices.prediction.predictor_features import Features, multiply_accumulates
+from hanas.devices.prediction.features import Features, multiply_accumulates
 from hanas.spaces import nb201
 
 CELLS = nb201.all_genes()

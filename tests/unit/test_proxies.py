@@ -1,4 +1,3 @@
-import itertools
 import json
 import os
 import signal
@@ -6,40 +5,33 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from toy_cells import some_cells
 from toy_pictures import toy_images
 
 from hanas.core import plugins
 from hanas.core.compute import threads
 from hanas.core.errors import InputError
 from hanas.core.files import write_parquet
-from hanas.core.workers import Workers
+from hanas.core.kept import KeptScores
+from hanas.core.workers import Here
 from hanas.data.batches import load_split, ordered_batches
 from hanas.data.images import save_images
-from hanas.proxies import (
-    _jobs,
-    _kept,
-    _untrained,
-    _worker,
-    flops,
-    live_params,
-    params,
-    pooled_shortcuts,
-    residual,
-    supernet,
-)
-from hanas.proxies._scoring import distinct_cells, groups_of, score_group
+from hanas.proxies._proxy import Inputs, MemberTable
+from hanas.proxies.scoring import supernet_cells, untrained_cells
+from hanas.proxies.scoring.cells import distinct_cells, groups_of, score_cells, score_group
 from hanas.spaces import nb201
 from hanas.spaces.networks.operations import TRANSITIONS
 from hanas.training.supernets import Supernet, load_supernet, save_supernet
 
 REPOSITORY = Path(__file__).parents[2]
-SETTINGS = {"kind": "supernet", "supernet": "toy", "images": 16, "batch_size": 8, "device": "cpu"}
+SETTINGS = {"kind": "supernet", "supernet": "toy", "images": 16, "batch_size": 16, "device": "cpu"}
 
 
 def make_supernet(folder: Path, *, seed: int = 0, **network) -> Path:
@@ -56,18 +48,26 @@ def make_supernet(folder: Path, *, seed: int = 0, **network) -> Path:
     return folder / "weights.pt"
 
 
+def read(kind: str, **settings):
+    return plugins.plugin("proxies", kind).read({"kind": kind, **settings}, "proxies.new")
+
+
 def score(weights: Path, data: Path, workspace: Path, *, threads: int = 1, **settings):
     lines: list[str] = []
-    table = supernet.score(
-        space="nb201",
-        settings={**SETTINGS, **settings},
-        weights=weights,
-        images=data,
+    table = read(**{**SETTINGS, **settings}).score(
+        nb201.SPACE,
+        Inputs(weights=weights, images=data),
         threads=threads,
         workspace=workspace,
         log=lines.append,
     )
     return table, lines
+
+
+def counted(kind: str):
+    """The scores of a proxy that reads nothing, by architecture."""
+    table = read(kind).score(nb201.SPACE, Inputs(), workspace=Path(), threads=1, log=pytest.fail)
+    return table.set_index("arch")["score"]
 
 
 @pytest.fixture(scope="module")
@@ -76,10 +76,21 @@ def weights(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def is_scored():
+    """Which architectures are among some_cells() or the same function as one of them, bool (N,)."""
+    (cells, which), (all_cells, of_all) = some_cells("batch"), distinct_cells("batch")
+    found = (cells[which] == all_cells[of_all]).all(axis=1)
+    assert 1500 < found.sum() < 4000
+    return found
+
+
+@pytest.fixture(scope="module")
 def scored(weights, toy_file, tmp_path_factory):
-    """The whole space, scored by one worker."""
+    """A part of the space, scored by one worker; test_untrained_proxies.py scores all of it."""
     workspace = tmp_path_factory.mktemp("work") / "space"
-    table, _ = score(weights, toy_file, workspace)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(supernet_cells, "distinct_cells", some_cells)
+        table, _ = score(weights, toy_file, workspace)
     assert not workspace.exists()
     return table
 
@@ -89,60 +100,48 @@ TINY = {
     "resolution": 8,
     "images": 4,
 }
-MEMBERS = [{"proxy": f"proxy_{number}", "objective": "cross_entropy"} for number in range(2)]
+MADE_OF = {"proxies": ["proxy_0", "proxy_1"]}
 #: What each kind is given beside what all are.
 OF_KIND = {
-    **{kind: {"settings": {}} for kind in ("params", "live_params", "flops")},
-    **{kind: {"settings": {}} for kind in ("residual", "pooled_shortcuts")},
-    **{kind: {"settings": TINY} for kind in ("naswot", "synflow", "grad_norm", "az_nas")},
-    "zico": {"settings": {**TINY, "batches": 2}},
-    **{kind: {"settings": {"members": MEMBERS}} for kind in ("ensemble", "fused")},
-    "learned": {"settings": {"members": MEMBERS, "dataset": "toy", "architectures": 32}},
+    **{kind: {} for kind in ("params", "live_params", "flops", "residual", "pooled_shortcuts")},
+    **{"synflow": {"network": TINY["network"], "resolution": 8}, "naswot": TINY, "az_nas": TINY},
+    **{"ensemble": MADE_OF, "fused": MADE_OF, "learned": {**MADE_OF, "architectures": 32}},
 }
-
-
-#: Cells whose first three edges are these: nothing, the same everywhere, different ones.
-GROUPS = ("000", "111", "444", "123", "304")
-
-
-class InThisProcess(Workers):
-    def answers(self, requests):
-        return enumerate(map(_worker.serve(self._task), requests))
 
 
 @pytest.fixture
 def few_cells(monkeypatch):
-    """Measure untrained networks of a few groups, here; all others get the first cell's score.
+    """Measure untrained networks of some cells, here.
 
     All cells, in workers, would take minutes: test_untrained_proxies.py does it with one measure.
     """
-    cells, which = distinct_cells(nb201, "batch")
-    rows = np.concatenate([groups_of(cells)[name] for name in GROUPS])
-    place = np.zeros(len(cells), dtype=np.int64)
-    place[rows] = np.arange(len(rows))
-    monkeypatch.setattr(_untrained, "distinct_cells", lambda *given: (cells[rows], place[which]))
-    monkeypatch.setattr(_jobs, "Workers", InThisProcess)
+    few = partial(some_cells, groups=30, of_group=9)
+    monkeypatch.setattr(untrained_cells, "distinct_cells", few)
+    monkeypatch.setattr(untrained_cells, "Workers", lambda make, count: Here(make()))
 
 
 @pytest.fixture(params=plugins.names("proxies"))
 def any_table(request, scored, toy_file, tmp_path):
     if request.param == "supernet":
         return scored
-    if hasattr(plugins.load("proxies", request.param), "MEASURE"):
+    proxy = read(request.param, **OF_KIND[request.param])
+    if hasattr(proxy, "measure"):
         request.getfixturevalue("few_cells")
     write_parquet(scored, tmp_path / "scored.parquet")
     accuracies = scored[["arch", "source"]].assign(accuracy_percent=100 - 100 * scored["error"])
     write_parquet(accuracies, tmp_path / "accuracies.parquet")
-    return plugins.load("proxies", request.param).score(
-        space="nb201",
-        **OF_KIND[request.param],
+    members = [
+        MemberTable(name, "cross_entropy", tmp_path / "scored.parquet")
+        for name in MADE_OF["proxies"]
+    ]
+    inputs = Inputs(
         images=toy_file,
-        tables=[tmp_path / "scored.parquet"] * len(MEMBERS),
+        members=tuple(members),
         accuracies=tmp_path / "accuracies.parquet",
-        weights=None,  # what another kind reads
-        threads=2,
-        workspace=tmp_path / "work",
+        dataset="toy",
     )
+    given = {"workspace": tmp_path / "work", "threads": 2, "log": lambda line: None}
+    return proxy.score(nb201.SPACE, inputs, **given)
 
 
 def test_every_proxy_scores_every_architecture(any_table):
@@ -159,20 +158,20 @@ def test_every_proxy_scores_every_architecture(any_table):
 
 def test_more_parameters_and_operations_are_better():
     all_genes = nb201.all_genes()
-    sizes = params.score(space="nb201", settings={})["score"].to_numpy()
+    sizes = counted("params").to_numpy()
     assert sizes.max() == -73_306  # no convolution
     assert sizes.min() == -73_306 - 6 * 243_040
     assert (all_genes[sizes == sizes.min()] == nb201.CONV_3X3).all()
-    operations = flops.score(space="nb201", settings={})["score"].to_numpy()
+    operations = counted("flops").to_numpy()
     assert operations.max() == -7_783_050
     assert operations.min() == -7_783_050 - 6 * 35_389_440
 
 
 def test_only_parameters_on_live_edges_count():
-    table = live_params.score(space="nb201", settings={}).set_index("arch")["score"]
+    table = counted("live_params")
     both = nb201.to_text([3, 0, 2, 3, 0, 0]), nb201.to_text([0, 0, 0, 3, 0, 0])
     assert table[list(both)].tolist() == [-73_306 - 243_040] * 2
-    all_params = params.score(space="nb201", settings={})["score"].to_numpy()
+    all_params = counted("params").to_numpy()
     assert (table.to_numpy() >= all_params).all()
     assert 0.7 < (table.to_numpy() == all_params).mean() < 0.8
 
@@ -191,8 +190,12 @@ def test_only_parameters_on_live_edges_count():
 )
 def test_a_residual_cell_is_worth_what_its_skip_leads_past(operations, score):
     genes = [int(operation) for operation in operations.replace(" ", "")]
-    table = residual.score(space="nb201", settings={}).set_index("arch")["score"]
-    assert table[nb201.to_text(genes)] == score
+    assert read("residual").count(nb201.SPACE, np.array([genes])).item() == score
+
+
+@pytest.fixture(scope="module")
+def shortcuts():
+    return counted("pooled_shortcuts")
 
 
 @pytest.mark.parametrize(
@@ -210,10 +213,9 @@ def test_a_residual_cell_is_worth_what_its_skip_leads_past(operations, score):
         ("444 000", 9),
     ],
 )
-def test_a_shortcut_is_worth_less_for_each_pooling_on_it(operations, score):
+def test_a_shortcut_is_worth_less_for_each_pooling_on_it(operations, score, shortcuts):
     genes = [int(operation) for operation in operations.replace(" ", "")]
-    table = pooled_shortcuts.score(space="nb201", settings={}).set_index("arch")["score"]
-    assert table[nb201.to_text(genes)] == score
+    assert shortcuts[nb201.to_text(genes)] == score
 
 
 @pytest.mark.parametrize("mode", ["batch", "batch_affine", "running"])
@@ -225,12 +227,16 @@ def test_shared_work_gives_the_bits_of_one_cell_at_a_time(
     made = load_supernet(make_supernet(tmp_path, batch_norm=mode, skeleton=skeleton, cells=cells))
     network = made.network()
     batches = list(ordered_batches(load_split(toy_data, "validation"), 10))
-    distinct, _ = distinct_cells(nb201, mode)
-    groups = groups_of(distinct)
-    assert sorted(itertools.chain(*groups.values())) == list(range(len(distinct)))
+    distinct, _ = distinct_cells(mode)
+    groups = list(groups_of(distinct))
+    assert {tuple(cell) for group in groups for cell in group.tolist()} == set(
+        map(tuple, distinct.tolist())
+    )
+    assert sum(map(len, groups)) == len(distinct)
     rng = np.random.default_rng(0)
-    for name in rng.choice(list(groups), 4, replace=False):
-        genes = distinct[rng.choice(groups[name], min(6, len(groups[name])), replace=False)]
+    for number in rng.choice(len(groups), 4, replace=False):
+        genes = rng.permutation(groups[number])[:6]
+        assert (genes[:, :3] == genes[0, :3]).all()
         scores = score_group(network, genes, batches)
         for row, cell in enumerate(genes):
             loss, centred, wrong = 0.0, 0.0, 0
@@ -250,7 +256,7 @@ def test_shared_work_gives_the_bits_of_one_cell_at_a_time(
 def test_each_cell_is_given_the_score_of_its_function(toy_data, tmp_path, mode):
     made = load_supernet(make_supernet(tmp_path, batch_norm=mode))
     network = made.network()
-    distinct, which = distinct_cells(nb201, mode)
+    distinct, which = distinct_cells(mode)
     assert len(distinct) == (9_445 if mode == "batch" else len(np.unique(which)))
     images, _ = load_split(toy_data, "validation").batch(torch.arange(24))
     rng = np.random.default_rng(1)
@@ -261,12 +267,12 @@ def test_each_cell_is_given_the_score_of_its_function(toy_data, tmp_path, mode):
         assert torch.equal(own, of_function)
 
 
-def test_the_table_holds_what_the_network_says(scored, weights, toy_data):
+def test_the_table_holds_what_the_network_says(scored, is_scored, weights, toy_data):
     network = load_supernet(weights).network()
     split = load_split(toy_data, "validation").take(16)
-    for cell in (0, 11, 284, 1835, 6111, 15_624):
+    for cell in np.flatnonzero(is_scored)[::300]:
         loss, wrong = 0.0, 0
-        for images, labels in ordered_batches(split, 8):
+        for images, labels in ordered_batches(split, 16):
             with torch.no_grad(), threads(1):  # as the workers: the last bits depend on it
                 logits = network(images, nb201.all_genes()[cell])
             loss += F.cross_entropy(logits.double(), labels, reduction="sum").item()
@@ -279,86 +285,91 @@ def test_the_table_holds_what_the_network_says(scored, weights, toy_data):
 def test_scores_are_means_over_snapshots(scored, weights, toy_file, tmp_path):
     first, last = load_supernet(weights), load_supernet(make_supernet(tmp_path / "last", seed=1))
     save_supernet(replace(last, earlier=[first.weights]), tmp_path / "both.pt")
-    task = {"space": "nb201", "images": str(toy_file)}
-    task |= {"count": 16, "batch_size": 8, "device": "cpu"}
+    proxy = read(**SETTINGS)
     with threads(1):
-        both = supernet.Scorer({**task, "weights": str(tmp_path / "both.pt")})
-        alone = supernet.Scorer({**task, "weights": str(tmp_path / "last" / "weights.pt")})
-        for group in ("000", "123", "444"):
-            rows = nb201.index_of(alone.cells[alone.groups[group]])
-            mean, of_last = both.score(group), alone.score(group)
+        both = supernet_cells.Scorer(proxy, tmp_path / "both.pt", toy_file, "cpu")
+        alone = supernet_cells.Scorer(proxy, tmp_path / "last" / "weights.pt", toy_file, "cpu")
+        for cells in list(groups_of(some_cells("batch")[0]))[::5]:
+            rows = nb201.index_of(cells)
+            mean, of_last = both(cells), alone(cells)
             for column in ("error", "cross_entropy", "centred_cross_entropy"):
                 expected = (scored[column].to_numpy()[rows] + of_last[column]) / 2
                 np.testing.assert_allclose(mean[column], expected)
     assert len(both.networks) == 2
+    batches = supernet_cells.Scorer(
+        read(**{**SETTINGS, "batch_size": 6}), weights, toy_file, "cpu"
+    )._batches
+    assert [len(batch.labels) for batch in batches] == [6, 5, 5]
     assert both.seen == "16 validation images, means over 2 snapshots of its training"
     assert alone.seen == "16 validation images"
 
 
-def test_isomorphic_dead_cells_share_a_score(scored):
+def test_isomorphic_dead_cells_share_a_score(scored, is_scored):
     """Cells whose output carries nothing all give the same logits."""
     genes = nb201.all_genes()
     live = nb201.without_dead_edges(genes)
     empty = (live == nb201.NONE).all(axis=1)
     assert empty.sum() > 100
+    assert is_scored[empty].all()
     assert scored.loc[empty, "cross_entropy"].nunique() == 1
 
 
 SCORE = """
 import json, sys
-from hanas.proxies import supernet
-supernet.score(space="nb201", settings=json.loads(sys.argv[1]), weights=sys.argv[2],
-               images=sys.argv[3], threads=2, workspace=sys.argv[4])
+from pathlib import Path
+from toy_cells import some_cells
+from hanas.core import plugins
+from hanas.proxies._proxy import Inputs
+from hanas.proxies.scoring import supernet_cells
+supernet_cells.distinct_cells = some_cells
+weights, images, workspace = map(Path, sys.argv[2:])
+proxy = plugins.plugin("proxies", "supernet").read(json.loads(sys.argv[1]))
+proxy.score(plugins.space("nb201"), Inputs(weights=weights, images=images), workspace=workspace,
+            threads=1, log=lambda line: None)
 """
 
 
-def test_a_killed_scoring_ends_with_the_same_bits(scored, weights, toy_file, tmp_path):
+def test_a_killed_scoring_ends_with_the_same_bits(scored, weights, toy_file, tmp_path, monkeypatch):
     workspace = tmp_path / "work"
     arguments = [json.dumps(SETTINGS), str(weights), str(toy_file), str(workspace)]
     process = subprocess.Popen(
         [sys.executable, "-c", SCORE, *arguments],
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        env={**os.environ, "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{Path(__file__).parent}"},
         stdout=subprocess.DEVNULL,
     )
     deadline = time.monotonic() + 120
-    while len(list(workspace.glob("[0-4]*.json"))) < 40:
+    while len(list(workspace.rglob("*.json"))) < 4:
         assert process.poll() is None, "it ended before it was killed"
         assert time.monotonic() < deadline
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.wait()
+    kept = len(list(workspace.rglob("*.json")))
+    # Of a job with other settings, and damaged: neither is used.
+    other = KeptScores(workspace, "other", ("error",), pytest.fail)
+    other.add(nb201.all_genes(), {"error": np.zeros(15_625)})
+    next(path for path in workspace.rglob("*.json") if path.parent.name != "other").write_text("{")
+    monkeypatch.setattr(supernet_cells, "distinct_cells", some_cells)
     table, lines = score(weights, toy_file, workspace, threads=2)
-    assert any("were scored before" in line for line in lines)
+    groups = len(list(groups_of(some_cells("batch")[0])))
+    assert f"{kept - 1} of {groups} groups of cells were scored before" in lines
+    assert any("is damaged" in line for line in lines)
+    assert any("groups of cells are scored" in line for line in lines)
     assert table.equals(scored)
     assert not workspace.exists()
 
 
-def test_workers_do_not_matter_and_leftovers_of_other_jobs_or_damaged_are_not_used(
-    scored, weights, toy_file, tmp_path
-):
-    workspace = tmp_path / "work"
-    for name in groups_of(nb201.without_dead_edges(nb201.all_genes())):
-        _kept.write(workspace, name, "another job", {"error": np.zeros(3)})
-    (workspace / "000.json").write_text("{", encoding="utf-8")
-    table, lines = score(weights, toy_file, workspace, threads=3)
-    assert not any("were scored before" in line for line in lines)
-    assert any("groups of cells are scored" in line for line in lines)
-    assert table.equals(scored)
+def test_kept_scores_are_checked_too(tmp_path):
+    kept = KeptScores(tmp_path, "key", ("error",), pytest.fail)
+    cells = np.array([[0, 0, 0, 0, 0, 1], [1, 1, 1, 0, 0, 0]])
+    kept.add(cells[:1], {"error": np.array([np.inf])})
 
+    def check(cells, scores):
+        assert np.isnan(scores["error"]).tolist() == [True]
+        raise InputError(f"of {len(cells)}")
 
-@pytest.mark.parametrize("damage", ["key", "score", "cut"])
-def test_kept_scores_are_checked(tmp_path, damage):
-    scores = {"error": np.array([0.5, 0.25]), "cross_entropy": np.array([1.5, np.inf])}
-    _kept.write(tmp_path, "012", "job", scores)
-    path = tmp_path / "012.json"
-    kept = _kept.read(tmp_path, "012", "job")
-    assert kept is not None
-    assert kept["error"].tolist() == [0.5, 0.25]
-    np.testing.assert_array_equal(kept["cross_entropy"], [1.5, np.nan])
-    text = path.read_text(encoding="utf-8")
-    changed = {"key": text, "score": text.replace("0.25", "0.75"), "cut": text[:-9]}[damage]
-    path.write_text(changed, encoding="utf-8")
-    assert _kept.read(tmp_path, "012", "other" if damage == "key" else "job") is None
+    with pytest.raises(InputError, match="of 1"):
+        score_cells(cells, Here(pytest.fail), kept, log=lambda line: None, check=check)
 
 
 def test_files_that_do_not_fit_are_refused(weights, toy_file, tmp_path):
@@ -374,14 +385,15 @@ def test_files_that_do_not_fit_are_refused(weights, toy_file, tmp_path):
         score(weights, toy_file, tmp_path / "work", images=0)
 
 
-def test_weights_that_are_not_finite_are_refused(toy_file, tmp_path):
+def test_weights_that_are_not_finite_are_refused(toy_file, tmp_path, monkeypatch):
+    monkeypatch.setattr(supernet_cells, "Workers", lambda make, count: Here(make()))
     made = load_supernet(make_supernet(tmp_path))
     made.weights["classifier.bias"][0] = float("nan")
     save_supernet(made, tmp_path / "weights.pt")
     for _ in range(2):  # also of what is kept
         with pytest.raises(InputError, match=r"not a finite number; train the supernet"):
             score(tmp_path / "weights.pt", toy_file, tmp_path / "work", images=1)
-        assert len(list((tmp_path / "work").iterdir())) < 20  # of 125 groups: it ends at once
+        assert len(list((tmp_path / "work").rglob("*.json"))) < 20  # of 125 groups: it ends at once
 
 
 def test_a_bias_of_the_classifier_does_not_count_in_what_is_centred(toy_data, tmp_path):

@@ -1,15 +1,27 @@
+import dataclasses
+
 import pandas as pd
 import pytest
-from judged_study import ERROR, write_search
+from judged_study import ARCHS, ERROR, write_search
 
 from hanas.core.errors import InputError
 from hanas.core.ranking import rank_panel
-from hanas.fronts.proxy_quality import ranking_table
+from hanas.fronts.proxy_quality import RankedProxy, ranking_table
+
+NAMES = [field.name for field in dataclasses.fields(RankedProxy) if field.name != "space_table"]
+PARAMS = [900, 800, 300, 200, 400, 100]
+
+
+def _proxy(folder, **options):
+    row = write_search(folder, [[0]], **options)
+    pd.DataFrame({"arch": ARCHS, "params": PARAMS}).to_parquet(folder / "space.parquet")
+    shared = {name: getattr(row, name) for name in NAMES}
+    return RankedProxy(**shared, space_table=str(folder / "space.parquet"))
 
 
 def test_both_scopes_are_told(tmp_path):
     proxy = [0.2, 0.1, 0.3, 0.4, 0.5, 0.0]  # likes the useless cell best
-    row = write_search(tmp_path, [[0]], proxy_error=proxy)
+    row = _proxy(tmp_path, proxy_error=proxy)
     table = ranking_table([row]).set_index("cells")
     assert table["architectures"].to_dict() == {"all": 6, "above the floor": 5}
     expected = rank_panel(proxy, ERROR, counts=(10, 50, 100))
@@ -25,7 +37,7 @@ def test_both_scopes_are_told(tmp_path):
 
 def test_quarters_by_size_are_told(tmp_path):
     proxy = [0.2, 0.1, 0.3, 0.4, 0.5, 0.0]
-    row = write_search(tmp_path, [[0]], proxy_error=proxy, floor_percent=0)
+    row = _proxy(tmp_path, proxy_error=proxy, floor_percent=0)
     line = ranking_table([row]).iloc[0]
     # Quarters of 100, 200, 300, 400, 800, 900: {5, 3}, {2}, {4}, {1, 0}.
     counts = line[[f"architectures_size_{number}" for number in (1, 2, 3, 4)]].tolist()
@@ -38,19 +50,19 @@ def test_quarters_by_size_are_told(tmp_path):
 
 
 def test_without_a_floor_there_is_one_scope(tmp_path):
-    row = write_search(tmp_path, [[0]], floor_percent=0)
+    row = _proxy(tmp_path, floor_percent=0)
     assert ranking_table([row])["cells"].tolist() == ["all"]
 
 
 def test_a_scored_architecture_without_accuracy_is_an_error(tmp_path):
-    row = write_search(tmp_path, [[0]])
-    pd.read_parquet(row["accuracies"]).iloc[1:].to_parquet(row["accuracies"])
+    row = _proxy(tmp_path)
+    pd.read_parquet(row.accuracies).iloc[1:].to_parquet(row.accuracies)
     with pytest.raises(InputError, match="1 architectures that"):
         ranking_table([row])
 
 
 def test_too_high_a_floor_names_the_task(tmp_path):
-    row = write_search(tmp_path, [[0]], floor_percent=90)
+    row = _proxy(tmp_path, floor_percent=90)
     with pytest.raises(InputError, match="task t, proxy p: 1 architectures"):
         ranking_table([row])
 
@@ -68,22 +80,11 @@ def test_panel_of_parameters_on_the_real_tables(data_folder, tmp_path):
     proxy = pd.DataFrame(
         {"arch": tables["arch_str"], "score": -tables["params_M_c10"], "source": "parameters"}
     )
-    row = {
-        "task": "cifar10",
-        "dataset": "cifar10",
-        "proxy": "params",
-        "trained_on": "",
-        "trained_architectures": 7,
-        "proxy_objective": "score",
-        "accuracy_floor_percent": 0,
-        "accuracies": str(tmp_path / "accuracies.parquet"),
-        "proxy_table": str(tmp_path / "params.parquet"),
-        "space_table": str(tmp_path / "space.parquet"),
-    }
+    row = dataclasses.replace(_proxy(tmp_path, floor_percent=0), proxy_objective="score")
     sizes = {"arch": tables["arch_str"], "params": tables["params_M_c10"]}
-    pd.DataFrame(sizes).to_parquet(row["space_table"])
-    accuracies.to_parquet(row["accuracies"])
-    proxy.to_parquet(row["proxy_table"])
+    pd.DataFrame(sizes).to_parquet(row.space_table)
+    accuracies.to_parquet(row.accuracies)
+    proxy.to_parquet(row.proxy_table)
     line = ranking_table([row]).iloc[0]
     assert line["kendall_tau"] == pytest.approx(0.577, abs=0.0005)
     assert line["spearman_rho"] == pytest.approx(0.752, abs=0.0005)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hanas.devices.prediction.regression import Regression, parameters
+from hanas.core.gaussian_process import Regression, parameters
 
 LINEAR = 2
 

@@ -1,3 +1,5 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,6 +9,7 @@ from hypothesis.extra import numpy as hnp
 from hanas.core.errors import InputError
 from hanas.core.pareto import non_dominated
 from hanas.fronts.representatives import REPRESENTATIVES, choose
+from hanas.fronts.settings import Representative
 
 grids = hnp.arrays(
     np.float64,
@@ -78,6 +81,10 @@ def test_does_not_depend_on_order(rule, points, random):
 def test_ties_go_to_the_lower_error_then_to_the_first_row():
     front = [[1.0, 0.0], [0.3, 0.3], [0.2, 0.4], [0.0, 1.0], [0.2, 0.4]]
     assert choose(front, "knee") == 2
+
+
+def test_settings_know_the_rules():
+    assert get_args(Representative) == tuple(REPRESENTATIVES)
 
 
 def test_refuses():

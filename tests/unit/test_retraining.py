@@ -11,23 +11,28 @@ from hanas.fronts.picks import picks_of_front
 from hanas.spaces import nb201
 from hanas.spaces.networks import architectures, published
 from hanas.training.retraining import retrain
+from hanas.training.settings import FromScratch
 
 SETTINGS = {
     "space": "nb201",
     "seed": 0,
     "images": "train_and_validation",
     "network": {"skeleton": "standard", "channels": 2, "cells": 1, "batch_norm": "running"},
-    "training": {"epochs": 2, "batch_size": 8, "crop_padding": 1, "learning_rate": 0.1},
+    "training": {
+        **{"epochs": 2, "batch_size": 8, "crop_padding": 1},
+        **{"learning_rate": 0.1, "gradient_clip": 5},
+    },
     "train_on": "cpu",
     "precision": "float32",
     "threads": 1,
 }
+FROM_SCRATCH = FromScratch.read(SETTINGS)
 SHUFFLE, MOBILE_I = plugins.space("shuffle"), plugins.space("mobile_i")
 ARCHS = [nb201.to_text(genes) for genes in ([3, 3, 3, 3, 3, 3], [1, 0, 2, 4, 3, 1])]
 
 
 def test_networks_are_trained_and_tested(coloured, tmp_path):
-    metrics, history, weights = retrain(ARCHS, SETTINGS, coloured, checkpoints=tmp_path / "c")
+    metrics, history, weights = retrain(ARCHS, FROM_SCRATCH, coloured, checkpoints=tmp_path / "c")
     assert list(metrics["arch"]) == ARCHS
     assert (metrics["train_images"] == 40).all()
     assert (metrics["test_images"] == 20).all()
@@ -38,12 +43,12 @@ def test_networks_are_trained_and_tested(coloured, tmp_path):
 
 
 def test_going_on_from_a_checkpoint_gives_the_same_bits(coloured, tmp_path):
-    metrics, _, weights = retrain(ARCHS, SETTINGS, coloured, checkpoints=tmp_path / "whole")
+    metrics, _, weights = retrain(ARCHS, FROM_SCRATCH, coloured, checkpoints=tmp_path / "whole")
     # The first architecture is complete, the second is not begun.
-    retrain(ARCHS[:1], SETTINGS, coloured, checkpoints=tmp_path / "part")
+    retrain(ARCHS[:1], FROM_SCRATCH, coloured, checkpoints=tmp_path / "part")
     lines: list[str] = []
     again, _, weights_again = retrain(
-        ARCHS, SETTINGS, coloured, checkpoints=tmp_path / "part", log=lines.append
+        ARCHS, FROM_SCRATCH, coloured, checkpoints=tmp_path / "part", log=lines.append
     )
     assert any("going on from" in line for line in lines)
     pd.testing.assert_frame_equal(metrics, again)
@@ -64,7 +69,7 @@ CHAIN = {"width": 0.1, "batch_norm": "running"}
     ],
 )
 def test_chains_and_published_networks_are_retrained(space, arch, coloured, tmp_path):
-    settings = {**SETTINGS, "space": space, "network": CHAIN}
+    settings = FromScratch.read({**SETTINGS, "space": space, "network": CHAIN})
     metrics, _, weights = retrain([arch], settings, coloured, checkpoints=tmp_path / "c")
     fitted = {**CHAIN, "resolution": 8}
     network = architectures.build(arch, space=space, classes=3, network=fitted, seed=1)

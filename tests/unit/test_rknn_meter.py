@@ -7,11 +7,12 @@ import onnx
 import pytest
 from fake_rknn import fake_python
 from onnx import TensorProto, helper
+from some_devices import device
 
 from hanas.core.errors import InputError
 from hanas.deploy import onnx_models
-from hanas.devices import _rknn_output, rknn
-from hanas.devices.measuring import measure as measuring
+from hanas.devices import _rknn_output
+from hanas.devices.measuring.measure import Model, measure_models
 from hanas.devices.measuring.timings import BoardLost, ModelRefused
 from hanas.spaces import nb201
 
@@ -27,7 +28,7 @@ STAGES = 3
 def model(tmp_path_factory) -> Path:
     settings = {"channels": 4, "cells": 1, "batch_norm": "running"}
     path = tmp_path_factory.mktemp("model") / "model.onnx"
-    network = nb201.build(nb201.from_text(CELL), 3, settings)
+    network = nb201.SPACE.build(nb201.from_text(CELL), 3, settings)
     onnx_models.export(network, path, resolution=8, batch=None)
     return path
 
@@ -70,11 +71,12 @@ def test_other_output_is_refused(output):
 
 
 def test_without_a_board_there_is_a_report(model, tmp_path):
-    settings = {"python": str(fake_python(tmp_path))}
     shown = images(10)
     labels = shown.mean(axis=(2, 3)).argmax(axis=1)
     labels[:3] = (labels[:3] + 1) % 3
-    report = rknn.report(model, images(4), shown, labels, settings=settings)
+    report = device("rknn", python=str(fake_python(tmp_path))).report(
+        model, images(4), shown, labels
+    )
     assert report.accuracy_percent == 70
     assert len(report.fallbacks) == STAGES + 1
     assert report.described() == (
@@ -84,29 +86,28 @@ def test_without_a_board_there_is_a_report(model, tmp_path):
 
 
 def test_without_a_board_measuring_stops_and_says_what_to_do(model, tmp_path):
-    settings = {"python": str(fake_python(tmp_path))}
+    chosen = device("rknn", python=str(fake_python(tmp_path)))
 
     def write(file: Path) -> None:
         pytest.fail("no model is needed")
 
     with pytest.raises(InputError, match="nothing can be timed: connect the board by USB"):
-        measuring.measure_models(
-            {"a": write}, kind="rknn", settings=settings, workspace=tmp_path / "kept"
-        )
+        measure_models({"a": Model(write)}, chosen, workspace=tmp_path / "kept")
 
 
 def test_a_board_is_timed(model, tmp_path):
-    settings = {"python": str(fake_python(tmp_path, boards=("b1",))), "passes": 4, "warmup": 2}
-    assert rknn.boards(settings) == ("b1",)
-    timings = rknn.measure(model, settings=settings, board="b1")
+    python = str(fake_python(tmp_path, boards=("b1",)))
+    chosen = device("rknn", python=python, passes=4, warmup=2)
+    assert chosen.board_names() == ("b1",)
+    timings = chosen.measure(model, "b1")
     assert timings.latencies_ms.tolist() == [3, 4, 5, 6]  # the stand-in gets slower
-    assert rknn.conditions(settings, "b1")["runtime"] == "rknn-toolkit2 2.5.0 on rk3588"
+    assert chosen.conditions("b1")["runtime"] == "rknn-toolkit2 2.5.0 on rk3588"
 
 
 def test_a_board_that_vanishes_is_lost(model, tmp_path):
-    settings = {"python": str(fake_python(tmp_path, boards=("b1",)))}
+    chosen = device("rknn", python=str(fake_python(tmp_path, boards=("b1",))))
     with pytest.raises(BoardLost, match="no devices/emulators found"):
-        rknn.measure(model, settings=settings, board="b2")
+        chosen.measure(model, "b2")
 
 
 def test_a_board_that_hangs_is_lost(model, tmp_path):
@@ -114,23 +115,23 @@ def test_a_board_that_hangs_is_lost(model, tmp_path):
     toolkit = tmp_path / "site" / "rknn" / "api.py"
     toolkit.write_text(toolkit.read_text() + "\nimport time; time.sleep(30)\n")
     with pytest.raises(BoardLost, match="did not end in time"):
-        rknn.measure(model, settings={"python": str(python), "timeout_seconds": 0.5}, board="b1")
+        device("rknn", python=str(python), timeout_seconds=0.5).measure(model, "b1")
 
 
 def test_a_model_that_cannot_be_converted_is_refused_with_the_toolkits_reason(impossible, tmp_path):
-    settings = {"python": str(fake_python(tmp_path, boards=("b1",)))}
+    chosen = device("rknn", python=str(fake_python(tmp_path, boards=("b1",))))
     with pytest.raises(ModelRefused, match="cannot convert it: load_onnx: Unsupport Det!"):
-        rknn.measure(impossible, settings=settings, board="b1")
+        chosen.measure(impossible, "b1")
     with pytest.raises(InputError, match="cannot convert it: load_onnx: Unsupport Det!"):
-        rknn.report(impossible, images(2), images(2), np.zeros(2, int), settings=settings)
+        chosen.report(impossible, images(2), images(2), np.zeros(2, int))
 
 
 def test_of_several_boards_one_must_be_named(tmp_path):
-    settings = {"python": str(fake_python(tmp_path, boards=("b1", "b2")))}
-    assert rknn.boards({**settings, "device_id": "b2"}) == ("b2",)
+    python = str(fake_python(tmp_path, boards=("b1", "b2")))
+    assert device("rknn", python=python, device_id="b2").board_names() == ("b2",)
     for device_id in (None, "b3"):
         with pytest.raises(InputError, match="these boards are attached: b1, b2"):
-            rknn.boards({**settings, "device_id": device_id})
+            device("rknn", python=python, device_id=device_id).board_names()
 
 
 @pytest.mark.parametrize(
@@ -160,14 +161,14 @@ def test_passes_without_a_time_are_refused(output):
 )
 def test_wrong_settings_are_named(settings, said):
     with pytest.raises(InputError, match=said):
-        rknn.boards(settings)
+        device("rknn", **settings).board_names()
 
 
 def test_a_python_without_the_toolkit_is_named(tmp_path):
     python = fake_python(tmp_path)
     (tmp_path / "site" / "rknn" / "api.py").write_text("raise ImportError('no toolkit')")
     with pytest.raises(InputError, match="cannot look for boards: no toolkit"):
-        rknn.boards({"python": str(python)})
+        device("rknn", python=str(python)).board_names()
 
 
 def test_the_real_toolkit_agrees_with_the_recorded_one(tmp_path):
@@ -175,13 +176,13 @@ def test_the_real_toolkit_agrees_with_the_recorded_one(tmp_path):
     if not Path(python).is_file():
         pytest.skip("no rknn-toolkit2: envs/rknn makes a Python that has it")
     settings = {"channels": 16, "cells": 1, "batch_norm": "running"}
-    network = nb201.build(nb201.from_text(CELL), 10, settings)
+    network = nb201.SPACE.build(nb201.from_text(CELL), 10, settings)
     file = tmp_path / "model.onnx"
     onnx_models.export(network, file, resolution=32, batch=None)
     shown = np.random.default_rng(0).standard_normal((8, 3, 32, 32)).astype(np.float32)
     labels = onnx_models.logits(file, shown).argmax(axis=1)
-    report = rknn.report(file, shown, shown, labels, settings={"python": python})
+    report = device("rknn", python=python).report(file, shown, shown, labels)
     assert Counter(layer.operation for layer in report.fallbacks)["AveragePool"] == STAGES
     assert report.accuracy_percent >= 50
     with pytest.raises(InputError, match="nothing can be timed"):
-        rknn.boards({"python": python})
+        device("rknn", python=python).board_names()

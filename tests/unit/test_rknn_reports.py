@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from hanas.data.images import ImageData, save_images
-from hanas.devices import rknn
 from hanas.devices._rknn_output import Layer, RknnReport
 from hanas.devices.measuring import rknn_reports
+from hanas.devices.rknn import RknnDevice
 
 
 @pytest.fixture
@@ -24,18 +24,19 @@ def images(tmp_path):
 def test_each_model_has_its_fallbacks_and_its_accuracy(images, tmp_path, monkeypatch):
     seen = []
 
-    def report(model, calibration, pictures, labels, *, settings):
+    def report(device, model, calibration, pictures, labels):
         seen.append((model, calibration.shape, pictures.shape, len(labels)))
         layers = [Layer("Conv", "NPU", "(1)", "first"), Layer("AveragePool", "CPU", "(1)", "pool")]
         count = 1 + int(model.parent.name)
         return RknnReport("2.5.0", "rk3588", tuple(layers * count), 75.0, len(labels))
 
-    monkeypatch.setattr(rknn, "report", report)
+    monkeypatch.setattr(RknnDevice, "report", report)
     models = pd.DataFrame(
         {"number": [1, 2], "arch": ["x", "y"], "float32_accuracy_percent": [80.0, 70.0]}
     )
-    settings = {"resolution": 4, "calibration_images": 10, "simulated_images": 12}
-    accuracies, fallbacks = rknn_reports.tables(models, tmp_path, images, settings=settings)
+    counts = {"resolution": 4, "calibration_images": 10, "simulated_images": 12}
+    device = RknnDevice(kind="rknn")
+    accuracies, fallbacks = rknn_reports.tables(models, tmp_path, images, device, **counts)
     assert seen == [
         (tmp_path / str(number) / "model.onnx", (10, 3, 4, 4), (12, 3, 4, 4), 12)
         for number in (1, 2)

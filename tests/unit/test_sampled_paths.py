@@ -4,19 +4,16 @@ import pytest
 import scipy.stats
 import torch
 import torch.nn.functional as F
-from toy_supernets import LAYER_WISE, SPACES, layer_probabilities, results, settings_of, train
+from toy_supernets import LAYER_WISE, SPACES, layer_probabilities, read, results, settings_of
 
-from hanas.core import plugins
 from hanas.spaces import nb201
 from hanas.training.supernets import prepare
-from hanas.training.trainers import rsps
-from hanas.training.trainers._sampling import draw_cells, draw_operations
-from hanas.training.trainers._settings import supernet_settings
+from hanas.training.trainers._one_shot import draw_operations
 
 
-def test_rsps_finds_the_best_of_its_candidates(toy_file, tmp_path):
-    run = prepare(supernet_settings(settings_of("rsps", candidates=20)), toy_file)
-    genes, how = rsps.found(run, lambda line: None)
+def test_rsps_finds_the_best_of_its_candidates(toy_file):
+    run = prepare(read(settings_of("rsps", candidates=20)), toy_file)
+    genes, how = run.trainer.found(run, lambda line: None)
     candidates = draw_operations(torch.zeros(6, 5), 20, run.random("candidates")).numpy()
     errors = [run.judge_cell(candidate)[1] for candidate in candidates]
     assert run.judge_cell(genes)[1] == min(errors)
@@ -27,10 +24,10 @@ def test_rsps_finds_the_best_of_its_candidates(toy_file, tmp_path):
 @pytest.mark.parametrize("space", LAYER_WISE)
 def test_spos_trains_one_path_in_a_step(space, toy_file):
     """The weights of every other operation stay as they are."""
-    run = prepare(supernet_settings(settings_of("spos", space)), toy_file)
+    run = prepare(read(settings_of("spos", space)), toy_file)
     before = {name: weight.clone() for name, weight in run.network.state_dict().items()}
-    genes = draw_cells(run, run.steps, run.random("genes", 0))
-    plugins.load("trainers", "spos").begin_epoch(run, 0)(1, run.train_batches(0)(1))
+    genes = run.trainer.draw(run, run.steps, run.random("genes", 0))
+    run.trainer.begin_epoch(run, 0)(1, run.train_batches(0)(1))
     changed = {n for n, w in run.network.state_dict().items() if not torch.equal(w, before[n])}
     names = SPACES[space].operations
     path = {f"layers.{layer}.{names[gene]}." for layer, gene in enumerate(genes[1].tolist())}
@@ -45,7 +42,7 @@ def test_spos_finds_the_best_of_uniform_candidates(space, toy_file):
     """Uniform although training favours some operations, and never an impossible one."""
     training = {"operation_probabilities": layer_probabilities(space)}
     settings = settings_of("spos", space, candidates=300, candidate_images=1, training=training)
-    run = prepare(supernet_settings(settings), toy_file)
+    run = prepare(read(settings), toy_file)
     judged = []
     forward = type(run.network).forward
 
@@ -54,7 +51,7 @@ def test_spos_finds_the_best_of_uniform_candidates(space, toy_file):
         return torch.zeros(len(images), 3)
 
     run.network.forward = noted
-    genes, how = plugins.load("trainers", "spos").found(run, lambda line: None)
+    genes, how = run.trainer.found(run, lambda line: None)
     assert forward is type(run.network).forward
     assert len(judged) == 300
     assert genes.tolist() == judged[0]  # all are equally good: the first
@@ -65,22 +62,20 @@ def test_spos_finds_the_best_of_uniform_candidates(space, toy_file):
         assert scipy.stats.chisquare(counts).pvalue > 1e-5
 
 
-def test_spos_on_cells_is_rsps(toy_file, tmp_path):
-    for trainer in ("rsps", "spos"):
-        train(settings_of(trainer), toy_file, tmp_path / trainer)
-    assert results(tmp_path / "rsps")[0] == results(tmp_path / "spos")[0]
+def test_spos_on_cells_is_rsps(trained):
+    assert results(trained("rsps"))[0] == results(trained("spos"))[0]
 
 
 @pytest.mark.parametrize("space", LAYER_WISE)
-def test_entropy_is_the_mean_over_layers_of_what_can_be_there(space, toy_file, tmp_path):
-    history = pd.read_parquet(train(settings_of("spos", space), toy_file, tmp_path)["history"])
+def test_entropy_is_the_mean_over_layers_of_what_can_be_there(space, trained):
+    history = pd.read_parquet(trained("spos", space) / "history")
     expected = np.mean(np.log(SPACES[space].choices))
     assert history["entropy"].tolist() == pytest.approx([expected] * 2)
 
 
 @pytest.mark.parametrize(("trainer", "cells"), [("fairness", 5), ("sandwich", 4)])
 def test_gradients_of_several_cells_add_up_before_a_step(trainer, cells, toy_file, monkeypatch):
-    run = prepare(supernet_settings(settings_of(trainer)), toy_file)
+    run = prepare(read(settings_of(trainer)), toy_file)
     seen = []
     forward = type(run.network).forward
 
@@ -91,11 +86,11 @@ def test_gradients_of_several_cells_add_up_before_a_step(trainer, cells, toy_fil
     monkeypatch.setattr(type(run.network), "forward", spied)
     before = {name: weight.clone() for name, weight in run.network.state_dict().items()}
     batch = run.train_batches(0)(0)
-    plugins.load("trainers", trainer).begin_epoch(run, 0)(0, batch)
+    run.trainer.begin_epoch(run, 0)(0, batch)
     assert len(seen) == cells
     if trainer == "sandwich":
         assert seen[:2] == [list(nb201.LARGEST), list(nb201.SMALLEST)]
-    other = prepare(supernet_settings(settings_of(trainer)), toy_file)
+    other = prepare(read(settings_of(trainer)), toy_file)
     other.network.load_state_dict(before)
     loss = sum(F.cross_entropy(forward(other.network, batch.images, g), batch.labels) for g in seen)
     loss.backward()

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hanas.core.errors import InputError
-from hanas.data.splits import random_halves, read_split, stratified, two_parts
+from hanas.data.datasets.cifar10 import Cifar10
+from hanas.data.splits import random_halves, read_split, stratified
 
 
 @given(st.integers(2, 500), st.integers(0, 2**32 - 1))
@@ -29,9 +30,8 @@ def test_split_file_in_the_form_of_nas_bench_201(tmp_path):
         '{\n  "train"              : ["int"   , ["0", "5", "2"]],\n'
         '  "valid"              : ["int"   , ["1", "3", "4"]]\n}'
     )
-    first, second, sources = two_parts(
-        6, ("train", "valid"), root=tmp_path, settings={"split_file": "cifar-split.txt"}
-    )
+    settings = Cifar10(kind="cifar10", split_file="cifar-split.txt")
+    first, second, sources = settings.halves(6, ("train", "valid"), tmp_path)
     assert first.tolist() == [0, 2, 5]
     assert second.tolist() == [1, 3, 4]
     assert sources[0]["file"] == "cifar-split.txt"
@@ -72,7 +72,7 @@ def test_unusable_split_file_is_refused_by_name(tmp_path, text, message):
 
 def test_missing_split_file(tmp_path):
     with pytest.raises(InputError, match=r"none\.txt: not readable"):
-        two_parts(4, ("train", "valid"), root=tmp_path, settings={"split_file": "none.txt"})
+        Cifar10(kind="cifar10", split_file="none.txt").halves(4, ("train", "valid"), tmp_path)
 
 
 @given(

@@ -153,9 +153,10 @@ def test_a_claim_says_that_a_searcher_had_hardly_begun(tmp_path):
         write_search(tmp_path, [[0, 1, 2, 3]] * 6, search="good"),
         write_search(tmp_path, [[0, 1, 3, 5, 2]] * 6, search="bad"),
     ]
-    history = pd.read_parquet(rows[1]["history"])
-    history.loc[history["evaluation"] < 3, "generation"] = -1
-    write_parquet(history, rows[1]["history"])
+    histories = pd.read_parquet(rows[1].history)
+    early = (histories["search"] == "bad") & (histories["evaluation"] < 3)
+    histories.loc[early, "generation"] = -1
+    write_parquet(histories, rows[1].history)
     line = searcher_tests(list(read_runs(rows))).iloc[0]
     assert line["claim"] == (
         "good is better; by then bad had made 1 evaluations of its own, after 3 at random"

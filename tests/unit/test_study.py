@@ -265,14 +265,12 @@ def test_what_is_counted_has_a_size_in_layerwise_spaces_only():
         complete(config, "own.yaml")
 
 
-def test_snapshots_and_quotas_that_cannot_be():
+def test_snapshots_that_cannot_be():
     def edit(given: dict) -> None:
         given["supernets"]["gdas_toy"]["snapshots"] = 3  # of two epochs
-        given["searches"]["nsga2"]["quota_bins"] = 5  # of four parents
 
     said = _problems(edit)
     assert "supernets.gdas_toy.snapshots is 3: 2 epochs have at most 2" in said
-    assert "searches.nsga2.quota_bins is 5; expected at most parents, which is 4" in said
 
 
 def test_logits_are_centred_in_spaces_of_cells_only():

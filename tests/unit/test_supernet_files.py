@@ -1,3 +1,6 @@
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -6,12 +9,12 @@ from hypothesis import strategies as st
 from toy_supernets import LAYER_WISE, settings_of, train
 
 from hanas.core.errors import InputError
-from hanas.training.snapshot_epochs import snapshot_epochs
 from hanas.training.supernets import load_supernet, save_supernet
+from hanas.training.trainers._trainer import snapshot_epochs
 
 
-def test_a_changed_weight_is_noticed(toy_file, tmp_path):
-    path = train(settings_of("rsps"), toy_file, tmp_path)["weights"]
+def test_a_changed_weight_is_noticed(trained, tmp_path):
+    path = Path(shutil.copy(trained("rsps") / "weights", tmp_path))
     content = torch.load(path, weights_only=True)
     content["weights"]["classifier.bias"][0] += 1
     torch.save(content, path)
@@ -25,8 +28,8 @@ def test_a_changed_weight_is_noticed(toy_file, tmp_path):
         load_supernet(path)
 
 
-def test_a_supernet_comes_back(toy_file, tmp_path):
-    path = train(settings_of("rsps"), toy_file, tmp_path)["weights"]
+def test_a_supernet_comes_back(trained, tmp_path):
+    path = trained("rsps") / "weights"
     save_supernet(load_supernet(path), tmp_path / "copy")
     assert (tmp_path / "copy").read_bytes() == path.read_bytes()
 

@@ -1,35 +1,25 @@
 import pytest
 import torch
-import yaml
 from toy_supernets import (
     FILES,
     LAYER_WISE,
     LAYER_WISE_TRAINERS,
     PROBABILITIES,
-    REPOSITORY,
     SPACES,
     TRAINERS,
+    read,
     settings_of,
     train,
 )
 
-from hanas.core import plugins
 from hanas.core.errors import InputError
-from hanas.spaces.networks.settings import CellNetworkSettings
 from hanas.training.supernets import prepare
-from hanas.training.trainers._settings import (
-    OF_SOME_TRAINERS,
-    ArchitectureSettings,
-    SupernetSettings,
-    SupernetTraining,
-    supernet_settings,
-)
 from hanas.training.weight_steps import learning_rate
 
 
 def test_operation_probabilities_are_where_sampling_starts(toy_file):
     settings = settings_of("gdas", training={"operation_probabilities": PROBABILITIES})
-    run = prepare(supernet_settings(settings), toy_file)
+    run = prepare(read(settings), toy_file)
     expected = torch.tensor(list(PROBABILITIES.values())).expand(6, 5)
     torch.testing.assert_close(run.alphas.detach().softmax(dim=1), expected)
 
@@ -40,9 +30,15 @@ def test_operation_probabilities_are_where_sampling_starts(toy_file):
         ({"trainer": "dart"}, "supernet.trainer is 'dart'; expected one of"),
         ({"sede": 3}, "supernet.sede: no such setting"),
         ({"training": {"epoch": 3}}, "training.epoch: no such setting"),
-        ({"architecture": {"order": 3}}, "architecture.order is 3; expected one of: 1, 2"),
-        ({"architecture": {"tau": [1]}}, "architecture.tau is (1,); expected two numbers"),
-        ({"architecture": {"betas": [0.5, 1.0]}}, "architecture.betas is 1.0"),
+        (
+            {"architecture": {"order": 3}},
+            "architecture.order is 3, which trainer 'gdas' does not use",
+        ),
+        ({"architecture": {"tau": [1]}}, "architecture.tau is [1]; expected at least 2 of them"),
+        (
+            {"architecture": {"betas": [0.5, 1.0]}},
+            "architecture.betas.1 is 1; expected less than 1",
+        ),
         ({"network": {"channels": -1}}, "network.channels is -1"),
         ({"training": {"resolution": 2}}, "training.resolution: images of 2x2"),
         ({"training": {"resolution": 3}}, "training.resolution"),
@@ -83,37 +79,15 @@ def test_cuda_without_a_gpu_is_refused(toy_file, tmp_path):
         train(settings_of("rsps", device="cuda"), toy_file, tmp_path)
 
 
-def test_defaults_are_those_of_the_schema():
-    schema = yaml.safe_load((REPOSITORY / "config.schema.yaml").read_text(encoding="utf-8"))
-    classes = {
-        "network": CellNetworkSettings,
-        "training": SupernetTraining,
-        "architecture": ArchitectureSettings,
-    }
-    for section, settings in classes.items():
-        defaults = {
-            key: tuple(described["default"])
-            if isinstance(described["default"], list)
-            else described["default"]
-            for key, described in schema["$defs"][section]["properties"].items()
-        }
-        assert defaults == vars(settings())
-    described = schema["$defs"]["supernet"]["properties"]
-    whole = vars(SupernetSettings(dataset="d", trainer="t"))
-    keys = ("space", "seed", "candidates", "candidate_images", "sampled_cells", "snapshots")
-    for key in (*keys, "device"):
-        assert described[key]["default"] == whole[key]
-
-
 def test_settings_of_the_thesis_can_be_said(toy_file):
     """Table 6-7: a learning rate that falls linearly from 0.025 to 0 over 900 epochs."""
     training = {"epochs": 900, "batch_size": 96, "learning_rate": 0.025, "schedule": "linear"}
     training |= {"momentum": 0.9, "nesterov": True, "weight_decay": 3e-4}
-    run = prepare(supernet_settings(settings_of("spos", "shuffle", training=training)), toy_file)
+    run = prepare(read(settings_of("spos", "shuffle", training=training)), toy_file)
     (group,) = run.weight_stepper.optimizer.param_groups
     assert group["nesterov"]
     assert (group["momentum"], group["weight_decay"]) == (0.9, 3e-4)
-    rates = [learning_rate(run.settings.training, part) for part in (0, 1 / 3, 1)]
+    rates = [learning_rate(run.trainer.training, part) for part in (0, 1 / 3, 1)]
     assert rates == pytest.approx([0.025, 0.025 * 2 / 3, 0])
 
 
@@ -140,7 +114,9 @@ def test_a_layer_needs_an_operation_with_a_probability(toy_file, tmp_path):
         train(settings_of("spos", "shuffle_i", training=training), toy_file, tmp_path)
 
 
-#: What trainers refuse because they would not look at it.
+ONE_SHOT = ("fairness", "rsps", "sandwich", "spos")
+ALPHAS = {"learning_rate": 0.1, "weight_decay": 0.1, "betas": [0.9, 0.99], "weight_steps": 2}
+#: What trainers refuse because they would not look at it, and where it is told.
 UNUSED = [
     *((trainer, {"sampled_cells": "connected"}) for trainer in ("darts", "gdas", "fairness")),
     *((trainer, {"candidates": 20}) for trainer in ("darts", "gdas")),
@@ -148,14 +124,6 @@ UNUSED = [
     ("darts", {"architecture": {"tau": [5, 1]}}),
     ("darts", {"architecture": {"straight_through": "sampled"}}),
     ("gdas", {"architecture": {"order": 2}}),
-    *(
-        (trainer, {"architecture": {name: value}})
-        for trainer in ("fairness", "rsps", "sandwich", "spos")
-        for name, value in {
-            **{"learning_rate": 0.1, "weight_decay": 0.1, "betas": [0.9, 0.99]},
-            **{"weight_steps": 2, "order": 2, "tau": [5, 1], "straight_through": "sampled"},
-        }.items()
-    ),
 ]
 
 
@@ -164,42 +132,28 @@ def test_what_a_trainer_does_not_use_is_refused(trainer, changes):
     (section, value), *_ = changes.items()
     place = ".".join([section, *value]) if isinstance(value, dict) else section
     with pytest.raises(InputError) as raised:
-        supernet_settings(settings_of(trainer, **changes), "supernets.small")
+        read(settings_of(trainer, **changes))
     said = str(raised.value)
-    assert said.startswith(f"supernets.small.{place} is ")
+    assert said.startswith(f"supernet.{place} is ")
     assert f"which trainer '{trainer}' does not use; leave it out, or take one of: " in said
 
 
-@pytest.mark.parametrize("trainer", TRAINERS)
-def test_defaults_of_what_a_trainer_does_not_use_are_no_mistake(trainer):
-    given = {"dataset": "toy", "trainer": trainer, "candidates": 100, "sampled_cells": "all"}
-    given["architecture"] = vars(ArchitectureSettings())
-    assert supernet_settings(given) == supernet_settings({"dataset": "toy", "trainer": trainer})
+@pytest.mark.parametrize("trainer", ONE_SHOT)
+def test_trainers_without_architecture_weights_refuse_their_settings(trainer):
+    for name, value in {**ALPHAS, "order": 2, "tau": [5, 1], "straight_through": "all"}.items():
+        with pytest.raises(InputError) as raised:
+            read(settings_of(trainer, architecture={name: value}))
+        said = str(raised.value)
+        assert said.startswith("supernet.architecture is ")
+        assert (
+            f"which trainer '{trainer}' does not use; leave it out, or take one of: darts" in said
+        )
 
 
 @pytest.mark.parametrize("trainer", TRAINERS)
-def test_what_a_trainer_says_of_itself_can_be_read_without_importing_it(trainer):
-    module = plugins.load("trainers", trainer)
-    for name in ("LAYER_WISE", "USES"):
-        assert plugins.constant("trainers", trainer, name) == getattr(module, name)
-    assert set(module.USES) <= set(OF_SOME_TRAINERS)
-
-
-def test_a_member_that_does_not_say_it_is_named():
-    with pytest.raises(
-        InputError, match=r"hanas/training/trainers/gdas\.py has no SURE that can be read"
-    ):
-        plugins.constant("trainers", "gdas", "SURE")
-    with pytest.raises(InputError, match="trainers: no 'gads'; expected one of: darts"):
-        plugins.constant("trainers", "gads", "USES")
-
-
-def test_a_new_trainer_of_layer_wise_spaces_is_known_by_what_it_says(tmp_path, monkeypatch):
-    monkeypatch.setattr(plugins, "__file__", str(tmp_path / "plugins.py"))
-    for seam in ("trainers", "spaces"):
-        (tmp_path / seam).mkdir()
-        for path in (REPOSITORY / "hanas" / seam).glob("*.py"):
-            (tmp_path / seam / path.name).write_text(path.read_text(encoding="utf-8"))
-    (tmp_path / "trainers" / "mine.py").write_text('LAYER_WISE = True\nUSES = ("candidates",)\n')
-    given = {"dataset": "toy", "trainer": "mine", "space": "mobile_i", "candidates": 7}
-    assert supernet_settings(given).candidates == 7
+def test_a_trainer_alone_has_defaults_for_all_its_settings(trainer):
+    settings = read({"dataset": "toy", "trainer": trainer})
+    assert settings.name == trainer
+    assert settings.network == SPACES["nb201"].network()
+    assert read(settings.params() | {"label": "mine"}).params() == settings.params()
+    assert "label" not in settings.params()

@@ -3,22 +3,19 @@ import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
-from toy_supernets import SPACES, TRAINED, results, settings_of, small_network, train
+from toy_supernets import SPACES, TRAINED, read, results, settings_of, small_network, train
 
-from hanas.core import plugins
 from hanas.core.compute import threads
 from hanas.core.errors import InputError
 from hanas.core.files import read_json
 from hanas.data.batches import load_split
 from hanas.training.supernets import load_supernet, prepare
-from hanas.training.trainers._settings import supernet_settings
 
 
 @pytest.mark.parametrize(("trainer", "space"), TRAINED)
-def test_what_is_written(trainer, space, toy_file, tmp_path):
-    lines: list[str] = []
-    paths = train(settings_of(trainer, space), toy_file, tmp_path, lines.append)
-    history = pd.read_parquet(paths["history"])
+def test_what_is_written(trainer, space, trained):
+    folder = trained(trainer, space)
+    history = pd.read_parquet(folder / "history")
     assert history["epoch"].tolist() == [1, 2]
     module = SPACES[space]
     columns = ["train_loss", "train_accuracy", "validation_loss", "validation_accuracy"]
@@ -32,25 +29,26 @@ def test_what_is_written(trainer, space, toy_file, tmp_path):
     ]
     assert np.isfinite(history.drop(columns="seconds")).all(axis=None)
     assert history["learning_rate"].tolist() == pytest.approx([0.1, 0.05])
-    found = read_json(paths["found"])
+    found = read_json(folder / "found")
     assert module.to_text(module.from_text(found["arch"])) == found["arch"]
     assert 0 <= found["validation_error"] <= 1
     assert found["validation_images"] == 24
-    assert not paths["checkpoint"].exists()
+    assert not (folder / "checkpoint").exists()
+    lines = (folder / "log").read_text().splitlines()
     assert lines[0].startswith("epoch 1/2")
     assert "left" in lines[0]
-    supernet = load_supernet(paths["weights"])
+    supernet = load_supernet(folder / "weights")
     alphas = [history[f"alpha_3_{name}"].iloc[-1] for name in module.operations]
     np.testing.assert_allclose(supernet.alphas[3].numpy(), alphas)
 
 
 @pytest.mark.parametrize(("trainer", "space"), TRAINED)
-def test_one_seed_gives_one_result(trainer, space, toy_file, tmp_path):
-    before = torch.random.get_rng_state()
-    for folder, seed in (("a", 0), ("b", 0), ("c", 1)):
+def test_one_seed_gives_one_result(trainer, space, trained, toy_file, tmp_path):
+    first, before = results(trained(trainer, space)), torch.random.get_rng_state()
+    for folder, seed in (("again", 0), ("other", 1)):
         train(settings_of(trainer, space, seed=seed), toy_file, tmp_path / folder)
-    assert results(tmp_path / "a") == results(tmp_path / "b")
-    assert results(tmp_path / "a")[0] != results(tmp_path / "c")[0]
+    assert first == results(tmp_path / "again")
+    assert first[0] != results(tmp_path / "other")[0]
     assert torch.equal(before, torch.random.get_rng_state())
 
 
@@ -77,11 +75,9 @@ def test_it_learns(trainer, space, toy_file, tmp_path):
 
 
 @pytest.mark.parametrize(("trainer", "space"), TRAINED)
-def test_what_is_found_is_judged_with_the_shared_weights(
-    trainer, space, toy_data, toy_file, tmp_path
-):
-    paths = train(settings_of(trainer, space), toy_file, tmp_path)
-    found, supernet = read_json(paths["found"]), load_supernet(paths["weights"])
+def test_what_is_found_is_judged_with_the_shared_weights(trainer, space, toy_data, trained):
+    folder = trained(trainer, space)
+    found, supernet = read_json(folder / "found"), load_supernet(folder / "weights")
     validation = load_split(toy_data, "validation").take(None)
     images, labels = validation.batch(torch.arange(24))
     with torch.no_grad(), threads(1):  # as the training: the last digits depend on it
@@ -113,11 +109,11 @@ def test_a_loss_that_is_not_finite_ends_the_training(trainer, space, toy_file, t
 
 @pytest.mark.parametrize("trainer", ["darts", "gdas"])
 def test_the_largest_alphas_are_found(trainer, toy_file):
-    run = prepare(supernet_settings(settings_of(trainer)), toy_file)
+    run = prepare(read(settings_of(trainer)), toy_file)
     genes = [0, 1, 2, 3, 4, 3]
     with torch.no_grad():
         run.alphas[torch.arange(6), torch.tensor(genes)] = 1.0
-    found, _ = plugins.load("trainers", trainer).found(run, print)
+    found, _ = run.trainer.found(run, print)
     assert found.tolist() == genes
 
 
@@ -128,10 +124,9 @@ def test_the_largest_alphas_are_found(trainer, toy_file):
         ("gdas", {"straight_through": "sampled", "tau": [5, 1]}),
     ],
 )
-def test_architecture_settings_matter(trainer, architecture, toy_file, tmp_path):
-    train(settings_of(trainer), toy_file, tmp_path / "default")
+def test_architecture_settings_matter(trainer, architecture, trained, toy_file, tmp_path):
     train(settings_of(trainer, architecture=architecture), toy_file, tmp_path / "other")
-    default = load_supernet(tmp_path / "default" / "weights").alphas
+    default = load_supernet(trained(trainer) / "weights").alphas
     other = load_supernet(tmp_path / "other" / "weights").alphas
     assert torch.isfinite(other).all()
     assert not torch.equal(default, other)
@@ -149,9 +144,9 @@ def test_architecture_weights_take_a_step_every_few_steps(
         "training": {"batch_size": 8, "crop_padding": 0},
         "architecture": {"weight_steps": weight_steps},
     }
-    run = prepare(supernet_settings(given), toy_file)
+    run = prepare(read(given), toy_file)
     assert run.steps == 3
-    step = plugins.load("trainers", trainer).begin_epoch(run, 0)
+    step = run.trainer.begin_epoch(run, 0)
     batches = run.train_batches(0)
     for number in range(run.steps):
         step(number, batches(number))

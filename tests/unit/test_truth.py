@@ -76,7 +76,7 @@ def test_of_what_looks_the_same_any_can_be_met_first():
         assert (mean, deviation) == truth.ceiling(blind, rows)  # no other luck the next time
 
 
-@settings(deadline=None)  # a busy machine is no error
+@settings(deadline=None, max_examples=50)  # a busy machine is no error
 @given(
     hnp.arrays(np.float64, (12, 2), elements=st.integers(0, 50).map(lambda n: n / 50)),
     st.permutations(range(12)),

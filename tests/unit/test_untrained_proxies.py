@@ -6,21 +6,37 @@ import torch
 import torch.nn.functional as F
 from plain_network import plain_forward
 from scipy.stats import rankdata
+from toy_cells import some_cells
+from toy_pictures import toy_images
 
+from hanas.core import plugins
 from hanas.core.compute import threads
 from hanas.core.errors import InputError
 from hanas.data.batches import Batch
-from hanas.proxies import _untrained, az_nas, grad_norm, naswot, synflow, zico
+from hanas.data.images import save_images
+from hanas.proxies import az_nas
+from hanas.proxies._proxy import Inputs
+from hanas.proxies.scoring import untrained_cells
+from hanas.proxies.scoring.cells import distinct_cells, groups_of
+from hanas.proxies.scoring.untrained_cells import Scorer
 from hanas.spaces import nb201
 
 NETWORK = {"skeleton": "pooled", "channels": 3, "cells": 1}
 # All operations, a dead edge in the last.
 CELLS = ((3, 3, 4, 1, 2, 3), (2, 0, 3, 4, 1, 2), (3, 0, 0, 3, 0, 1), (1, 1, 1, 1, 1, 1))
 EMPTY = (0, 0, 0, 0, 0, 0)
-MODULES = {module.__name__.split(".")[-1]: module for module in (az_nas, grad_norm, naswot)} | {
-    "synflow": synflow,
-    "zico": zico,
-}
+KINDS = ("az_nas", "naswot", "synflow")
+
+
+def read(kind: str, **settings):
+    return plugins.plugin("proxies", kind).read({"kind": kind, **settings})
+
+
+AZ_NAS, NASWOT, SYNFLOW = map(read, KINDS)
+
+
+def ones(side: int) -> list[Batch]:
+    return SYNFLOW.drawn(0, side, None)
 
 
 @pytest.fixture(autouse=True)
@@ -52,38 +68,28 @@ def batch_of(count: int, *, seed: int = 0, side: int = 8) -> Batch:
     return Batch(images, torch.arange(count) % 3)
 
 
-def plain_gradients(weights, genes, batch) -> list[np.ndarray]:
-    """Return the gradients of the cross-entropy for the weights of the layers in use."""
-    leaves = {k: v.clone().requires_grad_() for k, v in weights.items() if v.ndim > 1}
-    logits = plain_forward({**weights, **leaves}, genes, batch.images)
-    F.cross_entropy(logits, batch.labels).backward()
-    return [leaf.grad.numpy() for leaf in leaves.values() if leaf.grad is not None]
-
-
 def test_synflow_is_weights_times_gradients(network, genes):
     weights = {name: value.abs() for name, value in weights_of(network).items()}
     leaves = {k: v.clone().requires_grad_() for k, v in weights.items() if v.ndim > 1}
-    ones = torch.ones(1, 3, 8, 8, dtype=torch.float64)
-    plain_forward({**weights, **leaves}, genes, ones, batch_norm=False).sum().backward()
+    image = torch.ones(1, 3, 8, 8, dtype=torch.float64)
+    plain_forward({**weights, **leaves}, genes, image, batch_norm=False).sum().backward()
     used = [leaf for leaf in leaves.values() if leaf.grad is not None]
     expected = sum(float((leaf.detach() * leaf.grad).sum()) for leaf in used)
-    positive = synflow.positive_and_linear(network)
-    (flow,) = synflow.flow(positive, genes, [batch_of(1)])
+    positive = SYNFLOW.prepared(network)
+    (flow,) = SYNFLOW.measure(positive, genes, ones(8))
     assert flow == pytest.approx(expected, rel=1e-12)
 
     # What happens to the output when all weights grow by the same small part is the same sum.
     def output(factor: float) -> float:
         scaled = {k: v * (factor if v.ndim > 1 else 1) for k, v in weights.items()}
-        return float(plain_forward(scaled, genes, ones, batch_norm=False).sum())
+        return float(plain_forward(scaled, genes, image, batch_norm=False).sum())
 
     assert (output(1 + 1e-5) - output(1 - 1e-5)) / 2e-5 == pytest.approx(flow, rel=1e-6)
 
 
 def test_synflow_by_hand():
     """One channel; only a 1x1 convolution from the input to the output of cells."""
-    network = synflow.positive_and_linear(
-        nb201.supernet(2, {**NETWORK, "channels": 1, "batch_norm": "batch"})
-    )
+    network = SYNFLOW.prepared(nb201.supernet(2, {**NETWORK, "channels": 1, "batch_norm": "batch"}))
     with torch.no_grad():
         for weight in network.parameters():
             weight.fill_(1.0)
@@ -92,14 +98,14 @@ def test_synflow_by_hand():
     # 4; and there are two logits.
     output = 300 / 16 * 1 * 1 * 2 * 2 * 4 * 4 * 2
     # Each path passes seven layers: stem, three cells, two transitions, classifier.
-    (flow,) = synflow.flow(network, (0, 0, 0, 2, 0, 0), [batch_of(1, side=4)])
+    (flow,) = SYNFLOW.measure(network, (0, 0, 0, 2, 0, 0), ones(4))
     assert flow == pytest.approx(7 * output)
 
 
 def test_nothing_flows_through_an_empty_cell(network):
-    (flow,) = synflow.flow(synflow.positive_and_linear(network), EMPTY, [batch_of(1)])
+    (flow,) = SYNFLOW.measure(SYNFLOW.prepared(network), EMPTY, ones(8))
     assert flow == 0
-    scores = synflow.minus_logarithm({"flow": np.array([np.e, 0, np.e**2])}, np.empty((3, 6)))
+    scores = SYNFLOW.ranked({"flow": np.array([np.e, 0, np.e**2])}, np.empty((3, 6)))
     assert scores.tolist() == [-1, 0, -2]
 
 
@@ -112,40 +118,16 @@ def test_naswot_is_the_kernel_of_hamming_distances(network, genes):
         codes = np.hstack([x.flatten(1).numpy() > 0 for x in relu_inputs])
         kernel = [[len(a) - np.sum(a != b) for b in codes] for a in codes]
         expected.append(np.log(np.linalg.det(np.array(kernel, dtype=float))))
-    (found,) = naswot.log_determinant(network, genes, batches)
+    (found,) = NASWOT.measure(network, genes, batches)
     assert found == pytest.approx(np.mean(expected), rel=1e-9)
     assert not any(module._forward_hooks for module in network.modules())
 
 
 def test_images_that_look_the_same_have_no_determinant(network):
-    (found,) = naswot.log_determinant(network, EMPTY, [batch_of(4)])
+    (found,) = NASWOT.measure(network, EMPTY, [batch_of(4)])
     assert np.isnan(found)
-    scores = naswot.minus_mean({"log": np.array([3.0, np.nan, 5.0])}, np.empty((3, 6)))
+    scores = NASWOT.ranked({"log": np.array([3.0, np.nan, 5.0])}, np.empty((3, 6)))
     assert scores.tolist() == [-3, -2, -5]
-
-
-def test_grad_norm_is_the_sum_over_layers(network, genes):
-    batches = [batch_of(6), batch_of(6, seed=1)]
-    expected = np.mean(
-        [
-            sum(np.sqrt((g**2).sum()) for g in plain_gradients(weights_of(network), genes, batch))
-            for batch in batches
-        ]
-    )
-    (found,) = grad_norm.sum_of_norms(network, genes, batches)
-    assert found == pytest.approx(expected, rel=1e-9)
-
-
-def test_zico_is_the_inverse_coefficient_of_variation(network, genes):
-    batches = [batch_of(6), batch_of(6, seed=1), batch_of(6, seed=2)]
-    by_batch = [plain_gradients(weights_of(network), genes, batch) for batch in batches]
-    expected = 0.0
-    for of_layer in zip(*by_batch, strict=True):
-        mean, deviation = np.mean(np.abs(of_layer), axis=0), np.std(of_layer, axis=0)
-        expected += np.log((mean[deviation > 0] / deviation[deviation > 0]).sum())
-    (found,) = zico.steadiness(network, genes, batches)
-    assert found == pytest.approx(expected, rel=1e-6)
-    assert zico.steadiness(network, EMPTY, batches) == (0.0,)
 
 
 def test_az_nas_by_numpy(network, genes):
@@ -158,7 +140,7 @@ def test_az_nas_by_numpy(network, genes):
         variances = np.linalg.svd(samples - samples.mean(axis=0), compute_uv=False) ** 2
         parts = variances / variances.sum()
         entropies.append(-sum(part * np.log(part) for part in parts if part > 1e-15))
-    expressivity, progressivity, _ = az_nas.assess(network, genes, [batch])
+    expressivity, progressivity, _ = AZ_NAS.measure(network, genes, [batch])
     assert expressivity == pytest.approx(sum(entropies), rel=1e-6)
     assert progressivity == pytest.approx(min(np.diff(entropies)), rel=1e-6)
 
@@ -178,9 +160,9 @@ def test_trainability_estimates_the_jacobian(stride):
 
 
 def test_az_nas_of_blocks_that_do_nothing(network):
-    _, _, nothing = az_nas.assess(network, (0, 0, 0, 1, 0, 0), [batch_of(4)])
+    _, _, nothing = AZ_NAS.measure(network, (0, 0, 0, 1, 0, 0), [batch_of(4)])
     assert nothing == -np.inf
-    expressivity, progressivity, _ = az_nas.assess(network, EMPTY, [batch_of(4)])
+    expressivity, progressivity, _ = AZ_NAS.measure(network, EMPTY, [batch_of(4)])
     assert np.isfinite([expressivity, progressivity]).all()
 
 
@@ -195,96 +177,100 @@ def test_az_nas_adds_logarithms_of_ranks():
         np.log(rankdata(column) / 3)
         for column in ([3, 1, 2], [2, 1, 2], [2, 1, 3], nb201.flops(cells))
     )
-    np.testing.assert_allclose(az_nas.minus_log_ranks(numbers, cells), -expected)
+    np.testing.assert_allclose(AZ_NAS.ranked(numbers, cells), -expected)
 
 
-def make_scorer(name: str, toy_file, **settings) -> _untrained.Scorer:
-    given = {"network": {**NETWORK, "channels": 2}, "images": 8, "batches": 2, **settings}
-    task = {
-        "measure": MODULES[name].__name__,
-        "space": "nb201",
-        "settings": given,
-        "images": str(toy_file) if MODULES[name].MEASURE.real_images else None,
-    }
-    return _untrained.Scorer(task)
+def make_scorer(kind: str, toy_file, **settings) -> Scorer:
+    given = {"network": {**NETWORK, "channels": 2}, **settings}
+    if kind != "synflow":
+        given = {"images": 8, "batches": 2, **given}
+    return Scorer(read(kind, **given), toy_file if kind == "naswot" else None)
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_the_order_of_cells_leaves_no_trace(toy_file, name):
-    scorer = make_scorer(name, toy_file)
-    first = scorer.score("324")
-    scorer.groups = {"123": scorer.groups["123"], "324": scorer.groups["324"][::-1]}
-    scorer.score("123")
-    again = scorer.score("324")
-    other = make_scorer(name, toy_file).score("324")
+def cells_of(*prefix: int) -> np.ndarray:
+    """Some cells of a group."""
+    cells, _ = distinct_cells("batch")
+    return cells[(cells[:, :3] == prefix).all(axis=1)][::6]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_order_of_cells_leaves_no_trace(toy_file, kind):
+    scorer, cells = make_scorer(kind, toy_file), cells_of(3, 2, 4)
+    assert len(cells) > 15
+    first = scorer(cells)
+    scorer(cells_of(1, 2, 3))
+    again = scorer(cells[::-1])
+    other = make_scorer(kind, toy_file)(cells)
     for column, values in first.items():
         np.testing.assert_array_equal(again[column][::-1], values)
         np.testing.assert_array_equal(other[column], values)
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_cells_of_one_function_have_one_score(toy_file, name):
-    scorer = make_scorer(name, toy_file)
-    assert len(scorer.cells) == 9_445
+def test_cells_of_one_function_have_one_score():
+    cells, which = distinct_cells("batch")
+    assert len(cells) == 9_445
     dead = np.array(
         [[3, 0, 2, 3, 0, 0], [0, 0, 0, 3, 0, 0]]
     )  # of the first, nodes 1, 2 lead nowhere
-    first, second = scorer.which[nb201.index_of(dead)]
+    first, second = which[nb201.index_of(dead)]
     assert first == second
-    assert scorer.cells[first].tolist() == [0, 0, 0, 3, 0, 0]
+    assert cells[first].tolist() == [0, 0, 0, 3, 0, 0]
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_each_seed_draws_weights_and_images_of_its_own(toy_file, name):
-    scorer = make_scorer(name, toy_file, seeds=2)
-    found = scorer.score("334")
-    columns = MODULES[name].MEASURE.columns
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_seed_draws_weights_and_images_of_its_own(toy_file, kind):
+    scorer, cells = make_scorer(kind, toy_file, seeds=2), cells_of(3, 3, 4)
+    found, columns = scorer(cells), read(kind).measures
     assert set(found) == {f"{column} {seed}" for column in columns for seed in (0, 1)}
     for column in columns:
         assert (found[f"{column} 0"] != found[f"{column} 1"]).mean() > 0.5
-    alone = make_scorer(name, toy_file).score("334")
+    alone = make_scorer(kind, toy_file)(cells)
     np.testing.assert_array_equal(found[f"{columns[0]} 0"], alone[f"{columns[0]} 0"])
-    if MODULES[name].MEASURE.real_images:
+    if kind != "synflow":
         first, second = (draw[1][0].images for draw in scorer.draws)
         assert not torch.equal(first, second)
         assert [len(batch.labels) for batch in scorer.draws[0][1]] == [4, 4]
 
 
 def test_settings_are_checked(toy_file, tmp_path):
-    given = {"space": "nb201", "images": toy_file, "threads": 1, "workspace": tmp_path / "work"}
-    with pytest.raises(InputError, match="batches is 1; expected at least 2"):
-        zico.score(settings={"network": NETWORK}, **given)
+    given = {"workspace": tmp_path / "work", "threads": 1, "log": pytest.fail}
     with pytest.raises(InputError, match="images is 1; expected at least batches, 2"):
-        zico.score(settings={"network": NETWORK, "images": 1, "batches": 2}, **given)
+        read("naswot", images=1, batches=2)
+    with pytest.raises(InputError, match="resolution is 6; expected a multiple of 4"):
+        read("naswot", resolution=6)
+    odd = tmp_path / "odd.pt"
+    save_images(toy_images(side=6), odd)
     with pytest.raises(InputError, match="images of 6x6 pixels"):
-        naswot.score(settings={"network": NETWORK, "resolution": 6}, **given)
+        read("naswot", network=NETWORK).score(nb201.SPACE, Inputs(images=odd), **given)
     with pytest.raises(InputError, match="naswot looks at images"):
-        naswot.score(settings={"network": NETWORK}, **{**given, "images": None})
+        read("naswot", network=NETWORK).score(nb201.SPACE, Inputs(), **given)
+    with pytest.raises(InputError, match="proxy naswot looks at every architecture of a space"):
+        read("naswot").score(plugins.space("shuffle"), Inputs(images=toy_file), **given)
 
 
-def test_the_table_of_two_workers_holds_what_one_scorer_finds(toy_file, tmp_path):
+def test_the_table_of_two_workers_holds_what_one_scorer_finds(toy_file, tmp_path, monkeypatch):
+    monkeypatch.setattr(untrained_cells, "distinct_cells", some_cells)
     settings = {"network": {**NETWORK, "channels": 1}, "images": 8, "seeds": 2}
     lines: list[str] = []
-    table = naswot.score(
-        space="nb201",
-        settings=settings,
-        images=toy_file,
+    table = read("naswot", **settings).score(
+        nb201.SPACE,
+        Inputs(images=toy_file),
         threads=2,
         workspace=tmp_path / "work",
         log=lines.append,
     )
     assert not (tmp_path / "work").exists()
-    assert lines[0] == "9445 of 15625 cells are different functions"
+    cells, _ = some_cells("batch")
+    assert lines[0] == f"{len(cells)} of 15625 cells are different functions"
     assert table["source"][0] == (
         "naswot of untrained pooled networks (1 channels, 1 cells a stage) on 8 training images "
         "of 8x8 pixels, measured, mean of 2 draws"
     )
     scorer = make_scorer("naswot", toy_file, **settings, batches=1)
-    for name in ("333", "104"):
-        found = scorer.score(name)
-        index = nb201.index_of(scorer.cells[scorer.groups[name]])
+    for group in list(groups_of(cells))[5::7]:
+        found = scorer(group)
         mean = -(found["log_determinant 0"] + found["log_determinant 1"]) / 2
         told_apart = ~np.isnan(mean)  # by the network, the few images
         assert told_apart.mean() > 0.5
-        of_table = table["score"].to_numpy()[index]
+        of_table = table["score"].to_numpy()[nb201.index_of(group)]
         np.testing.assert_array_equal(of_table[told_apart], mean[told_apart])

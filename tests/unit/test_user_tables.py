@@ -20,6 +20,10 @@ ARCHS = TEXTS[:6]
 COLUMNS = {"arch": "cell", "latency_ms": "ms"}
 
 
+class Latencies(user_tables.Columns):
+    latency_ms: str
+
+
 def csv_text(archs=ARCHS, cells=None) -> str:
     cells = cells or [f"{number + 0.5}" for number in range(len(archs))]
     return "\n".join(["cell,ms", *map(",".join, zip(archs, cells, strict=True))]) + "\n"
@@ -33,7 +37,7 @@ def read(folder, content, columns=COLUMNS, name="mine.csv", archs=ARCHS):
         path.write_text(content, encoding="utf-8")
     else:
         parquet.write_table(pa.table(content), path)
-    return user_tables.read(folder, {"file": name, "columns": columns}, archs, space="nb201")
+    return user_tables.read(path, Latencies.read(columns), archs, space=nb201.SPACE)
 
 
 def refusal(*arguments, **keywords) -> str:
@@ -104,8 +108,8 @@ def test_numbers_in_a_parquet_file_may_have_any_type(tmp_path, values):
 def test_a_parquet_file_with_an_index_of_pandas(tmp_path):
     frame = pd.DataFrame({"cell": ARCHS, "ms": np.arange(6.0)}).set_index("cell")
     frame.to_parquet(tmp_path / "mine.parquet")
-    settings_ = {"file": "mine.parquet", "columns": COLUMNS}
-    table = user_tables.read(tmp_path, settings_, ARCHS, space="nb201")
+    columns = Latencies.read(COLUMNS)
+    table = user_tables.read(tmp_path / "mine.parquet", columns, ARCHS, space=nb201.SPACE)
     np.testing.assert_array_equal(table.values["latency_ms"], np.arange(6.0))
 
 
@@ -230,7 +234,7 @@ def test_columns_that_cannot_be_found(tmp_path, columns, said):
 def test_a_file_that_is_not_there_or_of_another_form(tmp_path):
     for name, said in (("gone.csv", "no such file"), (".", "no such file")):
         with pytest.raises(InputError, match=said):
-            user_tables.read(tmp_path, {"file": name, "columns": COLUMNS}, ARCHS, space="nb201")
+            user_tables.read(tmp_path / name, Latencies.read(COLUMNS), ARCHS, space=nb201.SPACE)
     assert "unknown form '.xlsx'" in refusal(tmp_path, csv_text(), name="mine.xlsx")
 
 

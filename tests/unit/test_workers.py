@@ -1,12 +1,18 @@
 import os
+import signal
+import subprocess
+import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
+from toy_server import Server
 
-from hanas.core.workers import Workers
+from hanas.core.workers import Here, Workers
 
-TASK = {"server": "toy_server", "name": "toy"}
+MAKE = partial(Server, "toy")
+FOLDERS = (Path(__file__).parents[2], Path(__file__).parent)
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +30,7 @@ def is_running(process: int) -> bool:
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_every_request_is_answered_by_processes_that_stay(count):
-    with Workers(TASK, count) as workers:
+    with Workers(MAKE, count) as workers:
         first = dict(workers.answers([0.1, 2, 0.3]))
         second = dict(workers.answers([5]))
         running = {answer["process"] for answer in [*first.values(), *second.values()]}
@@ -42,7 +48,7 @@ def test_every_request_is_answered_by_processes_that_stay(count):
 
 
 def test_none_is_started_for_nothing():
-    with Workers(TASK, 2) as workers:
+    with Workers(MAKE, 2) as workers:
         assert list(workers.answers([])) == []
         assert workers._processes == []
 
@@ -50,7 +56,7 @@ def test_none_is_started_for_nothing():
 def test_a_worker_that_dies_ends_the_work():
     with (
         pytest.raises(RuntimeError, match=r"ended with status 3 \(request die\)"),
-        Workers(TASK, 1) as workers,
+        Workers(MAKE, 1) as workers,
     ):
         list(workers.answers(["die", 1, 1]))
 
@@ -58,7 +64,7 @@ def test_a_worker_that_dies_ends_the_work():
 def test_a_worker_that_was_killed_is_noticed():
     with (
         pytest.raises(RuntimeError, match="ended with status -9"),
-        Workers(TASK, 1) as workers,
+        Workers(MAKE, 1) as workers,
     ):
         _ = list(workers.answers([1])), workers._kill(), list(workers.answers(["x" * 100_000] * 2))
 
@@ -67,7 +73,7 @@ def test_an_error_ends_the_workers_at_once():
     running = []
 
     def stop_at_the_first_answer():
-        with Workers(TASK, 2) as workers:
+        with Workers(MAKE, 2) as workers:
             for _, answer in workers.answers([1, "wait", "wait"]):
                 running.extend([answer["process"], *(p.pid for p in workers._processes)])
                 raise KeyError
@@ -78,3 +84,45 @@ def test_an_error_ends_the_workers_at_once():
     assert time.monotonic() - started < 50  # nobody waits for what takes a minute
     assert len(set(running)) == 2
     assert not any(is_running(process) for process in running)
+
+
+def test_what_cannot_be_pickled_is_told():
+    with pytest.raises(Exception, match="pickle"), Workers(MAKE, 1) as workers:
+        list(workers.answers([lambda: 1]))
+
+
+def test_here_answers_in_this_process():
+    with Here(Server("toy")) as workers:
+        answers = dict(workers.answers([1, 2]))
+    assert [answers[number]["twice"] for number in (0, 1)] == [2, 4]
+    assert answers[0]["process"] == os.getpid()
+
+
+PARENT = """
+import time
+from functools import partial
+from toy_server import Server
+from hanas.core.workers import Workers
+with Workers(partial(Server, "toy"), 1) as workers:
+    for _, answer in workers.answers([1]):
+        print(answer["process"], flush=True)
+    time.sleep(60)
+"""
+
+
+def test_workers_end_with_their_parent_and_import_nothing_from_its_folder(tmp_path):
+    (tmp_path / "numpy.py").write_text("raise SystemExit('not the real one')")
+    parent = subprocess.Popen(
+        [sys.executable, "-P", "-c", PARENT],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, FOLDERS))},
+    )
+    worker = int(parent.stdout.readline())
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    deadline = time.monotonic() + 20
+    while is_running(worker):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

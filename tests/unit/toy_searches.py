@@ -20,7 +20,7 @@ SMALL = {
 
 def settings_of(name, **changes):
     if name == "random":
-        return {"evaluations": 100}
+        return {"evaluations": 100, **changes}
     samples = {"samples": 50} if name in SCALARISING else {}
     return {**SMALL, **samples, **changes}
 
@@ -37,6 +37,10 @@ def problem(objectives, choices):
     return evaluate
 
 
+def searcher(name, **changes):
+    settings = {"searcher": name, **settings_of(name, **changes)}
+    return plugins.plugin("searchers", name).read(settings, f"searches.{name}")
+
+
 def run(name, evaluate, choices=LARGE, seed=0, **changes):
-    search = plugins.load("searchers", name).search
-    return search(choices, evaluate, settings_of(name, **changes), np.random.default_rng(seed))
+    return searcher(name, **changes).search(choices, evaluate, np.random.default_rng(seed))

@@ -1,17 +1,20 @@
 """Small supernets, trained on toy images."""
 
 from pathlib import Path
+from typing import Annotated
 
 import pandas as pd
 
 from hanas.core import plugins
+from hanas.core.settings import Member, Settings
 from hanas.training.supernets import train_supernet
+from hanas.training.trainers._trainer import Trainer
 
 REPOSITORY = Path(__file__).parents[2]
 TRAINERS = plugins.names("trainers")
 SPACES = {name: plugins.space(name) for name in plugins.names("spaces")}
 LAYER_WISE = [name for name, space in SPACES.items() if not space.enumerable]
-LAYER_WISE_TRAINERS = [name for name in TRAINERS if plugins.load("trainers", name).LAYER_WISE]
+LAYER_WISE_TRAINERS = [n for n in TRAINERS if plugins.plugin("trainers", n).layerwise]
 #: Every trainer on cells, and those that can on layer-wise spaces.
 TRAINED = [
     *((trainer, "nb201") for trainer in TRAINERS),
@@ -33,7 +36,7 @@ def small_network(space: str) -> dict:
 
 def settings_of(trainer: str, space: str = "nb201", **changes) -> dict:
     training = {"epochs": 2, "batch_size": 8, "learning_rate": 0.1, "crop_padding": 1}
-    chooses = "candidates" in plugins.load("trainers", trainer).USES
+    chooses = "candidates" in plugins.plugin("trainers", trainer).model_fields
     return {
         "dataset": "toy",
         "trainer": trainer,
@@ -46,10 +49,19 @@ def settings_of(trainer: str, space: str = "nb201", **changes) -> dict:
     }
 
 
+class Entry(Settings):
+    supernet: Annotated[Trainer, Member("trainers")]
+
+
+def read(settings: dict) -> Trainer:
+    """As an entry of a study is read."""
+    return Entry.read({"supernet": settings}).supernet
+
+
 def train(settings: dict, images: Path, folder: Path, log=None) -> dict[str, Path]:
     paths = {name: folder / name for name in FILES}
     lines: list[str] = []
-    train_supernet(settings, images, **paths, log=log or lines.append)
+    train_supernet(read(settings), images, **paths, log=log or lines.append)
     return paths
 
 

@@ -1,4 +1,4 @@
-"""What a surrogate model sees of a NAS-Bench-201 cell."""
+"""What a surrogate model sees of a NAS-Bench-201 cell; genes are int (N, 6)."""
 
 from __future__ import annotations
 
@@ -37,11 +37,6 @@ def live_edges(genes: np.ndarray) -> np.ndarray:
 
     The operation of each live edge, and what the paths from input to output consist of. Cells
     that differ in dead edges only have the same features, so an accuracy is predicted the same.
-
-    Parameters
-    ----------
-    genes
-        int (N, 6).
     """
     live = without_dead_edges(genes)
     return np.hstack([_one_hot(live), _paths(live)])
@@ -56,13 +51,6 @@ def kinds_of_paths(genes: np.ndarray) -> np.ndarray:
     convolutions on an open path; whether the edge from input to output is a skip, a 1x1 or a 3x3
     convolution. The order of nodes and paths does not show. Without an open path the least is 4.
 
-    Parameters
-    ----------
-    genes
-        int (N, 6).
-
-    Examples
-    --------
     >>> kinds_of_paths(np.array([[3, 0, 4, 1, 2, 4]]))[0, :18].astype(int)
     array([1, 1, 1, 0, 1, 0, 1, 1, 1, 2, 1, 0, 1, 0, 1, 1, 0, 1])
     >>> kinds_of_paths(np.array([[3, 0, 4, 1, 2, 4]]))[0, 18:].round(2)
@@ -95,11 +83,6 @@ def all_edges(genes: np.ndarray) -> np.ndarray:
 
     Those of :func:`live_edges`, the operation of each edge, dead or not (a device may spend time
     on it), and which edges carry zeros or lead nowhere (a compiler may fold them away).
-
-    Parameters
-    ----------
-    genes
-        int (N, 6).
     """
     return np.hstack([live_edges(genes), _one_hot(genes), _edge_states(genes)])
 
@@ -110,14 +93,8 @@ def groups_for_devices(genes: np.ndarray) -> list[np.ndarray]:
     The numbers of operations (N, 4); the same without edges that lead nowhere, which a compiler
     leaves out most easily (N, 4); which edges carry zeros or lead nowhere (N, 18); the operation
     of each edge (N, 30). All float64.
-
-    Parameters
-    ----------
-    genes
-        int (N, 6).
     """
-    _, unused, _, _ = _states(genes)
-    leading = np.where(unused, NONE, genes)
+    leading = np.where(_states(genes)[1], NONE, genes)
     return [counts(genes)[:, 1:], counts(leading)[:, 1:], _edge_states(genes), _one_hot(genes)]
 
 
@@ -127,24 +104,22 @@ def _one_hot(genes: np.ndarray) -> np.ndarray:
 
 def _paths(live: np.ndarray) -> np.ndarray:
     """Return for each path whether it is open and its operations; and extremes over the paths."""
+    on_paths, longest = operations_on_paths(live), len(PATHS[-1])  # (paths, N, operations)
+    is_open = on_paths[..., NONE] == 0
+    convolutions = on_paths[..., CONV_1X1] + on_paths[..., CONV_3X3]
     columns = []
-    convolutions, convolutions_3x3, poolings = [], [], []
-    for path, on_path in zip(PATHS, operations_on_paths(live), strict=True):
-        is_open = on_path[:, NONE] == 0
-        columns.append(is_open)
-        for operation in (SKIP, CONV_1X1, CONV_3X3, AVG_POOL):
-            columns.append(on_path[:, operation] * is_open / len(path))
-        columns.append(on_path[:, SKIP] == len(path))
-        convolution = on_path[:, CONV_1X1] + on_path[:, CONV_3X3]
-        columns.append(is_open & (convolution > 0))
-        convolutions.append(np.where(is_open, convolution, -1))
-        convolutions_3x3.append(np.where(is_open, on_path[:, CONV_3X3], -1))
-        poolings.append(np.where(is_open, on_path[:, AVG_POOL], len(PATHS[-1])))
-    longest = len(PATHS[-1])
-    columns.append(np.max(convolutions, axis=0) / longest)
-    columns.append(np.max(convolutions_3x3, axis=0) / longest)
-    columns.append(np.min(poolings, axis=0) / longest)
-    columns.append((np.array(convolutions) >= 0).sum(axis=0) / len(PATHS))  # open paths
+    for path, on_path, open_, convolution in zip(
+        PATHS, on_paths, is_open, convolutions, strict=True
+    ):
+        parts = [on_path[:, o] * open_ / len(path) for o in (SKIP, CONV_1X1, CONV_3X3, AVG_POOL)]
+        only_skips = on_path[:, SKIP] == len(path)
+        columns += [open_, *parts, only_skips, open_ & (convolution > 0)]
+    columns += [
+        np.where(is_open, convolutions, -1).max(axis=0) / longest,
+        np.where(is_open, on_paths[..., CONV_3X3], -1).max(axis=0) / longest,
+        np.where(is_open, on_paths[..., AVG_POOL], longest).min(axis=0) / longest,
+        is_open.sum(axis=0) / len(PATHS),
+    ]
     return np.stack(columns, axis=1).astype(np.float64)
 
 
@@ -156,19 +131,14 @@ def _edge_states(genes: np.ndarray) -> np.ndarray:
 
 def _states(genes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return which edges start at a zero node, which lead nowhere; which nodes carry, are used."""
-    carries = np.zeros((len(genes), N_NODES), dtype=bool)
-    carries[:, 0] = True
-    of_zeros = np.zeros(genes.shape, dtype=bool)
+    present = genes != NONE
+    of_zeros, unused = np.zeros((2, *genes.shape), dtype=bool)
+    carries, used = np.zeros((2, len(genes), N_NODES), dtype=bool)
+    carries[:, 0] = used[:, -1] = True
     for edge, (target, source) in enumerate(EDGES):
-        present = genes[:, edge] != NONE
-        of_zeros[:, edge] = present & ~carries[:, source]
-        carries[:, target] |= present & carries[:, source]
-    used = np.zeros((len(genes), N_NODES), dtype=bool)
-    used[:, -1] = True
-    unused = np.zeros(genes.shape, dtype=bool)
-    for edge in reversed(range(len(EDGES))):
-        target, source = EDGES[edge]
-        present = genes[:, edge] != NONE
-        unused[:, edge] = present & ~used[:, target]
-        used[:, source] |= present & used[:, target]
+        of_zeros[:, edge] = present[:, edge] & ~carries[:, source]
+        carries[:, target] |= present[:, edge] & carries[:, source]
+    for edge, (target, source) in reversed(list(enumerate(EDGES))):
+        unused[:, edge] = present[:, edge] & ~used[:, target]
+        used[:, source] |= present[:, edge] & used[:, target]
     return of_zeros, unused, carries, used

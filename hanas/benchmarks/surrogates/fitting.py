@@ -23,6 +23,7 @@ from hanas.benchmarks.surrogates import quality as surrogate_quality
 from hanas.benchmarks.surrogates.cell_features import counts
 from hanas.benchmarks.surrogates.linear_models import exact_maximum
 from hanas.benchmarks.surrogates.models import FEATURES, FORMAT, TRANSFORMS, Bundle, split
+from hanas.benchmarks.surrogates.settings import SurrogateFit
 from hanas.core.errors import InputError
 from hanas.data.tables.metric_tables import METRICS
 from hanas.spaces import nb201
@@ -61,14 +62,7 @@ class Target:
 def targets_of(
     accuracies: Mapping[str, pd.DataFrame], devices: Mapping[tuple[str, str], pd.DataFrame]
 ) -> list[Target]:
-    """Return the columns of accuracy tables and device tables.
-
-    Parameters
-    ----------
-    accuracies
-        Accuracy tables by data set, see :mod:`hanas.data.tables.metric_tables`.
-    devices
-        Device tables by (device, data set).
+    """Return the columns of accuracy tables (by data set) and device tables (by device, data set).
 
     Raises
     ------
@@ -82,37 +76,27 @@ def targets_of(
         targets.append(Target(name, table["accuracy_percent"].to_numpy(), source))
     for (device, dataset), table in devices.items():
         source, place = _source(table, f"{device} on {dataset}"), f"{dataset}/{device}"
-        for metric in METRICS:
-            if metric in table:
-                targets.append(Target(f"{place}/{metric}", table[metric].to_numpy(), source))
-        feasible = table["feasible"].to_numpy()
-        if not np.all(feasible):
-            targets.append(Target(f"{place}/feasible", feasible, source))
+        columns = [metric for metric in METRICS if metric in table]
+        columns += [] if np.all(table["feasible"]) else ["feasible"]
+        targets += [Target(f"{place}/{name}", table[name].to_numpy(), source) for name in columns]
     return targets
 
 
 def fit(
     targets: list[Target],
+    settings: SurrogateFit,
     *,
-    seed: int,
-    held_out: float,
-    revision: int,
     epochs: int = EPOCHS,
     log: Callable[[str], None] = print,
 ) -> tuple[Bundle, pd.DataFrame]:
     """Fit a model to every target.
 
+    On one computer, equal settings give equal bits if torch runs in one thread.
+
     Parameters
     ----------
     targets
         What to predict, for all cells of nb201 in index order.
-    seed
-        Of the choice of held-out cells and of the fits. On one computer, equal seeds give equal
-        bits if torch runs in one thread.
-    held_out
-        Part of the cells that no model sees, see :func:`hanas.benchmarks.surrogates.models.split`.
-    revision
-        Number of the method, written into the bundle.
     epochs
         Passes over the cells for each perceptron.
     log
@@ -124,34 +108,30 @@ def fit(
         The models.
     quality
         A row a model: ``dataset``, ``device``, ``metric``, ``kind``, ``cells_fitted``, the
-        columns of :mod:`hanas.benchmarks.surrogates.quality`; for numbers also ``cells_without_twin``
-        and ``kendall_tau_without_twin``, of the held-out cells that are isomorphic to no fitted
-        cell; and ``source``.
+        columns of :mod:`.quality`; for numbers also ``cells_without_twin`` and
+        ``kendall_tau_without_twin``, of the held-out cells that are isomorphic to no fitted cell;
+        and ``source``.
     """
-    genes = nb201.all_genes()
-    judged, fitted = split(len(genes), seed=seed, held_out=held_out)
+    genes, seed = nb201.all_genes(), settings.seed
+    judged, fitted = split(len(genes), seed=seed, held_out=settings.held_out)
     models: dict[str, dict[str, Any]] = {}
     networks: dict[str, dict[str, Any]] = {}
     arrays: dict[str, np.ndarray] = {}
     for_perceptrons: dict[str, list[Target]] = {}
     for target in targets:
-        known = fitted[~pd.isna(target.values[fitted])]
-        facts: dict[str, Any]
-        if target.name.endswith("/feasible"):
+        kind = "partial_cells" if target.name.endswith("/feasible") else "linear"
+        if kind == "partial_cells":
             array = partial_cells.learn(genes[fitted], ~target.values[fitted])
-            arrays[f"partial_cells/{target.name}"] = array
-            facts = {"kind": "partial_cells"}
         else:
-            rng = np.random.default_rng(seed)
+            known, rng = fitted[~np.isnan(target.values[fitted])], np.random.default_rng(seed)
             array = exact_maximum(counts(genes[known]), target.values[known], rng)
-            if array is None:
-                network = "accuracy" if target.name.endswith("/accuracy_percent") else "metrics"
-                for_perceptrons.setdefault(network, []).append(target)
-                continue
-            arrays[f"linear/{target.name}"] = array
-            facts = {"kind": "linear"}
-        models[target.name] = {**facts, "source": target.source}
-        log(f"{target.name}: {facts['kind']} ({len(array)})")
+        if array is None:
+            network = "accuracy" if target.name.endswith("/accuracy_percent") else "metrics"
+            for_perceptrons.setdefault(network, []).append(target)
+            continue
+        arrays[f"{kind}/{target.name}"] = array
+        models[target.name] = {"kind": kind, "source": target.source}
+        log(f"{target.name}: {kind} ({len(array)})")
     for network, of_network in for_perceptrons.items():
         log(f"{network}: {MEMBERS} perceptrons for {len(of_network)} columns")
         found, weights = _perceptrons(network, of_network, genes[fitted], fitted, seed, epochs)
@@ -161,15 +141,15 @@ def fit(
     header = {
         "format": FORMAT,
         "space": "nb201",
-        "revision": revision,
+        "revision": settings.revision,
         "seed": seed,
-        "held_out": held_out,
+        "held_out": settings.held_out,
         "networks": networks,
         "models": models,
     }
     bundle = Bundle(header, arrays)
-    rows = list(_judge(bundle, targets, genes, judged, fitted))
-    return bundle, pd.DataFrame(rows, columns=_ordered(rows))
+    quality = pd.DataFrame(list(_judge(bundle, targets, genes, judged, fitted)))
+    return bundle, quality[[name for name in quality if name != "source"] + ["source"]]
 
 
 def _source(table: pd.DataFrame, what: str) -> str:
@@ -209,16 +189,10 @@ def _judge(
             "device": device[0] if device else None,
             "metric": metric,
             "kind": model["kind"],
-            "cells_fitted": int((~pd.isna(target.values[fitted])).sum()),
+            "cells_fitted": int(np.isfinite(target.values[fitted]).sum()),
             **quality,
             "source": target.source,
         }
-
-
-def _ordered(rows: list[dict[str, Any]]) -> list[str]:
-    """Return the columns of all rows in their order, the source last."""
-    columns = dict.fromkeys(key for row in rows for key in row)
-    return [*(column for column in columns if column != "source"), "source"]
 
 
 def _perceptrons(
@@ -229,6 +203,7 @@ def _perceptrons(
     seed: int,
     epochs: int,
 ) -> tuple[dict[str, dict[str, Any]], dict[str, np.ndarray]]:
+    """Return what the header says of each target, and the arrays of the network."""
     features, transform = NETWORKS[network]
     inputs = FEATURES[features](genes)  # (n, F)
     mean, deviation = inputs.mean(axis=0), inputs.std(axis=0) + 1e-3
@@ -271,9 +246,7 @@ def _train(x: Tensor, y: Tensor, seed: int, epochs: int) -> list[tuple[np.ndarra
         torch.manual_seed(seed)
         sizes = [x.shape[1], *[WIDTH] * DEPTH, y.shape[1]]
         linear = [nn.Linear(*pair) for pair in itertools.pairwise(sizes)]
-    layers: list[nn.Module] = []
-    for layer in linear:
-        layers += [layer, nn.SiLU()]
+    layers = [module for layer in linear for module in (layer, nn.SiLU())]
     network = nn.Sequential(*layers[:-1])
     optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     steps = len(x) // BATCH_SIZE

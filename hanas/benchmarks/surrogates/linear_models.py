@@ -56,11 +56,10 @@ def exact_maximum(
     for functions in range(1, _LARGEST + 1):
         for _ in range(_RESTARTS if functions > 1 else 1):
             coefficients = _partition_fit(points, at_points, functions, rng)
-            if coefficients is None:
-                continue
-            error = np.abs((points @ coefficients.T).max(axis=1) / at_points - 1)
-            if error.max() <= EXACT:
-                return coefficients
+            if coefficients is not None:
+                error = np.abs((points @ coefficients.T).max(axis=1) / at_points - 1)
+                if error.max() <= EXACT:
+                    return coefficients
     return None
 
 

@@ -8,7 +8,7 @@ arrays. There are three kinds of model:
   metrics that are exactly so;
 - ``perceptrons``: the mean of some perceptrons, on the logarithm of a metric or the logit of an
   accuracy;
-- ``partial_cells``: the cells that a device cannot run, see :mod:`hanas.benchmarks.surrogates.partial_cells`.
+- ``partial_cells``: the cells that a device cannot run, see :mod:`.partial_cells`.
 """
 
 from __future__ import annotations
@@ -24,22 +24,27 @@ import numpy as np
 from hanas.benchmarks.surrogates import cell_features
 from hanas.benchmarks.surrogates.partial_cells import matches
 from hanas.core import npz_files
-from hanas.core.errors import InputError, one_line
+from hanas.core.errors import InputError
 
 #: The bundle that is shipped with the project.
 SHIPPED = Path(__file__).parents[3] / "resources" / "surrogates" / "nb201.npz"
 FORMAT = 1
 _ENOUGH_DIGITS = {"linear": 12, "perceptrons": 6}
 
-FEATURES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+Function = Callable[[np.ndarray], np.ndarray]
+FEATURES: dict[str, Function] = {
     "live_edges": cell_features.live_edges,
     "all_edges": cell_features.all_edges,
 }
-TRANSFORMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "log": np.log,
-    "logit": lambda percent: _logit(np.clip(percent, 0.01, 99.99)),  # 0 and 100 stay finite
-}
-INVERSES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+
+
+def _logit(percent: np.ndarray) -> np.ndarray:
+    percent = np.clip(percent, 0.01, 99.99)  # 0 and 100 stay finite
+    return np.log(percent / (100 - percent))
+
+
+TRANSFORMS: dict[str, Function] = {"log": np.log, "logit": _logit}
+INVERSES: dict[str, Function] = {
     "log": np.exp,
     "logit": lambda values: 100 / (1 + np.exp(-values)),
 }
@@ -68,28 +73,15 @@ class Bundle:
         return tuple(sorted(self.header["models"]))
 
     def model(self, name: str) -> Mapping[str, Any]:
-        """Return what the header says of a model.
-
-        Raises
-        ------
-        InputError
-            If there is no such model; the message lists those there are.
-        """
-        if name not in self.header["models"]:
+        """Return what the header says of a model; InputError lists those that there are."""
+        if name not in self.names():
             raise InputError(f"no surrogate of {name}; there are: {', '.join(self.names())}")
         return self.header["models"][name]
 
     def predict(self, name: str, genes: np.ndarray) -> np.ndarray:
-        """Return the predictions of a metric or accuracy, float64 (N,), in its unit.
+        """Return predictions of a metric or accuracy of genes (N, 6), float64 (N,), in its unit.
 
         Rounded to the digits that mean something, so that no computer's arithmetic shows.
-
-        Parameters
-        ----------
-        name
-            Name of the model, not one of feasibility.
-        genes
-            int (N, 6).
         """
         model = self.model(name)
         if model["kind"] == "linear":
@@ -120,18 +112,14 @@ class Bundle:
         def array(name: str) -> np.ndarray:
             return self.arrays[f"{network}/{name}"].astype(np.float64)
 
-        x = (FEATURES[facts["features"]](genes) - array("mean")) / array("deviation")  # (N, F)
-        x = x[None]
+        x = (FEATURES[facts["features"]](genes) - array("mean")) / array("deviation")
+        x = x[None]  # (1, N, F)
         for layer in range(facts["layers"]):
             if layer > 0:
                 x = x / (1 + np.exp(-np.clip(x, -60, 60)))  # SiLU
             # (members, N, in) @ (members, in, out) + (members, 1, out)
             x = x @ array(f"weights_{layer}") + array(f"biases_{layer}")
         return x.mean(axis=0)
-
-
-def _logit(percent: np.ndarray) -> np.ndarray:
-    return np.log(percent / (100 - percent))
 
 
 def split(cells: int, *, seed: int, held_out: float) -> tuple[np.ndarray, np.ndarray]:
@@ -158,12 +146,10 @@ def load(path: str | Path | None = None) -> Bundle:
     path = SHIPPED if path is None else Path(path)
     hint = "; take it from the project again" if path == SHIPPED else ""
     header, arrays = npz_files.read(path, what="surrogates", hint=hint)
-    try:
-        version, _, _ = header["format"], header["models"], header["networks"]
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{path}: not readable as surrogates: {one_line(error)}{hint}") from error
-    if version != FORMAT:
-        raise InputError(f"{path}: format {version}; this version of hanas reads {FORMAT}")
+    if not isinstance(header, dict) or not {"format", "models", "networks"} <= header.keys():
+        raise InputError(f"{path}: not readable as surrogates: its header is another one{hint}")
+    if header["format"] != FORMAT:
+        raise InputError(f"{path}: format {header['format']}; this version of hanas reads {FORMAT}")
     return Bundle(header, arrays)
 
 
@@ -173,14 +159,9 @@ def save(bundle: Bundle, path: str | Path) -> None:
 
 
 def described(bundle: Bundle, names: Sequence[str]) -> str:
-    """Return where the numbers of models come from, for the ``source`` column of a table.
+    """Return where the numbers of a table come from, for its ``source`` column.
 
-    Parameters
-    ----------
-    bundle
-        The models.
-    names
-        Models of one table: of one accuracy, or of the metrics of one device.
+    ``names`` are the models of one accuracy, or of the metrics of one device.
     """
     errors = []
     for name in names:

@@ -24,17 +24,10 @@ _ADMITS = np.vstack(
 
 
 def matches(partial_cells: np.ndarray, genes: np.ndarray) -> np.ndarray:
-    """Return which cells match which partial cells, bool (K, N).
+    """Return which cells, genes (N, 6), match which partial cells, bool (K, N).
 
-    Parameters
-    ----------
-    partial_cells
-        int (K, 6): operations, :data:`ANY` or :data:`ANY_CONVOLUTION`.
-    genes
-        int (N, 6).
+    Partial cells are int (K, 6): operations, :data:`ANY` or :data:`ANY_CONVOLUTION`.
 
-    Examples
-    --------
     >>> cells = np.array([[0, 1, 1, 1, 2, 1], [0, 1, 1, 1, 4, 1], [1, 1, 1, 1, 2, 1]])
     >>> matches(np.array([[0, ANY, ANY, ANY, ANY_CONVOLUTION, ANY]]), cells)
     array([[ True, False, False]])
@@ -48,19 +41,11 @@ def matches(partial_cells: np.ndarray, genes: np.ndarray) -> np.ndarray:
 def learn(genes: np.ndarray, fails: np.ndarray, *, support: int = 4) -> np.ndarray:
     """Return a short list of partial cells that only failing cells match, uint8 (K, 6).
 
-    Every partial cell that at least ``support`` of the given cells match, all of which fail, is a
-    candidate. They are chosen greedily, each time the one that explains most failures not yet
-    explained (of equals the one more cells match), until none explains ``support`` more. Failures
-    that are left over are single ones amid cells alike that run: a compiler's mishap, not a rule.
-
-    Parameters
-    ----------
-    genes
-        int (N, 6), each cell once.
-    fails
-        bool (N,).
-    support
-        Cells that a partial cell needs.
+    Every partial cell that at least ``support`` of the given cells (genes (N, 6), each once) match,
+    all of which fail (bool (N,)), is a candidate. They are chosen greedily, each time the one that
+    explains most failures not yet explained (of equals the one more cells match), until none
+    explains ``support`` more. Failures that are left over are single ones amid cells alike that
+    run: a compiler's mishap, not a rule.
     """
     failing, running = _matching(genes[fails]), _matching(genes[~fails])
     candidates = np.argwhere((running == 0) & (failing >= support))  # (C, 6)

@@ -9,23 +9,11 @@ from scipy.stats import kendalltau
 
 
 def of_numbers(true: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
-    """Return the quality of predicted numbers.
+    """Return the quality of predicted numbers, float64 (N,), above 0.
 
-    Parameters
-    ----------
-    true
-        float64 (N,), above 0.
-    predicted
-        float64 (N,).
+    ``cells_held_out``, ``median_relative_error``, ``worst_relative_error`` (fractions), ``r2``
+    and ``kendall_tau``.
 
-    Returns
-    -------
-    dict
-        ``cells_held_out``, ``median_relative_error``, ``worst_relative_error`` (fractions),
-        ``r2`` and ``kendall_tau``.
-
-    Examples
-    --------
     >>> of_numbers(np.array([1.0, 2.0, 4.0]), np.array([1.0, 2.5, 4.0]))["worst_relative_error"]
     0.25
     """
@@ -51,10 +39,8 @@ def of_the_best(true: np.ndarray, predicted: np.ndarray, *, best: float) -> dict
     """
     upper_from = math.floor(0.85 * best)
     upper = true > upper_from
-    return {
-        "upper_from_percent": upper_from,
-        "kendall_tau_upper": tau(true[upper], predicted[upper]),
-    }
+    found = tau(true[upper], predicted[upper])
+    return {"upper_from_percent": upper_from, "kendall_tau_upper": found}
 
 
 def of_failures(fails: np.ndarray, said_to_fail: np.ndarray) -> dict[str, float]:

@@ -48,15 +48,11 @@ def read_batch(
             f"{name}: 'data' has the shape {data.shape}; expected {side} x {side} RGB images, "
             f"(n, {3 * side * side})"
         )
-    images = data.reshape(-1, 3, side, side).transpose(0, 2, 3, 1)
-    return images, _labels(content[label_key], len(images), f"{name}: {label_key!r}")
-
-
-def _labels(value: object, count: int, where: str) -> np.ndarray:
     try:
-        labels = np.asarray(value)
+        labels = np.asarray(content[label_key])
     except ValueError:  # lists of different lengths
         labels = np.empty((0, 0))
-    if labels.shape != (count,) or labels.dtype.kind not in "iu":
-        raise InputError(f"{where} is not a list of {count} integers")
-    return labels.astype(np.int64)
+    if labels.shape != (len(data),) or labels.dtype.kind not in "iu":
+        raise InputError(f"{name}: {label_key!r} is not a list of {len(data)} integers")
+    images = data.reshape(-1, 3, side, side).transpose(0, 2, 3, 1)
+    return images, labels.astype(np.int64)

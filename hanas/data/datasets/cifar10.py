@@ -11,15 +11,15 @@ import base64
 import io
 import json
 import zlib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
+from pydantic import Field
 
 from hanas.core.errors import InputError, one_line
-from hanas.data import splits
 from hanas.data.datasets import _cifar
+from hanas.data.datasets._dataset import OfficialDataset
 from hanas.data.images import ImageData
 from hanas.data.readers.archives import read_members
 from hanas.data.readers.known_files import KnownFile
@@ -29,41 +29,26 @@ TRAIN_IMAGES = 50_000
 NAMES = "airplane automobile bird cat deer dog frog horse ship truck"  # of the labels 0 to 9
 
 
-def load(root: Path, settings: Mapping[str, Any], *, downloads: Path) -> ImageData:
-    """Return CIFAR-10: half of the official training images each for training and validation.
+class Cifar10(OfficialDataset):
+    """CIFAR-10; a split file is NAS-Bench-201's ``cifar-split.txt``."""
 
-    Parameters
-    ----------
-    root
-        The data folder.
-    settings
-        ``split_seed``, or ``split_file`` (relative to ``root``) in NAS-Bench-201's form
-        (``cifar-split.txt``, with ``train`` and ``valid``).
-    downloads
-        Folder for downloaded files, which later runs use again.
+    kind: Literal["cifar10"] = Field(description="CIFAR-10.")
 
-    Returns
-    -------
-    ImageData
-        The 50,000 training images in official order, then the 10,000 test images.
+    def load(self, root: Path, downloads: Path) -> ImageData:
+        """Return half of the official training images each for training and validation.
 
-    Raises
-    ------
-    InputError
-        If a file in the data folder is damaged, or no source gives the images.
-    """
-    train, validation, split_sources = splits.two_parts(
-        TRAIN_IMAGES, ("train", "valid"), root=root, settings=settings
-    )
-    found = _cifar.find(RELEASE, root, downloads)
-    test = np.arange(TRAIN_IMAGES, len(found.images))
-    return ImageData(
-        images=found.images,
-        labels=found.labels,
-        classes=RELEASE.classes,
-        splits={"train": train, "validation": validation, "test": test},
-        sources=found.sources + split_sources,
-    )
+        The 50,000 training images come first, in official order, then the 10,000 test images.
+        """
+        train, validation, split_sources = self.halves(TRAIN_IMAGES, ("train", "valid"), root)
+        found = _cifar.find(RELEASE, root, downloads)
+        test = np.arange(TRAIN_IMAGES, len(found.images))
+        return ImageData(
+            images=found.images,
+            labels=found.labels,
+            classes=RELEASE.classes,
+            splits={"train": train, "validation": validation, "test": test},
+            sources=found.sources + split_sources,
+        )
 
 
 def read_npm_tarball(path: Path, images_each: int = BATCH_IMAGES) -> tuple[np.ndarray, np.ndarray]:

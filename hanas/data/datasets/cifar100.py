@@ -6,14 +6,14 @@ From the official archive ``cifar-100-python.tar.gz`` or its unpacked ``cifar-10
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
+from pydantic import Field
 
-from hanas.data import splits
 from hanas.data.datasets import _cifar
+from hanas.data.datasets._dataset import OfficialDataset
 from hanas.data.images import ImageData
 from hanas.data.readers.known_files import KnownFile
 
@@ -31,45 +31,29 @@ television tiger tractor train trout tulip turtle wardrobe whale willow_tree wol
 """  # of the fine labels 0 to 99
 
 
-def load(root: Path, settings: Mapping[str, Any], *, downloads: Path) -> ImageData:
-    """Return CIFAR-100: half of the official test images each for validation and testing.
+class Cifar100(OfficialDataset):
+    """CIFAR-100; a split file is NAS-Bench-201's ``cifar100-test-split.txt``."""
 
-    Parameters
-    ----------
-    root
-        The data folder.
-    settings
-        ``split_seed``, or ``split_file`` (relative to ``root``) in NAS-Bench-201's form
-        (``cifar100-test-split.txt``, with ``xvalid`` and ``xtest``).
-    downloads
-        Folder for downloaded files, which later runs use again.
+    kind: Literal["cifar100"] = Field(description="CIFAR-100, with its fine labels.")
 
-    Returns
-    -------
-    ImageData
-        The 50,000 training images in official order, then the 10,000 test images; the labels are
-        the fine ones.
+    def load(self, root: Path, downloads: Path) -> ImageData:
+        """Return half of the official test images each for validation and testing.
 
-    Raises
-    ------
-    InputError
-        If a file in the data folder is damaged, or no source gives the images.
-    """
-    validation, test, split_sources = splits.two_parts(
-        TEST_IMAGES, ("xvalid", "xtest"), root=root, settings=settings
-    )
-    found = _cifar.find(RELEASE, root, downloads)
-    return ImageData(
-        images=found.images,
-        labels=found.labels,
-        classes=RELEASE.classes,
-        splits={
-            "train": np.arange(TRAIN_IMAGES),
-            "validation": TRAIN_IMAGES + validation,
-            "test": TRAIN_IMAGES + test,
-        },
-        sources=found.sources + split_sources,
-    )
+        The 50,000 training images come first, in official order, then the 10,000 test images.
+        """
+        validation, test, split_sources = self.halves(TEST_IMAGES, ("xvalid", "xtest"), root)
+        found = _cifar.find(RELEASE, root, downloads)
+        return ImageData(
+            images=found.images,
+            labels=found.labels,
+            classes=RELEASE.classes,
+            splits={
+                "train": np.arange(TRAIN_IMAGES),
+                "validation": TRAIN_IMAGES + validation,
+                "test": TRAIN_IMAGES + test,
+            },
+            sources=found.sources + split_sources,
+        )
 
 
 RELEASE = _cifar.Release(

@@ -8,97 +8,122 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import Field
 
 from hanas.core.errors import InputError
+from hanas.core.files import digest, user_path
+from hanas.core.settings import Count, Fraction, Seed, UserFile
 from hanas.data import splits
+from hanas.data.datasets._dataset import Dataset
 from hanas.data.images import SPLITS, ImageData
 from hanas.data.readers.picture_files import SUFFIXES, read_square
 
 FOLDERS = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
 IGNORED = ("desktop.ini", "Thumbs.db")  # left by file managers, like names that begin with a dot
 
-
-@dataclass(frozen=True)
-class Picture:
-    """A file of the data set."""
-
-    path: Path
-    label: int
+#: Files of a data set, each with its label.
+Pictures = list[tuple[Path, int]]
 
 
-def load(root: Path, settings: Mapping[str, Any], *, downloads: Path) -> ImageData:
-    """Return the images of a folder, in the order of the names of splits, classes and files.
+class ImageFolder(Dataset):
+    """A folder of the user's own images."""
 
-    Parameters
-    ----------
-    root
-        The data folder.
-    settings
-        ``folder`` (relative to ``root``, or absolute), ``resolution`` (side in pixels that images
-        are resized and cropped to), and for what no folder gives: ``validation_fraction`` and
-        ``test_fraction`` (of each class, 0.2 by default) and ``split_seed`` (0).
-    downloads
-        Not used.
-
-    Raises
-    ------
-    InputError
-        If the folder is missing or not of this form, a class is empty, or a file is no readable
-        image.
-    """
-    folder, resolution = root / settings["folder"], settings["resolution"]
-    if not folder.is_dir():
-        raise InputError(f"{folder}: there is no such folder; set `folder` to that of your images")
-    classes, pictures = _survey(folder)
-    images, digest = _read(folder, [p for part in pictures.values() for p in part], resolution)
-    labels = np.array([p.label for part in pictures.values() for p in part], dtype=np.int64)
-    return ImageData(
-        images=images,
-        labels=labels,
-        classes=classes,
-        splits=_divide(folder, pictures, labels, classes, settings),
-        sources=(
-            {
-                "file": folder.name,
-                "algorithm": "sha256 of names and contents",
-                "checksum": digest,
-                "how": f"{len(images)} images, resized to {resolution} x {resolution}",
-            },
-        ),
+    kind: Literal["image_folder"] = Field(description="Images of your own, a folder a class.")
+    folder: Annotated[str, UserFile()] = Field(
+        description="Folder of class folders, or of train/, validation/ and test/ with class "
+        "folders in each; relative to the data folder."
+    )
+    resolution: Count = Field(description="Side in pixels that images are resized and cropped to.")
+    split_seed: Seed = Field(0, description="Seed of the split where none is given by folders.")
+    validation_fraction: Fraction = Field(
+        0.2, description="Part of each class for validation where no folder gives it."
+    )
+    test_fraction: Fraction = Field(
+        0.2, description="Part of each class for testing where no folder gives it."
     )
 
+    def load(self, root: Path, downloads: Path) -> ImageData:
+        """Return the images of the folder, in the order of the names of splits, classes and files.
 
-def _survey(folder: Path) -> tuple[tuple[str, ...], dict[str, list[Picture]]]:
+        Raises
+        ------
+        InputError
+            If the folder is missing or not of this form, a class is empty, or a file is no
+            readable image.
+        """
+        folder = user_path(root, self.folder)
+        if not folder.is_dir():
+            raise InputError(
+                f"{folder}: there is no such folder; set `folder` to that of your images"
+            )
+        classes, parts = _survey(folder)
+        pictures = [picture for part in parts.values() for picture in part]
+        images, checksum = _read(folder, pictures, self.resolution)
+        labels = np.array([label for _, label in pictures], dtype=np.int64)
+        how = f"{len(images)} images, resized to {self.resolution} x {self.resolution}"
+        source = {"file": folder.name, "algorithm": "sha256 of names and contents"}
+        return ImageData(
+            images=images,
+            labels=labels,
+            classes=classes,
+            splits=self._divided(folder, parts, labels, classes),
+            sources=({**source, "checksum": checksum, "how": how},),
+        )
+
+    def state(self, root: Path) -> str | None:
+        """Return a digest of the names, sizes and times of modification of the folder's files."""
+        folder = user_path(root, self.folder)
+        files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+        facts = [(path.relative_to(folder), path.stat()) for path in files]
+        return digest([(str(name), stat.st_size, stat.st_mtime_ns) for name, stat in facts])
+
+    def _divided(
+        self,
+        folder: Path,
+        parts: Mapping[str, Pictures],
+        labels: np.ndarray,
+        classes: tuple[str, ...],
+    ) -> dict[str, np.ndarray]:
+        """Return the indices of each split: of its folder, else drawn from the training images."""
+        ends = np.cumsum([len(part) for part in parts.values()])
+        indices = dict(zip(parts, np.split(np.arange(len(labels)), ends[:-1]), strict=True))
+        fractions = {"validation": self.validation_fraction, "test": self.test_fraction}
+        drawn = {name: part for name, part in fractions.items() if name not in indices}
+        if not drawn:
+            return indices
+        generator, of_train = np.random.default_rng(self.split_seed), labels[indices["train"]]
+        try:
+            found = splits.stratified(of_train, list(drawn.values()), classes, generator)
+        except InputError as error:
+            raise InputError(f"{folder}: {error}") from error
+        return {**indices, **dict(zip(("train", *drawn), found, strict=True))}
+
+
+def _survey(folder: Path) -> tuple[tuple[str, ...], dict[str, Pictures]]:
     """Return the names of the classes and the pictures of each split that has a folder."""
     subfolders = _subfolders(folder, folder)
-    given = {name: FOLDERS[name] for name in subfolders if name in FOLDERS}
+    given = {FOLDERS[name]: name for name in subfolders if name in FOLDERS}
     if not given:
         return tuple(subfolders), {"train": _pictures(folder, subfolders)}
-    others = [name for name in subfolders if name not in given]
-    if others or "train" not in given or len(set(given.values())) < len(given):
+    if "train" not in given or len(given) < len(subfolders):
         raise InputError(
             f"{folder}: has {', '.join(subfolders)}; expected train, validation (or val) and test, "
             "or else class folders none of which has such a name"
         )
-    classes = None
-    pictures = {}
-    for name in sorted(given, key=lambda name: SPLITS.index(given[name])):
-        found = _subfolders(folder, folder / name)
-        if classes is not None and list(found) != list(classes):
-            odd = sorted(set(found) ^ set(classes))
+    found = {
+        split: _subfolders(folder, folder / given[split]) for split in SPLITS if split in given
+    }
+    for split, classes in found.items():
+        if odd := sorted(set(classes) ^ set(found["train"])):
             raise InputError(
-                f"{folder / name}: its classes are not those of train: {', '.join(odd)} is in only "
-                "one of them"
+                f"{folder / given[split]}: its classes are not those of train: {', '.join(odd)} is "
+                "in only one of them"
             )
-        classes = tuple(found)
-        pictures[given[name]] = _pictures(folder, found)
-    assert classes is not None  # there is a train folder
-    return classes, pictures
+    return tuple(found["train"]), {name: _pictures(folder, part) for name, part in found.items()}
 
 
 def _subfolders(top: Path, folder: Path) -> dict[str, Path]:
@@ -118,7 +143,7 @@ def _subfolders(top: Path, folder: Path) -> dict[str, Path]:
     return found
 
 
-def _pictures(top: Path, classes: Mapping[str, Path]) -> list[Picture]:
+def _pictures(top: Path, classes: Mapping[str, Path]) -> Pictures:
     """Return the images of the class folders, sorted by class and name."""
     pictures = []
     for label, folder in enumerate(classes.values()):
@@ -132,7 +157,7 @@ def _pictures(top: Path, classes: Mapping[str, Path]) -> list[Picture]:
                 raise InputError(f"{path}: a folder in a class folder; only images belong there")
             if not path.is_file() or path.suffix.lower() not in SUFFIXES:
                 raise InputError(f"{path}: not an image; expected one of {', '.join(SUFFIXES)}")
-            pictures.append(Picture(path, label))
+            pictures.append((path, label))
     return pictures
 
 
@@ -153,42 +178,17 @@ def _entries(top: Path, folder: Path) -> list[Path]:
     return entries
 
 
-def _read(folder: Path, pictures: list[Picture], resolution: int) -> tuple[np.ndarray, str]:
+def _read(folder: Path, pictures: Pictures, resolution: int) -> tuple[np.ndarray, str]:
     """Return uint8 (N, resolution, resolution, 3) and a digest of the files."""
     images = np.empty((len(pictures), resolution, resolution, 3), dtype=np.uint8)
     hasher = hashlib.sha256()
-    for i, picture in enumerate(pictures):
+    for i, (path, _) in enumerate(pictures):
         try:
-            content = picture.path.read_bytes()
+            content = path.read_bytes()
         except OSError as error:
-            raise InputError(f"{picture.path}: not readable: {error.strerror}") from error
-        images[i] = read_square(content, resolution, str(picture.path))
-        name = picture.path.relative_to(folder).as_posix()
+            raise InputError(f"{path}: not readable: {error.strerror}") from error
+        images[i] = read_square(content, resolution, str(path))
+        name = path.relative_to(folder).as_posix()
         hasher.update(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest())
         hasher.update(hashlib.sha256(content).digest())
     return images, hasher.hexdigest()
-
-
-def _divide(
-    folder: Path,
-    pictures: Mapping[str, list[Picture]],
-    labels: np.ndarray,
-    classes: tuple[str, ...],
-    settings: Mapping[str, Any],
-) -> dict[str, np.ndarray]:
-    """Return the indices of each split: of its folder, else drawn from the training images."""
-    starts = np.cumsum([0, *(len(part) for part in pictures.values())])
-    indices = {
-        name: np.arange(start, end, dtype=np.int64)
-        for name, start, end in zip(pictures, starts[:-1], starts[1:], strict=True)
-    }
-    drawn = [name for name in ("validation", "test") if name not in indices]
-    if not drawn:
-        return indices
-    fractions = [settings.get(f"{name}_fraction", 0.2) for name in drawn]
-    generator = np.random.default_rng(settings.get("split_seed", 0))
-    try:
-        train, *others = splits.stratified(labels[indices["train"]], fractions, classes, generator)
-    except InputError as error:
-        raise InputError(f"{folder}: {error}") from error
-    return {**indices, "train": train, **dict(zip(drawn, others, strict=True))}

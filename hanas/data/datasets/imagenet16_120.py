@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
+from pydantic import Field
 
 from hanas.core.errors import InputError
-from hanas.data import splits
 from hanas.data.datasets._batches import read_batch
+from hanas.data.datasets._dataset import OfficialDataset
 from hanas.data.images import ImageData
 from hanas.data.readers.known_files import KnownFile
 
@@ -39,7 +40,7 @@ class Release:
     validation_images: int
 
 
-OFFICIAL = Release(
+RELEASE = Release(
     training={
         "train_data_batch_1": "27846dcaa50de8e21a7d1a35f30f0e91",
         "train_data_batch_2": "c7254a054e0e795c69120a5727050e3f",
@@ -58,60 +59,42 @@ OFFICIAL = Release(
 )
 
 
-def load(
-    root: Path, settings: Mapping[str, Any], *, downloads: Path, release: Release = OFFICIAL
-) -> ImageData:
-    """Return ImageNet16-120: half of the official validation images each for validation and test.
+class Imagenet16120(OfficialDataset):
+    """ImageNet16-120; a split file is NAS-Bench-201's ``imagenet-16-120-test-split.txt``."""
 
-    Parameters
-    ----------
-    root
-        The data folder; the files are in it or in its ``ImageNet16``.
-    settings
-        ``split_seed``, or ``split_file`` (relative to ``root``) in NAS-Bench-201's form
-        (``imagenet-16-120-test-split.txt``, with ``xvalid`` and ``xtest``).
-    downloads
-        Not used: the files cannot be downloaded without an account.
-    release
-        Which files to read.
+    kind: Literal["imagenet16_120"] = Field(
+        description="ImageNet16-120; its files cannot be downloaded without an account."
+    )
 
-    Returns
-    -------
-    ImageData
-        The training images in the order of the files, then the validation images. A class is
-        named by its label in the files, 1 to 120.
+    def load(self, root: Path, downloads: Path) -> ImageData:
+        """Return half of the official validation images each for validation and test.
 
-    Raises
-    ------
-    InputError
-        If a file is missing or damaged.
-    """
-    validation, test, split_sources = splits.two_parts(
-        release.validation_images, ("xvalid", "xtest"), root=root, settings=settings
-    )
-    folder = root / "ImageNet16"
-    if not folder.is_dir():
-        folder = root
-    parts = [
-        _read(folder, release.training, release.training_images),
-        _read(folder, release.validation, release.validation_images),
-    ]
-    files = {**release.training, **release.validation}
-    sources = tuple(
-        {"file": name, "algorithm": "md5", "checksum": md5, "how": "data folder"}
-        for name, md5 in files.items()
-    )
-    return ImageData(
-        images=np.concatenate([images for images, _ in parts]),
-        labels=np.concatenate([labels for _, labels in parts]),
-        classes=tuple(str(label) for label in range(1, CLASSES + 1)),
-        splits={
-            "train": np.arange(release.training_images),
-            "validation": release.training_images + validation,
-            "test": release.training_images + test,
-        },
-        sources=sources + split_sources,
-    )
+        The files lie in the data folder ``root`` or in its ``ImageNet16``. The training images
+        come first, in the order of the files, then the validation images. A class is named by its
+        label in the files, 1 to 120.
+        """
+        release = RELEASE
+        validation, test, split_sources = self.halves(
+            release.validation_images, ("xvalid", "xtest"), root
+        )
+        folder = root / "ImageNet16" if (root / "ImageNet16").is_dir() else root
+        parts = [
+            _read(folder, release.training, release.training_images),
+            _read(folder, release.validation, release.validation_images),
+        ]
+        files = {**release.training, **release.validation}
+        sources = (KnownFile(name, "md5", md5).source("data folder") for name, md5 in files.items())
+        return ImageData(
+            images=np.concatenate([images for images, _ in parts]),
+            labels=np.concatenate([labels for _, labels in parts]),
+            classes=tuple(str(label) for label in range(1, CLASSES + 1)),
+            splits={
+                "train": np.arange(release.training_images),
+                "validation": release.training_images + validation,
+                "test": release.training_images + test,
+            },
+            sources=(*sources, *split_sources),
+        )
 
 
 def _read(folder: Path, files: Mapping[str, str], count: int) -> tuple[np.ndarray, np.ndarray]:

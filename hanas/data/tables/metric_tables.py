@@ -7,11 +7,14 @@ here, with the place where the user finds them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from hanas.core.errors import InputError
+
+if TYPE_CHECKING:  # imported late: settings of devices name the metrics
+    import pandas as pd
 
 #: Metrics that a device can have, in the order of the columns.
 METRICS = ("latency_ms", "energy_mj")
@@ -35,12 +38,11 @@ def device_table(
     archs
         Canonical texts (N).
     metrics
-        For ``latency_ms`` (ms) and, where the device has it, ``energy_mj`` (mJ) a float64 array
-        (N,), in the order of ``archs``.
+        For ``latency_ms`` (ms) and, where the device has it, ``energy_mj`` (mJ) an array (N,).
     source
         Where the numbers are from: one text, or one for each row.
     place
-        ``place(number, metric)`` names the place of a value in the user's file.
+        Names the place of a value in the user's file.
     infeasible
         The value that marks architectures which the device cannot run. It never gets into the
         table as a number.
@@ -70,11 +72,13 @@ def device_table(
     0    a      True         1.5  example
     1    b     False         NaN  example
     """
+    import pandas as pd
+
     unknown = [name for name in metrics if name not in METRICS]
     if unknown or not metrics:
         raise InputError(f"metrics {list(metrics)}; expected some of: {', '.join(METRICS)}")
     ordered = [name for name in METRICS if name in metrics]
-    values = np.column_stack([np.asarray(metrics[name], dtype=np.float64) for name in ordered])
+    values = np.column_stack([metrics[name] for name in ordered]).astype(np.float64)
     marked = np.zeros(values.shape, dtype=bool) if infeasible is None else values == infeasible
     impossible = ~marked & ~(np.isfinite(values) & (values > 0))
     if impossible.any():
@@ -96,8 +100,8 @@ def device_table(
     if len(feasible) and not feasible.any():
         raise InputError(f"{place(0, ordered[0])}: all architectures are marked as infeasible")
     values[~feasible] = np.nan
-    columns = {name: values[:, i] for i, name in enumerate(ordered)}
-    return _table(archs, {"feasible": feasible, **columns}, source)
+    columns = dict(zip(ordered, values.T, strict=True))
+    return pd.DataFrame({"arch": list(archs), "feasible": feasible, **columns, "source": source})
 
 
 def accuracy_table(
@@ -114,11 +118,9 @@ def accuracy_table(
     archs
         Canonical texts (N).
     accuracy_percent
-        Test accuracies in percent, float64 (N,), in the order of ``archs``.
-    source
-        Where the numbers are from: one text, or one for each row.
-    place
-        ``place(number, "accuracy_percent")`` names the place of a value in the user's file.
+        Test accuracies in percent, (N,).
+    source, place
+        As of :func:`device_table`.
 
     Returns
     -------
@@ -136,6 +138,8 @@ def accuracy_table(
       arch  accuracy_percent   source
     0    a             94.37  example
     """
+    import pandas as pd
+
     name = "accuracy_percent"
     values = np.array(accuracy_percent, dtype=np.float64)
     impossible = ~((values >= 0) & (values <= 100))
@@ -151,14 +155,7 @@ def accuracy_table(
             f"{place(number, name)}: the largest {name} is {_text(values[number])}: these look "
             "like fractions; expected percent, 0 to 100: multiply them by 100"
         )
-    return _table(archs, {name: values}, source)
-
-
-def _table(
-    archs: Sequence[str], columns: Mapping[str, np.ndarray], source: str | Sequence[str]
-) -> pd.DataFrame:
-    sources = [source] * len(archs) if isinstance(source, str) else list(source)
-    return pd.DataFrame({"arch": list(archs), **columns, "source": sources})
+    return pd.DataFrame({"arch": list(archs), name: values, "source": source})
 
 
 def _marker_hint(value: float, infeasible: float | None) -> str:

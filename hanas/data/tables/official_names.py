@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from hanas.core.errors import InputError
 
 #: Our name of each data set of NAS-Bench-201, NATS-Bench and HW-NAS-Bench, and theirs.
@@ -15,18 +12,8 @@ OFFICIAL_NAMES = {
 }
 
 
-def official_name(dataset: str, settings: Mapping[str, Any], *, benchmark: str) -> str:
-    """Return the benchmark's name of a data set.
-
-    Parameters
-    ----------
-    dataset
-        Name of the data set in the study.
-    settings
-        Settings of the entry; its ``dataset``, if given, is looked up instead, so that a data set
-        of another name can borrow the numbers of one that the benchmark has.
-    benchmark
-        What error messages call the benchmark.
+def official_name(dataset: str, *, benchmark: str) -> str:
+    """Return the benchmark's name of a data set; ``benchmark`` is what messages call it.
 
     Raises
     ------
@@ -35,29 +22,20 @@ def official_name(dataset: str, settings: Mapping[str, Any], *, benchmark: str) 
 
     Examples
     --------
-    >>> official_name("imagenet16_120", {}, benchmark="NATS-Bench")
+    >>> official_name("imagenet16_120", benchmark="NATS-Bench")
     'ImageNet16-120'
-    >>> official_name("toy", {"dataset": "cifar10"}, benchmark="NATS-Bench")
-    'cifar10'
     """
-    wanted = settings.get("dataset", dataset)
-    if wanted in OFFICIAL_NAMES.values():
-        return wanted
-    if wanted not in OFFICIAL_NAMES:
+    if dataset in OFFICIAL_NAMES.values():
+        return dataset
+    if dataset not in OFFICIAL_NAMES:
         raise InputError(
-            f"{benchmark} has no data set {wanted!r}; it has: {', '.join(OFFICIAL_NAMES)}; name "
+            f"{benchmark} has no data set {dataset!r}; it has: {', '.join(OFFICIAL_NAMES)}; name "
             "the one whose numbers are to be used with the setting `dataset`"
         )
-    return OFFICIAL_NAMES[wanted]
+    return OFFICIAL_NAMES[dataset]
 
 
 def require_nb201(space: str, *, benchmark: str) -> None:
-    """Refuse every space but the one that the published benchmarks cover.
-
-    Raises
-    ------
-    InputError
-        If the space is another than nb201.
-    """
+    """Raise InputError for every space but the one that the published benchmarks cover."""
     if space != "nb201":
         raise InputError(f"{benchmark} covers the space nb201, not {space}; give a table instead")

@@ -10,39 +10,65 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from pydantic import Field, model_validator
 
-from hanas.core import plugins
 from hanas.core.errors import InputError, one_line
 from hanas.core.files import checksum
+from hanas.core.settings import Settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-KEYS = ("arch", "index")  # columns that say which architecture a row is about
+    from hanas.spaces._space import Space
+
 _LONGEST_TEXT = 300  # that an error message quotes
 _LONGEST_CELL = 10_000
 _MOST_ROWS = 1_000_000
 
 
+class Columns(Settings):
+    """A file's name of its columns; those with numbers are fields of a class for each kind."""
+
+    arch: str | None = Field(None, description="Column of the canonical texts.")
+    index: str | None = Field(None, description="Column of the official indices; instead of arch.")
+
+    @model_validator(mode="after")
+    def _one_key(self) -> Self:
+        if (self.arch is None) == (self.index is None):
+            given = "neither arch nor index is" if self.arch is None else "arch and index are both"
+            raise InputError(
+                f"{given} given; name one column that says which architecture a row is about"
+            )
+        return self
+
+    @property
+    def key(self) -> str:
+        """What says which architecture a row is about: arch or index."""
+        return "index" if self.arch is None else "arch"
+
+    def names(self) -> dict[str, str]:
+        """Return the file's name of each column that it has, the key first."""
+        given = self.model_dump(exclude_none=True)
+        return {self.key: given.pop(self.key), **given}
+
+
 @dataclass(frozen=True)
 class UserTable:
-    """Numbers of a file, one row for each architecture that was asked for.
+    """Numbers of a file, one row for each architecture that was asked for, in that order.
 
     Parameters
     ----------
-    path
-        The file.
-    sha256
-        The first 12 hexadecimal digits of its checksum.
+    path, sha256
+        The file, and the first 12 hexadecimal digits of its checksum.
     columns
         The file's name of each column.
     rows
         How a person finds each row: ``line 17`` or ``row 16``.
     archs
-        The architectures, in the order that they were asked for.
+        The architectures.
     values
         For each column that is no key a float64 array (N,); NaN where a Parquet file has nothing.
     """
@@ -60,21 +86,13 @@ class UserTable:
         return f"{row} ({self.archs[number]})"
 
 
-def read(root: Path, settings: Mapping[str, Any], archs: Sequence[str], *, space: str) -> UserTable:
-    """Read the columns that settings name.
+def read(path: Path, columns: Columns, archs: Sequence[str], *, space: Space) -> UserTable:
+    """Read the columns that settings name of a ``.csv`` (UTF-8, commas) or ``.parquet`` file.
 
     Parameters
     ----------
-    root
-        Folder that a relative path starts from.
-    settings
-        ``file``: path of a ``.csv`` (UTF-8, commas, a header) or ``.parquet`` file. ``columns``:
-        the file's name of ``arch`` (canonical text) or ``index`` (official index), and of each
-        column with numbers.
     archs
         Canonical texts that must be there; other architectures of the space may be too.
-    space
-        Name of the space.
 
     Raises
     ------
@@ -83,45 +101,23 @@ def read(root: Path, settings: Mapping[str, Any], archs: Sequence[str], *, space
         that is no architecture or no number. The message names the line of a CSV file (the header
         is line 1) or the row of a Parquet file (the first row is row 1).
     """
-    path, columns = root / Path(settings["file"]).expanduser(), dict(settings["columns"])
-    keys = [key for key in KEYS if key in columns]
-    if len(keys) != 1:
-        given = "arch and index are both" if keys else "neither arch nor index is"
-        raise InputError(
-            f"columns of {path}: {given} given; name one column that says which architecture a "
-            "row is about"
-        )
     if not path.is_file():
         raise InputError(f"{path}: no such file; put it there or mend the setting `file`")
     readers = {".csv": _csv_rows, ".parquet": _parquet_rows}
     if path.suffix.lower() not in readers:
         raise InputError(f"{path}: unknown form {path.suffix!r}; expected .csv or .parquet")
-    names = [*keys, *(name for name in columns if name not in KEYS)]
-    found = readers[path.suffix.lower()](path, [columns[name] for name in names])
-    rows, values = _arranged(found, names, archs, path=path, columns=columns, space=space)
-    return UserTable(path, checksum(path)[:12], columns, rows, archs, values)
-
-
-def _arranged(
-    found: Iterator[tuple[str, list[Any]]],
-    names: Sequence[str],
-    archs: Sequence[str],
-    *,
-    path: Path,
-    columns: Mapping[str, str],
-    space: str,
-) -> tuple[list[str], dict[str, np.ndarray]]:
-    """Bring the rows of a file, key first, into the order of the architectures."""
-    key, *numbers = names
-    identify = _Identify(key, space)
-    number_of_arch = {arch: number for number, arch in enumerate(archs)}
+    names, key, known = columns.names(), columns.key, space.all_texts()
+    is_text, number_of_arch = frozenset(known).__contains__, {a: n for n, a in enumerate(archs)}
     rows = [""] * len(archs)
-    values = {name: np.full(len(archs), np.nan) for name in numbers}
-    for row, (key_cell, *cells) in found:
-        try:
-            arch = identify(key_cell)
-        except InputError as error:
-            raise InputError(f"{path}, {row}, column {columns[key]!r}: {error}") from error
+    values = {name: np.full(len(archs), np.nan) for name in names if name != key}
+    for row, (key_cell, *cells) in readers[path.suffix.lower()](path, list(names.values())):
+        place = f"{path}, {row}, column {names[key]!r}"
+        if key == "index":
+            arch = known[_index(key_cell, len(known), place)]
+        elif isinstance(key_cell, str) and is_text(key_cell):
+            arch = key_cell
+        else:
+            raise InputError(f"{place}: {_no_architecture(key_cell, space)}")
         number = number_of_arch.get(arch)
         if number is None:  # an architecture of the space that nobody asked for
             continue
@@ -130,59 +126,45 @@ def _arranged(
                 f"{path}, {row}: gives {arch} again, which {rows[number]} gives already; leave one"
             )
         rows[number] = row
-        for name, cell in zip(numbers, cells, strict=True):
-            try:
-                values[name][number] = _number(cell)
-            except InputError as error:
-                place = f"{path}, {row}, column {columns[name]!r} ({arch})"
-                raise InputError(f"{place}: {name} {error}") from error
+        for name, cell in zip(values, cells, strict=True):
+            place = f"{path}, {row}, column {names[name]!r} ({arch}): {name}"
+            values[name][number] = _number(cell, place)
     missing = [arch for arch, row in zip(archs, rows, strict=True) if not row]
     if missing:
         raise InputError(
             f"{path}: {len(missing):,} of {len(archs):,} architectures are missing, the first of "
             f"them {missing[0]}"
         )
-    return rows, values
+    return UserTable(path, checksum(path)[:12], names, rows, archs, values)
 
 
-class _Identify:
-    """Find the architecture that the key of a row means."""
-
-    def __init__(self, key: str, space: str):
-        self._space = plugins.space(space)
-        self._key = key
-        self._known: tuple[str, ...] = self._space.all_texts()
-        self._texts = frozenset(self._known)
-
-    def __call__(self, cell: Any) -> str:
-        if self._key == "index":
-            return self._of_index(cell)
-        if not isinstance(cell, str):
-            raise InputError("no text of an architecture")
-        if cell not in self._texts:
-            if len(cell) > _LONGEST_TEXT:
-                raise InputError(f"no architecture: a text of {len(cell):,} characters")
-            self._space.from_text(cell)  # says what is wrong with it
-            raise InputError(f"no architecture of the space: {cell!r}")
-        return cell
-
-    def _of_index(self, cell: Any) -> str:
-        try:
-            number = _number(cell)
-        except InputError as error:
-            raise InputError(f"index {error}") from error
-        if not (number.is_integer() and 0 <= number < len(self._known)):
-            raise InputError(f"index {number:g}; expected an integer in 0..{len(self._known) - 1}")
-        return self._known[int(number)]
+def _no_architecture(cell: Any, space: Space) -> str:
+    """Say what is wrong with a cell that is no text of the space."""
+    if not isinstance(cell, str):
+        return "no text of an architecture"
+    if len(cell) > _LONGEST_TEXT:
+        return f"no architecture: a text of {len(cell):,} characters"
+    try:
+        space.from_text(cell)
+    except InputError as error:
+        return str(error)
+    return f"no architecture of the space: {cell!r}"
 
 
-def _number(cell: Any) -> float:
+def _index(cell: Any, count: int, place: str) -> int:
+    number = _number(cell, f"{place}: index")
+    if not (number.is_integer() and 0 <= number < count):
+        raise InputError(f"{place}: index {number:g}; expected an integer in 0..{count - 1}")
+    return int(number)
+
+
+def _number(cell: Any, place: str) -> float:
     """Return a cell as a number; one that is missing in a Parquet file is NaN."""
     if cell is None:
         return float("nan")
     if isinstance(cell, str):
         if not cell.strip():
-            raise InputError("is empty; expected a number")
+            raise InputError(f"{place} is empty; expected a number")
         try:
             if "_" not in cell:  # Python would read 1_000
                 return float(cell)
@@ -194,7 +176,7 @@ def _number(cell: Any) -> float:
         except OverflowError:
             return float("inf")
     shown = repr(cell) if isinstance(cell, str | bool) else f"a {type(cell).__name__}"
-    raise InputError(f"is {shown[:60]}; expected a number")
+    raise InputError(f"{place} is {shown[:60]}; expected a number")
 
 
 def _csv_rows(path: Path, wanted: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
@@ -237,17 +219,17 @@ def _parquet_rows(path: Path, wanted: Sequence[str]) -> Iterator[tuple[str, list
                 raise InputError(
                     f"{path}: {file.metadata.num_rows:,} rows; expected at most {_MOST_ROWS:,}"
                 )
-            for name in wanted:
-                if types.is_nested(schema.field(name).type):
-                    kind = schema.field(name).type
-                    raise InputError(f"{path}: column {name!r} holds {kind}; expected one value")
+        kinds = {name: schema.field(name).type for name in wanted}
+        for name, kind in kinds.items():
+            if types.is_nested(kind):
+                raise InputError(f"{path}: column {name!r} holds {kind}; expected one value")
         # Texts that repeat are kept once, so that a small file cannot unpack to a huge one.
-        texts = [name for name in wanted if _is_text(schema.field(name).type)]
+        texts = [name for name, kind in kinds.items() if _is_text(kind)]
         with parquet.ParquetFile(path, read_dictionary=texts) as file:
-            table = file.read(columns=list(dict.fromkeys(wanted)))
-            for name in texts:
-                _check_lengths(path, name, table.column(name))
-            columns = [table.column(name).to_pylist() for name in wanted]
+            table = file.read(columns=list(kinds))
+        for name in texts:
+            _check_lengths(path, name, table.column(name))
+        columns = [table.column(name).to_pylist() for name in wanted]
     except InputError:
         raise
     except Exception as error:  # a damaged file can raise nearly anything

@@ -1,4 +1,4 @@
-"""Models shared by several boards of one kind, of which any may fail at any time.
+"""Models shared by several boards of one kind, a thread each, of which any may fail at any time.
 
 A failure tells nothing yet: the board may have been unplugged, or the model may be one that it
 cannot run. So the model goes back to the others, and the board is asked for another one, or for one
@@ -17,10 +17,12 @@ import math
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from hanas.core.errors import InputError
-from hanas.core.settings import check_number
+from hanas.core.progress import Log, duration
+from hanas.devices._device import Measuring
 from hanas.devices.measuring.timings import BoardLost
 
 #: A model is given up when its boards would fail so often by chance in one of so many cases.
@@ -29,36 +31,6 @@ _CHANCE = 2e-3
 _MOST_FAILURES = 30
 #: Successes in a row after which a board was not at fault, at most.
 _MOST_PROOFS = 3
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How often what fails is tried again.
-
-    Parameters
-    ----------
-    board_tries
-        Failures in a row after which a board is given up.
-    model_tries
-        Failures of a model that its boards were not at fault for, after which it is given up at
-        the earliest.
-    pause_seconds
-        Before a board is asked again after the second failure in a row; three times as long after
-        each further one.
-    """
-
-    board_tries: int = 5
-    model_tries: int = 3
-    pause_seconds: float = 10.0
-
-    def __post_init__(self) -> None:
-        check_number("board_tries", self.board_tries, at_least=1, whole=True)
-        check_number("model_tries", self.model_tries, at_least=2, whole=True)
-        check_number("pause_seconds", self.pause_seconds, at_least=0)
-
-    def pause(self, failures: int) -> float:
-        """Return the seconds to wait after so many failures in a row."""
-        return self.pause_seconds * 3 ** (failures - 2) if failures > 1 else 0.0
 
 
 class NoBoardLeft(InputError):  # noqa: N818 - says what happened
@@ -103,7 +75,7 @@ class BoardQueue:
         Names of the boards.
     proven
         For boards that have measured before, a model that they can run.
-    patience
+    settings
         How often what fails is tried again.
     give_up
         Is told the name of a model that is given up, and the reason.
@@ -115,10 +87,10 @@ class BoardQueue:
         boards: Sequence[str],
         *,
         proven: Mapping[str, str],
-        patience: Patience,
+        settings: Measuring,
         give_up: Callable[[str, str], None],
     ) -> None:
-        self._patience, self._give_up = patience, give_up
+        self._settings, self._give_up = settings, give_up
         self._waiting = list(models)
         self._models = {name: _Model() for name in models}
         self._boards = {name: _Board(proven=proven.get(name)) for name in boards}
@@ -218,7 +190,7 @@ class BoardQueue:
         for name in list(self._waiting):
             own = self._models[name].own
             chance = math.prod(self._boards[b].fault_rate() ** n for b, n in own.items())
-            often = own.total() >= self._patience.model_tries
+            often = own.total() >= self._settings.model_tries
             if often and chance < _CHANCE and self._was_tried_everywhere(name):
                 self._waiting.remove(name)
                 times = f"failed {own.total()} times while others could be measured"
@@ -257,14 +229,17 @@ class BoardQueue:
                 state.unclear.clear()  # the board was at fault
                 state.attempts += 1
                 state.faults += 1
-            state.given_up = error.for_good or state.failures_in_a_row >= self._patience.board_tries
+            state.given_up = error.for_good or state.failures_in_a_row >= self._settings.board_tries
             self._changed.notify_all()
             if model in self._models and self._models[model].failures.total() >= _MOST_FAILURES:
                 raise InputError(
                     f"{model} has failed {_MOST_FAILURES} times, and boards fail with other models "
                     f"too, so that it is not clear who is at fault: {error}"
                 )
-            return None if state.given_up else self._patience.pause(state.failures_in_a_row)
+            if state.given_up:
+                return None
+            pauses = state.failures_in_a_row - 2  # none after the first failure
+            return self._settings.pause_seconds * 3**pauses if pauses >= 0 else 0.0
 
     def check_that_all_is_done(self) -> None:
         """Raise NoBoardLeft where models are left, saying how each board failed."""
@@ -275,3 +250,75 @@ class BoardQueue:
                 often = f"failed {count} times in a row, at last" if count > 1 else "failed"
                 ways.append(f"{name} {often}: {state.last_reason}")
             raise NoBoardLeft("; ".join(ways))
+
+
+def share(
+    queue: BoardQueue,
+    boards: Sequence[str],
+    measure: Callable[[str, str], bool],
+    *,
+    alone_on: Callable[[str], AbstractContextManager],
+    log: Log,
+) -> None:
+    """Measure models on boards until none is left, one thread a board.
+
+    Parameters
+    ----------
+    queue
+        The models.
+    boards
+        The boards.
+    measure
+        ``measure(model, board)`` measures and keeps what it finds; it returns False where the
+        device refuses the model, and raises BoardLost.
+    alone_on
+        Gives a context in which a board belongs to this process.
+    log
+        Is told of boards that fail.
+
+    Raises
+    ------
+    NoBoardLeft
+        If all boards were given up.
+    """
+    errors: list[BaseException] = []
+
+    def serve(board: str) -> None:
+        try:
+            with alone_on(board):
+                _serve(queue, board, measure, log)
+        except BaseException as error:  # a fault of ours or a wrong setting ends the whole job
+            errors.append(error)
+            queue.stop()
+
+    # Daemons: a job that is interrupted does not wait for what its boards are doing.
+    threads = [threading.Thread(target=serve, args=(board,), daemon=True) for board in boards]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        queue.stop()
+    if errors:
+        raise errors[0]
+    queue.check_that_all_is_done()
+
+
+def _serve(queue: BoardQueue, board: str, measure: Callable[[str, str], bool], log: Log) -> None:
+    while (model := queue.take(board)) is not None:
+        try:
+            measured = measure(model, board)
+        except BoardLost as error:
+            pause = queue.failed(board, model, error)
+            if pause is None:
+                log(f"{board} failed with {model}: {error}; it is given up")
+                return
+            when = f"in {duration(pause)}" if pause else "at once"
+            log(f"{board} failed with {model}: {error}; it is asked again {when}")
+            queue.pause(pause)
+        else:
+            if measured:
+                queue.succeeded(board, model)
+            else:
+                queue.refused(model)

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hanas.core.checkpoints import Log
 from hanas.core.errors import InputError, one_line
 from hanas.core.files import digest
+from hanas.core.progress import Log
 
 #: The folder that all processes of a machine see, whatever their ``TMPDIR``.
 FOLDER = Path("/tmp")
@@ -36,14 +36,14 @@ def alone_on(
     Parameters
     ----------
     device
-        Names the device; equal names exclude one another.
+        Equal names exclude one another.
     log
         Is told when there is something to wait for.
     folder
         Where the lock lies.
     stopped
-        Is asked now and then while waiting; when it says True, the block runs without the lock
-        and is expected to do nothing.
+        Is asked while waiting; when it says True, the block runs without the lock and is expected
+        to do nothing.
 
     Raises
     ------

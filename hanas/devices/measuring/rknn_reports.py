@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from hanas.core.checkpoints import Log, print_at_once
+from hanas.core.progress import Log, print_at_once
 from hanas.data.batches import load_split
 from hanas.data.images import load_images
 from hanas.deploy.exporting import normalised
-from hanas.devices import rknn
-from hanas.devices.measuring.trained_models import FILES
+from hanas.devices.measuring.models import FILES
+from hanas.devices.rknn import RknnDevice
 
 
 def tables(
     models: pd.DataFrame,
     folder: Path,
     images: str | Path,
+    device: RknnDevice,
     *,
-    settings: Mapping[str, Any],
+    resolution: int | None,
+    calibration_images: int,
+    simulated_images: int,
     log: Log = print_at_once,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Convert exported models for the NPU and simulate them.
@@ -35,9 +36,12 @@ def tables(
         Holds their ONNX files, a folder a number.
     images
         File of the data set.
-    settings
-        Those of the meter ``rknn``; ``resolution`` that the models were trained with;
-        ``calibration_images`` and ``simulated_images``.
+    device
+        The device.
+    resolution
+        With which the models were trained.
+    calibration_images, simulated_images
+        Training images that ranges are taken from, and test images that are simulated.
     log
         Takes a line of text for the log.
 
@@ -56,20 +60,13 @@ def tables(
         If the toolkit is not there or cannot convert a model.
     """
     data = load_images(images)
-    size = {"resolution": settings["resolution"]}
-    calibration = load_split(data, "train", **size).take(settings["calibration_images"])
-    test = load_split(data, "test", **size).take(settings["simulated_images"])
+    calibration = load_split(data, "train", resolution=resolution).take(calibration_images)
+    test = load_split(data, "test", resolution=resolution).take(simulated_images)
     rows, layers = [], []
     for model in models.to_dict("records"):
         names = {"number": model["number"], "arch": model["arch"]}
         file = folder / str(model["number"]) / FILES["float32"]
-        report = rknn.report(
-            file,
-            normalised(calibration),
-            normalised(test),
-            test.labels.numpy(),
-            settings=settings,
-        )
+        report = device.report(file, normalised(calibration), normalised(test), test.labels.numpy())
         log(f"{file}: {report.described()}")
         rows.append(
             {

@@ -1,4 +1,4 @@
-"""What a meter says of one model, and how it says that it could not measure it."""
+"""What a device says of one model, and how it says that it could not measure it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,8 @@ import numpy as np
 class BoardLost(Exception):  # noqa: N818 - says what happened
     """A board gave no measurement: it may have vanished, or the model may be at fault.
 
-    The model is then measured on another board, or later.
-
-    Parameters
-    ----------
-    reason
-        What was seen.
-    for_good
-        Whether asking the board again is of no use, because its tool is not there.
+    The model is then measured on another board, or later. ``for_good``: asking the board again is
+    of no use, because its tool is not there.
     """
 
     def __init__(self, reason: str, *, for_good: bool = False) -> None:
@@ -31,7 +25,7 @@ class ModelRefused(Exception):  # noqa: N818 - says what happened
 
 @dataclass(frozen=True, eq=False)
 class Timings:
-    """Passes of one model on one board.
+    """Passes of one model on one board; ValueError for a number that is not finite and above 0.
 
     Parameters
     ----------
@@ -44,11 +38,6 @@ class Timings:
         Whether the numbers were computed rather than measured.
     runtime
         What ran the model, with its version, where only the device knows it.
-
-    Raises
-    ------
-    ValueError
-        If a number is not finite and above 0, or there is none.
 
     Examples
     --------
@@ -63,7 +52,7 @@ class Timings:
     runtime: str | None = None
 
     def __post_init__(self) -> None:
-        latencies = self.latencies_ms
+        latencies, energy = self.latencies_ms, self.energy_mj
         if latencies.ndim != 1 or not len(latencies):
             raise ValueError("there is no latency; expected at least one number of milliseconds")
         wrong = np.flatnonzero(~(np.isfinite(latencies) & (latencies > 0)))
@@ -72,6 +61,5 @@ class Timings:
                 f"latency {wrong[0] + 1} of {len(latencies)} is {latencies[wrong[0]]:g} ms; "
                 "expected a finite number above 0"
             )
-        energy = self.energy_mj
         if energy is not None and not (np.isfinite(energy) and energy > 0):
             raise ValueError(f"the energy is {energy:g} mJ; expected a finite number above 0")

@@ -9,11 +9,14 @@ the space, where few architectures are.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.devices.prediction.predictor import Predictor
+from hanas.spaces._space import Space
 
 #: Random architectures that are chosen from, and over which the variance is taken.
 CANDIDATES, JUDGES = 1000, 500
@@ -59,18 +62,11 @@ def next_batch(
     at, over = features.groups(candidates), features.groups(judges)
     runs = predictor.feasible_probability(at)
     beliefs = []
-    for metric in predictor.metrics:
-        found = predictor.regressions[metric]
+    for found in (predictor.regressions[metric] for metric in predictor.metrics):
         _, deviation = found.predict(over)
-        unknown = np.square(deviation).sum() - len(judges) * found.noise
-        beliefs.append(
-            _Belief(
-                found.covariance(at, at),
-                found.covariance(at, over),
-                found.noise,
-                max(float(unknown), found.noise),
-            )
-        )
+        unknown = float(np.square(deviation).sum() - len(judges) * found.noise)
+        covariances = found.covariance(at, at), found.covariance(at, over)
+        beliefs.append(_Belief(*covariances, found.noise, max(unknown, found.noise)))
     chosen: list[int] = []
     for _ in range(min(count, len(candidates))):
         gain = runs * sum(belief.gains() for belief in beliefs)
@@ -81,14 +77,14 @@ def next_batch(
     return candidates[chosen]
 
 
+@dataclass
 class _Belief:
     """What will be known about a metric once the chosen candidates are measured."""
 
-    def __init__(
-        self, among: np.ndarray, to_judges: np.ndarray, noise: float, unknown: float
-    ) -> None:
-        self.among, self.to_judges = among, to_judges  # covariances (P, P) and (P, J)
-        self.noise, self.unknown = noise, unknown
+    among: np.ndarray  # covariance (P, P)
+    to_judges: np.ndarray  # covariance (P, J)
+    noise: float
+    unknown: float
 
     def gains(self) -> np.ndarray:
         """Return which part of the judges' variance each candidate takes away, float64 (P,)."""
@@ -102,20 +98,23 @@ class _Belief:
         self.among = self.among - np.outer(column, self.among[candidate])
 
 
-def random_genes(space: str, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Return ``count`` different random architectures, int64 (count, G); all where there are few.
+def random_genes(name: str, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Return different random architectures that some device may run, int64 (count, G).
+
+    All where there are fewer.
 
     >>> random_genes("nb201", 3, np.random.default_rng(0)).shape
     (3, 6)
     """
-    module = plugins.space(space)
-    if module.enumerable:
-        genes = module.all_genes()
-        return genes[rng.permutation(len(genes))[:count]]
-    found = np.empty((0, len(module.choices)), dtype=np.int64)
+    space: Space = plugins.space(name)
+    if space.enumerable:
+        genes = space.all_genes()
+        genes = genes[rng.permutation(len(genes))]
+        return genes[space.connected(genes)][:count]
+    found = np.empty((0, len(space.choices)), dtype=np.int64)
     while len(found) < count:
-        drawn = rng.integers(0, module.choices, size=(count, len(module.choices)))
-        found = _different(np.concatenate([found, drawn]))[:count]
+        drawn = rng.integers(0, space.choices, size=(count, len(space.choices)))
+        found = _different(np.concatenate([found, drawn[space.connected(drawn)]]))[:count]
     return found
 
 

@@ -1,10 +1,9 @@
 """Predict latency and energy of all architectures from a few that were measured.
 
-A Gaussian process (see :mod:`hanas.devices.prediction.regression`) for each metric, on what
-:mod:`hanas.devices.prediction.predictor_features` says of an architecture. A device needs its time for one
-operation after the other, so metrics are predicted as they are and not their logarithms, which was
-measured to be better at every number of measurements; only close to zero are they bent, so that no
-prediction is below it.
+A Gaussian process for each metric, on what :mod:`hanas.devices.prediction.features` says of an
+architecture. A device needs its time for one operation after the other, so metrics are predicted as
+they are and not their logarithms, which was measured to be better at every number of measurements;
+only close to zero are they bent, so that no prediction is below it.
 
 That choice, the features and the expected parameters were made on HW-NAS-Bench's CIFAR-100 tables
 of edgegpu, pixel3 and eyeriss; ``benchmarks/few_measurements.py`` judges them on others.
@@ -24,12 +23,12 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
-from hanas.core import npz_files
+from hanas.core import gaussian_process, npz_files, plugins
 from hanas.core.errors import InputError, one_line
-from hanas.data.tables.metric_tables import METRICS
-from hanas.devices.prediction import regression
-from hanas.devices.prediction.predictor_features import Features
-from hanas.devices.prediction.regression import Regression
+from hanas.core.gaussian_process import Regression
+from hanas.data.tables.metric_tables import METRICS, device_table
+from hanas.devices.prediction.features import Features
+from hanas.spaces._space import Network
 
 FORMAT = 1
 #: Measured architectures of a metric that are needed at least.
@@ -38,6 +37,10 @@ LEAST = 3
 LEAST_PROBABILITY = 0.5
 #: Where metrics are bent towards zero: at this part of the median.
 _KNEE = 1 / 30
+#: Smaller than any metric, above 0.
+_TINY = float(np.finfo(np.float64).tiny)
+#: Marks architectures that the device does not run.
+_REFUSED = -1.0
 
 
 @dataclass(frozen=True)
@@ -55,9 +58,9 @@ class Predictor:
     values
         For each metric what was measured, float64 (n,); NaN where it was not.
     parameters
-        Of the regression of each metric, see :class:`hanas.devices.prediction.regression.Regression`; under
-        ``feasible`` of that of whether the device can run an architecture, where it could not
-        run some.
+        Of the regression of each metric, see :class:`~hanas.core.gaussian_process.Regression`;
+        under ``feasible`` of that of whether the device can run an architecture, where it could
+        not run some.
     """
 
     features: Features
@@ -77,23 +80,16 @@ class Predictor:
         groups = self.features.groups(self.genes)
         found = {}
         for name, targets in _targets(self.values).items():
-            known = np.isfinite(targets)
             if name in self.parameters:
+                known = np.isfinite(targets)
+                seen = tuple(group[known] for group in groups)
                 found[name] = Regression(
-                    self.features.linear,
-                    tuple(group[known] for group in groups),
-                    targets[known],
-                    self.parameters[name],
+                    self.features.linear, seen, targets[known], self.parameters[name]
                 )
         return found
 
     def predict(self, genes: np.ndarray) -> pd.DataFrame:
-        """Return what measuring architectures is expected to give.
-
-        Parameters
-        ----------
-        genes
-            int (N, G).
+        """Return what measuring architectures, int (N, G), is expected to give.
 
         Returns
         -------
@@ -141,13 +137,42 @@ def likely_runs(predicted: pd.DataFrame) -> np.ndarray:
     return predicted["feasible_probability"].to_numpy() >= LEAST_PROBABILITY
 
 
+def table(predictor: Predictor) -> pd.DataFrame:
+    """Return the predicted metrics of every architecture of a space, measured ones too.
+
+    Predicted ones throughout: a search that compared measured with predicted numbers would prefer
+    what one of the two makes too good.
+
+    Returns
+    -------
+    DataFrame
+        See :func:`hanas.data.tables.metric_tables.device_table`; infeasible is what the device
+        more likely refuses than not, and what nothing can run. For each metric a column
+        ``{metric}_deviation``: one standard deviation of what is known about it.
+    """
+    space = plugins.enumerable_space(predictor.features.space, "the table of a device")
+    archs, genes = space.all_texts(), space.all_genes()
+    predicted = predictor.predict(genes)
+    runs = likely_runs(predicted) & space.connected(genes)
+    found = device_table(
+        archs,
+        {name: predicted[name].where(runs, _REFUSED).to_numpy() for name in predictor.metrics},
+        source=predictor.source,
+        place=lambda number, metric: f"prediction of {metric} of {archs[number]}",
+        infeasible=_REFUSED,
+    )
+    for name in predictor.metrics:
+        found[f"{name}_deviation"] = predicted[f"{name}_deviation"].where(runs).to_numpy()
+    return found
+
+
 def fit(
     space: str,
     genes: np.ndarray,
     metrics: Mapping[str, np.ndarray],
     *,
     source: str,
-    network: Mapping[str, Any] | None = None,
+    network: Network | None = None,
 ) -> Predictor:
     """Fit a predictor to measured architectures. Their order does not matter.
 
@@ -181,14 +206,10 @@ def fit(
     for name, targets in _targets(values).items():
         known = np.isfinite(targets)
         chosen = tuple(group[known] for group in groups)
-        parameters[name] = regression.parameters(chosen, targets[known], linear=features.linear)
-    return Predictor(
-        features,
-        _described(len(genes), source),
-        genes,
-        values,
-        parameters,
-    )
+        parameters[name] = gaussian_process.parameters(
+            chosen, targets[known], linear=features.linear
+        )
+    return Predictor(features, _described(len(genes), source), genes, values, parameters)
 
 
 def _described(count: int, source: str) -> str:
@@ -226,8 +247,7 @@ def load(path: str | Path) -> Predictor:
     InputError
         If the file is missing, damaged, changed or of another format.
     """
-    path = Path(path)
-    hint = "; fit it again"
+    path, hint = Path(path), "; fit it again"
     header, arrays = npz_files.read(path, what="predictors", hint=hint)
     try:
         version, expected = header["format"], header.pop("sha256")
@@ -235,16 +255,13 @@ def load(path: str | Path) -> Predictor:
             raise InputError(f"{path}: format {version}; this version of hanas reads {FORMAT}")
         if _sha256(header, arrays) != expected:
             raise InputError(f"{path}: not what was written; the file is damaged{hint}")
+        parameters = {key: array for key, array in arrays.items() if key.startswith("parameters/")}
         return Predictor(
             Features.of(header["space"], header["network"]),
             header["source"],
             arrays["genes"],
             {name: arrays[f"values/{name}"] for name in header["metrics"]},
-            {
-                key.removeprefix("parameters/"): array
-                for key, array in arrays.items()
-                if key.startswith("parameters/")
-            },
+            {key.removeprefix("parameters/"): array for key, array in parameters.items()},
         )
     except InputError:
         raise
@@ -255,9 +272,8 @@ def load(path: str | Path) -> Predictor:
 def _sha256(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
     total = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
     for name in sorted(arrays):
-        array = arrays[name]
-        total.update(f"{name} {array.dtype.str} {array.shape}".encode())
-        total.update(array.tobytes())
+        total.update(f"{name} {arrays[name].dtype.str} {arrays[name].shape}".encode())
+        total.update(arrays[name].tobytes())
     return total.hexdigest()
 
 
@@ -266,9 +282,7 @@ def _checked(metrics: Mapping[str, np.ndarray], count: int) -> dict[str, np.ndar
     if unknown or not metrics:
         raise InputError(f"metrics {list(metrics)}; expected some of: {', '.join(METRICS)}")
     values = {}
-    for name in METRICS:
-        if name not in metrics:
-            continue
+    for name in (metric for metric in METRICS if metric in metrics):
         column = np.asarray(metrics[name], dtype=np.float64)
         if column.shape != (count,):
             raise InputError(f"{name} of shape {column.shape}; expected ({count},), one a model")
@@ -299,10 +313,6 @@ def _targets(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def _knee(values: np.ndarray) -> float:
     return _KNEE * float(np.nanmedian(values))
-
-
-#: Smaller than any metric, above 0.
-_TINY = float(np.finfo(np.float64).tiny)
 
 
 def _bent(values: np.ndarray, knee: float) -> np.ndarray:

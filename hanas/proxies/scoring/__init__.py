@@ -1,1 +1,1 @@
-"""Scores of architectures of layer-wise supernets, computed when a search asks for them."""
+"""What proxies compute in jobs, with networks of PyTorch."""

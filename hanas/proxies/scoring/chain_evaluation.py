@@ -73,8 +73,8 @@ def score_one(network: ChainNetwork, genes: Sequence[int], pictures: Pictures) -
     Parameters
     ----------
     network
-        The supernet, made by :func:`~hanas.proxies.scoring.normalisation.with_statistics`. Its running
-        statistics, if any, are those of this architecture afterwards.
+        The supernet, made by :func:`~hanas.proxies.scoring.normalisation.with_statistics`. Its
+        running statistics, if any, are those of this architecture afterwards.
     genes
         An operation a layer.
     pictures

@@ -33,23 +33,13 @@ Children = Annotated[int, Field(ge=0)]
 
 @dataclass(frozen=True)
 class Selection:
-    """Which architectures survive and have children.
+    """Which architectures survive and have children, by their objectives (N, M)."""
 
-    Attributes
-    ----------
-    survival
-        pymoo's survival operator.
-    fitness
-        Objectives (N, M), all feasible -> what is minimised (N, K).
-    violation
-        Objectives (N, M) -> the constraint violation (N,), 0 where none; None for no constraint.
-    score
-        Objectives (N, M) -> the score (N,) of the history; None for NaN.
-    """
-
-    survival: Survival
-    fitness: Callable[[np.ndarray], np.ndarray]
+    survival: Survival  # pymoo's operator
+    fitness: Callable[[np.ndarray], np.ndarray]  # -> what is minimised (N, K)
+    #: -> the constraint violation (N,), 0 where none; None for no constraint.
     violation: Callable[[np.ndarray], np.ndarray] | None = None
+    #: -> the score (N,) of the history; None for NaN.
     score: Callable[[np.ndarray], np.ndarray] | None = None
 
 

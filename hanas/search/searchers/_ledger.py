@@ -12,15 +12,7 @@ from hanas.search.searchers._searcher import Evaluate, History
 
 
 class Ledger:
-    """Everything evaluated so far; nothing is evaluated twice.
-
-    Parameters
-    ----------
-    choices
-        Number of choices of each gene.
-    evaluate
-        int64 (N, G) -> float64 (N, M), minimised; a row with a NaN is infeasible.
-    """
+    """Everything evaluated so far, in a space of so many ``choices`` of each gene."""
 
     def __init__(self, choices: Sequence[int], evaluate: Evaluate) -> None:
         self.choices = np.asarray(choices)
@@ -41,21 +33,10 @@ class Ledger:
     def draw(
         self, count: int, rng: np.random.Generator, *, besides: Collection[bytes] = ()
     ) -> np.ndarray:
-        """Draw new architectures uniformly, without repetition, and without evaluating them.
+        """Draw ``count`` new architectures, int64 (K, G), uniformly, without evaluating them.
 
-        Parameters
-        ----------
-        count
-            How many; fewer are drawn where fewer are left.
-        rng
-            Source of randomness.
-        besides
-            ``genes.tobytes()`` of further architectures that must not be drawn.
-
-        Returns
-        -------
-        numpy.ndarray
-            int64 (K, G), K <= count.
+        Fewer are drawn where fewer are left. ``besides`` are ``genes.tobytes()`` of further ones
+        that must not be drawn.
         """
         taken = self._seen.union(besides)
         count = min(count, self._size - len(taken))

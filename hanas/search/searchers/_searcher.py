@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
@@ -23,24 +23,14 @@ class History:
 
     No architecture occurs twice, so the length is the number of *unique* evaluations, the number
     at which searchers are compared.
-
-    Attributes
-    ----------
-    genes
-        int64 (N, G), all rows different.
-    objectives
-        float64 (N, M), minimised, as they were evaluated; a row with a NaN is infeasible.
-    generation
-        int64 (N,): 0 for the first population, then 1, 2, ...; -1 for samples that were drawn
-        before it.
-    score
-        float64 (N,): the one number a scalarising searcher minimised, infinite where it ruled an
-        architecture out; NaN throughout for a searcher that compares by dominance.
     """
 
-    genes: np.ndarray
-    objectives: np.ndarray
+    genes: np.ndarray  # int64 (N, G), all rows different
+    objectives: np.ndarray  # float64 (N, M), minimised; a row with a NaN is infeasible
+    #: int64 (N,): 0 for the first population, then 1, 2, ...; -1 for samples drawn before it.
     generation: np.ndarray
+    #: float64 (N,): the one number a scalarising searcher minimised, infinite where it ruled an
+    #: architecture out; NaN throughout for a searcher that compares by dominance.
     score: np.ndarray
 
     def __post_init__(self) -> None:
@@ -59,10 +49,7 @@ class History:
 
     @property
     def front(self) -> np.ndarray:
-        """The rows, int64 (F,), of the feasible evaluations that no other one dominates.
-
-        The front is over everything evaluated, not only over the last population.
-        """
+        """The rows, int64 (F,), of the feasible evaluations that no other one dominates."""
         rows = np.flatnonzero(self.feasible)
         return rows[non_dominated(self.objectives[rows])]
 
@@ -70,7 +57,7 @@ class History:
 class Searcher(Settings):
     """How fronts are searched: an entry of ``searches``, with a ``searcher`` of its own."""
 
-    searcher: str = Field(description="A member of hanas/search/searchers.")
+    searcher: Any  # of each class a Literal with its name
     label: Annotated[str | None, NoRerun()] = Field(None, description="Name in tables.")
     seeds: Count = Field(15, description="Number of independent runs, seeded 0, 1, ...")
 
@@ -78,16 +65,7 @@ class Searcher(Settings):
     def search(
         self, choices: Sequence[int], evaluate: Evaluate, rng: np.random.Generator
     ) -> History:
-        """Search a space.
-
-        Parameters
-        ----------
-        choices
-            Number of choices of each gene.
-        evaluate
-            int64 (N, G) -> float64 (N, M), minimised; a row with a NaN is infeasible.
-        rng
-            The only source of randomness.
+        """Search a space whose genes have so many ``choices``; ``rng`` is all randomness.
 
         Raises
         ------

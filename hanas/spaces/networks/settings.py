@@ -29,19 +29,21 @@ class CellNetworkSettings(Settings):
     """Size and form of a network of cells; the defaults are those of NAS-Bench-201."""
 
     skeleton: Literal["standard", "pooled", "pooled_3x3"] = Field(
-        "standard",
+        default="standard",
         description="Transition between stages: the residual block of NAS-Bench-201; 2x2 average "
         "pooling -> 1x1 convolution -> BN; or the same with a 3x3 convolution.",
     )
-    channels: Count = Field(16, description="Channels of the first stage; they double twice.")
-    cells: Count = Field(5, description="Cells a stage.")
-    batch_norm: BatchNorm = Field("batch", description=_SHARED)
+    channels: Count = Field(
+        default=16, description="Channels of the first stage; they double twice."
+    )
+    cells: Count = Field(default=5, description="Cells a stage.")
+    batch_norm: BatchNorm = Field(default="batch", description=_SHARED)
 
 
 class DeployedCellNetworkSettings(CellNetworkSettings):
     """The same of a network of its own."""
 
-    batch_norm: BatchNorm = Field("running", description=_OF_ITS_OWN)
+    batch_norm: BatchNorm = Field(default="running", description=_OF_ITS_OWN)
 
 
 class ChainNetworkSettings(Settings):
@@ -55,11 +57,11 @@ class ChainNetworkSettings(Settings):
     """
 
     width: Annotated[float, Field(gt=0, le=8)] = Field(
-        1.0, description="What all numbers of channels are multiplied by."
+        default=1.0, description="What all numbers of channels are multiplied by."
     )
-    batch_norm: BatchNorm = Field("batch", description=_SHARED)
+    batch_norm: BatchNorm = Field(default="batch", description=_SHARED)
     first_scale: Positive = Field(
-        1.0,
+        default=1.0,
         description="First weight of the last batch normalisation in units that add to what they "
         "are given. Below 1 they begin near the identity, with which a supernet of many layers "
         "learns within minutes; needs an affine part.",
@@ -78,14 +80,14 @@ class ChainNetworkSettings(Settings):
 class DeployedChainNetworkSettings(ChainNetworkSettings):
     """The same of a network of its own."""
 
-    batch_norm: BatchNorm = Field("running", description=_OF_ITS_OWN)
+    batch_norm: BatchNorm = Field(default="running", description=_OF_ITS_OWN)
 
 
 class ChainSettings(ChainNetworkSettings):
     """A chain for images of one side, from which its strides follow."""
 
     resolution: Annotated[int, Field(ge=SMALLEST_MAP)] | None = Field(
-        None, description=f"Side of the images; null: {DEFAULT_RESOLUTION}."
+        default=None, description=f"Side of the images; null: {DEFAULT_RESOLUTION}."
     )
 
     @property

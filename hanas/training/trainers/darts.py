@@ -5,59 +5,71 @@ Reference: H. Liu, K. Simonyan and Y. Yang, "DARTS: Differentiable Architecture 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-import torch
-from torch import Tensor
+from pydantic import Field
 
-from hanas.core.checkpoints import Log
-from hanas.data.batches import Batch
-from hanas.training.epochs import StepResult
-from hanas.training.trainers._run import Run, best_of_alphas
-from hanas.training.weight_steps import loss_and_logits
+from hanas.training.trainers._differentiable import AlphaSettings, Differentiable, alpha_step
+from hanas.training.trainers._trainer import Run
 
-#: Standard deviation of the first architecture weights.
-ALPHA_SCALE = 1e-3
-LAYER_WISE = False
-USES = (
-    "training.operation_probabilities",
-    "architecture.learning_rate",
-    "architecture.weight_decay",
-    "architecture.betas",
-    "architecture.weight_steps",
-    "architecture.order",
-)
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from hanas.data.batches import Batch
+    from hanas.training.weight_steps import StepResult
 
 
-def begin_epoch(run: Run, epoch: int) -> Callable[[int, Batch], StepResult]:
-    """Alternate a step of the alphas on a validation batch and steps of the weights."""
-    validation = run.validation_batches(epoch)
-    weights = list(run.network.parameters())
+class DartsAlphas(AlphaSettings):
+    """How architecture weights are trained."""
 
-    def loss(batch: Batch) -> Tensor:
-        return loss_and_logits(_mixture(run), batch, run.settings.precision)[0]
+    order: Literal[1, 2] = Field(
+        default=1, description="Order of their gradient: 2 goes through one step of the weights."
+    )
 
-    def alpha_step(number: int, batch: Batch) -> None:
-        validation_batch = validation(number)
-        if run.settings.architecture.order == 1:
-            (run.alphas.grad,) = torch.autograd.grad(loss(validation_batch), run.alphas)
-        else:
-            run.alphas.grad = second_order_gradient(
+
+class Darts(Differentiable):
+    """Differentiable architecture search (H. Liu et al., ICLR 2019)."""
+
+    trainer: Literal["darts"] = Field(description="A mixture of all operations on every edge.")
+    architecture: DartsAlphas = Field(  # pyright: ignore[reportIncompatibleVariableOverride]
+        default=DartsAlphas(), description="How the architecture weights are trained."
+    )
+
+    def begin_epoch(self, run: Run, epoch: int) -> Callable[[int, Batch], StepResult]:
+        """Alternate a step of the alphas on a validation batch and steps of the weights."""
+        import torch
+
+        from hanas.training.weight_steps import loss_and_logits
+
+        validation = run.validation_batches(epoch)
+        weights = list(run.network.parameters())
+
+        def loss(batch: Batch) -> Tensor:
+            return loss_and_logits(_mixture(run), batch, self.precision)[0]
+
+        def alpha_gradient(number: int, batch: Batch) -> Tensor:
+            validation_batch = validation(number)
+            if self.architecture.order == 1:
+                return torch.autograd.grad(loss(validation_batch), run.alphas)[0]
+            return second_order_gradient(
                 run.alphas,
                 weights,
                 lambda: loss(batch),
                 lambda: loss(validation_batch),
-                learning_rate=run.learning_rate,
+                learning_rate=run.weight_stepper.learning_rate,
             )
-        run.alpha_optimizer.step()
 
-    def step(number: int, batch: Batch) -> StepResult:
-        if number % run.settings.architecture.weight_steps == 0:
-            alpha_step(number, batch)
-        return run.weight_stepper.step(batch, _mixture(run, detached=True))
+        def step(number: int, batch: Batch) -> StepResult:
+            if number % self.architecture.weight_steps == 0:
+                alpha_step(run, alpha_gradient(number, batch))
+            return run.weight_stepper.step(batch, _mixture(run, detached=True))
 
-    return step
+        return step
+
+    def validation_forward(self, run: Run, epoch: int) -> Callable[[Tensor], Tensor]:
+        """Judge the network by the mixture."""
+        return _mixture(run)
 
 
 def _mixture(run: Run, *, detached: bool = False) -> Callable[[Tensor], Tensor]:
@@ -104,6 +116,8 @@ def second_order_gradient(
     Tensor
         Of the shape of ``alphas``.
     """
+    import torch
+
     original = [w.detach().clone() for w in weights]
 
     def set_weights(directions: Sequence[Tensor], length: float | Tensor) -> None:
@@ -133,18 +147,3 @@ def second_order_gradient(
         for w, start in zip(weights, original, strict=True):
             w.copy_(start)
     return direct - learning_rate * correction
-
-
-def validation_forward(run: Run, epoch: int) -> Callable[[Tensor], Tensor]:
-    """Judge the network by the mixture."""
-    return _mixture(run)
-
-
-def columns(run: Run, epoch: int) -> Mapping[str, float]:
-    """Add nothing to the history."""
-    return {}
-
-
-def found(run: Run, log: Log) -> tuple[np.ndarray, str]:
-    """Return the operation with the largest architecture weight on each edge, ``none`` too."""
-    return best_of_alphas(run)

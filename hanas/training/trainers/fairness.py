@@ -10,40 +10,32 @@ Architecture Search", ICCV 2021.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
 
-import torch
-from torch import Tensor
+from pydantic import Field
 
-from hanas.data.batches import Batch
-from hanas.training.epochs import StepResult
-from hanas.training.trainers._run import Run
-from hanas.training.trainers.rsps import ALPHA_SCALE, columns, found, validation_forward
+from hanas.training.trainers._one_shot import OneShot, train_together
+from hanas.training.trainers._trainer import Run
 
-__all__ = [
-    "ALPHA_SCALE",
-    "LAYER_WISE",
-    "USES",
-    "begin_epoch",
-    "columns",
-    "found",
-    "validation_forward",
-]
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
-LAYER_WISE = False
-USES = ("candidates",)  # it trains all operations of all cells equally often
+    from hanas.data.batches import Batch
+    from hanas.training.weight_steps import StepResult
 
 
-def begin_epoch(run: Run, epoch: int) -> Callable[[int, Batch], StepResult]:
-    """Draw the permutations of all steps; a step trains as many cells as there are operations."""
-    genes, operations = run.alphas.shape
-    cells = fair_cells(genes, operations, run.steps, random=run.random("genes", epoch)).tolist()
+class Fairness(OneShot):
+    """Strict fairness (X. Chu et al., ICCV 2021)."""
 
-    def step(number: int, batch: Batch) -> StepResult:
-        return run.weight_stepper.step(
-            batch, *(lambda images, cell=cell: run.network(images, cell) for cell in cells[number])
-        )
+    trainer: Literal["fairness"] = Field(description="All operations of all edges in each step.")
 
-    return step
+    def begin_epoch(self, run: Run, epoch: int) -> Callable[[int, Batch], StepResult]:
+        """Draw the permutations of all steps; a step trains as many cells as operations."""
+        genes, operations = run.alphas.shape
+        random = run.random("genes", epoch)
+        cells = fair_cells(genes, operations, run.steps, random=random).tolist()
+        return lambda number, batch: train_together(run, cells[number], batch)
 
 
 def fair_cells(genes: int, operations: int, count: int, *, random: torch.Generator) -> Tensor:
@@ -58,5 +50,7 @@ def fair_cells(genes: int, operations: int, count: int, *, random: torch.Generat
     random
         The generator.
     """
+    import torch
+
     # The order of independent uniform numbers is a uniform permutation.
     return torch.rand((count, operations, genes), generator=random).argsort(dim=1)

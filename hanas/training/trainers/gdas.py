@@ -6,70 +6,95 @@ CVPR 2019.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+from pydantic import Field
 
-from hanas.core.checkpoints import Log
-from hanas.data.batches import Batch
-from hanas.training.epochs import StepResult
-from hanas.training.trainers._run import Run, best_of_alphas
-from hanas.training.weight_steps import loss_and_logits
+from hanas.core.settings import Positive
+from hanas.training.trainers._differentiable import AlphaSettings, Differentiable, alpha_step
+from hanas.training.trainers._trainer import Run
 
-#: Standard deviation of the first architecture weights.
-ALPHA_SCALE = 1e-3
-LAYER_WISE = False
-USES = (
-    "training.operation_probabilities",
-    "architecture.learning_rate",
-    "architecture.weight_decay",
-    "architecture.betas",
-    "architecture.weight_steps",
-    "architecture.tau",
-    "architecture.straight_through",
-)
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from hanas.data.batches import Batch
+    from hanas.training.weight_steps import StepResult
 
 
-def begin_epoch(run: Run, epoch: int) -> Callable[[int, Batch], StepResult]:
-    """Alternate steps of the weights and, on a validation batch, one of the alphas.
+class GdasAlphas(AlphaSettings):
+    """How architecture weights are trained."""
 
-    Each draws a cell of its own.
-    """
-    validation = run.validation_batches(epoch)
-    shape = (run.steps, 2, *run.alphas.shape)
-    noise = gumbel_noise(shape, run.random("gumbel noise", epoch)).to(run.alphas.device)
-    tau = temperature(epoch, run.settings.training.epochs, run.settings.architecture.tau)
-    every_operation = run.settings.architecture.straight_through == "all"
+    tau: Annotated[list[Positive], Field(min_length=2, max_length=2)] = Field(
+        default=[10.0, 0.1], description="First and last temperature."
+    )
+    straight_through: Literal["all", "sampled"] = Field(
+        default="all",
+        description="Operations that their gradient looks at: all, or the sampled one alone as in "
+        "the paper.",
+    )
 
-    def alpha_forward(images: Tensor, weights: Tensor, genes: list[int]) -> Tensor:
-        if every_operation:
-            return run.cell_network.straight_through(images, weights, genes)
-        return run.cell_network(images, genes, weights)
 
-    def step(number: int, batch: Batch) -> StepResult:
-        _, genes = sample(run.alphas.detach(), noise[number, 0], tau)
-        result = run.weight_stepper.step(batch, lambda images: run.network(images, genes))
-        if number % run.settings.architecture.weight_steps:
+class Gdas(Differentiable):
+    """Search by differentiable sampling (X. Dong and Y. Yang, CVPR 2019)."""
+
+    trainer: Literal["gdas"] = Field(description="One sampled cell a step, with a gradient.")
+    architecture: GdasAlphas = Field(  # pyright: ignore[reportIncompatibleVariableOverride]
+        default=GdasAlphas(), description="How the architecture weights are trained."
+    )
+
+    def begin_epoch(self, run: Run, epoch: int) -> Callable[[int, Batch], StepResult]:
+        """Alternate steps of the weights and, on a validation batch, one of the alphas.
+
+        Each draws a cell of its own.
+        """
+        import torch
+
+        from hanas.training.weight_steps import loss_and_logits
+
+        validation = run.validation_batches(epoch)
+        shape = (run.steps, 2, *run.alphas.shape)
+        noise = gumbel_noise(shape, run.random("gumbel noise", epoch)).to(run.alphas.device)
+        tau = temperature(epoch, self.training.epochs, self.architecture.tau)
+
+        def alpha_forward(images: Tensor, weights: Tensor, genes: list[int]) -> Tensor:
+            if self.architecture.straight_through == "all":
+                return run.cell_network.straight_through(images, weights, genes)
+            return run.cell_network(images, genes, weights)
+
+        def step(number: int, batch: Batch) -> StepResult:
+            _, genes = sample(run.alphas.detach(), noise[number, 0], tau)
+            result = run.weight_stepper.step(batch, lambda images: run.network(images, genes))
+            if number % self.architecture.weight_steps:
+                return result
+            weights, genes = sample(run.alphas, noise[number, 1], tau)
+            loss, _ = loss_and_logits(
+                lambda images: alpha_forward(images, weights, genes),
+                validation(number),
+                self.precision,
+            )
+            # The loss does not depend on the alphas where the sampled cell is nothing but ``none``.
+            (gradient,) = torch.autograd.grad(loss + 0 * weights.sum(), run.alphas)
+            alpha_step(run, gradient)
             return result
-        weights, genes = sample(run.alphas, noise[number, 1], tau)
-        loss, _ = loss_and_logits(
-            lambda images: alpha_forward(images, weights, genes),
-            validation(number),
-            run.settings.precision,
-        )
-        # The loss does not depend on the alphas where the sampled cell is nothing but ``none``.
-        (run.alphas.grad,) = torch.autograd.grad(loss + 0 * weights.sum(), run.alphas)
-        run.alpha_optimizer.step()
-        return result
 
-    return step
+        return step
+
+    def validation_forward(self, run: Run, epoch: int) -> Callable[[Tensor], Tensor]:
+        """Judge the network by the cell that would be found now."""
+        genes, _ = self.found(run, print)
+        return lambda images: run.network(images, genes)
+
+    def columns(self, epoch: int) -> Mapping[str, float]:
+        """Return the temperature."""
+        return {"tau": temperature(epoch, self.training.epochs, self.architecture.tau)}
 
 
 def gumbel_noise(shape: tuple[int, ...], random: torch.Generator) -> Tensor:
     """Return g = -log(-log u) for u uniform in (0, 1), float32."""
+    import torch
+
     uniform = torch.rand(shape, generator=random, dtype=torch.float64)
     tiny = torch.finfo(torch.float64).tiny
     return -(-uniform.clamp(min=tiny).log()).log().float()
@@ -95,10 +120,13 @@ def sample(alphas: Tensor, noise: Tensor, tau: float) -> tuple[Tensor, list[int]
 
     Examples
     --------
+    >>> import torch
     >>> weights, genes = sample(torch.zeros(1, 3), torch.tensor([[0.1, 0.5, -2.0]]), tau=1.0)
     >>> weights.tolist(), genes
     ([[0.0, 1.0, 0.0]], [1])
     """
+    import torch.nn.functional as F
+
     logits = alphas.log_softmax(dim=1) + noise
     soft = (logits / tau).softmax(dim=1)
     chosen = logits.argmax(dim=1)
@@ -106,7 +134,7 @@ def sample(alphas: Tensor, noise: Tensor, tau: float) -> tuple[Tensor, list[int]
     return hard + (soft - soft.detach()), chosen.tolist()
 
 
-def temperature(epoch: int, epochs: int, tau: tuple[float, float]) -> float:
+def temperature(epoch: int, epochs: int, tau: Sequence[float]) -> float:
     """Return the temperature of an epoch (from 0), which falls linearly.
 
     >>> [round(temperature(epoch, 4, (10, 0.1)), 3) for epoch in range(4)]
@@ -114,19 +142,3 @@ def temperature(epoch: int, epochs: int, tau: tuple[float, float]) -> float:
     """
     first, last = tau
     return float(first + (last - first) * epoch / max(epochs - 1, 1))
-
-
-def validation_forward(run: Run, epoch: int) -> Callable[[Tensor], Tensor]:
-    """Judge the network by the cell that would be found now."""
-    genes, _ = best_of_alphas(run)
-    return lambda images: run.network(images, genes)
-
-
-def columns(run: Run, epoch: int) -> Mapping[str, float]:
-    """Add the temperature to the history."""
-    return {"tau": temperature(epoch, run.settings.training.epochs, run.settings.architecture.tau)}
-
-
-def found(run: Run, log: Log) -> tuple[np.ndarray, str]:
-    """Return the operation with the largest architecture weight on each edge."""
-    return best_of_alphas(run)

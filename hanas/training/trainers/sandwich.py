@@ -11,41 +11,31 @@ Models", ECCV 2020.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
 
-from hanas.data.batches import Batch
-from hanas.training.epochs import StepResult
-from hanas.training.trainers._run import Run
-from hanas.training.trainers._sampling import draw_cells
-from hanas.training.trainers.rsps import ALPHA_SCALE, columns, found, validation_forward
+from pydantic import Field
 
-__all__ = [
-    "ALPHA_SCALE",
-    "LAYER_WISE",
-    "USES",
-    "begin_epoch",
-    "columns",
-    "found",
-    "validation_forward",
-]
+from hanas.training.trainers._one_shot import SinglePath, train_together
+from hanas.training.trainers._trainer import Run
 
-LAYER_WISE = False
-USES = ("training.operation_probabilities", "sampled_cells", "candidates")
+if TYPE_CHECKING:
+    from hanas.data.batches import Batch
+    from hanas.training.weight_steps import StepResult
 
 #: Cells at random in a step, as in the reference.
 RANDOM_CELLS = 2
 
 
-def begin_epoch(run: Run, epoch: int) -> Callable[[int, Batch], StepResult]:
-    """Draw the random cells of all steps."""
-    ends = [run.space.largest, run.space.smallest]
-    random = run.random("genes", epoch)
-    drawn = draw_cells(run, RANDOM_CELLS * run.steps, random)
-    genes = drawn.reshape(run.steps, RANDOM_CELLS, -1).tolist()
+class Sandwich(SinglePath):
+    """The sandwich rule (J. Yu and T. Huang, ICCV 2019)."""
 
-    def step(number: int, batch: Batch) -> StepResult:
-        cells = [*ends, *genes[number]]
-        return run.weight_stepper.step(
-            batch, *(lambda images, cell=cell: run.network(images, cell) for cell in cells)
-        )
+    trainer: Literal["sandwich"] = Field(
+        description="The largest cell, the smallest one and two random ones a step."
+    )
 
-    return step
+    def begin_epoch(self, run: Run, epoch: int) -> Callable[[int, Batch], StepResult]:
+        """Draw the random cells of all steps."""
+        ends = [list(run.space.largest), list(run.space.smallest)]
+        drawn = self.draw(run, RANDOM_CELLS * run.steps, run.random("genes", epoch))
+        genes = drawn.reshape(run.steps, RANDOM_CELLS, -1).tolist()
+        return lambda number, batch: train_together(run, [*ends, *genes[number]], batch)

@@ -11,35 +11,17 @@ ECCV 2020.
 
 from __future__ import annotations
 
-import numpy as np
+from typing import ClassVar, Literal
 
-from hanas.core.checkpoints import Log
-from hanas.training.trainers._run import Run
-from hanas.training.trainers.rsps import (
-    ALPHA_SCALE,
-    begin_epoch,
-    best_of_candidates,
-    columns,
-    validation_forward,
-)
+from pydantic import Field
 
-__all__ = [
-    "ALPHA_SCALE",
-    "LAYER_WISE",
-    "USES",
-    "begin_epoch",
-    "columns",
-    "found",
-    "validation_forward",
-]
-
-LAYER_WISE = True
-USES = ("training.operation_probabilities", "sampled_cells", "candidates")
+from hanas.training.trainers._one_shot import SinglePath
 
 
-def found(run: Run, log: Log) -> tuple[np.ndarray, str]:
-    """Return the best of some architectures drawn uniformly.
+class Spos(SinglePath):
+    """Single path one-shot with uniform sampling (Z. Guo et al., ECCV 2020)."""
 
-    Best is the lowest error on the candidate images, then the lowest cross-entropy.
-    """
-    return best_of_candidates(run, "architectures", log)
+    layerwise: ClassVar[bool] = True
+    drawn: ClassVar[str] = "architectures"
+
+    trainer: Literal["spos"] = Field(description="One random architecture a step, of any space.")

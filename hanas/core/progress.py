@@ -1,0 +1,61 @@
+"""Say in the log how far a job is."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+#: Takes a line of text.
+Log = Callable[[str], None]
+
+
+def print_at_once(line: str) -> None:
+    """Print a line that can be read in the log while the job runs."""
+    print(line, flush=True)
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time in words.
+
+    >>> duration(7.25), duration(125), duration(7300)
+    ('7.2 s', '2 min 5 s', '2 h 1 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+class Progress:
+    """Counts parts of a job and says how long the others may take; for any number of threads.
+
+    Parameters
+    ----------
+    done
+        Parts that were done before.
+    total
+        All parts.
+    log
+        Takes the lines.
+    lines
+        About how many lines there are in all; None: one a part.
+    """
+
+    def __init__(self, done: int, total: int, log: Log, *, lines: int | None = None) -> None:
+        self.done, self.total, self._log = done, total, log
+        self._every = 1 if lines is None else max(1, total // lines)
+        self._started, self._first, self._lock = time.monotonic(), done, threading.Lock()
+
+    def advance(self, said: str) -> None:
+        """Count one more part, and say so: ``3 of 9{said}; 10.0 s, 20.0 s left``."""
+        with self._lock:
+            self.done += 1
+            elapsed = time.monotonic() - self._started
+            left = elapsed / (self.done - self._first) * (self.total - self.done)
+            if self.done % self._every == 0 or self.done == self.total:
+                self._log(
+                    f"{self.done} of {self.total}{said}; {duration(elapsed)}, {duration(left)} left"
+                )

@@ -1,0 +1,289 @@
+"""Check a YAML file of settings before anything is made of it.
+
+YAML takes some things otherwise than they look (``1:30`` is 90, ``on`` is true, of a key that is
+given twice the first is forgotten), and its parsers say in their own terms why they cannot read a
+file. Both are told here by line, with what to write instead.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hanas.core.errors import InputError, one_line
+
+_DEEPEST, _MOST_SETTINGS, _MOST_PROBLEMS = 100, 100_000, 10
+_TAG = "tag:yaml.org,2002:"
+_KNOWN = {f"{_TAG}{kind}" for kind in ("str", "int", "float", "bool", "null", "seq", "map")}
+
+
+def check(path: str | Path) -> None:
+    """Refuse a file that is no YAML of settings, or that says something else than it seems to.
+
+    Raises
+    ------
+    InputError
+        Naming the line of each key that is given twice or is no text, of each number in a form
+        that is read as another one, each date and unknown tag; or the line and column at which
+        the file cannot be parsed; or that aliases blow it up.
+    """
+    text = _text(path)
+    try:
+        depth = 0
+        # The parser in Python is the one that Snakemake takes; libyaml admits more.
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > _DEEPEST:  # before anything walks down the settings
+                raise InputError(f"{path}: its settings are nested too deeply")
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        if _is_json(text):  # in which tabs may indent; that is how Snakemake reads it
+            return
+        raise InputError(_unreadable(path, text, error)) from error
+    if not isinstance(root, yaml.MappingNode):
+        raise InputError(f"{path}: holds no settings; expected keys, such as `datasets:`")
+    total = _size(root, {}, path)
+    if total > _MOST_SETTINGS:
+        raise InputError(
+            f"{path}: aliases make it {total:,} settings; expected at most {_MOST_SETTINGS:,}"
+        )
+    problems = [f"{path}, line {line}: {said}" for line, said in _problems(root, "", set())]
+    if problems:
+        more = [f"... and {len(problems) - _MOST_PROBLEMS} more"] * (len(problems) > _MOST_PROBLEMS)
+        raise InputError("\n".join(problems[:_MOST_PROBLEMS] + more))
+
+
+def _text(path: str | Path) -> str:
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: not readable: {error.strerror}") from error
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            raise InputError(f"{path}: is UTF-16 text; save it as UTF-8") from error
+        line = content.count(b"\n", 0, error.start) + 1
+        byte = content[error.start]
+        raise InputError(
+            f"{path}, line {line}: byte {byte:#04x} is no UTF-8 text (in Latin-1 it is "
+            f"{chr(byte)!r}); save the file as UTF-8"
+        ) from error
+
+
+def _is_json(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _size(node: yaml.Node, sizes: dict[int, int | None], path: str | Path) -> int:
+    """Return how many settings there are with all aliases written out."""
+    if isinstance(node, yaml.ScalarNode):
+        return 1
+    if id(node) not in sizes:
+        sizes[id(node)] = None  # being counted
+        children = [child for pair in node.value for child in _pair(pair)]
+        sizes[id(node)] = 1 + sum(_size(child, sizes, path) for child in children)
+    found = sizes[id(node)]
+    if found is None:
+        raise InputError(f"{path}: an alias holds itself; leave it out")
+    return found
+
+
+def _pair(child: Any) -> tuple[yaml.Node, ...]:
+    return child if isinstance(child, tuple) else (child,)
+
+
+# ---- what is read otherwise than it looks -------------------------------------------------
+
+
+def _problems(node: yaml.Node, place: str, seen: set[int]) -> Iterator[tuple[int, str]]:
+    """Yield (line, what is wrong) of everything in a node; ``place`` is its path of keys."""
+    if id(node) in seen:  # an alias
+        return
+    seen.add(id(node))
+    line = node.start_mark.line + 1
+    if isinstance(node, yaml.ScalarNode):
+        if said := _misread(node):
+            yield line, f"{place}: {said}"
+    elif node.tag not in _KNOWN:
+        yield line, f"{place}: {_unknown_tag(node.tag)}"
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from _problems(item, place, seen)
+    if isinstance(node, yaml.MappingNode):
+        lines: dict[str, int] = {}
+        for key, value in node.value:
+            here = key.start_mark.line + 1
+            if key.tag == f"{_TAG}merge":
+                parts = value.value if isinstance(value, yaml.SequenceNode) else [value]
+                if not all(isinstance(part, yaml.MappingNode) for part in parts):
+                    yield here, f"{place or 'the study'}: << takes a mapping, such as *training"
+                yield from _problems(value, place, seen)
+                continue
+            if key.tag != f"{_TAG}str":
+                yield here, f"{f'{place}: ' if place else ''}{_no_name(key)}"
+                continue
+            path = f"{place}.{key.value}".lstrip(".")
+            if key.value in lines:
+                yield here, f"{path} is given again, after line {lines[key.value]}; leave one"
+            lines[key.value] = here
+            yield from _problems(value, path, seen)
+
+
+def _no_name(key: yaml.Node) -> str:
+    if not isinstance(key, yaml.ScalarNode):
+        kind = "list" if isinstance(key, yaml.SequenceNode) else "mapping"
+        return f"a {kind} stands where a name belongs; put it between quotes"
+    if key.tag not in _KNOWN:
+        return _misread(key)
+    value = yaml.SafeLoader("").construct_object(key)
+    return (
+        f"the name {value!r} is a {type(value).__name__}, not text; put it between quotes "
+        "(YAML reads on, off, yes and no as true and false)"
+    )
+
+
+def _misread(node: yaml.ScalarNode) -> str:
+    """Say what YAML 1.1 reads otherwise than it looks; nothing where it does not."""
+    text, kind = node.value, node.tag.removeprefix(_TAG)
+    quoted = f"{text!r} between quotes for a text"
+    if kind == "timestamp":
+        return f"{text} is read as a date; write {quoted}"
+    if kind == "value":
+        return f"write {quoted}"
+    if node.tag not in _KNOWN:
+        return _unknown_tag(node.tag)
+    if kind == "str" and node.style == '"' and re.match(r"[A-Za-z]:.*[\x00-\x1f]", text, re.DOTALL):
+        return (
+            f"is read as {text!r}: \\ between double quotes stands for a special character; write "
+            "a path between single quotes, or with /"
+        )
+    if kind not in ("int", "float"):
+        return ""
+    digits = text.lstrip("+-")
+    forms = {
+        "base 60": ":" in digits,
+        "hexadecimal": digits.startswith("0x"),
+        "binary": digits.startswith("0b"),
+        "octal": kind == "int" and re.match(r"0[0-9_]", digits),
+        "underscores": "_" in digits,
+    }
+    form = next((form for form, holds in forms.items() if holds), None)
+    if form is None:
+        return ""
+    number = yaml.SafeLoader("").construct_object(node)
+    return f"{text} is read as the number {number} ({form}); write {number}, or {quoted}"
+
+
+def _unknown_tag(tag: str) -> str:
+    shown = tag.replace(_TAG, "!!")
+    return f"the tag {shown} means nothing here; leave it out, or put the text between quotes"
+
+
+# ---- what cannot be parsed ----------------------------------------------------------------
+
+
+def _unreadable(path: str | Path, text: str, error: yaml.YAMLError) -> str:
+    """Return where a file cannot be parsed, and what to do."""
+    if isinstance(error, yaml.reader.ReaderError):
+        line = text.count("\n", 0, text.find(chr(error.character))) + 1
+        return f"{path}, line {line}: holds the control character {error.character:#04x}; remove it"
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return f"{path}: not readable as YAML: {one_line(error)}"
+    lines = text.splitlines() or [""]
+    mark, opened = error.problem_mark, error.context_mark or error.problem_mark
+    row, column, said = _reason(
+        f"{error.context or ''}: {error.problem or ''}",
+        lines,
+        (min(mark.line, len(lines) - 1), mark.column),
+        (min(opened.line, len(lines) - 1), opened.column),
+    )
+    shown = f" (it reads: {lines[row].strip()[:80]})" if lines[row].strip() else ""
+    return f"{path}, line {row + 1}, column {column + 1}: {said}{shown}"
+
+
+def _reason(
+    about: str, lines: list[str], at: tuple[int, int], opened: tuple[int, int]
+) -> tuple[int, int, str]:
+    """Return the row and column of what is wrong, and what to do.
+
+    ``about`` is what the parser says, ``at`` where it stopped, and ``opened`` where what it was
+    reading began.
+    """
+    (row, column), line = at, lines[at[0]]
+    character, spaces = line[column : column + 1], len(line) - len(line.lstrip(" "))
+
+    def says(*words: str) -> bool:
+        return any(word in about for word in words)
+
+    if character == "\t":
+        if line[:column].strip():
+            return *at, "a tab stands between name and value; write a space"
+        return row, 0, "a tab indents this line; indent with spaces"
+    if says("escape", "hex"):
+        column = line.rfind("\\", 0, column + 1)
+        said = f"{line[column : column + 2]} between double quotes stands for a special character"
+        return row, column, f"{said}; write a path between single quotes, or with /"
+    if says("quoted scalar"):
+        return *opened, "the quote that begins here is not closed; close it"
+    if says("block scalar"):
+        return *at, (
+            "a text that begins with | or > goes on in the lines below; put the text between quotes"
+        )
+    if says("directive", "tag"):
+        begin = lines[opened[0]][opened[1] : opened[1] + 1]
+        return *opened, f"no text can begin with {begin}; put the text between quotes"
+    if says("cannot start any token", "keys are not allowed") and character:
+        return *at, f"no text can begin with {character}; put the text between quotes"
+    if says("undefined alias"):
+        return *at, "nothing above is marked with & and this name; a text with * needs quotes"
+    if says("duplicate anchor"):
+        return *at, "this name of an anchor is there already; take another"
+    if says("alias", "anchor"):
+        return *opened, "* and & begin names of anchors; put the text between quotes"
+    if says("single document"):
+        return *at, "a second document begins here; leave one, without ---"
+    if says("sequence entries"):
+        return *at, "a list cannot begin beside its name; begin it below, or write [a, b]"
+    if character in ("]", "}"):
+        return *at, f"this {character} closes nothing; remove it, or write what it closes"
+    if says("flow sequence", "flow mapping"):
+        begin = lines[opened[0]][opened[1] : opened[1] + 1]
+        return *opened, (
+            f"the {begin} that begins here is not closed, or a comma is missing by line {row + 1}; "
+            "close it, and write commas between its items"
+        )
+    if says("mapping values"):
+        before = next((each for each in lines[row - 1 :: -1] if each.strip()), "") if row else ""
+        if len(re.findall(r":(?:\s|$)", line)) > 1:
+            return *at, "a second colon in one line; put a text with a colon between quotes"
+        if before and not re.search(r":(\s|$)", before):
+            return *at, f"the line before, {before.strip()[:40]!r}, lacks a colon and a space"
+        return row, spaces, "indented deeper than the line before, which has its value already"
+    if says("expected ':'", "simple key"):
+        return *opened, "expected a name and a colon with a space after it"
+    if says("node content") or character == ",":
+        return *at, f"a value cannot begin with {character or 'the end'}; put it between quotes"
+    if character == ":":
+        return *at, "the name before this colon is missing"
+    if column > spaces:
+        return *at, (
+            "nothing can follow a text between quotes, or a bracket that is closed; put the whole "
+            "text between quotes, and write an apostrophe between single quotes twice"
+        )
+    if says("block mapping", "block collection", "block sequence", "document start", "block end"):
+        first = f"line {opened[0] + 1} on, by {opened[1]}" if opened != at else "the first line on"
+        return *at, (
+            f"indented by {spaces}, otherwise than what it stands beside, from {first}; mend the "
+            "indentation"
+        )
+    return *at, f"not readable as YAML: {about.strip(': ')}"

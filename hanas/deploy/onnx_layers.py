@@ -1,0 +1,234 @@
+"""The layers of a network by their shapes, and what they cost, counted in its ONNX file."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hanas.core.errors import InputError, one_line
+
+#: Operators that are counted, and what they are counted as.
+COUNTED = {
+    **dict.fromkeys(("Conv", "Gemm", "MatMul"), "convolution"),
+    **dict.fromkeys(("AveragePool", "MaxPool", "GlobalAveragePool", "ReduceMean"), "pooling"),
+    "Add": "addition",
+}
+
+
+@dataclass(frozen=True, order=True)
+class Layer:
+    """A layer by its shape; layers that are equal cost the same.
+
+    Attributes
+    ----------
+    kind
+        ``convolution`` (also depthwise and fully connected), ``pooling`` (each channel by itself)
+        or ``addition`` (of two maps).
+    batch, groups
+        Images; groups of channels that see nothing of each other.
+    inputs, outputs
+        Channels of a group.
+    side
+        Height and width of the output.
+    side_before
+        Height and width of the input.
+    kernel, stride, dilation
+        Of both directions.
+    padding
+        Before and after, of the height, then of the width.
+    """
+
+    kind: str
+    batch: int
+    groups: int
+    inputs: int
+    outputs: int
+    side: tuple[int, int] = (1, 1)
+    side_before: tuple[int, int] = (1, 1)
+    kernel: tuple[int, int] = (1, 1)
+    stride: tuple[int, int] = (1, 1)
+    dilation: tuple[int, int] = (1, 1)
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+
+    def __str__(self) -> str:
+        channels = f"{self.groups}x" if self.groups > 1 else ""
+        return (
+            f"{self.kind} {self.kernel[0]}x{self.kernel[1]} of {channels}{self.inputs} to "
+            f"{channels}{self.outputs} channels, {self.side[0]}x{self.side[1]}"
+        )
+
+    @property
+    def multiply_accumulates(self) -> int:
+        """Multiplications, or additions of those that multiply nothing."""
+        per_output = self.inputs * math.prod(self.kernel)
+        return self.batch * self.groups * self.outputs * math.prod(self.side) * per_output
+
+
+def multiply_accumulates(model: str | Path) -> int:
+    """Return the multiply-accumulates of a float32 network for one image.
+
+    Of convolutions and fully connected layers only, as is usual.
+
+    Raises
+    ------
+    InputError
+        As :func:`layers` does; but the batch may be open.
+    """
+    found, _ = layers(model, open_batch=1)
+    return sum(
+        count * layer.multiply_accumulates // layer.batch
+        for layer, count in found.items()
+        if layer.kind == "convolution"
+    )
+
+
+def layers(
+    model: str | Path, *, open_batch: int | None = None
+) -> tuple[Counter[Layer], Counter[str]]:
+    """Return how often each layer occurs in a model, and each operation that is left out.
+
+    Parameters
+    ----------
+    model
+        An ONNX file, in float32.
+    open_batch
+        What an open batch is taken for; None: it is refused.
+
+    Raises
+    ------
+    InputError
+        If the file is no ONNX model, or the shape of a layer cannot be found.
+    """
+    from onnx import shape_inference
+
+    proto = _load(model)
+    for tensor in proto.graph.input if open_batch else ():
+        (batch, *_) = tensor.type.tensor_type.shape.dim
+        if not batch.dim_value:
+            batch.dim_value = open_batch or 0
+            del proto.graph.value_info[:]  # shapes in between were inferred with the batch open
+            for output in proto.graph.output:
+                output.type.tensor_type.shape.dim[0].Clear()
+    try:
+        graph = shape_inference.infer_shapes(proto, data_prop=True).graph
+    except Exception as error:  # a damaged file makes protobuf raise almost anything
+        raise InputError(f"{model}: not readable as ONNX: {one_line(error)}") from error
+    if not graph.node:
+        raise InputError(f"{model}: not readable as ONNX: it holds no network")
+    shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+    for value in (*graph.input, *graph.value_info, *graph.output):
+        shapes[value.name] = tuple(d.dim_value for d in value.type.tensor_type.shape.dim)
+    found: Counter[Layer] = Counter()
+    left_out: Counter[str] = Counter()
+    for node in graph.node:
+        if node.op_type in ("Constant", "Identity"):
+            continue
+        layer = _layer(node, shapes, str(model)) if node.op_type in COUNTED else None
+        if layer is None:
+            left_out[node.op_type] += 1
+        else:
+            found[layer] += 1
+    return found, left_out
+
+
+def integer_convolutions(model: str | Path) -> tuple[int, int]:
+    """Return how many convolutions of a quantised file run in 8-bit integers, and how many it has.
+
+    Counted in the graph that ONNX Runtime really runs, after its fusions: where a convolution
+    stays float32, its input is converted back and forth.
+
+    Raises
+    ------
+    InputError
+        If the file is no ONNX model, or one that ONNX Runtime cannot run.
+    """
+    import onnxruntime
+
+    total = sum(node.op_type == "Conv" for node in _load(model).graph.node)
+    with tempfile.TemporaryDirectory(prefix="hanas-onnx-") as folder:
+        options = onnxruntime.SessionOptions()
+        options.optimized_model_filepath = str(Path(folder) / "run.onnx")
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+        options.intra_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime has an exception class for each kind of failure
+            raise InputError(f"{model}: ONNX Runtime cannot load it: {one_line(error)}") from error
+        run = _load(options.optimized_model_filepath)
+    return sum(node.op_type == "QLinearConv" for node in run.graph.node), total
+
+
+def _load(model: str | Path):
+    import onnx
+
+    try:
+        return onnx.load(str(model))
+    except Exception as error:  # a damaged file makes protobuf raise almost anything
+        raise InputError(f"{model}: not readable as ONNX: {one_line(error)}") from error
+
+
+def _layer(node, shapes: Mapping[str, tuple[int, ...]], model: str) -> Layer | None:
+    """Return the layer of a node; None where it is no layer after all."""
+    import onnx
+
+    given = {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
+    output = _shape(node.output[0], node, shapes, model)
+    first = _shape(node.input[0], node, shapes, model)
+    if node.op_type == "Add":
+        second = _shape(node.input[1], node, shapes, model)
+        if first != second or len(output) != 4:
+            return None  # a bias or another number for a whole map
+        batch, channels, *side = output
+        return Layer("addition", batch, channels, 1, 1, _pair(side), _pair(side))
+    if node.op_type in ("Gemm", "MatMul"):
+        weight = _shape(node.input[1], node, shapes, model)
+        if len(first) != 2 or len(weight) != 2:
+            return None
+        return Layer("convolution", output[0], 1, first[1], output[1])
+    if node.op_type == "ReduceMean" and (len(first) != 4 or math.prod(output[2:]) != 1):
+        return None
+    if len(first) != 4:
+        raise InputError(f"{model}: {node.name}: maps of shape {first}; expected images")
+    batch, channels, *before = first
+    if node.op_type in ("GlobalAveragePool", "ReduceMean"):
+        return Layer("pooling", batch, channels, 1, 1, (1, 1), _pair(before), _pair(before))
+    side, padding = _pair(output[2:]), _padding(given.get("pads", (0, 0, 0, 0)))
+    stride = _pair(given.get("strides", (1, 1)))
+    dilation = _pair(given.get("dilations", (1, 1)))
+    if node.op_type != "Conv":
+        kernel = _pair(given["kernel_shape"])
+        return Layer(
+            *("pooling", batch, channels, 1, 1),
+            *(side, _pair(before), kernel, stride, dilation, padding),
+        )
+    weight = _shape(node.input[1], node, shapes, model)
+    groups = int(given.get("group", 1))
+    return Layer(
+        *("convolution", batch, groups, channels // groups, output[1] // groups),
+        *(side, _pair(before), _pair(weight[2:]), stride, dilation, padding),
+    )
+
+
+def _pair(numbers: Sequence[int]) -> tuple[int, int]:
+    height, width = numbers
+    return int(height), int(width)
+
+
+def _padding(pads: Sequence[int]) -> tuple[int, int, int, int]:
+    top, left, bottom, right = (int(pad) for pad in pads)
+    return top, bottom, left, right
+
+
+def _shape(name: str, node, shapes: Mapping[str, tuple[int, ...]], model: str) -> tuple[int, ...]:
+    shape = shapes.get(name, ())
+    if not shape or min(shape) < 1:
+        raise InputError(
+            f"{model}: {node.op_type} {node.name}: the shape of {name} is not known; expected a "
+            "model of fixed batch and size"
+        )
+    return shape

@@ -1,0 +1,264 @@
+"""What an entry of ``devices`` is: numbers of every architecture, from a table or by measuring.
+
+A device that is measured times some models, one at a time; what was not measured is predicted.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import (
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    create_model,
+    model_validator,
+)
+from pydantic_core import CoreSchema, core_schema
+
+from hanas.core import plugins
+from hanas.core.errors import InputError
+from hanas.core.settings import Count, Entry, NoRerun, Positive, Seed, Settings, Unique
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hanas.devices.measuring.timings import Timings
+    from hanas.spaces._space import Space
+
+Metric = Literal["latency_ms", "energy_mj"]
+Side = Annotated[int, Field(ge=4)]
+
+
+class Device(Settings):
+    """An entry of ``devices``."""
+
+    #: Whether models are measured, one at a time, and what was not measured is predicted.
+    measured: ClassVar[bool] = False
+    kind: Any  # a literal of its own in each kind
+    objectives: Annotated[list[Metric] | None, Unique, NoRerun()] = Field(
+        None,
+        min_length=1,
+        description="Hardware metrics that are minimised; all that the device has where absent.",
+    )
+    tasks: Annotated[list[Annotated[str, Entry("tasks")]] | None, Unique, NoRerun()] = Field(
+        None,
+        min_length=1,
+        description="Tasks that are reported on the device; all where absent.",
+    )
+
+
+class TabulatedDevice(Device):
+    """A device whose numbers somebody has written down."""
+
+    @abstractmethod
+    def table(self, space: Space, dataset: str, root: Path) -> pd.DataFrame:
+        """Return the metrics of every architecture.
+
+        Parameters
+        ----------
+        space, dataset
+            One whose architectures can be listed, and the name of a data set in the study.
+        root
+            The data folder.
+
+        Returns
+        -------
+        DataFrame
+            See :func:`hanas.data.tables.metric_tables.device_table`.
+
+        Raises
+        ------
+        InputError
+            If there are no such numbers, or they cannot be.
+        """
+
+    def state(self, root: Path) -> str | None:
+        """Return a checksum of what comes with the code and shows in no file; else None."""
+        return None
+
+
+class Campaign(Settings):
+    """Which architectures are measured."""
+
+    models: Annotated[int, Field(ge=5)] = Field(
+        50, description="Architectures that are measured for the predictor of all others."
+    )
+    first: Annotated[int, Field(ge=3)] = Field(
+        20,
+        description="How many of them are drawn at random, before any prediction; the smallest "
+        "and the largest are always among them.",
+    )
+    each_round: Count = Field(
+        10,
+        description="How many are then chosen at a time where a measurement says most about all "
+        "others.",
+    )
+    held_out: Annotated[int, Field(ge=3)] = Field(
+        10,
+        description="Further random architectures that are measured only to judge the predictor.",
+    )
+    until_error: Positive | None = Field(
+        None,
+        description="Median relative error on the held-out ones at which measuring stops, before "
+        "all models are measured; null: never.",
+    )
+    seed: Seed = Field(0, description="Of the random ones.")
+
+    @model_validator(mode="after")
+    def _first_are_some_of_all(self) -> Campaign:
+        if self.first > self.models:
+            raise InputError(f"first is {self.first}; expected at most models, {self.models}")
+        return self
+
+
+class Measuring(Settings):
+    """How models are measured: their passes, what is trusted, how often what fails is repeated."""
+
+    precision: Literal["float32", "int8"] = Field(
+        "float32", description="Of the models that are measured."
+    )
+    per_channel: bool = Field(
+        True, description="Weights are quantised by channel, with precision int8."
+    )
+    passes: Count = Field(400, description="Forward passes of a measurement.")
+    warmup: Annotated[int, Field(ge=0)] = Field(
+        20, description="Passes before that are not counted."
+    )
+    batch: Count = Field(1, description="Images a pass.")
+    threads: Count = Field(1, description="CPU threads of a pass.")
+    statistic: Literal["mean", "median"] = Field(
+        "mean", description="What of the passes is the latency. All are kept."
+    )
+    repeats: Count = Field(
+        3, description="How often at most a measurement that is not stable is made."
+    )
+    spread_limit: Positive = Field(
+        0.1,
+        description="Interquartile range over median, or difference of two measurements, above "
+        "which one is not stable.",
+    )
+    again: Annotated[int, Field(ge=0)] = Field(
+        5, description="Models that are measured a second time to see how well numbers repeat."
+    )
+    board_tries: Count = Field(5, description="Failures in a row after which a board is given up.")
+    model_tries: Annotated[int, Field(ge=2)] = Field(
+        3,
+        description="Failures with boards that can measure others after which a model counts as "
+        "one that does not run.",
+    )
+    pause_seconds: Annotated[float, Field(ge=0)] = Field(
+        10,
+        description="Until a board is asked again after a failure; longer after each further one.",
+    )
+
+
+@dataclass(frozen=True)
+class _OfEverySpace:
+    """The type of the networks of each space, by its name; those not given are the default."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.read)
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return handler(_networks(plugins.names("spaces")).__pydantic_core_schema__)
+
+    def read(self, value: Any) -> dict[str, Settings]:
+        spaces = plugins.names("spaces")
+        found = _networks(spaces).model_validate(value)
+        return {space: getattr(found, space) for space in spaces}
+
+
+@cache
+def _networks(spaces: tuple[str, ...]) -> type[Settings]:
+    fields: Mapping[str, Any] = {
+        space: (
+            plugins.space(space).deployed,
+            Field(default_factory=plugins.space(space).deployed, description=f"Of space {space}."),
+        )
+        for space in spaces
+    }
+    return create_model("Networks", __base__=Settings, **fields)
+
+
+class MeasuredDevice(Device):
+    """A device that measures a whole model at a time."""
+
+    measured: ClassVar[bool] = True
+    #: Whether it quantises models itself, and so is given them in float32.
+    quantises: ClassVar[bool] = False
+    #: Cores that a job takes which measures.
+    threads_taken: ClassVar[int] = 1
+    campaign: Annotated[Campaign, NoRerun()] = Field(
+        default_factory=lambda: Campaign.read({}),
+        description="Which architectures are measured.",
+    )
+    networks: Annotated[dict[str, Settings], _OfEverySpace(), NoRerun()] = Field(
+        default_factory=dict,
+        validate_default=True,
+        description="Size and form, by space, of the networks that are measured: those that are "
+        "to be deployed.",
+    )
+    resolution: Side | None = Field(
+        None,
+        description="Side of the images of the networks, a divisor of the data set's; null: the "
+        "data set's.",
+    )
+
+    @property
+    def measuring(self) -> Measuring:
+        """How models are measured; an estimate is one of one pass."""
+        return self if isinstance(self, Measuring) else Measuring.read({})
+
+    @property
+    def model_precision(self) -> str:
+        """Which form of a model it is given: ``float32`` or ``int8``."""
+        return "float32" if self.quantises else self.measuring.precision
+
+    @abstractmethod
+    def board_names(self) -> tuple[str, ...]:
+        """Return the names of the boards, which share the models; InputError without any."""
+
+    def lock_name(self, board: str) -> str:
+        """Return what no two processes may measure on at once."""
+        return board
+
+    @abstractmethod
+    def conditions(self, board: str) -> dict[str, str | int]:
+        """Return what a measurement depends on, apart from the model.
+
+        ``runtime``, ``threads``, ``precision`` and ``batch`` at least; ``passes`` where the number
+        is known.
+        """
+
+    @abstractmethod
+    def measure(self, model: Path, board: str) -> Timings:
+        """Measure an ONNX model of fixed batch.
+
+        Raises
+        ------
+        ModelRefused
+            If the device cannot run the model.
+        BoardLost
+            If the board gave no measurement.
+        """
+
+
+class TimedDevice(MeasuredDevice, Measuring):
+    """A device that runs a model again and again."""
+
+    def params(self) -> dict[str, Any]:
+        """Return what changes results; in float32 nothing is quantised by channel."""
+        found = super().params()
+        if self.precision != "int8":
+            del found["per_channel"]
+        return found

@@ -1,0 +1,224 @@
+"""What is known of the latency of one model, whether it can be trusted, and its row of a table.
+
+All measurements of a model are kept as they are; which of them counts follows from them and the
+settings, so that other settings judge the same facts anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from hanas.devices._device import Measuring
+from hanas.devices.measuring.timings import Timings
+
+COLUMNS = (
+    *("arch", "feasible", "reason", "latency_ms", "latency_mean_ms", "latency_median_ms"),
+    *("latency_q25_ms", "latency_q75_ms", "passes", "batch", "threads", "precision", "runtime"),
+    *("board", "repeats", "stable", "again_latency_ms", "again_board", "energy_mj", "source"),
+)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One measurement of one model, in milliseconds and millijoules."""
+
+    board: str
+    runtime: str
+    passes: int
+    mean_ms: float
+    median_ms: float
+    q25_ms: float
+    q75_ms: float
+    energy_mj: float | None
+    estimate: bool
+
+    @staticmethod
+    def of(timings: Timings, *, board: str, runtime: str) -> Measurement:
+        """Return the measurement that sums up some passes."""
+        latencies = timings.latencies_ms
+        q25, median, q75 = (float(q) for q in np.quantile(latencies, [0.25, 0.5, 0.75]))
+        return Measurement(
+            board=board,
+            runtime=timings.runtime or runtime,
+            passes=len(latencies),
+            mean_ms=float(latencies.mean()),
+            median_ms=median,
+            q25_ms=q25,
+            q75_ms=q75,
+            energy_mj=timings.energy_mj,
+            estimate=timings.estimate,
+        )
+
+    def latency_ms(self, settings: Measuring) -> float:
+        """Return the mean or the median."""
+        return self.mean_ms if settings.statistic == "mean" else self.median_ms
+
+    def spread(self, settings: Measuring) -> float:
+        """Return how uncertain the statistic is, as a fraction of the median.
+
+        The larger of the interquartile range and of the distance between the statistic and the
+        median: a few slow passes move a mean and leave the quartiles where they are. A single
+        number has no spread: 0.
+        """
+        off = abs(self.latency_ms(settings) - self.median_ms)
+        return max(self.q75_ms - self.q25_ms, off) / self.median_ms
+
+    def is_stable(self, settings: Measuring) -> bool:
+        """Return whether the spread is within the limit."""
+        return self.spread(settings) <= settings.spread_limit
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of a model.
+
+    Parameters
+    ----------
+    first
+        Measurements made one after the other until one was stable.
+    again
+        Those of the A/A check, made later.
+    refused
+        Why the model is infeasible; None where it is not.
+    """
+
+    first: tuple[Measurement, ...] = ()
+    again: tuple[Measurement, ...] = ()
+    refused: str | None = None
+
+    @staticmethod
+    def of(plain: Mapping[str, Any]) -> Record:
+        """Return a record that was written as plain values."""
+        times = {name: tuple(Measurement(**m) for m in plain[name]) for name in ("first", "again")}
+        return Record(**times, refused=plain["refused"])
+
+    def with_first(self, measurement: Measurement) -> Record:
+        """Return the record with one more measurement."""
+        return replace(self, first=(*self.first, measurement))
+
+    def with_again(self, measurement: Measurement) -> Record:
+        """Return the record with one more measurement of the A/A check."""
+        return replace(self, again=(*self.again, measurement))
+
+    def is_measured(self, settings: Measuring) -> bool:
+        """Return whether a measurement is stable, or there were enough of them."""
+        return (
+            self.refused is not None
+            or len(self.first) >= settings.repeats
+            or any(m.is_stable(settings) for m in self.first)
+        )
+
+    def is_checked(self, settings: Measuring) -> bool:
+        """Return whether the A/A check agrees, cannot agree, or has been tried often enough."""
+        hopeless = bool(self.again) and not any(m.is_stable(settings) for m in self.first)
+        return hopeless or len(self.again) >= settings.repeats or bool(self._agreeing(settings))
+
+    def judged(self, settings: Measuring) -> tuple[Measurement, bool]:
+        """Return the measurement that counts, and whether it is stable.
+
+        Of those that can be trusted the calmest. Without an A/A check that is the one with the
+        least spread, stable where the spread is within the limit. With one, a stable measurement
+        needs another one of the other time that differs by no more than the limit.
+        """
+        agreeing = self._agreeing(settings) if self.again else []
+        calmest = _calmest(agreeing or [*self.first, *self.again], settings)
+        return calmest, (not self.again or bool(agreeing)) and calmest.is_stable(settings)
+
+    def difference(self, settings: Measuring) -> float:
+        """Return by what fraction the first measurement and that of the A/A check differ."""
+        return _difference(_calmest(self.first, settings), _calmest(self.again, settings), settings)
+
+    def _agreeing(self, settings: Measuring) -> list[Measurement]:
+        return [
+            measurement
+            for one in self.first
+            for other in self.again
+            if one.is_stable(settings)
+            and other.is_stable(settings)
+            and _difference(one, other, settings) <= settings.spread_limit
+            for measurement in (one, other)
+        ]
+
+    def row(
+        self, arch: str, conditions: Mapping[str, Any], board: str, settings: Measuring
+    ) -> dict[str, Any]:
+        """Return what the table says of the model.
+
+        Parameters
+        ----------
+        arch
+            The architecture.
+        conditions
+            Of the device, see :meth:`hanas.devices._device.MeasuredDevice.conditions`.
+        board
+            The board that it was measured on, or that refused it.
+        settings
+            Which measurement counts.
+        """
+        found: dict[str, Any] = dict.fromkeys(COLUMNS, float("nan"))
+        found |= {name: conditions[name] for name in ("batch", "threads", "precision", "runtime")}
+        found |= {"arch": arch, "feasible": self.refused is None, "reason": self.refused or ""}
+        found |= {"passes": 0, "stable": False, "again_board": "", "board": board}
+        found["repeats"] = len(self.first) + len(self.again)
+        if self.refused is not None:
+            return found | {"source": source(conditions, settings, board=board)}
+        counts, stable = self.judged(settings)
+        found |= {
+            "latency_ms": counts.latency_ms(settings),
+            "latency_mean_ms": counts.mean_ms,
+            "latency_median_ms": counts.median_ms,
+            "latency_q25_ms": counts.q25_ms,
+            "latency_q75_ms": counts.q75_ms,
+            "passes": counts.passes,
+            "runtime": counts.runtime,
+            "board": counts.board,
+            "stable": stable,
+            "source": source(conditions, settings, board=board, measurement=counts),
+        }
+        if counts.energy_mj is not None:
+            found["energy_mj"] = counts.energy_mj
+        if self.again:
+            found["again_latency_ms"] = self.again[0].latency_ms(settings)
+            found["again_board"] = self.again[0].board
+        return found
+
+
+def source(
+    conditions: Mapping[str, Any],
+    settings: Measuring,
+    *,
+    board: str,
+    measurement: Measurement | None = None,
+) -> str:
+    """Return where a number is from, in one line; the board is one that has measured nothing.
+
+    >>> source(
+    ...     {"runtime": "R 1.0", "threads": 2, "precision": "int8", "batch": 1, "passes": 400},
+    ...     Measuring(),
+    ...     board="pi",
+    ... )
+    'measured: R 1.0, 2 threads, int8, batch 1, mean of 400 passes, pi'
+    """
+    threads, passes = conditions["threads"], conditions.get("passes")
+    runtime, where, estimate = conditions["runtime"], board, False
+    if measurement is not None:
+        runtime, where, estimate = measurement.runtime, measurement.board, measurement.estimate
+        passes = measurement.passes if measurement.passes > 1 else passes
+    how = [] if estimate else [f"{threads} thread{'s' if threads != 1 else ''}"]
+    how += [conditions["precision"], f"batch {conditions['batch']}"]
+    if not estimate and passes is not None:
+        how.append(f"{settings.statistic} of {passes} passes")
+    return f"{'estimate' if estimate else 'measured'}: {', '.join([runtime, *how, where])}"
+
+
+def _calmest(made: tuple[Measurement, ...] | list[Measurement], settings: Measuring) -> Measurement:
+    return min(made, key=lambda measurement: measurement.spread(settings))
+
+
+def _difference(one: Measurement, other: Measurement, settings: Measuring) -> float:
+    a, b = one.latency_ms(settings), other.latency_ms(settings)
+    return abs(a - b) / ((a + b) / 2)

@@ -1,0 +1,145 @@
+"""What a predictor of device metrics sees of an architecture.
+
+Features come in groups; what lies near in a group has metrics alike. The first groups are such
+that a metric may well be linear in them: how often each operation is there, since a device needs
+its time for each. All features are standardised over the architectures of the space, not over
+those that were measured, so that nothing hangs on which were.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from hanas.benchmarks.surrogates import cell_features
+from hanas.core import plugins
+from hanas.core.errors import InputError
+from hanas.core.settings import Settings
+from hanas.spaces._space import Network
+
+#: Of a space that cannot be listed, features are standardised over so many random architectures.
+_SAMPLE = 4096
+
+
+@dataclass(frozen=True)
+class Features:
+    """The features of a space, by its name, with networks of settings, as JSON with sorted keys."""
+
+    space: str
+    network: str = "{}"
+
+    @staticmethod
+    def of(space: str, network: Network | None) -> Features:
+        """Return the features for network settings; None: the defaults."""
+        plain = network.params() if isinstance(network, Settings) else dict(network or {})
+        return Features(space, json.dumps(plain, sort_keys=True))
+
+    @property
+    def linear(self) -> int:
+        """How many groups, the first ones, a metric may be linear in."""
+        return 2
+
+    def checked(self, genes: np.ndarray) -> np.ndarray:
+        """Return genes as int64 (N, G); InputError if they are not of the space."""
+        genes = np.asarray(genes)
+        choices = np.array(plugins.space(self.space).choices)
+        if genes.ndim != 2 or genes.shape[1] != len(choices):
+            raise InputError(
+                f"genes of shape {genes.shape}; expected (N, {len(choices)}) for {self.space}"
+            )
+        wrong = np.argwhere((genes < 0) | (genes >= choices) | (genes != np.round(genes)))
+        if len(wrong):
+            row, gene = wrong[0]
+            raise InputError(
+                f"gene {gene + 1} of architecture {row + 1} is {genes[row, gene]}; expected "
+                f"0..{choices[gene] - 1} in {self.space}"
+            )
+        return genes.astype(np.int64)
+
+    def groups(self, genes: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Return the features of architectures, int (N, G), float64 (N, F) for each group."""
+        scales = _scales(self)
+        return tuple(
+            (group - mean) / deviation
+            for group, (mean, deviation) in zip(_raw(self, genes), scales, strict=True)
+        )
+
+
+def multiply_accumulates(space: str, genes: np.ndarray, network: Network | None) -> np.ndarray:
+    """Return the multiply-accumulates, float64 (N,), that a device is often judged by.
+
+    Those of cells are of the full-size network, whatever its settings: of any other one they are a
+    linear function, ranked alike.
+    """
+    return plugins.space(space).flops(genes, network=network).astype(np.float64)
+
+
+@cache
+def _scales(features: Features) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
+    """Return mean and deviation of the features of each group over the space."""
+    module = plugins.space(features.space)
+    if module.enumerable:
+        genes = module.all_genes()
+    else:
+        rng = np.random.default_rng(0)
+        genes = rng.integers(0, module.choices, size=(_SAMPLE, len(module.choices)))
+    found = []
+    for group in _raw(features, genes):
+        deviation = group.std(axis=0)
+        found.append((group.mean(axis=0), np.where(deviation > 1e-9, deviation, 1.0)))
+    return tuple(found)
+
+
+def _raw(features: Features, genes: np.ndarray) -> list[np.ndarray]:
+    if features.space == "nb201":
+        return cell_features.groups_for_devices(genes)
+    return _of_chains(features, genes)
+
+
+def _of_chains(features: Features, genes: np.ndarray) -> list[np.ndarray]:
+    """Return the features of chains of layers.
+
+    For each operation the number of its layers, their multiply-accumulates and parameters; for
+    each operation and kind of layer (same channels and side) the number of its layers; the
+    operation of each layer.
+    """
+    module = plugins.space(features.space)
+    costs, kinds = _layers(features)
+    chosen = np.eye(len(module.operations))[genes]  # (N, layers, operations)
+    totals = [chosen.sum(axis=1), *(np.einsum("nlo,lo->no", chosen, cost) for cost in costs)]
+    by_kind = [chosen[:, kinds == kind].sum(axis=1) for kind in np.unique(kinds)]
+    return [np.hstack(totals), np.hstack(by_kind), chosen.reshape(len(genes), costs[0].size)]
+
+
+@cache
+def _layers(features: Features) -> tuple[np.ndarray, np.ndarray]:
+    """Return what layers cost and which are of one kind.
+
+    Returns
+    -------
+    costs
+        float64 (2, layers, operations): multiply-accumulates and parameters of each operation in
+        each layer, beyond those of operation 0; 0 where it cannot be.
+    kinds
+        int64 (layers,): equal where the costs of all operations are.
+    """
+    module = plugins.space(features.space)
+    network = json.loads(features.network)
+    layers, operations = len(module.choices), len(module.operations)
+    at = [(layer, gene) for layer, count in enumerate(module.choices) for gene in range(count)]
+    # Chains with one layer other than 0.
+    genes = np.zeros((len(at), layers), dtype=np.int64)
+    genes[np.arange(len(at)), [layer for layer, _ in at]] = [gene for _, gene in at]
+    costs = np.zeros((2, layers, operations))
+    costs[:, *np.transpose(at)] = [
+        module.flops(genes, network=network),
+        module.params(genes, network=network),
+    ]
+    costs -= costs[:, :, :1]
+    costs[:, np.arange(operations) >= np.array(module.choices)[:, None]] = 0
+    table = np.hstack([*costs, np.array(module.choices)[:, None]])  # (layers, 2 operations + 1)
+    _, kinds = np.unique(table, axis=0, return_inverse=True)
+    return costs, kinds.ravel()

@@ -1,0 +1,204 @@
+"""What every proxy is: settings, and a score of architectures of which lower is better."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
+
+import numpy as np
+from pydantic import Field
+
+from hanas.core import plugins
+from hanas.core.errors import InputError
+from hanas.core.progress import Log
+from hanas.core.settings import Count, Entry, Named, NoRerun, Settings, Unique
+
+if TYPE_CHECKING:  # imported where a job scores
+    import pandas as pd
+
+    from hanas.spaces._space import Space
+
+#: Scores of cells by shared weights: the share of images that are wrong; the mean cross-entropy in
+#: nats; and the same of logits less their mean over the images of a batch. The classifier's bias
+#: was learned for all cells at once: where it favours a class in one of them, a training of its own
+#: would undo that, so it should not count against the cell. (Meant for classes of about equal size:
+#: how frequent a class is does not count either.)
+SUPERNET_SCORES = ("error", "cross_entropy", "centred_cross_entropy")
+#: Columns of scores that a proxy table can have, all lower is better.
+SCORES = (*SUPERNET_SCORES, "score")
+
+Threads = Annotated[
+    Count,
+    Field(description="Worker processes at most. Results do not depend on their number."),
+    NoRerun(),
+]
+
+
+@dataclass(frozen=True)
+class MemberTable:
+    """The table of a proxy that another one is made of, and the column that a search minimises."""
+
+    name: str
+    objective: str
+    file: Path
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Files that proxies read; of each proxy those that it needs.
+
+    Attributes
+    ----------
+    weights
+        The supernet, see :func:`hanas.training.supernets.load_supernet`.
+    images
+        The data set, see :mod:`hanas.data.images`.
+    members
+        Tables of the proxies that it is made of.
+    accuracies
+        True accuracies, see :mod:`hanas.data.tables.metric_tables`.
+    dataset
+        Name of the data set that they are of.
+    """
+
+    weights: Path | None = None
+    images: Path | None = None
+    members: tuple[MemberTable, ...] = ()
+    accuracies: Path | None = None
+    dataset: str = ""
+
+
+class OnDemandScorer(Protocol):
+    """Scores architectures of any space when a search asks for them."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the scores."""
+        ...
+
+    def score(self, genes: np.ndarray) -> dict[str, np.ndarray]:
+        """Return columns of scores, float64 (N,) each, of genes (N, G)."""
+        ...
+
+    def source(self, objective: str) -> str:
+        """Return where a column is from, in one line."""
+        ...
+
+
+class Proxy(Settings):
+    """Settings of a proxy; each kind is a class, in a module of its name."""
+
+    kind: Any  # of each class a Literal with its name
+    label: Annotated[str | None, NoRerun()] = Field(
+        None, description="Name in tables; the kind where absent."
+    )
+    revision: ClassVar[int] = 4
+    #: Whether it scores architectures when a search asks for them, so in spaces of any size.
+    on_demand: ClassVar[bool] = False
+
+    if TYPE_CHECKING:
+        #: The column that a search minimises, a str: a setting where there are several.
+        objective: Any
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to worker processes by kind: they find the class of a user's plugin too."""
+        return _restored, (self.kind, self.model_dump())
+
+    @property
+    def trained_architectures(self) -> int:
+        """How many architectures are really trained (or looked up) for it, beside its members'."""
+        return 0
+
+    def columns_of(self, members: Sequence[Sequence[str]]) -> tuple[str, ...]:
+        """Return the scores in its table, from those of each proxy that it is made of."""
+        return ("score",)
+
+    def in_words(self, names: Sequence[str]) -> str:
+        """Return what a search ranks by, with the names of the proxies that it is made of."""
+        return self.kind
+
+    def problems_in(self, space: Space) -> Iterator[str]:
+        """Yield what does not go together with a space, the name of the setting first."""
+        yield from ()
+
+    def score(
+        self, space: Space, inputs: Inputs, *, workspace: Path, threads: int, log: Log
+    ) -> pd.DataFrame:
+        """Score every architecture of a space.
+
+        Parameters
+        ----------
+        space
+            One whose architectures can be listed.
+        inputs
+            Files that are read.
+        workspace
+            Folder for what is finished already: a killed job continues from there. Removed at the
+            end.
+        threads
+            Worker processes of one thread each, on a CPU. The result does not depend on their
+            number, not in a bit.
+        log
+            Is told the progress.
+
+        Returns
+        -------
+        DataFrame
+            ``arch``, the scores (float64, lower is better) and ``source``, in index order.
+
+        Raises
+        ------
+        InputError
+            If files are damaged or do not fit each other, or a score is not finite.
+        """
+        raise NotImplementedError
+
+    def on_demand_scorer(
+        self, space: Space, inputs: Inputs, *, kept: Path, threads: int, log: Log
+    ) -> AbstractContextManager[OnDemandScorer]:
+        """Return what scores architectures when it is asked to, inside a ``with`` statement.
+
+        Parameters
+        ----------
+        space, inputs, threads, log
+            As for :meth:`score`, but any space.
+        kept
+            Folder of the scores that are known, of any number of searches. Scores do not depend on
+            what is in it, not in a bit.
+        """
+        able = [
+            name for name in plugins.names("proxies") if plugins.plugin("proxies", name).on_demand
+        ]
+        raise InputError(
+            f"proxy.kind is {self.kind!r}; in space {space.name!r}, which is too large for a "
+            f"table, expected one of: {', '.join(able)}"
+        )
+
+
+def _restored(kind: str, settings: Mapping[str, Any]) -> Proxy:
+    return plugins.plugin("proxies", kind).model_validate(settings)
+
+
+class SpaceProxy(Proxy):
+    """A proxy that is of a space, whatever the data set."""
+
+    space: Annotated[str, Named("spaces")] = Field("nb201", description="A member of hanas/spaces.")
+    objective: ClassVar[str] = "score"  # pyright: ignore[reportIncompatibleVariableOverride]
+
+
+class CombinedProxy(Proxy):
+    """A proxy that is made of others, whose tables it reads."""
+
+    proxies: Annotated[list[Annotated[str, Entry("proxies")]], Field(min_length=2), Unique] = Field(
+        description="Entries of proxies."
+    )
+
+
+def check_cells(space: Space, place: str) -> None:
+    """Raise InputError, naming ``place``, what looks at cells, unless a space is of them."""
+    plugins.enumerable_space(space.name, place)
+    if space.name != "nb201":
+        raise InputError(f"{place} looks at cells of space 'nb201', not of {space.name!r}")

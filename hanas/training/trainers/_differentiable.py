@@ -1,0 +1,87 @@
+"""Trainers that learn architecture weights: the largest of each edge is what they find."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import Field
+
+from hanas.core import plugins
+from hanas.core.errors import InputError
+from hanas.core.settings import Count, Positive, Settings
+from hanas.training.settings import NotNegative, SampledTraining
+from hanas.training.trainers._trainer import Run, Trainer, check_probabilities
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from torch import Tensor, nn
+
+    from hanas.core.progress import Log
+
+
+class AlphaSettings(Settings):
+    """How architecture weights are trained; the defaults are those of NAS-Bench-201."""
+
+    learning_rate: Positive = Field(default=3e-4, description="Learning rate of Adam.")
+    weight_decay: NotNegative = Field(default=1e-3, description="Weight decay of Adam.")
+    betas: Annotated[
+        list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)
+    ] = Field(default=[0.5, 0.999], description="Betas of Adam.")
+    weight_steps: Count = Field(
+        default=1, description="Steps of the weights for each step of the architecture weights."
+    )
+
+
+class Differentiable(Trainer):
+    """Steps of the weights and of the architecture weights take turns."""
+
+    alpha_scale: ClassVar[float] = 1e-3
+
+    training: SampledTraining = Field(  # pyright: ignore[reportIncompatibleVariableOverride]
+        default=SampledTraining(), description="How the weights are trained."
+    )
+    architecture: AlphaSettings = Field(
+        default=AlphaSettings(), description="How the architecture weights are trained."
+    )
+
+    def check(self) -> None:
+        """Raise InputError, naming a setting first, where settings do not go together."""
+        super().check()
+        given = self.operation_probabilities
+        check_probabilities(given, plugins.space(self.space))
+        if given is not None and 0 in given.values():
+            raise InputError(
+                "training.operation_probabilities has a 0, which no gradient can change; "
+                f"trainer {self.name!r} needs numbers above 0"
+            )
+
+    @property
+    def operation_probabilities(self) -> Mapping[str, float] | None:
+        """Probabilities of the operations in the first step; None: about equal ones."""
+        return self.training.operation_probabilities
+
+    def alpha_optimizer(self, alphas: nn.Parameter) -> torch.optim.Optimizer:
+        """Return Adam."""
+        import torch
+
+        first, second = self.architecture.betas
+        return torch.optim.Adam(
+            [alphas],
+            lr=self.architecture.learning_rate,
+            betas=(first, second),
+            weight_decay=self.architecture.weight_decay,
+        )
+
+    def found(self, run: Run, log: Log) -> tuple[np.ndarray, str]:
+        """Return the operation with the largest architecture weight on each edge."""
+        genes = run.alphas.detach().argmax(dim=1).cpu().numpy()
+        return genes, "largest architecture weight of each edge"
+
+
+def alpha_step(run: Run, gradient: Tensor) -> None:
+    """Change the architecture weights by their gradient."""
+    assert run.alpha_optimizer is not None
+    run.alphas.grad = gradient
+    run.alpha_optimizer.step()

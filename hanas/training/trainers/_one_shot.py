@@ -1,0 +1,159 @@
+"""Trainers that draw architectures: the best of some drawn at the end is what they find."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from hanas.core import plugins
+from hanas.core.errors import InputError
+from hanas.core.settings import Count
+from hanas.training.settings import SampledTraining
+from hanas.training.trainers._trainer import (
+    Run,
+    Trainer,
+    check_probabilities,
+    possible_operations,
+)
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from hanas.core.progress import Log
+    from hanas.data.batches import Batch
+    from hanas.training.weight_steps import StepResult
+
+
+class OneShot(Trainer):
+    """Architecture weights stay as they are; what is drawn is trained, then judged."""
+
+    #: What is drawn, in words.
+    drawn: ClassVar[str] = "cells"
+
+    candidates: Count = Field(
+        default=100, description="Random architectures to choose from at the end."
+    )
+
+    def draw(self, run: Run, count: int, random: torch.Generator) -> Tensor:
+        """Draw architectures, int64 (count, genes)."""
+        return draw_operations(run.alphas, count, random)
+
+    def validation_forward(self, run: Run, epoch: int) -> Callable[[Tensor], Tensor]:
+        """Judge the network by a new random architecture for each batch."""
+        random = run.random("validation genes", epoch)
+        return lambda images: run.network(images, self.draw(run, 1, random)[0])
+
+    def found(self, run: Run, log: Log) -> tuple[np.ndarray, str]:
+        """Return the best of some drawn uniformly: lowest error, then lowest cross-entropy."""
+        import torch
+
+        random, count = run.random("candidates"), self.candidates
+        possible = possible_operations(run.space)
+        uniform = torch.zeros(possible.shape).masked_fill(~possible, -torch.inf)
+        candidates = draw_operations(uniform, count, random).numpy()
+        scores = []
+        for genes in candidates:
+            cross_entropy, error = run.judge_cell(genes)
+            scores.append((error, cross_entropy))
+        images = len(run.candidate_images)
+        how = f"lowest error of {count} random {self.drawn} on {images} validation images"
+        log(how)
+        return candidates[min(range(count), key=scores.__getitem__)], how
+
+
+class SinglePath(OneShot):
+    """Every step trains one architecture, drawn operation by operation."""
+
+    training: SampledTraining = Field(  # pyright: ignore[reportIncompatibleVariableOverride]
+        default=SampledTraining(), description="How the weights are trained."
+    )
+    sampled_cells: Literal["all", "connected", "distinct"] = Field(
+        default="all",
+        description="Cells to draw from: all, those whose input reaches the output, or one of "
+        "each isomorphism class.",
+    )
+
+    def check(self) -> None:
+        """Raise InputError, naming a setting first, where settings do not go together."""
+        super().check()
+        space = plugins.space(self.space)
+        if self.sampled_cells != "all" and not space.enumerable:
+            raise InputError(
+                f"sampled_cells is {self.sampled_cells!r}, but space {self.space!r} is too "
+                "large to list; leave it out"
+            )
+        check_probabilities(self.operation_probabilities, space)
+
+    @property
+    def operation_probabilities(self) -> Mapping[str, float] | None:
+        """Probabilities of the operations; None: equal ones."""
+        return self.training.operation_probabilities
+
+    def draw(self, run: Run, count: int, random: torch.Generator) -> Tensor:
+        """Draw architectures, int64 (count, genes), from the set of the settings.
+
+        An architecture's probability is proportional to the product of its operations', the
+        softmax of the architecture weights.
+        """
+        import torch
+
+        if self.sampled_cells == "all":
+            return draw_operations(run.alphas, count, random)
+        cells = torch.from_numpy(cells_of(self.space, self.sampled_cells))  # (K, genes)
+        log_probabilities = run.alphas.detach().cpu().double().log_softmax(dim=1)
+        of_cells = log_probabilities[torch.arange(cells.shape[1]), cells].sum(dim=1)  # (K,)
+        chosen = torch.multinomial(
+            of_cells.softmax(dim=0), count, replacement=True, generator=random
+        )
+        return cells[chosen]
+
+    def begin_epoch(self, run: Run, epoch: int) -> Callable[[int, Batch], StepResult]:
+        """Draw the architectures of all steps; a step trains the weights of its own."""
+        genes = self.draw(run, run.steps, run.random("genes", epoch)).tolist()
+
+        def step(number: int, batch: Batch) -> StepResult:
+            return run.weight_stepper.step(batch, lambda images: run.network(images, genes[number]))
+
+        return step
+
+
+def train_together(run: Run, architectures: list[list[int]], batch: Batch) -> StepResult:
+    """Train several architectures in one step: their gradients add up."""
+    return run.weight_stepper.step(
+        batch, *(lambda images, genes=genes: run.network(images, genes) for genes in architectures)
+    )
+
+
+def draw_operations(alphas: Tensor, count: int, random: torch.Generator) -> Tensor:
+    """Draw genes, int64 (count, genes), where each operation has probability softmax(alphas)."""
+    import torch
+
+    probabilities = alphas.detach().cpu().softmax(dim=1)
+    return torch.multinomial(probabilities, count, replacement=True, generator=random).T
+
+
+@cache
+def cells_of(space: str, cell_set: str) -> np.ndarray:
+    """Return the cells of a set, int64 (K, genes), in index order.
+
+    Parameters
+    ----------
+    space
+        Name of an enumerable space.
+    cell_set
+        ``all``, ``connected`` (their input reaches the output) or ``distinct`` (the first of each
+        isomorphism class).
+    """
+    found = plugins.space(space)
+    genes = found.all_genes()
+    if cell_set == "connected":
+        return genes[found.connected(genes)]
+    if cell_set == "distinct":
+        _, first = np.unique([found.canonical(row) for row in genes], return_index=True)
+        return genes[np.sort(first)]
+    return genes
