@@ -2,6 +2,7 @@
 
 ``hanas pick --device edgegpu --dataset cifar10 --max-latency-ms 4``
 ``hanas explain results/tables/edgegpu.csv``
+``hanas schema > config.schema.yaml``
 """
 
 from __future__ import annotations
@@ -35,6 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "pick":
             answer = _pick(options)
             said = _in_words(answer)
+        elif options.command == "schema":
+            from hanas.study import schema  # late, so that --help is quick
+
+            answer, said = {}, schema.text().rstrip("\n")
         else:
             answer = explanation(options.file, options.study, configfile=options.configfile)
             said = explained_in_words(answer)
@@ -42,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"hanas: {error}", file=sys.stderr)
         return 1
-    if options.json:
+    if answer and options.json:
         said = json.dumps(answer, indent=2, ensure_ascii=False, allow_nan=False)
     try:
         print(said, flush=True)
@@ -272,6 +277,8 @@ def _parser() -> argparse.ArgumentParser:
         help="the study's settings, where not config.yaml",
     )
     one.add_argument("--json", action="store_true", help="print JSON")
+    words = "the JSON Schema of all settings, as YAML"
+    commands.add_parser("schema", help=words, description=f"Print {words}.")
     return parser
 
 
