@@ -31,7 +31,7 @@ def objectives_of(
     device
         Device table: ``arch``, ``feasible``, ``source`` and metrics.
     proxy_objective
-        One of :data:`hanas.proxies._scores.SCORES`.
+        One of :data:`hanas.proxies._proxy.SCORES`.
     device_objectives
         Metrics to minimise, or ``"all"`` that the device has.
 
