@@ -1,12 +1,7 @@
 """A plugin is one file: one of each kind in a folder of the user's is found, checked and run."""
 
-import os
-import subprocess
-import sys
-
 import pytest
-import yaml
-from studies import REPOSITORY, Study, make_study
+from studies import Study
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
@@ -126,7 +121,10 @@ STUDY = {
     },
     "proxies": {"threes": {"kind": "threes"}},
     "tasks": {"stripes": {"dataset": "stripes", "supernets": ["lazy"], "proxies": ["threes"]}},
-    "searches": {"first": {"searcher": "first", "seeds": 2}, "nsga2": {"searcher": "nsga2", "seeds": 1}},
+    "searches": {
+        "first": {"searcher": "first", "seeds": 2},
+        "nsga2": {"searcher": "nsga2", "seeds": 1},
+    },
 }
 
 

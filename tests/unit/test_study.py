@@ -80,7 +80,11 @@ def _undescribed(node, path=()) -> list[str]:
         for key, value in node.get("properties", {}).items()
         if "description" not in value and key not in ("kind", "trainer", "searcher")
     ]
-    inner = [(key, value) for part in ("properties", "$defs") for key, value in node.get(part, {}).items()]
+    inner = [
+        (key, value)
+        for part in ("properties", "$defs")
+        for key, value in node.get(part, {}).items()
+    ]
     return here + [each for key, value in inner for each in _undescribed(value, (*path, key))]
 
 
@@ -141,7 +145,10 @@ PLUGINS = [(group, name) for group in plugins.GROUPS for name in plugins.names(g
 @pytest.mark.parametrize(("group", "name"), PLUGINS)
 def test_every_plugin_describes_its_settings(group, name):
     if group == "spaces":
-        fields = {**plugins.space(name).network.model_fields, **plugins.space(name).deployed.model_fields}
+        fields = {
+            **plugins.space(name).network.model_fields,
+            **plugins.space(name).deployed.model_fields,
+        }
     else:
         fields = plugins.plugin(group, name).model_fields
         assert plugins.plugin(group, name).__doc__
