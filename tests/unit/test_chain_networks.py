@@ -188,7 +188,6 @@ def test_initial_weights_depend_on_the_seed_alone(name):
     assert not torch.equal(first, other)
 
 
-@pytest.mark.parametrize("name", SPACES)
 @pytest.mark.parametrize(
     ("network", "message"),
     [
@@ -203,15 +202,15 @@ def test_initial_weights_depend_on_the_seed_alone(name):
         ({"resolution": 32.5}, "network.resolution is 32.5; expected a whole number"),
     ],
 )
-def test_wrong_settings_are_named(name, network, message):
-    space = space_of(name)
-    for make in (
-        lambda: space.supernet(10, network),
-        lambda: space.params(np.array([space.largest]), network=network),
-    ):
-        with pytest.raises(InputError) as raised:
-            make()
-        assert message in str(raised.value)
+def test_wrong_settings_are_named(network, message):
+    for space in map(space_of, SPACES):
+        for make in (
+            lambda space=space: space.supernet(10, network),
+            lambda space=space: space.params(np.array([space.largest]), network=network),
+        ):
+            with pytest.raises(InputError) as raised:
+                make()
+            assert message in str(raised.value)
 
 
 @pytest.mark.parametrize("name", SPACES)

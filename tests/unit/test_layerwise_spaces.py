@@ -13,6 +13,7 @@ from layerwise import SPACES, STAGES, WITH_IDENTITY, first_layers, genes_of, ran
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
+from hanas.proxies._proxy import Inputs
 
 
 def test_the_chains_are_these():
@@ -106,31 +107,37 @@ def test_identity_is_unknown_where_the_space_has_none():
 
 
 @pytest.mark.parametrize("name", SPACES)
-@pytest.mark.parametrize(
-    "genes", [[[0] * 19], [[0] * 21], [[-1, *[0] * 19]], [[*[0] * 19, 9]], [0]]
-)
-def test_genes_that_are_no_architectures(name, genes):
+def test_genes_that_are_no_architectures(name):
     space = plugins.space(name)
-    for count in (space.params, space.flops):
-        with pytest.raises(InputError):
-            count(np.array(genes))
+    for genes in ([[0] * 19], [[0] * 21], [[-1, *[0] * 19]], [[*[0] * 19, 9]], [0]):
+        for count in (space.params, space.flops):
+            with pytest.raises(InputError):
+                count(np.array(genes))
+
+
+#: Width, side of the images, classes.
+SIZES = [
+    (1.0, 32, 10),
+    (0.25, 64, 3),
+    (0.5, 100, 7),
+    (1.5, 224, 1000),
+    (0.1, 5, 2),
+    (0.33, 17, 101),
+]
 
 
 @pytest.mark.parametrize("name", SPACES)
-@pytest.mark.parametrize(
-    ("width", "resolution", "classes"),
-    [(1.0, 32, 10), (0.25, 64, 3), (0.5, 100, 7), (1.5, 224, 1000), (0.1, 5, 2), (0.33, 17, 101)],
-)
-def test_costs_are_those_of_the_built_network(name, width, resolution, classes):
+def test_costs_are_those_of_the_built_network(name):
     space = plugins.space(name)
-    network = {"width": width, "resolution": resolution, "batch_norm": "running"}
     genes = np.vstack([random_genes(name, 2), [space.smallest]])
-    params = space.params(genes, classes, network=network)
-    flops = space.flops(genes, classes, network=network)
-    for row, expected in zip(genes, zip(params, flops, strict=True), strict=True):
-        with torch.device("meta"):
-            alone = space.build(row, classes, network)
-        assert counted(alone, resolution) == expected
+    for width, resolution, classes in SIZES:
+        network = {"width": width, "resolution": resolution, "batch_norm": "running"}
+        params = space.params(genes, classes, network=network)
+        flops = space.flops(genes, classes, network=network)
+        for row, expected in zip(genes, zip(params, flops, strict=True), strict=True):
+            with torch.device("meta"):
+                alone = space.build(row, classes, network)
+            assert counted(alone, resolution) == expected
 
 
 @pytest.mark.parametrize("name", SPACES)
@@ -189,11 +196,12 @@ def test_settings_for_images_hold_their_side(name):
 @pytest.mark.parametrize(
     "kind", ["params", "flops", "live_params", "residual", "pooled_shortcuts", "naswot"]
 )
-@pytest.mark.parametrize("name", SPACES)
-def test_proxies_of_whole_spaces_refuse_a_space_that_cannot_be_listed(name, kind, tmp_path):
-    proxy = plugins.load("proxies", kind)
-    with pytest.raises(InputError, match=rf"proxy {kind} .*'{name}'.*expected a space of: nb201"):
-        proxy.score(space=name, settings={}, images=None, threads=1, workspace=tmp_path)
+def test_proxies_of_whole_spaces_refuse_a_space_that_cannot_be_listed(kind, tmp_path):
+    proxy = plugins.plugin("proxies", kind).read({"kind": kind})
+    for name in SPACES:
+        said = rf"proxy {kind} .*'{name}'.*expected a space of: nb201"
+        with pytest.raises(InputError, match=said):
+            proxy.score(plugins.space(name), Inputs(), threads=1, workspace=tmp_path, log=print)
 
 
 def test_a_space_is_known_without_pytorch():

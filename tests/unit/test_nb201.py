@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hanas.core.errors import InputError
@@ -21,6 +21,7 @@ def test_text_and_genes_round_trip(genes):
     assert nb201.from_text(nb201.to_text(genes)).tolist() == genes
 
 
+@settings(deadline=None)  # the first call reads the order of the space
 @given(genes_strategy)
 def test_index_and_genes_round_trip(genes):
     index = nb201.index_of(np.array([genes]))[0]

@@ -72,18 +72,16 @@ def test_stages_are_those_of_the_tables(name):
     assert [maps[end] for end in ends] == LAYOUTS[name]
 
 
-@pytest.mark.parametrize(
-    ("side", "expected"), [(32, 4), (64, 4), (4, 4), (224, 7), (33, 5), (65, 5), (100, 4)]
-)
 @pytest.mark.parametrize("name", published.NAMES)
-def test_small_images_are_halved_fewer_times(name, side, expected):
-    settings = published.for_images({"width": 0.25}, side, "images")
-    with torch.device("meta"):
-        network = published.build(name, 10, settings)
-        x = network.begin(torch.empty(2, 3, side, side))
-        for number, gene in enumerate(network.genes):
-            x = network.layer(number, gene)(x)
-    assert x.shape[2:] == (expected, expected)
+def test_small_images_are_halved_fewer_times(name):
+    for side, last in {32: 4, 64: 4, 4: 4, 224: 7, 33: 5, 65: 5, 100: 4}.items():
+        settings = published.for_images({"width": 0.25}, side, "images")
+        with torch.device("meta"):
+            network = published.build(name, 10, settings)
+            x = network.begin(torch.empty(2, 3, side, side))
+            for number, gene in enumerate(network.genes):
+                x = network.layer(number, gene)(x)
+        assert x.shape[2:] == (last, last)
 
 
 @pytest.mark.parametrize("name", published.NAMES)
