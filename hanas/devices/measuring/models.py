@@ -191,8 +191,8 @@ class Writer:
             with tempfile.TemporaryDirectory(prefix="hanas-export-") as folder:
                 exported = Path(folder) / "float32.onnx"
                 onnx_models.export(network, exported, **size)
-                settings = Quantisation(per_channel=self.per_channel)
-                quantise(exported, file, self.sample.images, settings)
+                how = Quantisation(per_channel=self.per_channel)
+                quantise(exported, file, self.sample.images, how)
 
 
 def _get_to_know(network: nn.Module, images: torch.Tensor) -> None:
