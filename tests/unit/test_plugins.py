@@ -29,7 +29,7 @@ MINE = {
                 return ImageData(
                     images=np.repeat(pictures[..., None], 3, axis=3), labels=labels,
                     splits=dict(zip(("train", "validation", "test"), thirds)),
-                    classes=("across", "down"), sources=("made up: stripes",),
+                    classes=("across", "down"), sources=({"file": "none", "from": "made up"},),
                 )
     ''',
     "benchmarks/flat": '''
