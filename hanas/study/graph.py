@@ -215,14 +215,13 @@ class Graph:
 
     def table(self, device: str) -> Job:
         """Put baselines and searches of a device side by side, and beside the published table."""
-        rows = self.rows.table_rows(device)
+        found, rows = self._entry("devices", device), self.rows.table_rows(device)
         if not rows:
             raise InputError(
                 f"results/tables/{device}.csv would be empty: no task whose true accuracies are "
                 f"known (benchmarks) is reported on it; see results/decisions/{device}.csv"
             )
         read = {row[key] for row in rows for key in ("file", "accuracies", "metrics")}
-        found = self.study.devices[device]
         return Job(
             {"files": sorted(read), "published": str(SHIPPED / "thesis_tables.csv")},
             _params(
@@ -466,6 +465,8 @@ class Graph:
     def measured_front(self, task: str, device: str, proxy: str, search: str) -> Job:
         """Measure a found front, beside what was predicted of it."""
         of_task, found = self._entry("tasks", task), self._measured(device)
+        self._entry("proxies", proxy)
+        self._entry("searches", search)
         row = self.rows.row(device, task, proxy, search)
         where = {"device": device, "space": of_task.space, "dataset": of_task.dataset}
         return Job(
