@@ -10,6 +10,10 @@ import sys
 import time
 from pathlib import Path
 
+from snakemake.exceptions import WorkflowError
+
+from hanas.core import yaml_files
+from hanas.core.errors import InputError
 from hanas.study import clocks, cluster_logs, locks
 
 STARTED = time.time()
@@ -18,11 +22,24 @@ LOCK = locks.hold(Path(".snakemake")) if workflow.is_main_process else None
 if workflow.is_main_process:
     clocks.bring_to_the_present(Path("results"))
 
+
+def checked(path):
+    """Return the path of a study that is sound YAML; Snakemake says of others only that they are not."""
+    try:
+        yaml_files.check(path)
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+    return path
+
+
+for file in workflow.config_settings.configfiles if workflow.is_main_process else ():
+    checked(file)
+
 # A study given on the command line is complete and is never mixed with the default one. A study's
 # own folder (--directory) may hold its config.yaml.
 if not workflow.config_settings.configfiles:
 
-    configfile: "config.yaml" if Path("config.yaml").exists() else str(REPOSITORY / "config.yaml")
+    configfile: checked("config.yaml" if Path("config.yaml").exists() else str(REPOSITORY / "config.yaml"))
 
 
 report: "resources/captions/study.rst"
@@ -50,6 +67,10 @@ rule all:
     default_target: True
     input:
         graph.targets(),
+
+
+if workflow.is_main_process:
+    check_targets(word for word in sys.argv[1:] if word.startswith("results/"))
 
 
 onerror:

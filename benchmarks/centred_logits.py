@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ranking_study import print_variants
 
-from hanas.proxies._scores import SUPERNET_SCORES
+from hanas.proxies._proxy import SUPERNET_SCORES
 
 
 def main() -> None:

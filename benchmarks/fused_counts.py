@@ -17,9 +17,11 @@ import pandas as pd
 from ranking_study import print_variants
 from scipy.stats import rankdata
 
-from hanas.proxies import live_params, pooled_shortcuts, residual
+from hanas.core import plugins
+from hanas.core.progress import print_at_once
+from hanas.proxies._proxy import Inputs
 
-COUNTED = (live_params, residual, pooled_shortcuts)
+COUNTED = ("live_params", "residual", "pooled_shortcuts")
 #: Weights of the ranks by the supernet and by what is counted, in the same order.
 FUSIONS = {
     "alone": (1, 0, 0, 0),
@@ -36,9 +38,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     results = parser.parse_args().folder / "results"
-    counted = [
-        module.score(space="nb201", settings={}).set_index("arch")["score"] for module in COUNTED
-    ]
+    given = {"workspace": Path(), "threads": 1, "log": print_at_once}
+    counted = []
+    for kind in COUNTED:
+        proxy = plugins.plugin("proxies", kind).read({"kind": kind})
+        table = proxy.score(plugins.space("nb201"), Inputs(), **given)
+        counted.append(table.set_index("arch")["score"])
 
     def fusions(table: pd.DataFrame) -> Iterator[tuple[str, pd.Series]]:
         members = [table["centred_cross_entropy"], *(scores.loc[table.index] for scores in counted)]

@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from hanas.core import plugins
 from hanas.data.batches import load_split
 from hanas.data.images import SPLITS, ImageData, save_images
-from hanas.proxies import supernet as proxy
+from hanas.proxies._proxy import Inputs
 from hanas.spaces import nb201
 from hanas.training.supernets import Supernet, save_supernet
 from hanas.training.weight_steps import evaluate
@@ -53,14 +54,17 @@ def main() -> None:
         scaled = (time.perf_counter() - started) * 15_625 / options.cells
 
         started = time.perf_counter()
-        table = proxy.score(
-            space="nb201",
-            settings={"images": count, "device": "cpu"},
-            weights=folder / "weights.pt",
-            images=folder / "images.pt",
-            threads=1,
-            workspace=folder / "unfinished",
-            log=lambda line: None,
+        settings = {"kind": "supernet", "supernet": "untrained", "images": count, "device": "cpu"}
+        table = (
+            plugins.plugin("proxies", "supernet")
+            .read(settings)
+            .score(
+                nb201.SPACE,
+                Inputs(weights=folder / "weights.pt", images=folder / "images.pt"),
+                threads=1,
+                workspace=folder / "unfinished",
+                log=lambda line: None,
+            )
         )
         whole = time.perf_counter() - started
         found = table["cross_entropy"].to_numpy()[sample]

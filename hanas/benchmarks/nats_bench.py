@@ -81,9 +81,9 @@ def read_cells(
     Parameters
     ----------
     folder
-        The official folder.
+        The official folder; files of other cells than ``archs`` may be missing.
     archs
-        Canonical texts of the cells to read; files of other cells may be missing.
+        Canonical texts of cells.
     log
         Called with a line of progress every 1,000 cells.
 

@@ -10,7 +10,6 @@ it by its file. More plugins may lie in a folder of the user's, which the enviro
 
 from __future__ import annotations
 
-import ast
 import math
 import os
 import sys
@@ -52,8 +51,6 @@ def names(group: str) -> tuple[str, ...]:
     >>> names("spaces")
     ('mobile_i', 'nb201', 'shuffle', 'shuffle_i')
     """
-    if group == "meters":  # transition
-        return ("analytic", "command", "host", "rknn")
     return tuple(sorted(_files(group, os.environ.get(FOLDER_VARIABLE, ""))))
 
 
@@ -143,57 +140,3 @@ def _classes(module: ModuleType, key: str, name: str) -> Iterator[type]:
             fields = getattr(value, "model_fields", {})
             if key in fields and name in getattr(fields[key].annotation, "__args__", ()):
                 yield value
-
-
-# ---- transition: goes when every room is converted ---------------------------------------
-
-
-def _package(seam: str) -> str:
-    return GROUPS["devices" if seam == "meters" else seam].package
-
-
-def load(seam: str, name: str) -> ModuleType:
-    """Import the member ``name`` of ``seam``.
-
-    Raises
-    ------
-    InputError
-        If the seam has no such member; the message lists those it has.
-    """
-    _check_member(seam, name)
-    return import_module(f"{_package(seam)}.{name}")
-
-
-def _check_member(seam: str, name: str) -> None:
-    if name not in names(seam):
-        raise InputError(f"{seam}: no {name!r}; expected one of: {', '.join(names(seam))}")
-
-
-@cache
-def constant(seam: str, name: str, wanted: str) -> Any:
-    """Return what a member of ``seam`` assigns to a name, without importing the member.
-
-    For what rules have to know of members that import PyTorch.
-
-    Raises
-    ------
-    InputError
-        If there is no such member, or its source does not assign a literal to that name.
-
-    Examples
-    --------
-    >>> constant("trainers", "spos", "LAYER_WISE")
-    True
-    """
-    _check_member(seam, name)
-    path = Path(__file__).parents[2].joinpath(*_package(seam).split(".")) / f"{name}.py"
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and wanted in map(ast.unparse, node.targets):
-            try:
-                return ast.literal_eval(node.value)
-            except ValueError:
-                break
-    raise InputError(
-        f"{_package(seam)}.{name} has no {wanted} that can be read without importing it; write "
-        f"{wanted} = ... there, with nothing but names in quotes, numbers, True and False"
-    )

@@ -27,12 +27,8 @@ def read_split(path: Path, keys: tuple[str, str], count: int) -> tuple[np.ndarra
     """Read a split in the form of NAS-Bench-201 (Dong and Yang, ICLR 2020).
 
     A JSON object whose members ``keys`` are each ``["int", ["0", "5", ...]]`` or a plain list of
-    integers, and which together hold each of ``0 .. count - 1`` once.
-
-    Returns
-    -------
-    tuple of ndarray
-        The indices under the two keys, int64, sorted.
+    integers, and which together hold each of ``0 .. count - 1`` once. They are returned sorted,
+    int64.
 
     Raises
     ------

@@ -106,6 +106,8 @@ def layers(
     from onnx import shape_inference
 
     proto = _load(model)
+    if any(node.op_type == "Expand" for node in proto.graph.node):  # weights may be computed
+        proto = _as_run(model, "ORT_ENABLE_BASIC")
     for tensor in proto.graph.input if open_batch else ():
         (batch, *_) = tensor.type.tensor_type.shape.dim
         if not batch.dim_value:
@@ -146,21 +148,30 @@ def integer_convolutions(model: str | Path) -> tuple[int, int]:
     InputError
         If the file is no ONNX model, or one that ONNX Runtime cannot run.
     """
+    total = sum(node.op_type == "Conv" for node in _load(model).graph.node)
+    run = _as_run(model, "ORT_ENABLE_EXTENDED")
+    return sum(node.op_type == "QLinearConv" for node in run.graph.node), total
+
+
+def _as_run(model: str | Path, level: str):
+    """Return a model as ONNX Runtime runs it after its optimisations up to a level.
+
+    The basic ones keep to ONNX's operators, compute what is constant and fold batch normalisations
+    into convolutions.
+    """
     import onnxruntime
 
-    total = sum(node.op_type == "Conv" for node in _load(model).graph.node)
     with tempfile.TemporaryDirectory(prefix="hanas-onnx-") as folder:
         options = onnxruntime.SessionOptions()
         options.optimized_model_filepath = str(Path(folder) / "run.onnx")
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+        options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, level)
         options.intra_op_num_threads = 1
         options.log_severity_level = 3
         try:
             onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime has an exception class for each kind of failure
             raise InputError(f"{model}: ONNX Runtime cannot load it: {one_line(error)}") from error
-        run = _load(options.optimized_model_filepath)
-    return sum(node.op_type == "QLinearConv" for node in run.graph.node), total
+        return _load(options.optimized_model_filepath)
 
 
 def _load(model: str | Path):

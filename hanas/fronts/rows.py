@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ class Row:
     search: str
     search_label: str
     accuracy_floor_percent: float
-    device_objectives: list[str] | None  # metrics that were minimised; None: all of the device
+    device_objectives: Sequence[str] | None  # metrics that were minimised; None: all of the device
     accuracies: str | None  # None where true accuracies are not known
     metrics: str | None  # None, as the next, where they are computed on demand
     proxy_table: str | None

@@ -15,11 +15,10 @@ from hanas.core import plugins
 from hanas.core.progress import Log
 from hanas.core.settings import Positive, Settings
 from hanas.proxies._proxy import Inputs, OnDemandScorer, SpaceProxy, check_cells
+from hanas.spaces._space import Space
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from hanas.spaces._space import Space
 
 
 class CountedProxy(SpaceProxy):

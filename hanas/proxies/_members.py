@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,9 +13,7 @@ from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.files import read_parquet
 from hanas.proxies._proxy import MemberTable
-
-if TYPE_CHECKING:
-    from hanas.spaces._space import Space
+from hanas.spaces._space import Space
 
 
 @dataclass(frozen=True)
@@ -27,31 +24,22 @@ class Members:
     ----------
     names
         Their names.
-    objectives
-        For each the column that a search would minimise.
     tables
         For each its table, in index order.
+    scores
+        What a search by each would minimise, float64 (N, proxies).
     archs
         Canonical texts of the space in index order.
     """
 
     names: tuple[str, ...]
-    objectives: tuple[str, ...]
     tables: tuple[pd.DataFrame, ...]
+    scores: np.ndarray
     archs: tuple[str, ...]
-
-    def scores(self) -> np.ndarray:
-        """Return what a search would minimise, float64 (N, proxies)."""
-        columns = [
-            table[objective].to_numpy(dtype=np.float64)
-            for table, objective in zip(self.tables, self.objectives, strict=True)
-        ]
-        return np.stack(columns, axis=1)
 
     def relative_ranks(self) -> np.ndarray:
         """Return ranks from 0 (best) to 1, float64 (N, proxies); ties share the mean of theirs."""
-        scores = self.scores()
-        return (rankdata(scores, axis=0) - 1) / max(len(scores) - 1, 1)
+        return (rankdata(self.scores, axis=0) - 1) / max(len(self.scores) - 1, 1)
 
 
 def read(space: Space, members: Sequence[MemberTable]) -> Members:
@@ -63,17 +51,14 @@ def read(space: Space, members: Sequence[MemberTable]) -> Members:
         If a table lacks its column or holds other architectures than the space.
     """
     archs = plugins.enumerable_space(space.name, "a proxy made of others").all_texts()
-    frames = []
+    tables, scores = [], []
     for member in members:
-        frame = read_parquet(member.file)
-        if member.objective not in frame:
+        table = read_parquet(member.file)
+        if member.objective not in table:
             raise InputError(f"{member.file}: the proxy table has no column {member.objective!r}")
-        if tuple(frame["arch"]) != archs:
+        if tuple(table["arch"]) != archs:
             raise InputError(f"{member.file}: not the architectures of {space.name} in their order")
-        frames.append(frame)
-    return Members(
-        tuple(member.name for member in members),
-        tuple(member.objective for member in members),
-        tuple(frames),
-        archs,
-    )
+        tables.append(table)
+        scores.append(table[member.objective].to_numpy(dtype=np.float64))
+    names = tuple(member.name for member in members)
+    return Members(names, tuple(tables), np.stack(scores, axis=1), archs)

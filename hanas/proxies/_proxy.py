@@ -15,11 +15,11 @@ from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.progress import Log
 from hanas.core.settings import Count, Entry, Named, NoRerun, Settings, Unique
+from hanas.spaces._space import Space
 
 if TYPE_CHECKING:  # imported where a job scores
     import pandas as pd
 
-    from hanas.spaces._space import Space
 
 #: Scores of cells by shared weights: the share of images that are wrong; the mean cross-entropy in
 #: nats; and the same of logits less their mean over the images of a batch. The classifier's bias

@@ -18,12 +18,12 @@ from hanas.core.errors import InputError
 from hanas.core.progress import Log
 from hanas.core.settings import Count, Settings
 from hanas.proxies._proxy import Inputs, SpaceProxy, Threads, check_cells
+from hanas.spaces._space import Space
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from hanas.data.batches import Batch, Split
-    from hanas.spaces._space import Space
     from hanas.spaces.networks.cell import CellNetwork
 
 

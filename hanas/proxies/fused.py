@@ -17,11 +17,10 @@ from hanas.core.errors import InputError
 from hanas.core.progress import Log
 from hanas.core.settings import Positive
 from hanas.proxies._proxy import CombinedProxy, Inputs
+from hanas.spaces._space import Space
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from hanas.spaces._space import Space
 
 
 class Fused(CombinedProxy):

@@ -21,11 +21,10 @@ from hanas.core.progress import Log
 from hanas.core.settings import Entry, Seed
 from hanas.proxies._proxy import CombinedProxy, Inputs, check_cells
 from hanas.spaces import nb201
+from hanas.spaces._space import Space
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from hanas.spaces._space import Space
 
 
 class Learned(CombinedProxy):
@@ -115,7 +114,7 @@ class Learned(CombinedProxy):
         layers = (live != nb201.NONE).sum(axis=1) - (live == nb201.SKIP).sum(axis=1)
         first = self.first if self.rounds else self.architectures
         posterior = _lookups.learn(
-            [_lookups.normal_scores(members.scores()), _features(genes)],
+            [_lookups.normal_scores(members.scores), _features(genes)],
             np.column_stack([nb201.flops(live), layers]).astype(np.float64),
             functions,
             look_up,

@@ -10,16 +10,14 @@ data sets than it is judged by (docs/ranking.md).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
 from hanas.proxies._counted import CountedProxy
 from hanas.spaces import nb201
-
-if TYPE_CHECKING:
-    from hanas.spaces._space import Space
+from hanas.spaces._space import Space
 
 
 class PooledShortcuts(CountedProxy):

@@ -7,16 +7,14 @@ show that: it is as easily trained without. To be fused with what such a network
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
 from hanas.proxies._counted import CountedProxy
 from hanas.spaces import nb201
-
-if TYPE_CHECKING:
-    from hanas.spaces._space import Space
+from hanas.spaces._space import Space
 
 
 class Residual(CountedProxy):

@@ -25,11 +25,10 @@ from hanas.proxies._proxy import (
     Threads,
     check_cells,
 )
+from hanas.spaces._space import Space
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from hanas.spaces._space import Space
 
 
 class Supernet(Proxy):

@@ -136,10 +136,10 @@ def _kinds(group: str, base: type) -> list[str]:
 
 def _benchmarks(study: Study) -> Iterator[str]:
     folders = {
-        f"benchmarks.{space}.{dataset}.folder": entry.folder
+        f"benchmarks.{space}.{dataset}.folder": folder
         for space, of_space in study.benchmarks.items()
         for dataset, entry in of_space.items()
-        if hasattr(entry, "folder")
+        if (folder := getattr(entry, "folder", None)) is not None
     }
     if len(set(folders.values())) > 1:
         said = ", ".join(f"{key} is {folder!r}" for key, folder in folders.items())
@@ -223,7 +223,8 @@ def _retraining(study: Study, name: str, retraining: Retraining) -> Iterator[str
         if device not in measured:
             yield (
                 f"{where}.measure_on: {device!r} is not measured, but of kind "
-                f"{study.devices[device].kind!r}; expected one of: {', '.join(measured) or '(none)'}"
+                f"{study.devices[device].kind!r}; expected one of: "
+                f"{', '.join(measured) or '(none)'}"
             )
     if retraining.published is not None and space.enumerable:
         yield (
@@ -267,4 +268,5 @@ def _front_spaces(study: Study) -> Iterator[str]:
     names = shown.retrainings.values()
     of = {study.tasks[study.retrainings[name].task].dataset for name in names}
     if len(of) > 1:
-        yield f"figures.front_spaces.retrainings are of {', '.join(sorted(of))}; expected one data set"
+        said = ", ".join(sorted(of))
+        yield f"figures.front_spaces.retrainings are of {said}; expected one data set"

@@ -29,6 +29,7 @@ class Rows:
 
     @property
     def shown_searches(self) -> list[str]:
+        """The searches of tables, in their order."""
         return self.study.tables.searches or list(self.study.searches)
 
     def row(self, device: str, task_name: str, proxy: str, search: str) -> Row:

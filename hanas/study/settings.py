@@ -51,13 +51,15 @@ class Task(Settings):
     dataset: Annotated[str, Entry("datasets")] = Field(
         description="Data set whose accuracy and latency are reported; an entry of datasets."
     )
-    space: Annotated[str, Named("spaces")] = Field("nb201", description="A search space.")
+    space: Annotated[str, Named("spaces")] = Field(default="nb201", description="A search space.")
     supernets: Annotated[list[Annotated[str, Entry("supernets")]], Unique] = Field(
-        [], description="Supernets whose found architecture is a row of its own."
+        default=[], description="Supernets whose found architecture is a row of its own."
     )
-    proxies: Proxies = Field([], description="Proxies that every search runs with, a row each.")
+    proxies: Proxies = Field(
+        default=[], description="Proxies that every search runs with, a row each."
+    )
     accuracy_floor_percent: Annotated[float, Field(ge=0, le=100)] = Field(
-        0,
+        default=0,
         description="Architectures whose true accuracy is below do not count when fronts are "
         "judged, so that fast cells which only guess make no front look good.",
     )
@@ -68,26 +70,27 @@ class Retraining(Settings):
 
     task: Annotated[str, Entry("tasks")] = Field(description="An entry of tasks: what to train on.")
     device: Annotated[str, Entry("devices")] | None = Field(
-        None, description="An entry of devices; with proxy and search it names a front."
+        default=None, description="An entry of devices; with proxy and search it names a front."
     )
     proxy: Annotated[str, Entry("proxies")] | None = Field(
-        None, description="One of the task's proxies."
+        default=None, description="One of the task's proxies."
     )
     search: Annotated[str, Entry("searches")] | None = Field(
-        None, description="An entry of searches."
+        default=None, description="An entry of searches."
     )
     picks: Count = Field(
-        1,
-        description="Architectures of the front: its representative, then spread evenly by latency.",
+        default=1,
+        description="Architectures of the front: its representative, then spread evenly by "
+        "latency.",
     )
     peeling: Peeling | None = Field(
-        None,
+        default=None,
         description="Instead of picks: the front is trained, then the layers behind it, until they "
         "add little. Those on the front of what was trained are exported: by validation accuracy, "
         "so images has to be train, and if they reach the task's accuracy_floor_percent.",
     )
     archs: Annotated[list[str], Unique, Field(min_length=1)] | None = Field(
-        None, description="Architectures by their text instead of a front."
+        default=None, description="Architectures by their text instead of a front."
     )
     published: (
         Annotated[
@@ -97,26 +100,31 @@ class Retraining(Settings):
         ]
         | None
     ) = Field(
-        None,
+        default=None,
         description="Published networks instead, to compare with; of a task of a layer-wise space.",
     )
     measure_on: Devices | None = Field(
-        None,
+        default=None,
         description="Devices that the trained models are measured on; where absent, the front's "
         "own if it is one that is measured.",
     )
-    seed: Seed = Field(0, description="Of initial weights and batches.")
+    seed: Seed = Field(default=0, description="Of initial weights and batches.")
     images: Literal["train", "train_and_validation"] = Field(
-        "train_and_validation", description="What is trained on; the benchmark trains on both."
+        default="train_and_validation",
+        description="What is trained on; the benchmark trains on both.",
     )
     network: DeployedNetwork  # of the space of the task: see Study.network_of
-    training: RetrainingTraining = Field(RetrainingTraining(), description="How it is trained.")
-    quantisation: Quantisation = Field(Quantisation(), description="How the INT8 model is made.")
-    train_on: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where to train.")
-    precision: Literal["float32", "mixed"] = Field(
-        "float32", description="Mixed precision works on CUDA."
+    training: RetrainingTraining = Field(
+        default=RetrainingTraining(), description="How it is trained."
     )
-    threads: Count = Field(1, description="CPU threads. Results depend on their number.")
+    quantisation: Quantisation = Field(
+        default=Quantisation(), description="How the INT8 model is made."
+    )
+    train_on: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="Where to train.")
+    precision: Literal["float32", "mixed"] = Field(
+        default="float32", description="Mixed precision works on CUDA."
+    )
+    threads: Count = Field(default=1, description="CPU threads. Results depend on their number.")
 
     @property
     def front(self) -> tuple[str, str, str] | None:
@@ -130,15 +138,16 @@ class Evaluation(Settings):
     """What stands beside what is reported when results are judged."""
 
     proxies: Proxies = Field(
-        [],
+        default=[],
         description="Proxies to stand beside those of every task of their space, such as the "
         "number of parameters.",
     )
     searches: Searches = Field(
-        [], description="Searches to stand beside those of the tables, such as random search."
+        default=[],
+        description="Searches to stand beside those of the tables, such as random search.",
     )
     peeling: Peeling = Field(
-        Peeling(),
+        default=Peeling(),
         description="How far found fronts are peeled, layer by layer, with accuracies that are "
         "looked up.",
     )
@@ -148,15 +157,15 @@ class Tables(Settings):
     """How the tables under results/tables are made."""
 
     representative: Representative = Field(
-        "knee",
+        default="knee",
         description="Which point of a Pareto front becomes its row, by the objectives of the "
         "search; a rule of hanas/fronts/representatives.py.",
     )
     tasks: Annotated[Tasks, Field(min_length=1)] | None = Field(
-        None, description="Tasks in the order they are shown; all where absent."
+        default=None, description="Tasks in the order they are shown; all where absent."
     )
     searches: Annotated[Searches, Field(min_length=1)] | None = Field(
-        None, description="Searches in the order they are shown; all where absent."
+        default=None, description="Searches in the order they are shown; all where absent."
     )
 
 
@@ -169,8 +178,8 @@ class FrontSpaces(Settings):
     )
     retrainings: Annotated[dict[str, Annotated[str, Entry("retrainings")]], Field(min_length=1)] = (
         Field(
-            description="What is shown, as label: an entry of retrainings. Those of published networks "
-            "are shown as points, others as fronts."
+            description="What is shown, as label: an entry of retrainings. Those of published "
+            "networks are shown as points, others as fronts."
         )
     )
 
@@ -179,7 +188,7 @@ class Figures(Settings):
     """Figures that compare several trainings."""
 
     front_spaces: FrontSpaces | None = Field(
-        None,
+        default=None,
         description="results/figures/front_spaces.pdf: error against latency of the models of "
         "several retrainings, all of one data set.",
     )
@@ -189,12 +198,12 @@ class Study(Settings):
     """What to compute. Names of entries are free; they become file names under results/."""
 
     data_folder: Annotated[str, NoRerun()] = Field(
-        "data",
+        default="data",
         description="Folder of official files and of your own tables, relative to the working "
         "directory. The environment variable HANAS_DATA overrides it.",
     )
     plugin_folder: Annotated[str, NoRerun()] | None = Field(
-        None,
+        default=None,
         description="Folder with plugins of your own, such as proxies/mine.py, relative to the "
         "working directory. The environment variable HANAS_PLUGINS overrides it.",
     )
@@ -202,7 +211,7 @@ class Study(Settings):
         description="Image data sets."
     )
     benchmarks: dict[str, dict[Name, Annotated[Benchmark, Member("benchmarks")]]] = Field(
-        {},
+        default={},
         description="True test accuracies, by space and then by data set. A task without one is "
         "searched and its picks are trained, but nothing is judged against the truth.",
     )
@@ -210,30 +219,34 @@ class Study(Settings):
         description="Latency and energy of every architecture on a device."
     )
     supernets: dict[Name, Annotated[Trainer, Member("trainers")]] = Field(
-        {}, description="Weight-sharing networks to train."
+        default={}, description="Weight-sharing networks to train."
     )
     proxies: dict[Name, Annotated[Proxy, Member("proxies")]] = Field(
-        {}, description="What ranks the architectures while searching."
+        default={}, description="What ranks the architectures while searching."
     )
     tasks: dict[Name, Task] = Field(description="What is reported.")
     searches: dict[Name, Annotated[Searcher, Member("searchers")]] = Field(
         description="How fronts are searched."
     )
     retrainings: dict[Name, Retraining] = Field(
-        {}, description="Architectures to train from scratch as networks of their own."
+        default={}, description="Architectures to train from scratch as networks of their own."
     )
     surrogates: dict[str, SurrogateFit] = Field(
-        {},
+        default={},
         description="Small models to fit to the tables of this study, by space (all its devices "
         "and benchmarks must be real tables).",
     )
     evaluation: Evaluation = Field(
-        Evaluation(),
+        default=Evaluation(),
         description="What the evaluation looks at besides what is reported: each proxy with each "
         "search, on each device.",
     )
-    tables: Tables = Field(Tables(), description="How the tables under results/tables are made.")
-    figures: Figures = Field(Figures(), description="Figures that compare several trainings.")
+    tables: Tables = Field(
+        default=Tables(), description="How the tables under results/tables are made."
+    )
+    figures: Figures = Field(
+        default=Figures(), description="Figures that compare several trainings."
+    )
 
     # ---- what follows from several sections --------------------------------------------------
 
@@ -262,8 +275,9 @@ class Study(Settings):
     def own_dataset(self, proxy: str) -> str | None:
         """Return the data set that a proxy is bound to: its supernet's, or that it names."""
         found = self.proxies[proxy]
-        if hasattr(found, "supernet"):
-            return self.supernets[found.supernet].dataset
+        supernet = getattr(found, "supernet", None)
+        if supernet is not None:
+            return self.supernets[supernet].dataset
         return getattr(found, "dataset", None)
 
     def trained_on(self, proxy: str) -> str:

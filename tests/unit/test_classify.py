@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from hanas.data.batches import load_split
-from hanas.data.datasets import image_folder
+from hanas.data.datasets.image_folder import ImageFolder
 from hanas.data.images import load_images, save_images
 from hanas.deploy.exporting import export_retrained
 from hanas.deploy.model_cards import Made, write_cards
@@ -64,7 +64,8 @@ def study(request, tmp_path_factory):
             place.mkdir(parents=True)
             for number in range(count):
                 _save(_picture(rng, label, number), place / str(number), number)
-    data = image_folder.load(folder, {"folder": "pictures", "resolution": 16}, downloads=folder)
+    pictures = ImageFolder(kind="image_folder", folder="pictures", resolution=16)
+    data = pictures.load(folder, folder)
     save_images(data, folder / "images.pt")
     settings = {
         "space": "nb201",

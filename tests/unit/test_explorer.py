@@ -11,7 +11,7 @@ import pytest
 from hanas.core.errors import InputError
 from hanas.fronts.picks import found_front
 from hanas.fronts.rows import Row, read_history
-from hanas.proxies._scores import SUPERNET_SCORES
+from hanas.proxies._proxy import SUPERNET_SCORES
 from hanas.report import explorer
 from hanas.spaces import nb201
 

@@ -53,7 +53,7 @@ def test_json_that_is_no_object(tmp_path):
     "module",
     [
         "hanas.core.files",
-        "hanas.study.study",
+        "hanas.core.yaml_files",
         "hanas.core.plugins",
         "hanas.study.locks",
     ],

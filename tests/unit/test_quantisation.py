@@ -18,13 +18,15 @@ from torch import nn
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.deploy import onnx_layers, onnx_models
-from hanas.deploy.quantisation import METHODS, NothingToQuantise, QuantisationSettings, quantise
+from hanas.deploy.quantisation import NothingToQuantise, quantise
+from hanas.deploy.settings import Quantisation
 from hanas.spaces import nb201
 from hanas.spaces.networks import architectures, published
 
 SMALL = {
     "nb201": {"channels": 4, "cells": 1, "batch_norm": "running"},
 }
+OTHER_SPACES = sorted({*plugins.names("spaces")} - {"nb201", "shuffle", "mobile_i"})
 SMALL_CHAIN = {"width": 0.25, "batch_norm": "running", "resolution": 16}
 
 
@@ -140,7 +142,7 @@ def test_scales_of_channels_keep_what_one_scale_loses(tmp_path):
     model = _write(_one_channel_of_large_weights(), tmp_path / "float.onnx")
     right = {}
     for per_channel in (True, False):
-        quantise(model, tmp_path / "int8.onnx", images[:64], per_channel=per_channel)
+        quantise(model, tmp_path / "int8.onnx", images[:64], Quantisation(per_channel=per_channel))
         classes = onnx_models.logits(tmp_path / "int8.onnx", images).argmax(axis=1)
         right[per_channel] = (classes == colours.argmax(axis=1)).mean()
     assert right[True] > 0.95
@@ -169,7 +171,7 @@ def _weights_of_convolutions(path):
 @pytest.mark.parametrize("per_channel", [True, False])
 def test_weights_are_symmetric_int8_and_activations_asymmetric_uint8(tmp_path, small, per_channel):
     path = tmp_path / "int8.onnx"
-    quantise(small, path, _images(), per_channel=per_channel)
+    quantise(small, path, _images(), Quantisation(per_channel=per_channel))
     convolutions = list(_weights_of_convolutions(path))
     assert len(convolutions) == 2
     for weight, scale, zero in convolutions:
@@ -186,7 +188,7 @@ def test_weights_are_symmetric_int8_and_activations_asymmetric_uint8(tmp_path, s
 
 
 def test_reduced_range_leaves_weights_seven_bits(tmp_path, small):
-    quantise(small, tmp_path / "int8.onnx", _images(), reduce_range=True)
+    quantise(small, tmp_path / "int8.onnx", _images(), Quantisation(reduce_range=True))
     convolutions = _weights_of_convolutions(tmp_path / "int8.onnx")
     largest = [int(np.abs(weight).max()) for weight, *_ in convolutions]
     assert largest == [64, 64]
@@ -206,7 +208,7 @@ def test_percentile_leaves_out_an_outlier(tmp_path):
     images[0, 0, 0, 0] = 1000  # 0.0004 % of them
     steps = {}
     for method in ("minmax", "percentile"):
-        quantise(model, tmp_path / "int8.onnx", images, method=method)
+        quantise(model, tmp_path / "int8.onnx", images, Quantisation(method=method))
         steps[method] = _input_step(tmp_path / "int8.onnx")
     assert steps["minmax"] == pytest.approx((1000 - images.min()) / 255, rel=1e-5)
     assert 0.9 * others / 255 < steps["percentile"] < 1.5 * others / 255
@@ -233,8 +235,14 @@ def _coloured(count, seed=0):
 
 @pytest.mark.parametrize(
     ("space", "name"),
-    [*((space, None) for space in plugins.names("spaces"))]
-    + [("shuffle", name) for name in published.NAMES],
+    [
+        ("nb201", None),
+        ("shuffle", None),
+        ("mobile_i", None),
+        # The same blocks in other numbers.
+        *(pytest.param(other, None, marks=pytest.mark.slow) for other in OTHER_SPACES),
+        *(pytest.param("shuffle", name, marks=pytest.mark.slow) for name in published.NAMES),
+    ],
 )
 def test_every_convolution_of_every_network_runs_in_integers(tmp_path, space, name):
     module = plugins.space(space)
@@ -312,8 +320,8 @@ def temporary(tmp_path, monkeypatch):
 
 
 def test_it_is_quiet_and_leaves_nothing_behind(tmp_path, small, temporary, capfd):
-    for method in METHODS:
-        quantise(small, tmp_path / "int8.onnx", _images(), method=method)
+    for method in ("minmax", "percentile"):
+        quantise(small, tmp_path / "int8.onnx", _images(), Quantisation(method=method))
     assert list(temporary.iterdir()) == []
     assert sorted(p.name for p in tmp_path.iterdir()) == ["int8.onnx", "small.onnx", "temporary"]
     assert capfd.readouterr() == ("", "")
@@ -321,7 +329,7 @@ def test_it_is_quiet_and_leaves_nothing_behind(tmp_path, small, temporary, capfd
 
 def test_threads_do_not_silence_each_other_for_good(tmp_path, small, capsys):
     def one(number):
-        quantise(small, tmp_path / f"{number}.onnx", _images(), method="percentile")
+        quantise(small, tmp_path / f"{number}.onnx", _images(), Quantisation(method="percentile"))
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(one, range(8)))
@@ -387,13 +395,13 @@ def test_too_few_images_for_a_fixed_batch_are_refused(tmp_path):
         quantise(model, tmp_path / "int8.onnx", _images(3))
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("method", "guess"), ("per_channel", "yes"), ("reduce_range", 2), ("calibration_images", 0)],
-)
-def test_impossible_settings_are_refused(name, value):
-    with pytest.raises(InputError, match=name):
-        QuantisationSettings(**{name: value})
+def test_impossible_settings_are_refused():
+    wrong = {"method": "entropy", "per_channel": "yes", "reduce_range": 2, "calibration_images": 0}
+    for name, value in wrong.items():
+        with pytest.raises(InputError, match=rf"quantisation\.{name} is {value!r}; expected"):
+            Quantisation.read({name: value}, "quantisation")
+    with pytest.raises(InputError, match=r"quantisation\.bits: no such setting"):
+        Quantisation.read({"bits": 4}, "quantisation")
 
 
 # ---- processors without VNNI ---------------------------------------------------------------------
@@ -426,7 +434,7 @@ def test_where_sums_saturate_both_ways_out_are_exact(tmp_path):
     files = []
     for reduce_range in (False, True):
         files.append(tmp_path / f"int8_{reduce_range}.onnx")
-        quantise(model, files[-1], images, reduce_range=reduce_range)
+        quantise(model, files[-1], images, Quantisation(reduce_range=reduce_range))
     np.save(tmp_path / "images.npy", images[:2])
     command = [sys.executable, "-c", RUN, tmp_path / "images.npy", *files]
 

@@ -11,6 +11,7 @@ from studies import REPOSITORY, Study, write_toy_images
 
 from hanas.core import plugins
 from hanas.fronts.picks import found_front
+from hanas.fronts.rows import read_history
 
 SPACES = ("shuffle", "shuffle_i", "mobile_i")
 FIGURE = "results/figures/front_spaces.pdf"
@@ -57,7 +58,7 @@ def test_figure_shows_every_trained_model(study):
 @pytest.mark.parametrize("space", SPACES)
 def test_picks_are_of_the_front(study, space):
     results = study.folder / "results"
-    history = pd.read_parquet(results / f"searches/{space}/npu/{space}/nsga2.parquet")
+    history = read_history(str(results / f"searches/{space}/npu/{space}.parquet"), "nsga2")
     models = pd.read_csv(results / f"models/{space}.csv")
     assert set(models["arch"]) <= set(found_front(history)["arch"])
     module = plugins.space(space)
@@ -110,7 +111,8 @@ def test_front_is_measured_for_real(study):
     target = "results/measured_fronts/mobile_i/npu/mobile_i/nsga2.csv"
     study.run(target, *configuration())
     table = pd.read_csv(study.folder / target)
-    history = pd.read_parquet(study.folder / "results/searches/mobile_i/npu/mobile_i/nsga2.parquet")
+    file = study.folder / "results/searches/mobile_i/npu/mobile_i.parquet"
+    history = read_history(str(file), "nsga2")
     assert set(table["arch"]) == set(found_front(history)["arch"])
     assert (table["measured_latency_ms"] > 0).all()
     assert table["predicted_source"].str.startswith("predicted: ").all()

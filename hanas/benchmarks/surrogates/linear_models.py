@@ -46,8 +46,6 @@ def exact_maximum(
     >>> exact_maximum(x, larger, np.random.default_rng(0)).round(6)
     array([[9., 1.],
            [1., 2.]])
-    >>> exact_maximum(x, np.sin(x[:, 1]) + 2, np.random.default_rng(0)) is None
-    True
     """
     points, first, inverse = np.unique(counts, axis=0, return_index=True, return_inverse=True)
     at_points = values[first]

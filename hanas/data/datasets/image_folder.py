@@ -49,11 +49,8 @@ class ImageFolder(Dataset):
     def load(self, root: Path, downloads: Path) -> ImageData:
         """Return the images of the folder, in the order of the names of splits, classes and files.
 
-        Raises
-        ------
-        InputError
-            If the folder is missing or not of this form, a class is empty, or a file is no
-            readable image.
+        Raises InputError if the folder is not of this form, a class is empty, or a file is no
+        readable image.
         """
         folder = user_path(root, self.folder)
         if not folder.is_dir():

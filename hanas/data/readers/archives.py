@@ -13,13 +13,8 @@ from hanas.core.errors import InputError, one_line
 def read_members(path: Path, limits_bytes: Mapping[str, int]) -> Iterator[tuple[str, bytes]]:
     """Yield name and content of each wanted file, in the order in which the archive has them.
 
-    Parameters
-    ----------
-    path
-        A ``.tar.gz`` or ``.tgz`` file.
-    limits_bytes
-        The wanted names, as they are in the archive, with the largest size that each may have.
-        Everything else in the archive is passed over.
+    Wanted are the names, as they are in the ``.tar.gz`` file, of ``limits_bytes``, which says the
+    largest size that each may have. Everything else in the archive is passed over.
 
     Raises
     ------

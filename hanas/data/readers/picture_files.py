@@ -28,11 +28,9 @@ def read_square(content: bytes, resolution: int, where: str) -> np.ndarray:
     Parameters
     ----------
     content
-        Bytes of a file in one of :data:`FORMATS`.
+        Bytes of a file in one of :data:`FORMATS`; messages call it ``where``.
     resolution
         Side of the square in pixels.
-    where
-        Name of the file, for messages.
 
     Returns
     -------

@@ -51,8 +51,7 @@ class Columns(Settings):
 
     def names(self) -> dict[str, str]:
         """Return the file's name of each column that it has, the key first."""
-        given = self.model_dump(exclude_none=True)
-        return {self.key: given.pop(self.key), **given}
+        return self.model_dump(exclude_none=True)  # arch and index are the first fields
 
 
 @dataclass(frozen=True)

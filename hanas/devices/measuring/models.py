@@ -28,6 +28,7 @@ from hanas.data.batches import load_split, ordered_batches
 from hanas.data.images import ImageData, load_images
 from hanas.deploy import onnx_models
 from hanas.deploy.quantisation import quantise
+from hanas.deploy.settings import Quantisation
 from hanas.devices._device import MeasuredDevice
 from hanas.devices.measuring.measure import Model
 from hanas.spaces._space import Space
@@ -190,7 +191,8 @@ class Writer:
             with tempfile.TemporaryDirectory(prefix="hanas-export-") as folder:
                 exported = Path(folder) / "float32.onnx"
                 onnx_models.export(network, exported, **size)
-                quantise(exported, file, self.sample.images, per_channel=self.per_channel)
+                how = Quantisation(per_channel=self.per_channel)
+                quantise(exported, file, self.sample.images, how)
 
 
 def _get_to_know(network: nn.Module, images: torch.Tensor) -> None:

@@ -13,7 +13,7 @@ import time
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,11 +29,9 @@ from hanas.data.images import load_images
 from hanas.proxies.scoring.chain_evaluation import Pictures, SharedEvaluation
 from hanas.proxies.scoring.supernet_cells import check_space
 from hanas.proxies.supernet import Supernet as SupernetProxy
+from hanas.spaces._space import Space
 from hanas.spaces.networks.chain import ChainNetwork
 from hanas.training.supernets import Supernet, load_supernet
-
-if TYPE_CHECKING:
-    from hanas.spaces._space import Space
 
 #: Architectures that are scored, and kept, together at most.
 PIECE = 32

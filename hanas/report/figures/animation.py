@@ -36,14 +36,12 @@ def write(
 
     Parameters
     ----------
-    made
-        The figure.
+    made, path
+        The figure and the file.
     show
         Changes the figure to a state and returns what it drew for it, the lowest first.
     states
         At least one; a frame each.
-    path
-        The file.
     """
     made.set_dpi(_DOTS_PER_INCH)
     canvas = FigureCanvasAgg(made)

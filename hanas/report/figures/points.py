@@ -45,7 +45,7 @@ def space_table(
     proxy: pd.DataFrame,
     *,
     proxy_objective: str,
-    device_objectives: list[str] | None = None,
+    device_objectives: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Join what is known of every architecture that the device can run.
 
@@ -62,7 +62,7 @@ def space_table(
     -------
     DataFrame
         ``arch``; ``true_error`` and, if it is one, ``proxy_error``, as fractions, else
-        ``proxy_cross_entropy`` or another of :data:`hanas.proxies._scores.SCORES`; the metrics;
+        ``proxy_cross_entropy`` or another of :data:`hanas.proxies._proxy.SCORES`; the metrics;
         the sources of all.
 
     Raises
