@@ -1,4 +1,4 @@
-"""Write files so that a killed run never leaves half of one, and say what a file holds."""
+"""Files that a killed run never leaves half written, and that are named when they are damaged."""
 
 from __future__ import annotations
 
@@ -6,15 +6,33 @@ import glob
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile, ZipFile
 
 from hanas.core.errors import InputError, one_line
 
 if TYPE_CHECKING:  # imported late: rules use this module while they are parsed
+    import numpy as np
     import pandas as pd
+
+_LARGEST_NPZ_BYTES = 2**24
+#: What numpy, zipfile and json raise on missing, truncated and altered files.
+UNREADABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    EOFError,
+    MemoryError,  # an array that claims to be larger than it is
+    TypeError,
+    AttributeError,
+    RuntimeError,  # a member that claims to be encrypted, or packed in an unknown way
+    BadZipFile,
+    zlib.error,
+)
 
 
 @contextmanager
@@ -41,25 +59,32 @@ def discard(path: str | Path) -> None:
 
 def _remove_leftovers(path: Path) -> None:
     for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-        process = leftover.name.split(".")[-2]
-        # A file has one writer at a time; should there be another after all, it keeps its own.
-        if process.isdigit() and not _is_alive(int(process)):
+        try:
+            # A file has one writer at a time; should there be another after all, it keeps its own.
+            os.kill(int(leftover.name.split(".")[-2]), 0)
+        except ProcessLookupError:
             leftover.unlink(missing_ok=True)
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True
+        except (ValueError, PermissionError, OverflowError):
+            continue
 
 
 def user_path(root: Path, name: str) -> Path:
     """Return where a file of the user's lies: relative ones in the data folder ``root``."""
     return root / Path(name).expanduser()
+
+
+def name_of(path: object) -> str:
+    """Return the name that a file has in the study.
+
+    Where machines share no file system, Snakemake brings files into a folder of its own:
+
+    >>> name_of(".snakemake/storage/s3/bucket/results/tables/tx2.csv")
+    'results/tables/tx2.csv'
+    >>> name_of("results/tables/tx2.csv")
+    'results/tables/tx2.csv'
+    """
+    brought, found, name = str(path).partition("/results/")
+    return f"results/{name}" if found and ".snakemake/storage/" in brought else str(path)
 
 
 def checksum(path: str | Path, algorithm: str = "sha256") -> str:
@@ -69,11 +94,7 @@ def checksum(path: str | Path, algorithm: str = "sha256") -> str:
 
 
 def digest(settings: Any) -> str:
-    """Return a digest of JSON-like settings that does not depend on the order of keys.
-
-    >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
-    True
-    """
+    """Return a digest of JSON-like settings that does not depend on the order of keys."""
     text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -86,7 +107,7 @@ def write_json(path: str | Path, facts: Mapping[str, Any]) -> None:
 
 
 def read_json(path: str | Path) -> dict[str, Any]:
-    """Read a JSON object; a damaged file raises :class:`~hanas.core.errors.InputError`."""
+    """Read a JSON object; a damaged file raises InputError."""
     try:
         facts = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
@@ -102,14 +123,8 @@ def write_parquet(frame: pd.DataFrame, path: str | Path) -> None:
         frame.to_parquet(temporary, index=False, compression="zstd")
 
 
-def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
-    """Write a table as CSV, atomically, with all digits of its numbers."""
-    with replacing(path) as temporary:
-        frame.to_csv(temporary, index=False, lineterminator="\n")
-
-
 def read_parquet(path: str | Path, columns: list[str] | None = None) -> pd.DataFrame:
-    """Read a Parquet file; a damaged one raises :class:`~hanas.core.errors.InputError`."""
+    """Read a Parquet file; a damaged one raises InputError."""
     import pandas as pd
 
     try:
@@ -118,11 +133,16 @@ def read_parquet(path: str | Path, columns: list[str] | None = None) -> pd.DataF
         raise InputError(f"{path}: not readable as Parquet: {one_line(error)}") from error
 
 
-def read_csv(path: str | Path) -> pd.DataFrame:
-    """Read a table of results; a damaged one raises :class:`~hanas.core.errors.InputError`.
+def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
+    """Write a table as CSV, atomically, with all digits of its numbers."""
+    with replacing(path) as temporary:
+        frame.to_csv(temporary, index=False, lineterminator="\n")
 
-    Only an empty cell is no value: words such as ``none`` are names here. Numbers are those that
-    :func:`write_csv` wrote, to the last bit.
+
+def read_csv(path: str | Path) -> pd.DataFrame:
+    """Read a table that :func:`write_csv` wrote, to the last bit; a damaged one raises InputError.
+
+    Only an empty cell is no value: words such as ``none`` are names here.
     """
     import pandas as pd
 
@@ -132,15 +152,38 @@ def read_csv(path: str | Path) -> pd.DataFrame:
         raise InputError(f"{path}: not readable as CSV: {one_line(error)}") from error
 
 
-def name_of(path: object) -> str:
-    """Return the name that a file has in the study.
+def write_npz(
+    path: str | Path, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+) -> None:
+    """Write a small model: a JSON header and arrays; equal ones in order give equal bytes."""
+    import numpy as np
 
-    Where machines share no file system, Snakemake brings files into a folder of its own:
+    text = json.dumps(header, sort_keys=True, allow_nan=False).encode()
+    with replacing(path) as temporary, temporary.open("wb") as handle:
+        np.savez_compressed(
+            handle, allow_pickle=False, header=np.frombuffer(text, np.uint8), **arrays
+        )
 
-    >>> name_of(".snakemake/storage/s3/bucket/results/tables/tx2.csv")
-    'results/tables/tx2.csv'
-    >>> name_of("results/tables/tx2.csv")
-    'results/tables/tx2.csv'
+
+def read_npz(path: Path, *, what: str, hint: str = "") -> tuple[Any, dict[str, np.ndarray]]:
+    """Return the header and the arrays of a file of ``what`` (plural), no pickles.
+
+    One that is missing, damaged or far too large raises InputError, with a hint such as
+    ``"; fit it again"``.
     """
-    brought, found, name = str(path).partition("/results/")
-    return f"results/{name}" if found and ".snakemake/storage/" in brought else str(path)
+    import numpy as np
+
+    try:
+        if path.stat().st_size > _LARGEST_NPZ_BYTES:
+            raise InputError(f"{path}: {path.stat().st_size} bytes; too many for {what}")
+        with ZipFile(path) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+        if unpacked > _LARGEST_NPZ_BYTES:
+            raise InputError(f"{path}: {unpacked:,} bytes unpacked; too many for {what}")
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {key: archive[key] for key in archive.files}
+        return json.loads(arrays.pop("header").tobytes().decode()), arrays
+    except InputError:
+        raise
+    except UNREADABLE as error:
+        raise InputError(f"{path}: not readable as {what}: {one_line(error)}{hint}") from error

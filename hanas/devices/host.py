@@ -15,8 +15,8 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
+from hanas.core.compute import processor
 from hanas.core.errors import InputError, one_line
-from hanas.core.hardware import processor
 from hanas.devices._device import TimedDevice
 from hanas.devices.measuring.timings import ModelRefused, Timings
 

@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
-from hanas.core import gaussian_process, npz_files, plugins
+from hanas.core import files, gaussian_process, plugins
 from hanas.core.errors import InputError, one_line
 from hanas.core.gaussian_process import Regression
 from hanas.data.tables.metric_tables import METRICS, device_table
@@ -236,7 +236,7 @@ def save(predictor: Predictor, path: str | Path) -> None:
     arrays = {"genes": predictor.genes}
     arrays |= {f"values/{name}": predictor.values[name] for name in predictor.metrics}
     arrays |= {f"parameters/{name}": array for name, array in predictor.parameters.items()}
-    npz_files.write(path, {**header, "sha256": _sha256(header, arrays)}, arrays)
+    files.write_npz(path, {**header, "sha256": _sha256(header, arrays)}, arrays)
 
 
 def load(path: str | Path) -> Predictor:
@@ -248,7 +248,7 @@ def load(path: str | Path) -> Predictor:
         If the file is missing, damaged, changed or of another format.
     """
     path, hint = Path(path), "; fit it again"
-    header, arrays = npz_files.read(path, what="predictors", hint=hint)
+    header, arrays = files.read_npz(path, what="predictors", hint=hint)
     try:
         version, expected = header["format"], header.pop("sha256")
         if version != FORMAT:
@@ -265,7 +265,7 @@ def load(path: str | Path) -> Predictor:
         )
     except InputError:
         raise
-    except npz_files.UNREADABLE as error:
+    except files.UNREADABLE as error:
         raise InputError(f"{path}: not readable as predictors: {one_line(error)}{hint}") from error
 
 
