@@ -457,6 +457,8 @@ class Graph:
                 training=found.training.params(),
                 images=found.images,
                 seed=found.seed,
+                precision=found.precision,
+                quantisation=found.quantisation.params(),
                 latencies=latencies,
             ),
         )

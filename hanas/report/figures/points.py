@@ -45,7 +45,7 @@ def space_table(
     proxy: pd.DataFrame,
     *,
     proxy_objective: str,
-    device_objectives: list[str] | None = None,
+    device_objectives: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Join what is known of every architecture that the device can run.
 
