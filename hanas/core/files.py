@@ -6,12 +6,11 @@ import glob
 import hashlib
 import json
 import os
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 from hanas.core.errors import InputError, one_line
 
@@ -20,19 +19,6 @@ if TYPE_CHECKING:  # imported late: rules use this module while they are parsed
     import pandas as pd
 
 _LARGEST_NPZ_BYTES = 2**24
-#: What numpy, zipfile and json raise on missing, truncated and altered files.
-UNREADABLE = (
-    OSError,
-    ValueError,
-    KeyError,
-    EOFError,
-    MemoryError,  # an array that claims to be larger than it is
-    TypeError,
-    AttributeError,
-    RuntimeError,  # a member that claims to be encrypted, or packed in an unknown way
-    BadZipFile,
-    zlib.error,
-)
 
 
 @contextmanager
@@ -66,6 +52,21 @@ def _remove_leftovers(path: Path) -> None:
             leftover.unlink(missing_ok=True)
         except (ValueError, PermissionError, OverflowError):
             continue
+
+
+@contextmanager
+def reading(path: str | Path, what: str, hint: str = "") -> Iterator[None]:
+    """Say of whatever the block raises that a file is not readable as ``what``, in an InputError.
+
+    A damaged file makes numpy, pandas, zipfile and json raise almost anything. What the block says
+    as an InputError stays.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"{path}: not readable as {what}: {one_line(error)}{hint}") from error
 
 
 def user_path(root: Path, name: str) -> Path:
@@ -108,10 +109,8 @@ def write_json(path: str | Path, facts: Mapping[str, Any]) -> None:
 
 def read_json(path: str | Path) -> dict[str, Any]:
     """Read a JSON object; a damaged file raises InputError."""
-    try:
+    with reading(path, "JSON"):
         facts = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{path}: not readable as JSON: {one_line(error)}") from error
     if not isinstance(facts, dict):
         raise InputError(f"{path}: holds a {type(facts).__name__}; expected a JSON object")
     return facts
@@ -127,10 +126,8 @@ def read_parquet(path: str | Path, columns: list[str] | None = None) -> pd.DataF
     """Read a Parquet file; a damaged one raises InputError."""
     import pandas as pd
 
-    try:
+    with reading(path, "Parquet"):
         return pd.read_parquet(path, columns=columns)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path}: not readable as Parquet: {one_line(error)}") from error
 
 
 def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
@@ -146,10 +143,8 @@ def read_csv(path: str | Path) -> pd.DataFrame:
     """
     import pandas as pd
 
-    try:
+    with reading(path, "CSV"):
         return pd.read_csv(path, keep_default_na=False, na_values=[""])
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not readable as CSV: {one_line(error)}") from error
 
 
 def write_npz(
@@ -173,17 +168,11 @@ def read_npz(path: Path, *, what: str, hint: str = "") -> tuple[Any, dict[str, n
     """
     import numpy as np
 
-    try:
-        if path.stat().st_size > _LARGEST_NPZ_BYTES:
-            raise InputError(f"{path}: {path.stat().st_size} bytes; too many for {what}")
+    with reading(path, what, hint):
         with ZipFile(path) as archive:
             unpacked = sum(member.file_size for member in archive.infolist())
-        if unpacked > _LARGEST_NPZ_BYTES:
+        if max(unpacked, path.stat().st_size) > _LARGEST_NPZ_BYTES:
             raise InputError(f"{path}: {unpacked:,} bytes unpacked; too many for {what}")
         with np.load(path, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in archive.files}
         return json.loads(arrays.pop("header").tobytes().decode()), arrays
-    except InputError:
-        raise
-    except UNREADABLE as error:
-        raise InputError(f"{path}: not readable as {what}: {one_line(error)}{hint}") from error

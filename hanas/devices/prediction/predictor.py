@@ -24,7 +24,7 @@ import pandas as pd
 from scipy.special import ndtr
 
 from hanas.core import files, gaussian_process, plugins
-from hanas.core.errors import InputError, one_line
+from hanas.core.errors import InputError
 from hanas.core.gaussian_process import Regression
 from hanas.data.tables.metric_tables import METRICS, device_table
 from hanas.devices.prediction.features import Features
@@ -249,7 +249,7 @@ def load(path: str | Path) -> Predictor:
     """
     path, hint = Path(path), "; fit it again"
     header, arrays = files.read_npz(path, what="predictors", hint=hint)
-    try:
+    with files.reading(path, "predictors", hint):
         version, expected = header["format"], header.pop("sha256")
         if version != FORMAT:
             raise InputError(f"{path}: format {version}; this version of hanas reads {FORMAT}")
@@ -263,10 +263,6 @@ def load(path: str | Path) -> Predictor:
             {name: arrays[f"values/{name}"] for name in header["metrics"]},
             {key.removeprefix("parameters/"): array for key, array in parameters.items()},
         )
-    except InputError:
-        raise
-    except files.UNREADABLE as error:
-        raise InputError(f"{path}: not readable as predictors: {one_line(error)}{hint}") from error
 
 
 def _sha256(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
