@@ -4,7 +4,7 @@ import os
 
 from snakemake.exceptions import WorkflowError
 
-from hanas.core import hardware, plugins
+from hanas.core import compute, plugins
 from hanas.core.errors import InputError
 from hanas.study import settings as studies
 from hanas.study.graph import Graph
@@ -95,7 +95,7 @@ def gpus(method):
     def count(wildcards):
         compute = job_of(method, wildcards).compute
         if compute == "auto":
-            return int(workflow.is_main_process and hardware.has_nvidia_gpu())
+            return int(workflow.is_main_process and compute.has_nvidia_gpu())
         return int(compute == "cuda")
 
     return count
