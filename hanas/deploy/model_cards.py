@@ -3,6 +3,7 @@
 A card is JSON, its layout described and checked by ``resources/model_card.schema.json``. A program
 that reads cards looks at ``schema_version`` first: it is raised when a key changes its meaning or
 goes away, and not when one is added.
+"""
 
 from __future__ import annotations
 
