@@ -8,7 +8,7 @@ at, compared and tested within milliseconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -452,8 +452,11 @@ class Graph:
                         where = {"task": task, "device": device, "proxy": proxy}
                         yield result("measured_front", **where, search=self.rows.first_search)
 
-    def jobs(self) -> dict[str, Job]:
-        """Return all jobs of the study by their results, each after those that it reads."""
+    def jobs(self, targets: Sequence[str] | None = None) -> dict[str, Job]:
+        """Return all jobs behind targets by their results, each before those that read it.
+
+        Without targets they are those of the whole study.
+        """
         found: dict[str, Job] = {}
 
         def add(path: str) -> None:
@@ -465,7 +468,7 @@ class Graph:
                 add(file)
             found[result(made[0], **made[1])] = job
 
-        for target in self.targets():
+        for target in self.targets() if targets is None else targets:
             add(target)
         return found
 
