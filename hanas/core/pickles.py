@@ -19,7 +19,7 @@ import pickle
 import pickletools
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 
@@ -157,7 +157,7 @@ class _Dtype:
         _expect(is_new and state[0] == 3 and state[2:] == (None, None, None, -1, -1, 0), "a dtype")
         order = _text(state[1])
         _expect(type(order) is str and order in ("<", ">", "|", "="), "a dtype")
-        self.dtype, self._is_built = self.dtype.newbyteorder(order), True
+        self.dtype, self._is_built = self.dtype.newbyteorder(cast(Any, order)), True
 
 
 class _Array:
@@ -174,7 +174,7 @@ class _Array:
         # Python 2 wrote bytes as str; latin-1 then gives one character a byte.
         kinds = type(is_fortran) in (bool, int) and type(content) in (bytes, str)
         _expect(kinds and version == 1, "an array")
-        _check_size(shape, dtype, len(content))
+        _check_size(shape, dtype, len(cast(bytes, content)))
         self._is_built = True
 
 
