@@ -58,14 +58,13 @@ OF_ANY_POINTS = Prior((-1.0, 1.5), (-1.0, 1.5), (1.0, 1.0), (-4.0, 1.5), (-14.0,
 class Posterior:
     """What is known about all points after some were observed.
 
-    Of the standardised features of each group, float64 (N, F), the rows ``observed``, int64 (n,),
-    have ``values``, float64 (n,), of standard deviation ``scale``. ``mean``, float64 (N,), is
-    expected everywhere; ``parameters`` are the logarithms of those that were found.
+    ``groups`` are standardised features of all points, float64 (N, F) each, and ``observed`` rows,
+    int64 (n,), whose values have the standard deviation ``scale``. ``mean``, float64 (N,), is what
+    is expected; ``parameters`` are the logarithms of those that were found.
     """
 
     groups: tuple[np.ndarray, ...]
     observed: np.ndarray
-    values: np.ndarray
     mean: np.ndarray
     parameters: np.ndarray
     scale: float
@@ -112,7 +111,7 @@ def fit(groups: Sequence[np.ndarray], observed: np.ndarray, values: np.ndarray) 
     factor = cho_factor(_with_noise(known, parameters))
     to_all = covariance(groups, known, parameters)  # (N, n)
     mean = centre + scale * (to_all @ cho_solve(factor, targets))
-    return Posterior(groups, observed, values, mean, parameters, scale)
+    return Posterior(groups, observed, mean, parameters, scale)
 
 
 def _with_noise(known: Sequence[np.ndarray], parameters: np.ndarray) -> np.ndarray:
@@ -162,11 +161,6 @@ class Regression:
     parameters: np.ndarray
 
     @property
-    def centre(self) -> float:
-        """Mean of the values."""
-        return float(np.mean(self.values))
-
-    @property
     def scale(self) -> float:
         """Standard deviation of the values; 1 where all are the same."""
         return _scale(self.values)
@@ -181,38 +175,32 @@ class Regression:
         among = self._prior(self.groups, self.groups)
         return np.linalg.cholesky(among + np.eye(len(self.values)) * self.noise / self.scale**2)
 
-    @cached_property
-    def _weights(self) -> np.ndarray:
-        return cho_solve((self._lower, True), (self.values - self.centre) / self.scale)
-
     def predict(self, points: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Return what is expected to be measured at points, and its standard deviation.
 
         The deviation is that of a measurement, so it includes the noise. Points are features,
         float64 (N, F) for each group; both results are float64 (N,).
         """
-        parts = [
-            self._predict([group[start : start + _AT_A_TIME] for group in points])
-            for start in range(0, max(1, len(points[0])), _AT_A_TIME)
-        ]
-        mean, deviation = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return mean, deviation
-
-    def _predict(self, points: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        to_points = self._prior(self.groups, points)  # (n, N)
-        explained = (solve_triangular(self._lower, to_points, lower=True) ** 2).sum(axis=0)
-        prior = prior_variance(points, self.parameters, linear=self.linear)
-        variance = self.scale**2 * np.maximum(prior - explained, 0) + self.noise
-        return self.centre + self.scale * (to_points.T @ self._weights), np.sqrt(variance)
+        centre = float(np.mean(self.values))
+        weights = cho_solve((self._lower, True), (self.values - centre) / self.scale)
+        means, deviations = [], []
+        for start in range(0, max(1, len(points[0])), _AT_A_TIME):
+            some = [group[start : start + _AT_A_TIME] for group in points]
+            to_points = self._prior(self.groups, some)  # (n, N)
+            explained = (solve_triangular(self._lower, to_points, lower=True) ** 2).sum(axis=0)
+            prior = prior_variance(some, self.parameters, linear=self.linear)
+            variance = self.scale**2 * np.maximum(prior - explained, 0) + self.noise
+            means.append(centre + self.scale * (to_points.T @ weights))
+            deviations.append(np.sqrt(variance))
+        return np.concatenate(means), np.concatenate(deviations)
 
     def covariance(self, first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> np.ndarray:
         """Return the covariance of what is known about points, without noise, float64 (A, B)."""
-        lower = self._lower
-        explained = [
-            solve_triangular(lower, self._prior(self.groups, points), lower=True)
+        a, b = (
+            solve_triangular(self._lower, self._prior(self.groups, points), lower=True)
             for points in (first, second)
-        ]
-        return self.scale**2 * (self._prior(first, second) - explained[0].T @ explained[1])
+        )
+        return self.scale**2 * (self._prior(first, second) - a.T @ b)
 
     def _prior(self, first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> np.ndarray:
         return covariance(first, second, self.parameters, linear=self.linear)
@@ -221,8 +209,7 @@ class Regression:
 def parameters(groups: Sequence[np.ndarray], values: np.ndarray, *, linear: int) -> np.ndarray:
     """Return the most probable parameters of a :class:`Regression`, found with their gradient.
 
-    Takes O(n^3) a step; of more than 500 points, 500 at even distances in their order are looked
-    at. The arguments are those of :class:`Regression`.
+    Takes O(n^3) a step. Of more than 500 points, 500 at even distances in their order are used.
     """
     some = np.linspace(0, len(values) - 1, min(len(values), _ENOUGH)).round().astype(int)
     groups, values = _rows(groups, some), values[some]
@@ -233,10 +220,18 @@ def parameters(groups: Sequence[np.ndarray], values: np.ndarray, *, linear: int)
     squares = [_mean_squares(group, group) for group in groups]
 
     def improbability(parameters: np.ndarray) -> tuple[float, np.ndarray]:
-        parts = _derivatives(products, squares, parameters)
-        # The matrix itself is the sum of the linear parts and those with a variance of their own.
-        noise = float(np.exp(parameters[-1]))
-        matrix = sum(parts[: linear + count])
+        # Derivatives of the covariance, (n, n) each. Those by the logarithm of a variance are the
+        # parts of the covariance that it belongs to; the sum of these is the matrix itself.
+        parts = [np.exp(p) * product for p, product in zip(parameters, products, strict=False)]
+        by_lengths = []
+        logs = parameters[linear : linear + 2 * count].reshape(2, count)
+        for square, (log_variance, length) in zip(squares, logs.T, strict=True):
+            variance, scaled = np.exp(log_variance), 3 * square * np.exp(-2 * length)
+            distance = np.sqrt(scaled)
+            decay = np.exp(-distance)
+            parts.append(variance * (1 + distance) * decay)
+            by_lengths.append(variance * scaled * decay)
+        noise, matrix = float(np.exp(parameters[-1])), sum(parts)
         matrix = matrix + (noise + OF_ANY_POINTS.least_noise) * np.eye(len(targets))
         try:
             lower = np.linalg.cholesky(matrix)
@@ -247,32 +242,13 @@ def parameters(groups: Sequence[np.ndarray], values: np.ndarray, *, linear: int)
         weights = inverse @ targets
         of_values = 0.5 * targets @ weights + np.log(np.diag(lower)).sum()
         of_matrix = 0.5 * (inverse - np.outer(weights, weights))  # equation 5.9
-        slopes = [np.vdot(of_matrix, part) for part in parts] + [noise * np.trace(of_matrix)]
+        slopes = [np.vdot(of_matrix, part) for part in parts + by_lengths]
+        slopes += [noise * np.trace(of_matrix)]
         off = (parameters - expected[:, 0]) / expected[:, 1]
         return of_values + 0.5 * off @ off, np.array(slopes) + off / expected[:, 1]
 
     limits = [OF_ANY_POINTS.limits] * len(expected)
     return minimize(improbability, expected[:, 0], jac=True, method="L-BFGS-B", bounds=limits).x
-
-
-def _derivatives(
-    products: Sequence[np.ndarray], squares: Sequence[np.ndarray], parameters: np.ndarray
-) -> list[np.ndarray]:
-    """Return the derivative of the covariance by each parameter but the noise, (n, n) each.
-
-    That by the logarithm of a variance is the part of the covariance that it belongs to.
-    """
-    linear, count = len(products), len(squares)
-    parts = [np.exp(p) * product for p, product in zip(parameters, products, strict=False)]
-    by_lengths = []
-    for group, square in enumerate(squares):
-        variance = np.exp(parameters[linear + group])
-        scaled = 3 * square * np.exp(-2 * parameters[linear + count + group])
-        distance = np.sqrt(scaled)
-        decay = np.exp(-distance)
-        parts.append(variance * (1 + distance) * decay)
-        by_lengths.append(variance * scaled * decay)
-    return parts + by_lengths
 
 
 def covariance(

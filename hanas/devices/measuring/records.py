@@ -19,6 +19,7 @@ COLUMNS = (
     *("latency_q25_ms", "latency_q75_ms", "passes", "batch", "threads", "precision", "runtime"),
     *("board", "repeats", "stable", "again_latency_ms", "again_board", "energy_mj", "source"),
 )
+_STATISTICS = ("mean_ms", "median_ms", "q25_ms", "q75_ms")
 
 
 @dataclass(frozen=True)
@@ -142,14 +143,9 @@ class Record:
             return row | {"source": source(conditions, settings, board=board)}
         counts, stable = self.judged(settings)
         row |= {
+            **{f"latency_{name}": getattr(counts, name) for name in _STATISTICS},
+            **{name: getattr(counts, name) for name in ("passes", "runtime", "board")},
             "latency_ms": counts.latency_ms(settings),
-            "latency_mean_ms": counts.mean_ms,
-            "latency_median_ms": counts.median_ms,
-            "latency_q25_ms": counts.q25_ms,
-            "latency_q75_ms": counts.q75_ms,
-            "passes": counts.passes,
-            "runtime": counts.runtime,
-            "board": counts.board,
             "stable": stable,
             "source": source(conditions, settings, board=board, measurement=counts),
         }
