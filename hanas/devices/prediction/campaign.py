@@ -26,7 +26,6 @@ from hanas.devices._device import Campaign, MeasuredDevice
 from hanas.devices.measuring.measure import measure_models
 from hanas.devices.measuring.models import untrained
 from hanas.devices.prediction import predictor
-from hanas.devices.prediction.features import multiply_accumulates
 from hanas.devices.prediction.next_measurements import next_batch, random_genes, without
 from hanas.devices.prediction.predictor import LEAST, Predictor
 from hanas.devices.prediction.quality import judge
@@ -164,14 +163,7 @@ class _Archive:
             one, other = table["latency_ms"], table["again_latency_ms"]
             known = (np.abs(one - other) / ((one + other) / 2)).dropna()
             again = {"latency_ms": float(np.median(known))} if len(known) else {}
-        flops_fitted, flops = (
-            multiply_accumulates(self.space.name, genes, self.network)
-            for genes in (fitted.genes, held_out)
-        )
-        measured = self._metrics("held_out")
-        return judge(
-            fitted, held_out, measured, flops_fitted=flops_fitted, flops=flops, again=again
-        )
+        return judge(fitted, held_out, self._metrics("held_out"), again=again)
 
 
 def _described(quality: pd.DataFrame, fitted: int, models: int) -> str:

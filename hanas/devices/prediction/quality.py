@@ -23,16 +23,13 @@ def judge(
     genes: np.ndarray,
     measured: Mapping[str, np.ndarray],
     *,
-    flops_fitted: np.ndarray,
-    flops: np.ndarray,
     again: Mapping[str, float] | None = None,
 ) -> pd.DataFrame:
     """Compare predictions with what was ``measured`` of held-out architectures, int (N, G).
 
     For each metric of the predictor that is float64 (N,), NaN where the device cannot run one.
-    ``flops_fitted`` and ``flops`` are the multiply-accumulates of the models that the predictor was
-    fitted to, in its order, and of the held-out ones. ``again`` says for a metric by what fraction
-    its values differed when models were measured twice, in the median: no prediction can be better.
+    ``again`` says for a metric by what fraction its values differed when models were measured
+    twice, in the median: no prediction can be better.
 
     Returns a row a metric: ``fitted``, ``held_out`` (how many models of each), ranks and relative
     errors (fractions), the share of held-out models within one and two predicted deviations (0.68
@@ -40,8 +37,9 @@ def judge(
     fitted models, and ``again_median_relative_difference``. NaN where too few models were held out,
     or nothing is known.
     """
-    predicted = predictor.predict(genes)
-    rows = []
+    predicted, rows = predictor.predict(genes), []
+    flops = predictor.features.multiply_accumulates(genes)
+    flops_fitted = predictor.features.multiply_accumulates(predictor.genes)
     for metric in predictor.metrics:
         true, of_fitted = np.asarray(measured[metric], np.float64), predictor.values[metric]
         known, fitted = np.isfinite(true), np.isfinite(of_fitted)
@@ -56,16 +54,12 @@ def judge(
                 "held_out": int(known.sum()),
                 **_compared("", expected, true[known]),
                 **_compared("flops_", line(flops[known]), true[known], ranked_by=flops[known]),
-                "within_one_deviation": _share(off, deviation),
-                "within_two_deviations": _share(off, 2 * deviation),
+                "within_one_deviation": np.mean(off <= deviation) if len(off) else np.nan,
+                "within_two_deviations": np.mean(off <= 2 * deviation) if len(off) else np.nan,
                 "again_median_relative_difference": (again or {}).get(metric, np.nan),
             }
         )
     return pd.DataFrame(rows, columns=list(COLUMNS))
-
-
-def _share(off: np.ndarray, limit: np.ndarray) -> float:
-    return float(np.mean(off <= limit)) if len(limit) else np.nan
 
 
 def _compared(
