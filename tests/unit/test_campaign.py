@@ -14,10 +14,9 @@ from hanas.core.errors import InputError
 from hanas.devices._device import Campaign
 from hanas.devices.measuring import device_locks
 from hanas.devices.prediction import campaign, predictor
-from hanas.devices.prediction.campaign import conduct
+from hanas.devices.prediction.campaign import QUALITY, conduct, judge
 from hanas.devices.prediction.features import Features
 from hanas.devices.prediction.next_measurements import random_genes
-from hanas.devices.prediction.quality import COLUMNS, judge
 from hanas.spaces import nb201
 
 SETTINGS = Campaign(models=20, first=10, each_round=4, held_out=8)
@@ -107,7 +106,7 @@ def test_the_quality_is_that_of_the_held_out_ones():
     )
     assert row["median_relative_error"] < row["flops_median_relative_error"]
     assert np.isnan(row["again_median_relative_difference"])
-    assert set(COLUMNS) == set(quality.columns)
+    assert set(QUALITY) == set(quality.columns)
 
 
 def test_measuring_stops_when_predictions_are_good_enough():

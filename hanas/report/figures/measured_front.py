@@ -10,7 +10,7 @@ from hanas.report.figures import style
 
 
 def draw(table: pd.DataFrame, *, device: str, task: str, proxy: str, search: str) -> Figure:
-    """Draw what :func:`hanas.fronts.measured_fronts.beside` returns: the proxy against latency.
+    """Draw what :func:`hanas.fronts.measured_fronts.measure` returns: the proxy against latency.
 
     A bar is one standard deviation of a prediction, or from one quartile of the passes to the
     other; a line joins the two numbers of an architecture.
