@@ -23,8 +23,7 @@ from hanas.core.errors import InputError, one_line
 from hanas.core.files import checksum, read_parquet, user_path
 from hanas.core.pickles import load_plain
 from hanas.core.settings import UserFile
-from hanas.data.tables.metric_tables import accuracy_table
-from hanas.data.tables.official_names import official_name, require_nb201
+from hanas.data.tables.metric_tables import accuracy_table, official_name, require_nb201
 from hanas.spaces import nb201
 
 if TYPE_CHECKING:
