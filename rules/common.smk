@@ -101,6 +101,18 @@ def gpus(method):
     return count
 
 
+def check_targets(targets):
+    """Refuse targets of the command line that name an entry which the study does not have.
+
+    Snakemake would tell it with a traceback; of files that no rule makes it speaks plainly itself.
+    """
+    for target in targets:
+        for rule in workflow.rules:
+            if rule.is_producer(target) and hasattr(graph, rule.name):
+                job_of(getattr(graph, rule.name), rule.get_wildcards(target))
+                break
+
+
 # The chapters of the report (snakemake --report), in the order it is read, and what each shows:
 # the caption of a result (resources/captions/) and its label there.
 CHAPTERS = {

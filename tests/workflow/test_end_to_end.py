@@ -10,7 +10,7 @@ import pytest
 
 from hanas.fronts.picks import found_front
 from hanas.spaces import nb201
-from hanas.study.provenance import read_records
+from hanas.study.explain import facts_of_files
 
 REPOSITORY = Path(__file__).parents[2]
 DEVICES = ("edgegpu", "edgetpu")
@@ -134,7 +134,7 @@ def test_a_table_is_explained_down_to_the_images(computed_study):
 
 @pytest.mark.parametrize("folder", ["tables", "figures", "evaluations", "decisions", "supernets"])
 def test_every_result_has_facts(computed_study, folder):
-    known = read_records(computed_study.folder)
+    known = facts_of_files(computed_study.folder)
     written = {
         str(path.relative_to(computed_study.folder))
         for path in (computed_study.folder / "results" / folder).rglob("*")
