@@ -19,7 +19,7 @@ import pickle
 import pickletools
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -160,13 +160,8 @@ class _Dtype:
         is_new = not self._is_built and _is_tuple(state, 8)
         _expect(is_new and state[0] == 3 and state[2:] == (None, None, None, -1, -1, 0), "a dtype")
         order = _text(state[1])
-<<<<<<< HEAD
         _expect(order in ("<", ">", "|", "="), "a dtype")
         self.dtype, self._is_built = self.dtype.newbyteorder(order), True
-=======
-        _expect(type(order) is str and order in ("<", ">", "|", "="), "a dtype")
-        self.dtype, self._is_built = self.dtype.newbyteorder(cast(Any, order)), True
->>>>>>> main
 
 
 class _Array:
@@ -183,7 +178,7 @@ class _Array:
         # Python 2 wrote bytes as str; latin-1 then gives one character a byte.
         kinds = isinstance(is_fortran, int) and isinstance(content, bytes | str)
         _expect(kinds and version == 1, "an array")
-        _check_size(shape, dtype, len(cast(bytes, content)))
+        _check_size(shape, dtype, len(content))
         self._is_built = True
 
 
