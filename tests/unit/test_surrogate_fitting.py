@@ -111,6 +111,7 @@ def test_perceptrons_learn_and_stay_within_what_was_seen(toy):
 # ---- what the fit may see ----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_held_out_cells_change_no_model_and_a_seed_gives_equal_bits(toy):
     held_out, _ = surrogates.split(len(GENES), seed=3, held_out=0.2)
     rng = np.random.default_rng(0)
