@@ -81,7 +81,9 @@ def test_tau_of_best_is_not_fooled_by_float_noise():
 
 
 def test_precision_by_hand():
-    assert precision_at(np.array([1, 2, 3, 4, 5]), np.array([5, 1, 2, 3, 4]), 3) == pytest.approx(2 / 3)
+    assert precision_at(np.array([1, 2, 3, 4, 5]), np.array([5, 1, 2, 3, 4]), 3) == pytest.approx(
+        2 / 3
+    )
 
 
 @settings(deadline=None)  # a busy machine is no error
