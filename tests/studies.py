@@ -1,14 +1,25 @@
-"""Run the real snakemake command on small studies in folders of their own."""
+"""Small studies in folders of their own: computed in this process, or by the real command."""
 
 import os
+import re
+import runpy
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import yaml
 from PIL import Image
+
+from hanas.study import settings as studies
+from hanas.study.graph import Graph, Job
+from hanas.study.results import made_by
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -28,6 +39,24 @@ class Study:
     def write(self, config: dict) -> None:
         text = yaml.safe_dump(config, sort_keys=False)
         (self.folder / "config.yaml").write_text(text, encoding="utf-8")
+
+    def graph(self) -> Graph:
+        return Graph(studies.read(self.config(), "config.yaml"), self.folder / "data")
+
+    def compute(self, *targets: str) -> dict[str, int]:
+        """Compute results that are missing, without Snakemake; return the number of jobs by rule.
+
+        Each job's script runs in this process, so that what they import is imported once.
+        """
+        graph, counts = self.graph(), {}
+        with chdir(self.folder):
+            for path, job in graph.jobs(targets or None).items():
+                made = made_by(path)
+                assert made is not None
+                if not Path(path).exists():
+                    run_job(graph, job, *made)
+                    counts[made[0]] = counts.get(made[0], 0) + 1
+        return counts
 
     def command(self, *arguments: str, cores: int = 2) -> list[str]:
         return [
@@ -66,6 +95,72 @@ class Study:
         """Return the number of jobs of each rule that snakemake would run now."""
         printed = self.run("--dry-run", "--quiet", "rules", *arguments)
         return _job_counts(printed)
+
+
+class _Files(dict[str, Any]):
+    """Files by name, as Snakemake gives them to a script."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self[name]
+
+    def __iter__(self) -> Iterator[str]:
+        for files in self.values():
+            yield from [files] if isinstance(files, str) else files
+
+
+@cache
+def rules() -> dict[str, dict[str, Any]]:
+    """Return the script, the log and the outputs of each rule, as its file has them."""
+    found = {}
+    for file in sorted((REPOSITORY / "rules").glob("*.smk")):
+        for text in re.split(r"^rule ", file.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+            sections = dict(re.findall(r"^    (\w+):\n((?: {8}.*\n|\n)+)", text, re.MULTILINE))
+            outputs = re.findall(r'(\w+)=(?:\w+\(\s*)?"([^"]+)"', sections["output"])
+            found[text.split(":")[0]] = {
+                "script": REPOSITORY / "rules" / sections["script"].split('"')[1],
+                "log": sections["log"].split('"')[1],
+                "output": dict(outputs),
+            }
+    return found
+
+
+def run_job(graph: Graph, job: Job, rule: str, wildcards: dict[str, str]) -> None:
+    """Run the script of a job here; if it fails, the error has what its log says."""
+    known = rules()[rule]
+    log = Path(known["log"].format(**wildcards))
+    output = {name: path.format(**wildcards) for name, path in known["output"].items()}
+    for path in (log, *map(Path, output.values())):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    snakemake = SimpleNamespace(
+        input=_Files(job.inputs),
+        output=_Files(output),
+        params=SimpleNamespace(cfg=job.params),
+        wildcards=SimpleNamespace(**wildcards),
+        resources=SimpleNamespace(data_folder=str(graph.data)),
+        log=[str(log)],
+        threads=min(job.threads, 2),
+    )
+    with _own_output():
+        try:
+            runpy.run_path(str(known["script"]), {"snakemake": snakemake})
+        except SystemExit:
+            raise AssertionError(f"{rule} {wildcards}: {log.read_text('utf-8')}") from None
+
+
+@contextmanager
+def _own_output() -> Iterator[None]:
+    """Give this process its output back when a job, which sends all to its log, has ended."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    before = os.dup(1), os.dup(2)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for kept, stream in zip(before, (1, 2), strict=True):
+            os.dup2(kept, stream)
+            os.close(kept)
 
 
 def _job_counts(printed: str) -> dict[str, int]:

@@ -227,9 +227,9 @@ class Settings(BaseModel):
 
 
 def canonical(node: Any) -> Any:
-    """Return plain settings in which equal numbers have one form: 1 for 1.0."""
+    """Return plain settings in which equal meaning has one form: sorted keys, and 1 for 1.0."""
     if isinstance(node, Mapping):
-        return {key: canonical(value) for key, value in node.items()}
+        return {key: canonical(node[key]) for key in sorted(node, key=str)}
     if isinstance(node, list | tuple):
         return [canonical(item) for item in node]
     return int(node) if isinstance(node, float) and node.is_integer() else node
@@ -332,7 +332,7 @@ def _in_words(cls: type[Settings], error: Any) -> InitErrorDetails:
         text = f" is {value!r}; names may hold letters, digits and _ only"
         return _detail(path[:-2], text, value)
     annotation = cls.model_fields[str(path[0])].annotation if path else None
-    expected = _EXPECTED.get(kind, "").format(**error.get("ctx", {}))
+    expected = _EXPECTED.get(kind, "").format(**canonical(error.get("ctx", {})))
     if kind == "literal_error":
         expected = f"one of: {', '.join(map(str, _literals(annotation)))}"
     if kind.endswith("_type") and type(None) in _alternatives(annotation):

@@ -16,7 +16,7 @@ REVISIONS = {
     "search": 1,
     "retraining": 1,
     "export": 1,
-    "models": 1,
+    "models": 2,
     "table": 3,
     "evaluation": 5,
     "ranking": 3,

@@ -7,11 +7,11 @@ import yaml
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
+from hanas.proxies._proxy import SUPERNET_SCORES
 from hanas.spaces import nb201
-from hanas.study import combined_proxies, study
+from hanas.study import settings as studies
 
 REPOSITORY = Path(__file__).parents[2]
-SCHEMA = yaml.safe_load((REPOSITORY / "config.schema.yaml").read_text(encoding="utf-8"))
 ARCHS = list(nb201.all_texts())
 
 
@@ -23,7 +23,7 @@ def read_tiny(**proxies) -> dict:
 
 def problems(**proxies) -> str:
     with pytest.raises(InputError) as error:
-        study.complete(read_tiny(**proxies), SCHEMA, name="mine.yaml")
+        studies.read(read_tiny(**proxies), "mine.yaml")
     return str(error.value)
 
 
@@ -48,7 +48,8 @@ def test_what_a_search_ranks_by_is_put_into_words(proxy, words):
         "weighed": {"kind": "fused", "proxies": ["net", "params", "other"], "weights": [3, 0.5, 1]},
         "learned": {"kind": "learned", "proxies": ["fused", "params"], "architectures": 40},
     }
-    assert combined_proxies.in_words({"proxies": proxies}, proxy) == words
+    found = plugins.plugin("proxies", proxies[proxy]["kind"]).read(proxies[proxy])
+    assert found.in_words(proxies[proxy].get("proxies", [])) == words
 
 
 def fused_of(*names: str, **more) -> dict:
@@ -85,12 +86,12 @@ def test_an_ensemble_minimises_a_column_that_all_have():
     assert said.endswith("(none)")
     other = {"kind": "supernet", "supernet": "darts_toy"}
     same = {"kind": "ensemble", "proxies": ["other", "gdas_toy"], "objective": "cross_entropy"}
-    completed = study.complete(read_tiny(other=other, same=same), SCHEMA, name="mine.yaml")
-    assert combined_proxies.columns(completed, "same") == combined_proxies.SUPERNET_SCORES
-    assert combined_proxies.objective(completed, "same") == "cross_entropy"
-    assert combined_proxies.objective(completed, "params") == "score"
-    assert combined_proxies.space(completed, "same") == "nb201"
-    assert combined_proxies.trained_architectures(completed, "same") == 0
+    completed = studies.read(read_tiny(other=other, same=same), "mine.yaml")
+    assert completed.columns("same") == SUPERNET_SCORES
+    assert completed.proxies["same"].objective == "cross_entropy"
+    assert completed.proxies["params"].objective == "score"
+    assert completed.proxy_space("same") == "nb201"
+    assert completed.trained_architectures("same") == 0
 
 
 def test_what_a_learned_proxy_learns_from_is_checked():
@@ -100,22 +101,22 @@ def test_what_a_learned_proxy_learns_from_is_checked():
     said = problems(learned={**learned, "architectures": 20})
     assert "proxies.learned.first is 30; expected at most architectures, 20, or rounds of 0" in said
     at_once = {**learned, "architectures": 20, "rounds": 0}  # first is not looked at
-    assert study.complete(read_tiny(learned=at_once), SCHEMA, name="mine.yaml")
+    assert studies.read(read_tiny(learned=at_once), "mine.yaml")
     given = read_tiny(
         learned={**learned, "learns_from": "more"}, both=fused_of("learned", "params")
     )
     given["datasets"]["more"] = given["datasets"]["toy"]
     with pytest.raises(InputError, match=r"'more'; expected one of: toy \(the entries of benchm"):
-        study.complete(given, SCHEMA, name="mine.yaml")
+        studies.read(given, "mine.yaml")
     given["proxies"]["learned"]["learns_from"] = "toy"
     given["proxies"]["again"] = fused_of("both", "learned", "params")
     given["proxies"]["twice"] = fused_of("again", "other_seed")
     given["proxies"]["other_seed"] = {**given["proxies"]["learned"], "seed": 1}
-    completed = study.complete(given, SCHEMA, name="mine.yaml")
-    assert combined_proxies.trained_architectures(completed, "learned") == 50
-    assert combined_proxies.trained_architectures(completed, "both") == 50
-    assert combined_proxies.trained_architectures(completed, "again") == 50  # paid for once
-    assert combined_proxies.trained_architectures(completed, "twice") == 100
+    completed = studies.read(given, "mine.yaml")
+    assert completed.trained_architectures("learned") == 50
+    assert completed.trained_architectures("both") == 50
+    assert completed.trained_architectures("again") == 50  # paid for once
+    assert completed.trained_architectures("twice") == 100
 
 
 @pytest.mark.parametrize("kind", plugins.names("proxies"))

@@ -97,8 +97,8 @@ EDITS = {
     ),
     "a whole number as a float": (_set("supernets", "gdas_toy", "training", "epochs", 2.0), {}),
     "learning rate of the searched supernet": (
-        _set("supernets", "gdas_toy", "training", "learning_rate", 0.017),
-        {"train_supernet": 1, "proxy_table": 1, **ALL_SEARCHES, **RETRAINED},
+        _set("supernets", "gdas_toy", "training", {"epochs": 2, "batch_size": 8}),
+        {"train_supernet": 1, "proxy_table": 1, **ALL_SEARCHES, "search": 2, **RETRAINED},
     ),
     "seed of a supernet that is only a row": (
         _set("supernets", "darts_toy", "seed", 1),
@@ -106,7 +106,7 @@ EDITS = {
     ),
     "images of the proxy": (
         _set("proxies", "gdas_toy", "images", 32),
-        {"proxy_table": 1, **ALL_SEARCHES, **RETRAINED},
+        {"proxy_table": 1, **ALL_SEARCHES, "search": 2, **RETRAINED},
     ),
     "what the search minimises": (
         _set("proxies", "gdas_toy", "objective", "cross_entropy"),
@@ -147,7 +147,10 @@ EDITS = {
     "accuracy floor": (_set("tasks", "toy", "accuracy_floor_percent", 60), JUDGED),
     "split of the images": (
         _set("datasets", "toy", "split_seed", 1),
-        {"dataset": 1, "train_supernet": 2, "proxy_table": 1, **ALL_SEARCHES, **RETRAINED},
+        {
+            **{"dataset": 1, "train_supernet": 2, "proxy_table": 1},
+            **{**ALL_SEARCHES, "search": 2, **RETRAINED},
+        },
     ),
     "epochs of the retraining": (
         _set("retrainings", "edgegpu_toy", "training", {"epochs": 3}),

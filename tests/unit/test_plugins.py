@@ -23,12 +23,13 @@ MINE = {
                 from hanas.data.images import ImageData
                 labels = np.arange(2 * self.each) % 2
                 lines = (np.arange(8) % 2 * 200).astype(np.uint8)
-                pictures = np.stack([np.broadcast_to(lines if k else lines[:, None], (8, 8)) for k in labels])
+                both = [np.broadcast_to(one, (8, 8)) for one in (lines[:, None], lines)]
+                pictures = np.stack([both[label] for label in labels])
                 thirds = np.array_split(np.arange(len(labels)), 3)
                 return ImageData(
                     images=np.repeat(pictures[..., None], 3, axis=3), labels=labels,
                     splits=dict(zip(("train", "validation", "test"), thirds)),
-                    classes=("across", "down"), sources=("made up: stripes",),
+                    classes=("across", "down"), sources=({"file": "none", "from": "made up"},),
                 )
     ''',
     "benchmarks/flat": '''
@@ -45,7 +46,8 @@ MINE = {
             def accuracies(self, space, dataset, root, cells=None):
                 from hanas.data.tables.metric_tables import accuracy_table
                 accuracy = self.best - 10 * (6 - (space.all_genes() == 3).sum(1))
-                return accuracy_table(space.all_texts(), accuracy.astype(float), source="made up", place=str)
+                archs = space.all_texts()
+                return accuracy_table(archs, accuracy * 1.0, source="made up", place=str)
     ''',
     "devices/abacus": '''
         """A device that counts."""
@@ -61,7 +63,8 @@ MINE = {
             def table(self, space, dataset, root):
                 from hanas.data.tables.metric_tables import device_table
                 latency = space.flops(space.all_genes()) / 1e6 * self.per_million_ms
-                return device_table(space.all_texts(), {"latency_ms": latency}, source="counted", place=str)
+                metrics = {"latency_ms": latency}
+                return device_table(space.all_texts(), metrics, source="counted", place=str)
     ''',
     "proxies/threes": '''
         """How many 3x3 convolutions there are."""
@@ -74,8 +77,9 @@ MINE = {
 
             def score(self, space, inputs, *, workspace, threads, log=print):
                 import pandas as pd
-                counts = (space.all_genes() == 3).sum(1)
-                return pd.DataFrame({"arch": space.all_texts(), "score": -counts * 1.0, "source": "3x3"})
+                scores = -1.0 * (space.all_genes() == 3).sum(1)
+                archs = space.all_texts()
+                return pd.DataFrame({"arch": archs, "score": scores, "source": "3x3"})
     ''',
     "trainers/lazy": '''
         """RSPS under another name."""
@@ -99,9 +103,10 @@ MINE = {
 
             def search(self, choices, evaluate, rng):
                 import numpy as np
-                from hanas.search.searchers._ledger import Ledger
+                from hanas.search.searchers._searcher import Ledger
                 ledger = Ledger(choices, evaluate)
-                ledger.evaluate(np.array([rng.integers(choices) for _ in range(self.count)]), generation=0)
+                genes = np.array([rng.integers(choices) for _ in range(self.count)])
+                ledger.evaluate(genes, generation=0)
                 return ledger.history()
     ''',
 }
