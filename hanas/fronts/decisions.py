@@ -7,7 +7,7 @@ In a trained front (:mod:`hanas.fronts.peeling`) it is what was paid for, and wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -56,9 +56,9 @@ def decision_table(rows: Iterable[Row], peeling: Peeling | None = None) -> pd.Da
     else:
         made = (_of_trained_front(row, peeling) for row in rows if row.accuracies is not None)
     frames = [frame for frame in made if len(frame)]
-    if not frames and peeling is None:
-        raise InputError("no search found an architecture that the device can run")
     if not frames:
+        if peeling is None:
+            raise InputError("no search found an architecture that the device can run")
         names = ("device", "task", "dataset", "proxy", "search", "arch", "index")
         return pd.DataFrame(columns=[*names, "accuracy_percent"])
     table = pd.concat(frames, ignore_index=True)
@@ -132,11 +132,10 @@ def _of_front(front: pd.DataFrame, row: Row, *, method: str, best: str) -> pd.Da
 
 
 def pick_ranges(metric: np.ndarray) -> np.ndarray:
-    """Return up to which limit, exclusive, each point of a front is the pick.
+    """Return up to which limit on a metric, exclusive, each point of a front is the pick.
 
-    A point is picked for limits from its own value on, until one that is preferred to it fits:
-    of the metric, float (N,), in the order of preference, float64 (N,), infinite for the most
-    preferred; NaN for points that are never the pick.
+    From its own value on, until one that is preferred to it fits: float64 (N,), in the order of
+    preference; infinite for the most preferred, NaN for points that are never the pick.
 
     >>> pick_ranges(np.array([9.0, 4.0, 5.0, 2.0]))
     array([inf,  9., nan,  4.])
@@ -146,13 +145,11 @@ def pick_ranges(metric: np.ndarray) -> np.ndarray:
     return np.where(metric < until, until, np.nan)
 
 
-def _roles(
-    front: pd.DataFrame, objectives: Sequence[str], worthy: np.ndarray, best: str
-) -> list[str]:
+def _roles(front: pd.DataFrame, objectives: list[str], worthy: np.ndarray, best: str) -> list[str]:
     roles: list[list[str]] = [[] for _ in range(len(front))]
     rows = np.flatnonzero(worthy)
     if len(rows):
-        points = front[list(objectives)].to_numpy()[rows]
+        points = front[objectives].to_numpy()[rows]
         roles[rows[0]].append(best)
         roles[rows[representatives.choose(points, "knee")]].append(KNEE)
         for column, metric in enumerate(objectives[1:], start=1):
@@ -160,15 +157,15 @@ def _roles(
     return ["; ".join(of_point) for of_point in roles]
 
 
-def _next_percent(table: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
-    accuracy, values = table["accuracy_percent"].to_numpy(), table[list(metrics)].to_numpy()
+def _next_percent(table: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
+    accuracy, values = table["accuracy_percent"].to_numpy(), table[metrics].to_numpy()
     lines = []
     for position in range(len(table)):
         better = np.flatnonzero(accuracy >= accuracy[position] + 1)
-        if len(better) == 0:
-            lines.append([*[np.nan] * len(metrics), ""])
-            continue
-        cheapest = better[np.argmin(values[better, 0])]
-        lines.append([*(values[cheapest] - values[position]), table["arch"].iloc[cheapest]])
+        line = [*[np.nan] * len(metrics), ""]
+        if len(better):
+            cheapest = better[np.argmin(values[better, 0])]
+            line = [*(values[cheapest] - values[position]), table["arch"].iloc[cheapest]]
+        lines.append(line)
     columns = [*(f"next_percent_{metric}" for metric in metrics), "next_percent_arch"]
     return pd.DataFrame(lines, columns=columns, index=table.index)
