@@ -215,6 +215,7 @@ class Graph:
 
     def table(self, device: str) -> Job:
         """Put baselines and searches of a device side by side, and beside the published table."""
+        found = self._entry("devices", device)
         rows = self.rows.table_rows(device)
         if not rows:
             raise InputError(
@@ -222,7 +223,6 @@ class Graph:
                 f"known (benchmarks) is reported on it; see results/decisions/{device}.csv"
             )
         read = {row[key] for row in rows for key in ("file", "accuracies", "metrics")}
-        found = self.study.devices[device]
         return Job(
             {"files": sorted(read), "published": str(SHIPPED / "thesis_tables.csv")},
             _params(
