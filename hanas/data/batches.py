@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hanas.core.compute import generator
 from hanas.core.errors import InputError
-from hanas.core.randomness import generator
 from hanas.data.images import ImageData, training_statistics
 
 

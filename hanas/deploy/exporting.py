@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from hanas.core import plugins
-from hanas.core.checkpoints import Log, print_at_once
 from hanas.core.compute import threads as torch_threads
 from hanas.core.errors import InputError, one_line
+from hanas.core.progress import Log, print_at_once
 from hanas.core.tensor_files import read_tensors
 from hanas.data.batches import Split, load_split, ordered_batches
 from hanas.data.images import load_images

@@ -17,7 +17,7 @@ import pandas as pd
 
 import hanas
 from hanas.core import plugins
-from hanas.core.code_version import commit
+from hanas.core.compute import commit
 from hanas.core.errors import InputError
 from hanas.core.files import checksum, name_of, write_json
 from hanas.core.settings import Settings

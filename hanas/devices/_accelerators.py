@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -22,13 +22,14 @@ from hanas.core import kept
 from hanas.core.errors import InputError, one_line
 from hanas.core.files import digest
 from hanas.deploy.onnx_layers import Layer
+from hanas.devices._device import ModelRefused
 
 #: Descriptions that are shipped with the project.
 SHIPPED = Path(__file__).parents[2] / "resources" / "accelerators"
 #: Of ZigZag's own, those that compute in memory are left out: they want other layers.
 ZIGZAGS_OWN = (
-    *("ascend_like", "edge_tpu_like", "eyeriss_like", "meta_prototype", "tesla_npu_like"),
-    "tpu_like",
+    *(f"{name}_like" for name in ("ascend", "edge_tpu", "eyeriss", "tesla_npu", "tpu")),
+    "meta_prototype",
 )
 #: Width of words where a description does not say it, as ZigZag's own do not.
 BITS = 8
@@ -38,12 +39,7 @@ REVISION = 1
 _LOOPS, _LAYOUTS = 5, 3
 
 
-class NoMapping(Exception):  # noqa: N818 - says what happened
-    """A layer does not fit an accelerator in any way that was tried."""
-
-
-@dataclass(frozen=True)
-class Cost:
+class Cost(NamedTuple):
     """What a layer costs: picojoules, and cycles of the accelerator's clock."""
 
     energy_pj: float
@@ -52,12 +48,10 @@ class Cost:
 
 @dataclass(frozen=True, eq=False)
 class Description:
-    """An accelerator."""
+    """An accelerator: the width of its words, and what ZigZag reads."""
 
     name: str
-    #: Width of words.
     bits: int
-    #: What ZigZag reads.
     content: Mapping[str, Any]
 
     @property
@@ -66,6 +60,7 @@ class Description:
         return digest([self.bits, self.content])
 
 
+@cache
 def describe(accelerator: str) -> Description:
     """Return a description; InputError where there is none, or ZigZag does not take it.
 
@@ -98,10 +93,7 @@ def zigzag() -> str:
 def cost(layer: Layer, accelerator: Description, folder: Path | None) -> Cost:
     """Return what a layer costs on an accelerator, where possible from what is kept in a folder.
 
-    Raises
-    ------
-    NoMapping
-        If the layer does not fit.
+    ModelRefused if the layer does not fit in any way that is tried.
     """
     if folder is None:
         return _cost(layer, accelerator)
@@ -112,7 +104,7 @@ def cost(layer: Layer, accelerator: Description, folder: Path | None) -> Cost:
         return Cost(**record)
     found = _cost(layer, accelerator)
     with contextlib.suppress(OSError):  # a folder that cannot be written costs time, nothing else
-        kept.write(file, key, {"energy_pj": found.energy_pj, "cycles": found.cycles})
+        kept.write(file, key, found._asdict())
     return found
 
 
@@ -128,8 +120,7 @@ def user_cache() -> Path | None:
 def _path(accelerator: str) -> Path:
     if Path(accelerator).suffix in (".yaml", ".yml"):
         return Path(accelerator).expanduser()
-    own = SHIPPED / f"{accelerator}.yaml"
-    if own.is_file():
+    if (own := SHIPPED / f"{accelerator}.yaml").is_file():
         return own
     if accelerator in ZIGZAGS_OWN:
         import zigzag
@@ -164,7 +155,7 @@ def _cost(layer: Layer, accelerator: Description) -> Cost:
             reason = reason or _said(error)
         else:
             return Cost(float(found.energy_total), float(found.latency_total2))
-    raise NoMapping(f"{accelerator.name} cannot run a {layer}: {reason}")
+    raise ModelRefused(f"{accelerator.name} cannot run a {layer}: {reason}")
 
 
 def _evaluate(layer: Layer, accelerator: Description, *, mixed: bool):
@@ -244,14 +235,10 @@ def _as_workload(layer: Layer, bits: int) -> dict[str, Any]:
 def _quiet() -> Iterator[list[str]]:
     """Keep ZigZag from printing; what it complains of goes into the list."""
     said: list[str] = []
-
-    class Listener(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            said.append(" ".join(record.getMessage().split()))
-
     logger = logging.getLogger("zigzag")
     before = logger.level, logger.propagate
-    listener = Listener(logging.CRITICAL)
+    listener = logging.Handler(logging.CRITICAL)
+    listener.emit = lambda record: said.append(" ".join(record.getMessage().split()))
     logger.addHandler(listener)
     logger.setLevel(logging.CRITICAL)
     logger.propagate = False
@@ -263,5 +250,4 @@ def _quiet() -> Iterator[list[str]]:
 
 
 def _said(error: Exception) -> str:
-    words = one_line(error)
-    return words.partition(" Please make sure")[0]
+    return one_line(error).partition(" Please make sure")[0]

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
+import numpy as np
 from pydantic import (
     Field,
     GetCoreSchemaHandler,
@@ -28,11 +29,59 @@ from hanas.core.settings import Count, Entry, NoRerun, Positive, Seed, Settings,
 if TYPE_CHECKING:
     import pandas as pd
 
-    from hanas.devices.measuring.timings import Timings
     from hanas.spaces._space import Space
 
 Metric = Literal["latency_ms", "energy_mj"]
 Side = Annotated[int, Field(ge=4)]
+Whole = Annotated[int, Field(ge=0)]
+
+
+class BoardLost(Exception):  # noqa: N818 - says what happened
+    """A board gave no measurement: it may have vanished, or the model may be at fault.
+
+    The model is then measured on another board, or later. ``for_good``: asking the board again is
+    of no use, because its tool is not there.
+    """
+
+    def __init__(self, reason: str, *, for_good: bool = False) -> None:
+        super().__init__(reason)
+        self.for_good = for_good
+
+
+class ModelRefused(Exception):  # noqa: N818 - says what happened
+    """The device says that it cannot run the model, which is therefore infeasible on it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Timings:
+    """Passes of one model on one board; ValueError for a number that is not finite and above 0.
+
+    ``latencies_ms``, float64 (P,), are of a whole batch each; P is 1 where the device gives nothing
+    but a mean. ``energy_mj`` is of a pass, ``estimate`` says that the numbers were computed rather
+    than measured, and ``runtime`` what ran the model, where only the device knows it.
+
+    >>> Timings(np.array([2.0, float("nan")]))
+    Traceback (most recent call last):
+    ValueError: latency 2 of 2 is nan ms; expected a finite number above 0
+    """
+
+    latencies_ms: np.ndarray
+    energy_mj: float | None = None
+    estimate: bool = False
+    runtime: str | None = None
+
+    def __post_init__(self) -> None:
+        latencies, energy = self.latencies_ms, self.energy_mj
+        if latencies.ndim != 1 or not len(latencies):
+            raise ValueError("there is no latency; expected at least one number of milliseconds")
+        wrong = np.flatnonzero(~(np.isfinite(latencies) & (latencies > 0)))
+        if len(wrong):
+            raise ValueError(
+                f"latency {wrong[0] + 1} of {len(latencies)} is {latencies[wrong[0]]:g} ms; "
+                "expected a finite number above 0"
+            )
+        if energy is not None and not (np.isfinite(energy) and energy > 0):
+            raise ValueError(f"the energy is {energy:g} mJ; expected a finite number above 0")
 
 
 class Device(Settings):
@@ -47,9 +96,7 @@ class Device(Settings):
         description="Hardware metrics that are minimised; all that the device has where absent.",
     )
     tasks: Annotated[list[Annotated[str, Entry("tasks")]] | None, Unique, NoRerun()] = Field(
-        None,
-        min_length=1,
-        description="Tasks that are reported on the device; all where absent.",
+        None, min_length=1, description="Tasks that are reported on the device; all where absent."
     )
 
 
@@ -58,24 +105,10 @@ class TabulatedDevice(Device):
 
     @abstractmethod
     def table(self, space: Space, dataset: str, root: Path) -> pd.DataFrame:
-        """Return the metrics of every architecture.
+        """Return the metrics of every architecture, as :func:`device_table` of metric_tables does.
 
-        Parameters
-        ----------
-        space, dataset
-            One whose architectures can be listed, and the name of a data set in the study.
-        root
-            The data folder.
-
-        Returns
-        -------
-        DataFrame
-            See :func:`hanas.data.tables.metric_tables.device_table`.
-
-        Raises
-        ------
-        InputError
-            If there are no such numbers, or they cannot be.
+        The space is one whose architectures can be listed, the data set has its name in the study,
+        and ``root`` is the data folder. InputError if there are no such numbers, or they cannot be.
         """
 
     def state(self, root: Path) -> str | None:
@@ -127,9 +160,7 @@ class Measuring(Settings):
         True, description="Weights are quantised by channel, with precision int8."
     )
     passes: Count = Field(400, description="Forward passes of a measurement.")
-    warmup: Annotated[int, Field(ge=0)] = Field(
-        20, description="Passes before that are not counted."
-    )
+    warmup: Whole = Field(20, description="Passes before that are not counted.")
     batch: Count = Field(1, description="Images a pass.")
     threads: Count = Field(1, description="CPU threads of a pass.")
     statistic: Literal["mean", "median"] = Field(
@@ -143,7 +174,7 @@ class Measuring(Settings):
         description="Interquartile range over median, or difference of two measurements, above "
         "which one is not stable.",
     )
-    again: Annotated[int, Field(ge=0)] = Field(
+    again: Whole = Field(
         5, description="Models that are measured a second time to see how well numbers repeat."
     )
     board_tries: Count = Field(5, description="Failures in a row after which a board is given up.")
@@ -165,27 +196,22 @@ class _OfEverySpace:
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(self.read)
+        return core_schema.no_info_plain_validator_function(
+            lambda value: dict(_networks(plugins.names("spaces")).model_validate(value))
+        )
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         return handler(_networks(plugins.names("spaces")).__pydantic_core_schema__)
 
-    def read(self, value: Any) -> dict[str, Settings]:
-        spaces = plugins.names("spaces")
-        found = _networks(spaces).model_validate(value)
-        return {space: getattr(found, space) for space in spaces}
-
 
 @cache
 def _networks(spaces: tuple[str, ...]) -> type[Settings]:
+    networks = {space: plugins.space(space).deployed for space in spaces}
     fields: Mapping[str, Any] = {
-        space: (
-            plugins.space(space).deployed,
-            Field(default_factory=plugins.space(space).deployed, description=f"Of space {space}."),
-        )
-        for space in spaces
+        space: (network, Field(default_factory=network, description=f"Of space {space}."))
+        for space, network in networks.items()
     }
     return create_model("Networks", __base__=Settings, **fields)
 
@@ -244,12 +270,7 @@ class MeasuredDevice(Device):
     def measure(self, model: Path, board: str) -> Timings:
         """Measure an ONNX model of fixed batch.
 
-        Raises
-        ------
-        ModelRefused
-            If the device cannot run the model.
-        BoardLost
-            If the board gave no measurement.
+        ModelRefused if the device cannot run it, BoardLost if the board gave no measurement.
         """
 
 

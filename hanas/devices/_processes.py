@@ -35,16 +35,9 @@ class Finished(NamedTuple):
 
 
 def run(command: Sequence[str], *, timeout_seconds: float, folder: Path | None = None) -> Finished:
-    """Run a command without input; whatever it has started is killed at its end.
+    """Run a program with arguments, without input; whatever it has started is killed at its end.
 
-    Parameters
-    ----------
-    command
-        The program and its arguments.
-    timeout_seconds
-        When it is killed.
-    folder
-        Where it runs, if not here.
+    ``folder`` is where it runs, if not here; it is killed after ``timeout_seconds``.
     """
     process = subprocess.Popen(
         ["sh", "-c", _GUARD, "sh", *command],

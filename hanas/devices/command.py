@@ -29,27 +29,34 @@ No two processes on this machine measure on boards of the same name at once, nor
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
 from hanas.core.errors import InputError
 from hanas.core.settings import Positive
-from hanas.devices import _answers
-from hanas.devices._device import TimedDevice
+from hanas.devices._device import BoardLost, ModelRefused, TimedDevice, Timings
 from hanas.devices._processes import Finished, run
-from hanas.devices.measuring.timings import BoardLost, Timings
 
 #: Name of the only board where ``command`` gives no name.
 BOARD = "the board"
 _NAMES = ("model", "passes", "warmup", "batch", "threads", "board")
 # Not behind a dollar sign: that is a variable of the shell.
 _PLACEHOLDER = re.compile(rf"(?<!\$)\{{({'|'.join(_NAMES)})\}}")
-_NOT_EXECUTABLE, _NOT_FOUND = 126, 127
+#: Exit statuses of a shell after which trying again is of no use.
+_FOR_GOOD = {126: "cannot be executed", 127: "was not found"}
+_EXPECTED = (
+    "expected JSON: a list of milliseconds, one number, or an object with latency_ms or infeasible"
+)
+# Where a JSON document may begin: at the first character of a line that one can begin with.
+_START = re.compile(r'^[ \t]*(?=[\[{"\-0-9tfnNI])', re.MULTILINE)
+_REST_OF_LINE = re.compile(r"[ \t]*(?:\n|\Z)")
 
 
 def _checked(command: Any) -> Any:
@@ -109,26 +116,28 @@ class CommandDevice(TimedDevice):
     def conditions(self, board: str) -> dict[str, str | int]:
         """Return what a measurement depends on: of the numbers, those that the command is told."""
         command = self.commands[board]
-        fixed: dict[str, str | int] = {
+        told = {
+            name: getattr(self, name) for name in ("passes", "warmup") if name in _told(command)
+        }
+        return {
             "runtime": "a command",
             "threads": self.threads,
             "precision": self.precision,
             "batch": self.batch,
             "command": _in_one_line(command),
+            **told,
         }
-        numbers = {"passes": self.passes, "warmup": self.warmup}
-        return fixed | {name: value for name, value in numbers.items() if name in _told(command)}
 
     def measure(self, model: Path, board: str) -> Timings:
         """Let the command of a board measure an ONNX model."""
         numbers = {name: getattr(self, name) for name in ("passes", "warmup", "batch", "threads")}
         command = filled(self.commands[board], {"model": model, "board": board, **numbers})
         finished = run(command, timeout_seconds=self.timeout_seconds)
-        _answers.check_refusal(finished.output)
+        check_refusal(finished.output)
         if finished.status != 0:
             raise _failure(finished, self.timeout_seconds)
         try:
-            return _answers.timings(finished.output)
+            return timings(finished.output)
         except ValueError as error:
             raise BoardLost(f"{error}{_end(finished.errors)}") from error
 
@@ -164,12 +173,9 @@ def _failure(finished: Finished, timeout_seconds: float) -> BoardLost:
     status, said = finished.status, _end(finished.errors)
     if status is None:
         return BoardLost(f"the command did not end within {timeout_seconds:g} s{said}")
-    if status == _NOT_FOUND:
-        return BoardLost(f"a command was not found (exit status {status}){said}", for_good=True)
-    if status == _NOT_EXECUTABLE:
-        return BoardLost(
-            f"a command cannot be executed (exit status {status}){said}", for_good=True
-        )
+    if status in _FOR_GOOD:
+        how = f"{_FOR_GOOD[status]} (exit status {status})"
+        return BoardLost(f"a command {how}{said}", for_good=True)
     how = f"was killed by signal {-status}" if status < 0 else f"ended with exit status {status}"
     return BoardLost(f"the command {how}{said}")
 
@@ -177,6 +183,85 @@ def _failure(finished: Finished, timeout_seconds: float) -> BoardLost:
 def _end(errors: str) -> str:
     """Return the end of what a command has printed as errors, in one line."""
     words = " ".join(errors.split())
-    if not words:
-        return ""
-    return f": {words}" if len(words) <= 300 else f": ... {words[-300:]}"
+    if len(words) > 300:
+        words = f"... {words[-300:]}"
+    return f": {words}" if words else ""
+
+
+def check_refusal(output: str) -> None:
+    """Raise ModelRefused where a command says that the device cannot run the model."""
+    try:
+        answer = _last_document(output)
+    except ValueError:
+        return
+    reason = answer.get("infeasible") if isinstance(answer, dict) else None
+    if reason is True:
+        raise ModelRefused("the command gives no reason")
+    if isinstance(reason, str) and reason.strip():
+        raise ModelRefused(" ".join(reason.split()))
+
+
+def timings(output: str) -> Timings:
+    r"""Return the timings in what a command has printed; ValueError where there are none.
+
+    >>> timings("loading\n[1.5, 2.5]\ndone").latencies_ms
+    array([1.5, 2.5])
+    >>> timings('{"latency_ms": 3, "energy_mj": [1, 3]}').energy_mj
+    2.0
+    """
+    answer = _last_document(output)
+    if not isinstance(answer, dict):
+        return Timings(_numbers(answer, "the command's answer"))
+    if "latency_ms" not in answer:
+        raise ValueError(f"the command printed an object without latency_ms; {_EXPECTED}")
+    energy, runtime = answer.get("energy_mj"), answer.get("runtime")
+    if energy is not None:
+        values = _numbers(energy, "energy_mj")
+        if not len(values) or not (np.isfinite(values) & (values > 0)).all():
+            raise ValueError(f"energy_mj is {_short(energy)}; expected finite numbers above 0")
+        energy = float(values.mean())
+    if runtime is not None:
+        if not isinstance(runtime, str) or not runtime.strip():
+            raise ValueError(f"runtime is {_short(runtime)}; expected text")
+        runtime = " ".join(runtime.split())
+    return Timings(_numbers(answer["latency_ms"], "latency_ms"), energy, runtime=runtime)
+
+
+def _numbers(value: Any, name: str) -> np.ndarray:
+    values = value if isinstance(value, list) else [value]
+    if not all(isinstance(n, int | float) and not isinstance(n, bool) for n in values):
+        raise ValueError(f"{name} is {_short(value)}; {_EXPECTED}")
+    try:
+        return np.array(values, dtype=np.float64)
+    except OverflowError:
+        raise ValueError(f"{name} has a number that is too large: {_short(value)}") from None
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _last_document(output: str) -> Any:
+    """Return the last JSON document that begins where a line begins and ends where one ends.
+
+    Of documents inside one another that is the outermost: a list may be printed on many lines.
+    """
+    text = re.sub(r"\r\n?", "\n", output)  # boards and progress bars end lines in other ways
+    found, end = [], 0
+    for start in _START.finditer(text):
+        if start.end() < end:
+            continue
+        try:
+            document, after = json.JSONDecoder().raw_decode(text, start.end())
+        except (ValueError, RecursionError):
+            continue
+        if rest := _REST_OF_LINE.match(text, after):
+            found, end = [document], rest.end()
+    if not found:
+        printed = " ".join(output.split())
+        what = _short(printed[-60:]) if printed else "nothing"
+        raise ValueError(f"the command printed {what}; {_EXPECTED}")
+    if re.search(r"^[ \t]*[\]}]", text[end:], re.MULTILINE):
+        raise ValueError(f"the command printed broken JSON; {_EXPECTED}")
+    return found[0]

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
+from hanas.core.compute import processor
 from hanas.core.errors import InputError, one_line
-from hanas.core.hardware import processor
-from hanas.devices._device import TimedDevice
-from hanas.devices.measuring.timings import ModelRefused, Timings
+from hanas.devices._device import ModelRefused, TimedDevice, Timings
 
 #: Warming up takes at least this long: small models would else be timed on a sleeping processor.
 WARMUP_SECONDS = 0.05
@@ -67,25 +65,20 @@ class HostDevice(TimedDevice):
             session.run(None, feed)
         except Exception as error:  # ONNX Runtime has an exception class for each kind of failure
             raise ModelRefused(f"ONNX Runtime cannot run it: {one_line(error)}") from error
-        return Timings(self._timed(lambda: session.run(None, feed)) / 1e6)
-
-    def _timed(self, run: Callable[[], object]) -> np.ndarray:
-        """Return the nanoseconds of each pass, float64 (P,)."""
-        clock = time.perf_counter_ns
+        clock, nanoseconds = time.perf_counter_ns, np.empty(self.passes)
         collecting = gc.isenabled()
         gc.collect()
         gc.disable()
         try:
             started, done = clock(), 0
             while done < self.warmup or clock() - started < WARMUP_SECONDS * 1e9:
-                run()
+                session.run(None, feed)
                 done += 1
-            nanoseconds = np.empty(self.passes)
             for number in range(self.passes):
                 before = clock()
-                run()
+                session.run(None, feed)
                 nanoseconds[number] = clock() - before
         finally:
             if collecting:
                 gc.enable()
-        return nanoseconds
+        return Timings(nanoseconds / 1e6)

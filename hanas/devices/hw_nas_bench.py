@@ -72,25 +72,11 @@ class HwNasBenchDevice(TabulatedDevice):
 
 
 def read(path: Path, dataset: str, keys: Mapping[str, str]) -> dict[str, np.ndarray]:
-    """Read metrics from the official file.
+    """Return each metric in the official file, float64 (15625,) in the official order of the cells.
 
-    Parameters
-    ----------
-    path
-        The pickle: ``{"nasbench201": {dataset: {key: [15,625 numbers], "config": [...]}}}``.
-    dataset, keys
-        The file's names of the data set, and of each metric.
-
-    Returns
-    -------
-    dict
-        For each metric a float64 array (15625,) in the official order of the cells, in which
-        infeasible ones still carry their marker.
-
-    Raises
-    ------
-    InputError
-        If the file is damaged or not of this layout.
+    Infeasible ones still carry their marker. The pickle is
+    ``{"nasbench201": {dataset: {key: [15,625 numbers], "config": [...]}}}``; ``keys`` are its names
+    of the metrics. InputError if the file is damaged or not of this layout.
     """
     try:
         with path.open("rb") as handle:
@@ -115,25 +101,22 @@ def read(path: Path, dataset: str, keys: Mapping[str, str]) -> dict[str, np.ndar
 
 
 def _column(path: Path, dataset: str, key: str, values: Any) -> np.ndarray:
-    size = len(nb201.all_texts())
+    where, size = f"{path}: {dataset}: {key}", len(nb201.all_texts())
     if isinstance(values, np.ndarray):
         values = values.tolist()
     if not isinstance(values, list):
-        raise InputError(f"{path}: {dataset}: {key} is no list")
+        raise InputError(f"{where} is no list")
     if len(values) != size:
-        raise InputError(
-            f"{path}: {dataset}: {key} has {len(values):,} values; expected {size:,}, one a cell"
-        )
+        raise InputError(f"{where} has {len(values):,} values; expected {size:,}, one a cell")
     for number, value in enumerate(values):
         # A truth value is an int to Python.
         if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-            raise InputError(
-                f"{_place(path, dataset, key, number)}: a {type(value).__name__}; expected a number"
-            )
+            place = _place(path, dataset, key, number)
+            raise InputError(f"{place}: a {type(value).__name__}; expected a number")
     try:
         return np.array(values, dtype=np.float64)
     except (OverflowError, TypeError) as error:  # a huge integer, a complex number
-        raise InputError(f"{path}: {dataset}: {key}: {error}") from error
+        raise InputError(f"{where}: {error}") from error
 
 
 def _check_order(path: Path, dataset: str, configs: Any) -> None:

@@ -47,7 +47,7 @@ class AzNas(ProxyOfBatches):
         """Return batches of standard normal noise, with labels of no meaning."""
         import torch
 
-        from hanas.core.randomness import generator
+        from hanas.core.compute import generator
         from hanas.data.batches import Batch
 
         noise = torch.randn(self.images, 3, side, side, generator=generator(seed, "noise"))
@@ -153,7 +153,7 @@ def random_signs(shape: tuple[int, ...], block: int) -> Tensor:
     """Return -1 and 1 at random, the same for all architectures."""
     import torch
 
-    from hanas.core.randomness import generator
+    from hanas.core.compute import generator
 
     bits = torch.randint(2, shape, generator=generator(0, "signs", block))
     return (2.0 * bits - 1).contiguous(memory_format=torch.channels_last)

@@ -12,9 +12,9 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from hanas.core.checkpoints import load_checkpoint, save_checkpoint
 from hanas.core.errors import InputError
 from hanas.core.progress import Log, duration
+from hanas.core.tensor_files import load_checkpoint, save_checkpoint
 from hanas.training.weight_steps import StepResult, WeightStepper, learning_rate
 
 SECONDS_BETWEEN_CHECKPOINTS = 60.0

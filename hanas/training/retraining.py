@@ -10,11 +10,10 @@ import pandas as pd
 import torch
 
 from hanas.core import plugins
-from hanas.core.compute import choose_device, threads
+from hanas.core.compute import choose_device, generator, threads
 from hanas.core.errors import InputError
 from hanas.core.files import checksum, digest
 from hanas.core.progress import Log, print_at_once
-from hanas.core.randomness import generator
 from hanas.data.batches import load_split, random_batches, steps_per_epoch
 from hanas.data.images import load_images
 from hanas.spaces.networks import architectures, published

@@ -14,11 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from hanas.core import plugins
-from hanas.core.compute import choose_device, threads
+from hanas.core.compute import choose_device, generator, threads
 from hanas.core.errors import InputError
 from hanas.core.files import checksum, digest, discard, write_json, write_parquet
 from hanas.core.progress import Log, print_at_once
-from hanas.core.randomness import generator
 from hanas.core.tensor_files import REMEDY, read_tensors, write_tensors
 from hanas.data.batches import load_split
 from hanas.data.images import load_images

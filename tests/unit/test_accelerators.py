@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from hanas.core.errors import InputError
 from hanas.deploy.onnx_layers import Layer
 from hanas.devices import _accelerators as accelerators
-from hanas.devices._accelerators import NoMapping, cost, describe
+from hanas.devices._accelerators import cost, describe
+from hanas.devices._device import ModelRefused
 
 ROOT = Path(__file__).parents[2]
 NAMES = [*(file.stem for file in accelerators.SHIPPED.glob("*.yaml")), *accelerators.ZIGZAGS_OWN]
@@ -127,7 +128,7 @@ def test_layers_that_do_not_fit(tmp_path):
     content["memories"]["outside"] = {**content["memories"]["outside"], "size": 16}
     file = tmp_path / "tiny.yaml"
     file.write_text(yaml.safe_dump({**content, "bits": 16}))
-    with pytest.raises(NoMapping, match="tiny cannot run a convolution 3x3"):
+    with pytest.raises(ModelRefused, match="tiny cannot run a convolution 3x3"):
         cost(SMALL, describe(str(file)), None)
 
 

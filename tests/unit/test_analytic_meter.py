@@ -6,8 +6,8 @@ from hanas.core.errors import InputError
 from hanas.deploy import onnx_models
 from hanas.deploy.onnx_layers import layers
 from hanas.devices import _accelerators as accelerators
+from hanas.devices._device import ModelRefused
 from hanas.devices.measuring.measure import Model, measure_models
-from hanas.devices.measuring.timings import ModelRefused
 from hanas.spaces import nb201
 
 NETWORK = {"batch_norm": "running", "channels": 4, "cells": 1}

@@ -8,9 +8,8 @@ import time
 import pytest
 
 from hanas.core.errors import InputError
-from hanas.devices._device import Measuring
-from hanas.devices.measuring.board_queue import BoardQueue, NoBoardLeft, share
-from hanas.devices.measuring.timings import BoardLost
+from hanas.devices._device import BoardLost, Measuring
+from hanas.devices.measuring.board_queue import NoBoardLeft, share
 
 MODELS = [f"m{number}" for number in range(20)]
 
@@ -31,18 +30,14 @@ def run(boards, fails, *, proven=None, models=MODELS, **patience):
         measured.append(model)
         return True
 
-    queue = BoardQueue(
+    share(
         models,
         boards,
+        measure,
         proven=proven or {},
         settings=Measuring(**{"pause_seconds": 0.0, **patience}),
         give_up=given_up.__setitem__,
-    )
-    share(
-        queue,
-        boards,
-        measure,
-        alone_on=lambda board: contextlib.nullcontext(),
+        alone_on=lambda board, stopped: contextlib.nullcontext(),
         log=lambda line: None,
     )
     return given_up, measured, asked

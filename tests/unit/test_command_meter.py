@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from some_devices import device
 
 from hanas.core.errors import InputError
-from hanas.devices import _answers, command
+from hanas.devices import command
+from hanas.devices._device import BoardLost, ModelRefused, Timings
 from hanas.devices._processes import run
-from hanas.devices.measuring.timings import BoardLost, ModelRefused, Timings
 
 
 def measure(text: str, *, board: str | None = None, **settings) -> Timings:
@@ -228,7 +228,7 @@ JSON = st.recursive(
 @example(["\x00", "[1", "2]", "}"])
 def test_whatever_is_printed_gives_timings_or_a_reason(lines):
     try:
-        found = _answers.timings("\n".join(lines)).latencies_ms
+        found = command.timings("\n".join(lines)).latencies_ms
     except ValueError as error:
         said = str(error)
     else:
@@ -246,7 +246,7 @@ def test_whatever_is_printed_gives_timings_or_a_reason(lines):
 )
 def test_numbers_come_back_whatever_is_printed_around_them(values, indent, before, after):
     output = "\n".join([*before, json.dumps(values, indent=indent), *after])
-    assert _answers.timings(output).latencies_ms.tolist() == values
+    assert command.timings(output).latencies_ms.tolist() == values
 
 
 @given(st.text(alphabet=st.characters(exclude_characters="\x00", exclude_categories=["Cs"])))

@@ -7,6 +7,7 @@ from layerwise import SPACES
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.devices.prediction import predictor
+from hanas.devices.prediction.features import LINEAR
 from hanas.devices.prediction.next_measurements import (
     JUDGES,
     next_batch,
@@ -73,7 +74,7 @@ def test_chosen_ones_leave_less_unknown_than_random_ones():
             genes = np.concatenate([taken, batch])
             groups = found.features.groups(genes)
             after = predictor.Regression(
-                found.features.linear,
+                LINEAR,
                 groups,
                 np.resize(found.regressions["latency_ms"].values, len(genes)),
                 found.parameters["latency_ms"],

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 from hanas.core.errors import InputError
 from hanas.core.pareto import non_dominated
-from hanas.fronts.representatives import REPRESENTATIVES, choose
+from hanas.fronts.representatives import choose
 from hanas.fronts.settings import Representative
 
 grids = hnp.arrays(
@@ -16,7 +16,8 @@ grids = hnp.arrays(
     st.tuples(st.integers(1, 20), st.integers(1, 4)),
     elements=st.integers(0, 6).map(float),
 )
-rules = pytest.mark.parametrize("rule", REPRESENTATIVES)
+RULES = get_args(Representative)
+rules = pytest.mark.parametrize("rule", RULES)
 
 # Scaled: (0, 1), (0.1, 0.55), (0.45, 0.45), (0.6, 0.08), (1, 0); then a dominated point.
 FRONT = [[0.0, 100], [0.1, 55], [0.45, 45], [0.6, 8], [1.0, 0], [0.6, 45]]
@@ -81,10 +82,6 @@ def test_does_not_depend_on_order(rule, points, random):
 def test_ties_go_to_the_lower_error_then_to_the_first_row():
     front = [[1.0, 0.0], [0.3, 0.3], [0.2, 0.4], [0.0, 1.0], [0.2, 0.4]]
     assert choose(front, "knee") == 2
-
-
-def test_settings_know_the_rules():
-    assert get_args(Representative) == tuple(REPRESENTATIVES)
 
 
 def test_refuses():

@@ -11,9 +11,9 @@ from some_devices import device
 
 from hanas.core.errors import InputError
 from hanas.deploy import onnx_models
-from hanas.devices import _rknn_output
+from hanas.devices import rknn
+from hanas.devices._device import BoardLost, ModelRefused
 from hanas.devices.measuring.measure import Model, measure_models
-from hanas.devices.measuring.timings import BoardLost, ModelRefused
 from hanas.spaces import nb201
 
 #: One average pooling on a live edge; so one a cell, and a cell a stage in the recorded network.
@@ -51,7 +51,7 @@ def images(count: int) -> np.ndarray:
 
 
 def test_the_table_of_layers_of_the_toolkit_is_read():
-    found = _rknn_output.layers(Path(__file__).with_name("rknn_layers.txt").read_text())
+    found = rknn.layers(Path(__file__).with_name("rknn_layers.txt").read_text())
     counts = Counter((layer.operation, layer.unit) for layer in found)
     # The poolings of the cells fall back, those between the stages do not.
     assert counts["AveragePool", "CPU"] == STAGES
@@ -59,7 +59,7 @@ def test_the_table_of_layers_of_the_toolkit_is_read():
     assert counts["Reshape", "CPU"] == 1
     assert {unit for _, unit in counts} == {"CPU", "NPU"}
     assert len(found) == 36
-    assert found[3] == _rknn_output.Layer(
+    assert found[3] == rknn.Layer(
         "AveragePool", "CPU", "(1,16,32,32)", "AveragePool:/stages.0.0/avg_pool_3x3/AveragePool"
     )
 
@@ -67,7 +67,7 @@ def test_the_table_of_layers_of_the_toolkit_is_read():
 @pytest.mark.parametrize("output", ["", "Network Layer Information Table\nnothing\n"])
 def test_other_output_is_refused(output):
     with pytest.raises(InputError, match="no table of layers"):
-        _rknn_output.layers(output)
+        rknn.layers(output)
 
 
 def test_without_a_board_there_is_a_report(model, tmp_path):
@@ -144,7 +144,7 @@ def test_of_several_boards_one_must_be_named(tmp_path):
 )
 def test_passes_without_a_time_are_refused(output):
     with pytest.raises(InputError, match="no times"):
-        _rknn_output.pass_times(output, passes=2, warmup=0)
+        rknn.pass_times(output, passes=2, warmup=0)
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,8 @@ import pandas as pd
 import pytest
 
 from hanas.data.images import ImageData, save_images
-from hanas.devices._rknn_output import Layer, RknnReport
 from hanas.devices.measuring import rknn_reports
-from hanas.devices.rknn import RknnDevice
+from hanas.devices.rknn import Layer, RknnDevice, RknnReport
 
 
 @pytest.fixture

@@ -15,8 +15,7 @@ from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.fronts.indicators import normalised_hypervolume
 from hanas.fronts.truth import true_front
-from hanas.search.searchers._ledger import Ledger
-from hanas.search.searchers._searcher import History
+from hanas.search.searchers._searcher import History, Ledger
 from hanas.spaces import nb201
 
 SEARCHERS = plugins.names("searchers")

@@ -11,7 +11,7 @@ from hanas import cli
 from hanas.fronts.picks import found_front
 from hanas.fronts.rows import read_history
 from hanas.spaces import nb201
-from hanas.study.provenance import read_records
+from hanas.study.explain import facts_of_files
 
 DEVICES = ("edgegpu", "edgetpu")
 SEARCHES = list(product(DEVICES, ("gdas_toy", "params"), ("nsga2", "random")))
@@ -137,7 +137,7 @@ def test_a_table_is_explained_down_to_the_images(explained):
 
 
 def test_every_result_has_facts(computed_study):
-    known = read_records(computed_study.folder)
+    known = facts_of_files(computed_study.folder)
     for folder in ("tables", "figures", "evaluations", "decisions", "supernets"):
         written = {
             str(path.relative_to(computed_study.folder))

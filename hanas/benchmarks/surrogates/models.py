@@ -23,7 +23,7 @@ import numpy as np
 
 from hanas.benchmarks.surrogates import cell_features
 from hanas.benchmarks.surrogates.partial_cells import matches
-from hanas.core import npz_files
+from hanas.core import files
 from hanas.core.errors import InputError
 
 #: The bundle that is shipped with the project.
@@ -145,7 +145,7 @@ def load(path: str | Path | None = None) -> Bundle:
     """
     path = SHIPPED if path is None else Path(path)
     hint = "; take it from the project again" if path == SHIPPED else ""
-    header, arrays = npz_files.read(path, what="surrogates", hint=hint)
+    header, arrays = files.read_npz(path, what="surrogates", hint=hint)
     if not isinstance(header, dict) or not {"format", "models", "networks"} <= header.keys():
         raise InputError(f"{path}: not readable as surrogates: its header is another one{hint}")
     if header["format"] != FORMAT:
@@ -155,7 +155,7 @@ def load(path: str | Path | None = None) -> Bundle:
 
 def save(bundle: Bundle, path: str | Path) -> None:
     """Write a bundle; equal bundles give equal bytes."""
-    npz_files.write(path, bundle.header, bundle.arrays)
+    files.write_npz(path, bundle.header, bundle.arrays)
 
 
 def described(bundle: Bundle, names: Sequence[str]) -> str:

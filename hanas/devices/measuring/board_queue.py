@@ -22,8 +22,7 @@ from dataclasses import dataclass, field
 
 from hanas.core.errors import InputError
 from hanas.core.progress import Log, duration
-from hanas.devices._device import Measuring
-from hanas.devices.measuring.timings import BoardLost
+from hanas.devices._device import BoardLost, Measuring
 
 #: A model is given up when its boards would fail so often by chance in one of so many cases.
 _CHANCE = 2e-3
@@ -34,7 +33,79 @@ _MOST_PROOFS = 3
 
 
 class NoBoardLeft(InputError):  # noqa: N818 - says what happened
-    """All boards were given up while there still were models; the text says how each failed."""
+    """All boards were given up while ``left`` models were; the text says how each failed."""
+
+    def __init__(self, text: str, left: int) -> None:
+        super().__init__(text)
+        self.left = left
+
+
+def share(
+    models: Sequence[str],
+    boards: Sequence[str],
+    measure: Callable[[str, str], bool],
+    *,
+    proven: Mapping[str, str],
+    settings: Measuring,
+    give_up: Callable[[str, str], None],
+    alone_on: Callable[[str, Callable[[], bool]], AbstractContextManager],
+    log: Log,
+) -> None:
+    """Measure models on boards until none is left, the first first, one thread a board.
+
+    ``measure(model, board)`` measures and keeps what it finds; it returns False where the device
+    refuses the model, and raises BoardLost. ``proven`` has, for boards that have measured before, a
+    model that they can run; ``settings`` says how often what fails is tried again.
+    ``give_up(model, reason)`` is told of models that are given up, ``log`` of boards that fail.
+    ``alone_on(board, stopped)`` gives a context in which a board belongs to this process; whether
+    nothing more shall be measured, ``stopped`` tells those who wait for it.
+
+    NoBoardLeft if all boards were given up; InputError if a model has failed very often and boards
+    may be at fault for it.
+    """
+    queue = _Queue(models, boards, proven, settings, give_up)
+    errors: list[BaseException] = []
+
+    def serve(board: str) -> None:
+        try:
+            with alone_on(board, lambda: queue.stopped):
+                _serve(queue, board, measure, log)
+        except BaseException as error:  # a fault of ours or a wrong setting ends the whole job
+            errors.append(error)
+            queue.stop()
+
+    # Daemons: a job that is interrupted does not wait for what its boards are doing.
+    threads = [threading.Thread(target=serve, args=(board,), daemon=True) for board in boards]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        queue.stop()
+    if errors:
+        raise errors[0]
+    if queue.left:
+        raise NoBoardLeft(queue.how_boards_failed(), queue.left)
+
+
+def _serve(queue: _Queue, board: str, measure: Callable[[str, str], bool], log: Log) -> None:
+    while (model := queue.take(board)) is not None:
+        try:
+            measured = measure(model, board)
+        except BoardLost as error:
+            pause = queue.failed(board, model, error)
+            if pause is None:
+                log(f"{board} failed with {model}: {error}; it is given up")
+                return
+            when = f"in {duration(pause)}" if pause else "at once"
+            log(f"{board} failed with {model}: {error}; it is asked again {when}")
+            queue.pause(pause)
+        else:
+            if measured:
+                queue.succeeded(board, model)
+            else:
+                queue.refused(model)
 
 
 @dataclass
@@ -64,60 +135,38 @@ class _Model:
     reason: str = ""
 
 
-class BoardQueue:
-    """Hands models to boards.
-
-    Parameters
-    ----------
-    models
-        Names of the models to measure, the first first.
-    boards
-        Names of the boards.
-    proven
-        For boards that have measured before, a model that they can run.
-    settings
-        How often what fails is tried again.
-    give_up
-        Is told the name of a model that is given up, and the reason.
-    """
+class _Queue:
+    """Hands models to boards."""
 
     def __init__(
         self,
         models: Sequence[str],
         boards: Sequence[str],
-        *,
         proven: Mapping[str, str],
         settings: Measuring,
         give_up: Callable[[str, str], None],
     ) -> None:
         self._settings, self._give_up = settings, give_up
-        self._waiting = list(models)
+        self._waiting, self._busy = list(models), set[str]()
         self._models = {name: _Model() for name in models}
-        self._boards = {name: _Board(proven=proven.get(name)) for name in boards}
-        self._busy: set[str] = set()
+        self._boards = {name: _Board(proven.get(name)) for name in boards}
         self._changed = threading.Condition()
-        self._stopped = False
+        self.stopped = False
 
     @property
     def left(self) -> int:
         """Number of models that are neither measured nor given up."""
         return len(self._waiting) + len(self._busy)
 
-    @property
-    def stopped(self) -> bool:
-        """Whether nothing more shall be measured."""
-        return self._stopped
-
     def stop(self) -> None:
-        """Hand out nothing more."""
         with self._changed:
-            self._stopped = True
+            self.stopped = True
             self._changed.notify_all()
 
     def pause(self, seconds: float) -> None:
         """Wait, but no longer than there is something to do."""
         with self._changed:
-            self._changed.wait_for(lambda: self._stopped or not self.left, seconds)
+            self._changed.wait_for(lambda: self.stopped or not self.left, seconds)
 
     def take(self, board: str) -> str | None:
         """Return what the board shall measure next, waiting for it; None where nothing is left.
@@ -125,7 +174,7 @@ class BoardQueue:
         After a failure it may be a model that the board has measured before.
         """
         with self._changed:
-            while self.left and not self._stopped and not self._boards[board].given_up:
+            while self.left and not self.stopped and not self._boards[board].given_up:
                 model = self._choice(board)
                 if model is not None:
                     if model in self._waiting:
@@ -148,14 +197,10 @@ class BoardQueue:
         return next(iter([*untried, *of_others, *again]), None)
 
     def _was_tried_everywhere(self, model: str) -> bool:
-        return all(
-            name in self._models[model].failures
-            for name, board in self._boards.items()
-            if not board.given_up
-        )
+        failures = self._models[model].failures
+        return all(b.given_up or name in failures for name, b in self._boards.items())
 
     def succeeded(self, board: str, model: str) -> None:
-        """Note that a board has measured a model."""
         with self._changed:
             state = self._boards[board]
             state.proven, state.failures_in_a_row = model, 0
@@ -163,28 +208,21 @@ class BoardQueue:
             state.attempts += 1
             if model in self._busy:
                 self._busy.remove(model)
-                self._acquit(model)
+                # It can be measured after all: all failures with it were the boards'.
+                for name, count in self._models[model].failures.items():
+                    at_fault = self._boards[name]
+                    at_fault.attempts += count
+                    at_fault.faults += count
+                    at_fault.unclear.pop(model, None)
             before = [self._models[failed].own.total() for failed in state.unclear]
             needed = min(1 + max(before, default=0), _MOST_PROOFS)
-            if state.successes_in_a_row >= needed:
-                self._blame_models(board)
+            if state.successes_in_a_row >= needed:  # a board that works: its failures were theirs
+                for failed, reason in state.unclear.items():
+                    self._models[failed].own[board] += 1
+                    self._models[failed].reason = reason
+                state.unclear.clear()
+                self._give_up_models()
             self._changed.notify_all()
-
-    def _acquit(self, model: str) -> None:
-        """Lay all failures with a model that can be measured after all to the boards' charge."""
-        for name, count in self._models[model].failures.items():
-            board = self._boards[name]
-            board.attempts += count
-            board.faults += count
-            board.unclear.pop(model, None)
-
-    def _blame_models(self, name: str) -> None:
-        """Lay the unclear failures of a board that works to the models' charge."""
-        for model, reason in self._boards[name].unclear.items():
-            self._models[model].own[name] += 1
-            self._models[model].reason = reason
-        self._boards[name].unclear.clear()
-        self._give_up_models()
 
     def _give_up_models(self) -> None:
         for name in list(self._waiting):
@@ -197,24 +235,12 @@ class BoardQueue:
                 self._give_up(name, f"{times}, at last: {self._models[name].reason}")
 
     def refused(self, model: str) -> None:
-        """Note that the device says that it cannot run a model."""
         with self._changed:
             self._busy.discard(model)
             self._changed.notify_all()
 
     def failed(self, board: str, model: str, error: BoardLost) -> float | None:
-        """Note that a board has failed with a model.
-
-        Returns
-        -------
-        float or None
-            Seconds after which the board may be asked again; None where it is given up.
-
-        Raises
-        ------
-        InputError
-            If the model has failed very often, and boards may be at fault for it.
-        """
+        """Return the seconds after which a board may be asked again; None where it is given up."""
         with self._changed:
             state = self._boards[board]
             state.last_reason = str(error)
@@ -236,89 +262,14 @@ class BoardQueue:
                     f"{model} has failed {_MOST_FAILURES} times, and boards fail with other models "
                     f"too, so that it is not clear who is at fault: {error}"
                 )
-            if state.given_up:
-                return None
             pauses = state.failures_in_a_row - 2  # none after the first failure
-            return self._settings.pause_seconds * 3**pauses if pauses >= 0 else 0.0
+            pause = self._settings.pause_seconds * 3**pauses if pauses >= 0 else 0.0
+            return None if state.given_up else pause
 
-    def check_that_all_is_done(self) -> None:
-        """Raise NoBoardLeft where models are left, saying how each board failed."""
-        if self.left:
-            ways = []
-            for name, state in self._boards.items():
-                count = state.failures_in_a_row
-                often = f"failed {count} times in a row, at last" if count > 1 else "failed"
-                ways.append(f"{name} {often}: {state.last_reason}")
-            raise NoBoardLeft("; ".join(ways))
-
-
-def share(
-    queue: BoardQueue,
-    boards: Sequence[str],
-    measure: Callable[[str, str], bool],
-    *,
-    alone_on: Callable[[str], AbstractContextManager],
-    log: Log,
-) -> None:
-    """Measure models on boards until none is left, one thread a board.
-
-    Parameters
-    ----------
-    queue
-        The models.
-    boards
-        The boards.
-    measure
-        ``measure(model, board)`` measures and keeps what it finds; it returns False where the
-        device refuses the model, and raises BoardLost.
-    alone_on
-        Gives a context in which a board belongs to this process.
-    log
-        Is told of boards that fail.
-
-    Raises
-    ------
-    NoBoardLeft
-        If all boards were given up.
-    """
-    errors: list[BaseException] = []
-
-    def serve(board: str) -> None:
-        try:
-            with alone_on(board):
-                _serve(queue, board, measure, log)
-        except BaseException as error:  # a fault of ours or a wrong setting ends the whole job
-            errors.append(error)
-            queue.stop()
-
-    # Daemons: a job that is interrupted does not wait for what its boards are doing.
-    threads = [threading.Thread(target=serve, args=(board,), daemon=True) for board in boards]
-    try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        queue.stop()
-    if errors:
-        raise errors[0]
-    queue.check_that_all_is_done()
-
-
-def _serve(queue: BoardQueue, board: str, measure: Callable[[str, str], bool], log: Log) -> None:
-    while (model := queue.take(board)) is not None:
-        try:
-            measured = measure(model, board)
-        except BoardLost as error:
-            pause = queue.failed(board, model, error)
-            if pause is None:
-                log(f"{board} failed with {model}: {error}; it is given up")
-                return
-            when = f"in {duration(pause)}" if pause else "at once"
-            log(f"{board} failed with {model}: {error}; it is asked again {when}")
-            queue.pause(pause)
-        else:
-            if measured:
-                queue.succeeded(board, model)
-            else:
-                queue.refused(model)
+    def how_boards_failed(self) -> str:
+        ways = []
+        for name, state in self._boards.items():
+            count = state.failures_in_a_row
+            often = f"failed {count} times in a row, at last" if count > 1 else "failed"
+            ways.append(f"{name} {often}: {state.last_reason}")
+        return "; ".join(ways)

@@ -6,12 +6,12 @@ process lives: a killed process leaves no lock behind.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from hanas.core.errors import InputError, one_line
@@ -23,7 +23,7 @@ FOLDER = Path("/tmp")
 _ASK_AGAIN_SECONDS = 0.2
 
 
-@contextmanager
+@contextlib.contextmanager
 def alone_on(
     device: str,
     *,
@@ -33,22 +33,9 @@ def alone_on(
 ) -> Iterator[None]:
     """Wait until no other process measures on a device, and keep others waiting meanwhile.
 
-    Parameters
-    ----------
-    device
-        Equal names exclude one another.
-    log
-        Is told when there is something to wait for.
-    folder
-        Where the lock lies.
-    stopped
-        Is asked while waiting; when it says True, the block runs without the lock and is expected
-        to do nothing.
-
-    Raises
-    ------
-    InputError
-        If the file that is locked cannot be made.
+    Equal names of devices exclude one another. ``log`` is told when there is something to wait for;
+    ``stopped`` is asked while waiting: when it says True, the block runs without the lock and is
+    expected to do nothing. InputError if the file that is locked cannot be made.
     """
     path = lock_file(device, folder)
     handle = _locked(path)
@@ -66,8 +53,7 @@ def alone_on(
 
 def lock_file(device: str, folder: Path | None = None) -> Path:
     """Return the file that is locked while somebody measures on a device."""
-    if folder is None:
-        folder = FOLDER if FOLDER.is_dir() else Path(tempfile.gettempdir())
+    folder = folder or (FOLDER if FOLDER.is_dir() else Path(tempfile.gettempdir()))
     return folder / f"hanas-device-{digest(device)[:16]}.lock"
 
 
@@ -95,11 +81,7 @@ def _open(path: Path) -> int:
     """Open a file that may belong to another user, who must be able to lock it too."""
     while True:
         # Linux lets nobody create what another user has in a shared folder: open it first.
-        try:
+        with contextlib.suppress(FileNotFoundError):
             return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-        except FileNotFoundError:
-            pass
-        try:
+        with contextlib.suppress(FileExistsError):
             return os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
-        except FileExistsError:
-            continue

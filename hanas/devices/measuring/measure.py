@@ -12,7 +12,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,26 +23,18 @@ from hanas.core import kept
 from hanas.core.errors import InputError
 from hanas.core.files import checksum, digest
 from hanas.core.progress import Log, Progress, print_at_once
-from hanas.devices._device import MeasuredDevice
-from hanas.devices.measuring.board_queue import BoardQueue, NoBoardLeft, share
+from hanas.devices._device import BoardLost, MeasuredDevice, ModelRefused
+from hanas.devices.measuring.board_queue import NoBoardLeft, share
 from hanas.devices.measuring.device_locks import alone_on
 from hanas.devices.measuring.records import COLUMNS, Measurement, Record
-from hanas.devices.measuring.timings import BoardLost, ModelRefused
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model that can be measured.
+    """A model that can be measured; ``write`` writes its ONNX file when it is needed.
 
-    Parameters
-    ----------
-    write
-        Writes its ONNX file; called when it is needed.
-    key
-        A text that is different for models that differ: with it, what was measured before is found
-        without writing the file again.
-    infeasible
-        Why no device can run it; None where one may.
+    With ``key``, a text that is different for models that differ, what was measured before is found
+    without writing the file again. ``infeasible`` says why no device can run it.
     """
 
     write: Callable[[Path], None]
@@ -58,20 +50,10 @@ def measure_models(
     again: int | None = None,
     log: Log = print_at_once,
 ) -> pd.DataFrame:
-    """Measure models on a device.
+    """Measure models, given by their architectures, on a device.
 
-    Parameters
-    ----------
-    models
-        By their architectures.
-    device
-        The device.
-    workspace
-        Folder for what is measured. What is there of the same models and conditions counts.
-    again
-        Models that are measured twice, if not so many as the device says.
-    log
-        Takes a line of text for the log.
+    What is kept in the folder ``workspace`` of the same models and conditions counts. ``again`` is
+    how many models are measured twice, if not so many as the device says.
 
     Returns
     -------
@@ -93,11 +75,18 @@ def measure_models(
         job = _Job(models, device, Path(workspace), Path(folder), log)
         job.measure()
         job.check_again(device.measuring.again if again is None else again)
-    return job.table()
+    rows = [
+        job.records[arch].row(
+            arch, job.conditions[job.board_of[arch]], job.board_of[arch], job.settings
+        )
+        for arch in models
+    ]
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    return table.drop(columns="energy_mj") if table["energy_mj"].isna().all() else table
 
 
 class _Job:
-    """One call of :func:`measure_models`."""
+    """What is known of the models so far, and how more is found out."""
 
     def __init__(
         self,
@@ -145,12 +134,8 @@ class _Job:
 
     def _place(self, arch: str, board: str) -> tuple[Path, dict[str, Any]]:
         """Return in which file, and under which key, a record is kept."""
-        key = {
-            "meter": self.device.kind,
-            "board": board,
-            "conditions": self.conditions[board],
-            "model": self.keys[arch],
-        }
+        key = {"meter": self.device.kind, "board": board, "model": self.keys[arch]}
+        key["conditions"] = self.conditions[board]
         return kept.file_of(self.workspace, key), key
 
     def _keep(self, arch: str, board: str, record: Record) -> None:
@@ -186,7 +171,8 @@ class _Job:
                 while not self._is_measured(arch):
                     record = self.records.get(arch, Record())
                     try:
-                        record = record.with_first(self._measure_once(file, board))
+                        measurement = self._measure_once(file, board)
+                        record = replace(record, first=(*record.first, measurement))
                     except ModelRefused as refusal:
                         record = Record(refused=str(refusal))
                     self._keep(arch, board, record)
@@ -214,13 +200,13 @@ class _Job:
             with self._written(arch, board) as file:
                 if self.records[arch].is_checked(self.settings):
                     self._show_that_it_works(file, board)
-                while not self.records[arch].is_checked(self.settings):
+                while not (record := self.records[arch]).is_checked(self.settings):
                     try:
                         measurement = self._measure_once(file, board)
                     except ModelRefused as refusal:
                         self.log(f"{arch} was measured, and is refused now: {refusal}")
                         return False
-                    self._keep(arch, board, self.records[arch].with_again(measurement))
+                    self._keep(arch, board, replace(record, again=(*record.again, measurement)))
             return True
 
         def give_up(arch: str, reason: str) -> None:
@@ -248,23 +234,23 @@ class _Job:
     ) -> None:
         if not archs:
             return
-        proven = {
-            measurement.board: arch
-            for arch, record in self.records.items()
-            for measurement in record.first
-        }
-        queue = BoardQueue(
-            archs, self.boards, proven=proven, settings=self.settings, give_up=give_up
-        )
+        proven = {m.board: arch for arch, known in self.records.items() for m in known.first}
 
-        def alone(board: str) -> AbstractContextManager[None]:
+        def alone(board: str, stopped: Callable[[], bool]) -> AbstractContextManager[None]:
             name = f"{self.device.kind} {self.device.lock_name(board)}"
-            return alone_on(name, log=self.log, stopped=lambda: queue.stopped)
+            return alone_on(name, log=self.log, stopped=stopped)
 
         try:
-            share(queue, self.boards, measure, alone_on=alone, log=self.log)
+            share(
+                *(archs, self.boards, measure),
+                proven=proven,
+                settings=self.settings,
+                give_up=give_up,
+                alone_on=alone,
+                log=self.log,
+            )
         except NoBoardLeft as error:
-            done = len(self.models) - queue.left
+            done = len(self.models) - error.left
             raise InputError(
                 f"meter {self.device.kind}: no board is left to measure on: {error}. {done} of "
                 f"{len(self.models)} models are measured and kept; run it again to go on with the "
@@ -291,13 +277,3 @@ class _Job:
             f"{measurement.spread(self.settings):.1%}{'' if stable else ', unstable'}) on "
             f"{measurement.board}"
         )
-
-    def table(self) -> pd.DataFrame:
-        """Return the table of all models."""
-        boards = [(arch, self.board_of[arch]) for arch in self.models]
-        rows = [
-            self.records[arch].row(arch, self.conditions[board], board, self.settings)
-            for arch, board in boards
-        ]
-        table = pd.DataFrame(rows, columns=list(COLUMNS))
-        return table.drop(columns="energy_mj") if table["energy_mj"].isna().all() else table

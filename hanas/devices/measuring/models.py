@@ -31,7 +31,6 @@ from hanas.deploy.quantisation import quantise
 from hanas.deploy.settings import Quantisation
 from hanas.devices._device import MeasuredDevice
 from hanas.devices.measuring.measure import Model
-from hanas.spaces._space import Space
 from hanas.spaces.networks import architectures, published
 
 #: Raise it when the same architecture and settings are written as another model.
@@ -47,14 +46,8 @@ def trained(
 ) -> dict[str, Model]:
     """Return the exported models of a retraining, by their architectures.
 
-    Parameters
-    ----------
-    models
-        ``number`` and ``arch`` of each.
-    folder
-        Holds a folder a model, named by its number, with the files of :data:`FILES`.
-    device, space
-        On what they are measured, and the name of their space.
+    ``models`` has ``number`` and ``arch`` of each; ``folder`` holds a folder a model, named by its
+    number, with the files of :data:`FILES`.
     """
     file, batch = FILES[device.model_precision], device.measuring.batch
     return {
@@ -69,27 +62,13 @@ def trained(
 def untrained(
     archs: Sequence[str], *, space: str, device: MeasuredDevice, network: Settings, images: Path
 ) -> dict[str, Model]:
-    """Return architectures as models with made-up weights.
+    """Return architectures as models with made-up weights, as a device is to measure them.
 
-    Parameters
-    ----------
-    archs
-        Canonical texts of the space, or names of published networks
-        (:data:`hanas.spaces.networks.published.NAMES`).
-    space
-        Name of the space.
-    device
-        Says precision and resolution, and how many images a pass has.
-    network
-        Settings of the networks, which have batch normalisation with running statistics whatever
-        it says.
-    images
-        File of the data set: gives classes, side and the images.
-
-    Raises
-    ------
-    InputError
-        For a text that is no architecture, or unsuitable images.
+    ``archs`` are canonical texts of the space, or names of published networks
+    (:data:`hanas.spaces.networks.published.NAMES`). The networks have batch normalisation with
+    running statistics whatever their settings say; the file of the data set, ``images``, gives
+    classes, side and the images. InputError for a text that is no architecture, or unsuitable
+    images.
     """
     sample = _Sample(load_images(images), device.resolution, device.measuring.batch)
     found = {}
@@ -115,10 +94,8 @@ def infeasible(arch: str, space: str) -> str | None:
 
     InputError for a text that is neither of the space nor the name of a published network.
     """
-    if arch in published.NAMES:
-        return None
-    found: Space = plugins.space(space)
-    if found.connected(found.from_text(arch)[None])[0]:
+    found = plugins.space(space)
+    if arch in published.NAMES or found.connected(found.from_text(arch)[None])[0]:
         return None
     return "no path leads from its input to its output, so that its file has no input"
 
@@ -183,7 +160,14 @@ class Writer:
             network = architectures.build(
                 self.arch, space=self.space, classes=classes, network=self.network
             )
-            _get_to_know(network, torch.from_numpy(self.sample.images))
+            for module in network.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.momentum = None  # the mean over all batches, of which there is one
+                    module.reset_running_stats()
+            network.train()
+            with torch.no_grad():
+                network(torch.from_numpy(self.sample.images))
+            network.eval()
             size = {"resolution": self.sample.side, "batch": self.sample.batch}
             if self.precision == "float32":
                 onnx_models.export(network, file, **size)
@@ -193,15 +177,3 @@ class Writer:
                 onnx_models.export(network, exported, **size)
                 how = Quantisation(per_channel=self.per_channel)
                 quantise(exported, file, self.sample.images, how)
-
-
-def _get_to_know(network: nn.Module, images: torch.Tensor) -> None:
-    """Give batch normalisations the statistics of some images."""
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.momentum = None  # the mean over all batches, of which there is one
-            module.reset_running_stats()
-    network.train()
-    with torch.no_grad():
-        network(images)
-    network.eval()

@@ -7,13 +7,12 @@ settings, so that other settings judge the same facts anew.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from hanas.devices._device import Measuring
-from hanas.devices.measuring.timings import Timings
+from hanas.devices._device import Measuring, Timings
 
 COLUMNS = (
     *("arch", "feasible", "reason", "latency_ms", "latency_mean_ms", "latency_median_ms"),
@@ -54,7 +53,7 @@ class Measurement:
         )
 
     def latency_ms(self, settings: Measuring) -> float:
-        """Return the mean or the median."""
+        """Return the mean or the median, as the settings say."""
         return self.mean_ms if settings.statistic == "mean" else self.median_ms
 
     def spread(self, settings: Measuring) -> float:
@@ -74,16 +73,9 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of a model.
+    """What is known of a model: measurements made one after the other until one was stable.
 
-    Parameters
-    ----------
-    first
-        Measurements made one after the other until one was stable.
-    again
-        Those of the A/A check, made later.
-    refused
-        Why the model is infeasible; None where it is not.
+    ``again`` are those of the A/A check, made later; ``refused`` says why it is infeasible.
     """
 
     first: tuple[Measurement, ...] = ()
@@ -95,14 +87,6 @@ class Record:
         """Return a record that was written as plain values."""
         times = {name: tuple(Measurement(**m) for m in plain[name]) for name in ("first", "again")}
         return Record(**times, refused=plain["refused"])
-
-    def with_first(self, measurement: Measurement) -> Record:
-        """Return the record with one more measurement."""
-        return replace(self, first=(*self.first, measurement))
-
-    def with_again(self, measurement: Measurement) -> Record:
-        """Return the record with one more measurement of the A/A check."""
-        return replace(self, again=(*self.again, measurement))
 
     def is_measured(self, settings: Measuring) -> bool:
         """Return whether a measurement is stable, or there were enough of them."""
@@ -118,11 +102,10 @@ class Record:
         return hopeless or len(self.again) >= settings.repeats or bool(self._agreeing(settings))
 
     def judged(self, settings: Measuring) -> tuple[Measurement, bool]:
-        """Return the measurement that counts, and whether it is stable.
+        """Return the calmest measurement that can be trusted, and whether it is stable.
 
-        Of those that can be trusted the calmest. Without an A/A check that is the one with the
-        least spread, stable where the spread is within the limit. With one, a stable measurement
-        needs another one of the other time that differs by no more than the limit.
+        With an A/A check, a stable measurement needs another one of the other time that differs by
+        no more than the limit.
         """
         agreeing = self._agreeing(settings) if self.again else []
         calmest = _calmest(agreeing or [*self.first, *self.again], settings)
@@ -146,28 +129,19 @@ class Record:
     def row(
         self, arch: str, conditions: Mapping[str, Any], board: str, settings: Measuring
     ) -> dict[str, Any]:
-        """Return what the table says of the model.
+        """Return what the table says of the model, which a board has measured or refused.
 
-        Parameters
-        ----------
-        arch
-            The architecture.
-        conditions
-            Of the device, see :meth:`hanas.devices._device.MeasuredDevice.conditions`.
-        board
-            The board that it was measured on, or that refused it.
-        settings
-            Which measurement counts.
+        The conditions are those of :meth:`hanas.devices._device.MeasuredDevice.conditions`.
         """
-        found: dict[str, Any] = dict.fromkeys(COLUMNS, float("nan"))
-        found |= {name: conditions[name] for name in ("batch", "threads", "precision", "runtime")}
-        found |= {"arch": arch, "feasible": self.refused is None, "reason": self.refused or ""}
-        found |= {"passes": 0, "stable": False, "again_board": "", "board": board}
-        found["repeats"] = len(self.first) + len(self.again)
+        row: dict[str, Any] = dict.fromkeys(COLUMNS, float("nan"))
+        row |= {name: conditions[name] for name in ("batch", "threads", "precision", "runtime")}
+        row |= {"arch": arch, "feasible": self.refused is None, "reason": self.refused or ""}
+        row |= {"passes": 0, "stable": False, "again_board": "", "board": board}
+        row["repeats"] = len(self.first) + len(self.again)
         if self.refused is not None:
-            return found | {"source": source(conditions, settings, board=board)}
+            return row | {"source": source(conditions, settings, board=board)}
         counts, stable = self.judged(settings)
-        found |= {
+        row |= {
             "latency_ms": counts.latency_ms(settings),
             "latency_mean_ms": counts.mean_ms,
             "latency_median_ms": counts.median_ms,
@@ -180,11 +154,11 @@ class Record:
             "source": source(conditions, settings, board=board, measurement=counts),
         }
         if counts.energy_mj is not None:
-            found["energy_mj"] = counts.energy_mj
+            row["energy_mj"] = counts.energy_mj
         if self.again:
-            found["again_latency_ms"] = self.again[0].latency_ms(settings)
-            found["again_board"] = self.again[0].board
-        return found
+            row["again_latency_ms"] = self.again[0].latency_ms(settings)
+            row["again_board"] = self.again[0].board
+        return row
 
 
 def source(
@@ -204,15 +178,15 @@ def source(
     'measured: R 1.0, 2 threads, int8, batch 1, mean of 400 passes, pi'
     """
     threads, passes = conditions["threads"], conditions.get("passes")
-    runtime, where, estimate = conditions["runtime"], board, False
+    runtime, estimate = conditions["runtime"], False
     if measurement is not None:
-        runtime, where, estimate = measurement.runtime, measurement.board, measurement.estimate
+        runtime, board, estimate = measurement.runtime, measurement.board, measurement.estimate
         passes = measurement.passes if measurement.passes > 1 else passes
     how = [] if estimate else [f"{threads} thread{'s' if threads != 1 else ''}"]
     how += [conditions["precision"], f"batch {conditions['batch']}"]
     if not estimate and passes is not None:
         how.append(f"{settings.statistic} of {passes} passes")
-    return f"{'estimate' if estimate else 'measured'}: {', '.join([runtime, *how, where])}"
+    return f"{'estimate' if estimate else 'measured'}: {', '.join([runtime, *how, board])}"
 
 
 def _calmest(made: tuple[Measurement, ...] | list[Measurement], settings: Measuring) -> Measurement:

@@ -25,39 +25,17 @@ def tables(
     simulated_images: int,
     log: Log = print_at_once,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Convert exported models for the NPU and simulate them.
+    """Convert exported models for the NPU, which needs no board, and simulate them.
 
-    Parameters
-    ----------
-    models
-        ``number``, ``arch`` and ``float32_accuracy_percent`` of each, see
-        :func:`hanas.deploy.exporting.export_retrained`.
-    folder
-        Holds their ONNX files, a folder a number.
-    images
-        File of the data set.
-    device
-        The device.
-    resolution
-        With which the models were trained.
-    calibration_images, simulated_images
-        Training images that ranges are taken from, and test images that are simulated.
-    log
-        Takes a line of text for the log.
+    ``models`` has ``number``, ``arch`` and ``float32_accuracy_percent`` of each, see
+    :func:`hanas.deploy.exporting.export_retrained`, ``folder`` a folder a number with its ONNX
+    files. ``images`` is the file of the data set, ``resolution`` the side they were trained at.
 
-    Returns
-    -------
-    accuracies
-        A model a row: ``number``, ``arch``, ``layers``, ``fallbacks`` (layers that do not run on
-        the NPU), ``simulated_accuracy_percent`` and ``float32_accuracy_percent``, the first on
-        ``simulated_images`` test images, and ``source``.
-    fallbacks
-        Such a layer a row: ``number``, ``arch``, ``layer``, ``operation`` and ``unit``.
-
-    Raises
-    ------
-    InputError
-        If the toolkit is not there or cannot convert a model.
+    Returns a table with a model a row: ``number``, ``arch``, ``layers``, ``fallbacks`` (layers that
+    do not run on the NPU), ``simulated_accuracy_percent`` and ``float32_accuracy_percent``, the
+    first on ``simulated_images`` test images, and ``source``; and one with such a layer a row:
+    ``number``, ``arch``, ``layer``, ``operation`` and ``unit``. InputError if the toolkit is not
+    there or cannot convert a model.
     """
     data = load_images(images)
     calibration = load_split(data, "train", resolution=resolution).take(calibration_images)

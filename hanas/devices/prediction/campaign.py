@@ -9,7 +9,7 @@ and measurements are kept, so a campaign that was killed goes on where it was.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +33,8 @@ from hanas.devices.prediction.quality import judge
 from hanas.spaces._space import Network, Space
 from hanas.spaces.networks import architectures
 
-#: Measures architectures by their texts; see
-#: :func:`hanas.devices.measuring.measure.measure_models`.
+#: Returns a row for each architecture, by their texts: ``arch``, ``feasible``, the metrics (NaN
+#: where not feasible) and whatever else there is to keep.
 Measure = Callable[[list[str]], pd.DataFrame]
 
 
@@ -48,22 +48,9 @@ def run(
     workspace: Path,
     log: Log = print_at_once,
 ) -> tuple[pd.DataFrame, Predictor, pd.DataFrame]:
-    """Run a campaign on a device; returns what :func:`conduct` does.
+    """Run a campaign on a device, whose measurements are kept in a workspace; see :func:`conduct`.
 
-    Parameters
-    ----------
-    campaign
-        Which architectures are measured.
-    device
-        On what.
-    space, network
-        Name of the space, and settings of its networks.
-    images
-        File of the data set: gives classes and side of the networks.
-    workspace
-        Where measurements of the device are kept.
-    log
-        Takes a line of text for the log.
+    The file of the data set, ``images``, gives classes and side of the networks.
     """
     calls = itertools.count()
 
@@ -88,34 +75,12 @@ def conduct(
     network: Network | None = None,
     log: Log = print_at_once,
 ) -> tuple[pd.DataFrame, Predictor, pd.DataFrame]:
-    """Run a campaign with any function that measures.
+    """Run a campaign with any function that measures, and networks fitted to the images.
 
-    Parameters
-    ----------
-    space, campaign
-        See :func:`run`.
-    measure
-        Returns a row for each architecture, in the order given: ``arch``, ``feasible``, the
-        metrics (NaN where not feasible) and whatever else there is to keep.
-    network
-        Settings of the networks, filled in by the space's ``for_images``.
-    log
-        Takes a line of text for the log.
-
-    Returns
-    -------
-    measurements
-        The rows of ``measure`` in the order in which they were asked for, with ``purpose``
-        (``fit`` or ``held_out``) and ``round``, counted from 0.
-    predictor
-        Fitted to those for that purpose.
-    quality
-        See :func:`hanas.devices.prediction.quality.judge`; a row a metric.
-
-    Raises
-    ------
-    InputError
-        If too few of the architectures can be run on the device.
+    Returns the rows of ``measure`` in the order in which they were asked for, with ``purpose``
+    (``fit`` or ``held_out``) and ``round``, counted from 0; the predictor that is fitted to those
+    for that purpose; and what :func:`hanas.devices.prediction.quality.judge` says of it, a row a
+    metric. InputError if too few of the architectures can be run on the device.
     """
     rng = np.random.default_rng(campaign.seed)
     archive = _Archive(plugins.space(space), measure, network)
@@ -128,14 +93,15 @@ def conduct(
         worst = quality["median_relative_error"].max(skipna=False)
         good = campaign.until_error is not None and worst <= campaign.until_error
         if done >= campaign.models or good:
-            return archive.measurements, fitted, quality
+            break
         count = min(campaign.each_round, campaign.models - done)
         try:
             chosen = next_batch(fitted, archive.genes(), count, rng=rng)
         except InputError as error:  # the space has fewer architectures
             log(str(error))
-            return archive.measurements, fitted, quality
+            break
         archive.measure(chosen, ["fit"] * len(chosen))
+    return archive.measurements, fitted, quality
 
 
 class _Archive:
@@ -193,26 +159,19 @@ class _Archive:
         )
 
     def quality(self, fitted: Predictor) -> pd.DataFrame:
-        def flops(genes: np.ndarray) -> np.ndarray:
-            return multiply_accumulates(self.space.name, genes, self.network)
-
-        return judge(
-            fitted,
-            self.genes("held_out"),
-            self._metrics("held_out"),
-            flops_fitted=flops(fitted.genes),
-            flops=flops(self.genes("held_out")),
-            again=_again(self.measurements),
+        held_out, again, table = self.genes("held_out"), {}, self.measurements
+        if "again_latency_ms" in table:
+            one, other = table["latency_ms"], table["again_latency_ms"]
+            known = (np.abs(one - other) / ((one + other) / 2)).dropna()
+            again = {"latency_ms": float(np.median(known))} if len(known) else {}
+        flops_fitted, flops = (
+            multiply_accumulates(self.space.name, genes, self.network)
+            for genes in (fitted.genes, held_out)
         )
-
-
-def _again(measurements: pd.DataFrame) -> Mapping[str, float]:
-    """Return by what fraction latencies differ that were measured twice, in the median."""
-    if "again_latency_ms" not in measurements:
-        return {}
-    one, other = measurements["latency_ms"], measurements["again_latency_ms"]
-    known = (np.abs(one - other) / ((one + other) / 2)).dropna()
-    return {"latency_ms": float(np.median(known))} if len(known) else {}
+        measured = self._metrics("held_out")
+        return judge(
+            fitted, held_out, measured, flops_fitted=flops_fitted, flops=flops, again=again
+        )
 
 
 def _described(quality: pd.DataFrame, fitted: int, models: int) -> str:

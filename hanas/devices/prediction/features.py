@@ -20,6 +20,8 @@ from hanas.core.errors import InputError
 from hanas.core.settings import Settings
 from hanas.spaces._space import Network
 
+#: How many groups, the first ones, a metric may be linear in.
+LINEAR = 2
 #: Of a space that cannot be listed, features are standardised over so many random architectures.
 _SAMPLE = 4096
 
@@ -36,11 +38,6 @@ class Features:
         """Return the features for network settings; None: the defaults."""
         plain = network.params() if isinstance(network, Settings) else dict(network or {})
         return Features(space, json.dumps(plain, sort_keys=True))
-
-    @property
-    def linear(self) -> int:
-        """How many groups, the first ones, a metric may be linear in."""
-        return 2
 
     def checked(self, genes: np.ndarray) -> np.ndarray:
         """Return genes as int64 (N, G); InputError if they are not of the space."""
@@ -61,11 +58,8 @@ class Features:
 
     def groups(self, genes: np.ndarray) -> tuple[np.ndarray, ...]:
         """Return the features of architectures, int (N, G), float64 (N, F) for each group."""
-        scales = _scales(self)
-        return tuple(
-            (group - mean) / deviation
-            for group, (mean, deviation) in zip(_raw(self, genes), scales, strict=True)
-        )
+        raw, scales = _raw(self, genes), _scales(self)
+        return tuple((group - mean) / off for group, (mean, off) in zip(raw, scales, strict=True))
 
 
 def multiply_accumulates(space: str, genes: np.ndarray, network: Network | None) -> np.ndarray:
@@ -80,35 +74,31 @@ def multiply_accumulates(space: str, genes: np.ndarray, network: Network | None)
 @cache
 def _scales(features: Features) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
     """Return mean and deviation of the features of each group over the space."""
-    module = plugins.space(features.space)
-    if module.enumerable:
-        genes = module.all_genes()
+    space = plugins.space(features.space)
+    if space.enumerable:
+        genes = space.all_genes()
     else:
         rng = np.random.default_rng(0)
-        genes = rng.integers(0, module.choices, size=(_SAMPLE, len(module.choices)))
-    found = []
-    for group in _raw(features, genes):
-        deviation = group.std(axis=0)
-        found.append((group.mean(axis=0), np.where(deviation > 1e-9, deviation, 1.0)))
-    return tuple(found)
+        genes = rng.integers(0, space.choices, size=(_SAMPLE, len(space.choices)))
+    raw = _raw(features, genes)
+    deviations = [group.std(axis=0) for group in raw]
+    return tuple(
+        (group.mean(axis=0), np.where(off > 1e-9, off, 1.0))
+        for group, off in zip(raw, deviations, strict=True)
+    )
 
 
 def _raw(features: Features, genes: np.ndarray) -> list[np.ndarray]:
+    """Return the features of each group, not standardised.
+
+    Of chains of layers: for each operation the number of its layers, their multiply-accumulates and
+    parameters; for each operation and kind of layer (same channels and side) the number of its
+    layers; the operation of each layer.
+    """
     if features.space == "nb201":
         return cell_features.groups_for_devices(genes)
-    return _of_chains(features, genes)
-
-
-def _of_chains(features: Features, genes: np.ndarray) -> list[np.ndarray]:
-    """Return the features of chains of layers.
-
-    For each operation the number of its layers, their multiply-accumulates and parameters; for
-    each operation and kind of layer (same channels and side) the number of its layers; the
-    operation of each layer.
-    """
-    module = plugins.space(features.space)
     costs, kinds = _layers(features)
-    chosen = np.eye(len(module.operations))[genes]  # (N, layers, operations)
+    chosen = np.eye(len(plugins.space(features.space).operations))[genes]  # (N, layers, operations)
     totals = [chosen.sum(axis=1), *(np.einsum("nlo,lo->no", chosen, cost) for cost in costs)]
     by_kind = [chosen[:, kinds == kind].sum(axis=1) for kind in np.unique(kinds)]
     return [np.hstack(totals), np.hstack(by_kind), chosen.reshape(len(genes), costs[0].size)]
@@ -116,30 +106,24 @@ def _of_chains(features: Features, genes: np.ndarray) -> list[np.ndarray]:
 
 @cache
 def _layers(features: Features) -> tuple[np.ndarray, np.ndarray]:
-    """Return what layers cost and which are of one kind.
+    """Return what layers cost, float64 (2, layers, operations), and their kinds, int64 (layers,).
 
-    Returns
-    -------
-    costs
-        float64 (2, layers, operations): multiply-accumulates and parameters of each operation in
-        each layer, beyond those of operation 0; 0 where it cannot be.
-    kinds
-        int64 (layers,): equal where the costs of all operations are.
+    Costs are the multiply-accumulates and parameters of each operation in each layer, beyond those
+    of operation 0; 0 where it cannot be. Kinds are equal where the costs of all operations are.
     """
-    module = plugins.space(features.space)
-    network = json.loads(features.network)
-    layers, operations = len(module.choices), len(module.operations)
-    at = [(layer, gene) for layer, count in enumerate(module.choices) for gene in range(count)]
+    space, network = plugins.space(features.space), json.loads(features.network)
+    layers, operations = len(space.choices), len(space.operations)
+    at = [(layer, gene) for layer, count in enumerate(space.choices) for gene in range(count)]
     # Chains with one layer other than 0.
     genes = np.zeros((len(at), layers), dtype=np.int64)
     genes[np.arange(len(at)), [layer for layer, _ in at]] = [gene for _, gene in at]
     costs = np.zeros((2, layers, operations))
     costs[:, *np.transpose(at)] = [
-        module.flops(genes, network=network),
-        module.params(genes, network=network),
+        space.flops(genes, network=network),
+        space.params(genes, network=network),
     ]
     costs -= costs[:, :, :1]
-    costs[:, np.arange(operations) >= np.array(module.choices)[:, None]] = 0
-    table = np.hstack([*costs, np.array(module.choices)[:, None]])  # (layers, 2 operations + 1)
-    _, kinds = np.unique(table, axis=0, return_inverse=True)
+    choices = np.array(space.choices)[:, None]
+    costs[:, np.arange(operations) >= choices] = 0
+    _, kinds = np.unique(np.hstack([*costs, choices]), axis=0, return_inverse=True)
     return costs, kinds.ravel()

@@ -16,7 +16,6 @@ import numpy as np
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.devices.prediction.predictor import Predictor
-from hanas.spaces._space import Space
 
 #: Random architectures that are chosen from, and over which the variance is taken.
 CANDIDATES, JUDGES = 1000, 500
@@ -30,28 +29,12 @@ def next_batch(
     rng: np.random.Generator,
     pool: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Return the genes of the architectures to measure next, int64 (count, G).
+    """Return the genes of the architectures to measure next, int64 (count, G), none of ``taken``.
 
     All metrics count alike, each by the part of its variance that is taken away. What the device
-    probably cannot run counts less, by that probability.
-
-    Parameters
-    ----------
-    predictor
-        Fitted to what was measured.
-    taken
-        int (n, G): architectures that are not to be chosen.
-    count
-        How many. Fewer are returned where the pool has no more.
-    rng
-        For the random architectures.
-    pool
-        int (P, G): what to choose from; None: random architectures of the space.
-
-    Raises
-    ------
-    InputError
-        If nothing is left to choose from.
+    probably cannot run counts less, by that probability. They are chosen from ``pool``, int (P, G),
+    or from random architectures of the space; fewer where there are no more, and InputError where
+    there is none.
     """
     features = predictor.features
     candidates = random_genes(features.space, CANDIDATES, rng) if pool is None else pool
@@ -92,21 +75,18 @@ class _Belief:
         return explained / (np.diag(self.among) + self.noise) / self.unknown
 
     def measure(self, candidate: int) -> None:
-        """Take into account that a candidate will have been measured."""
         column = self.among[:, candidate] / (self.among[candidate, candidate] + self.noise)
         self.to_judges = self.to_judges - np.outer(column, self.to_judges[candidate])
         self.among = self.among - np.outer(column, self.among[candidate])
 
 
 def random_genes(name: str, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Return different random architectures that some device may run, int64 (count, G).
-
-    All where there are fewer.
+    """Return different random architectures that some device may run, int64 (count, G), or all.
 
     >>> random_genes("nb201", 3, np.random.default_rng(0)).shape
     (3, 6)
     """
-    space: Space = plugins.space(name)
+    space = plugins.space(name)
     if space.enumerable:
         genes = space.all_genes()
         genes = genes[rng.permutation(len(genes))]
@@ -124,7 +104,7 @@ def without(genes: np.ndarray, taken: np.ndarray) -> np.ndarray:
     >>> without(np.array([[1, 2], [0, 1], [1, 2]]), np.array([[0, 1]]))
     array([[1, 2]])
     """
-    seen = {tuple(row) for row in np.asarray(taken).tolist()}
+    seen = set(map(tuple, np.asarray(taken).tolist()))
     genes = _different(genes)
     return genes[[tuple(row) not in seen for row in genes.tolist()]]
 

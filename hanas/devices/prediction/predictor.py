@@ -23,11 +23,11 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
-from hanas.core import gaussian_process, npz_files, plugins
-from hanas.core.errors import InputError, one_line
+from hanas.core import files, gaussian_process, plugins
+from hanas.core.errors import InputError
 from hanas.core.gaussian_process import Regression
 from hanas.data.tables.metric_tables import METRICS, device_table
-from hanas.devices.prediction.features import Features
+from hanas.devices.prediction.features import LINEAR, Features
 from hanas.spaces._space import Network
 
 FORMAT = 1
@@ -45,22 +45,12 @@ _REFUSED = -1.0
 
 @dataclass(frozen=True)
 class Predictor:
-    """What predicts the metrics of a device.
+    """What predicts the metrics of a device from those measured of ``genes``, int64 (n, G).
 
-    Attributes
-    ----------
-    features
-        Of the space and its networks.
-    source
-        Where predictions are from, in one line.
-    genes
-        int64 (n, G): the architectures that were measured, in the order of their genes.
-    values
-        For each metric what was measured, float64 (n,); NaN where it was not.
-    parameters
-        Of the regression of each metric, see :class:`~hanas.core.gaussian_process.Regression`;
-        under ``feasible`` of that of whether the device can run an architecture, where it could
-        not run some.
+    ``values`` are what was measured for each metric, float64 (n,), NaN where it was not;
+    ``parameters`` are those of the :class:`~hanas.core.gaussian_process.Regression` of each metric
+    and, under ``feasible``, of whether the device can run an architecture, where it could not run
+    some. ``source`` says in one line where predictions are from.
     """
 
     features: Features
@@ -77,32 +67,21 @@ class Predictor:
     @cached_property
     def regressions(self) -> dict[str, Regression]:
         """The regression of each metric, bent as :func:`_bent` says, and of ``feasible``."""
-        groups = self.features.groups(self.genes)
-        found = {}
+        found, groups = {}, self.features.groups(self.genes)
         for name, targets in _targets(self.values).items():
             if name in self.parameters:
                 known = np.isfinite(targets)
                 seen = tuple(group[known] for group in groups)
-                found[name] = Regression(
-                    self.features.linear, seen, targets[known], self.parameters[name]
-                )
+                found[name] = Regression(LINEAR, seen, targets[known], self.parameters[name])
         return found
 
     def predict(self, genes: np.ndarray) -> pd.DataFrame:
         """Return what measuring architectures, int (N, G), is expected to give.
 
-        Returns
-        -------
-        DataFrame
-            For each metric a column of its name, above 0, and ``{metric}_deviation``: half of the
-            width of the interval in which a measurement lies with a probability of 68.3 %, in the
-            same unit. ``feasible_probability``, that the device can run an architecture, where it
-            could not run some of those that were measured.
-
-        Raises
-        ------
-        InputError
-            If the genes are not of the space.
+        For each metric a column of its name, above 0, and ``{metric}_deviation``: half of the width
+        of the interval in which a measurement lies with a probability of 68.3 %, in the same unit.
+        ``feasible_probability``, that the device can run an architecture, where it could not run
+        some of those that were measured. InputError if the genes are not of the space.
         """
         points = self.features.groups(self.features.checked(genes))
         columns = {}
@@ -141,14 +120,10 @@ def table(predictor: Predictor) -> pd.DataFrame:
     """Return the predicted metrics of every architecture of a space, measured ones too.
 
     Predicted ones throughout: a search that compared measured with predicted numbers would prefer
-    what one of the two makes too good.
-
-    Returns
-    -------
-    DataFrame
-        See :func:`hanas.data.tables.metric_tables.device_table`; infeasible is what the device
-        more likely refuses than not, and what nothing can run. For each metric a column
-        ``{metric}_deviation``: one standard deviation of what is known about it.
+    what one of the two makes too good. Columns are those of
+    :func:`hanas.data.tables.metric_tables.device_table`, where infeasible is what the device more
+    likely refuses than not, and what nothing can run; for each metric also
+    ``{metric}_deviation``: one standard deviation of what is known about it.
     """
     space = plugins.enumerable_space(predictor.features.space, "the table of a device")
     archs, genes = space.all_texts(), space.all_genes()
@@ -174,27 +149,13 @@ def fit(
     source: str,
     network: Network | None = None,
 ) -> Predictor:
-    """Fit a predictor to measured architectures. Their order does not matter.
+    """Fit a predictor to measured architectures, int (n, G), whose order does not matter.
 
-    Parameters
-    ----------
-    space
-        Name of the space.
-    genes
-        int (n, G).
-    metrics
-        ``latency_ms`` and, where the device has it, ``energy_mj``: float64 (n,), above 0; NaN
-        where an architecture was not measured. All NaN: the device cannot run it.
-    source
-        Where the measurements are from: ``measured: ...`` or ``estimate: ...``.
-    network
-        Settings of the networks, filled in by the space's ``for_images``; None: the defaults.
-
-    Raises
-    ------
-    InputError
-        If a number cannot be, a metric is unknown or has fewer than three values, or genes are
-        not of the space.
+    Metrics, ``latency_ms`` and, where the device has it, ``energy_mj``, are float64 (n,), above 0;
+    NaN where an architecture was not measured. All NaN: the device cannot run it. ``source`` is
+    where they are from, ``measured: ...`` or ``estimate: ...``; ``network`` are settings filled in
+    by the space's ``for_images``, None the defaults. InputError if a number cannot be, a metric is
+    unknown or has fewer than three values, or genes are not of the space.
     """
     features = Features.of(space, network)
     genes = features.checked(genes)
@@ -206,9 +167,7 @@ def fit(
     for name, targets in _targets(values).items():
         known = np.isfinite(targets)
         chosen = tuple(group[known] for group in groups)
-        parameters[name] = gaussian_process.parameters(
-            chosen, targets[known], linear=features.linear
-        )
+        parameters[name] = gaussian_process.parameters(chosen, targets[known], linear=LINEAR)
     return Predictor(features, _described(len(genes), source), genes, values, parameters)
 
 
@@ -236,20 +195,14 @@ def save(predictor: Predictor, path: str | Path) -> None:
     arrays = {"genes": predictor.genes}
     arrays |= {f"values/{name}": predictor.values[name] for name in predictor.metrics}
     arrays |= {f"parameters/{name}": array for name, array in predictor.parameters.items()}
-    npz_files.write(path, {**header, "sha256": _sha256(header, arrays)}, arrays)
+    files.write_npz(path, {**header, "sha256": _sha256(header, arrays)}, arrays)
 
 
 def load(path: str | Path) -> Predictor:
-    """Read a predictor.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, damaged, changed or of another format.
-    """
+    """Read a predictor; InputError if it is missing, damaged, changed or of another format."""
     path, hint = Path(path), "; fit it again"
-    header, arrays = npz_files.read(path, what="predictors", hint=hint)
-    try:
+    header, arrays = files.read_npz(path, what="predictors", hint=hint)
+    with files.reading(path, "predictors", hint):
         version, expected = header["format"], header.pop("sha256")
         if version != FORMAT:
             raise InputError(f"{path}: format {version}; this version of hanas reads {FORMAT}")
@@ -263,10 +216,6 @@ def load(path: str | Path) -> Predictor:
             {name: arrays[f"values/{name}"] for name in header["metrics"]},
             {key.removeprefix("parameters/"): array for key, array in parameters.items()},
         )
-    except InputError:
-        raise
-    except npz_files.UNREADABLE as error:
-        raise InputError(f"{path}: not readable as predictors: {one_line(error)}{hint}") from error
 
 
 def _sha256(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:

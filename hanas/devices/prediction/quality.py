@@ -27,32 +27,18 @@ def judge(
     flops: np.ndarray,
     again: Mapping[str, float] | None = None,
 ) -> pd.DataFrame:
-    """Compare predictions with measurements.
+    """Compare predictions with what was ``measured`` of held-out architectures, int (N, G).
 
-    Parameters
-    ----------
-    predictor
-        Fitted to other models.
-    genes
-        int (N, G): the held-out architectures.
-    measured
-        What was measured of them for each metric of the predictor, float64 (N,); NaN where the
-        device cannot run one.
-    flops_fitted, flops
-        Multiply-accumulates of the models that the predictor was fitted to, in its order, and of
-        the held-out ones.
-    again
-        For a metric by what fraction its values differed when models were measured twice, in the
-        median: no prediction can be better.
+    For each metric of the predictor that is float64 (N,), NaN where the device cannot run one.
+    ``flops_fitted`` and ``flops`` are the multiply-accumulates of the models that the predictor was
+    fitted to, in its order, and of the held-out ones. ``again`` says for a metric by what fraction
+    its values differed when models were measured twice, in the median: no prediction can be better.
 
-    Returns
-    -------
-    DataFrame
-        A row a metric: ``fitted``, ``held_out`` (how many models of each), ranks and relative
-        errors (fractions), the share of held-out models within one and two predicted deviations
-        (0.68 and 0.95, if those are right), the same of the straight line through FLOPs and
-        metric of the fitted models, and ``again_median_relative_difference``. NaN where too few
-        models were held out, or nothing is known.
+    Returns a row a metric: ``fitted``, ``held_out`` (how many models of each), ranks and relative
+    errors (fractions), the share of held-out models within one and two predicted deviations (0.68
+    and 0.95, if those are right), the same of the straight line through FLOPs and metric of the
+    fitted models, and ``again_median_relative_difference``. NaN where too few models were held out,
+    or nothing is known.
     """
     predicted = predictor.predict(genes)
     rows = []

@@ -28,8 +28,7 @@ import torch
 from torch import Tensor, nn
 
 from hanas.proxies.scoring.normalisation import sharing_weights
-from hanas.spaces.networks.blocks import Bottleneck, ShuffleUnit
-from hanas.spaces.networks.chain import ChainNetwork
+from hanas.spaces.networks.chain import Bottleneck, ChainNetwork, ShuffleUnit
 
 LEVELS = 255
 LARGEST_WEIGHT = 127

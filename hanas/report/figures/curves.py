@@ -130,7 +130,7 @@ def _draw(
         panels = made.subplots(1, len(seen), sharex=True, sharey=True, squeeze=False)[0]
         for axes, objectives in zip(panels, seen, strict=True):
             draw_panel(axes, plotted[(plotted["objectives"] == objectives).to_numpy()])
-            *names, last = (points.IN_WORDS.get(name, name) for name in objectives.split("+"))
+            *names, last = (str(points.IN_WORDS.get(each, each)) for each in objectives.split("+"))
             axes.set_title(f"in {', '.join(names)} and {last}", loc="left")
             axes.set_xlabel(x[1])
         style.set_scale(panels[0], "x", [0, plotted[x[0]].max()], x[0])

@@ -177,7 +177,7 @@ class Run:
 
     def random(self, *purpose: str | int) -> torch.Generator:
         """Return the generator for a purpose, such as ``"genes", epoch``."""
-        from hanas.core.randomness import generator
+        from hanas.core.compute import generator
 
         return generator(self.trainer.seed, *purpose)
 
