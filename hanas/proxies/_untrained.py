@@ -80,9 +80,9 @@ class UntrainedProxy(SpaceProxy):
 
     def scores(self, space: Space, inputs: Inputs, work: Work) -> Columns:
         """Return the scores; cells that are the same function are measured once."""
-        from hanas.proxies.scoring.untrained_cells import score_space
+        from hanas.proxies.scoring.cells import score_untrained
 
-        return score_space(self, inputs.images, work)
+        return score_untrained(self, inputs.images, work)
 
 
 class ProxyOfBatches(UntrainedProxy):

@@ -2,14 +2,17 @@
 
 A Gaussian process on what other proxies say and on what paths and which direct edge a cell has (see
 :mod:`hanas.core.gaussian_process`). The architectures that are trained, here looked up in a
-benchmark, are chosen as :mod:`hanas.proxies._lookups` says. They are the price of this proxy, and
-they are counted wherever evaluations are.
+benchmark, are the price of this proxy, and they are counted wherever evaluations are. The first are
+those that tell most about all others, whatever comes of them. Then, in rounds, the model says what
+it expects of all others and how unsure it is, and those are trained that may well be on the front
+of error and cost: what a search on any device will choose from. Which device that is, is not known,
+so costs are what every device has to pay for: multiply-accumulates and the number of layers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -21,6 +24,13 @@ from hanas.proxies._combined import CombinedProxy, Members, check_order
 from hanas.proxies._proxy import Columns, Inputs, Work
 from hanas.spaces import nb201
 from hanas.spaces._space import Space
+
+if TYPE_CHECKING:
+    from hanas.core.gaussian_process import Posterior
+
+
+#: Architectures, drawn at random, that the first ones are chosen from and have to tell about.
+SAMPLE = 3000
 
 
 class Learned(CombinedProxy):
@@ -84,8 +94,6 @@ class Learned(CombinedProxy):
         Nothing is read of the accuracies but those of the architectures that are looked up, which
         ``looked_up`` names; each is told to the log.
         """
-        from hanas.proxies import _lookups
-
         members = Members.read(space, inputs)
         genes, texts = nb201.all_genes(), nb201.all_texts()
         live = nb201.without_dead_edges(genes)
@@ -102,8 +110,8 @@ class Learned(CombinedProxy):
         functions = nb201.index_of(live)
         layers = (live != nb201.NONE).sum(axis=1) - (live == nb201.SKIP).sum(axis=1)
         first = self.first if self.rounds else self.architectures
-        posterior = _lookups.learn(
-            [_lookups.normal_scores(members.scores), _features(genes)],
+        posterior, known = learn(
+            [normal_scores(members.scores), _features(genes)],
             np.column_stack([nb201.flops(live), layers]).astype(np.float64),
             functions,
             look_up,
@@ -114,7 +122,7 @@ class Learned(CombinedProxy):
         )
         # What was looked up is known, also of all that is the same function.
         expected = posterior.mean.copy()
-        for row, value in zip(posterior.observed, posterior.values, strict=True):
+        for row, value in zip(posterior.observed, known, strict=True):
             expected[functions == functions[row]] = value
         return {
             "score": expected,
@@ -135,3 +143,76 @@ def _features(genes: np.ndarray) -> np.ndarray:
     # none, one or more. Seen, and the factor chosen, on CIFAR-100.
     features[:, 0] *= 3
     return features
+
+
+def learn(
+    groups: list[np.ndarray],
+    costs: np.ndarray,
+    functions: np.ndarray,
+    look_up: Callable[[np.ndarray], np.ndarray],
+    *,
+    count: int,
+    first: int,
+    rounds: int,
+    rng: np.random.Generator,
+) -> tuple[Posterior, np.ndarray]:
+    """Return what is expected of all N architectures after ``count`` of them were looked up.
+
+    ``groups`` are features, float64 (N, F) each; ``costs`` what a front trades the error for,
+    float64 (N, C); ``functions`` int (N,), equal where two architectures are the same function,
+    which is paid for once. ``look_up(rows)`` returns true errors: the price of this proxy.
+    ``first`` are looked up before anything is known, the others in ``rounds``.
+
+    The posterior is of the normal scores of the errors' ranks among those looked up, since it is
+    the ranking that matters; these are returned too.
+    """
+    from hanas.core.gaussian_process import fit, most_telling
+
+    order = rng.permutation(len(functions))
+    sample = order[:SAMPLE]
+    different = np.sort(np.unique(functions[sample], return_index=True)[1])
+    chosen = sample[most_telling([group[sample] for group in groups], different, first)]
+    order = order[np.sort(np.unique(functions[order], return_index=True)[1])]
+    errors = look_up(chosen)
+    for part in np.array_split(np.arange(count - first), rounds) if rounds else ():
+        if len(part):
+            posterior = fit(groups, chosen, normal_scores(errors))
+            left = order[~np.isin(functions[order], functions[chosen])]
+            promising = _on_possible_fronts(posterior, costs, left, len(part))
+            chosen = np.concatenate([chosen, promising])
+            errors = np.concatenate([errors, look_up(promising)])
+    known = normal_scores(errors)
+    return fit(groups, chosen, known), known
+
+
+def normal_scores(values: np.ndarray) -> np.ndarray:
+    """Return where ranks, of each column, would lie in a normal distribution; float64 (n, ...).
+
+    >>> normal_scores(np.array([7.0, 0.1, 0.2])).round(3)
+    array([ 0.967, -0.967,  0.   ])
+    """
+    from scipy.special import ndtri
+    from scipy.stats import rankdata
+
+    return ndtri((rankdata(values, axis=0) - 0.5) / len(values))
+
+
+def _on_possible_fronts(
+    posterior: Posterior, costs: np.ndarray, left: np.ndarray, count: int
+) -> np.ndarray:
+    """Return ``count`` of the rows ``left``: each the least known on the front of what may be.
+
+    What may be is one standard deviation better than expected. That those chosen before will
+    be known is taken into account.
+    """
+    from hanas.core.pareto import non_dominated
+
+    hoped = posterior.mean[left] - posterior.deviation(left)
+    chosen: list[int] = []
+    for _ in range(count):
+        open_ = ~np.isin(left, chosen)
+        points = np.column_stack([hoped[open_], costs[left[open_]]])
+        front = left[open_][non_dominated(points, copies=False)]
+        unsure = posterior.deviation(front, also_observed=chosen)
+        chosen.append(int(front[unsure.argmax()]))
+    return np.array(chosen, dtype=np.int64)

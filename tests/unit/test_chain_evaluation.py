@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from layerwise import SPACES, genes_of, random_genes
+from layerwise import COSTLY_SPACES, genes_of, random_genes
 from layerwise_supernets import made_up_supernet, score_alone
 from toy_pictures import toy_images
 
@@ -73,7 +73,7 @@ def related(space: str):
 
 
 @pytest.mark.parametrize("statistics", STATISTICS)
-@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("space", COSTLY_SPACES)
 def test_shared_beginnings_give_the_bits_of_one_by_one(space, statistics):
     @settings(max_examples=5, deadline=None)
     @given(related(space))
@@ -88,7 +88,7 @@ def test_shared_beginnings_give_the_bits_of_one_by_one(space, statistics):
 
 @pytest.mark.parametrize("statistics", STATISTICS)
 @pytest.mark.parametrize("mode", MODES[1:])
-@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("space", COSTLY_SPACES)
 def test_so_they_do_whatever_batch_normalisation_was_in_training(space, mode, statistics):
     genes = random_genes(space, 3)
     genes[1, :12] = genes[0, :12]
@@ -121,7 +121,7 @@ def test_nothing_is_left_in_the_network(mode, statistics):
 
 
 @pytest.mark.parametrize("mode", MODES[:2])
-@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("space", COSTLY_SPACES)
 def test_batch_statistics_are_what_the_supernet_itself_uses(space, mode):
     network = network_of(space, mode)
     for genes in random_genes(space, 2).tolist():
@@ -135,7 +135,7 @@ def test_batch_statistics_are_what_the_supernet_itself_uses(space, mode):
         assert one_by_one(space, mode, "batch", tuple(genes)) == expected
 
 
-@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("space", COSTLY_SPACES)
 def test_recalibrated_statistics_are_those_of_a_network_of_its_own(space):
     """PyTorch's own BN, that averages over batches where it is given no momentum."""
     supernet = made_up_supernet(space, batch_norm="running")
@@ -173,7 +173,9 @@ def test_recalibrated_statistics_are_plain_averages_over_batches():
     torch.testing.assert_close(norm.running_var, variances.mean(dim=0))
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "mode", [pytest.param("batch", marks=pytest.mark.slow), "batch_affine", "running"]
+)
 def test_weights_count_and_running_statistics_of_the_supernet_do_not(mode):
     """The affine part is trained; running statistics are those of all paths mixed."""
     supernet = made_up_supernet("mobile_i", batch_norm=mode)

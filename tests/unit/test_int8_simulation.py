@@ -3,7 +3,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from layerwise import SPACES, random_genes
+from layerwise import COSTLY_SPACES, SPACES, random_genes
 from layerwise_supernets import made_up_supernet, score_alone
 from torch import nn
 from torch.nn.utils import fuse_conv_bn_eval
@@ -17,7 +17,6 @@ from hanas.proxies.scoring.chain_evaluation import Pictures, SharedEvaluation, w
 from hanas.proxies.scoring.int8_simulation import observing, rounded, rounded_weight, rounding
 
 CALIBRATION, BATCH = 10, 7
-MODES = ("batch", "running", "batch_affine")
 
 
 @pytest.fixture(autouse=True)
@@ -158,7 +157,7 @@ def logits_of(network: nn.Module) -> torch.Tensor:
         return torch.cat([network(images) for images, _ in pictures().validation_batches()])
 
 
-@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("space", COSTLY_SPACES)
 def test_a_network_computes_what_a_plain_reference_does(space):
     """With BN folded first: its rounded weights are ours times what BN multiplies by."""
     for genes in random_genes(space, 2, seed=2).tolist():
@@ -176,6 +175,7 @@ def test_a_network_computes_what_a_plain_reference_does(space):
         assert (found - expected).abs().mean() < 0.3 * rounded_off
 
 
+@pytest.mark.slow
 def test_it_loses_what_onnx_runtime_loses(tmp_path):
     """As much, and much of it on the same images."""
     lost = []
@@ -205,7 +205,14 @@ def test_it_loses_what_onnx_runtime_loses(tmp_path):
 # ---- scores ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("space", "mode"), list(zip(SPACES, MODES, strict=True)))
+@pytest.mark.parametrize(
+    ("space", "mode"),
+    [
+        ("shuffle_i", "batch_affine"),
+        pytest.param("mobile_i", "batch", marks=pytest.mark.slow),
+        pytest.param("shuffle", "running", marks=pytest.mark.slow),
+    ],
+)
 def test_shared_beginnings_give_the_bits_of_one_by_one(space, mode):
     genes = random_genes(space, 3)
     genes[1, :11] = genes[0, :11]

@@ -108,6 +108,7 @@ def killed(toy_file, tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trainer", TRAINERS)
 def test_a_killed_training_ends_with_the_same_bits(trainer, killed):
     folder = killed / trainer

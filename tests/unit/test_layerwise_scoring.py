@@ -70,10 +70,15 @@ def plainly(weights, toy_data, genes, statistics):
     return [score_alone(network, row, used) for row in genes.tolist()]
 
 
-@pytest.mark.parametrize(("statistics", "workers"), [("batch", 1), ("recalibrated", 2)])
+@pytest.mark.parametrize(
+    ("statistics", "workers"),
+    [("batch", 0), pytest.param("recalibrated", 2, marks=pytest.mark.slow)],
+)
 def test_workers_give_the_bits_of_one_by_one(
-    statistics, workers, weights, toy_data, toy_file, tmp_path, monkeypatch
+    statistics, workers, weights, toy_data, toy_file, tmp_path, monkeypatch, request
 ):
+    if not workers:
+        request.getfixturevalue("here")
     monkeypatch.setattr(layerwise_scoring, "PIECE", 3)
     genes = random_genes("shuffle_i", 7)
     genes[4:, :15] = genes[0, :15]

@@ -15,7 +15,7 @@ from hanas.core.files import write_parquet
 from hanas.core.gaussian_process import fit, most_telling
 from hanas.core.pareto import non_dominated
 from hanas.core.ranking import kendall_tau
-from hanas.proxies import _lookups
+from hanas.proxies import learned
 from hanas.proxies._proxy import Inputs, MemberTable
 from hanas.spaces import nb201
 
@@ -62,8 +62,14 @@ def given(tmp_path_factory, percent) -> Inputs:
 
 
 @pytest.fixture(scope="module")
-def table(given) -> pd.DataFrame:
-    return score(given)
+def told() -> list[str]:
+    """The lines of the log of the table."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def table(given, told) -> pd.DataFrame:
+    return score(given, told.append)
 
 
 def test_it_ranks_better_than_what_it_learned_from(table, percent):
@@ -89,13 +95,12 @@ def test_nothing_but_what_was_paid_for_is_read(table, percent, tmp_path):
     assert again["score"].equals(table["score"])
 
 
-def test_lookups_are_told(given):
-    lines: list[str] = []
-    score(given, lines.append, architectures=12, first=8, rounds=2)
-    assert len(lines) == 12
-    assert all(line.startswith("looked up |") and line.endswith(" %") for line in lines)
+def test_lookups_are_told(table, told):
+    assert len(told) == 50
+    assert all(line.startswith("looked up |") and line.endswith(" %") for line in told)
 
 
+@pytest.mark.slow
 def test_seeds_draw_other_architectures(given):
     tables = [score(given, architectures=10, first=3, rounds=0, seed=seed) for seed in (0, 0, 1)]
     assert tables[0].equals(tables[1])
@@ -137,7 +142,7 @@ def test_later_ones_are_where_the_front_may_be(percent):
         looked_up.append(rows)
         return error[rows]
 
-    _lookups.learn(
+    learned.learn(
         groups,
         costs,
         FUNCTIONS,
@@ -148,11 +153,11 @@ def test_later_ones_are_where_the_front_may_be(percent):
         rng=np.random.default_rng(0),
     )
     assert [len(rows) for rows in looked_up] == [10, 2, 1]
-    sample = np.random.default_rng(0).permutation(len(genes))[: _lookups.SAMPLE]
+    sample = np.random.default_rng(0).permutation(len(genes))[: learned.SAMPLE]
     different = np.unique(FUNCTIONS[sample], return_index=True)[1]
     telling = most_telling([groups[0][sample]], different, 10)
     assert looked_up[0].tolist() == sample[telling].tolist()
-    known = fit(groups, looked_up[0], _lookups.normal_scores(error[looked_up[0]]))
+    known = fit(groups, looked_up[0], learned.normal_scores(error[looked_up[0]]))
     left = np.flatnonzero(~np.isin(FUNCTIONS, FUNCTIONS[looked_up[0]]))
     hoped = known.mean[left] - known.deviation(left)
     front = left[non_dominated(np.column_stack([hoped, costs[left]]))]
@@ -179,7 +184,7 @@ def test_settings_and_tables_are_checked(given, tmp_path, percent):
 
 def test_what_was_looked_up_is_known(table, percent):
     paid = np.flatnonzero(table["looked_up"])
-    expected = _lookups.normal_scores(1 - percent[paid] / 100)
+    expected = learned.normal_scores(1 - percent[paid] / 100)
     np.testing.assert_allclose(table["score"].to_numpy()[paid], expected, rtol=1e-12)
     for row, value in zip(paid, expected, strict=True):
         same = np.isin(FUNCTIONS, FUNCTIONS[row])

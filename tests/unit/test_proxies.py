@@ -88,10 +88,11 @@ def is_scored():
 
 @pytest.fixture(scope="module")
 def scored(weights, toy_file, tmp_path_factory):
-    """A part of the space, scored by one worker; test_untrained_proxies.py scores all of it."""
+    """A part of the space, scored here; the test that kills has it scored by workers."""
     workspace = tmp_path_factory.mktemp("work") / "space"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scoring, "distinct_cells", some_cells)
+        patch.setattr(scoring, "Workers", lambda make, count: Here(make()))
         table, _ = score(weights, toy_file, workspace)
     assert not workspace.exists()
     return table
@@ -329,6 +330,7 @@ proxy.score(plugins.space("nb201"), Inputs(weights=weights, images=images), work
 """
 
 
+@pytest.mark.slow
 def test_a_killed_scoring_ends_with_the_same_bits(scored, weights, toy_file, tmp_path, monkeypatch):
     workspace = tmp_path / "work"
     arguments = [json.dumps(SETTINGS), str(weights), str(toy_file), str(workspace)]

@@ -3,7 +3,16 @@ import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
-from toy_supernets import SPACES, TRAINED, read, results, settings_of, small_network, train
+from toy_supernets import (
+    SPACES,
+    TRAINED,
+    TRAINED_ANEW,
+    read,
+    results,
+    settings_of,
+    small_network,
+    train,
+)
 
 from hanas.core.compute import threads
 from hanas.core.errors import InputError
@@ -42,7 +51,7 @@ def test_what_is_written(trainer, space, trained):
     np.testing.assert_allclose(supernet.alphas[3].numpy(), alphas)
 
 
-@pytest.mark.parametrize(("trainer", "space"), TRAINED)
+@pytest.mark.parametrize(("trainer", "space"), TRAINED_ANEW)
 def test_one_seed_gives_one_result(trainer, space, trained, toy_file, tmp_path):
     first, before = results(trained(trainer, space)), torch.random.get_rng_state()
     for folder, seed in (("again", 0), ("other", 1)):
@@ -52,7 +61,7 @@ def test_one_seed_gives_one_result(trainer, space, trained, toy_file, tmp_path):
     assert torch.equal(before, torch.random.get_rng_state())
 
 
-@pytest.mark.parametrize(("trainer", "space"), TRAINED)
+@pytest.mark.parametrize(("trainer", "space"), TRAINED_ANEW)
 def test_it_learns(trainer, space, toy_file, tmp_path):
     """Colours tell the three classes apart; chance is a third."""
     changes: dict = {"epochs": 40, "batch_size": 12, "learning_rate": 0.05}
@@ -88,6 +97,7 @@ def test_what_is_found_is_judged_with_the_shared_weights(trainer, space, toy_dat
     assert found["validation_cross_entropy"] == pytest.approx(loss, rel=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("trainer", "space"), TRAINED)
 @pytest.mark.parametrize("mode", ["batch_affine", "running"])
 def test_other_networks_train(trainer, space, mode, toy_file, tmp_path):
@@ -98,7 +108,7 @@ def test_other_networks_train(trainer, space, mode, toy_file, tmp_path):
     assert load_supernet(paths["weights"]).network_settings.batch_norm == mode
 
 
-@pytest.mark.parametrize(("trainer", "space"), TRAINED)
+@pytest.mark.parametrize(("trainer", "space"), TRAINED_ANEW)
 def test_a_loss_that_is_not_finite_ends_the_training(trainer, space, toy_file, tmp_path):
     training = {"learning_rate": 1e30, "gradient_clip": 0}
     settings = settings_of(trainer, space, training=training)

@@ -17,8 +17,7 @@ from hanas.data.images import save_images
 from hanas.proxies import az_nas
 from hanas.proxies._proxy import Inputs
 from hanas.proxies.scoring import cells as scoring
-from hanas.proxies.scoring.cells import distinct_cells, groups_of
-from hanas.proxies.scoring.untrained_cells import Scorer
+from hanas.proxies.scoring.cells import UntrainedScorer, distinct_cells, groups_of
 from hanas.spaces import nb201
 
 NETWORK = {"skeleton": "pooled", "channels": 3, "cells": 1}
@@ -180,11 +179,11 @@ def test_az_nas_adds_logarithms_of_ranks():
     np.testing.assert_allclose(AZ_NAS.ranked(numbers, cells), -expected)
 
 
-def make_scorer(kind: str, toy_file, **settings) -> Scorer:
+def make_scorer(kind: str, toy_file, **settings) -> UntrainedScorer:
     given = {"network": {**NETWORK, "channels": 2}, **settings}
     if kind != "synflow":
         given = {"images": 8, "batches": 2, **given}
-    return Scorer(read(kind, **given), toy_file if kind == "naswot" else None)
+    return UntrainedScorer(read(kind, **given), toy_file if kind == "naswot" else None)
 
 
 def cells_of(*prefix: int) -> np.ndarray:
@@ -248,6 +247,7 @@ def test_settings_are_checked(toy_file, tmp_path):
         read("naswot").score(plugins.space("shuffle"), Inputs(images=toy_file), **given)
 
 
+@pytest.mark.slow
 def test_the_table_of_two_workers_holds_what_one_scorer_finds(toy_file, tmp_path, monkeypatch):
     monkeypatch.setattr(scoring, "distinct_cells", some_cells)
     settings = {"network": {**NETWORK, "channels": 1}, "images": 8, "seeds": 2}

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
+import pytest
 
 from hanas.core import plugins
 from hanas.core.settings import Member, Settings
@@ -27,6 +28,11 @@ PROBABILITIES = {
     "nor_conv_3x3": 0.35,
     "avg_pool_3x3": 0.1,
 }
+#: The same for tests that train anew: the quick part of the tests does so in one such space.
+TRAINED_ANEW = [
+    pair if pair[1] in ("nb201", "shuffle_i") else pytest.param(*pair, marks=pytest.mark.slow)
+    for pair in TRAINED
+]
 FILES = ("weights", "history", "found", "checkpoint")
 
 

@@ -1,23 +1,20 @@
 """Simulate in float32 what a chain of blocks computes with 8-bit integers after training.
 
-What is simulated is post-training static quantisation with batch normalisation folded into the
-convolutions (B. Jacob et al., "Quantization and Training of Neural Networks for Efficient
-Integer-Arithmetic-Only Inference", CVPR 2018), as :mod:`hanas.deploy.quantisation` does it for
-ONNX Runtime with its default settings:
+That is post-training static quantisation with batch normalisation folded into the convolutions (B.
+Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
+Inference", CVPR 2018), as :mod:`hanas.deploy.quantisation` does it for ONNX Runtime:
 
 * Activations are rounded to one of 256 values, evenly from the lowest to the highest that
-  calibration images had there in float32; the range holds zero, and zero is one of the values
-  (asymmetric, a range for the whole tensor). What is outside is cut off. That is done to what goes
-  into a convolution or the classifier, to the terms and the result of a residual sum, to the two
-  halves that a ShuffleNetV2 unit joins and to what it makes of them, and to the logits.
+  calibration images had there in float32 and zero, which is one of the values; what is outside is
+  cut off. That is done to what goes into a convolution or the classifier, to the terms and the
+  result of a residual sum, to the two halves that a ShuffleNetV2 unit joins and to what it makes of
+  them, and to the logits.
 * Weights are rounded to -127..127 times a scale, for each output channel its largest absolute
-  weight over 127 (symmetric, by channel). Folding batch normalisation multiplies the weights of an
-  output channel and its scale alike, so it does not matter that weights are rounded before it.
-  ONNX Runtime has one scale for the classifier; here it has one a class.
+  weight over 127. Folding batch normalisation multiplies the weights of an output channel and its
+  scale alike, so weights may be rounded before it. ONNX Runtime has one scale for the classifier;
+  here it has one a class.
 * Sums, biases, what batch normalisation adds and the mean over the last map are exact, as they are
   with sums in 32 bits.
-
-Each range belongs to a place in a layer, so that it is found layer by layer.
 """
 
 from __future__ import annotations
