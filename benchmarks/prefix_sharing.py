@@ -77,9 +77,9 @@ def main() -> None:
         seconds: dict[str, list[float]] = {"one by one": [], "shared": []}
         for _ in range(options.turns):
             started = time.perf_counter()
-            plain = [shared.score(row[None]) for row in genes]
+            plain = [shared(row[None]) for row in genes]
             between = time.perf_counter()
-            found = shared.score(genes)
+            found = shared(genes)
             seconds["one by one"].append(between - started)
             seconds["shared"].append(time.perf_counter() - between)
             for name, values in found.items():

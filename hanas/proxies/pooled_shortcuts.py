@@ -2,10 +2,9 @@
 
 Adding the input of a block to its output helps deep networks where nothing is done to it on the
 way (K. He et al., "Identity Mappings in Deep Residual Networks", ECCV 2016). A path of poolings and
-skips adds a blurred copy instead, in all fifteen cells of the benchmark's network one after the
-other; a supernet of one cell a stage meets it three times, and underrates the harm. To be fused
-with what such a network says; that it lowers accuracy was seen, and its weight chosen, on other
-data sets than it is judged by (docs/ranking.md).
+skips adds a blurred copy instead, in all fifteen cells of the benchmark's network; a supernet of
+one cell a stage meets it three times, and underrates the harm. That it lowers accuracy was seen,
+and its weight chosen, on other data sets than it is judged by (docs/ranking.md).
 """
 
 from __future__ import annotations

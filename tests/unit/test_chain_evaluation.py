@@ -78,7 +78,7 @@ def test_shared_beginnings_give_the_bits_of_one_by_one(space, statistics):
     @settings(max_examples=5, deadline=None)
     @given(related(space))
     def whatever_the_population(population):
-        found = evaluation(space, "batch", statistics).score(np.array(population))
+        found = evaluation(space, "batch", statistics)(np.array(population))
         expected = [one_by_one(space, "batch", statistics, genes) for genes in population]
         for column, values in found.items():
             assert values.tolist() == [scores[column] for scores in expected]
@@ -92,7 +92,7 @@ def test_shared_beginnings_give_the_bits_of_one_by_one(space, statistics):
 def test_so_they_do_whatever_batch_normalisation_was_in_training(space, mode, statistics):
     genes = random_genes(space, 3)
     genes[1, :12] = genes[0, :12]
-    found = evaluation(space, mode, statistics).score(genes)
+    found = evaluation(space, mode, statistics)(genes)
     for row, of_row in enumerate(genes.tolist()):
         expected = one_by_one(space, mode, statistics, tuple(of_row))
         assert {name: values[row] for name, values in found.items()} == expected
@@ -107,11 +107,11 @@ def test_nothing_is_left_in_the_network(mode, statistics):
     before = {name: value.clone() for name, value in network.state_dict().items()}
     made = SharedEvaluation(network, pictures(statistics))
     genes = random_genes("shuffle_i", 3)
-    first = made.score(genes)
+    first = made(genes)
     assert not network.training
     for name, value in network.state_dict().items():
         assert torch.equal(value, before[name]), name
-    again = made.score(genes[::-1])
+    again = made(genes[::-1])
     for name, values in first.items():
         assert values.tolist() == again[name][::-1].tolist()
         assert len(set(first["cross_entropy"])) == 3
@@ -174,21 +174,21 @@ def test_recalibrated_statistics_are_plain_averages_over_batches():
 
 
 @pytest.mark.parametrize(
-    "mode", [pytest.param("batch", marks=pytest.mark.slow), "batch_affine", "running"]
+    "mode", [*(pytest.param(mode, marks=pytest.mark.slow) for mode in MODES[:2]), MODES[2]]
 )
 def test_weights_count_and_running_statistics_of_the_supernet_do_not(mode):
     """The affine part is trained; running statistics are those of all paths mixed."""
     supernet = made_up_supernet("mobile_i", batch_norm=mode)
     genes = random_genes("mobile_i", 1)
     for statistics in STATISTICS if mode == "running" else ["recalibrated"]:
-        before = SharedEvaluation(supernet.network(), pictures(statistics)).score(genes)
+        before = SharedEvaluation(supernet.network(), pictures(statistics))(genes)
         for name, value in supernet.weights.items():
             if "running" in name:
                 value.fill_(0.5)
-        after = SharedEvaluation(supernet.network(), pictures(statistics)).score(genes)
+        after = SharedEvaluation(supernet.network(), pictures(statistics))(genes)
         assert before["cross_entropy"] == after["cross_entropy"]
     if mode != "batch":
         scale = supernet.weights["stem.1.weight"]
         scale.mul_(torch.linspace(0.5, 2, len(scale)))
-        after = SharedEvaluation(supernet.network(), pictures("recalibrated")).score(genes)
+        after = SharedEvaluation(supernet.network(), pictures("recalibrated"))(genes)
         assert before["cross_entropy"] != after["cross_entropy"]

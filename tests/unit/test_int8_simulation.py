@@ -218,7 +218,7 @@ def test_shared_beginnings_give_the_bits_of_one_by_one(space, mode):
     genes[1, :11] = genes[0, :11]
     network = made_up_supernet(space, batch_norm=mode).network()
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    found = SharedEvaluation(network, pictures()).score(genes)
+    found = SharedEvaluation(network, pictures())(genes)
     assert list(found) == ["error", "cross_entropy", "int8_error", "int8_cross_entropy"]
     alone = with_statistics(network, "recalibrated")
     for row, of_row in enumerate(genes.tolist()):

@@ -113,7 +113,8 @@ def test_what_was_scored_once_is_not_scored_again(weights, toy_file, tmp_path, m
 
 def test_scores_are_kept_for_what_they_depend_on(weights, toy_file, tmp_path, monkeypatch):
     """Each of these is a supernet, a data set or a way of its own, but for the last two."""
-    monkeypatch.setattr(layerwise_scoring, "Scorer", lambda *given: SimpleNamespace(pictures=None))
+    nothing = SimpleNamespace(pictures=None)
+    monkeypatch.setattr(layerwise_scoring, "evaluation", lambda *given: nothing)
     other_weights = saved_supernet(tmp_path / "other", "shuffle_i", seed=1)
     other_images = tmp_path / "other.pt"
     save_images(toy_images(images_each=30), other_images)
@@ -213,7 +214,7 @@ def test_weights_that_are_not_finite_are_refused_warm_and_cold(toy_file, tmp_pat
 def test_images_of_any_split_and_size_are_those_asked_for(weights, toy_data, toy_file):
     for images, calibration in itertools.product((None, 5), (6, 512)):
         proxy = read(statistics="recalibrated", images=images, calibration_images=calibration)
-        used = layerwise_scoring.Scorer(proxy, "shuffle_i", weights, toy_file, "cpu").pictures
+        used = layerwise_scoring.evaluation(proxy, "shuffle_i", weights, toy_file, "cpu").pictures
         assert len(used.validation) == (images or 24)
         assert used.calibration is not None
         assert len(used.calibration) == min(calibration, 24)

@@ -223,7 +223,7 @@ def test_a_shortcut_is_worth_less_for_each_pooling_on_it(operations, score, shor
 
 @pytest.mark.parametrize("mode", ["batch", "batch_affine", "running"])
 @pytest.mark.parametrize("skeleton", list(TRANSITIONS))
-@pytest.mark.parametrize("cells", [1, 2])
+@pytest.mark.parametrize("cells", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_shared_work_gives_the_bits_of_one_cell_at_a_time(
     toy_data, tmp_path, mode, skeleton, cells
 ):

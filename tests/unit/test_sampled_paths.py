@@ -4,7 +4,6 @@ import pytest
 import scipy.stats
 import torch
 import torch.nn.functional as F
-from layerwise import COSTLY_SPACES
 from toy_supernets import LAYER_WISE, SPACES, layer_probabilities, read, results, settings_of
 
 from hanas.spaces import nb201
@@ -38,7 +37,8 @@ def test_spos_trains_one_path_in_a_step(space, toy_file):
     assert changed - of_layers == set(before) - of_layers
 
 
-@pytest.mark.parametrize("space", COSTLY_SPACES)
+@pytest.mark.slow
+@pytest.mark.parametrize("space", LAYER_WISE)
 def test_spos_finds_the_best_of_uniform_candidates(space, toy_file):
     """Uniform although training favours some operations, and never an impossible one."""
     training = {"operation_probabilities": layer_probabilities(space)}

@@ -20,6 +20,14 @@ from hanas.core.files import read_json
 from hanas.data.batches import load_split
 from hanas.training.supernets import load_supernet, prepare
 
+#: Of every kind of step one; the others take part in the slow tests.
+LEARNING = [
+    pair
+    if pair in [("darts", "nb201"), ("gdas", "nb201"), ("rsps", "nb201")]
+    else pytest.param(*pair, marks=pytest.mark.slow)
+    for pair in TRAINED
+]
+
 
 @pytest.mark.parametrize(("trainer", "space"), TRAINED)
 def test_what_is_written(trainer, space, trained):
@@ -61,7 +69,7 @@ def test_one_seed_gives_one_result(trainer, space, trained, toy_file, tmp_path):
     assert torch.equal(before, torch.random.get_rng_state())
 
 
-@pytest.mark.parametrize(("trainer", "space"), TRAINED_ANEW)
+@pytest.mark.parametrize(("trainer", "space"), LEARNING)
 def test_it_learns(trainer, space, toy_file, tmp_path):
     """Colours tell the three classes apart; chance is a third."""
     changes: dict = {"epochs": 40, "batch_size": 12, "learning_rate": 0.05}

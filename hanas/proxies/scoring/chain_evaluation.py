@@ -70,7 +70,7 @@ class SharedEvaluation:
     """A supernet, which stays as it is, and images, to score many architectures."""
 
     def __init__(self, network: ChainNetwork, pictures: Pictures) -> None:
-        self._pictures = pictures
+        self.pictures = pictures
         self._evaluating = with_statistics(network, pictures.statistics)
         self._calibrating = sharing_weights(self._evaluating).train()
         if pictures.int8:
@@ -78,7 +78,7 @@ class SharedEvaluation:
             self._rounding = rounding(self._observing)
 
     @torch.inference_mode()
-    def score(self, genes: np.ndarray) -> dict[str, np.ndarray]:
+    def __call__(self, genes: np.ndarray) -> dict[str, np.ndarray]:
         """Return columns of scores, float64 (N,) each, of genes (N, L).
 
         They are ``error`` (fraction) and ``cross_entropy`` (nats), and the same with ``int8_``
@@ -90,7 +90,7 @@ class SharedEvaluation:
         states = _States(self._evaluating)
         self._calibrate(self._calibrating, genes, states)
         scores = self._scores(self._evaluating, genes, states)
-        if self._pictures.int8:
+        if self.pictures.int8:
             states = _States(self._observing, states)
             self._calibrate(self._observing, genes, states)
             rounded = self._scores(self._rounding, genes, states)
@@ -99,7 +99,7 @@ class SharedEvaluation:
 
     def _calibrate(self, network: ChainNetwork, genes: np.ndarray, states: _States) -> None:
         """Let the calibration images change the states."""
-        for images in self._pictures.calibration_images():
+        for images in self.pictures.calibration_images():
             for _ in _logits(network, genes, images, states):
                 pass
 
@@ -108,7 +108,7 @@ class SharedEvaluation:
     ) -> dict[str, np.ndarray]:
         wrong, entropy = torch.zeros(2, len(genes), dtype=torch.float64)
         count = 0
-        for images, labels in self._pictures.validation_batches():
+        for images, labels in self.pictures.validation_batches():
             for row, logits in enumerate(_logits(network, genes, images, states)):
                 wrong[row] += (logits.argmax(dim=1) != labels).sum().cpu()
                 entropy[row] += F.cross_entropy(logits.double(), labels, reduction="sum").cpu()

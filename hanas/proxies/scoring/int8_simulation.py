@@ -20,7 +20,7 @@ Inference", CVPR 2018), as :mod:`hanas.deploy.quantisation` does it for ONNX Run
 from __future__ import annotations
 
 import copy
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -128,7 +128,7 @@ def rounded(x: Tensor, low: Tensor, high: Tensor) -> Tensor:
 
 def _before(module: nn.Module, observer: Observer) -> None:
     module.add_module("before", observer)
-    module.register_forward_pre_hook(_through_before)
+    module.register_forward_pre_hook(lambda own, given: own.get_submodule("before")(*given))
 
 
 def _after(module: nn.Module, observer: Observer) -> None:
@@ -136,12 +136,4 @@ def _after(module: nn.Module, observer: Observer) -> None:
         module.append(observer)
     else:
         module.add_module("after", observer)
-        module.register_forward_hook(_through_after)
-
-
-def _through_before(module: nn.Module, given: tuple[Any, ...]) -> Any:
-    return module.get_submodule("before")(*given)
-
-
-def _through_after(module: nn.Module, given: tuple[Any, ...], result: Tensor) -> Tensor:
-    return module.get_submodule("after")(result)
+        module.register_forward_hook(lambda own, _, result: own.get_submodule("after")(result))

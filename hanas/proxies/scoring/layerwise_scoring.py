@@ -48,7 +48,7 @@ class LayerwiseScorer:
     ) -> None:
         device = choose_device(proxy.device).type
         self._weights, self._log, self._count = weights, work.log, max(work.threads, 1)
-        make = partial(Scorer, proxy, space.name, weights, images, device)
+        make = partial(evaluation, proxy, space.name, weights, images, device)
         here = make()
         self._pictures = here.pictures
         self._workers = Workers(make, work.threads) if device == "cpu" else Here(here)
@@ -108,25 +108,18 @@ class LayerwiseScorer:
         return scores
 
 
-class Scorer:
-    """A supernet and its images, ready to score."""
-
-    def __init__(
-        self, proxy: SupernetProxy, space: str, weights: Path, images: Path, device: str
-    ) -> None:
-        supernet, data = load_both(weights, images, space)
-        network = supernet.network(device)
-        if not isinstance(network, ChainNetwork):
-            raise InputError(f"{weights} is no supernet of a layer-wise space")
-        size: dict[str, Any] = {"resolution": supernet.resolution, "device": torch.device(device)}
-        calibration = None
-        if proxy.statistics == "recalibrated":
-            calibration = load_split(data, "train", **size).take(proxy.calibration_images)
-        validation = load_split(data, "validation", **size).take(proxy.images)
-        int8 = proxy.precision == "int8"
-        self.pictures = Pictures(validation, calibration, proxy.batch_size, int8)
-        self._evaluation = SharedEvaluation(network, self.pictures)
-
-    def __call__(self, genes: np.ndarray) -> dict[str, np.ndarray]:
-        """Return columns of scores, float64 (N,) each, of genes (N, layers)."""
-        return self._evaluation.score(genes)
+def evaluation(
+    proxy: SupernetProxy, space: str, weights: Path, images: Path, device: str
+) -> SharedEvaluation:
+    """Return a supernet and its images, ready to score; InputError where they do not fit."""
+    supernet, data = load_both(weights, images, space)
+    network = supernet.network(device)
+    if not isinstance(network, ChainNetwork):
+        raise InputError(f"{weights} is no supernet of a layer-wise space")
+    size: dict[str, Any] = {"resolution": supernet.resolution, "device": torch.device(device)}
+    calibration = None
+    if proxy.statistics == "recalibrated":
+        calibration = load_split(data, "train", **size).take(proxy.calibration_images)
+    validation = load_split(data, "validation", **size).take(proxy.images)
+    int8 = proxy.precision == "int8"
+    return SharedEvaluation(network, Pictures(validation, calibration, proxy.batch_size, int8))
