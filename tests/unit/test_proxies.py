@@ -27,7 +27,7 @@ from hanas.proxies._proxy import Inputs, MemberTable
 from hanas.proxies.scoring import supernet_cells, untrained_cells
 from hanas.proxies.scoring.cells import distinct_cells, groups_of, score_cells, score_group
 from hanas.spaces import nb201
-from hanas.spaces.networks.operations import TRANSITIONS
+from hanas.spaces.networks.cell import TRANSITIONS
 from hanas.training.supernets import Supernet, load_supernet, save_supernet
 
 REPOSITORY = Path(__file__).parents[2]

@@ -20,7 +20,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from hanas.spaces.networks.operations import batch_norm
+from hanas.spaces.networks.cell import batch_norm
 from hanas.spaces.networks.settings import ChainSettings
 from hanas.spaces.networks.skeletons import (
     FIRST_BOTTLENECK,
@@ -61,22 +61,6 @@ def block(operation: Operation, place: Place, skeleton: Skeleton, mode: str) -> 
     if operation.kind == "bottleneck":
         return Bottleneck(operation, place, skeleton, mode)
     return ShuffleUnit(operation, place, mode)
-
-
-def scale_additions(network: nn.Module, scale: float) -> None:
-    """Set the weight of the last batch normalisation of what units add to their input.
-
-    Those are the units of stride 1 that keep the number of channels.
-    """
-    for unit in network.modules():
-        if isinstance(unit, ShuffleUnit) and unit.projection is None:
-            added = unit.branch
-        elif isinstance(unit, Bottleneck) and unit.has_residual:
-            added = unit.body
-        else:
-            continue
-        last = [module for module in added if isinstance(module, nn.BatchNorm2d)][-1]
-        nn.init.constant_(last.weight, scale)
 
 
 class ShuffleUnit(nn.Module):
@@ -153,23 +137,8 @@ class SqueezeExcitation(nn.Module):
 class ChainNetwork(nn.Module):
     """Stem, layers of one operation each, 1x1 convolution, global pooling, classifier.
 
-    Parameters
-    ----------
-    skeleton
-        Channels and stages, with the width already applied.
-    operations
-        What genes stand for.
-    held
-        For each layer the operations (indices in ``operations``) it holds.
-    classes
-        Number of classes.
-    settings
-        ``batch_norm`` and ``resolution`` count here.
-
-    Attributes
-    ----------
-    genes
-        The genes of a stand-alone network (one operation a layer), else None.
+    The width of ``skeleton`` is already applied. ``held`` are, for each layer, the ``operations``
+    (indices) that it holds. ``genes`` are those of a stand-alone network (one a layer), else None.
     """
 
     def __init__(
@@ -200,6 +169,20 @@ class ChainNetwork(nn.Module):
         )
         self.head = nn.Sequential(*modules([last], mode))
         self.classifier = nn.Linear(skeleton.last, classes)
+        if settings.first_scale != 1:
+            self._scale_additions(settings.first_scale)
+
+    def _scale_additions(self, scale: float) -> None:
+        # What is added to a unit's input: in units of stride 1 that keep the number of channels.
+        for unit in self.modules():
+            if isinstance(unit, ShuffleUnit) and unit.projection is None:
+                added = unit.branch
+            elif isinstance(unit, Bottleneck) and unit.has_residual:
+                added = unit.body
+            else:
+                continue
+            last = [module for module in added if isinstance(module, nn.BatchNorm2d)][-1]
+            nn.init.constant_(last.weight, scale)
 
     def begin(self, images: Tensor) -> Tensor:
         """Return what goes into layer 0, of normalised images (N, 3, H, W)."""
@@ -214,14 +197,9 @@ class ChainNetwork(nn.Module):
         return self.classifier(self.head(x).mean(dim=(2, 3)))
 
     def forward(self, images: Tensor, genes: Sequence[int] | None = None) -> Tensor:
-        """Return the logits (N, classes) of one architecture.
+        """Return the logits (N, classes) of one architecture for normalised images (N, 3, H, W).
 
-        Parameters
-        ----------
-        images
-            (N, 3, H, W), normalised.
-        genes
-            The operation of each layer. A stand-alone network needs none.
+        ``genes``, the operation of each layer: a stand-alone network needs none.
         """
         if genes is None:
             genes = self.genes
@@ -231,23 +209,3 @@ class ChainNetwork(nn.Module):
         for number, operation in enumerate(genes):
             x = self.layer(number, int(operation))(x)
         return self.end(x)
-
-
-def new_network(
-    skeleton: Skeleton,
-    operations: Sequence[Operation],
-    held: Sequence[Sequence[int]],
-    classes: int,
-    settings: ChainSettings,
-    seed: int,
-) -> ChainNetwork:
-    """Return a network with initial weights that follow from the seed alone.
-
-    PyTorch's global random state stays as it is.
-    """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = ChainNetwork(skeleton, operations, held, classes, settings)
-    if settings.first_scale != 1:
-        scale_additions(network, settings.first_scale)
-    return network
