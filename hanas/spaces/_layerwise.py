@@ -27,7 +27,7 @@ from hanas.spaces.networks.settings import (
     chain_for_images,
     chain_settings,
 )
-from hanas.spaces.networks.skeletons import Costs, Operation, Skeleton, chain_costs
+from hanas.spaces.networks.skeletons import Operation, Skeleton, cost_tables
 
 if TYPE_CHECKING:  # PyTorch is imported only where a network is made
     from hanas.spaces.networks.chain import ChainNetwork
@@ -45,9 +45,8 @@ class LayerwiseSpace(Space):
         self.operations = tuple(operation.name for operation in layers)
         fewer = skeleton.first_layers if IDENTITY in layers else ()
         self.choices = tuple(len(layers) - (layer in fewer) for layer in range(skeleton.layers))
-        # At width 1.
-        costs = zip(self._costs(None, None)[0].layers, self.choices, strict=True)
-        possible = [of_layer[:count] for of_layer, count in costs]
+        parameters = self._tables(ChainSettings())[1][:, :, 0]  # (layers, operations)
+        possible = [row[:count] for row, count in zip(parameters, self.choices, strict=True)]
         self.largest = tuple(int(of_layer.argmax()) for of_layer in possible)
         self.smallest = tuple(int(of_layer.argmin()) for of_layer in possible)
 
@@ -88,19 +87,24 @@ class LayerwiseSpace(Space):
 
     @override
     def params(self, genes, classes=10, *, network=None):
-        return self._costs(network, None)[0].of(self._checked(genes), classes)
+        return self._costs(genes, classes, chain_settings(network))[:, 0]
 
     @override
     def flops(self, genes, classes=10, resolution=None, *, network=None):
-        return self._costs(network, resolution)[1].of(self._checked(genes), classes)
+        return self._costs(genes, classes, chain_settings(network, resolution))[:, 1]
 
     def widened(self, width: float) -> Skeleton:
         """Return the skeleton of a width."""
         return self.skeleton.widened(width)
 
-    def _costs(self, network: Network | None, resolution: int | None) -> tuple[Costs, Costs]:
-        settings = chain_settings(network, resolution)
-        return chain_costs(self.widened(settings.width), self.layers, settings.side)
+    def _tables(self, settings: ChainSettings) -> tuple[np.ndarray, np.ndarray]:
+        return cost_tables(self.widened(settings.width), self.layers, settings.side)
+
+    def _costs(self, genes: np.ndarray, classes: int, settings: ChainSettings) -> np.ndarray:
+        genes, (fixed, layers) = self._checked(genes), self._tables(settings)
+        last = self.widened(settings.width).last
+        chosen = layers[np.arange(len(layers)), genes]  # (N, layers, 2)
+        return chosen.sum(axis=1) + fixed + classes * np.array([last + 1, last])
 
     @override
     def _network(

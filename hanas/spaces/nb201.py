@@ -41,31 +41,18 @@ PATHS = ((3,), (0, 4), (1, 5), (0, 2, 5))
 LARGEST = (CONV_3X3,) * len(EDGES)
 SMALLEST = (NONE, NONE, NONE, SKIP, NONE, NONE)
 
-_DIGIT_WEIGHTS = 5 ** np.arange(len(EDGES))[::-1]  # genes read as a number in base 5
 _TEXT = re.compile(r"\|(\w+)~0\|\+\|(\w+)~0\|(\w+)~1\|\+\|(\w+)~0\|(\w+)~1\|(\w+)~2\|")
-
-
-@cache
-def _numbers() -> np.ndarray:
-    """Return the genes of every cell, read as a number, in the official order."""
-    return np.load(Path(__file__).with_name("nb201_order.npy")).astype(np.int64)  # (15625,)
-
-
-@cache
-def _all_genes() -> np.ndarray:
-    genes = _numbers()[:, None] // _DIGIT_WEIGHTS % len(OPERATIONS)
-    genes.setflags(write=False)
-    return genes
-
-
-@cache
-def _ranks() -> np.ndarray:
-    return np.argsort(_numbers())  # of a permutation: its inverse
+# Every cell in the official order: genes read as a number in base 5, and as they are.
+_DIGIT_WEIGHTS = 5 ** np.arange(len(EDGES))[::-1]
+_NUMBERS = np.load(Path(__file__).with_name("nb201_order.npy")).astype(np.int64)  # (15625,)
+_RANKS = np.argsort(_NUMBERS)
+_GENES = _NUMBERS[:, None] // _DIGIT_WEIGHTS % len(OPERATIONS)
+_GENES.setflags(write=False)
 
 
 @cache
 def _all_texts() -> tuple[str, ...]:
-    return tuple(SPACE.to_text(genes) for genes in _all_genes())
+    return tuple(SPACE.to_text(genes) for genes in _GENES)
 
 
 def operations_on_paths(genes: np.ndarray) -> np.ndarray:
@@ -130,7 +117,7 @@ class Nb201(Space):
 
     @override
     def all_genes(self) -> np.ndarray:
-        return _all_genes()
+        return _GENES
 
     @override
     def all_texts(self) -> tuple[str, ...]:
@@ -138,7 +125,7 @@ class Nb201(Space):
 
     @override
     def index_of(self, genes: np.ndarray) -> np.ndarray:
-        return _ranks()[self._checked(genes) @ _DIGIT_WEIGHTS]
+        return _RANKS[self._checked(genes) @ _DIGIT_WEIGHTS]
 
     @override
     def canonical(self, genes: Sequence[int] | np.ndarray) -> str:
@@ -153,12 +140,9 @@ class Nb201(Space):
             for (target, source), gene in zip(EDGES, genes, strict=True):
                 if target != node:
                     continue
-                if gene == NONE or terms[source] == "#":
-                    incoming.append("#")
-                elif gene == SKIP:
-                    incoming.append(terms[source])
-                else:
-                    incoming.append(f"({terms[source]})@{OPERATIONS[gene]}")
+                term = "#" if gene == NONE else terms[source]
+                plain = term == "#" or gene == SKIP
+                incoming.append(term if plain else f"({term})@{OPERATIONS[gene]}")
             terms.append("+".join(sorted(incoming)))
         return terms[-1]
 

@@ -19,16 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hanas.spaces.nb201 import (
-    AVG_POOL,
-    CONV_1X1,
-    CONV_3X3,
-    EDGES,
-    N_NODES,
-    NONE,
-    OPERATIONS,
-    SKIP,
-)
+from hanas.spaces.nb201 import AVG_POOL, CONV_1X1, CONV_3X3, EDGES, N_NODES, NONE, OPERATIONS, SKIP
 from hanas.spaces.networks.settings import CellNetworkSettings
 
 STAGES = 3
@@ -37,9 +28,8 @@ STAGES = 3
 def batch_norm(channels: int, mode: str) -> nn.BatchNorm2d:
     """Return the batch normalisation of a BN mode.
 
-    ``batch``: statistics of the batch at hand, in training and evaluation, no affine part;
-    ``batch_affine``: the same with an affine part; ``running``: affine, and running statistics
-    in evaluation.
+    ``batch``: always statistics of the batch at hand, no affine part; ``batch_affine``: with an
+    affine part; ``running``: affine, and running statistics in evaluation.
     """
     return nn.BatchNorm2d(channels, affine=mode != "batch", track_running_stats=mode == "running")
 
@@ -48,30 +38,26 @@ def relu_conv_bn(
     in_channels: int, out_channels: int, kernel: int, mode: str, *, stride: int = 1
 ) -> nn.Sequential:
     """Return ReLU, a convolution without bias that keeps the size (over ``stride``), and BN."""
-    return nn.Sequential(
-        nn.ReLU(),
-        nn.Conv2d(
-            in_channels, out_channels, kernel, stride=stride, padding=kernel // 2, bias=False
-        ),
-        batch_norm(out_channels, mode),
-    )
+    convolution = nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, bias=False)
+    return nn.Sequential(nn.ReLU(), convolution, batch_norm(out_channels, mode))
 
 
 class AveragePool3x3(nn.Module):
     """Mean over the 3x3 neighbours that lie inside the image."""
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
-        height, width = x.shape[2:]
+        _, channels, height, width = x.shape
         # On a CPU, slices of large maps of few channels are summed up to three times faster.
         # An export to ONNX would keep the choice of its one input for all.
-        if x.device.type == "cpu" and not torch.onnx.is_in_onnx_export() and _is_large(x):
+        exported = torch.onnx.is_in_onnx_export()
+        if (
+            x.device.type == "cpu"
+            and not exported
+            and (channels <= 32 and height * width >= 64 and x.numel() >= 2**16)
+        ):
             total: Tensor = _SumOf3x3.apply(x)  # type: ignore[assignment]
             return total * _inverse_counts(height, width, x.dtype)
         return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
-
-
-def _is_large(x: Tensor) -> bool:
-    return x.numel() >= 2**16 and x.shape[2] * x.shape[3] >= 64 and x.shape[1] <= 32
 
 
 class _SumOf3x3(torch.autograd.Function):
@@ -99,10 +85,8 @@ class _SumOf3x3(torch.autograd.Function):
 def _inverse_counts(height: int, width: int, dtype: torch.dtype) -> Tensor:
     """Return one over the number of neighbours inside the image, (1, 1, H, W)."""
     with torch.inference_mode(False):  # also when first asked for while only evaluating
-        counts = F.avg_pool2d(
-            torch.ones(1, 1, height, width, dtype=dtype), 3, 1, 1, divisor_override=1
-        )
-        return 1 / counts
+        ones = torch.ones(1, 1, height, width, dtype=dtype)
+        return 1 / F.avg_pool2d(ones, 3, 1, 1, divisor_override=1)
 
 
 class ResidualTransition(nn.Module):
@@ -197,7 +181,7 @@ class Cell(nn.Module):
 
         def through_edge(edge: int, source: Tensor) -> Tensor:
             held = range(1, len(OPERATIONS))  # ``none`` adds zero whatever its weight
-            return sum_of([self.operation(edge, o)(source) * weights[edge, o] for o in held])
+            return _sum([self.operation(edge, o)(source) * weights[edge, o] for o in held])
 
         return _last_node(x, through_edge)
 
@@ -253,9 +237,8 @@ class CellNetwork(nn.Module):
         self.settings = settings
         channels, mode = settings.channels, settings.batch_norm
         transition = TRANSITIONS[settings.skeleton]
-        self.stem = nn.Sequential(
-            nn.Conv2d(3, channels, 3, padding=1, bias=False), batch_norm(channels, mode)
-        )
+        convolution = nn.Conv2d(3, channels, 3, padding=1, bias=False)
+        self.stem = nn.Sequential(convolution, batch_norm(channels, mode))
         self.stages = nn.ModuleList(
             nn.ModuleList(
                 Cell(edge_operations, channels << stage, mode) for _ in range(settings.cells)
@@ -314,23 +297,17 @@ class CellNetwork(nn.Module):
         return self.classifier(self.head(x).mean(dim=(2, 3)))
 
 
-def sum_of(terms: Sequence[Tensor]) -> Tensor:
-    """Return the sum of at least one tensor, added from first to last."""
-    total = terms[0]
-    for term in terms[1:]:
-        total = total + term
-    return total
+def _sum(terms: Sequence[Tensor]) -> Tensor:
+    return sum(terms[1:], start=terms[0])  # from first to last
 
 
 def _last_node(x: Tensor, through_edge: Callable[[int, Tensor], Tensor | None]) -> Tensor:
     nodes = [x]
     for node in range(1, N_NODES):
-        terms = []
-        for edge, (target, source) in enumerate(EDGES):
-            if target == node:
-                terms.append(through_edge(edge, nodes[source]))
-        terms = [term for term in terms if term is not None]
-        nodes.append(sum_of(terms) if terms else torch.zeros_like(x))
+        incoming = [(edge, source) for edge, (target, source) in enumerate(EDGES) if target == node]
+        passed = [through_edge(edge, nodes[source]) for edge, source in incoming]
+        terms = [term for term in passed if term is not None]
+        nodes.append(_sum(terms) if terms else torch.zeros_like(x))
     return nodes[-1]
 
 
@@ -339,5 +316,4 @@ def _operation(operation: int, channels: int, mode: str) -> nn.Module:
         return nn.Identity()
     if operation == AVG_POOL:
         return AveragePool3x3()
-    kernels = {CONV_1X1: 1, CONV_3X3: 3}
-    return relu_conv_bn(channels, channels, kernels[operation], mode)
+    return relu_conv_bn(channels, channels, {CONV_1X1: 1, CONV_3X3: 3}[operation], mode)

@@ -1,9 +1,7 @@
 """Networks whose layers follow each other: their blocks, supernets and stand-alone members.
 
-A supernet and a stand-alone network are both a :class:`ChainNetwork`. In each layer the supernet
-holds all operations, a stand-alone network one; equal operations have equal names, so that a
-stand-alone network takes its weights from a supernet's state dict. Nothing in a network says which
-architecture is "active": the genes are an argument of every call.
+A supernet and a stand-alone network are both a :class:`ChainNetwork`: see
+:mod:`hanas.spaces.networks.cell`.
 
 References: Z. Guo et al., "Single Path One-Shot Neural Architecture Search with Uniform Sampling",
 ECCV 2020 (supernets, and the Xception-style form of a unit); N. Ma et al., "ShuffleNet V2:
@@ -42,25 +40,12 @@ def modules(convolutions: Iterable[Convolution], mode: str) -> list[nn.Module]:
     """Return convolutions without bias, each with batch normalisation and activation."""
     found: list[nn.Module] = []
     for of in convolutions:
-        padding = of.kernel // 2
-        found.append(
-            nn.Conv2d(
-                of.inputs, of.outputs, of.kernel, of.stride, padding, groups=of.groups, bias=False
-            )
-        )
+        size = (of.inputs, of.outputs, of.kernel, of.stride, of.kernel // 2)
+        found.append(nn.Conv2d(*size, groups=of.groups, bias=False))
         found.append(batch_norm(of.outputs, mode))
         if of.activation is not None:
             found.append(ACTIVATIONS[of.activation](inplace=True))
     return found
-
-
-def block(operation: Operation, place: Place, skeleton: Skeleton, mode: str) -> nn.Module:
-    """Return the module of an operation at a place."""
-    if operation.kind == "identity":
-        return nn.Identity()
-    if operation.kind == "bottleneck":
-        return Bottleneck(operation, place, skeleton, mode)
-    return ShuffleUnit(operation, place, mode)
 
 
 class ShuffleUnit(nn.Module):
@@ -155,16 +140,22 @@ class ChainNetwork(nn.Module):
         self.settings = settings
         self._names = tuple(operation.name for operation in operations)
         mode, places = settings.batch_norm, plan(skeleton, settings.side)
+
+        def block(operation: Operation, place: Place) -> nn.Module:
+            if operation.kind == "identity":
+                return nn.Identity()
+            if operation.kind == "bottleneck":
+                return Bottleneck(operation, place, skeleton, mode)
+            return ShuffleUnit(operation, place, mode)
+
         stem, last = ends(skeleton, places)
         self.stem = nn.Sequential(*modules([stem], mode))
         if places.max_pool:
             self.stem.append(nn.MaxPool2d(3, places.max_pool.stride, padding=1))
         if places.first_bottleneck:
-            self.stem.append(Bottleneck(FIRST_BOTTLENECK, places.first_bottleneck, skeleton, mode))
+            self.stem.append(block(FIRST_BOTTLENECK, places.first_bottleneck))
         self.layers = nn.ModuleList(
-            nn.ModuleDict(
-                {self._names[o]: block(operations[o], place, skeleton, mode) for o in some}
-            )
+            nn.ModuleDict({self._names[o]: block(operations[o], place) for o in some})
             for some, place in zip(held, places.layers, strict=True)
         )
         self.head = nn.Sequential(*modules([last], mode))

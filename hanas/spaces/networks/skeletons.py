@@ -235,49 +235,29 @@ def bottleneck(operation: Operation, place: Place, activation: str) -> list[Conv
     ]
 
 
-@dataclass(frozen=True)
-class Costs:
-    """Parameters, or multiply-accumulates, of a family of chains.
-
-    Of what all share except for the classifier, of each operation of each layer, int64 (layers,
-    operations), and of one output of the classifier.
-    """
-
-    fixed: int
-    layers: np.ndarray
-    per_class: int
-
-    def of(self, genes: np.ndarray, classes: int) -> np.ndarray:
-        """Return the costs, int64 (N,), of valid genes (N, layers)."""
-        # A layer's input is the same whatever the layers before it are: costs add up.
-        chosen = self.layers[np.arange(genes.shape[1]), genes]  # (N, layers)
-        return chosen.sum(axis=1) + self.fixed + self.per_class * classes
-
-
 @cache
-def chain_costs(
+def cost_tables(
     skeleton: Skeleton, operations: tuple[Operation, ...], side: int
-) -> tuple[Costs, Costs]:
-    """Return the tables of parameters and of multiply-accumulates for one image of ``side``.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return parameters and multiply-accumulates, for one image, of all but the classifier.
 
-    Batch normalisation is counted with its affine part. Multiply-accumulates are those of
-    convolutions and of the classifier without its bias. Widths are already applied.
+    Of what all chains share, int64 (2,), and of each operation of each layer, int64 (layers,
+    operations, 2): a layer's input is the same whatever the layers before it are, so costs add up.
+    Batch normalisation has its affine part in parameters, and does not multiply.
     """
     places = plan(skeleton, side)
     layers = np.array(
         [[_block(one, place, skeleton) for one in operations] for place in places.layers]
-    )  # (layers, operations, 2)
-    layers.setflags(write=False)
+    )
     fixed = sum((one.costs() for one in ends(skeleton, places)), np.zeros(2, dtype=np.int64))
     if places.first_bottleneck:
         fixed += _block(FIRST_BOTTLENECK, places.first_bottleneck, skeleton)
-    per_class = (skeleton.last + 1, skeleton.last)
-    parameters, flops = (Costs(int(fixed[n]), layers[:, :, n], per_class[n]) for n in range(2))
-    return parameters, flops
+    for table in (fixed, layers):
+        table.setflags(write=False)
+    return fixed, layers
 
 
 def _block(operation: Operation, place: Place, skeleton: Skeleton) -> np.ndarray:
-    """Return the costs of an operation at a place, int64 (2,)."""
     total = np.zeros(2, dtype=np.int64)
     if operation.kind == "identity":
         return total
