@@ -69,6 +69,10 @@ rule all:
         graph.targets(),
 
 
+if workflow.is_main_process:
+    check_targets(word for word in sys.argv[1:] if word.startswith("results/"))
+
+
 onerror:
     for line in cluster_logs.reasons(Path(".snakemake/slurm_logs"), since=STARTED):
         print(line, file=sys.stderr)

@@ -18,9 +18,8 @@ from typing import Any
 
 from hanas import __version__
 from hanas.core.errors import InputError
-from hanas.study.explanation import explained_in_words, explanation
+from hanas.study.explain import explained_in_words, explanation
 
-_LIMITS = {"max_latency_ms": "latency_ms", "max_energy_mj": "energy_mj"}
 _UNITS = {"latency_ms": "ms", "energy_mj": "mJ"}
 
 
@@ -34,7 +33,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     status = 0
     try:
         if options.command == "pick":
-            answer = _pick(options)
+            limits = {metric: getattr(options, f"max_{metric}") for metric in _UNITS}
+            answer = pick(
+                options.results,
+                device=options.device,
+                dataset=options.dataset,
+                proxy=options.proxy,
+                search=options.search,
+                trained=options.trained,
+                limits={metric: most for metric, most in limits.items() if most is not None},
+            )
             said = _in_words(answer)
         elif options.command == "schema":
             from hanas.study import schema  # late, so that --help is quick
@@ -56,22 +64,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def _pick(options: argparse.Namespace) -> dict[str, Any]:
-    return pick(
-        options.results,
-        device=options.device,
-        dataset=options.dataset,
-        proxy=options.proxy,
-        search=options.search,
-        trained=options.trained,
-        limits={
-            metric: getattr(options, option)
-            for option, metric in _LIMITS.items()
-            if getattr(options, option) is not None
-        },
-    )
-
-
 def pick(
     results: Path,
     *,
@@ -85,26 +77,11 @@ def pick(
     """Return the architecture to take from a found front, with its numbers and their sources.
 
     It is the one that the proxy likes best of those within the limits (:mod:`hanas.fronts.picks`),
-    or from a trained front (:mod:`hanas.fronts.peeling`) the most accurate.
-
-    Parameters
-    ----------
-    results
-        The folder ``results`` of a study.
-    device, dataset
-        Their names in the study; instead of the data set, the name of a task.
-    proxy, search
-        Which front; where not given, the first proxy of the task and its NSGA-II search.
-    trained
-        Whether to pick from the trained front instead of the predicted one.
-    limits
-        The most that ``latency_ms`` and ``energy_mj`` may be.
-
-    Raises
-    ------
-    InputError
-        If a name is unknown, a limit is not above 0, the results are not there, or no
-        architecture of the front keeps within the limits.
+    or from a ``trained`` front (:mod:`hanas.fronts.peeling`) the most accurate. ``results`` is that
+    folder of a study; ``dataset`` may be the name of a task; ``proxy`` and ``search`` say which
+    front, where not given the first proxy of the task and its NSGA-II search; ``limits`` are the
+    most that ``latency_ms`` and ``energy_mj`` may be. Raises InputError if a name is unknown, a
+    limit is not above 0, the results are not there, or nothing keeps within the limits.
     """
     import pandas as pd  # late, so that --help is quick
 
@@ -124,22 +101,19 @@ def pick(
         raise InputError(f"{dataset} is that of several tasks; give one: {', '.join(tasks)}")
     for column, wanted in (("proxy", proxy), ("search", search)):
         known = _known(front, column)
-        if wanted is not None and wanted not in known:
-            raise InputError(
-                f"no {column} {wanted} for {tasks[0]} on {device}; there are: {', '.join(known)}"
-            )
         chosen = known[0] if wanted is None else wanted
+        if chosen not in known:
+            there = f"{tasks[0]} on {device}; there are: {', '.join(known)}"
+            raise InputError(f"no {column} {wanted} for {there}")
         front = [row for row in front if str(row[column]) == chosen]
     for metric in limits:
         if math.isnan(front[0].get(metric, math.nan)):
             raise InputError(f"{device} has no {metric} to limit")
     position = picks.pick(pd.DataFrame(front), limits)
     if position is None:
-        nearest = "; ".join(
-            f"the least on its front is {rounded_up(min(row[metric] for row in front)):.4g} "
-            f"{_UNITS[metric]}"
-            for metric in limits
-        )
+        least = {metric: rounded_up(min(row[metric] for row in front)) for metric in limits}
+        said = [f"{value:.4g} {_UNITS[metric]}" for metric, value in least.items()]
+        nearest = "; ".join(f"the least on its front is {each}" for each in said)
         said = " and ".join(f"{limit:g} {_UNITS[metric]}" for metric, limit in limits.items())
         raise InputError(f"nothing keeps within {said} on {device} for {tasks[0]}: {nearest}")
     return _picked(front[position], limits)
@@ -150,9 +124,9 @@ def _picked(row: dict[str, Any], limits: dict[str, float]) -> dict[str, Any]:
 
     from hanas.fronts.floor import reaches_percent
 
-    unknown = pd.isna(row["accuracy_percent"])
+    accuracy, floor = row["accuracy_percent"], float(row["accuracy_floor_percent"])
+    known = not pd.isna(accuracy)
     values = {metric: float(row.get(metric, math.nan)) for metric in _UNITS}
-    metrics = {metric: value for metric, value in values.items() if not math.isnan(value)}
     names = ("device", "task", "dataset", "proxy", "search", "method", "space")
     sources = ("accuracy_source", "metrics_source", "proxy_source")
     return {
@@ -161,23 +135,19 @@ def _picked(row: dict[str, Any], limits: dict[str, float]) -> dict[str, Any]:
         "limits": limits,
         "arch": str(row["arch"]),
         "index": None if pd.isna(row["index"]) else int(row["index"]),
-        "accuracy_percent": None if unknown else float(row["accuracy_percent"]),
-        **metrics,
+        "accuracy_percent": float(accuracy) if known else None,
+        **{metric: value for metric, value in values.items() if not math.isnan(value)},
         "proxy_objective": str(row["proxy_objective"]),
         "proxy_value": float(row["proxy_value"]),
-        "accuracy_floor_percent": float(row["accuracy_floor_percent"]),
-        "reaches_accuracy_floor": None
-        if unknown
-        else bool(reaches_percent(row["accuracy_percent"], row["accuracy_floor_percent"])),
+        "accuracy_floor_percent": floor,
+        "reaches_accuracy_floor": bool(reaches_percent(accuracy, floor)) if known else None,
         **{name: str(row[name]) for name in sources},
     }
 
 
 def _in_words(picked: dict[str, Any]) -> str:
-    lines = [f"{picked['arch']}"]
-    if picked["index"] is not None:
-        lines.append(f"  {picked['space']} index  {picked['index']}")
-    accuracy = picked["accuracy_percent"]
+    index, accuracy = picked["index"], picked["accuracy_percent"]
+    lines = [picked["arch"]] + ([] if index is None else [f"  {picked['space']} index  {index}"])
     said = "" if accuracy is None else f"{accuracy:.2f} %  "
     lines.append(f"  true accuracy  {said}({picked['accuracy_source']})")
     for metric, unit in _UNITS.items():
@@ -200,29 +170,23 @@ def _in_words(picked: dict[str, Any]) -> str:
 def _decisions(results: Path, device: str, *, trained: bool) -> list[dict[str, Any]]:
     from hanas.core.files import read_csv
 
-    if trained:
-        tables = {
-            path.parent.name: path for path in results.glob("evaluations/*/trained_fronts.csv")
-        }
-        path = results / "evaluations" / device / "trained_fronts.csv"
-    else:
-        tables = {path.stem: path for path in results.glob("decisions/*.csv")}
-        path = results / "decisions" / f"{device}.csv"
-    if device not in tables:
-        known = ", ".join(sorted(tables))
-        there = f"there are those of: {known}" if known else "there are none yet"
+    place = "evaluations/{}/trained_fronts.csv" if trained else "decisions/{}.csv"
+    path = results / place.format(device)
+    tables = results.glob(place.format("*"))
+    known = sorted(table.parent.name if trained else table.stem for table in tables)
+    if device not in known:
+        there = f"there are those of: {', '.join(known)}" if known else "there are none yet"
         raise InputError(
             f"{path} is not there ({there}). If {device} is a device of your study"
             + (" and a benchmark has its tasks' accuracies" if trained else "")
             + ", make it, in the study's folder, with: "
-            f"snakemake --cores 2 results/{path.relative_to(results)}"
+            f"snakemake --cores 2 results/{place.format(device)}"
         )
     table = read_csv(path)
     needed = {"task", "dataset", "proxy", "search", "arch", "index", "accuracy_percent"}
     if trained and needed <= set(table) and table.empty:
-        raise InputError(
-            f"{path} is empty: nothing that was trained reaches tasks.*.accuracy_floor_percent"
-        )
+        said = "nothing that was trained reaches tasks.*.accuracy_floor_percent"
+        raise InputError(f"{path} is empty: {said}")
     if not needed <= set(table) or table.empty:
         raise InputError(f"{path} is no decision table that this version of hanas can read")
     return table.to_dict("records")  # pyright: ignore[reportReturnType]
@@ -233,52 +197,37 @@ def _known(rows: Sequence[dict[str, Any]], column: str) -> list[str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="hanas",
-        description="Hardware-aware neural architecture search: what to take, and why.",
-    )
+    words = "Hardware-aware neural architecture search: what to take, and why."
+    parser = argparse.ArgumentParser(prog="hanas", description=words)
     parser.add_argument("--version", action="version", version=f"hanas {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, words: str) -> Any:
+        return commands.add_parser(name, help=words, description=f"Print {words}.").add_argument
+
+    folder: dict[str, Any] = {"type": Path, "metavar": "DIR"}
     words = "the architecture to take under limits, from a front that the workflow has found"
-    one = commands.add_parser("pick", help=words, description=f"Print {words}.")
-    one.add_argument("--device", required=True, help="a device of the study")
-    one.add_argument("--dataset", required=True, help="a data set, or a task, of the study")
-    one.add_argument("--max-latency-ms", type=float, metavar="MS", help="the most latency")
-    one.add_argument("--max-energy-mj", type=float, metavar="MJ", help="the most energy")
-    one.add_argument("--proxy", help="whose ranking; the task's first where not given")
-    one.add_argument("--search", help="which search; NSGA-II where not given")
-    one.add_argument(
-        "--trained",
-        action="store_true",
-        help="from the front of what was trained, layer by layer, instead of the predicted one",
-    )
-    one.add_argument(
-        "--results",
-        type=Path,
-        default=Path("results"),
-        metavar="DIR",
-        help="the study's results (default: results)",
-    )
-    one.add_argument("--json", action="store_true", help="print JSON")
+    add = command("pick", words)
+    add("--device", required=True, help="a device of the study")
+    add("--dataset", required=True, help="a data set, or a task, of the study")
+    add("--max-latency-ms", type=float, metavar="MS", help="the most latency")
+    add("--max-energy-mj", type=float, metavar="MJ", help="the most energy")
+    add("--proxy", help="whose ranking; the task's first where not given")
+    add("--search", help="which search; NSGA-II where not given")
+    words = "from the front of what was trained, layer by layer, instead of the predicted one"
+    add("--trained", action="store_true", help=words)
+    words = "the study's results (default: results)"
+    add("--results", **folder, default=Path("results"), help=words)
+    add("--json", action="store_true", help="print JSON")
     words = "the files and settings a result came from, and whether they have changed since"
-    one = commands.add_parser("explain", help=words, description=f"Print {words}.")
-    one.add_argument("file", help="a result, such as results/tables/edgegpu.csv")
-    one.add_argument(
-        "--study",
-        type=Path,
-        default=Path(),
-        metavar="DIR",
-        help="the folder that holds results (default: here)",
-    )
-    one.add_argument(
-        "--configfile",
-        type=Path,
-        metavar="FILE",
-        help="the study's settings, where not config.yaml",
-    )
-    one.add_argument("--json", action="store_true", help="print JSON")
-    words = "the JSON Schema of all settings, as YAML"
-    commands.add_parser("schema", help=words, description=f"Print {words}.")
+    add = command("explain", words)
+    add("file", help="a result, such as results/tables/edgegpu.csv")
+    words = "the folder that holds results (default: here)"
+    add("--study", **folder, default=Path(), help=words)
+    words = "the study's settings, where not config.yaml"
+    add("--configfile", type=Path, metavar="FILE", help=words)
+    add("--json", action="store_true", help="print JSON")
+    command("schema", "the JSON Schema of all settings, as YAML")
     return parser
 
 

@@ -4,7 +4,7 @@ import os
 
 from snakemake.exceptions import WorkflowError
 
-from hanas.core import hardware, plugins
+from hanas.core import compute, plugins
 from hanas.core.errors import InputError
 from hanas.study import settings as studies
 from hanas.study.graph import Graph
@@ -95,10 +95,22 @@ def gpus(method):
     def count(wildcards):
         compute = job_of(method, wildcards).compute
         if compute == "auto":
-            return int(workflow.is_main_process and hardware.has_nvidia_gpu())
+            return int(workflow.is_main_process and compute.has_nvidia_gpu())
         return int(compute == "cuda")
 
     return count
+
+
+def check_targets(targets):
+    """Refuse targets of the command line that name an entry which the study does not have.
+
+    Snakemake would tell it with a traceback; of files that no rule makes it speaks plainly itself.
+    """
+    for target in targets:
+        for rule in workflow.rules:
+            if rule.is_producer(target) and hasattr(graph, rule.name):
+                job_of(getattr(graph, rule.name), rule.get_wildcards(target))
+                break
 
 
 # The chapters of the report (snakemake --report), in the order it is read, and what each shows:

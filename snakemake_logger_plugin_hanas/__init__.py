@@ -6,8 +6,6 @@ which is the only place from where more can be said. What Snakemake can read sta
 for other workflows; studies are checked by the Snakefile.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +32,12 @@ def _load_or_explain(path: Any, *arguments: Any, **named: Any) -> Any:
     except Exception:
         if not isinstance(path, str | Path):
             raise
-    swallowed = Path(path).suffix not in (".yaml", ".yml", ".json")
-    hint = "; --configfile takes all that follows it: write targets before it" if swallowed else ""
     try:
         yaml_files.check(path)
     except InputError as error:
-        raise WorkflowError(f"{error}{hint}") from None
+        swallowed = Path(path).suffix not in (".yaml", ".yml", ".json")
+        hint = "; --configfile takes all that follows it: write targets before it"
+        raise WorkflowError(f"{error}{hint * swallowed}") from None
     return _load(path, *arguments, **named)
 
 

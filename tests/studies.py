@@ -1,19 +1,37 @@
-"""Run the real snakemake command on small studies in folders of their own."""
+"""Small studies in folders of their own: computed in this process, or by the real command."""
 
 import os
+import re
+import runpy
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import yaml
 from PIL import Image
 
+from hanas.study import settings as studies
+from hanas.study.graph import Graph, Job
+from hanas.study.results import made_by, result
+
 REPOSITORY = Path(__file__).parents[1]
 
+#: The tiny study, as plain settings.
+TINY = yaml.safe_load((REPOSITORY / "config" / "tiny.yaml").read_text(encoding="utf-8"))
 #: What holds wall-clock times, and so differs between any two runs.
-TIMED = ("history.parquet", ".json")
+TIMED = ("history.parquet", ".json", ".snakemake_timestamp")
+
+
+class JobFailed(Exception):  # noqa: N818 - says what happened
+    """A job that was run in this process failed; says what its log does."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +46,34 @@ class Study:
     def write(self, config: dict) -> None:
         text = yaml.safe_dump(config, sort_keys=False)
         (self.folder / "config.yaml").write_text(text, encoding="utf-8")
+
+    def graph(self) -> Graph:
+        """Return the study's graph of jobs."""
+        return graph_of(self.config(), self.folder / "data")
+
+    @contextmanager
+    def edited(self) -> Iterator[dict]:
+        """Give the settings to a block, which writes other ones; put back what was there after."""
+        before = self.config()
+        try:
+            yield self.config()
+        finally:
+            self.write(before)
+
+    def compute(self, *targets: str) -> dict[str, int]:
+        """Compute results that are missing, without Snakemake; return the number of jobs by rule.
+
+        Each job's script runs in this process, so that what they import is imported once.
+        """
+        graph, counts = self.graph(), {}
+        with chdir(self.folder):
+            for path, job in graph.jobs(targets or None).items():
+                made = made_by(path)
+                assert made is not None
+                if not Path(path).exists():
+                    run_job(graph, job, *made)
+                    counts[made[0]] = counts.get(made[0], 0) + 1
+        return counts
 
     def command(self, *arguments: str, cores: int = 2) -> list[str]:
         return [
@@ -66,6 +112,109 @@ class Study:
         """Return the number of jobs of each rule that snakemake would run now."""
         printed = self.run("--dry-run", "--quiet", "rules", *arguments)
         return _job_counts(printed)
+
+
+class _Files(dict[str, Any]):
+    """Files by name, as Snakemake gives them to a script."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self[name]
+
+    def __iter__(self) -> Iterator[str]:
+        for files in self.values():
+            yield from [files] if isinstance(files, str) else files
+
+
+@cache
+def rules() -> dict[str, dict[str, Any]]:
+    """Return the script, the log and the outputs of each rule, as its file has them."""
+    found = {}
+    for file in sorted((REPOSITORY / "rules").glob("*.smk")):
+        for text in re.split(r"^rule ", file.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+            sections = dict(re.findall(r"^    (\w+):\n((?: {8}.*\n|\n)+)", text, re.MULTILINE))
+            outputs = re.findall(r'(\w+)=(?:\w+\(\s*)?"([^"]+)"', sections["output"])
+            found[text.split(":")[0]] = {
+                "script": REPOSITORY / "rules" / sections["script"].split('"')[1],
+                "log": sections["log"].split('"')[1],
+                "output": dict(outputs),
+            }
+    return found
+
+
+def run_job(graph: Graph, job: Job, rule: str, wildcards: dict[str, str]) -> None:
+    """Run the script of a job in this process, in the folder of its study.
+
+    Raises JobFailed if it fails, as the real command does.
+    """
+    known = rules()[rule]
+    log = Path(known["log"].format(**wildcards))
+    output = {name: path.format(**wildcards) for name, path in known["output"].items()}
+    for path in (log, *map(Path, output.values())):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    snakemake = SimpleNamespace(
+        input=_Files(job.inputs),
+        output=_Files(output),
+        params=SimpleNamespace(cfg=job.params),
+        wildcards=SimpleNamespace(**wildcards),
+        resources=SimpleNamespace(data_folder=str(graph.data)),
+        log=[str(log)],
+        threads=min(job.threads, 2),
+    )
+    with _own_output():
+        try:
+            runpy.run_path(str(known["script"]), {"snakemake": snakemake})
+        except SystemExit:
+            raise JobFailed(log.read_text(encoding="utf-8")) from None
+
+
+@contextmanager
+def _own_output() -> Iterator[None]:
+    """Give this process its output back when a job, which sends all to its log, has ended."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    before = os.dup(1), os.dup(2)
+    try:
+        # Not pytest's, which do not write to the descriptors that a job redirects.
+        with (
+            open(1, "w", buffering=1, closefd=False) as stdout,
+            open(2, "w", buffering=1, closefd=False) as stderr,
+            redirect_stdout(stdout),
+            redirect_stderr(stderr),
+        ):
+            yield
+    finally:
+        for kept, stream in zip(before, (1, 2), strict=True):
+            os.dup2(kept, stream)
+            os.close(kept)
+
+
+def graph_of(config: dict, data: Path) -> Graph:
+    """Return the graph of a study's plain settings."""
+    return Graph(studies.read(config, "config.yaml"), data)
+
+
+def rerun(before: Mapping[str, Job], after: Mapping[str, Job]) -> Counter[str]:
+    """Return how many jobs of each rule run again: what changed, and all that reads of it."""
+    again: set[str] = set()
+    for path, job in after.items():  # each before those that read it
+        old = before.get(path)
+        same = old is not None and (repr(old.params), old.inputs) == (repr(job.params), job.inputs)
+        read = {result(made[0], **made[1]) for made in map(made_by, job.files) if made}
+        if not same or read & again:
+            again.add(path)
+    return Counter(made[0] for made in map(made_by, again) if made)
+
+
+def setting(*path_and_value: Any) -> Callable[[dict], None]:
+    """Return an edit of plain settings: the keys to a value, and the value."""
+    *path, last, value = path_and_value
+
+    def edit(config: dict) -> None:
+        for key in path:
+            config = config.setdefault(key, {})
+        config[last] = value
+
+    return edit
 
 
 def _job_counts(printed: str) -> dict[str, int]:

@@ -7,7 +7,7 @@ from hanas.core.files import write_csv
 from hanas.devices.prediction import predictor
 from hanas.fronts import measured_fronts
 from hanas.fronts.rows import read_history
-from hanas.report.figures import measured_front, style
+from hanas.report.figures import measured, style
 from hanas.study.jobs import job
 
 with job(snakemake) as facts:
@@ -24,7 +24,7 @@ with job(snakemake) as facts:
         log=print,
     )
     write_csv(table, snakemake.output.csv)
-    made = measured_front.draw(
+    made = measured.draw_front(
         table,
         device=names.device,
         task=names.task,

@@ -4,8 +4,7 @@ import shutil
 
 from hanas.core import plugins
 from hanas.core.files import read_csv, read_parquet, write_csv
-from hanas.deploy import model_tables
-from hanas.deploy.model_cards import Made, write_cards
+from hanas.deploy.model_cards import Made, models_table, write_cards
 from hanas.deploy.settings import Quantisation
 from hanas.study.jobs import job, located
 from hanas.training.settings import RetrainingTraining
@@ -30,6 +29,6 @@ with job(snakemake) as facts:
     shutil.copytree(snakemake.input.models, snakemake.output.models, dirs_exist_ok=True)
     images = snakemake.input.images
     write_cards(exports, latencies, images, made=made, folder=snakemake.output.models)
-    table = model_tables.table(exports, latencies, retraining=cfg["retraining"])
+    table = models_table(exports, latencies, retraining=cfg["retraining"])
     write_csv(table, snakemake.output.table)
     facts["sources"] = sorted({*table["accuracy_source"], *table.get("latency_source", [])})

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from hanas.core.files import read_csv, replacing, write_csv
-from hanas.report import table_formats, tables, thesis
+from hanas.report import tables, thesis
 from hanas.study.jobs import job, located
 
 with job(snakemake):
@@ -15,8 +15,8 @@ with job(snakemake):
     )
     with replacing(snakemake.output.csv) as temporary:
         table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
-    Path(snakemake.output.md).write_text(table_formats.markdown(table), encoding="utf-8")
-    Path(snakemake.output.tex).write_text(table_formats.latex(table), encoding="utf-8")
+    Path(snakemake.output.md).write_text(tables.markdown(table), encoding="utf-8")
+    Path(snakemake.output.tex).write_text(tables.latex(table), encoding="utf-8")
     comparison = thesis.comparison_table(
         read_csv(snakemake.output.csv),  # the digits that are published
         read_csv(snakemake.input.published),

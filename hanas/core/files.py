@@ -1,4 +1,4 @@
-"""Write files so that a killed run never leaves half of one, and say what a file holds."""
+"""Files that a killed run never leaves half written, and that are named when they are damaged."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import ZipFile
 
 from hanas.core.errors import InputError, one_line
 
 if TYPE_CHECKING:  # imported late: rules use this module while they are parsed
+    import numpy as np
     import pandas as pd
+
+_LARGEST_NPZ_BYTES = 2**24
 
 
 @contextmanager
@@ -41,95 +45,33 @@ def discard(path: str | Path) -> None:
 
 def _remove_leftovers(path: Path) -> None:
     for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-        process = leftover.name.split(".")[-2]
-        # A file has one writer at a time; should there be another after all, it keeps its own.
-        if process.isdigit() and not _is_alive(int(process)):
+        try:
+            # A file has one writer at a time; should there be another after all, it keeps its own.
+            os.kill(int(leftover.name.split(".")[-2]), 0)
+        except ProcessLookupError:
             leftover.unlink(missing_ok=True)
+        except (ValueError, PermissionError, OverflowError):
+            continue
 
 
-def _is_alive(process: int) -> bool:
+@contextmanager
+def reading(path: str | Path, what: str, hint: str = "") -> Iterator[None]:
+    """Say of whatever the block raises that a file is not readable as ``what``, in an InputError.
+
+    A damaged file makes numpy, pandas, zipfile and json raise almost anything. What the block says
+    as an InputError stays.
+    """
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"{path}: not readable as {what}: {one_line(error)}{hint}") from error
 
 
 def user_path(root: Path, name: str) -> Path:
     """Return where a file of the user's lies: relative ones in the data folder ``root``."""
     return root / Path(name).expanduser()
-
-
-def checksum(path: str | Path, algorithm: str = "sha256") -> str:
-    """Return the hexadecimal digest of a file."""
-    with Path(path).open("rb") as handle:
-        return hashlib.file_digest(handle, algorithm).hexdigest()
-
-
-def digest(settings: Any) -> str:
-    """Return a digest of JSON-like settings that does not depend on the order of keys.
-
-    >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
-    True
-    """
-    text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def write_json(path: str | Path, facts: Mapping[str, Any]) -> None:
-    """Write facts as indented JSON with sorted keys, atomically."""
-    text = json.dumps(facts, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    with replacing(path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
-
-
-def read_json(path: str | Path) -> dict[str, Any]:
-    """Read a JSON object; a damaged file raises :class:`~hanas.core.errors.InputError`."""
-    try:
-        facts = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{path}: not readable as JSON: {one_line(error)}") from error
-    if not isinstance(facts, dict):
-        raise InputError(f"{path}: holds a {type(facts).__name__}; expected a JSON object")
-    return facts
-
-
-def write_parquet(frame: pd.DataFrame, path: str | Path) -> None:
-    """Write a table as Parquet, atomically; equal tables give equal bytes."""
-    with replacing(path) as temporary:
-        frame.to_parquet(temporary, index=False, compression="zstd")
-
-
-def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
-    """Write a table as CSV, atomically, with all digits of its numbers."""
-    with replacing(path) as temporary:
-        frame.to_csv(temporary, index=False, lineterminator="\n")
-
-
-def read_parquet(path: str | Path, columns: list[str] | None = None) -> pd.DataFrame:
-    """Read a Parquet file; a damaged one raises :class:`~hanas.core.errors.InputError`."""
-    import pandas as pd
-
-    try:
-        return pd.read_parquet(path, columns=columns)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path}: not readable as Parquet: {one_line(error)}") from error
-
-
-def read_csv(path: str | Path) -> pd.DataFrame:
-    """Read a table of results; a damaged one raises :class:`~hanas.core.errors.InputError`.
-
-    Only an empty cell is no value: words such as ``none`` are names here. Numbers are those that
-    :func:`write_csv` wrote, to the last bit.
-    """
-    import pandas as pd
-
-    try:
-        return pd.read_csv(path, keep_default_na=False, na_values=[""])
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not readable as CSV: {one_line(error)}") from error
 
 
 def name_of(path: object) -> str:
@@ -144,3 +86,93 @@ def name_of(path: object) -> str:
     """
     brought, found, name = str(path).partition("/results/")
     return f"results/{name}" if found and ".snakemake/storage/" in brought else str(path)
+
+
+def checksum(path: str | Path, algorithm: str = "sha256") -> str:
+    """Return the hexadecimal digest of a file."""
+    with Path(path).open("rb") as handle:
+        return hashlib.file_digest(handle, algorithm).hexdigest()
+
+
+def digest(settings: Any) -> str:
+    """Return a digest of JSON-like settings that does not depend on the order of keys."""
+    text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write_json(path: str | Path, facts: Mapping[str, Any]) -> None:
+    """Write facts as indented JSON with sorted keys, atomically."""
+    text = json.dumps(facts, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    with replacing(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: str | Path) -> dict[str, Any]:
+    """Read a JSON object; a damaged file raises InputError."""
+    with reading(path, "JSON"):
+        facts = json.loads(Path(path).read_text(encoding="utf-8"))
+    if not isinstance(facts, dict):
+        raise InputError(f"{path}: holds a {type(facts).__name__}; expected a JSON object")
+    return facts
+
+
+def write_parquet(frame: pd.DataFrame, path: str | Path) -> None:
+    """Write a table as Parquet, atomically; equal tables give equal bytes."""
+    with replacing(path) as temporary:
+        frame.to_parquet(temporary, index=False, compression="zstd")
+
+
+def read_parquet(path: str | Path, columns: list[str] | None = None) -> pd.DataFrame:
+    """Read a Parquet file; a damaged one raises InputError."""
+    import pandas as pd
+
+    with reading(path, "Parquet"):
+        return pd.read_parquet(path, columns=columns)
+
+
+def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
+    """Write a table as CSV, atomically, with all digits of its numbers."""
+    with replacing(path) as temporary:
+        frame.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def read_csv(path: str | Path) -> pd.DataFrame:
+    """Read a table that :func:`write_csv` wrote, to the last bit; a damaged one raises InputError.
+
+    Only an empty cell is no value: words such as ``none`` are names here.
+    """
+    import pandas as pd
+
+    with reading(path, "CSV"):
+        return pd.read_csv(path, keep_default_na=False, na_values=[""])
+
+
+def write_npz(
+    path: str | Path, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+) -> None:
+    """Write a small model: a JSON header and arrays; equal ones in order give equal bytes."""
+    import numpy as np
+
+    text = json.dumps(header, sort_keys=True, allow_nan=False).encode()
+    with replacing(path) as temporary, temporary.open("wb") as handle:
+        np.savez_compressed(
+            handle, allow_pickle=False, header=np.frombuffer(text, np.uint8), **arrays
+        )
+
+
+def read_npz(path: Path, *, what: str, hint: str = "") -> tuple[Any, dict[str, np.ndarray]]:
+    """Return the header and the arrays of a file of ``what`` (plural), no pickles.
+
+    One that is missing, damaged or far too large raises InputError, with a hint such as
+    ``"; fit it again"``.
+    """
+    import numpy as np
+
+    with reading(path, what, hint):
+        with ZipFile(path) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+        if max(unpacked, path.stat().st_size) > _LARGEST_NPZ_BYTES:
+            raise InputError(f"{path}: {unpacked:,} bytes unpacked; too many for {what}")
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {key: archive[key] for key in archive.files}
+        return json.loads(arrays.pop("header").tobytes().decode()), arrays

@@ -45,28 +45,17 @@ def _content(path: Path) -> dict[str, Any] | None:
         content = read_json(path)
     except InputError:
         return None
-    if not {"key", "record", "digest"} <= set(content):
-        return None
-    return content if content["digest"] == digest(content["record"]) else None
+    whole = {"key", "record", "digest"} <= set(content)
+    return content if whole and content["digest"] == digest(content["record"]) else None
 
 
 class KeptScores:
     """Scores of architectures that depend on the same, of any number of jobs.
 
-    They lie in a folder of their own, in files that are named by what they hold, so that jobs can
-    write at the same time and none can overwrite another's.
-
-    Parameters
-    ----------
-    folder
-        In which theirs is; made when there is something to keep.
-    key
-        Digest of all that the scores depend on but the architecture, such as the weights of a
-        supernet and the images.
-    columns
-        Names of the scores of an architecture.
-    log
-        Is told of files that cannot be used.
+    They lie in a folder of their own inside ``folder``, in files that are named by what they hold,
+    so that jobs can write at the same time and none can overwrite another's. ``key`` is a digest
+    of all that the scores, named by ``columns``, depend on but the architecture. ``log`` is told of
+    files that cannot be used. Genes are int (N, G).
     """
 
     def __init__(self, folder: str | Path, key: str, columns: tuple[str, ...], log: Log) -> None:
@@ -82,25 +71,21 @@ class KeptScores:
         return len(self._scores)
 
     def known(self, genes: np.ndarray) -> np.ndarray:
-        """Return whether the scores of each architecture are known, bool (N,), of genes (N, G)."""
+        """Return whether the scores of each architecture are known, bool (N,)."""
         return np.array([tuple(row) in self._scores for row in genes.tolist()], dtype=bool)
 
     def scores(self, genes: np.ndarray) -> dict[str, np.ndarray]:
-        """Return columns of scores, float64 (N,) each, of genes (N, G) that are all known.
-
-        A score that was not finite is NaN.
-        """
+        """Return columns of known scores, float64 (N,) each; NaN where one was not finite."""
         rows = [self._scores[tuple(row)] for row in genes.tolist()]
         values = np.array(rows, dtype=np.float64).reshape(len(rows), len(self._columns))
         return {column: values[:, number] for number, column in enumerate(self._columns)}
 
     def add(self, genes: np.ndarray, scores: Mapping[str, np.ndarray]) -> None:
-        """Keep the scores, float64 (N,) a column, of genes (N, G), at once, in a file."""
+        """Keep the scores, float64 (N,) a column, at once, in a file."""
         values = np.stack([scores[column] for column in self._columns], axis=1)
         values[~np.isfinite(values)] = np.nan
         rows = zip(map(tuple, genes.tolist()), map(tuple, values.tolist()), strict=True)
-        new = dict(rows)
-        if new:
+        if new := dict(rows):
             self._scores.update(new)
             self._write(new)
 
@@ -113,8 +98,11 @@ class KeptScores:
     def tidy(self) -> None:
         """Put many small files together into one, and remove what killed processes left."""
         for leftover in self._folder.glob(".*.tmp"):
-            if _age(leftover) > _SECONDS_OF_LEFTOVERS:
-                leftover.unlink(missing_ok=True)
+            try:
+                if time.time() - leftover.stat().st_mtime > _SECONDS_OF_LEFTOVERS:
+                    leftover.unlink()
+            except FileNotFoundError:
+                continue
         self.refresh()
         if len(self._usable) < MANY_FILES:
             return
@@ -151,10 +139,3 @@ class KeptScores:
         for genes, values in content["record"].items():
             of_genes = tuple(np.nan if value is None else value for value in values)
             self._scores[tuple(map(int, genes.split()))] = of_genes
-
-
-def _age(path: Path) -> float:
-    try:
-        return time.time() - path.stat().st_mtime
-    except FileNotFoundError:
-        return 0.0

@@ -1,15 +1,14 @@
 """Read a pickle that holds plain data, and refuse one that would do anything else.
 
 Loading a pickle with the standard library runs whatever its author wrote into it. The official
-files of several benchmarks are pickles all the same, so this module reads them in two steps:
+files of several benchmarks are pickles all the same, so this module reads them in three steps:
 
 1. every instruction is looked at before one is obeyed: only those that build plain data are
    admitted, and none may ask for more memory than the file's own size justifies;
-2. the few names that plain data needs (numpy's arrays and scalars, sets, ordered dictionaries) are
-   bound to stand-ins that check their arguments; every other name is refused.
-
-A file with arrays is then loaded once more with numpy's own functions: the instructions of a pickle
-are a straight line, so the second time makes exactly the calls that were checked the first time.
+2. the pickle is loaded with stand-ins for the few names that plain data needs (numpy's arrays and
+   scalars, sets, ordered dictionaries), which check their arguments; other names are refused;
+3. it is loaded once more with numpy's own functions: the instructions of a pickle are a straight
+   line, so this makes exactly the calls that were checked before.
 """
 
 from __future__ import annotations
@@ -18,7 +17,8 @@ import io
 import math
 import pickle
 import pickletools
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -40,34 +40,15 @@ class Readable(Protocol):
 def load_plain(
     handle: Readable, *, name: str, encoding: str = "ASCII", limit_bytes: int = LIMIT_BYTES
 ) -> Any:
-    """Return the plain data that a pickle holds.
+    """Return the plain data that the pickle in ``handle`` holds; messages call it ``name``.
 
-    Parameters
-    ----------
-    handle
-        The pickle; read to its end.
-    name
-        What error messages call the file.
-    encoding
-        How strings written by Python 2 are decoded; ``"bytes"`` keeps them as bytes.
-    limit_bytes
-        Largest size that is read.
+    It is made of dict (also where the file says OrderedDict), list, tuple, set, frozenset, str,
+    bytes, bytearray, int, float, complex, bool, None, and numpy arrays and scalars of numbers or
+    truth values. ``encoding`` decodes strings of Python 2; ``"bytes"`` keeps them as bytes.
 
-    Returns
-    -------
-    object
-        Made of dict (also where the file says OrderedDict), list, tuple, set, frozenset, str,
-        bytes, bytearray, int, float, complex, bool, None, and numpy arrays and scalars of
-        numbers or truth values.
+    Raises InputError if the file is damaged, larger than ``limit_bytes``, or asks for anything but
+    plain data; nothing of such a file has been executed.
 
-    Raises
-    ------
-    InputError
-        If the file is damaged, larger than the limit, or asks for anything but plain data. Nothing
-        of such a file has been executed.
-
-    Examples
-    --------
     >>> load_plain(io.BytesIO(pickle.dumps({"latency": [1.5, -1.0]})), name="example")
     {'latency': [1.5, -1.0]}
     """
@@ -76,10 +57,8 @@ def load_plain(
         if len(content) > limit_bytes:
             raise InputError(f"{name}: larger than {limit_bytes:,} bytes, so not the expected file")
         _check_instructions(content, name)
-        checking = _Checking(io.BytesIO(content), name, encoding)
-        plain = checking.load()
-        if checking.has_arrays:
-            plain = _Trusting(io.BytesIO(content), name, encoding).load()
+        _Unpickler(content, name, encoding, _CHECKED).load()
+        return _Unpickler(content, name, encoding, _REAL).load()
     except InputError:
         raise
     except Exception as error:  # a damaged pickle can raise nearly anything
@@ -87,7 +66,6 @@ def load_plain(
             f"{name}: damaged, not readable as a pickle of plain data: {one_line(error)}; "
             "get the file again"
         ) from error
-    return plain
 
 
 #: Left out are those that call classes (INST, OBJ, NEWOBJ), ask for objects from outside (PERSID,
@@ -103,7 +81,6 @@ _PUTS = ("PUT", "BINPUT", "LONG_BINPUT")
 
 
 def _check_instructions(content: bytes, name: str) -> None:
-    """Refuse a pickle with instructions that do more than build plain data."""
     admitted, end = frozenset(_ADMITTED.split()), 0
     for instruction, argument, position in pickletools.genops(content):
         if instruction.name not in admitted:
@@ -121,23 +98,46 @@ def _check_instructions(content: bytes, name: str) -> None:
         )
 
 
-class _Name:
-    """A name that a pickle may use: callable with checked arguments, and nothing else.
+class _Unpickler(pickle.Unpickler):
+    """An unpickler that knows some names only."""
 
-    It has no attributes that a pickle could set: a function or a class would.
-    """
+    def __init__(
+        self, content: bytes, name: str, encoding: str, names: Mapping[tuple[str, str], Any]
+    ):
+        super().__init__(io.BytesIO(content), encoding=encoding, errors="strict")
+        self._name, self._names = name, names
+
+    def find_class(self, module: str, name: str, /) -> Any:
+        if (module, name) not in self._names:
+            raise InputError(
+                f"{self._name}: refused, not plain data: loading it would use "
+                f"{f'{module}.{name}'[:200]!r}; get the file from its official source"
+            )
+        return self._names[module, name]
+
+
+# ---- stand-ins ----------------------------------------------------------------------------
+
+
+def _expect(holds: bool, what: str) -> None:
+    if not holds:
+        raise TypeError(f"{what} in an unusual form")
+
+
+def _is_tuple(value: Any, length: int) -> bool:
+    return type(value) is tuple and len(value) == length
+
+
+class _Name:
+    """A name that a pickle may call, and do nothing else with: not even set its attributes."""
 
     __slots__ = ("_call",)
-    _call: Callable[..., Any]
 
     def __init__(self, call: Callable[..., Any]):
-        object.__setattr__(self, "_call", call)
+        self._call = call
 
     def __call__(self, *arguments: Any) -> Any:
         return self._call(*arguments)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        raise TypeError("a name cannot be given attributes")
 
     def __setstate__(self, state: Any) -> None:
         raise TypeError("a name cannot be given a state")
@@ -146,205 +146,109 @@ class _Name:
 class _Dtype:
     """A stand-in for ``numpy.dtype`` of numbers or truth values."""
 
-    __slots__ = ("_dtype", "_is_built")
+    __slots__ = ("_is_built", "dtype")
 
     def __init__(self, code: Any, align: Any = False, copy: Any = True):
+        text = _text(code)
         # A copy: what follows in the pickle must not reach the dtype that numpy shares.
-        if type(align) not in (bool, int) or not (type(copy) in (bool, int) and copy):
-            raise TypeError("a dtype with unusual arguments")
-        text = code.decode("ascii") if type(code) is bytes else code
-        if type(text) is not str or not (len(text) in (2, 3) and text[0] in "biufc"):
-            raise TypeError("a dtype that is not of numbers")
-        if not text[1:].isdecimal():
-            raise TypeError("a dtype that is not of numbers")
-        self._dtype = np.dtype(text)
-        self._is_built = False
+        flags = type(align) in (bool, int) and type(copy) in (bool, int) and bool(copy)
+        is_number = type(text) is str and re.fullmatch("[biufc][0-9]{1,2}", text) is not None
+        _expect(flags and is_number, "a dtype")
+        self.dtype, self._is_built = np.dtype(text), False
 
     def __setstate__(self, state: Any) -> None:
-        if self._is_built or type(state) is not tuple or len(state) != 8:
-            raise TypeError("a dtype with an unusual state")
-        version, byte_order, *rest = state
-        order = byte_order.decode("ascii") if type(byte_order) is bytes else byte_order
-        if type(order) is not str or order not in ("<", ">", "|", "="):
-            raise TypeError("a dtype with an unknown byte order")
-        if not all(type(part) in (int, type(None)) for part in (version, *rest)):
-            raise TypeError("a dtype with an unusual state")
-        if (version, rest) != (3, [None, None, None, -1, -1, 0]):
-            raise TypeError("a dtype with an unusual state")
-        self._dtype = self._dtype.newbyteorder(order)
-        self._is_built = True
+        is_new = not self._is_built and _is_tuple(state, 8)
+        _expect(is_new and state[0] == 3 and state[2:] == (None, None, None, -1, -1, 0), "a dtype")
+        order = _text(state[1])
+        _expect(order in ("<", ">", "|", "="), "a dtype")
+        self.dtype, self._is_built = self.dtype.newbyteorder(order), True
 
 
 class _Array:
-    """A stand-in for an array that ``numpy`` reconstructs in two steps."""
+    """A stand-in for an array that ``numpy`` reconstructs in two steps, or makes at once."""
 
     __slots__ = ("_is_built",)
 
-    def __init__(self):
-        self._is_built = False
+    def __init__(self, *, is_built: bool = False):
+        self._is_built = is_built
 
     def __setstate__(self, state: Any) -> None:
-        if self._is_built or type(state) is not tuple or len(state) != 5:
-            raise TypeError("an array with an unusual state")
+        _expect(not self._is_built and _is_tuple(state, 5), "an array")
         version, shape, dtype, is_fortran, content = state
-        if type(version) is not int or version != 1 or type(is_fortran) not in (bool, int):
-            raise TypeError("an array with an unusual state")
         # Python 2 wrote bytes as str; latin-1 then gives one character a byte.
-        if type(content) not in (bytes, str):
-            raise TypeError("an array of objects")
+        kinds = isinstance(is_fortran, int) and isinstance(content, bytes | str)
+        _expect(kinds and version == 1, "an array")
         _check_size(shape, dtype, len(content))
         self._is_built = True
 
 
+def _text(value: Any) -> Any:
+    return value.decode("ascii") if type(value) is bytes else value
+
+
 def _check_size(shape: Any, dtype: Any, size_bytes: int) -> None:
-    if type(dtype) is not _Dtype:
-        raise TypeError("an array without a dtype")
-    if type(shape) is not tuple or not all(type(n) is int and n >= 0 for n in shape):
-        raise TypeError("an array with an unusual shape")
-    if len(shape) > 32 or math.prod(shape) * dtype._dtype.itemsize != size_bytes:
+    _expect(type(dtype) is _Dtype and type(shape) is tuple, "an array")
+    _expect(all(type(side) is int and side >= 0 for side in shape), "an array")
+    _expect(len(shape) <= 32, "an array")
+    if math.prod(shape) * dtype.dtype.itemsize != size_bytes:
         raise ValueError(f"an array of another size than its content of {size_bytes} bytes")
 
 
-def _make_dict(*arguments: Any) -> dict:
-    """Stand in for OrderedDict: a dict keeps the order too, and cannot be given attributes."""
-    if not arguments:
-        return {}
-    (pairs,) = arguments
-    if type(pairs) is not list or not all(type(p) in (list, tuple) and len(p) == 2 for p in pairs):
-        raise TypeError("an ordered dictionary of something else than pairs")
-    return dict(pairs)
+def _reconstruct(kind: Any, shape: Any, code: Any) -> _Array:
+    # numpy always writes an empty array here; its state follows.
+    is_empty = type(shape) is tuple and shape == (0,) and _text(code) == "b"
+    _expect(kind is _NDARRAY and is_empty, "an array")
+    return _Array()
 
 
-def _make_set(kind: type) -> Callable[..., Any]:
-    def make(*arguments: Any) -> Any:
-        if len(arguments) > 1 or not all(type(items) in (list, tuple) for items in arguments):
-            raise TypeError(f"a {kind.__name__} of something else than a list")
-        return kind(*arguments)
-
-    return make
-
-
-def _make_empty_bytes() -> bytes:
-    """Stand in for ``bytes``, by which old protocols write empty ones."""
-    return b""
-
-
-def _make_complex(real: Any, imaginary: Any) -> complex:
-    if type(real) is not float or type(imaginary) is not float:
-        raise TypeError("a complex number of something else than two numbers")
-    return complex(real, imaginary)
-
-
-def _make_bytes(*arguments: Any) -> bytes:
-    """Stand in for ``_codecs.encode``, by which old protocols write bytes."""
-    text, encoding = arguments
-    if type(text) is not str or type(encoding) is not str or encoding != "latin1":
-        raise TypeError("bytes in an unusual form")
-    return text.encode("latin1")
-
-
-def _make_scalar(dtype: Any, content: Any) -> np.generic:
-    if type(content) is str:  # written by Python 2
-        content = content.encode("latin1")
-    if type(content) is not bytes:
-        raise TypeError("a numpy scalar that is not a number")
-    _check_size((), dtype, len(content))
-    return np.frombuffer(content, dtype._dtype)[0]
-
-
-class _Checking(pickle.Unpickler):
-    """An unpickler that knows only the stand-ins."""
-
-    has_arrays = False
-
-    def __init__(self, handle: io.BytesIO, name: str, encoding: str):
-        super().__init__(handle, encoding=encoding, errors="strict")
-        self._name = name
-        self._ndarray = _Name(_refuse_call)
-        self._names = {
-            **_PLAIN,
-            **_in_numpy("numpy:dtype", _Name(_Dtype)),
-            **_in_numpy("numpy:ndarray", self._ndarray),
-            **_in_numpy("multiarray:scalar", _Name(_make_scalar)),
-            **_in_numpy("multiarray:_reconstruct", _Name(self._reconstruct)),
-            **_in_numpy("numeric:_frombuffer", _Name(self._from_buffer)),
-        }
-
-    def find_class(self, module: str, name: str, /) -> Any:
-        found = self._names.get((module, name))
-        if found is None:
-            raise InputError(
-                f"{self._name}: refused, not plain data: loading it would use "
-                f"{f'{module}.{name}'[:200]!r}; get the file from its official source"
-            )
-        return found
-
-    def persistent_load(self, pid: Any, /) -> Any:
-        raise InputError(f"{self._name}: refused, not plain data: asks for objects from outside")
-
-    def _reconstruct(self, kind: Any, shape: Any, code: Any) -> _Array:
-        # numpy always writes an empty array here; its state follows.
-        if kind is not self._ndarray or type(shape) is not tuple or shape != (0,):
-            raise TypeError("an array of an unusual kind")
-        if type(code) not in (bytes, str) or code not in (b"b", "b"):
-            raise TypeError("an array of an unusual kind")
-        self.has_arrays = True
-        return _Array()
-
-    def _from_buffer(self, content: Any, dtype: Any, shape: Any, order: Any) -> _Array:
-        if type(content) not in (bytes, bytearray) or order not in ("C", "F"):
-            raise TypeError("an array in an unusual form")
-        _check_size(shape, dtype, len(content))
-        self.has_arrays = True
-        array = _Array()
-        array._is_built = True
-        return array
-
-
-class _Trusting(pickle.Unpickler):
-    """An unpickler for content that :class:`_Checking` has loaded without complaint."""
-
-    def __init__(self, handle: io.BytesIO, name: str, encoding: str):
-        super().__init__(handle, encoding=encoding, errors="strict")
-
-    def find_class(self, module: str, name: str, /) -> Any:
-        return (_PLAIN | _REAL)[module, name]
-
-
-def _refuse_call(*_: Any) -> None:
-    raise TypeError("an array made directly")
-
-
-def _in_numpy(place: str, found: Any) -> dict[tuple[str, str], Any]:
-    """Return a name of numpy's in the spellings of numpy 1 and 2."""
-    module, name = place.split(":")
-    modules = [module] if module == "numpy" else [f"numpy.{core}.{module}" for core in _CORES]
-    return {(module, name): found for module in modules}
+def _from_buffer(content: Any, dtype: Any, shape: Any, order: Any) -> _Array:
+    _expect(type(content) in (bytes, bytearray) and order in ("C", "F"), "an array")
+    _check_size(shape, dtype, len(content))
+    return _Array(is_built=True)
 
 
 def _real_from_buffer(content: bytes, dtype: np.dtype, shape: tuple, order: Any) -> np.ndarray:
     return np.frombuffer(content, dtype).reshape(shape, order=order).copy(order=order)
 
 
-_CORES = ("core", "_core")
+def _scalar(dtype: Any, content: Any) -> np.generic:
+    if type(content) is str:  # written by Python 2
+        content = content.encode("latin1")
+    _expect(type(content) is bytes, "a scalar of numpy")
+    _check_size((), dtype, len(content))
+    return np.frombuffer(content, dtype.dtype)[0]
+
+
+def _encoded(text: Any, encoding: Any) -> bytes:
+    """Stand in for ``_codecs.encode``, by which old protocols write bytes."""
+    _expect(type(text) is str and type(encoding) is str and encoding == "latin1", "bytes")
+    return text.encode("latin1")
+
+
+def _refuse_call(*_: Any) -> None:
+    raise TypeError("an array made directly")
+
+
+_NDARRAY = _Name(_refuse_call)
+_multiarray: Any = np._core.multiarray  # pyright: ignore
+#: Of a name of numpy: its stand-in, and itself.
+_OF_NUMPY: dict[tuple[str, str], tuple[Any, Any]] = {
+    ("numpy", "dtype"): (_Name(_Dtype), np.dtype),
+    ("numpy", "ndarray"): (_NDARRAY, np.ndarray),
+}
+for _core in ("numpy.core", "numpy._core"):  # of numpy 1 and 2
+    _OF_NUMPY |= {
+        (f"{_core}.multiarray", "scalar"): (_Name(_scalar), _multiarray.scalar),
+        (f"{_core}.multiarray", "_reconstruct"): (_Name(_reconstruct), _multiarray._reconstruct),
+        (f"{_core}.numeric", "_frombuffer"): (_Name(_from_buffer), _real_from_buffer),
+    }
 _PLAIN: dict[tuple[str, str], Any] = {
-    ("collections", "OrderedDict"): _Name(_make_dict),
-    ("_codecs", "encode"): _Name(_make_bytes),
-    **{
-        (module, name): _Name(make)
-        for module in ("builtins", "__builtin__")
-        for name, make in (
-            ("set", _make_set(set)),
-            ("frozenset", _make_set(frozenset)),
-            ("complex", _make_complex),
-            ("bytes", _make_empty_bytes),
-        )
-    },
+    # A dict keeps the order too, and cannot be given attributes.
+    ("collections", "OrderedDict"): _Name(dict),
+    ("_codecs", "encode"): _Name(_encoded),
 }
-_REAL: dict[tuple[str, str], Any] = {
-    **_in_numpy("numpy:dtype", np.dtype),
-    **_in_numpy("numpy:ndarray", np.ndarray),
-    **_in_numpy("multiarray:scalar", np._core.multiarray.scalar),  # pyright: ignore
-    **_in_numpy("multiarray:_reconstruct", np._core.multiarray._reconstruct),  # pyright: ignore
-    **_in_numpy("numeric:_frombuffer", _real_from_buffer),
-}
+for _module in ("builtins", "__builtin__"):
+    _PLAIN |= {(_module, kind.__name__): _Name(kind) for kind in (set, frozenset, complex)}
+    _PLAIN[_module, "bytes"] = _Name(lambda: b"")  # by which old protocols write empty ones
+_CHECKED = _PLAIN | {name: stand_in for name, (stand_in, _) in _OF_NUMPY.items()}
+_REAL = _PLAIN | {name: real for name, (_, real) in _OF_NUMPY.items()}

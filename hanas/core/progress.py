@@ -30,18 +30,9 @@ def duration(seconds: float) -> str:
 
 
 class Progress:
-    """Counts parts of a job and says how long the others may take; for any number of threads.
+    """Counts parts of a job, ``done`` of ``total``, and says how long the others may take.
 
-    Parameters
-    ----------
-    done
-        Parts that were done before.
-    total
-        All parts.
-    log
-        Takes the lines.
-    lines
-        About how many lines there are in all; None: one a part.
+    For any number of threads; ``lines`` is about how many lines there are, None: one a part.
     """
 
     def __init__(self, done: int, total: int, log: Log, *, lines: int | None = None) -> None:
@@ -53,9 +44,8 @@ class Progress:
         """Count one more part, and say so: ``3 of 9{said}; 10.0 s, 20.0 s left``."""
         with self._lock:
             self.done += 1
-            elapsed = time.monotonic() - self._started
-            left = elapsed / (self.done - self._first) * (self.total - self.done)
+            taken = time.monotonic() - self._started
+            left = taken / (self.done - self._first) * (self.total - self.done)
             if self.done % self._every == 0 or self.done == self.total:
-                self._log(
-                    f"{self.done} of {self.total}{said}; {duration(elapsed)}, {duration(left)} left"
-                )
+                times = f"{duration(taken)}, {duration(left)} left"
+                self._log(f"{self.done} of {self.total}{said}; {times}")

@@ -19,10 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from types import TracebackType
-from typing import Any, Generic, TypeVar
-
-from hanas.core import worker
+from typing import IO, Any, Generic, TypeVar
 
 ENVIRONMENT = {
     # PyTorch computes with as many threads.
@@ -38,17 +35,11 @@ Answer = TypeVar("Answer")
 
 
 class Workers(Generic[Request, Answer]):
-    """Processes that answer requests, to be used in a ``with`` statement, at whose end they end.
+    """At most ``count`` processes that answer requests, until the end of a ``with`` statement.
 
-    A process is started when there is a request for it, and then kept.
-
-    Parameters
-    ----------
-    make
-        Makes, once in each process, the function from a request to its answer; all of these can be
-        pickled. ``functools.partial`` of a class does, whose objects can be called.
-    count
-        How many, at most.
+    A process is started when there is a request for it, and then kept. ``make`` makes, once in
+    each, the function from a request to its answer; all of these can be pickled.
+    ``functools.partial`` of a class does, whose objects can be called.
     """
 
     def __init__(self, make: Callable[[], Callable[[Request], Answer]], count: int) -> None:
@@ -58,18 +49,12 @@ class Workers(Generic[Request, Answer]):
     def __enter__(self) -> Workers[Request, Answer]:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
         if kind is not None:
             self._kill()
         for process in self._processes:
-            assert process.stdin is not None
             with suppress(BrokenPipeError):  # it may be dead
-                process.stdin.close()  # the end of its input is its end
+                _pipes(process)[0].close()  # the end of its input is its end
         for process in self._processes:
             process.__exit__(kind, error, traceback)
         self._processes = []
@@ -77,14 +62,11 @@ class Workers(Generic[Request, Answer]):
     def answers(self, requests: Sequence[Request]) -> Iterator[tuple[int, Answer]]:
         """Yield the number of each request and its answer, in the order in which they come.
 
-        Raises
-        ------
-        RuntimeError
-            If a worker ends before it answers; its own error was printed.
+        Raises RuntimeError if a worker ends before it answers; its own error was printed.
         """
-        open_: SimpleQueue[tuple[int, Request]] = SimpleQueue()
+        waiting: SimpleQueue[tuple[int, Request]] = SimpleQueue()
         for item in enumerate(requests):
-            open_.put(item)
+            waiting.put(item)
         done: SimpleQueue[tuple[int, Answer] | Exception] = SimpleQueue()
         count = min(self._count, len(requests))
         while len(self._processes) < count:
@@ -92,7 +74,7 @@ class Workers(Generic[Request, Answer]):
         with ThreadPoolExecutor(max(count, 1)) as pool:
             try:
                 for process in self._processes[:count]:
-                    pool.submit(_feed, process, open_, done)
+                    pool.submit(_feed, process, waiting, done)
                 for _ in requests:
                     answered = done.get()
                     if isinstance(answered, Exception):
@@ -107,23 +89,16 @@ class Workers(Generic[Request, Answer]):
             process.kill()
 
     def _started(self) -> subprocess.Popen[bytes]:
-        paths = [
-            str(Path(__file__).parents[2]),
-            *os.environ.get("PYTHONPATH", "").split(os.pathsep),
-        ]
+        given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+        paths = [path for path in (str(Path(__file__).parents[2]), *given) if path]
         process = subprocess.Popen(
             # -P: a numpy.py in the folder that a job runs in is none of ours.
-            [sys.executable, "-P", "-m", worker.__name__],
+            [sys.executable, "-P", "-m", __name__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={
-                **os.environ,
-                **ENVIRONMENT,
-                "PYTHONPATH": os.pathsep.join(path for path in paths if path),
-            },
+            env={**os.environ, **ENVIRONMENT, "PYTHONPATH": os.pathsep.join(paths)},
         )
-        assert process.stdin is not None
-        worker.send(process.stdin, self._make)
+        _send(_pipes(process)[0], self._make)
         return process
 
 
@@ -144,31 +119,53 @@ class Here(Generic[Request, Answer]):
         return enumerate(map(self._answer, requests))
 
 
-def _feed(
-    process: subprocess.Popen[bytes],
-    open_: SimpleQueue[tuple[int, Any]],
-    done: SimpleQueue[tuple[int, Any] | Exception],
-) -> None:
-    """Give a worker one open request after the other."""
+def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
     assert process.stdin is not None
     assert process.stdout is not None
+    return process.stdin, process.stdout
+
+
+def _feed(
+    process: subprocess.Popen[bytes],
+    waiting: SimpleQueue[tuple[int, Any]],
+    done: SimpleQueue[tuple[int, Any] | Exception],
+) -> None:
+    """Give a worker one waiting request after the other."""
+    requests, answers = _pipes(process)
     while True:
         try:
-            number, request = open_.get_nowait()
+            number, request = waiting.get_nowait()
         except Empty:
             return
         try:
-            worker.send(process.stdin, request)
-            done.put((number, pickle.load(process.stdout)))
+            _send(requests, request)
+            done.put((number, pickle.load(answers)))
         except (BrokenPipeError, EOFError, pickle.UnpicklingError):
-            said = str(request)[:60]
-            done.put(
-                RuntimeError(
-                    f"a worker ended with status {process.wait()} (request {said}); "
-                    "its error is above"
-                )
-            )
+            said = f"status {process.wait()} (request {str(request)[:60]})"
+            done.put(RuntimeError(f"a worker ended with {said}; its error is above"))
             return
         except Exception as error:  # of what cannot be pickled: nobody may wait for it
             done.put(error)
             return
+
+
+def _send(stream: IO[bytes], message: Any) -> None:
+    pickle.dump(message, stream)
+    stream.flush()
+
+
+def _serve() -> None:
+    """Be a worker: answer the parent's requests, until they or the parent end."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints is no answer
+    answer = pickle.load(sys.stdin.buffer)()
+    while True:
+        try:
+            request = pickle.load(sys.stdin.buffer)
+        except EOFError:
+            return
+        _send(answers, answer(request))
+
+
+if __name__ == "__main__":
+    _serve()

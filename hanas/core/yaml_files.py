@@ -10,27 +10,33 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from hanas.core.errors import InputError, one_line
 
 _DEEPEST, _MOST_SETTINGS, _MOST_PROBLEMS = 100, 100_000, 10
+_QUOTE = "put the text between quotes"
 _TAG = "tag:yaml.org,2002:"
+#: Forms of numbers that do not look like them.
+_FORMS = {
+    "base 60": ":",
+    "hexadecimal": "^0x",
+    "binary": "^0b",
+    "octal": "^0[0-9_]+$",
+    "underscores": "_",
+}
 _KNOWN = {f"{_TAG}{kind}" for kind in ("str", "int", "float", "bool", "null", "seq", "map")}
 
 
 def check(path: str | Path) -> None:
     """Refuse a file that is no YAML of settings, or that says something else than it seems to.
 
-    Raises
-    ------
-    InputError
-        Naming the line of each key that is given twice or is no text, of each number in a form
-        that is read as another one, each date and unknown tag; or the line and column at which
-        the file cannot be parsed; or that aliases blow it up.
+    Raises InputError, naming the line of each key that is given twice or is no text, of each number
+    in a form that is read as another one, each date and unknown tag; or the line and column at
+    which the file cannot be parsed; or that aliases blow it up.
     """
     text = _text(path)
     try:
@@ -45,7 +51,7 @@ def check(path: str | Path) -> None:
     except yaml.YAMLError as error:
         if _is_json(text):  # in which tabs may indent; that is how Snakemake reads it
             return
-        raise InputError(_unreadable(path, text, error)) from error
+        raise InputError(f"{path}{_unreadable(text, error)}") from error
     if not isinstance(root, yaml.MappingNode):
         raise InputError(f"{path}: holds no settings; expected keys, such as `datasets:`")
     total = _size(root, {}, path)
@@ -62,15 +68,13 @@ def check(path: str | Path) -> None:
 def _text(path: str | Path) -> str:
     try:
         content = Path(path).read_bytes()
+        return content.decode("utf-8")
     except OSError as error:
         raise InputError(f"{path}: not readable: {error.strerror}") from error
-    try:
-        return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        if error.object[:2] in (b"\xff\xfe", b"\xfe\xff"):
             raise InputError(f"{path}: is UTF-16 text; save it as UTF-8") from error
-        line = content.count(b"\n", 0, error.start) + 1
-        byte = content[error.start]
+        line, byte = error.object.count(b"\n", 0, error.start) + 1, error.object[error.start]
         raise InputError(
             f"{path}, line {line}: byte {byte:#04x} is no UTF-8 text (in Latin-1 it is "
             f"{chr(byte)!r}); save the file as UTF-8"
@@ -90,16 +94,13 @@ def _size(node: yaml.Node, sizes: dict[int, int | None], path: str | Path) -> in
         return 1
     if id(node) not in sizes:
         sizes[id(node)] = None  # being counted
-        children = [child for pair in node.value for child in _pair(pair)]
+        is_mapping = isinstance(node, yaml.MappingNode)
+        children = chain.from_iterable(node.value) if is_mapping else node.value
         sizes[id(node)] = 1 + sum(_size(child, sizes, path) for child in children)
     found = sizes[id(node)]
     if found is None:
         raise InputError(f"{path}: an alias holds itself; leave it out")
     return found
-
-
-def _pair(child: Any) -> tuple[yaml.Node, ...]:
-    return child if isinstance(child, tuple) else (child,)
 
 
 # ---- what is read otherwise than it looks -------------------------------------------------
@@ -110,32 +111,26 @@ def _problems(node: yaml.Node, place: str, seen: set[int]) -> Iterator[tuple[int
     if id(node) in seen:  # an alias
         return
     seen.add(id(node))
-    line = node.start_mark.line + 1
-    if isinstance(node, yaml.ScalarNode):
-        if said := _misread(node):
-            yield line, f"{place}: {said}"
-    elif node.tag not in _KNOWN:
-        yield line, f"{place}: {_unknown_tag(node.tag)}"
+    if said := _misread(node):
+        yield node.start_mark.line + 1, f"{place}: {said}"
     if isinstance(node, yaml.SequenceNode):
         for item in node.value:
             yield from _problems(item, place, seen)
-    if isinstance(node, yaml.MappingNode):
-        lines: dict[str, int] = {}
-        for key, value in node.value:
-            here = key.start_mark.line + 1
-            if key.tag == f"{_TAG}merge":
-                parts = value.value if isinstance(value, yaml.SequenceNode) else [value]
-                if not all(isinstance(part, yaml.MappingNode) for part in parts):
-                    yield here, f"{place or 'the study'}: << takes a mapping, such as *training"
-                yield from _problems(value, place, seen)
-                continue
-            if key.tag != f"{_TAG}str":
-                yield here, f"{f'{place}: ' if place else ''}{_no_name(key)}"
-                continue
+    lines: dict[str, int] = {}
+    for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
+        line = key.start_mark.line + 1
+        if key.tag == f"{_TAG}merge":
+            parts = value.value if isinstance(value, yaml.SequenceNode) else [value]
+            if not all(isinstance(part, yaml.MappingNode) for part in parts):
+                yield line, f"{place or 'the study'}: << takes a mapping, such as *training"
+            yield from _problems(value, place, seen)
+        elif key.tag != f"{_TAG}str":
+            yield line, f"{f'{place}: ' if place else ''}{_no_name(key)}"
+        else:
             path = f"{place}.{key.value}".lstrip(".")
             if key.value in lines:
-                yield here, f"{path} is given again, after line {lines[key.value]}; leave one"
-            lines[key.value] = here
+                yield line, f"{path} is given again, after line {lines[key.value]}; leave one"
+            lines[key.value] = line
             yield from _problems(value, path, seen)
 
 
@@ -152,7 +147,7 @@ def _no_name(key: yaml.Node) -> str:
     )
 
 
-def _misread(node: yaml.ScalarNode) -> str:
+def _misread(node: yaml.Node) -> str:
     """Say what YAML 1.1 reads otherwise than it looks; nothing where it does not."""
     text, kind = node.value, node.tag.removeprefix(_TAG)
     quoted = f"{text!r} between quotes for a text"
@@ -161,117 +156,95 @@ def _misread(node: yaml.ScalarNode) -> str:
     if kind == "value":
         return f"write {quoted}"
     if node.tag not in _KNOWN:
-        return _unknown_tag(node.tag)
-    if kind == "str" and node.style == '"' and re.match(r"[A-Za-z]:.*[\x00-\x1f]", text, re.DOTALL):
+        return (
+            f"the tag {node.tag.replace(_TAG, '!!')} means nothing here; leave it out, or {_QUOTE}"
+        )
+    is_quoted = kind == "str" and isinstance(node, yaml.ScalarNode) and node.style == '"'
+    if is_quoted and re.match(r"[A-Za-z]:.*[\x00-\x1f]", text, re.DOTALL):
         return (
             f"is read as {text!r}: \\ between double quotes stands for a special character; write "
             "a path between single quotes, or with /"
         )
     if kind not in ("int", "float"):
         return ""
-    digits = text.lstrip("+-")
-    forms = {
-        "base 60": ":" in digits,
-        "hexadecimal": digits.startswith("0x"),
-        "binary": digits.startswith("0b"),
-        "octal": kind == "int" and re.match(r"0[0-9_]", digits),
-        "underscores": "_" in digits,
-    }
-    form = next((form for form, holds in forms.items() if holds), None)
+    form = next((form for form, sign in _FORMS.items() if re.search(sign, text.lstrip("+-"))), None)
     if form is None:
         return ""
     number = yaml.SafeLoader("").construct_object(node)
     return f"{text} is read as the number {number} ({form}); write {number}, or {quoted}"
 
 
-def _unknown_tag(tag: str) -> str:
-    shown = tag.replace(_TAG, "!!")
-    return f"the tag {shown} means nothing here; leave it out, or put the text between quotes"
-
-
 # ---- what cannot be parsed ----------------------------------------------------------------
 
+#: What to do if the parser says one of these words, at the place where it stopped.
+_STOPPED = {
+    "block scalar": "a text that begins with | or > goes on in the lines below; {quote}",
+    "cannot start any token|keys are not allowed": "no text can begin with {character}; {quote}",
+    "undefined alias": "nothing above is marked with & and this name; a text with * needs quotes",
+    "duplicate anchor": "this name of an anchor is there already; take another",
+    "single document": "a second document begins here; leave one, without ---",
+    "sequence entries": "a list cannot begin beside its name; begin it below, or write [a, b]",
+}
+#: The same, at the place where what it was reading began.
+_BEGAN = {
+    "quoted scalar": "the quote that begins here is not closed; close it",
+    "directive|tag": "no text can begin with {began}; {quote}",
+    "alias|anchor": "* and & begin names of anchors; {quote}",
+    "flow (sequence|mapping)": "the {began} that begins here is not closed, or a comma is missing "
+    "by line {line}; close it, and write commas between its items",
+    "expected ':'|simple key": "expected a name and a colon with a space after it",
+}
 
-def _unreadable(path: str | Path, text: str, error: yaml.YAMLError) -> str:
+
+def _unreadable(text: str, error: yaml.YAMLError) -> str:
     """Return where a file cannot be parsed, and what to do."""
     if isinstance(error, yaml.reader.ReaderError):
         line = text.count("\n", 0, text.find(chr(error.character))) + 1
-        return f"{path}, line {line}: holds the control character {error.character:#04x}; remove it"
+        return f", line {line}: holds the control character {error.character:#04x}; remove it"
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
-        return f"{path}: not readable as YAML: {one_line(error)}"
+        return f": not readable as YAML: {one_line(error)}"
     lines = text.splitlines() or [""]
-    mark, opened = error.problem_mark, error.context_mark or error.problem_mark
-    row, column, said = _reason(
-        f"{error.context or ''}: {error.problem or ''}",
-        lines,
-        (min(mark.line, len(lines) - 1), mark.column),
-        (min(opened.line, len(lines) - 1), opened.column),
-    )
+    marks = error.problem_mark, error.context_mark or error.problem_mark
+    at, began = ((min(mark.line, len(lines) - 1), mark.column) for mark in marks)
+    about = f"{error.context or ''}: {error.problem or ''}"
+    row, column, said = _reason(about, lines, at, began)
     shown = f" (it reads: {lines[row].strip()[:80]})" if lines[row].strip() else ""
-    return f"{path}, line {row + 1}, column {column + 1}: {said}{shown}"
+    return f", line {row + 1}, column {column + 1}: {said}{shown}"
 
 
 def _reason(
-    about: str, lines: list[str], at: tuple[int, int], opened: tuple[int, int]
+    about: str, lines: list[str], at: tuple[int, int], began: tuple[int, int]
 ) -> tuple[int, int, str]:
     """Return the row and column of what is wrong, and what to do.
 
-    ``about`` is what the parser says, ``at`` where it stopped, and ``opened`` where what it was
-    reading began.
+    ``about`` is what the parser says, ``at`` where it stopped, ``began`` where what it read began.
     """
     (row, column), line = at, lines[at[0]]
     character, spaces = line[column : column + 1], len(line) - len(line.lstrip(" "))
-
-    def says(*words: str) -> bool:
-        return any(word in about for word in words)
-
     if character == "\t":
         if line[:column].strip():
             return *at, "a tab stands between name and value; write a space"
         return row, 0, "a tab indents this line; indent with spaces"
-    if says("escape", "hex"):
+    if "escape" in about or "hex" in about:
         column = line.rfind("\\", 0, column + 1)
         said = f"{line[column : column + 2]} between double quotes stands for a special character"
         return row, column, f"{said}; write a path between single quotes, or with /"
-    if says("quoted scalar"):
-        return *opened, "the quote that begins here is not closed; close it"
-    if says("block scalar"):
-        return *at, (
-            "a text that begins with | or > goes on in the lines below; put the text between quotes"
-        )
-    if says("directive", "tag"):
-        begin = lines[opened[0]][opened[1] : opened[1] + 1]
-        return *opened, f"no text can begin with {begin}; put the text between quotes"
-    if says("cannot start any token", "keys are not allowed") and character:
-        return *at, f"no text can begin with {character}; put the text between quotes"
-    if says("undefined alias"):
-        return *at, "nothing above is marked with & and this name; a text with * needs quotes"
-    if says("duplicate anchor"):
-        return *at, "this name of an anchor is there already; take another"
-    if says("alias", "anchor"):
-        return *opened, "* and & begin names of anchors; put the text between quotes"
-    if says("single document"):
-        return *at, "a second document begins here; leave one, without ---"
-    if says("sequence entries"):
-        return *at, "a list cannot begin beside its name; begin it below, or write [a, b]"
-    if character in ("]", "}"):
-        return *at, f"this {character} closes nothing; remove it, or write what it closes"
-    if says("flow sequence", "flow mapping"):
-        begin = lines[opened[0]][opened[1] : opened[1] + 1]
-        return *opened, (
-            f"the {begin} that begins here is not closed, or a comma is missing by line {row + 1}; "
-            "close it, and write commas between its items"
-        )
-    if says("mapping values"):
+    if "mapping values" in about:
         before = next((each for each in lines[row - 1 :: -1] if each.strip()), "") if row else ""
         if len(re.findall(r":(?:\s|$)", line)) > 1:
             return *at, "a second colon in one line; put a text with a colon between quotes"
         if before and not re.search(r":(\s|$)", before):
             return *at, f"the line before, {before.strip()[:40]!r}, lacks a colon and a space"
         return row, spaces, "indented deeper than the line before, which has its value already"
-    if says("expected ':'", "simple key"):
-        return *opened, "expected a name and a colon with a space after it"
-    if says("node content") or character == ",":
+    if character in ("]", "}") and not re.search("directive|tag|alias|anchor", about):
+        return *at, f"this {character} closes nothing; remove it, or write what it closes"
+    begin = lines[began[0]][began[1] : began[1] + 1]
+    named = {"character": character, "began": begin, "line": row + 1, "quote": _QUOTE}
+    for place, reasons in ((at, _STOPPED), (began, _BEGAN)):
+        for words, said in reasons.items():
+            if re.search(words, about) and (character or "{character}" not in said):
+                return *place, said.format(**named)
+    if "node content" in about or character == ",":
         return *at, f"a value cannot begin with {character or 'the end'}; put it between quotes"
     if character == ":":
         return *at, "the name before this colon is missing"
@@ -280,8 +253,8 @@ def _reason(
             "nothing can follow a text between quotes, or a bracket that is closed; put the whole "
             "text between quotes, and write an apostrophe between single quotes twice"
         )
-    if says("block mapping", "block collection", "block sequence", "document start", "block end"):
-        first = f"line {opened[0] + 1} on, by {opened[1]}" if opened != at else "the first line on"
+    if any(word in about for word in ("block", "document start")):
+        first = f"line {began[0] + 1} on, by {began[1]}" if began != at else "the first line on"
         return *at, (
             f"indented by {spaces}, otherwise than what it stands beside, from {first}; mend the "
             "indentation"

@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from hanas.core import plugins
-from hanas.core.checkpoints import Log, print_at_once
 from hanas.core.compute import threads as torch_threads
 from hanas.core.errors import InputError, one_line
+from hanas.core.progress import Log, print_at_once
 from hanas.core.tensor_files import read_tensors
 from hanas.data.batches import Split, load_split, ordered_batches
 from hanas.data.images import load_images
@@ -47,43 +47,22 @@ def export_retrained(
 ) -> pd.DataFrame:
     """Write ``{number}/model.onnx`` and ``{number}/model.int8.onnx`` of every retrained network.
 
-    Parameters
-    ----------
-    weights
-        File of the state dicts by architecture, as :func:`hanas.training.retraining.retrain`
-        returns them.
-    metrics
-        Its table of results, a row an architecture; numbers 1, 2, ... follow its order.
-    images
-        File of the data set that they were trained on.
-    space, network, resolution
-        Those of the retraining: a space, the settings of its networks, and the side that images
-        are average-pooled to; None keeps theirs.
-    quantisation
-        How the 8-bit networks are made.
-    folder
-        Where to write.
-    threads
-        CPU threads.
-    log
-        Takes a line of text for the log.
+    ``weights`` is the file of state dicts by architecture that
+    :func:`hanas.training.retraining.retrain` wrote, ``metrics`` its table of results, a row an
+    architecture; numbers 1, 2, ... follow its order. ``images`` is the file of the data set;
+    ``space``, ``network`` and ``resolution``, the side that images are average-pooled to (None
+    keeps theirs), are those of the retraining.
 
-    Returns
-    -------
-    DataFrame
-        An architecture a row: ``number``, ``arch``, ``test_accuracy_percent`` (PyTorch's, after
-        training), ``float32_accuracy_percent`` and ``int8_accuracy_percent`` (ONNX Runtime's, on
-        all test images), ``int8_loss_percent`` (points), ``largest_difference`` (of a logit,
-        between PyTorch and ONNX Runtime), ``agreement_percent`` (test images to which float32 and
-        8-bit network give the same class), ``test_images``, ``params``, ``multiply_accumulates``
-        (for one image), ``convolutions``, ``int8_convolutions`` (how many of them run in
-        integers), ``float32_bytes``, ``int8_bytes``, ``train_images``, and ``sources``.
+    An architecture a row: ``number``, ``arch``, ``test_accuracy_percent`` (PyTorch's, after
+    training), ``float32_accuracy_percent`` and ``int8_accuracy_percent`` (ONNX Runtime's, on all
+    test images), ``int8_loss_percent`` (points), ``largest_difference`` (of a logit, between
+    PyTorch and ONNX Runtime), ``agreement_percent`` (test images to which float32 and 8-bit network
+    give the same class), ``test_images``, ``params``, ``multiply_accumulates`` (for one image),
+    ``convolutions``, ``int8_convolutions`` (how many of them run in integers), ``float32_bytes``,
+    ``int8_bytes``, ``train_images``, and ``sources``.
 
-    Raises
-    ------
-    InputError
-        If weights and settings do not fit together, if a network's result depends on the other
-        images of its batch, or if ONNX Runtime computes something else than PyTorch.
+    Raises InputError if weights and settings do not fit together, if a network's result depends on
+    the other images of its batch, or if ONNX Runtime computes something else than PyTorch.
     """
     data = load_images(images)
     test = load_split(data, "test", resolution=resolution)
@@ -134,15 +113,12 @@ def export_retrained(
 
 def normalised(split: Split) -> np.ndarray:
     """Return all images of a split as a network sees them, float32 (N, 3, H, W)."""
-    return np.concatenate([_plain(batch.images) for batch in ordered_batches(split, 256)])
-
-
-def _plain(images: torch.Tensor) -> np.ndarray:
-    return images.contiguous().numpy()  # channels first in memory too
+    # Channels first in memory too.
+    batches = ordered_batches(split, EVALUATION_BATCH)
+    return np.concatenate([batch.images.contiguous().numpy() for batch in batches])
 
 
 def _fill(network: nn.Module, state: dict[str, torch.Tensor], arch: str) -> None:
-    """Give a network its trained weights."""
     try:
         network.load_state_dict(state)
     except (RuntimeError, AttributeError) as error:
@@ -150,9 +126,8 @@ def _fill(network: nn.Module, state: dict[str, torch.Tensor], arch: str) -> None
             f"the weights of {arch} do not fit its network ({one_line(error)[:300]}); space, "
             "network and data set must be those of the retraining"
         ) from error
-    if any(
-        isinstance(part, nn.BatchNorm2d) and part.running_mean is None for part in network.modules()
-    ):
+    norms = [part for part in network.modules() if isinstance(part, nn.BatchNorm2d)]
+    if any(norm.running_mean is None for norm in norms):
         raise InputError(
             "network.batch_norm: what such a network says of an image depends on the other images "
             "of its batch; retrain with batch_norm: running to export"
@@ -181,7 +156,7 @@ def _accuracies(float_file: Path, int8_file: Path, test: Split, threads: int) ->
     ]
     counts = np.zeros(3, dtype=np.int64)  # right in float32, right in int8, the same in both
     for batch in ordered_batches(test, EVALUATION_BATCH):
-        images = {onnx_models.INPUT: _plain(batch.images)}
+        images = {onnx_models.INPUT: batch.images.contiguous().numpy()}
         exact, rough = (model.run(None, images)[0].argmax(axis=1) for model in models)
         labels = batch.labels.numpy()
         counts += [(exact == labels).sum(), (rough == labels).sum(), (exact == rough).sum()]

@@ -1,8 +1,8 @@
-"""The card beside an exported network: all that one needs to use it and to judge it, as JSON.
+"""Cards beside exported networks, all that one needs to use and to judge one; and their table.
 
-The layout is described and checked by ``resources/model_card.schema.json``. A program that reads
-cards looks at ``schema_version`` first: it is raised when a key changes its meaning or goes away,
-and not when one is added.
+A card is JSON, its layout described and checked by ``resources/model_card.schema.json``. A program
+that reads cards looks at ``schema_version`` first: it is raised when a key changes its meaning or
+goes away, and not when one is added.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pandas as pd
 
 import hanas
 from hanas.core import plugins
-from hanas.core.code_version import commit
+from hanas.core.compute import commit
 from hanas.core.errors import InputError
 from hanas.core.files import checksum, name_of, write_json
 from hanas.core.settings import Settings
@@ -32,30 +32,36 @@ CARD_FILE = "model.json"
 #: What a source begins with, before a colon; any other text is that of a user's table.
 KINDS = ("measured", "predicted", "benchmark", "surrogate", "estimate", "table")
 _WHOLE = ("threads", "batch", "passes", "repeats")
-_CONDITIONS = ("board", "runtime", "precision", *_WHOLE, "stable")
+#: Columns of a device's table that say how it was measured, and what else of each metric.
+CONDITIONS = ("board", "runtime", "precision", *_WHOLE, "stable")
+DETAILS = {
+    "latency": {
+        "mean": "latency_mean_ms",
+        "median": "latency_median_ms",
+        "lower_quartile": "latency_q25_ms",
+        "upper_quartile": "latency_q75_ms",
+        "deviation": "latency_ms_deviation",
+    },
+    "energy": {"deviation": "energy_mj_deviation"},
+}
+#: Columns of a device's table that the table of models shows, in that order.
+_SHOWN = (
+    *("feasible", "reason", "latency_ms", "latency_ms_deviation", "latency_mean_ms"),
+    *("latency_median_ms", "latency_q25_ms", "latency_q75_ms", "energy_mj"),
+    *("energy_mj_deviation", "precision", "threads", "batch", "passes", "repeats", "stable"),
+    *("runtime", "board"),
+)
 
 
 @dataclass(frozen=True)
 class Made:
-    """How the networks of a retraining were made, as their cards say it.
-
-    Attributes
-    ----------
-    space, network, training
-        Of the retraining: a space, and settings.
-    resolution
-        Side that images are average-pooled to; None keeps theirs.
-    seed, precision
-        Of the training; None where it is not said.
-    quantisation
-        How their 8-bit versions were made.
-    """
+    """How the networks of a retraining were made, as their cards say it."""
 
     space: str
     network: Settings
     training: Settings
-    resolution: int | None
-    seed: int | None
+    resolution: int | None  # side that images are average-pooled to; None keeps theirs
+    seed: int | None  # of the training, as the precision
     precision: str | None
     quantisation: Quantisation
 
@@ -70,34 +76,13 @@ def write_cards(
 ) -> list[Path]:
     """Write ``{number}/model.json`` beside every exported network; equal input gives equal bytes.
 
-    Parameters
-    ----------
-    exports
-        Table of :func:`hanas.deploy.exporting.export_retrained`.
-    latencies
-        Name of a device and a table with a row for each architecture, in the order in which they
-        are to be shown. A device may come twice, as with what was predicted and what was measured.
-        Columns: ``arch``, ``feasible``, ``latency_ms``, ``source``; where there are any,
-        ``energy_mj``, ``reason``, ``latency_ms_deviation``, ``energy_mj_deviation``,
-        ``latency_mean_ms``, ``latency_median_ms``, ``latency_q25_ms``, ``latency_q75_ms``, and
-        ``board``, ``runtime``, ``threads``, ``precision``, ``batch``, ``passes``, ``repeats``,
-        ``stable``.
-    images
-        File of the data set.
-    made
-        How the networks were made.
-    folder
-        Where they were exported to.
+    ``exports`` is the table of :func:`hanas.deploy.exporting.export_retrained`, ``folder`` where
+    they were exported to, and ``images`` the file of the data set. ``latencies`` are names of
+    devices with a table, an architecture a row, in the order in which they are shown; a device may
+    come twice, as with what was predicted and what was measured. Columns: ``arch``, ``feasible``,
+    ``latency_ms``, ``source``, and those of :data:`DETAILS` and :data:`CONDITIONS` that there are.
 
-    Returns
-    -------
-    list of Path
-        The cards.
-
-    Raises
-    ------
-    InputError
-        If a table has no row of an exported architecture, or a file is not there.
+    Raises InputError if a table has no row of an exported architecture, or a file is not there.
     """
     data = load_images(images)
     sources = {"sources": [dict(source) for source in data.sources]}
@@ -179,8 +164,6 @@ def _of_network(export: Mapping[str, Any], data: ImageData, made: Made) -> dict[
 def readable(arch: str, space: str) -> dict[str, Any]:
     """Return the operations of an architecture: the edges of a cell, or the layers of a chain.
 
-    >>> readable("|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|", "nb201")["cell"][3]
-    {'from': 0, 'to': 3, 'operation': 'skip_connect'}
     >>> readable("shufflenet_v2", "shuffle")["layers"][:2]
     ['shuffle_3x3', 'shuffle_3x3']
     """
@@ -237,24 +220,10 @@ def _of_device(name: str, table: pd.DataFrame, arch: str) -> dict[str, Any]:
     }
     if not row["feasible"]:
         return entry | ({"reason": row["reason"]} if row.get("reason") else {})
-    details = {
-        "mean": "latency_mean_ms",
-        "median": "latency_median_ms",
-        "lower_quartile": "latency_q25_ms",
-        "upper_quartile": "latency_q75_ms",
-    }
-    entry["latency"] = {
-        "value": row["latency_ms"],
-        "unit": "ms",
-        **_given(row, {**details, "deviation": "latency_ms_deviation"}),
-    }
-    if row.get("energy_mj") is not None:
-        entry["energy"] = {
-            "value": row["energy_mj"],
-            "unit": "mJ",
-            **_given(row, {"deviation": "energy_mj_deviation"}),
-        }
-    return entry | {"conditions": _given(row, {key: key for key in _CONDITIONS})}
+    for metric, column, unit in (("latency", "latency_ms", "ms"), ("energy", "energy_mj", "mJ")):
+        if row.get(column) is not None:
+            entry[metric] = {"value": row[column], "unit": unit, **_given(row, DETAILS[metric])}
+    return entry | {"conditions": _given(row, {key: key for key in CONDITIONS})}
 
 
 def _given(row: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
@@ -272,3 +241,26 @@ def _file(path: Path, precision: str) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"{path}: there is no such file; export the network again")
     return {"precision": precision, "bytes": path.stat().st_size, "sha256": checksum(path)}
+
+
+def models_table(
+    exports: pd.DataFrame, latencies: Sequence[tuple[str, pd.DataFrame]], *, retraining: str
+) -> pd.DataFrame:
+    """Return a row for each model and device; for each model alone where there is no device.
+
+    ``exports`` and ``latencies`` are those of :func:`write_cards`. ``retraining``, ``number``,
+    ``arch``, ``device``, the columns of the exports with ``accuracy_source``, and those of the
+    device with ``latency_source``.
+    """
+    models = exports.rename(columns={"sources": "accuracy_source"})
+    parts = []
+    for device, of_device in latencies:
+        kept = [column for column in _SHOWN if column in of_device]
+        known = of_device[["arch", *kept, "source"]].rename(columns={"source": "latency_source"})
+        joined = models.merge(known, on="arch", how="left", validate="1:1")
+        parts.append(joined.assign(device=device))
+    whole = pd.concat(parts, ignore_index=True) if parts else models.assign(device="")
+    whole = whole.sort_values("number", kind="stable", ignore_index=True)
+    whole.insert(0, "retraining", retraining)
+    first = ["retraining", "number", "arch", "device"]
+    return whole[[*first, *(column for column in whole if column not in first)]]

@@ -23,21 +23,10 @@ EXACT_SUMS = ("session.x64quantprecision", "1")
 
 
 def export(network: nn.Module, path: str | Path, *, resolution: int, batch: int | None = 1) -> None:
-    """Write a stand-alone network as ONNX; equal networks give equal bytes.
+    """Write a stand-alone network, put into evaluation mode; equal networks give equal bytes.
 
-    Its input ``images`` is float32 (N, 3, H, W), normalised as in training; its output ``logits``
-    is float32 (N, classes).
-
-    Parameters
-    ----------
-    network
-        Is put into evaluation mode.
-    path
-        The file.
-    resolution
-        H and W.
-    batch
-        N; None leaves it open.
+    Its input ``images`` is float32 (N, 3, H, W), normalised as in training, H and W the
+    ``resolution`` and N the ``batch``, open if None; its output ``logits`` float32 (N, classes).
     """
     import torch
 
@@ -63,12 +52,8 @@ def export(network: nn.Module, path: str | Path, *, resolution: int, batch: int 
 def session(path: str | Path, *, threads: int = 1, exact_sums: bool = False):
     """Return an ONNX Runtime session on the CPU that uses so many threads.
 
-    ``exact_sums`` sets :data:`EXACT_SUMS`: for accuracies, not for times.
-
-    Raises
-    ------
-    InputError
-        If the file is no model that ONNX Runtime reads.
+    ``exact_sums`` sets :data:`EXACT_SUMS`: for accuracies, not for times. Raises InputError if the
+    file is no model that ONNX Runtime reads.
     """
     import onnxruntime
 
@@ -85,21 +70,9 @@ def session(path: str | Path, *, threads: int = 1, exact_sums: bool = False):
 
 
 def logits(path: str | Path, images: np.ndarray, *, threads: int = 1, batch: int = 256):
-    """Return what a model makes of normalised images; of 8-bit ones the same on every processor.
+    """Return the logits, float32 (N, classes), of normalised images, float32 (N, 3, H, W).
 
-    Parameters
-    ----------
-    path
-        An ONNX file whose batch is open.
-    images
-        float32 (N, 3, H, W).
-    threads, batch
-        CPU threads, and images at a time.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32 (N, classes).
+    The file's batch is open; those of 8-bit models are the same on every processor.
     """
     model = session(path, threads=threads, exact_sums=True)
     name = model.get_inputs()[0].name

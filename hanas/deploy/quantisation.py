@@ -60,25 +60,12 @@ def quantise(
 ) -> None:
     """Write the 8-bit version of a model; equal models and images give equal bytes.
 
-    Parameters
-    ----------
-    float_model
-        ONNX file of a network with one input, float32 (N, 3, H, W); N open or fixed.
-    int8_model
-        The file to write; its input and output are those of ``float_model``, float32 too.
-    images
-        Calibration images, float32 (M, 3, H, W), normalised as in training. Of a fixed N, only
-        whole batches are used.
-    settings
-        How; the defaults if None. Which images, the caller decides.
-    threads
-        CPU threads.
+    ``float_model`` is an ONNX file of a network with one input, float32 (N, 3, H, W), N open or
+    fixed; that of ``int8_model`` and its output are the same. ``images`` calibrate: float32
+    (M, 3, H, W), normalised as in training; of a fixed N, only whole batches are used.
 
-    Raises
-    ------
-    InputError
-        If the model cannot be read, run or quantised, or if the images do not fit;
-        :class:`NothingToQuantise` if it has no convolution.
+    Raises InputError if the model cannot be read, run or quantised, or if the images do not fit;
+    :class:`NothingToQuantise` if it has no convolution.
     """
     settings = settings or Quantisation()
     with _ONE_AT_A_TIME, tempfile.TemporaryDirectory(prefix="hanas-int8-") as folder, _quiet():
@@ -132,7 +119,7 @@ def _prepare(model: Path, prepared: Path) -> None:
 
 
 def _ranges(prepared: Path, images: np.ndarray, method: str, threads: int, place: str):
-    """Return the range of each activation, as ONNX Runtime's calibrator gives them."""
+    """Return the range of each activation, by ONNX Runtime's calibrator."""
     from onnxruntime.quantization import CalibrationMethod, create_calibrator
 
     of_method = {

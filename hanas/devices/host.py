@@ -14,8 +14,8 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
+from hanas.core.compute import processor
 from hanas.core.errors import InputError, one_line
-from hanas.core.hardware import processor
 from hanas.devices._device import ModelRefused, TimedDevice, Timings
 
 #: Warming up takes at least this long: small models would else be timed on a sleeping processor.

@@ -17,8 +17,7 @@ from hanas.core.errors import InputError
 from hanas.core.files import checksum, user_path
 from hanas.core.pickles import load_plain
 from hanas.core.settings import UserFile
-from hanas.data.tables.metric_tables import device_table
-from hanas.data.tables.official_names import official_name, require_nb201
+from hanas.data.tables.metric_tables import device_table, official_name, require_nb201
 from hanas.devices._device import TabulatedDevice
 from hanas.spaces import nb201
 

@@ -9,13 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hanas.fronts import picks
 from hanas.fronts.decisions import KNEE, LOWEST, PROXY_BEST
 from hanas.fronts.floor import reaches_percent
 
 UNITS = {"latency_ms": "ms", "energy_mj": "mJ"}
 Point = dict[str, Any]
-_WORDS = {"latency_ms": "latency", "energy_mj": "energy"}
 
 
 def in_words(table: pd.DataFrame, *, searches: Sequence[Sequence[str]]) -> str:
@@ -28,12 +26,10 @@ def in_words(table: pd.DataFrame, *, searches: Sequence[Sequence[str]]) -> str:
     device = rows[0]["device"]
     lines = [f"# What to take on {device}", ""]
     for wanted in searches:
+        task, proxy, search = wanted
         front = [row for row in rows if (row["task"], row["proxy"], row["search"]) == tuple(wanted)]
-        if front:
-            lines += _of_front(front)
-        else:
-            task, proxy, search = wanted
-            lines += [f"## {task}: nothing found by {proxy}+{search} runs on {device}", ""]
+        nothing = [f"## {task}: nothing found by {proxy}+{search} runs on {device}", ""]
+        lines += _of_front(front) if front else nothing
     lines += [
         f"All fronts of this device, every search and proxy: `{device}.csv` beside this file. "
         "Under limits of your own: "
@@ -45,73 +41,65 @@ def in_words(table: pd.DataFrame, *, searches: Sequence[Sequence[str]]) -> str:
 
 def _of_front(whole: list[Point]) -> list[str]:
     first = whole[0]
-    floor = first["accuracy_floor_percent"]
+    floor, known = first["accuracy_floor_percent"], not math.isnan(first["accuracy_percent"])
     reaches = reaches_percent([row["accuracy_percent"] for row in whole], floor)
     front = [row for row, worthy in zip(whole, reaches, strict=True) if worthy]
     # A device may lack a metric on one data set that it has on another.
-    metrics = [
-        metric
-        for metric in UNITS
-        if any(not math.isnan(row.get(f"pick_below_{metric}", math.nan)) for row in whole)
-    ]
+    picked = {
+        metric: [row.get(f"pick_below_{metric}", math.nan) for row in whole] for metric in UNITS
+    }
+    metrics = [metric for metric, below in picked.items() if not np.isnan(below).all()]
     lines = [f"## {first['task']} ({first['method']})", ""]
     if front:
         for metric in metrics:
-            lines += [f"By {_WORDS[metric]}:", "", *_picks_under_limits(front, metric), ""]
+            word = metric.split("_")[0]
+            lines += [f"By {word}:", "", *_picks_under_limits(front, metric), ""]
         of_role = {role: row for row in front for role in row["roles"].split("; ")}
         lines += ["Points of note:", ""]
         for role in (KNEE, PROXY_BEST, *(LOWEST[metric] for metric in metrics)):
             lines.append(f"- {role.capitalize()}: {_cell(of_role[role])}.")
-        if _is_known(first):
+        if known:
             lines.append(f"- {_next_percent(front, of_role[KNEE], metrics)}")
         lines.append("")
     else:
         lines += [f"No network of the front reaches the accuracy floor of {floor:g} %.", ""]
-    left_out = len(whole) - len(front)
+    truth = (
+        "Their true accuracies are **not known**: train those that you like "
+        "(`retrainings` in the study's settings)."
+    )
+    if known:
+        left_out = len(whole) - len(front)
+        truth = (
+            "The percentages are **true test accuracies** as this study knows them "
+            f"({first['accuracy_source']}); they were not used to choose"
+            + (f", but to leave out {left_out} below {floor:g} %." if left_out else ".")
+        )
+    networks = "1 network" if len(whole) == 1 else f"{len(whole)} networks"
     said = (
         f"The networks were **chosen by the proxy** ({first['proxy_objective']}: "
         f"{first['proxy_source']}) and by the device's numbers ({first['metrics_source']}). "
+        f"{truth} The front is that of seed {first['seed']}: {networks}."
     )
-    if _is_known(first):
-        said += (
-            f"The percentages are **true test accuracies** as this study knows them "
-            f"({first['accuracy_source']}); they were not used to choose"
-            + (f", but to leave out {left_out} below {floor:g} %. " if left_out else ". ")
-        )
-    else:
-        said += (
-            "Their true accuracies are **not known**: train those that you like "
-            "(`retrainings` in the study's settings). "
-        )
-    networks = "1 network" if len(whole) == 1 else f"{len(whole)} networks"
-    lines += [f"{said}The front is that of seed {first['seed']}: {networks}.", ""]
-    return lines
-
-
-def _is_known(row: Point) -> bool:
-    """Return whether the true accuracy of a network is known."""
-    return not math.isnan(row["accuracy_percent"])
+    return [*lines, said, ""]
 
 
 def _picks_under_limits(front: list[Point], metric: str) -> Iterator[str]:
     """Yield what to take up to each of a few round limits, and without one."""
-    unit = UNITS[metric]
-    values = [row[metric] for row in front]
+    unit, values = UNITS[metric], [row[metric] for row in front]
     yield f"- Below {rounded_up(min(values)):.4g} {unit} there is none."
     told: list[int] = []
     for limit in [*round_limits(min(values), values[0]), math.inf]:
-        position = picks.pick(pd.DataFrame({metric: values}), {metric: limit})
-        if position is None or position in told:
+        within = [place for place, value in enumerate(values) if value <= limit]
+        if not within or within[0] in told:  # in order of preference: the first is the pick
             continue
-        row = front[position]
+        row = front[within[0]]
         head = f"Up to {limit:g} {unit} take" if limit < math.inf else "Without a limit take"
-        within = [p for p, value in enumerate(values) if value <= limit]
-        best = max(within, key=lambda p: front[p]["accuracy_percent"])
+        best = max(within, key=lambda place: front[place]["accuracy_percent"])
         hindsight = ""
         if front[best]["accuracy_percent"] > row["accuracy_percent"] + 0.005:
             where = "above" if best in told else f"({_numbers(front[best])})"
             hindsight = f" – in truth, {front[best]['index']} {where} is better"
-        told.append(position)
+        told.append(within[0])
         yield f"- {head} {_cell(row)}{hindsight}."
 
 
@@ -123,15 +111,11 @@ def _cell(row: Point) -> str:
 
 
 def _numbers(row: Point) -> str:
-    numbers = [f"{row['proxy_objective'].replace('_', '-')} {row['proxy_value']:.3g}"]
-    if _is_known(row):
-        numbers = [f"{row['accuracy_percent']:.2f} %"]  # true
-    numbers += [
-        f"{row[metric]:.4g} {unit}"
-        for metric, unit in UNITS.items()
-        if not math.isnan(row.get(metric, math.nan))
-    ]
-    return ", ".join(numbers)
+    numbers = [f"{row['accuracy_percent']:.2f} %"]  # true
+    if math.isnan(row["accuracy_percent"]):
+        numbers = [f"{row['proxy_objective'].replace('_', '-')} {row['proxy_value']:.3g}"]
+    known = [metric for metric in UNITS if not math.isnan(row.get(metric, math.nan))]
+    return ", ".join([*numbers, *(f"{row[metric]:.4g} {UNITS[metric]}" for metric in known)])
 
 
 def _next_percent(front: list[Point], knee: Point, metrics: Sequence[str]) -> str:
@@ -144,11 +128,7 @@ def _next_percent(front: list[Point], knee: Point, metrics: Sequence[str]) -> st
 
 
 def rounded_up(value: float) -> float:
-    """Return the least number of four digits that is not below a positive value.
-
-    >>> rounded_up(1.44141), rounded_up(25.0)
-    (1.442, 25.0)
-    """
+    """Return the least number of four digits that is not below a positive value."""
     exponent = math.floor(math.log10(value)) - 3
     digits = math.ceil(round(value / 10.0**exponent, 6))
     return float(f"{digits}e{exponent}")
@@ -157,12 +137,7 @@ def rounded_up(value: float) -> float:
 def round_limits(lowest: float, highest: float, count: int = 6) -> list[float]:
     """Return up to about ``count`` round numbers from ``lowest`` to ``highest``, rising.
 
-    Evenly spaced where the range is short, else 1, 2, 5, 10, ...
-
-    >>> round_limits(1.3, 5.2)
-    [2.0, 3.0, 4.0, 5.0]
-    >>> round_limits(2.1, 77.0)
-    [5.0, 10.0, 20.0, 50.0]
+    Evenly spaced where the range is short, such as 2, 3, 4, 5; else 1, 2, 5, 10, ...
     """
     if not 0 < lowest < highest:
         return []

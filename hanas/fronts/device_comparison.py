@@ -32,42 +32,25 @@ _TRANSFER = (
 def correlation_table(rows: Sequence[Row]) -> pd.DataFrame:
     """Return how far each two devices agree in ranking the architectures of a task.
 
-    Returns
-    -------
-    DataFrame
-        A row for each task, metric that both devices have, and pair: ``kendall_tau`` and
-        ``spearman_rho`` over the ``architectures`` that both can run, and the sources.
+    A row for each task, metric that both devices have, and pair: ``kendall_tau`` and
+    ``spearman_rho`` over the ``architectures`` that both can run, and the sources.
     """
     lines = []
-    for task in dict.fromkeys(row.task for row in rows):
-        of_device = {row.device: row for row in rows if row.task == task}
-        tables = {
-            device: read_parquet(row.tables[1]).set_index("arch")
-            for device, row in of_device.items()
-        }
+    for task, dataset in dict.fromkeys((row.task, row.dataset) for row in rows):
+        files = {row.device: row.tables[1] for row in rows if row.task == task}
+        found = {device: read_parquet(file).set_index("arch") for device, file in files.items()}
         for metric in METRICS:
-            having = [device for device, table in tables.items() if metric in table]
-            for a, b in combinations(having, 2):
-                both = tables[a].merge(
-                    tables[b], left_index=True, right_index=True, suffixes=("_a", "_b")
-                )
-                both = both[np.asarray(both["feasible_a"] & both["feasible_b"], dtype=bool)]
-                values = [np.asarray(both[f"{metric}_{side}"], dtype=float) for side in "ab"]
-                enough = len(both) > 1
-                lines.append(
-                    {
-                        "task": task,
-                        "dataset": of_device[a].dataset,
-                        "metric": metric,
-                        "device_a": a,
-                        "device_b": b,
-                        "kendall_tau": kendall_tau(*values) if enough else np.nan,
-                        "spearman_rho": spearman_rho(*values) if enough else np.nan,
-                        "architectures": len(both),
-                        "source_a": tables[a]["source"].iloc[0],
-                        "source_b": tables[b]["source"].iloc[0],
-                    }
-                )
+            having = [device for device, table in found.items() if metric in table]
+            for pair in combinations(having, 2):
+                a, b = (found[device] for device in pair)
+                both = a.merge(b, left_index=True, right_index=True, suffixes=("_a", "_b"))
+                both = both[both["feasible_a"].astype(bool) & both["feasible_b"].astype(bool)]
+                values = [both[f"{metric}_{side}"].to_numpy(dtype=float) for side in "ab"]
+                taus = [np.nan, np.nan]
+                if len(both) > 1:
+                    taus = [kendall_tau(*values), spearman_rho(*values)]
+                sources = [table["source"].iloc[0] for table in (a, b)]
+                lines.append((task, dataset, metric, *pair, *taus, len(both), *sources))
     return pd.DataFrame(lines, columns=list(_CORRELATION))
 
 
@@ -75,17 +58,11 @@ def transfer_table(searches: Sequence[Runs]) -> pd.DataFrame:
     """Return what is lost by using the front of one device on another.
 
     Fronts are judged by the true error and the first searched metric of the device they are used
-    on. Architectures that it cannot run are left out of the front. Searches of the same task,
-    proxy and search are compared.
-
-    Returns
-    -------
-    DataFrame
-        A row for each task, ordered pair of devices and ``front``: ``true``, the exact true front
-        of the other device, or ``proxy+search``, the front found for it (mean over seeds).
-        ``own`` and ``borrowed``: the normalised hypervolume of the device's own front and of the
-        other's; ``lost`` = own - borrowed, ``lost_std`` over ``seeds`` (0 for the exact front);
-        ``cannot_run``, how many of the other's front (mean).
+    on, without what it cannot run. A row for each task, ordered pair of devices and ``front``:
+    ``true``, the exact true front of the other device, or ``proxy+search``, the front found for it
+    (mean over seeds). ``own`` and ``borrowed``: the normalised hypervolume of the device's own
+    front and of the other's; ``lost`` = own - borrowed, ``lost_std`` over ``seeds`` (0 for the
+    exact front); ``cannot_run``, how many of the other's front (mean).
     """
     groups: dict[tuple[str, str], dict[str, Runs]] = {}
     for runs in searches:
@@ -124,8 +101,8 @@ def _lost(
     shares = np.array([[target.truth.share(rows) for rows in of_seed] for of_seed in both])
     lost = shares[:, 0] - shares[:, 1]
     return {
-        "task": target.row.task,
-        "dataset": target.row.dataset,
+        **target.row.names,
+        **target.sources,
         "front": front,
         "from_device": origin.row.device,
         "to_device": target.row.device,
@@ -136,8 +113,6 @@ def _lost(
         "lost_std": lost.std(ddof=1) if len(lost) > 1 else np.nan,
         "seeds": len(lost),
         "cannot_run": float(np.mean([(rows < 0).sum() for rows in borrowed])),
-        "accuracy_floor_percent": target.truth.accuracy_floor * 100,
-        "accuracy_source": target.truth.accuracy_source,
         "metrics_source_from": origin.truth.metrics_source,
         "metrics_source_to": target.truth.metrics_source,
     }

@@ -17,64 +17,48 @@ _POINTS = 20
 def indicator_table(searches: Sequence[Runs]) -> pd.DataFrame:
     """Return how good the front of each seed is in truth, a row a seed.
 
-    Returns
-    -------
-    DataFrame
-        The key of the search, ``seed``, ``unique_evaluations`` of the proxy and how many of them
-        were ``feasible_evaluations``; ``trained_architectures``, evaluations of the real kind that
-        the proxy was learned from; ``front_points`` of the found front and how many of them reach
-        the floor; ``normalised_hypervolume`` (1 for the true front), ``igd_plus`` and
-        ``additive_epsilon`` (0 for the true front, in its units; infinite for a front without a
-        point above the floor); ``true_front_points``, the floor and sources.
+    After the key of the search and ``seed``: ``unique_evaluations`` of the proxy and how many of
+    them were ``feasible_evaluations``; ``trained_architectures``, evaluations of the real kind that
+    the proxy was learned from; ``front_points`` of the found front and how many of them reach the
+    floor; ``normalised_hypervolume`` (1 for the true front), ``igd_plus`` and ``additive_epsilon``
+    (0 for the true front, in its units; infinite for a front without a point above the floor);
+    ``true_front_points``, the floor and sources.
     """
     lines = []
     for runs in searches:
         truth = runs.truth
-        scaled_front = to_unit_box(truth.front, truth.front)
+        true_front = to_unit_box(truth.front, truth.front)
         for seed, evaluated in runs.evaluated.items():
             front = runs.found_front(seed)
             worthy = truth.worthy(front)
-            points = truth.scaled[worthy]
-            lines.append(
-                {
-                    **runs.key,
-                    "seed": seed,
-                    "unique_evaluations": len(evaluated),
-                    "feasible_evaluations": int((evaluated >= 0).sum()),
-                    "trained_architectures": runs.row.trained_architectures,
-                    "front_points": len(front),
-                    "front_points_above_floor": len(worthy),
-                    "normalised_hypervolume": truth.share(front),
-                    "igd_plus": igd_plus(points, scaled_front) if len(worthy) else np.inf,
-                    "additive_epsilon": (
-                        additive_epsilon(points, scaled_front) if len(worthy) else np.inf
-                    ),
-                    "true_front_points": len(truth.front),
-                    **runs.sources,
-                }
-            )
+            pair = (truth.scaled[worthy], true_front)
+            line = {
+                "seed": seed,
+                "unique_evaluations": len(evaluated),
+                "feasible_evaluations": int((evaluated >= 0).sum()),
+                "trained_architectures": runs.row.trained_architectures,
+                "front_points": len(front),
+                "front_points_above_floor": len(worthy),
+                "normalised_hypervolume": truth.share(front),
+                "igd_plus": igd_plus(*pair) if len(worthy) else np.inf,
+                "additive_epsilon": additive_epsilon(*pair) if len(worthy) else np.inf,
+                "true_front_points": len(truth.front),
+            }
+            lines.append({**runs.key, **line, **runs.sources})
     return pd.DataFrame(lines)
 
 
 def budget_table(searches: Sequence[Runs], indicators: pd.DataFrame) -> pd.DataFrame:
     """Return where each search loses: to its proxy's ranking or to searching; a row a search.
 
-    ``indicators`` is what :func:`indicator_table` says about the searches.
-
-    Returns
-    -------
-    DataFrame
-        ``ceiling``: the normalised hypervolume, in truth, of the exact front of the proxy and the
-        metrics over the whole space, of which what is below the floor does not count;
-        ``ceiling_above_floor``: the same where nothing below the floor could be chosen in the
-        first place, as if the proxy knew the floor. Both are means over the orders in which
-        architectures that look the same are met, with their deviations ``ceiling_std`` and
-        ``ceiling_above_floor_std`` (:meth:`hanas.fronts.truth.Truth.ceiling`). ``found_mean`` and
-        ``found_std`` (of a sample) over seeds. ``loss`` = 1 - ``found_mean`` =
-        ``loss_by_ranking`` + ``loss_by_searching``; the last can be below zero: a front that is
-        incomplete, or of those that look the same has other ones, can, by luck, be better in
-        truth. ``trained_architectures``: evaluations of the real kind that the proxy was learned
-        from.
+    ``indicators`` is what :func:`indicator_table` says about the searches. ``ceiling`` is the
+    normalised hypervolume, in truth, of the exact front of the proxy and the metrics over the
+    whole space; ``ceiling_above_floor`` the same where nothing below the floor could be chosen in
+    the first place, as if the proxy knew the floor; their deviations ``_std``, see
+    :meth:`hanas.fronts.truth.Truth.ceiling`. ``found_mean`` and ``found_std`` (of a sample) are
+    over seeds. ``loss`` = 1 - ``found_mean`` = ``loss_by_ranking`` + ``loss_by_searching``; the
+    last can be below zero: a front that is incomplete, or of those that look the same has other
+    ones, can, by luck, be better in truth.
     """
     grouped = indicators.groupby(["task", "objectives", "proxy", "search"])
     ceilings: dict[tuple[str, ...], dict[str, float]] = {}
@@ -82,45 +66,36 @@ def budget_table(searches: Sequence[Runs], indicators: pd.DataFrame) -> pd.DataF
     for runs in searches:
         of_proxy = (runs.row.task, runs.truth.name, runs.row.proxy)
         if of_proxy not in ceilings:
-            chosen_from = {
-                "ceiling": np.arange(len(runs.searched)),
-                "ceiling_above_floor": np.flatnonzero(runs.truth.reaches_floor),
-            }
+            every = np.arange(len(runs.searched))
+            chosen_from = {"": every, "_above_floor": every[runs.truth.reaches_floor]}
             ceilings[of_proxy] = {}
-            for name, rows in chosen_from.items():
+            for suffix, rows in chosen_from.items():
                 mean, deviation = runs.truth.ceiling(runs.searched, rows)
-                ceilings[of_proxy] |= {name: mean, f"{name}_std": deviation}
+                named = {f"ceiling{suffix}": mean, f"ceiling{suffix}_std": deviation}
+                ceilings[of_proxy] |= named
         ceiling = ceilings[of_proxy]["ceiling"]
         of_seeds = grouped.get_group((*of_proxy, runs.row.search))
         found = of_seeds["normalised_hypervolume"]
-        lines.append(
-            {
-                **runs.key,
-                **ceilings[of_proxy],
-                "found_mean": found.mean(),
-                "found_std": found.std(ddof=1),
-                "loss": 1 - found.mean(),
-                "loss_by_ranking": 1 - ceiling,
-                "loss_by_searching": ceiling - found.mean(),
-                "seeds": len(found),
-                "unique_evaluations_mean": of_seeds["unique_evaluations"].mean(),
-                "trained_architectures": runs.row.trained_architectures,
-                **runs.sources,
-            }
-        )
+        line = {
+            "found_mean": found.mean(),
+            "found_std": found.std(ddof=1),
+            "loss": 1 - found.mean(),
+            "loss_by_ranking": 1 - ceiling,
+            "loss_by_searching": ceiling - found.mean(),
+            "seeds": len(found),
+            "unique_evaluations_mean": of_seeds["unique_evaluations"].mean(),
+            "trained_architectures": runs.row.trained_architectures,
+        }
+        lines.append({**runs.key, **ceilings[of_proxy], **line, **runs.sources})
     return pd.DataFrame(lines)
 
 
 def convergence_table(searches: Sequence[Runs]) -> pd.DataFrame:
     """Return the normalised hypervolume over the number of unique evaluations.
 
-    Returns
-    -------
-    DataFrame
-        The key of the search, ``evaluations``, and over the seeds ``median``, ``q25`` and
-        ``q75``; ``seeds``, ``trained_architectures`` that the proxy was learned from, the floor
-        and sources. All searches are shown at multiples of one round number, and at the most
-        evaluations that all their seeds have made.
+    The key of the search, ``evaluations``, and over the ``seeds`` ``median``, ``q25`` and ``q75``;
+    then the floor and sources. All searches are shown at multiples of one round number, and at the
+    most evaluations that all their seeds have made.
     """
     most = [min(map(len, runs.evaluated.values())) for runs in searches]
     step = round_step(min(most), _POINTS)
@@ -128,11 +103,8 @@ def convergence_table(searches: Sequence[Runs]) -> pd.DataFrame:
     for runs, last in zip(searches, most, strict=True):
         counts = sorted({*range(step, last + 1, step), last})
         shares = np.array([runs.share_after(seed, counts) for seed in runs.evaluated])
-        rest = {
-            "seeds": len(shares),
-            "trained_architectures": runs.row.trained_architectures,
-            **runs.sources,
-        }
+        trained = runs.row.trained_architectures
+        rest = {"seeds": len(shares), "trained_architectures": trained, **runs.sources}
         at = {**runs.key, "evaluations": counts}
         tables.append(pd.DataFrame({**at, **quartiles(shares), **rest}))
     return pd.concat(tables, ignore_index=True)
@@ -147,11 +119,8 @@ def quartiles(shares: np.ndarray) -> dict[str, np.ndarray]:
 def attainment_table(searches: Sequence[Runs]) -> pd.DataFrame:
     """Return what one, half and all seeds of a search attain in truth, in two objectives.
 
-    Returns
-    -------
-    DataFrame
-        The key of the search, ``attained_by`` so many of ``seeds``; ``error`` (a fraction) and
-        the first metric of each corner of the surface. Only architectures above the floor.
+    The key of the search, ``attained_by`` so many of ``seeds``; ``error`` (a fraction) and the
+    first metric of each corner of the surface. Only architectures above the floor.
     """
     tables = []
     for runs in searches:

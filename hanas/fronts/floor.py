@@ -14,9 +14,9 @@ _TOLERANCE = 1e-12
 
 
 def reaches(error: ArrayLike, accuracy_floor: float) -> np.ndarray:
-    """Return which errors, float (N,), are of accuracies at or above a floor; bool (N,).
+    """Return which errors, float (N,), fractions, are of accuracies at or above a floor; bool (N,).
 
-    Both are fractions. An error that is not known (NaN) is not below the floor.
+    An error that is not known (NaN) is not below the floor.
     """
     return ~(np.asarray(error, dtype=np.float64) > 1 - accuracy_floor + _TOLERANCE)
 

@@ -1,11 +1,9 @@
 """Indicators of fronts on moocore: hypervolume, distances to the true front, attainment.
 
 Every objective is minimised. Distances take objectives as they are: scale them with
-:func:`to_unit_box` first where their units differ.
-
-moocore: M. Lopez-Ibanez et al., https://multi-objective.github.io/moocore/python. Here is what it
-does not do: refuse NaN and shapes that do not fit, scale by the true front, and attainment with
-runs that found nothing.
+:func:`to_unit_box` first where their units differ. Points are float (N, M); NaN and shapes that do
+not fit raise InputError, which moocore (M. Lopez-Ibanez et al.,
+https://multi-objective.github.io/moocore/python) does not do.
 """
 
 from __future__ import annotations
@@ -21,21 +19,17 @@ from hanas.core.pareto import as_points, non_dominated
 
 
 def hypervolume(points: ArrayLike, reference: ArrayLike) -> float:
-    """Return the volume that ``points``, float (N, M), dominate up to ``reference``, float (M,).
+    """Return the volume that ``points`` dominate up to ``reference``, float (M,).
 
     Points that are not better than the reference in every objective add nothing (E. Zitzler and
     L. Thiele, "Multiobjective Optimization Using Evolutionary Algorithms - A Comparative Case
-    Study", PPSN V, 1998). Raises InputError for NaN and for shapes that do not fit.
-
-    >>> hypervolume([[1, 3], [2, 1]], reference=[4, 4])
-    7.0
+    Study", PPSN V, 1998).
     """
     points = as_points(points)
     corner = as_points(np.atleast_2d(np.asarray(reference)), "reference")[0]
     if points.shape[1] != len(corner):
-        raise InputError(
-            f"reference: {len(corner)} values for points of {points.shape[1]} objectives"
-        )
+        said = f"{len(corner)} values for points of {points.shape[1]} objectives"
+        raise InputError(f"reference: {said}")
     return float(moocore.hypervolume(points, ref=corner)) if len(points) else 0.0
 
 
@@ -54,11 +48,10 @@ def to_unit_box(points: ArrayLike, true_front: ArrayLike) -> np.ndarray:
     if len(true_front) == 0:
         raise InputError("true front: no points")
     ideal, nadir = true_front.min(axis=0), true_front.max(axis=0)
-    flat = np.flatnonzero(nadir == ideal)
-    if len(flat):
+    for objective in np.flatnonzero(nadir == ideal):
         raise InputError(
-            f"true front: objective {flat[0]} is {ideal[flat[0]]:g} everywhere, so it cannot be "
-            "scaled; compare fronts without this objective"
+            f"true front: objective {objective} is {ideal[objective]:g} everywhere, so it cannot "
+            "be scaled; compare fronts without this objective"
         )
     return (points - ideal) / (nadir - ideal)
 
@@ -68,17 +61,10 @@ def normalised_hypervolume(points: ArrayLike, true_front: ArrayLike) -> float:
 
     Objectives are scaled by :func:`to_unit_box`, the reference point is (1, ..., 1), and what
     lies outside the box counts for nothing: points beyond the nadir are left out, points beyond
-    the ideal are moved onto the box. The extreme points of the true front lie on the border of
-    the box and carry no volume of their own. Dominated points do not matter; no points give 0.
+    the ideal are moved onto the box. The extreme points of the true front carry no volume of their
+    own. Raises InputError if it has no extent in an objective or no volume (fewer than three
+    points, for two objectives).
 
-    Raises
-    ------
-    InputError
-        If the true front has no extent in an objective or no volume (fewer than three points,
-        for two objectives): then there is nothing to compare with.
-
-    Examples
-    --------
     >>> front = [[0, 4], [1, 1], [4, 0]]
     >>> normalised_hypervolume([[0, 4], [2, 2], [4, 0]], front)
     0.4444444444444444
@@ -97,28 +83,19 @@ def normalised_hypervolume(points: ArrayLike, true_front: ArrayLike) -> float:
 def igd_plus(points: ArrayLike, true_front: ArrayLike) -> float:
     """Return how far the points of the true front are from being dominated, on average.
 
-    For each point of the true front, float (K, M), the Euclidean length of what the nearest of
-    ``points``, float (N, M), is worse by; 0 if and only if every one is weakly dominated
-    (H. Ishibuchi et al., "Modified Distance Calculation in Generational Distance and Inverted
-    Generational Distance", EMO 2015). Raises InputError where either has no points.
-
-    >>> igd_plus([[1, 1]], true_front=[[0, 2], [2, 0]])
-    1.0
+    For each point of the true front the Euclidean length of what the nearest of ``points`` is
+    worse by; 0 if and only if every one is weakly dominated (H. Ishibuchi et al., "Modified
+    Distance Calculation in Generational Distance and Inverted Generational Distance", EMO 2015).
     """
     points, true_front = _pair(points, true_front, some=True)
     return float(moocore.igd_plus(points, ref=true_front))
 
 
 def additive_epsilon(points: ArrayLike, true_front: ArrayLike) -> float:
-    """Return the least amount that, taken off every objective, lets ``points`` dominate all.
+    """Return the least that, taken off every objective, lets ``points`` weakly dominate the front.
 
-    That is, every point of ``true_front``, float (K, M), is then weakly dominated by one of
-    ``points``, float (N, M); 0 or less if it already was (E. Zitzler et al., "Performance
-    Assessment of Multiobjective Optimizers: An Analysis and Review", IEEE Trans. Evolutionary
-    Computation 7, 2003). Raises InputError where either has no points.
-
-    >>> additive_epsilon([[1, 1], [3, 0]], true_front=[[0, 2], [2, 0]])
-    1.0
+    0 or less if they already did (E. Zitzler et al., "Performance Assessment of Multiobjective
+    Optimizers: An Analysis and Review", IEEE Trans. Evolutionary Computation 7, 2003).
     """
     points, true_front = _pair(points, true_front, some=True)
     return float(moocore.epsilon_additive(points, ref=true_front))
@@ -127,36 +104,24 @@ def additive_epsilon(points: ArrayLike, true_front: ArrayLike) -> float:
 def attainment_surface(fronts: Sequence[ArrayLike], attained_by: int) -> np.ndarray:
     """Return the surface that at least ``attained_by`` of the fronts attain, float64 (P, 2).
 
-    Its points, rising in the first objective, are the best ones that so many of the fronts, float
-    (N_i, 2), weakly dominate; with half of the fronts it is the median front of a searcher over
-    its seeds (V. Grunert da Fonseca, C. M. Fonseca and A. O. Hall, "Inferential Performance
-    Assessment of Stochastic Optimisers and the Attainment Function", EMO 2001). Fronts may be
-    empty; where too few of them have points, so is the surface.
+    Its points, rising in the first objective, are the best that so many of the fronts, float
+    (N_i, 2), weakly dominate (V. Grunert da Fonseca, C. M. Fonseca and A. O. Hall, "Inferential
+    Performance Assessment of Stochastic Optimisers and the Attainment Function", EMO 2001). Fronts
+    may be empty; where too few of them have points, so is the surface.
 
-    Raises
-    ------
-    InputError
-        If a front has other than two objectives or a NaN, or ``attained_by`` is out of range.
-
-    Examples
-    --------
     >>> attainment_surface([[[1, 3], [2, 1]], [[1, 2]]], attained_by=2)
     array([[1., 3.],
            [2., 2.]])
     """
-    if not 1 <= attained_by <= len(fronts):
-        raise InputError(f"attained_by: {attained_by}; expected 1 to {len(fronts)} (the fronts)")
     runs = [as_points(front, f"front {number}") for number, front in enumerate(fronts)]
     if any(run.shape[1] != 2 for run in runs):
         raise InputError("fronts: attainment surfaces need two objectives")
     runs = [run for run in runs if len(run)]
     if attained_by > len(runs):
         return np.empty((0, 2))
-    surface = moocore.eaf(
-        np.concatenate(runs),
-        np.repeat(np.arange(len(runs)), [len(run) for run in runs]),
-        percentiles=[100 * attained_by / len(runs)],
-    )[:, :2]
+    of_run = np.repeat(np.arange(len(runs)), [len(run) for run in runs])
+    percentile = 100 * attained_by / len(runs)
+    surface = moocore.eaf(np.concatenate(runs), of_run, percentiles=[percentile])[:, :2]
     return surface[np.argsort(surface[:, 0])]
 
 
@@ -164,10 +129,9 @@ def _pair(
     points: ArrayLike, true_front: ArrayLike, *, some: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
     points, true_front = as_points(points), as_points(true_front, "true front")
-    if points.shape[1] != true_front.shape[1]:
-        raise InputError(
-            f"points of {points.shape[1]} objectives, true front of {true_front.shape[1]}"
-        )
+    objectives, of_front = points.shape[1], true_front.shape[1]
+    if objectives != of_front:
+        raise InputError(f"points of {objectives} objectives, true front of {of_front}")
     if some and not (len(points) and len(true_front)):
         raise InputError(f"{len(points)} points, {len(true_front)} on the true front; need some")
     return points, true_front

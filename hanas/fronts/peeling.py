@@ -23,16 +23,13 @@ from hanas.fronts.settings import Peeling
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer that was trained; architectures are rows, int64, of what was given.
-
-    ``gain`` is the share, 0 to 1, of the hypervolume of the trained front that this layer brought.
-    The box is that of the trained front itself. It is 1 for the first front, and as long as there
-    is no volume to take a share of; 0 as long as nothing reaches the floor.
-    """
+    """A layer that was trained; architectures are rows, int64, of what was given."""
 
     rows: np.ndarray
     trained: np.ndarray  # all that are trained now, in the order in which they were
     front: np.ndarray  # those that reach the floor and that no other one dominates in truth
+    #: Share of the hypervolume of the trained front, in its own box, that this layer brought: 1 for
+    #: the first front, and as long as there is no volume; 0 as long as nothing reaches the floor.
     gain: float
     pays: bool  # whether to go on after this layer
 
@@ -62,18 +59,11 @@ def peel(
 ) -> Iterator[Layer]:
     """Train one layer after the other and yield each.
 
-    A layer that does not fit into the limit is thinned: those in the emptiest regions stay.
-
-    Parameters
-    ----------
-    predicted
-        float (N, M), minimised: the proxy, then what is known without training.
-    train
-        Returns the true errors, fractions, of the rows that it is given; called once a layer.
-    accuracy_floor
-        A fraction: less accurate architectures count for nothing.
-    past_the_end
-        Whether to go on to the limit though the layers do not pay, to see what that would bring.
+    ``predicted`` are float (N, M), minimised: the proxy, then what is known without training.
+    ``train`` returns the true errors, fractions, of the rows of one layer. What is below the
+    accuracy floor, a fraction, counts for nothing. A layer that does not fit into the limit is
+    thinned: those in the emptiest regions stay. ``past_the_end`` goes on to the limit though the
+    layers do not pay, to see what that would bring.
     """
     objectives = np.array(predicted, dtype=np.float64)
     trained = front = np.empty(0, dtype=np.int64)
@@ -96,11 +86,9 @@ def peel(
 
 
 def _gain(before: np.ndarray, after: np.ndarray) -> float:
-    if len(before) == len(after) and (before == after).all():
+    if np.array_equal(before, after):
         return 0.0
-    if len(before) == 0:
-        return 1.0
     try:
-        return max(0.0, 1 - normalised_hypervolume(before, after))
+        return max(0.0, 1 - normalised_hypervolume(before, after)) if len(before) else 1.0
     except InputError:  # too few points for a volume
         return 1.0

@@ -29,25 +29,13 @@ def objectives_in(history: pd.DataFrame) -> list[str]:
 
 
 def found_front(history: pd.DataFrame, *, seed: int = SEED) -> pd.DataFrame:
-    """Return the front that one seed of a search found, the point to prefer first.
+    """Return what no other :func:`feasible_evaluations` dominates, the point to prefer first.
 
-    Preferred is the lower proxy objective; among equals the lower first metric, and so on
-    (:func:`by_preference`).
-
-    Returns
-    -------
-    DataFrame
-        ``arch``, ``evaluation`` and the objectives of the feasible evaluations that no other one
-        dominates; no row where nothing was feasible.
-
-    Raises
-    ------
-    InputError
-        If the history has no such seed.
+    Preferred is the lower proxy objective; among equals the lower first metric, and so on.
     """
-    objectives = objectives_in(history)
     feasible = feasible_evaluations(history, seed=seed)
-    return by_preference(feasible[non_dominated(feasible[objectives].to_numpy(dtype=float))])
+    points = feasible[objectives_in(history)].to_numpy(dtype=float)
+    return by_preference(feasible[non_dominated(points)])
 
 
 def feasible_evaluations(history: pd.DataFrame, *, seed: int) -> pd.DataFrame:
@@ -64,10 +52,7 @@ def feasible_evaluations(history: pd.DataFrame, *, seed: int) -> pd.DataFrame:
 
 
 def require_feasible(found: pd.DataFrame) -> pd.DataFrame:
-    """Return what :func:`found_front` or :func:`feasible_evaluations` returned, if it is any.
-
-    Raises InputError if the search found no feasible architecture.
-    """
+    """Return what was found. Raises InputError if that is no feasible architecture."""
     if found.empty:
         raise InputError("the search found no architecture that the device can run")
     return found
@@ -88,25 +73,21 @@ def pick(front: pd.DataFrame, limits: Mapping[str, float]) -> int | None:
     >>> front = pd.DataFrame({"error": [0.1, 0.2], "latency_ms": [5.0, 3.0]})
     >>> pick(front, {"latency_ms": 4.0})
     1
-    >>> pick(front, {"latency_ms": 2.0}) is None
-    True
     """
-    within = pd.Series(True, index=front.index)
+    within = np.ones(len(front), dtype=bool)
     for metric, limit in limits.items():
         if metric not in front:
             raise InputError(f"the front has no {metric}; it has: {', '.join(front)}")
-        within &= front[metric] <= limit
-    positions = within.to_numpy().nonzero()[0]
-    return int(positions[0]) if len(positions) else None
+        within &= front[metric].to_numpy() <= limit
+    return int(np.argmax(within)) if within.any() else None
 
 
 def picks_of_front(history: pd.DataFrame, *, count: int, representative: str) -> list[str]:
-    """Return architectures of the front that seed 0 of a search found.
+    """Return at most ``count`` architectures of the front that seed 0 of a search found.
 
     The representative, by a rule of :mod:`hanas.fronts.representatives`, comes first, then those
-    that spread evenly by the first hardware metric, both ends included; at most ``count``.
-
-    Raises InputError if the search found no feasible architecture.
+    that spread evenly by the first hardware metric, both ends included. Raises InputError if the
+    search found no feasible architecture.
     """
     front = require_feasible(found_front(history))
     objectives = objectives_in(history)

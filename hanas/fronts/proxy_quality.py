@@ -17,33 +17,30 @@ COUNTS = (10, 50, 100)
 
 @dataclass(frozen=True)
 class RankedProxy:
-    """A proxy of a task: names and price as in :class:`hanas.fronts.rows.Row`, and its files.
-
-    ``params`` of ``space_table`` are the size of an architecture.
-    """
+    """A proxy of a task: names and price as in :class:`hanas.fronts.rows.Row`, and its files."""
 
     task: str
     dataset: str
     proxy: str
-    trained_on: str
     proxy_objective: str
+    trained_on: str
     trained_architectures: int
     accuracy_floor_percent: float
     accuracies: str
     proxy_table: str
-    space_table: str
+    space_table: str  # whose params are the size of an architecture
+
+
+_NAMES = ("task", "dataset", "proxy", "proxy_objective", "trained_on", "trained_architectures")
 
 
 def ranking_table(proxies: Sequence[RankedProxy]) -> pd.DataFrame:
-    """Return how well each proxy ranks; see :func:`hanas.core.ranking.rank_panel`.
+    """Return how well each proxy ranks, in two rows a proxy.
 
-    Returns
-    -------
-    DataFrame
-        Two rows a proxy: over ``all`` cells and over those ``above the floor`` (one where there
-        is no floor), with ``architectures``, ``accuracy_floor_percent``, the panel (the regret as
-        ``regret_percentage_points``), :func:`hanas.core.ranking.size_panel` over about
-        quarters of the row's architectures by number of parameters, and sources.
+    One over ``all`` cells and, where there is a floor, one over those ``above the floor``, with
+    ``architectures``, :func:`hanas.core.ranking.rank_panel` (the regret as
+    ``regret_percentage_points``), :func:`hanas.core.ranking.size_panel` over about quarters of the
+    row's architectures by number of parameters, and sources.
     """
     lines = []
     for row in proxies:
@@ -57,32 +54,20 @@ def ranking_table(proxies: Sequence[RankedProxy]) -> pd.DataFrame:
         error = 1 - joined["accuracy_percent"].to_numpy() / 100
         score = joined[row.proxy_objective].to_numpy(dtype=float)
         size = read_parquet(row.space_table).set_index("arch")["params"].loc[joined["arch"]]
-        size = size.to_numpy(dtype=float)
-        floor = row.accuracy_floor_percent
-        worthy = reaches(error, floor / 100)
-        for cells in ("all", "above the floor") if floor > 0 else ("all",):
-            kept = worthy if cells == "above the floor" else slice(None)
+        size, floor = size.to_numpy(dtype=float), row.accuracy_floor_percent
+        scopes = {"all": slice(None), "above the floor": reaches(error, floor / 100)}
+        for cells in list(scopes)[: 2 if floor > 0 else 1]:
+            kept = scopes[cells]
             try:
                 panel = rank_panel(score[kept], error[kept], counts=COUNTS)
                 panel |= size_panel(score[kept], error[kept], size[kept])
             except InputError as problem:
                 raise InputError(f"task {row.task}, proxy {row.proxy}: {problem}") from None
             regret = panel.pop("regret")
-            lines.append(
-                {
-                    "task": row.task,
-                    "dataset": row.dataset,
-                    "proxy": row.proxy,
-                    "proxy_objective": row.proxy_objective,
-                    "trained_on": row.trained_on,
-                    "trained_architectures": row.trained_architectures,
-                    "cells": cells,
-                    "accuracy_floor_percent": floor,
-                    "architectures": len(error[kept]),
-                    **panel,
-                    "regret_percentage_points": regret * 100,
-                    "accuracy_source": accuracies["source"].iloc[0],
-                    "proxy_source": proxy["source"].iloc[0],
-                }
-            )
+            line = {name: getattr(row, name) for name in _NAMES} | {"cells": cells}
+            line |= {"accuracy_floor_percent": floor, "architectures": len(error[kept]), **panel}
+            line["regret_percentage_points"] = regret * 100
+            line["accuracy_source"] = accuracies["source"].iloc[0]
+            line["proxy_source"] = proxy["source"].iloc[0]
+            lines.append(line)
     return pd.DataFrame(lines)

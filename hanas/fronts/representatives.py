@@ -8,17 +8,9 @@ from numpy.typing import ArrayLike
 from hanas.core.errors import InputError
 from hanas.core.pareto import as_points, non_dominated
 
-#: The rules, by name, and what they choose, in words for a table's caption.
-REPRESENTATIVES = {
-    "knee": "the point farthest below the plane through the extremes of the scaled front",
-    "closest_to_ideal": "the point at the least Euclidean distance from the ideal, scaled",
-    "lowest_error": "the point with the lowest error",
-    "lowest_hardware": "the point with the lowest mean of the scaled hardware metrics",
-}
-
 
 def choose(objectives: ArrayLike, rule: str = "knee") -> int:
-    """Return the row of the representative point.
+    """Return the row of the representative of objectives, float (N, M), the error the first.
 
     Only non-dominated points can be chosen. Objectives are scaled so that each runs from 0 to 1
     on the front; one that is constant there does not count.
@@ -32,19 +24,13 @@ def choose(objectives: ArrayLike, rule: str = "knee") -> int:
     - ``lowest_hardware``: the least mean of all objectives but the first.
 
     Ties go to the lower error, then to the lower next objectives, then to the first row, so the
-    choice does not depend on the order of different points.
-
-    ``objectives`` are float (N, M), N >= 1, minimised, feasible rows only; column 0 is the error.
-    Raises InputError if the rule is unknown, there is no point, or a value is NaN.
+    choice does not depend on the order of different points. Raises InputError if the rule is
+    unknown, there is no point, or a value is NaN.
 
     >>> choose([[0.0, 9.0], [0.1, 2.0], [0.5, 1.0], [0.6, 3.0]], "knee")
     1
     """
     points = as_points(objectives, "objectives")
-    if rule not in REPRESENTATIVES:
-        raise InputError(
-            f"representative: no rule {rule!r}; expected one of: {', '.join(REPRESENTATIVES)}"
-        )
     if len(points) == 0:
         raise InputError("objectives: no feasible point to choose from")
     rows = np.flatnonzero(non_dominated(points))
@@ -56,8 +42,10 @@ def choose(objectives: ArrayLike, rule: str = "knee") -> int:
         "closest_to_ideal": np.square(scaled).sum(axis=1),
         "lowest_error": scaled[:, 0],
         "lowest_hardware": scaled[:, 1:].sum(axis=1),
-    }[rule]
+    }
+    if rule not in badness:
+        raise InputError(f"representative: no rule {rule!r}; expected one of: {', '.join(badness)}")
     # Rounded, so that sums that differ only by floating-point noise are ties. lexsort takes its
     # last key first and is stable, so equal points keep the order of their rows.
-    order = np.lexsort((*front.T[::-1], np.round(badness, 12)))
+    order = np.lexsort((*front.T[::-1], np.round(badness[rule], 12)))
     return int(rows[order[0]])

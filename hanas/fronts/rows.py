@@ -37,7 +37,7 @@ class Row:
 
     @property
     def facts(self) -> str:
-        """File that says how the histories came about."""
+        """File that says how the history came about."""
         return self.history.removesuffix(".parquet") + ".json"
 
     @property
@@ -56,14 +56,10 @@ class Row:
 
 
 def read_history(file: str, search: str) -> pd.DataFrame:
-    """Read the history of one search from the file of all of a task, device and proxy.
+    """Read one search from the file of all of a task, device and proxy.
 
-    It has the columns of :func:`hanas.search.run.search_tables` but ``search``.
-
-    Raises
-    ------
-    InputError
-        If the file is damaged or holds no such search.
+    It has the columns of :func:`hanas.search.run.search_tables` but ``search``. Raises InputError
+    if the file is damaged or holds no such search.
     """
     histories = read_parquet(file)
     history = histories[histories["search"] == search]

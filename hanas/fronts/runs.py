@@ -69,15 +69,14 @@ class Runs:
         rows = self.evaluated[seed]
         if len(counts) and counts[-1] > len(rows):
             raise InputError(f"{counts[-1]} evaluations asked for; seed {seed} made {len(rows)}")
-        shares, done = np.empty(len(counts)), 0
-        front = np.empty(0, dtype=np.int64)
-        for position, count in enumerate(counts):
+        shares, done, front = [], 0, np.empty(0, dtype=np.int64)
+        for count in counts:
             new = rows[done:count]
             # The front of all so far is that of the last front and what is new.
             front = self.front_of(np.concatenate([front, new[new >= 0]]))
-            shares[position] = self.truth.share(front)
+            shares.append(self.truth.share(front))
             done = count
-        return shares
+        return np.array(shares)
 
 
 def read_runs(rows: Iterable[Row]) -> Iterator[Runs]:
@@ -102,12 +101,9 @@ def read_runs(rows: Iterable[Row]) -> Iterator[Runs]:
             chosen = names[1 : 1 + count]
             key = (row.device, row.task, *chosen)
             if key not in truths:
+                name, floor = f"task {row.task} on {row.device}", row.accuracy_floor_percent
                 truths[key] = truth_of_tables(
-                    accuracies,
-                    metrics,
-                    metrics=chosen,
-                    accuracy_floor_percent=row.accuracy_floor_percent,
-                    name=f"task {row.task} on {row.device}",
+                    accuracies, metrics, metrics=chosen, accuracy_floor_percent=floor, name=name
                 )
             truth = truths[key]
             found, seeds = truth.rows_of(history["arch"]), history["seed"].to_numpy()

@@ -1,8 +1,7 @@
 """The truth about a whole space on one device, and what a set of architectures is worth in it.
 
-The measure is the normalised hypervolume (:mod:`hanas.fronts.indicators`) of the *true*
-objectives of the architectures that make up a front in the eyes of whoever chose it. The true
-front is found and scaled once, so that thousands of fronts can be judged against it.
+The measure is the normalised hypervolume (:mod:`hanas.fronts.indicators`) of the *true* objectives.
+The true front is found and scaled once, so that thousands of fronts can be judged against it.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ class Truth:
         return "+".join(["error", *self.metrics])
 
     def rows_of(self, archs: pd.Series | pd.Index | Sequence[str]) -> np.ndarray:
-        """Return the row, int64, of each architecture; -1 where the device cannot run it."""
+        """Return the row of each architecture; -1 where the device cannot run it."""
         return self.archs.get_indexer(pd.Index(archs))
 
     def worthy(self, rows: np.ndarray) -> np.ndarray:
@@ -61,21 +60,17 @@ class Truth:
     def ceiling(self, searched: np.ndarray, rows: np.ndarray) -> tuple[float, float]:
         """Return the share of the exact front of what was searched: the proxy's oracle bound.
 
-        Of architectures that look the same a searcher takes one, whichever it meets first. To the
-        number of parameters and a latency that is linear in operation counts, thousands of cells
-        of NAS-Bench-201 look equally optimal; taking all would credit so coarse a proxy with a
-        choice that only the truth could make. So this is the mean over 100 orders in which they
-        are met (the same ones in every call), and its deviation: 0 where all look different.
-
-        ``searched`` is float (N, M), minimised: the proxy, then the metrics; ``rows``, int (K,),
-        are the architectures that can be chosen.
+        Of ``rows``, int (K,), of ``searched``, float (N, M), minimised: the proxy, then the
+        metrics. Of architectures that look the same a searcher takes one, whichever it meets
+        first: taking all would credit a coarse proxy, to which thousands of cells look equally
+        optimal, with a choice that only the truth could make. So this is the mean over 100 orders
+        in which they are met, the same in every call, and its deviation.
         """
         front = rows[non_dominated(searched[rows])]
         looks, inverse = np.unique(searched[front], axis=0, return_inverse=True)
         if len(looks) == len(front):
             return self.share(front), 0.0
-        rng = np.random.default_rng(0)
-        shares = []
+        rng, shares = np.random.default_rng(0), []
         for _ in range(_ORDERS):
             order = rng.permutation(len(front))
             _, first = np.unique(inverse[order], return_index=True)
@@ -93,25 +88,16 @@ def truth_of_tables(
 ) -> Truth:
     """Join an accuracy table and a device table into the truth about ``metrics`` as objectives.
 
-    Architectures below the floor neither make the true front nor count in another. ``name`` is
-    what is judged, for messages.
-
-    Raises
-    ------
-    InputError
-        If an architecture of the device table has no accuracy, none reaches the floor, or the
-        true front is too small to compare anything with.
+    Architectures below the floor neither make the true front nor count in another. Raises
+    InputError, with the ``name`` of what is judged, if an architecture of the device table has no
+    accuracy, none reaches the floor, or the true front is too small to compare anything with.
     """
     feasible = metrics_table[metrics_table["feasible"].to_numpy(dtype=bool)].set_index("arch")
-    reindexed = accuracies.set_index("arch")["accuracy_percent"].reindex(feasible.index)
-    accuracy = np.asarray(reindexed, dtype=np.float64)
-    missing = np.flatnonzero(np.isnan(accuracy))
+    accuracy = accuracies.set_index("arch")["accuracy_percent"].reindex(feasible.index)
+    missing = feasible.index[accuracy.isna()]
     if len(missing):
-        first = feasible.index[missing[0]]
-        raise InputError(f"{name}: {len(missing)} without accuracy, first: {first}")
-    objectives = np.column_stack(
-        [1 - accuracy / 100, np.asarray(feasible[list(metrics)], dtype=np.float64)]
-    )
+        raise InputError(f"{name}: {len(missing)} without accuracy, first: {missing[0]}")
+    objectives = np.column_stack([1 - accuracy / 100, feasible[list(metrics)]]).astype(float)
     floor = accuracy_floor_percent / 100
     try:
         # Equal architectures are one point: none of them weighs more in IGD+.
@@ -137,10 +123,9 @@ def truth_of_tables(
 
 
 def true_front(true_objectives: ArrayLike, *, accuracy_floor: float = 0.0) -> np.ndarray:
-    """Return the front, float64 (K, M), of all architectures at or above an accuracy floor.
+    """Return the front, float64 (K, M), of true objectives, float (N, M), that reach a floor.
 
-    ``true_objectives`` are float (N, M), minimised; column 0 is the error, a fraction as is the
-    floor. Raises InputError if no architecture reaches the floor, or a value is NaN.
+    Column 0 is the error, a fraction as is the floor. Raises InputError if none reaches it.
     """
     points = as_points(true_objectives, "true objectives")
     if not 0 <= accuracy_floor <= 1:

@@ -46,7 +46,7 @@ class Naswot(ProxyOfBatches):
         """Return batches of training images."""
         import torch
 
-        from hanas.core.randomness import generator
+        from hanas.core.compute import generator
 
         assert split is not None
         order = torch.randperm(len(split), generator=generator(seed, "images"))

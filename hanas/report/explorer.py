@@ -33,22 +33,12 @@ from hanas.fronts.rows import Row, read_history
 def explorer_data(
     rows: Sequence[Row], *, seed: int = picks.SEED, most_points: int = 300
 ) -> dict[str, Any]:
-    """Return all that the page shows, as JSON-like values.
+    """Return all that the page shows of judged searches, as JSON-like values.
 
-    Parameters
-    ----------
-    rows
-        The searches, judged ones.
-    seed
-        The seed of every search that is shown.
-    most_points
-        At most so many evaluations of a search are drawn, spread evenly over it, besides its
-        front; the page states it.
+    ``seed`` is that of every search that is shown; at most ``most_points`` evaluations of it are
+    drawn, spread evenly, besides its front, and the page says so.
 
-    Raises
-    ------
-    InputError
-        If there is no row, or a table lacks an architecture of another.
+    Raises InputError if there is no row, or a table lacks an architecture of another.
     """
     if not rows:
         raise InputError("there is no search to show: no task has a proxy, or no device a task")
@@ -57,7 +47,7 @@ def explorer_data(
     def table(path: str) -> pd.DataFrame:
         return read_parquet(path).set_index("arch")
 
-    runs = [_run(row, table(row.metrics), seed=seed, most_points=most_points) for row in rows]
+    runs = [_run(row, table(row.metrics), seed, most_points) for row in rows]
     true_fronts = {
         (row.device, row.task): {
             metric: _true_front(table(row.accuracies), table(row.metrics)[metric], row)
@@ -67,9 +57,9 @@ def explorer_data(
         for row in _first_of_each(rows, "device", "task")
     }
     shown: dict[str, set[str]] = {row.space: set() for row in rows}  # architectures by space
-    for row, run in zip(rows, runs, strict=True):
-        fronts = true_fronts[row.device, row.task].values()
-        shown[row.space].update(run.front["arch"], run.drawn, *fronts)
+    for run in runs:
+        fronts = true_fronts[run.row.device, run.row.task].values()
+        shown[run.row.space].update(run.front["arch"], run.drawn, *fronts)
     columns: dict[str, int] = {}  # each column once: several tasks can share a proxy's
     spaces = {name: _Architectures(name, texts, columns) for name, texts in sorted(shown.items())}
     tasks = {
@@ -94,10 +84,8 @@ def explorer_data(
     for row in _first_of_each(rows, "proxy", "task"):
         scores = table(row.proxy_table)
         described = {"label": row.proxy_label, "objective": row.proxy_objective}
-        proxy = proxies.setdefault(
-            row.proxy, {**described, "trained_on": row.trained_on, "of_task": {}}
-        )
-        proxy["of_task"][row.task] = {
+        described |= {"trained_on": row.trained_on, "of_task": {}}
+        proxies.setdefault(row.proxy, described)["of_task"][row.task] = {
             "values": spaces[row.space].column(scores[row.proxy_objective]),
             "source": _source(scores),
         }
@@ -109,7 +97,7 @@ def explorer_data(
         "devices": devices,
         "proxies": proxies,
         "searches": {row.search: row.search_label for row in _first_of_each(rows, "search")},
-        "runs": [run.packed(row, spaces[row.space]) for row, run in zip(rows, runs, strict=True)],
+        "runs": [run.packed(spaces[run.row.space]) for run in runs],
         "columns": list(columns),
     }
 
@@ -117,10 +105,7 @@ def explorer_data(
 def html(data: Mapping[str, Any], *, page: str, style: str, script: str) -> str:
     """Return the page: the template with its style, its script and the data put in.
 
-    Raises
-    ------
-    InputError
-        If the template lacks a place for one of them.
+    Raises InputError if the template lacks a place for one of them.
     """
     # Inside a script element only "<" can end it; JSON can spell it otherwise.
     embedded = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
@@ -177,18 +162,20 @@ def packed(array: np.ndarray) -> str:
 class _Run:
     """What is shown of a search: its front, and evaluations spread evenly over it."""
 
+    row: Row
     objectives: list[str]
     scalarising: bool
     front: pd.DataFrame
-    metric_values: dict[str, np.ndarray]
+    metrics: pd.DataFrame  # of the front
     drawn: np.ndarray
     evaluations: int
     infeasible: int
 
-    def packed(self, row: Row, archs: _Architectures) -> dict[str, Any]:
+    def packed(self, archs: _Architectures) -> dict[str, Any]:
         """Return it with its front exact, in float64, so that limits decide as in Python."""
+        names = self.row.names
         return {
-            **{key: row.names[key] for key in ("device", "task", "proxy", "search")},
+            **{key: names[key] for key in ("device", "task", "proxy", "search")},
             "objectives": self.objectives,
             "pareto": not self.scalarising,
             "evaluations": self.evaluations,
@@ -196,31 +183,31 @@ class _Run:
             "drawn": archs.positions(self.drawn),
             "front": archs.positions(self.front["arch"]),
             "proxy_values": packed(self.front[self.objectives[0]].to_numpy(dtype=float)),
-            "metric_values": {name: packed(values) for name, values in self.metric_values.items()},
+            "metric_values": {
+                name: packed(self.metrics[name].to_numpy(dtype=float))
+                for name in METRICS
+                if name in self.metrics
+            },
         }
 
 
-def _run(row: Row, metrics: pd.DataFrame, *, seed: int, most_points: int) -> _Run:
+def _run(row: Row, metrics: pd.DataFrame, seed: int, most_points: int) -> _Run:
     history = read_history(row.history, row.search)
     front = picks.found_front(history, seed=seed)
     of_seed = history[history["seed"] == seed]
     feasible = of_seed.loc[of_seed["feasible"].to_numpy(dtype=bool), "arch"].to_numpy()
-    count = min(most_points, len(feasible))
     # Evenly over the evaluations, the first and the last among them.
-    positions = np.linspace(0, len(feasible) - 1, count).round().astype(int)
+    positions = np.linspace(0, len(feasible) - 1, min(most_points, len(feasible))).round()
     missing = front.loc[metrics.index.get_indexer(pd.Index(front["arch"])) < 0, "arch"]
     if len(missing):
         raise InputError(f"{row.metrics}: has no architecture {min(missing)}")
     return _Run(
+        row=row,
         objectives=picks.objectives_in(history),
         scalarising=bool(history["score"].notna().any()),
         front=front,
-        metric_values={
-            metric: metrics.loc[front["arch"], metric].to_numpy(dtype=float)
-            for metric in METRICS
-            if metric in metrics
-        },
-        drawn=feasible[positions],
+        metrics=metrics.loc[front["arch"]],
+        drawn=feasible[positions.astype(int)],
         evaluations=len(of_seed),
         infeasible=len(of_seed) - len(feasible),
     )

@@ -1,4 +1,7 @@
-"""Tables of results: one row for each method and data set, with where every number came from."""
+"""Tables of results: a row for each method and data set, with where every number came from.
+
+As a table of all columns, and as Markdown and LaTeX in the form of a paper.
+"""
 
 from __future__ import annotations
 
@@ -19,40 +22,29 @@ from hanas.fronts.picks import objectives_in
 from hanas.fronts.rows import read_history
 from hanas.spaces._space import Space
 
+#: What a paper shows of a row: column, heading and digits after the point.
+SHOWN = (
+    ("accuracy_percent", "accuracy (%)", 2),
+    ("latency_ms", "latency (ms)", 3),
+    ("energy_mj", "energy (mJ)", 3),
+)
+
 
 @dataclass(frozen=True)
 class Method:
-    """What a row of a device's table shows, and the files that it is read from.
+    """What a row of a device's table shows, and the files that it is read from."""
 
-    Attributes
-    ----------
-    method, task, dataset, space
-        Names; the method as the table shows it.
-    search
-        Name of the search; None of an architecture that a trainer found.
-    file
-        The histories of the task, device and proxy; of a trainer, a JSON with what it found.
-    accuracies, metrics
-        The tables of the task.
-    trained_on
-        Data sets of the supernets behind it, or "".
-    ranked_by
-        What the search ranks by in words; None where nothing was searched.
-    trained_architectures
-        How many its proxy was learned from.
-    """
-
-    method: str
+    method: str  # as the table shows it
     task: str
     dataset: str
     space: str
-    search: str | None
-    file: str
+    search: str | None  # None of an architecture that a trainer found
+    file: str  # histories of the task, device and proxy; of a trainer, a JSON with what it found
     accuracies: str
     metrics: str
-    trained_on: str
-    ranked_by: str | None
-    trained_architectures: int
+    trained_on: str  # data sets of the supernets behind it, or ""
+    ranked_by: str | None  # in words; None where nothing was searched
+    trained_architectures: int  # that its proxy was learned from
 
 
 def space_table(space: Space) -> pd.DataFrame:
@@ -76,23 +68,13 @@ def space_table(space: Space) -> pd.DataFrame:
 def device_table(rows: Sequence[Method], *, device: str, representative: str) -> pd.DataFrame:
     """Return the table of one device, in the order of ``rows``.
 
-    Parameters
-    ----------
-    rows
-        What is shown.
-    device
-        Name of the device.
-    representative
-        Which point of a Pareto front becomes its row, chosen by the objectives of the search and
-        never by true accuracy. A scalar searcher is represented by its lowest score.
+    ``accuracy_percent``, ``latency_ms`` and ``energy_mj`` (where the device has it) are those of
+    the representative of seed 0; ``*_mean`` and ``*_std`` (of a sample, so divided by one less
+    than the seeds) are over the representatives of all seeds. Columns in which no row has anything
+    are left out.
 
-    Returns
-    -------
-    DataFrame
-        ``accuracy_percent``, ``latency_ms`` and ``energy_mj`` (where the device has it) are those
-        of the representative of seed 0; ``*_mean`` and ``*_std`` (of a sample, so divided by one
-        less than the seeds) are over the representatives of all seeds. Columns in which no row
-        has anything are left out.
+    ``representative`` says which point of a Pareto front is taken: by the objectives of the search
+    and never by true accuracy. A scalar searcher is represented by its lowest score.
     """
 
     @cache
@@ -109,14 +91,20 @@ def device_table(rows: Sequence[Method], *, device: str, representative: str) ->
             picks, chosen_as = pick_of_each_seed(history, representative)
             evaluations = history.groupby("seed").size().mean()
         accuracies, metrics = table(row.accuracies), table(row.metrics)
-        at_first, over_seeds = _values(picks, accuracies, metrics)
+        values = {"accuracy_percent": accuracies.loc[picks, "accuracy_percent"].to_numpy()}
+        values |= {name: metrics.loc[picks, name].to_numpy() for name in METRICS if name in metrics}
+        over_seeds: dict[str, Any] = {}
+        for name, of_seeds in values.items():
+            several = len(of_seeds) > 1
+            over_seeds[f"{name}_mean"] = of_seeds.mean() if several else np.nan
+            over_seeds[f"{name}_std"] = of_seeds.std(ddof=1) if several else np.nan
         space = plugins.space(row.space)
         lines.append(
             {
                 "device": device,
                 "method": row.method,
                 "dataset": row.dataset,
-                **at_first,
+                **{name: of_seeds[0] for name, of_seeds in values.items()},
                 "arch": picks[0],
                 f"{row.space}_index": int(space.index_of(space.from_text(picks[0])[None])[0]),
                 "representative": chosen_as,
@@ -136,10 +124,8 @@ def device_table(rows: Sequence[Method], *, device: str, representative: str) ->
 def pick_of_each_seed(history: pd.DataFrame, representative: str) -> tuple[list[str], str]:
     """Return the representative architecture of each seed of a search, and how it was chosen.
 
-    Raises
-    ------
-    InputError
-        If the device can run nothing that a seed evaluated, or nothing of it met its limits.
+    Raises InputError if the device can run nothing that a seed evaluated, or nothing of it met its
+    limits.
     """
     objectives = objectives_in(history)
     picks = []
@@ -167,15 +153,80 @@ def pick_of_each_seed(history: pd.DataFrame, representative: str) -> tuple[list[
     return picks, chosen_as
 
 
-def _values(
-    picks: list[str], accuracies: pd.DataFrame, metrics: pd.DataFrame
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the numbers of the first pick, and means and deviations over all, if several."""
-    values = {"accuracy_percent": accuracies.loc[picks, "accuracy_percent"].to_numpy()}
-    values |= {name: metrics.loc[picks, name].to_numpy() for name in METRICS if name in metrics}
-    several = len(picks) > 1
-    over_seeds = {}
-    for name, numbers in values.items():
-        over_seeds[f"{name}_mean"] = numbers.mean() if several else np.nan
-        over_seeds[f"{name}_std"] = numbers.std(ddof=1) if several else np.nan
-    return {name: numbers[0] for name, numbers in values.items()}, over_seeds
+# ---- as in a paper ---------------------------------------------------------------------------
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """Return a device's table as Markdown, followed by where its numbers come from."""
+    wide = _wide(table, plus_minus="±", nothing="–")
+    body = markdown_table(list(wide), wide.to_numpy().tolist(), text_columns=[0])
+    return "\n".join([*body, "", *(f"- {note}" for note in notes(table)), ""])
+
+
+def latex(table: pd.DataFrame) -> str:
+    r"""Return the table as a LaTeX ``tabular`` (needs ``booktabs``), its sources as comments."""
+    wide = _wide(table, plus_minus=r"$\pm$", nothing="--")
+    # Not escaped by pandas, which would take the dollar signs for text.
+    escaped = wide.rename(columns=_escaped).map(_escaped)
+    columns = f"l{'r' * (len(wide.columns) - 1)}"
+    body = escaped.to_latex(index=False, escape=False, column_format=columns)
+    return "".join(f"% {note}\n" for note in notes(table)) + body
+
+
+def markdown_table(
+    header: Sequence[str], body: Sequence[Sequence[str]], *, text_columns: Sequence[int]
+) -> list[str]:
+    """Return the lines of a table; ``text_columns`` stand on the left, numbers on the right.
+
+    Not by pandas' own writer, which pads cells: an edit of one number would change every line.
+    """
+    ruled = "".join(":--|" if at in text_columns else "--:|" for at in range(len(header)))
+    lines = ["| " + " | ".join(cells) + " |" for cells in (header, *body)]
+    return [lines[0], f"|{ruled}", *lines[1:]]
+
+
+def notes(table: pd.DataFrame) -> list[str]:
+    """Return sentences that say what the numbers are and where they come from."""
+    said = []
+    for dataset, rows in table.groupby("dataset", sort=False):
+        sources = "; ".join(dict.fromkeys(rows["accuracy_source"]))
+        metrics = "; ".join(dict.fromkeys(rows["metrics_source"]))
+        said.append(f"{dataset}: accuracy from {sources}; metrics from {metrics}.")
+        others = [name for name in dict.fromkeys(rows["trained_on"]) if name and name != dataset]
+        if others:
+            said.append(f"{dataset}: transfer from supernets trained on {', '.join(others)}.")
+    for column, words in (("representative", "{}"), ("ranked_by", "searches ranked by {}")):
+        if column in table:  # no search, nothing that ranks
+            for how, rows in table.groupby(column, sort=False):
+                methods = ", ".join(dict.fromkeys(rows["method"]))
+                said.append(f"{methods}: {words.format(how)}.")
+    if "accuracy_percent_std" in table:
+        seeds = ", ".join(str(n) for n in sorted(set(table["seeds"]) - {1}))
+        said.append(f"In brackets: mean ± standard deviation over {seeds} search seeds.")
+    return said
+
+
+def number(value: float, digits: int, nothing: str = "–") -> str:
+    """Return a number with so many digits after the point; ``nothing`` of one that is missing."""
+    return nothing if np.isnan(value) else f"{value:.{digits}f}"
+
+
+def _wide(table: pd.DataFrame, *, plus_minus: str, nothing: str) -> pd.DataFrame:
+    """Return the cells of a table: a row for each method, all data sets side by side."""
+    shown = [column for column in SHOWN if column[0] in table]
+    cells: dict[str, dict[str, str]] = {name: {"method": name} for name in table["method"]}
+    for _, row in table.iterrows():
+        for name, heading, digits in shown:
+            mean, deviation = row.get(f"{name}_mean", np.nan), row.get(f"{name}_std", np.nan)
+            text = number(row[name], digits, nothing)
+            if not np.isnan(mean):
+                spread = number(deviation, digits, nothing)
+                text += f" ({number(mean, digits, nothing)} {plus_minus} {spread})"
+            cells[row["method"]][f"{row['dataset']} {heading}"] = text
+    datasets = dict.fromkeys(table["dataset"])
+    header = ["method", *(f"{name} {heading}" for name in datasets for _, heading, _ in shown)]
+    return pd.DataFrame(list(cells.values()), columns=header).fillna(nothing)
+
+
+def _escaped(text: str) -> str:
+    return text.translate(str.maketrans({"%": r"\%", "_": r"\_", "&": r"\&", "#": r"\#"}))

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from hanas.core.errors import InputError
-from hanas.data.tables.official_names import OFFICIAL_NAMES
-from hanas.report.table_formats import SHOWN, markdown_table, number
+from hanas.data.tables.metric_tables import OFFICIAL_NAMES
+from hanas.report.tables import SHOWN, markdown_table, number
 
 #: What is compared, and by how much two values may differ and count as equal: a share of the
 #: published value for the device's metrics, percentage points for the accuracy.
@@ -42,51 +42,45 @@ def comparison_table(
 ) -> pd.DataFrame:
     """Return every row of a device's table beside the published one.
 
-    Parameters
-    ----------
-    table
-        The device's table (:func:`hanas.report.tables.device_table`).
-    published
-        ``table``, ``device``, ``method``, ``dataset``, ``accuracy_percent``, ``latency_ms``,
-        ``energy_mj`` and ``note``, the known slips.
-    device
-        The device's name in the study.
-    published_device
-        What the published tables call it; they need not have it.
-    datasets
-        The study's data sets and what each is: cifar10, cifar100, imagenet16_120 or another.
+    ``table`` is that of :func:`hanas.report.tables.device_table`; ``published`` has ``table``,
+    ``device``, ``method``, ``dataset``, ``accuracy_percent``, ``latency_ms``, ``energy_mj`` and
+    ``note``, the known slips, and need not have the device, which it calls ``published_device``.
+    ``datasets`` are those of the study and what each is: cifar10, imagenet16_120 or another.
 
-    Returns
-    -------
-    DataFrame
-        A row for each method and data set of ours, then those that only they have for the data
-        sets of ours: ``{value}_ours`` and ``{value}_theirs`` for the accuracy, latency and
-        energy, ``compared`` (which of these both have), ``verdict``, ``published_in``, ``note``
-        and the sources of ours.
+    A row for each method and data set of ours, then those that only they have for the data sets of
+    ours: ``{value}_ours`` and ``{value}_theirs`` for accuracy, latency and energy, ``compared``
+    (which of these both have), ``verdict``, ``published_in``, ``note`` and the sources of ours.
 
-    Raises
-    ------
-    InputError
-        If a published figure is missing or cannot be.
+    Raises InputError if a published figure is missing or cannot be.
     """
-    _check(published)
+    missing = {"table", "device", "method", "dataset", "note", *VALUES} - set(published)
+    if missing:
+        raise InputError(f"published tables: no column {', '.join(sorted(missing))}")
+    for name in ("accuracy_percent", "latency_ms"):
+        wrong = np.flatnonzero(~(np.asarray(published[name], dtype=float) > 0))
+        if len(wrong):
+            raise InputError(f"published tables: row {wrong[0] + 2}: {name} is not above 0")
     # A data set may be called 10, which a CSV file does not tell from a number.
     ours = [{**row, "dataset": str(row["dataset"])} for row in _records(table)]
-    theirs = _records(published)
-    theirs = [row for row in theirs if row["device"] == published_device]
+    theirs = {
+        (row["dataset"], row["method"]): row
+        for row in _records(published)
+        if row["device"] == published_device
+    }
     official = {
         row["dataset"]: OFFICIAL_NAMES.get(datasets.get(row["dataset"], "")) for row in ours
     }
     name_here = {known: name for name, known in official.items()}
-    published_rows = {(row["dataset"], row["method"]): row for row in theirs}
-    lines = []
-    for row in ours:
-        key = official[row["dataset"]], row["method"]
-        lines.append(_side_by_side(device, row["dataset"], row, published_rows.get(key)))
-    has = {(official[row["dataset"]], row["method"]) for row in ours}
-    for key, row in published_rows.items():
-        if key not in has and row["dataset"] in name_here:
-            lines.append(_side_by_side(device, name_here[row["dataset"]], None, row))
+    keys = [(official[row["dataset"]], row["method"]) for row in ours]
+    lines = [
+        _side_by_side(device, row["dataset"], row, theirs.get(key))
+        for key, row in zip(keys, ours, strict=True)
+    ]
+    lines += [
+        _side_by_side(device, name_here[row["dataset"]], None, row)
+        for key, row in theirs.items()
+        if key not in keys and row["dataset"] in name_here
+    ]
     kept = [
         f"{value}_{side}"
         for value in VALUES
@@ -100,15 +94,13 @@ def comparison_table(
 def dominance_verdict(ours: Mapping[str, float], theirs: Mapping[str, float]) -> str:
     """Return which of two rows dominates in the values that both have, within the tolerances.
 
-    Examples
-    --------
     >>> dominance_verdict(
     ...     {"accuracy_percent": 93.0, "latency_ms": 4.0},
     ...     {"accuracy_percent": 93.0, "latency_ms": 5.0},
     ... )
     'ours dominates'
     """
-    better = {"ours": False, "theirs": False}
+    better = set()
     for name in ours.keys() & theirs.keys():
         if name == "accuracy_percent":
             gain, tolerance = ours[name] - theirs[name], ACCURACY_TOLERANCE_PERCENT
@@ -116,12 +108,8 @@ def dominance_verdict(ours: Mapping[str, float], theirs: Mapping[str, float]) ->
             gain, tolerance = theirs[name] - ours[name], METRIC_TOLERANCE * theirs[name]
         # A hair more, so that 93.01 and 93.00 are equal although their difference is above 0.01.
         if abs(gain) > tolerance + 1e-9:
-            better["ours" if gain > 0 else "theirs"] = True
-    if better["ours"] and better["theirs"]:
-        return NEITHER
-    if not any(better.values()):
-        return EQUAL
-    return OURS if better["ours"] else THEIRS
+            better.add(OURS if gain > 0 else THEIRS)
+    return NEITHER if len(better) == 2 else next(iter(better), EQUAL)
 
 
 def comparison_markdown(comparison: pd.DataFrame, *, published_device: str) -> str:
@@ -199,14 +187,3 @@ def _values(row: Line | None) -> dict[str, float]:
 
 def _records(table: pd.DataFrame) -> list[Line]:
     return table.to_dict("records")  # pyright: ignore[reportReturnType]
-
-
-def _check(published: pd.DataFrame) -> None:
-    needed = {"table", "device", "method", "dataset", "note", *VALUES}
-    missing = needed - set(published)
-    if missing:
-        raise InputError(f"published tables: no column {', '.join(sorted(missing))}")
-    for name in ("accuracy_percent", "latency_ms"):
-        wrong = np.flatnonzero(~(np.asarray(published[name], dtype=float) > 0))
-        if len(wrong):
-            raise InputError(f"published tables: row {wrong[0] + 2}: {name} is not above 0")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from hanas.core.errors import InputError
+from hanas.core.progress import Log
 from hanas.data.tables.metric_tables import METRICS
 from hanas.search.searchers._searcher import Evaluate, Searcher
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from hanas.devices.prediction.predictor import Predictor
     from hanas.proxies._proxy import OnDemandScorer
     from hanas.spaces._space import Space
-
-    Log = Callable[[str], None]
 
 
 def search_tables(
@@ -29,37 +28,20 @@ def search_tables(
     device_objectives: Sequence[str] | None,
     log: Log,
 ) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Search a space whose every architecture has its score and its metrics in a table.
+    """Search a space whose every architecture is in the tables, see :func:`objectives_of`.
 
-    The tables are those of :func:`objectives_of`; ``searches`` are run one after the other.
-
-    Returns
-    -------
-    history
-        Every evaluation: ``search``, ``seed``, ``evaluation`` (from 0 within a seed),
-        ``generation``, ``arch``, the objectives, ``feasible`` and ``score`` (what a scalar
-        searcher minimises; NaN for Pareto searchers). An objective named ``score``, that of a
-        proxy which is no error, is ``proxy_score`` here.
-    sources
-        Where each objective comes from.
-
-    Raises
-    ------
-    InputError
-        As :func:`objectives_of`, or if a searcher refuses the objectives.
+    Returns the history of every evaluation: ``search``, ``seed``, ``evaluation`` (from 0 within a
+    seed), ``generation``, ``arch``, the objectives (a proxy's that is named ``score`` as
+    ``proxy_score``), ``feasible`` and ``score`` (what a scalar searcher minimises; NaN for Pareto
+    searchers); and where each objective comes from.
     """
     objectives, sources = objectives_of(proxy, device, proxy_objective, device_objectives)
-    texts = np.array(space.all_texts())
-    values = objectives.loc[texts].to_numpy()  # (number of architectures, M)
-    history = _run_all(
-        searches,
-        space.choices,
-        list(objectives),
-        lambda genes: values[space.index_of(genes)],
-        lambda genes: texts[space.index_of(genes)],
-        log,
-    )
-    return history, sources
+    values = objectives.loc[list(space.all_texts())].to_numpy()  # (number of architectures, M)
+
+    def evaluate(genes: np.ndarray) -> np.ndarray:
+        return values[space.index_of(genes)]
+
+    return _run_all(searches, space, list(objectives), evaluate, log), sources
 
 
 def search_on_demand(
@@ -73,13 +55,8 @@ def search_on_demand(
 ) -> tuple[pd.DataFrame, dict[str, str]]:
     """Search a space that is too large for a table: what is asked for is scored and predicted.
 
-    What the device will hardly run, in the eyes of the predictor of its metrics, is not scored,
-    and stands in the history as infeasible. Returns what :func:`search_tables` does.
-
-    Raises
-    ------
-    InputError
-        If the parts do not fit each other, or a score is not finite.
+    What the device will hardly run, as its metrics are predicted, is not scored, and infeasible in
+    the history. Returns what :func:`search_tables` does. Raises InputError if the parts do not fit.
     """
     from hanas.devices.prediction.predictor import likely_runs
 
@@ -101,14 +78,7 @@ def search_on_demand(
             objectives[able, 1:] = expected.loc[able, metrics].to_numpy(dtype=float)
         return objectives
 
-    history = _run_all(
-        searches,
-        space.choices,
-        [proxy_objective, *metrics],
-        evaluate,
-        lambda genes: [space.to_text(row) for row in genes],
-        log,
-    )
+    history = _run_all(searches, space, [proxy_objective, *metrics], evaluate, log)
     sources = dict.fromkeys(metrics, predictor.source)
     return history, {proxy_objective: scorer.source(proxy_objective), **sources}
 
@@ -119,29 +89,12 @@ def objectives_of(
     proxy_objective: str,
     device_objectives: Sequence[str] | None,
 ) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Join a proxy and a device's metrics into the objectives of a search, all minimised.
+    """Join a proxy table and a device table into the objectives of a search, all minimised.
 
-    Parameters
-    ----------
-    proxy
-        Proxy table: ``arch``, ``source`` and a column named ``proxy_objective``.
-    device
-        Device table: ``arch``, ``feasible``, ``source`` and metrics.
-    device_objectives
-        Metrics to minimise; None for all that the device has.
-
-    Returns
-    -------
-    objectives
-        Indexed by ``arch``, in the order of the proxy table; a column an objective. Rows of
-        architectures that the device cannot run are NaN.
-    sources
-        Where each objective comes from.
-
-    Raises
-    ------
-    InputError
-        If a table lacks a column or an architecture, or a score is not finite.
+    ``device_objectives`` are metrics; None for all that the device has. Returns the objectives,
+    indexed by ``arch`` in the order of the proxy table, NaN for architectures that the device
+    cannot run; and where each comes from. Raises InputError if a table lacks a column or an
+    architecture, or a score is not finite.
     """
     if proxy_objective not in proxy:
         raise InputError(f"the proxy table has no column {proxy_objective!r}")
@@ -153,9 +106,9 @@ def objectives_of(
             f"{int(missing.sum())} architectures have a proxy but no device metrics, "
             f"the first: {joined.loc[missing, 'arch'].iloc[0]}"
         )
-    scores = joined[proxy_objective]
-    if not np.isfinite(scores).all():
-        worst = joined.loc[~np.isfinite(scores), "arch"].iloc[0]
+    finite = np.isfinite(joined[proxy_objective])
+    if not finite.all():
+        worst = joined.loc[~finite, "arch"].iloc[0]
         raise InputError(f"the proxy's {proxy_objective} of {worst} is not a finite number")
     objectives = joined.set_index("arch")[[proxy_objective, *wanted]].astype(float)
     objectives[~joined["feasible"].to_numpy(dtype=bool)] = np.nan
@@ -164,7 +117,6 @@ def objectives_of(
 
 
 def _chosen(has: Sequence[str], wanted: Sequence[str] | None) -> list[str]:
-    """Return which metrics of a device are objectives."""
     for metric in wanted or []:
         if metric not in has:
             raise InputError(
@@ -175,26 +127,23 @@ def _chosen(has: Sequence[str], wanted: Sequence[str] | None) -> list[str]:
 
 def _run_all(
     searches: Mapping[str, Searcher],
-    choices: Sequence[int],
+    space: Space,
     objectives: Sequence[str],
     evaluate: Evaluate,
-    texts_of: Callable[[np.ndarray], Sequence[str] | np.ndarray],
     log: Log,
 ) -> pd.DataFrame:
     columns = ["proxy_score" if name == "score" else name for name in objectives]
     histories = []
     for name, searcher in searches.items():
         for seed in range(searcher.seeds):
-            history = searcher.search(choices, evaluate, np.random.default_rng(seed))
-            frame = pd.DataFrame(
-                {
-                    "search": name,
-                    "seed": seed,
-                    "evaluation": np.arange(len(history)),
-                    "generation": history.generation,
-                    "arch": texts_of(history.genes),
-                }
-            )
+            history = searcher.search(space.choices, evaluate, np.random.default_rng(seed))
+            frame = pd.DataFrame({"search": name, "seed": seed, "evaluation": range(len(history))})
+            frame["generation"] = history.generation
+            genes = history.genes
+            if space.enumerable:  # looking up is quicker
+                frame["arch"] = np.array(space.all_texts())[space.index_of(genes)]
+            else:
+                frame["arch"] = [space.to_text(row) for row in genes]
             frame[columns] = history.objectives
             frame["feasible"] = history.feasible
             frame["score"] = history.score

@@ -11,18 +11,7 @@ TOLERANCE_SECONDS = 2.0
 
 
 def bring_to_the_present(folder: Path) -> list[Path]:
-    """Give files and folders that were changed in the future the time of now.
-
-    Parameters
-    ----------
-    folder
-        A folder of results; it need not be there.
-
-    Returns
-    -------
-    list of Path
-        What was in the future. Where its time cannot be set, nothing is done.
-    """
+    """Give what was changed in the future the time of now; return it. No folder, no such file."""
     now = time.time()
     early = []
     for path in folder.rglob("*"):

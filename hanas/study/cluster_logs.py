@@ -23,12 +23,8 @@ WILDCARDS = re.compile(r"^\s*wildcards: (.+)$", re.MULTILINE)
 def reasons(folder: Path, *, since: float) -> Iterator[str]:
     """Yield a line for each job that SLURM ended.
 
-    Parameters
-    ----------
-    folder
-        Where the logs lie, a file for each job that did not succeed, named by its number.
-    since
-        Time of the oldest log to look at, in seconds as of ``time.time()``.
+    ``folder`` holds the logs, a file for each job that did not succeed, named by its number; only
+    those that were written ``since`` a time, in seconds as of ``time.time()``, are read.
     """
     for path in sorted(folder.rglob("*.log")):
         if path.stat().st_mtime >= since:
@@ -41,8 +37,7 @@ def _reason(text: str) -> str | None:
     for sign, meaning in SIGNS:
         if found := re.search(sign, text, re.IGNORECASE):
             # The jobs of a group run one after another: the last that was announced is meant.
-            before = text[: found.start()]
-            announced = list(RULE.finditer(before))
+            announced = list(RULE.finditer(before := text[: found.start()]))
             if not announced:
                 return f" {meaning}"
             wildcards = WILDCARDS.search(before, announced[-1].end())

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import hanas
-from hanas.core import hardware
-from hanas.core.code_version import commit
+from hanas.core.compute import commit, processor
 from hanas.core.errors import InputError
 from hanas.core.files import checksum, name_of, write_json
 
@@ -106,7 +105,7 @@ def write_facts(
             "hanas": {"version": hanas.__version__, "commit": commit()},
             "hardware": {
                 "machine": platform.machine(),
-                "processor": hardware.processor(),
+                "processor": processor(),
                 "cores": os.cpu_count(),
             },
             "python": platform.python_version(),

@@ -14,18 +14,10 @@ from typing import IO
 
 
 def hold(folder: Path) -> IO[str] | None:
-    """Hold the lock of a Snakemake folder and remove the marks of runs that are dead.
+    """Hold the lock of the folder ``.snakemake`` and remove the marks of runs that are dead.
 
-    Parameters
-    ----------
-    folder
-        The ``.snakemake`` folder of the working directory.
-
-    Returns
-    -------
-    file or None
-        The open file; the lock is held until it is closed or the process ends. None where the
-        file system has no such locks or cannot be written: then nothing was removed.
+    Returns the open file; the lock is held until it is closed or the process ends. None where the
+    file system has no such locks or cannot be written: then nothing was removed.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

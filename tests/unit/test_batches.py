@@ -4,8 +4,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hanas.core.compute import generator
 from hanas.core.errors import InputError
-from hanas.core.randomness import generator
 from hanas.data.batches import load_split, ordered_batches, random_batches, steps_per_epoch
 from hanas.data.images import ImageData
 

@@ -14,7 +14,7 @@ from torch import nn
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.deploy import onnx_models
-from hanas.spaces.networks.blocks import Bottleneck, ShuffleUnit, shuffled
+from hanas.spaces.networks.chain import Bottleneck, ShuffleUnit, shuffled
 from hanas.spaces.networks.skeletons import Operation, Place, Skeleton, plan, scaled
 from hanas.training.supernets import Supernet, load_supernet, save_supernet
 

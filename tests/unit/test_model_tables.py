@@ -2,8 +2,8 @@ import pandas as pd
 import pytest
 
 from hanas.core.errors import InputError
-from hanas.deploy import model_tables
-from hanas.report.figures import front_spaces
+from hanas.deploy.model_cards import models_table
+from hanas.report.figures import measured
 
 
 def exports(**columns) -> pd.DataFrame:
@@ -37,9 +37,7 @@ def latencies(**columns) -> pd.DataFrame:
 
 def test_a_row_for_each_model_and_device():
     slow = latencies(latency_ms=[20.0, 10.0, 30.0])
-    table = model_tables.table(
-        exports(), [("fast", latencies()), ("slow", slow)], retraining="mine"
-    )
+    table = models_table(exports(), [("fast", latencies()), ("slow", slow)], retraining="mine")
     assert table[["number", "device", "latency_ms"]].to_numpy().tolist() == [
         [1, "fast", 1.0],
         [1, "slow", 10.0],
@@ -52,7 +50,7 @@ def test_a_row_for_each_model_and_device():
 
 
 def test_models_without_a_device():
-    table = model_tables.table(exports(), [], retraining="mine")
+    table = models_table(exports(), [], retraining="mine")
     assert table["arch"].tolist() == ["a", "b"]
     assert "latency_ms" not in table
 
@@ -61,10 +59,8 @@ def test_models_without_a_device():
     ("precision", "errors"), [("int8", [0.11, 0.30]), ("float32", [0.10, 0.20])]
 )
 def test_figure_shows_the_error_in_the_precision_of_the_device(precision, errors):
-    models = model_tables.table(
-        exports(), [("npu", latencies(precision=precision))], retraining="mine"
-    )
-    shown = front_spaces.table([("mine", False, models)], device="npu")
+    models = models_table(exports(), [("npu", latencies(precision=precision))], retraining="mine")
+    shown = measured.models_table([("mine", False, models)], device="npu")
     assert shown["true_error"].tolist() == pytest.approx(errors)
     assert shown["latency_ms"].tolist() == [1.0, 2.0]
     # The second is slower and no better.
@@ -73,24 +69,24 @@ def test_figure_shows_the_error_in_the_precision_of_the_device(precision, errors
 
 def test_model_that_does_not_run_is_not_shown():
     refused = latencies(latency_ms=[2.0, float("nan"), 3.0])
-    models = model_tables.table(exports(), [("npu", refused)], retraining="mine")
-    assert front_spaces.table([("mine", False, models)], device="npu")["arch"].tolist() == ["b"]
+    models = models_table(exports(), [("npu", refused)], retraining="mine")
+    assert measured.models_table([("mine", False, models)], device="npu")["arch"].tolist() == ["b"]
 
 
 def test_device_without_a_latency_is_named():
-    models = model_tables.table(exports(), [("npu", latencies())], retraining="mine")
+    models = models_table(exports(), [("npu", latencies())], retraining="mine")
     with pytest.raises(InputError, match="no model of mine has a latency on phone"):
-        front_spaces.table([("mine", False, models)], device="phone")
+        measured.models_table([("mine", False, models)], device="phone")
 
 
 def test_every_group_and_published_network_is_in_the_legend():
-    searched = model_tables.table(exports(), [("npu", latencies())], retraining="s")
+    searched = models_table(exports(), [("npu", latencies())], retraining="s")
     known = exports(arch=["mobilenet_v2", "shufflenet_v2"])
     of_known = latencies(arch=["mobilenet_v2", "shufflenet_v2", "c"])
-    published = model_tables.table(known, [("npu", of_known)], retraining="p")
-    shown = front_spaces.table(
+    published = models_table(known, [("npu", of_known)], retraining="p")
+    shown = measured.models_table(
         [("shuffle", False, searched), ("published", True, published)], device="npu"
     )
-    made = front_spaces.draw(shown, device="npu")
+    made = measured.draw_models(shown, device="npu")
     labels = [text.get_text() for text in made.legends[0].get_texts()]
     assert labels == ["shuffle", "MobileNetV2", "ShuffleNetV2"]

@@ -6,7 +6,8 @@ import time
 import pytest
 
 from hanas.core.errors import InputError
-from hanas.study import explanation, jobs, provenance
+from hanas.core.files import checksum
+from hanas.study import explain, jobs
 
 
 @pytest.fixture
@@ -36,14 +37,16 @@ def study(tmp_path, monkeypatch):
 
 def test_facts_hold_checksums_of_what_was_read_and_written(study):
     facts = json.loads((study / "results" / "weights.pt.json").read_text())
-    sha256 = provenance.checksum(study / "results" / "images.pt")
+    sha256 = checksum(study / "results" / "images.pt")
     assert facts["inputs"] == {"role 0": {"file": "results/images.pt", "sha256": sha256}}
     assert list(facts["outputs"]) == ["results/weights.pt"]
 
 
 def test_the_chain_names_every_file_that_a_result_came_from(study):
-    steps = provenance.explain("results/table.csv", study)
-    assert [(step.file.removeprefix("results/"), step.depth, step.shown) for step in steps] == [
+    steps = explain.chain_of("results/table.csv", study)
+    said = [(step["file"].removeprefix("results/"), step["depth"]) for step in steps]
+    shown = ["facts" not in step for step in steps]
+    assert [(*each, again) for each, again in zip(said, shown, strict=True)] == [
         ("table.csv", 0, False),
         ("images.pt", 1, False),
         ("proxy.parquet", 1, False),
@@ -51,19 +54,20 @@ def test_the_chain_names_every_file_that_a_result_came_from(study):
         ("images.pt", 3, True),
         ("images.pt", 2, True),
     ]
-    assert {step.state for step in steps} == {"unchanged"}
-    assert steps[2].record.file == "results/proxy.parquet.json"
+    assert {step["state"] for step in steps} == {"unchanged"}
+    assert steps[2]["facts_file"] == "results/proxy.parquet.json"
+    assert set(steps[2]["facts"]).isdisjoint({"inputs", "outputs"})
 
 
 def test_an_absolute_path_is_a_result_too(study):
-    steps = provenance.explain(str(study / "results" / "weights.pt"), study)
-    assert [step.file for step in steps] == ["results/weights.pt", "results/images.pt"]
+    steps = explain.chain_of(str(study / "results" / "weights.pt"), study)
+    assert [step["file"] for step in steps] == ["results/weights.pt", "results/images.pt"]
 
 
 def test_a_changed_byte_and_a_missing_file_are_seen(study):
     (study / "results" / "weights.pt").write_text("content of weights.pT")
     (study / "results" / "images.pt").unlink()
-    states = {step.file: step.state for step in provenance.explain("results/table.csv", study)}
+    states = {step["file"]: step["state"] for step in explain.chain_of("results/table.csv", study)}
     assert states == {
         "results/table.csv": "unchanged",
         "results/images.pt": "missing",
@@ -82,26 +86,26 @@ def test_an_input_that_was_made_anew_has_changed(study):
         outputs=["results/images.pt"],
         started=time.monotonic(),
     )
-    steps = provenance.explain("results/weights.pt", study)
-    assert [step.state for step in steps] == ["unchanged", "changed"]
+    steps = explain.chain_of("results/weights.pt", study)
+    assert [step["state"] for step in steps] == ["unchanged", "changed"]
 
 
 def test_what_no_job_wrote_has_no_chain(study):
     with pytest.raises(InputError, match="no facts beside the results"):
-        provenance.explain("results/other.csv", study)
+        explain.chain_of("results/other.csv", study)
 
 
 def test_damaged_facts_are_named(study):
     (study / "results" / "weights.pt.json").write_text("{")
     with pytest.raises(InputError, match=r"weights\.pt\.json: no readable JSON"):
-        provenance.explain("results/table.csv", study)
+        explain.chain_of("results/table.csv", study)
 
 
 def test_words_show_settings_sources_and_changes(study, monkeypatch):
-    monkeypatch.setattr(explanation, "planned", lambda *_: ({"search": 3}, ""))
+    monkeypatch.setattr(explain, "planned", lambda *_: ({"search": 3}, ""))
     (study / "results" / "weights.pt").unlink()
-    found = explanation.explanation("results/table.csv", study)
-    said = explanation.explained_in_words(found)
+    found = explain.explanation("results/table.csv", study)
+    said = explain.explained_in_words(found)
     assert not found["up_to_date"]
     for part in (
         "results/images.pt (see above)",

@@ -8,7 +8,7 @@ from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.files import write_json, write_parquet
 from hanas.fronts.rows import read_history
-from hanas.report import table_formats, tables
+from hanas.report import tables
 from hanas.spaces import nb201
 
 TEXTS = nb201.all_texts()
@@ -117,12 +117,12 @@ def test_scalar_searchers_are_represented_by_their_lowest_score(rows):
 
 def test_the_forms_of_a_paper_show_the_same_numbers(rows):
     table = tables.device_table(rows, device="mine", representative="knee")
-    markdown = table_formats.markdown(table)
+    markdown = tables.markdown(table)
     assert "| A+B | 90.00 (92.00 ± 2.83) | 2.000 (3.000 ± 1.414) |" in markdown
     assert "| DARTS | 20.00 | – |" in markdown or "| DARTS | 20.01 | – |" in markdown
     assert "transfer from supernets trained on cifar100" in markdown
     assert "- A+B: searches ranked by mean rank of 2 x a, b." in markdown
-    latex = table_formats.latex(table)
+    latex = tables.latex(table)
     assert r"A+B & 90.00 (92.00 $\pm$ 2.83) & 2.000 (3.000 $\pm$ 1.414) \\" in latex
     assert r"cifar10 accuracy (\%)" in latex
 

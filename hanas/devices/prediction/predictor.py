@@ -23,8 +23,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
-from hanas.core import gaussian_process, npz_files, plugins
-from hanas.core.errors import InputError, one_line
+from hanas.core import files, gaussian_process, plugins
+from hanas.core.errors import InputError
 from hanas.core.gaussian_process import Regression
 from hanas.data.tables.metric_tables import METRICS, device_table
 from hanas.devices.prediction.features import LINEAR, Features
@@ -190,31 +190,27 @@ def save(predictor: Predictor, path: str | Path) -> None:
     arrays = {"genes": predictor.genes}
     arrays |= {f"values/{name}": predictor.values[name] for name in predictor.metrics}
     arrays |= {f"parameters/{name}": array for name, array in predictor.parameters.items()}
-    npz_files.write(path, {**header, "sha256": _sha256(header, arrays)}, arrays)
+    files.write_npz(path, {**header, "sha256": _sha256(header, arrays)}, arrays)
 
 
 def load(path: str | Path) -> Predictor:
     """Read a predictor; InputError if it is missing, damaged, changed or of another format."""
     path, hint = Path(path), "; fit it again"
-    header, arrays = npz_files.read(path, what="predictors", hint=hint)
-    try:
+    header, arrays = files.read_npz(path, what="predictors", hint=hint)
+    with files.reading(path, "predictors", hint):
         version, expected = header["format"], header.pop("sha256")
         if version != FORMAT:
             raise InputError(f"{path}: format {version}; this version of hanas reads {FORMAT}")
         if _sha256(header, arrays) != expected:
             raise InputError(f"{path}: not what was written; the file is damaged{hint}")
-        values = {name: arrays[f"values/{name}"] for name in header["metrics"]}
-        parameters = {
-            key.removeprefix("parameters/"): array
-            for key, array in arrays.items()
-            if key.startswith("parameters/")
-        }
-        features = Features.of(header["space"], header["network"])
-        return Predictor(features, header["source"], arrays["genes"], values, parameters)
-    except InputError:
-        raise
-    except npz_files.UNREADABLE as error:
-        raise InputError(f"{path}: not readable as predictors: {one_line(error)}{hint}") from error
+        parameters = {key: array for key, array in arrays.items() if key.startswith("parameters/")}
+        return Predictor(
+            Features.of(header["space"], header["network"]),
+            header["source"],
+            arrays["genes"],
+            {name: arrays[f"values/{name}"] for name in header["metrics"]},
+            {key.removeprefix("parameters/"): array for key, array in parameters.items()},
+        )
 
 
 def _sha256(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from hanas.core.files import write_parquet
+from hanas.core.files import read_parquet, write_parquet
 from hanas.fronts.rows import Row, read_history
 from hanas.report.figures import curves, fronts, generations, points, style
 
@@ -21,51 +21,42 @@ def draw_task(
     layers: pd.DataFrame,
     files: Mapping[str, str],
 ) -> None:
-    """Draw all figures of a task on a device.
+    """Draw all figures of a task on a device, given its searches with all proxies.
 
-    Parameters
-    ----------
-    rows
-        Its searches with all proxies; what is shown of one proxy is shown of the first.
-    front_search
-        The search whose front is shown.
-    searches_beside
-        Other searches, whose best architectures stand beside that front.
-    convergence, budget, layers
-        Of the device, see :func:`hanas.fronts.evaluation.convergence_table`,
-        :func:`hanas.fronts.evaluation.budget_table` and
-        :func:`hanas.fronts.peeled_runs.peeling_table`.
-    files
-        Where to write: ``{figure}_data`` (the table, Parquet), ``{figure}_pdf``, ``{figure}_svg``
-        and ``{figure}_png`` of the figures ``fronts``, ``proxy_and_true``, ``generations``,
-        ``convergence`` and ``peeling``, and ``generations_gif``, animated.
+    What is shown of one proxy is shown of the first: the front of ``front_search`` and, beside it,
+    the best architectures of others. ``convergence``, ``budget`` (:mod:`hanas.fronts.evaluation`)
+    and ``layers`` (:func:`hanas.fronts.peeled_runs.peeling_table`) are of the device.
 
-    Raises
-    ------
-    InputError
-        If there is nothing to draw, or a table lacks an architecture of another.
+    ``files`` says where to write: ``{figure}_data`` (the table, Parquet), ``{figure}_pdf``,
+    ``{figure}_svg`` and ``{figure}_png`` of the figures ``fronts``, ``proxy_and_true``,
+    ``generations``, ``convergence`` and ``peeling``, and ``generations_gif``, animated.
+
+    Raises InputError if there is nothing to draw, or a table lacks an architecture of another.
     """
     rows = sorted(rows, key=lambda row: row.search != front_search)
     row = rows[0]
     of_search = {other.search: other for other in rows if other.proxy == row.proxy}
-    space = points.read_space(row)
+    space = points.space_table(
+        *map(read_parquet, row.tables),
+        proxy_objective=row.proxy_objective,
+        device_objectives=row.device_objectives,
+    )
     history = read_history(row.history, row.search)
     beside = [
         (of_search[name].search_label, read_history(of_search[name].history, name))
         for name in searches_beside
     ]
-    with_proxies = [other for other in rows if other.search == row.search]
+    judged = curves.convergence_table(convergence, budget, list(of_search.values()))
+    peeled = curves.peeling_table(layers, [other for other in rows if other.search == row.search])
+    moved = generations.table(space, row, history)
     drawn = {
         "fronts": (fronts.front_table(space, row, history, beside), fronts.draw_front),
         "proxy_and_true": (fronts.belief_table(space, row, history), fronts.draw_belief),
-        "generations": (generations.table(space, row, history), generations.draw),
-        "convergence": (
-            curves.convergence_table(convergence, budget, list(of_search.values())),
-            curves.draw_convergence,
-        ),
-        "peeling": (curves.peeling_table(layers, with_proxies), curves.draw_peeling),
+        "generations": (moved, generations.draw),
+        "convergence": (judged, curves.draw_convergence),
+        "peeling": (peeled, curves.draw_peeling),
     }
     for name, (table, draw) in drawn.items():
         write_parquet(table, files[f"{name}_data"])
         style.save(draw(table, row), *(files[f"{name}_{kind}"] for kind in ("pdf", "svg", "png")))
-    generations.animate(drawn["generations"][0], row, files["generations_gif"])
+    generations.animate(moved, row, files["generations_gif"])

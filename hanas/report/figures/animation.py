@@ -31,17 +31,9 @@ def write(
 ) -> None:
     """Write a GIF file that shows a figure in one state after the other, for ever.
 
+    ``show`` changes the figure to a state and returns what it drew for it, the lowest first.
     Panels stay where they are in the last state, and all frames have its colours, so nothing
     flickers; what no state changes is drawn once. Equal figures give equal bytes.
-
-    Parameters
-    ----------
-    made, path
-        The figure and the file.
-    show
-        Changes the figure to a state and returns what it drew for it, the lowest first.
-    states
-        At least one; a frame each.
     """
     made.set_dpi(_DOTS_PER_INCH)
     canvas = FigureCanvasAgg(made)
@@ -58,9 +50,12 @@ def write(
         for artist in show(state):
             artist.set_visible(True)
             artist.draw(canvas.get_renderer())
-        frames.append(_colours(canvas))
-    palette = _commonest(frames[-1])
-    first, *others = [_indexed(frame, palette) for frame in frames]
+        # 0xRRGGBB, uint32 (height, width); the paper is opaque.
+        red, green, blue, _ = np.moveaxis(np.asarray(canvas.buffer_rgba(), dtype=np.uint32), 2, 0)
+        frames.append(red << 16 | green << 8 | blue)
+    colours, counts = np.unique(frames[-1], return_counts=True)
+    commonest = colours[np.argsort(-counts, kind="stable")[:_COLOURS]]
+    first, *others = [_indexed(frame, commonest) for frame in frames]
     with replacing(path) as temporary:
         first.save(
             temporary,
@@ -70,18 +65,6 @@ def write(
             duration=[*[FRAME_MS] * len(others), LAST_FRAME_MS],
             loop=0,
         )
-
-
-def _colours(canvas: FigureCanvasAgg) -> np.ndarray:
-    """Return the picture of a canvas; uint32 (height, width), 0xRRGGBB."""
-    red, green, blue, _ = np.moveaxis(np.asarray(canvas.buffer_rgba(), dtype=np.uint32), 2, 0)
-    return red << 16 | green << 8 | blue  # the paper is opaque
-
-
-def _commonest(frame: np.ndarray) -> np.ndarray:
-    """Return the commonest colours of a picture, as many as are kept."""
-    colours, counts = np.unique(frame, return_counts=True)
-    return colours[np.argsort(-counts, kind="stable")[:_COLOURS]]
 
 
 def _indexed(frame: np.ndarray, palette: np.ndarray) -> Image.Image:

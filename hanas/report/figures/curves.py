@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,62 +34,49 @@ def convergence_table(
 ) -> pd.DataFrame:
     """Return how soon each search comes how close to the true front.
 
-    Parameters
-    ----------
-    curves, budget
-        See :func:`hanas.fronts.evaluation.convergence_table` and
-        :func:`hanas.fronts.evaluation.budget_table`.
-    rows
-        The searches that are shown, of one task and proxy, in the order of the legend.
+    ``curves`` and ``budget`` are tables of :mod:`hanas.fronts.evaluation`; ``rows`` the searches
+    that are shown, of one task and proxy, in the order of the legend.
 
-    Returns
-    -------
-    DataFrame
-        ``objectives``; ``search``, its label; ``evaluations``, ``median``, ``q25``, ``q75`` and
-        ``seeds``; ``ceiling``, the share of the exact front of the proxy; the floor and sources.
+    ``objectives``; ``search``, its label; ``evaluations``, ``median``, ``q25``, ``q75`` and
+    ``seeds``; ``ceiling``, the share of the exact front of the proxy; the floor and sources.
     """
     keys = ["task", "objectives", "proxy", "search"]
     known = curves.merge(budget[[*keys, "ceiling"]], on=keys, validate="m:1")
-    of_proxy = (known["task"] == rows[0].task) & (known["proxy"] == rows[0].proxy)
-    parts = [
-        known[(of_proxy & (known["search"] == row.search)).to_numpy()].assign(
-            search=row.search_label
-        )
-        for row in rows
-    ]
+    known = known[((known["task"] == rows[0].task) & (known["proxy"] == rows[0].proxy)).to_numpy()]
+    labels = [(row.search, row.search_label) for row in rows]
     values = ["evaluations", "median", "q25", "q75", "seeds", "ceiling"]
-    columns = ["objectives", "search", *values, "accuracy_floor_percent", *points.SOURCES]
-    return pd.concat(parts, ignore_index=True)[columns]
+    return _labelled(known, "search", labels, values)
 
 
 def peeling_table(layers: pd.DataFrame, rows: Sequence[Row]) -> pd.DataFrame:
     """Return what training the layers behind the fronts of a search brings, over what it costs.
 
-    Parameters
-    ----------
-    layers
-        See :func:`hanas.fronts.peeled_runs.peeling_table`.
-    rows
-        One search with each of the proxies that are shown, in the order of the legend. A label
-        that several proxies have is shown with their names.
+    ``layers`` is that of :func:`hanas.fronts.peeled_runs.peeling_table`; ``rows`` one search with
+    each of the proxies that are shown, in the order of the legend. A label that several proxies
+    have is shown with their names.
 
-    Returns
-    -------
-    DataFrame
-        ``objectives``; ``proxy``, its label; ``trained_architectures``, ``median``, ``q25``,
-        ``q75``, ``stopped_at``, ``stopped_with`` and ``seeds``; the floor and sources.
+    ``objectives``; ``proxy``, its label; ``trained_architectures``, ``median``, ``q25``, ``q75``,
+    ``stopped_at``, ``stopped_with`` and ``seeds``; the floor and sources.
     """
     of_search = (layers["task"] == rows[0].task) & (layers["search"] == rows[0].search)
-    curves = curve_table(layers[of_search.to_numpy()])
-    labels = [row.proxy_label for row in rows]
-    parts = [
-        curves[(curves["proxy"] == row.proxy).to_numpy()].assign(
-            proxy=label if labels.count(label) == 1 else f"{label} ({row.proxy})"
-        )
-        for row, label in zip(rows, labels, strict=True)
+    names = [row.proxy_label for row in rows]
+    labels = [
+        (row.proxy, name if names.count(name) == 1 else f"{name} ({row.proxy})")
+        for row, name in zip(rows, names, strict=True)
     ]
     values = ["trained_architectures", "median", "q25", "q75", "stopped_at", "stopped_with"]
-    columns = ["objectives", "proxy", *values, "seeds", "accuracy_floor_percent", *points.SOURCES]
+    return _labelled(curve_table(layers[of_search.to_numpy()]), "proxy", labels, [*values, "seeds"])
+
+
+def _labelled(
+    curves: pd.DataFrame, which: str, labels: Iterable[tuple[str, str]], values: list[str]
+) -> pd.DataFrame:
+    """Return the curves of each name in turn, with its label in place of it."""
+    parts = [
+        curves[(curves[which] == name).to_numpy()].assign(**{which: label})
+        for name, label in labels
+    ]
+    columns = ["objectives", which, *values, "accuracy_floor_percent", *points.SOURCES]
     return pd.concat(parts, ignore_index=True)[columns]
 
 
@@ -100,8 +87,7 @@ def draw_convergence(plotted: pd.DataFrame, row: Row) -> Figure:
         lambda axes, curves: _draw_searches(axes, curves, row.proxy_label),
         title=f"{row.device}, {row.task}: searches with {row.proxy_label}",
         footer=_footer(plotted, row.proxy_label, "bars: quartiles, of each search in turn"),
-        x="evaluations",
-        x_label="unique evaluations",
+        x=("evaluations", "unique evaluations"),
         shares=plotted[["q25", "q75", "ceiling"]],
     )
 
@@ -119,8 +105,7 @@ def draw_peeling(plotted: pd.DataFrame, row: Row) -> Figure:
         _draw_proxies,
         title=f"{row.device}, {row.task}: fronts of {row.search_label}, layer by layer trained",
         footer=" ".join([before + of_first, *(f"{proxy}: {source}." for proxy, source in others)]),
-        x="trained_architectures",
-        x_label="architectures trained",
+        x=("trained_architectures", "architectures trained"),
         shares=plotted[["q25", "q75"]].assign(whole=1.0),
     )
 
@@ -131,11 +116,13 @@ def _draw(
     *,
     title: str,
     footer: str,
-    x: str,
-    x_label: str,
+    x: tuple[str, str],
     shares: pd.DataFrame,
 ) -> Figure:
-    """Draw a panel for each set of objectives; ``shares`` is all that is drawn upwards."""
+    """Draw a panel for each set of objectives.
+
+    ``x``: the column to the right and its name; ``shares``: all that is drawn upwards.
+    """
     seen = list(plotted["objectives"].unique())
     with style.applied():
         width = style.TWO_COLUMNS if len(seen) > 1 else style.ONE_COLUMN
@@ -143,9 +130,10 @@ def _draw(
         panels = made.subplots(1, len(seen), sharex=True, sharey=True, squeeze=False)[0]
         for axes, objectives in zip(panels, seen, strict=True):
             draw_panel(axes, plotted[(plotted["objectives"] == objectives).to_numpy()])
-            axes.set_title(f"in {objectives_in_words(objectives)}", loc="left")
-            axes.set_xlabel(x_label)
-        style.set_scale(panels[0], "x", [0, plotted[x].max()], x)
+            *names, last = (str(points.IN_WORDS.get(each, each)) for each in objectives.split("+"))
+            axes.set_title(f"in {', '.join(names)} and {last}", loc="left")
+            axes.set_xlabel(x[1])
+        style.set_scale(panels[0], "x", [0, plotted[x[0]].max()], x[0])
         style.set_scale(panels[0], "y", shares, _SHARE)
         panels[0].set_ylabel(style.more_is_better(style.label(_SHARE)))
         style.legend(made, panels[0], columns=5 if len(seen) > 1 else 3)
@@ -191,20 +179,10 @@ def _footer(plotted: pd.DataFrame, proxy: str, bars: str) -> str:
     """Return what lines over seeds, ``bars`` around them and 1 mean, and what comes from where."""
     fewest, most = int(plotted["seeds"].min()), int(plotted["seeds"].max())
     seeds = f"{fewest} to {most} seeds" if fewest < most else f"{most} seed{'s' * (most > 1)}"
-    floor = plotted["accuracy_floor_percent"].iloc[0]
+    floor = float(plotted["accuracy_floor_percent"].iloc[0])
     sentences = [
         f"Lines: medians of {seeds}; {bars}.",
         f"1 is the true front of all networks that reach {floor:g} % accuracy.",
     ]
     metrics = max(plotted["objectives"], key=len).split("+")[1:]
-    return points.sources(plotted, metrics, proxy, before=sentences)
-
-
-def objectives_in_words(objectives: str) -> str:
-    """Return objectives as a title names them.
-
-    >>> objectives_in_words("error+latency_ms"), objectives_in_words("error+latency_ms+energy_mj")
-    ('error and latency', 'error, latency and energy')
-    """
-    *names, last = (points.IN_WORDS.get(name, name) for name in objectives.split("+"))
-    return f"{', '.join(names)} and {last}"
+    return points.sources(plotted, metrics, proxy, sentences)

@@ -25,20 +25,12 @@ def front_table(
 ) -> pd.DataFrame:
     """Return a found front, the best that other searches found, and the true fronts.
 
-    Parameters
-    ----------
-    space
-        See :func:`hanas.report.figures.points.space_table`.
-    row, history
-        The search whose front is shown.
-    beside
-        Labels and histories of other searches; those that do not minimise one number are left out.
+    ``space`` is that of :func:`hanas.report.figures.points.space_table`; ``row`` and ``history``
+    are of the search whose front is shown; ``beside`` has labels and histories of others, and
+    those that do not minimise one number are left out.
 
-    Returns
-    -------
-    DataFrame
-        ``shown_as``: ``found``, ``best`` or ``true METRIC``, the front in error and that metric;
-        ``search``, its label; ``arch``, errors, metrics and sources.
+    ``shown_as``: ``found``, ``best`` or ``true METRIC``, the front in error and that metric;
+    ``search``, its label; ``arch``, errors, metrics and sources.
     """
     _, found = _split(space, row, history)
     parts = [found]
@@ -81,9 +73,8 @@ def draw_front(plotted: pd.DataFrame, row: Row) -> Figure:
 
 
 def _draw_front(axes: Axes, plotted: pd.DataFrame, metric: str) -> None:
-    true = points.shown_as(plotted, f"true {metric}")
-    found = points.shown_as(plotted, "found")
-    best = points.shown_as(plotted, "best")
+    kinds = (f"true {metric}", "found", "best")
+    true, found, best = (points.shown_as(plotted, kind) for kind in kinds)
     style.draw_true(axes, true, metric)
     style.draw_found(axes, found, metric, "true_error", f"{found['search'].iloc[0]}: found front")
     for search, (colour, mark) in zip(best["search"].unique(), cycle(style.BESIDE), strict=False):
@@ -124,9 +115,8 @@ def draw_belief(plotted: pd.DataFrame, row: Row) -> Figure:
 
 
 def _draw_belief(axes: Axes, plotted: pd.DataFrame, metric: str, error: str) -> None:
-    seen = points.shown_as(plotted, "evaluated")
-    found = points.shown_as(plotted, "found")
-    true = points.shown_as(plotted, f"true {metric}")
+    kinds = ("evaluated", "found", f"true {metric}")
+    seen, found, true = (points.shown_as(plotted, kind) for kind in kinds)
     search = found["search"].iloc[0]
     style.draw_cloud(axes, seen, metric, error, f"{search}: evaluated")
     style.draw_found(axes, found, metric, error, f"{search}: found front")

@@ -34,20 +34,11 @@ _ANIMATED = 5.0
 def table(space: pd.DataFrame, row: Row, history: pd.DataFrame) -> pd.DataFrame:
     """Return what the first seed of a search evaluated, in order.
 
-    Parameters
-    ----------
-    space
-        See :func:`hanas.report.figures.points.space_table`.
-    row, history
-        The search.
+    ``space`` is that of :func:`hanas.report.figures.points.space_table`.
 
-    Returns
-    -------
-    DataFrame
-        ``search``, its label; ``generation``; ``front_until``, the last generation at whose end
-        the architecture was on the front of everything evaluated, in the eyes of the proxy, and
-        one less than ``generation`` where it never was; ``evaluation``; ``arch``, errors,
-        metrics and sources.
+    ``search``, its label; ``generation``; ``front_until``, the last generation at whose end the
+    architecture was on the front of everything evaluated, in the eyes of the proxy, and one less
+    than ``generation`` where it never was; ``evaluation``; ``arch``, errors, metrics and sources.
     """
     seen = points.evaluated(space, history).assign(search=row.search_label)
     generation = seen["generation"].to_numpy()
@@ -73,7 +64,8 @@ def draw(plotted: pd.DataFrame, row: Row) -> Figure:
     one as it is.
     """
     known = generations_of(plotted)
-    chosen = [known[at] for at in _evenly(len(known), COLUMNS)]
+    evenly = np.linspace(0, len(known) - 1, min(len(known), COLUMNS))
+    chosen = [known[at] for at in sorted({round(at) for at in evenly})]
     lines = views(plotted)
     heights = [1.9 if len(view) == 3 else 1.5 for view in lines]
     with style.applied():
@@ -125,6 +117,10 @@ def views(plotted: pd.DataFrame) -> list[list[str]]:
     return [[*metrics, proxy], *flat, metrics] if len(metrics) == 2 else flat
 
 
+def _objectives(plotted: pd.DataFrame) -> list[str]:
+    return [points.proxy_column(plotted), *points.metrics_in(plotted)]
+
+
 def _figure(plotted: pd.DataFrame, row: Row, width: float, height: float) -> Figure:
     title = f"{row.device}, {row.task}: {plotted['search'].iloc[0]} with {row.proxy_label}"
     return style.figure(width, height, title, points.footer(plotted, row, truth=False))
@@ -145,16 +141,17 @@ def _add_panel(
     for which, column in zip("xyz", view, strict=False):
         style.set_scale(axes, which, plotted[column], column, ticks=4)
         text = style.label(column, row.proxy_label)
-        plain = in_space or inner
-        getattr(axes, f"set_{which}label")(text if plain else style.less_is_better(text))
+        # In space words take much room, and panels below name the same axes.
+        if inner and (in_space or which == "y"):
+            text = ""
+        elif not (in_space or inner):
+            text = style.less_is_better(text)
+        getattr(axes, f"set_{which}label")(text)
     if in_space:
         _tidy(axes)
     if inner:
         height = getattr(axes, f"{'xyz'[len(view) - 1]}axis")
         height.set_tick_params(labelleft=False, labelright=False)
-        # In space words take much room, and panels below name the same axes.
-        for which in "xyz" if in_space else "y":
-            getattr(axes, f"set_{which}label")("")
     return axes
 
 
@@ -184,31 +181,16 @@ def _draw_generation(
     return lines
 
 
-def _objectives(plotted: pd.DataFrame) -> list[str]:
-    return [points.proxy_column(plotted), *points.metrics_in(plotted)]
-
-
-def _evenly(count: int, places: int) -> list[int]:
-    """Return positions in a list, the first and the last among them.
-
-    >>> _evenly(21, 4), _evenly(2, 4), _evenly(1, 4)
-    ([0, 7, 13, 20], [0, 1], [0])
-    """
-    return sorted({round(at) for at in np.linspace(0, count - 1, min(count, places))})
-
-
-def _tidy(axes: Axes) -> None:
+def _tidy(axes: Any) -> None:
     """Put the height of a panel in space on the left, as in flat ones, with small words."""
-    axes.view_init(elev=22, azim=-58)  # pyright: ignore[reportAttributeAccessIssue]
-    axes.set_box_aspect(None, zoom=1.0)  # pyright: ignore[reportCallIssue]
-    height = axes.zaxis  # pyright: ignore[reportAttributeAccessIssue]
-    height.set_ticks_position("lower")
-    height.set_label_position("lower")
-    for which in "xyz":
-        axis = getattr(axes, f"{which}axis")
-        axis.pane.set(facecolor="white", edgecolor="#e4e4e4")
-        axes.tick_params(axis=which, labelsize=5.5, pad=-3)  # pyright: ignore[reportArgumentType]
+    axes.view_init(elev=22, azim=-58)
+    axes.set_box_aspect(None, zoom=1.0)
+    axes.zaxis.set_ticks_position("lower")
+    axes.zaxis.set_label_position("lower")
+    for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
+        axis.pane.set(facecolor="white", edgecolor=style.GRID)
+        axes.tick_params(axis=axis.axis_name, labelsize=5.5, pad=-3)
         axis.label.set_fontsize(6)
         axis.labelpad = -8
-    height.set_rotate_label(False)
-    height.label.set_rotation(90)
+    axes.zaxis.set_rotate_label(False)
+    axes.zaxis.label.set_rotation(90)

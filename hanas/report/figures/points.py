@@ -1,4 +1,4 @@
-"""What pictures of fronts are made of: architectures with what was believed and what is true."""
+"""The points of figures of fronts: architectures with what was believed and what is true."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ import numpy as np
 import pandas as pd
 
 from hanas.core.errors import InputError
-from hanas.core.files import read_parquet
 from hanas.core.pareto import non_dominated
 from hanas.data.tables.metric_tables import METRICS
 from hanas.fronts.floor import reaches
 from hanas.fronts.picks import SEED
 from hanas.fronts.rows import Row
-from hanas.report.figures.style import sources_in_words
+from hanas.report.figures import style
 from hanas.search.run import objectives_of
 
 #: The columns that say where true errors, metrics and proxy come from.
@@ -23,20 +22,6 @@ SOURCES = ("accuracy_source", "metrics_source", "proxy_source")
 IN_WORDS = {"latency_ms": "latency", "energy_mj": "energy"}
 #: As what points are shown, the label of their search, and the points.
 Part = tuple[str, str, pd.DataFrame]
-
-
-def read_space(row: Row) -> pd.DataFrame:
-    """Read the tables of a judged search; see :func:`space_table`."""
-    assert row.accuracies is not None
-    assert row.metrics is not None
-    assert row.proxy_table is not None
-    return space_table(
-        read_parquet(row.accuracies),
-        read_parquet(row.metrics),
-        read_parquet(row.proxy_table),
-        proxy_objective=row.proxy_objective,
-        device_objectives=row.device_objectives,
-    )
 
 
 def space_table(
@@ -49,27 +34,15 @@ def space_table(
 ) -> pd.DataFrame:
     """Join what is known of every architecture that the device can run.
 
-    Parameters
-    ----------
-    accuracies, metrics, proxy
-        Accuracy table, device table and proxy table.
-    proxy_objective
-        The column of the proxy table that was searched with.
-    device_objectives
-        The metrics that were searched; None means all that the device has.
+    ``proxy_objective`` is the column of the proxy table that was searched with;
+    ``device_objectives`` are the metrics, None for all that the device has.
 
-    Returns
-    -------
-    DataFrame
-        ``arch``; ``true_error`` and, if it is one, ``proxy_error``, as fractions, else
-        ``proxy_cross_entropy`` or another of :data:`hanas.proxies._proxy.SCORES`; the metrics;
-        the sources of all.
+    Columns: ``arch``; ``true_error`` and, if it is one, ``proxy_error``, as fractions, else
+    ``proxy_cross_entropy`` or another of :data:`hanas.proxies._proxy.SCORES`; the metrics; the
+    sources of all.
 
-    Raises
-    ------
-    InputError
-        If no metric was searched, the device can run nothing, or an architecture that it can run
-        has no accuracy.
+    Raises InputError if no metric was searched, the device can run nothing, or an architecture
+    that it can run has no accuracy.
     """
     objectives, _ = objectives_of(proxy, metrics, proxy_objective, device_objectives)
     if objectives.shape[1] < 2:
@@ -93,15 +66,8 @@ def space_table(
 def evaluated(space: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
     """Return what the seed that is shown evaluated and the device can run, in order.
 
-    Returns
-    -------
-    DataFrame
-        ``evaluation``, ``generation``, ``score`` and the columns of ``space``.
-
-    Raises
-    ------
-    InputError
-        If the seed evaluated nothing that the device can run.
+    ``evaluation``, ``generation``, ``score`` and the columns of ``space``. Raises InputError if
+    there is nothing.
     """
     columns = ["evaluation", "generation", "score", "arch"]
     of_seed = history.loc[history["seed"] == SEED, columns]
@@ -114,10 +80,7 @@ def evaluated(space: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
 def true_front(space: pd.DataFrame, metric: str, accuracy_floor_percent: float) -> pd.DataFrame:
     """Return the true front in error and one metric, of what reaches the floor, by the metric.
 
-    Raises
-    ------
-    InputError
-        If no architecture reaches the floor.
+    Raises InputError if no architecture reaches the floor.
     """
     worthy = space[reaches(space["true_error"].to_numpy(), accuracy_floor_percent / 100)]
     if worthy.empty:
@@ -154,9 +117,7 @@ def metrics_in(table: pd.DataFrame) -> list[str]:
 
 def proxy_column(table: pd.DataFrame) -> str:
     """Return the column of what the search believed."""
-    return next(
-        column for column in table if column.startswith("proxy_") and column != "proxy_source"
-    )
+    return next(name for name in table if name.startswith("proxy_") and name != "proxy_source")
 
 
 def footer(table: pd.DataFrame, row: Row, *, truth: bool = True) -> str:
@@ -165,14 +126,13 @@ def footer(table: pd.DataFrame, row: Row, *, truth: bool = True) -> str:
     if truth:
         floor = f"{row.accuracy_floor_percent:g} %"
         before.append(f"True front: of all networks that reach {floor} accuracy.")
-    return sources(table, metrics_in(table), row.proxy_label, before=before, truth=truth)
+    return sources(table, metrics_in(table), row.proxy_label, before, truth)
 
 
 def sources(
     table: pd.DataFrame,
     metrics: Sequence[str],
     proxy: str,
-    *,
     before: Sequence[str],
     truth: bool = True,
 ) -> str:
@@ -180,4 +140,4 @@ def sources(
     of_metrics = " and ".join(IN_WORDS[metric] for metric in metrics).capitalize()
     firsts = (str(table[column].iloc[0]) for column in SOURCES)
     parts = list(zip(("True error", of_metrics, proxy), firsts, strict=True))
-    return sources_in_words(parts if truth else parts[1:], before=before)
+    return style.sources_in_words(parts if truth else parts[1:], before=before)

@@ -30,12 +30,16 @@ from hanas.core.files import replacing
 
 INK = "#1b1b1b"
 SOFT = "#595959"
+GRID = "#e4e4e4"
 #: The found front, the true front, everything evaluated.
 FOUND = "#c4161c"
 TRUE = "#00559e"
 CLOUD = "#a3a3a3"
 #: Colour and mark of what stands beside the found front, in order.
 BESIDE = (("#009e73", "^"), ("#e69f00", "s"), ("#6a3d9a", "D"), ("#56b4e9", "v"))
+
+#: Of marks, so that those that touch can be told apart.
+EDGED: Any = {"markeredgecolor": "white", "markeredgewidth": 0.3}
 
 #: Inches: a text column and a page of two columns.
 ONE_COLUMN = 3.5
@@ -55,19 +59,15 @@ _RC: Any = {  # not typed, as matplotlib's own keys are literals
     "font.size": 7.5,
     **dict.fromkeys(("axes.titlesize", "axes.labelsize"), 7.5),
     **dict.fromkeys(("xtick.labelsize", "ytick.labelsize"), 6.5),
-    "legend.fontsize": 7,
-    "legend.frameon": False,
-    "legend.handletextpad": 0.4,
-    "legend.columnspacing": 1.4,
+    **{"legend.fontsize": 7, "legend.frameon": False},
+    **{"legend.handletextpad": 0.4, "legend.columnspacing": 1.4},
     **dict.fromkeys(("axes.edgecolor", "xtick.color", "ytick.color"), SOFT),
     **dict.fromkeys(("axes.labelcolor", "axes.titlecolor", "text.color"), INK),
     **dict.fromkeys(("xtick.labelcolor", "ytick.labelcolor"), INK),
     **dict.fromkeys(("axes.linewidth", "xtick.major.width", "ytick.major.width"), 0.6),
     **dict.fromkeys(("axes.spines.top", "axes.spines.right"), False),
     **dict.fromkeys(("axes.grid", "axes.axisbelow"), True),
-    "grid.color": "#e4e4e4",
-    "grid.linewidth": 0.5,
-    "lines.linewidth": 1.1,
+    **{"grid.color": GRID, "grid.linewidth": 0.5, "lines.linewidth": 1.1},
     "pdf.fonttype": 42,  # TrueType, embedded: text stays text
     "svg.fonttype": "path",  # outlines: the same in every browser
     "svg.hashsalt": "hanas",
@@ -120,20 +120,12 @@ def figure(width: float, height: float, title: str, footer: str) -> Figure:
 
 
 def label(column: str, proxy: str = "proxy") -> str:
-    """Return the name and the unit of a column, as an axis shows it.
-
-    >>> label("latency_ms"), label("proxy_error", "GDAS")
-    ('latency (ms)', 'GDAS error (%)')
-    """
+    """Return the name and the unit of a column, as an axis shows it."""
     return _LABELS[column].format(proxy=proxy)
 
 
 def shown(values: Any, column: str) -> np.ndarray:
-    """Return values as they stand on an axis: fractions in per cent.
-
-    >>> shown([0.25], "true_error").tolist(), shown([0.25], "latency_ms").tolist()
-    ([25.0], [0.25])
-    """
+    """Return values, float64, as they stand on an axis: errors, fractions, in per cent."""
     array = np.asarray(values, dtype=np.float64)
     return array * 100 if column.endswith("_error") else array
 
@@ -142,9 +134,6 @@ def less_is_better(text: str) -> str:
     """Return an axis label that says which way is better; a long one takes two lines.
 
     On a vertical axis the arrow points down, as the label is turned with it.
-
-    >>> less_is_better("latency (ms)")
-    '← better     latency (ms)'
     """
     return f"{text}\n← better" if len(text) > _LONG else f"← better     {text}"
 
@@ -198,7 +187,7 @@ def draw_true(axes: Axes, front: pd.DataFrame, metric: str) -> None:
 def draw_found(axes: Axes, points: pd.DataFrame, x: str, y: str, name: str) -> None:
     """Draw the points of a found front."""
     how = {"marker": "o", "markersize": 3.2, "color": FOUND, "zorder": 3}
-    draw_marks(axes, points, x, y, label=name, markeredgecolor="white", markeredgewidth=0.3, **how)
+    draw_marks(axes, points, x, y, label=name, **how, **EDGED)
 
 
 def draw_cloud(axes: Axes, points: pd.DataFrame, x: str, y: str, name: str) -> None:
@@ -222,11 +211,7 @@ def legend(made: Figure, axes: Axes, columns: int = 4) -> None:
 
 
 def sources_in_words(parts: Iterable[tuple[str, str]], *, before: Sequence[str] = ()) -> str:
-    """Return the footer: sentences, then what comes from where.
-
-    >>> sources_in_words([("Latency", "measured")], before=["Seed 0."])
-    'Seed 0. Latency: measured.'
-    """
+    """Return the footer: sentences, then what comes from where."""
     return " ".join([*before, *(f"{what}: {source}." for what, source in parts)])
 
 

@@ -1,9 +1,7 @@
 """The evolution that nsga2, wsea and cea share; they differ in fitness and survival.
 
-How children are made follows the thesis's table 5-2: of each generation's 50 children 20 come
-from crossover, 25 from mutation and 5 at random, all from the 10 best parents. What survives is
-said by pymoo's operators (J. Blank and K. Deb, "pymoo: Multi-Objective Optimization in Python",
-IEEE Access 8, 2020).
+How children are made follows the thesis's table 5-2; what survives is said by pymoo's operators
+(J. Blank and K. Deb, "pymoo: Multi-Objective Optimization in Python", IEEE Access 8, 2020).
 """
 
 from __future__ import annotations
@@ -14,12 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Self
 
 import numpy as np
+from numpy.random import Generator
 from pydantic import Field, model_validator
 
 from hanas.core.errors import InputError
 from hanas.core.settings import Count, Fraction
-from hanas.search.searchers._ledger import Ledger
-from hanas.search.searchers._searcher import Evaluate, History, Searcher, feasible_rows
+from hanas.search.searchers._searcher import Evaluate, History, Ledger, Searcher, feasible_rows
 
 if TYPE_CHECKING:
     from pymoo.core.population import Population
@@ -27,33 +25,28 @@ if TYPE_CHECKING:
 
 #: How often children that are not new are drawn again before random architectures replace them.
 ATTEMPTS = 10
-
 Children = Annotated[int, Field(ge=0)]
+ByObjectives = Callable[[np.ndarray], np.ndarray]  # of objectives (N, M)
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which architectures survive and have children, by their objectives (N, M)."""
+    """Which architectures survive and have children, by their objectives."""
 
     survival: Survival  # pymoo's operator
-    fitness: Callable[[np.ndarray], np.ndarray]  # -> what is minimised (N, K)
-    #: -> the constraint violation (N,), 0 where none; None for no constraint.
-    violation: Callable[[np.ndarray], np.ndarray] | None = None
-    #: -> the score (N,) of the history; None for NaN.
-    score: Callable[[np.ndarray], np.ndarray] | None = None
+    fitness: ByObjectives  # what is minimised (N, K)
+    violation: ByObjectives | None = None  # of a constraint (N,), 0 where none
+    score: ByObjectives | None = None  # in the history (N,); None for NaN
 
 
 class EvolutionarySearcher(Searcher):
-    """Evolution of a population.
+    """Evolution of a population, that of generation 0 random.
 
-    Generation 0 is a random population. Then in each generation the ``parents`` best of the
-    population get ``population`` children, and the ``population`` best of both survive. That makes
-    population * (generations + 1) evaluations, fewer only where the space has no more
-    architectures.
-
-    An infeasible architecture is evaluated and counted, but is never a parent. With one feasible
-    architecture in the population there is no crossover, with none no mutation either, and random
-    architectures take their places.
+    In each generation the ``parents`` best of the population get ``population`` children, and the
+    ``population`` best of both survive. That makes population * (generations + 1) evaluations,
+    fewer only where the space has no more architectures. An infeasible one is evaluated and
+    counted, but is never a parent: with one feasible architecture in the population there is no
+    crossover, with none no mutation either, and random ones take their places.
     """
 
     generations: Count = Field(20, description="Generations after the first population.")
@@ -70,22 +63,18 @@ class EvolutionarySearcher(Searcher):
     def _adds_up(self) -> Self:
         children = self.crossover + self.mutation + self.random
         if children != self.population:
-            raise InputError(
-                f": crossover + mutation + random is {children}; expected population, "
-                f"{self.population}"
-            )
+            said = f"is {children}; expected population, {self.population}"
+            raise InputError(f": crossover + mutation + random {said}")
         if self.parents > self.population:
             raise InputError(f"parents is {self.parents}; expected at most population")
         return self
 
     @abstractmethod
-    def selection(self, ledger: Ledger, rng: np.random.Generator) -> Selection:
+    def selection(self, ledger: Ledger, rng: Generator) -> Selection:
         """Return what survives; may evaluate samples of the space to find out."""
 
-    def search(
-        self, choices: Sequence[int], evaluate: Evaluate, rng: np.random.Generator
-    ) -> History:
-        """Search a space, see :meth:`hanas.search.searchers._searcher.Searcher.search`."""
+    def search(self, choices: Sequence[int], evaluate: Evaluate, rng: Generator) -> History:
+        """Search a space; see :class:`~hanas.search.searchers._searcher.Searcher`."""
         from pymoo.core.population import Population
         from pymoo.core.problem import Problem
 
@@ -99,18 +88,21 @@ class EvolutionarySearcher(Searcher):
         population, children = Population(), ledger.draw(self.population, rng)
         for generation in range(self.generations + 1):
             if generation > 0:
-                feasible = population[np.isfinite(_array(population, "CV")[:, 0])]
-                parents = _array(best(feasible, self.parents), "X").reshape(-1, len(choices))
-                children = self._children(parents, ledger, rng)
+                feasible = population[np.isfinite(np.asarray(population.get("CV"))[:, 0])]
+                parents = np.asarray(best(feasible, self.parents).get("X"))
+                children = self._children(parents.reshape(-1, len(choices)), ledger, rng)
             if len(children) == 0:  # the space is exhausted
                 break
-            born = _evaluated(ledger, children, selection, generation)
+            objectives = ledger.evaluate(children, generation)
+            feasible = feasible_rows(objectives)
+            able = np.where(feasible[:, None], objectives, 0.0)
+            violation = selection.violation(able) if selection.violation else np.zeros(len(able))
+            violation = np.where(feasible, violation, np.inf)[:, None]
+            born = Population.new("X", children, "F", selection.fitness(able), "G", violation)
             population = best(Population.merge(population, born), self.population)
         return ledger.history(selection.score)
 
-    def _children(
-        self, parents: np.ndarray, ledger: Ledger, rng: np.random.Generator
-    ) -> np.ndarray:
+    def _children(self, parents: np.ndarray, ledger: Ledger, rng: Generator) -> np.ndarray:
         """Return at most ``population`` children of parents (P, G), none seen before."""
         children: dict[bytes, np.ndarray] = {}
 
@@ -123,11 +115,22 @@ class EvolutionarySearcher(Searcher):
                 if len(children) == goal:
                     return
 
+        def crossed(count: int) -> np.ndarray:  # each gene comes from either parent alike
+            first = rng.integers(len(parents), size=count)
+            second = (first + rng.integers(1, len(parents), size=count)) % len(parents)
+            from_first = rng.random((count, parents.shape[1])) < 0.5
+            return np.where(from_first, parents[first], parents[second])
+
+        def mutated(count: int) -> np.ndarray:  # a gene changes to any other of its choices alike
+            mutants = parents[rng.integers(len(parents), size=count)]
+            steps = rng.integers(1, np.maximum(ledger.choices, 2), size=mutants.shape)
+            mutates = rng.random(mutants.shape) < self.mutation_probability
+            return np.where(mutates, (mutants + steps) % ledger.choices, mutants)
+
         if len(parents) >= 2:
-            add(self.crossover, lambda count: crossover(parents, count, rng))
+            add(self.crossover, crossed)
         if len(parents) >= 1:
-            rate = self.mutation_probability
-            add(self.mutation, lambda count: mutation(parents, count, ledger.choices, rate, rng))
+            add(self.mutation, mutated)
         rest = ledger.draw(self.population - len(children), rng, besides=children)
         return np.array([*children.values(), *rest])
 
@@ -135,24 +138,18 @@ class EvolutionarySearcher(Searcher):
 class SamplingSearcher(EvolutionarySearcher):
     """Evolution of a scalar, whose objectives are scaled by random architectures.
 
-    These are evaluations like any other: they come first in the history, as generation -1, and
-    none of them is evaluated again, so by default 2,050 architectures are. The first population
-    of the evolution is drawn afresh.
+    These come first in the history, as generation -1, and none of them is evaluated again, so by
+    default 2,050 architectures are. The first population of the evolution is drawn afresh.
     """
 
     samples: Annotated[int, Field(ge=2)] = Field(
         1000, description="Random architectures drawn first; they count as evaluations."
     )
 
-    def sampled(self, ledger: Ledger, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Draw the samples; return the objectives (K, M) of the feasible ones and the scale (M,).
+    def sampled(self, ledger: Ledger, rng: Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Draw the samples; return objectives (K, M) of the feasible ones and their scale (M,).
 
-        The scale is their standard deviation, 1 where they are all the same.
-
-        Raises
-        ------
-        InputError
-            If none is feasible.
+        It is the standard deviation, 1 where all are the same. Raises InputError if there is none.
         """
         sampled = ledger.evaluate(ledger.draw(self.samples, rng), generation=-1)
         sampled = sampled[feasible_rows(sampled)]
@@ -162,49 +159,3 @@ class SamplingSearcher(EvolutionarySearcher):
                 "raise samples, or check the device table"
             )
         return sampled, np.where(np.ptp(sampled, axis=0) > 0, sampled.std(axis=0), 1.0)
-
-
-def crossover(parents: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Return children, int64 (count, G), each of two different rows of ``parents`` (P, G).
-
-    Each gene comes from either parent with equal probability.
-    """
-    first = rng.integers(len(parents), size=count)
-    second = (first + rng.integers(1, len(parents), size=count)) % len(parents)
-    from_first = rng.random((count, parents.shape[1])) < 0.5
-    return np.where(from_first, parents[first], parents[second])
-
-
-def mutation(
-    parents: np.ndarray,
-    count: int,
-    choices: np.ndarray,
-    probability: float,
-    rng: np.random.Generator,
-) -> np.ndarray:
-    """Return children, int64 (count, G), each of one row of ``parents`` (P, G).
-
-    Each gene changes with the given probability, to any other of its choices alike.
-    """
-    children = parents[rng.integers(len(parents), size=count)]
-    steps = rng.integers(1, np.maximum(choices, 2), size=children.shape)
-    mutates = rng.random(children.shape) < probability
-    return np.where(mutates, (children + steps) % choices, children)
-
-
-def _evaluated(
-    ledger: Ledger, genes: np.ndarray, selection: Selection, generation: int
-) -> Population:
-    """Return architectures as pymoo knows them; infeasible ones are infinitely violating."""
-    from pymoo.core.population import Population
-
-    objectives = ledger.evaluate(genes, generation)
-    feasible = feasible_rows(objectives)
-    able = np.where(feasible[:, None], objectives, 0.0)
-    violation = selection.violation(able) if selection.violation else np.zeros(len(able))
-    constraint = np.where(feasible, violation, np.inf)[:, None]
-    return Population.new("X", genes, "F", selection.fitness(able), "G", constraint)
-
-
-def _array(population: Population, key: str) -> np.ndarray:
-    return np.asarray(population.get(key))

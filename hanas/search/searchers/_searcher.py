@@ -1,15 +1,19 @@
-"""What a searcher is: settings, and a search that leaves every evaluation behind."""
+"""What a searcher is: settings and a search; and the ledger that keeps every evaluation."""
 
 from __future__ import annotations
 
+import itertools
+import math
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
+from numpy.random import Generator
 from pydantic import Field
 
+from hanas.core.errors import InputError
 from hanas.core.pareto import non_dominated
 from hanas.core.settings import Count, NoRerun, Settings
 
@@ -27,8 +31,7 @@ class History:
 
     genes: np.ndarray  # int64 (N, G), all rows different
     objectives: np.ndarray  # float64 (N, M), minimised; a row with a NaN is infeasible
-    #: int64 (N,): 0 for the first population, then 1, 2, ...; -1 for samples drawn before it.
-    generation: np.ndarray
+    generation: np.ndarray  # int64 (N,): 0, 1, 2, ...; -1 for samples drawn before the first
     #: float64 (N,): the one number a scalarising searcher minimised, infinite where it ruled an
     #: architecture out; NaN throughout for a searcher that compares by dominance.
     score: np.ndarray
@@ -54,6 +57,74 @@ class History:
         return rows[non_dominated(self.objectives[rows])]
 
 
+class Ledger:
+    """Everything evaluated so far, in a space of so many ``choices`` of each gene."""
+
+    def __init__(self, choices: Sequence[int], evaluate: Evaluate) -> None:
+        self.choices = np.asarray(choices, dtype=np.int64)
+        if self.choices.ndim != 1 or not len(self.choices) or self.choices.min() < 1:
+            raise InputError(f"choices: {choices}; expected one count of 1 or more for each gene")
+        self._size = math.prod(self.choices.tolist())  # a Python int: it may exceed 64 bits
+        self._evaluate = evaluate
+        self._seen: set[bytes] = set()
+        self._evaluated: list[tuple[np.ndarray, ...]] = []  # genes, objectives, generations
+
+    def is_new(self, genes: np.ndarray) -> bool:
+        """Return whether one architecture, int64 (G,), was not evaluated yet."""
+        return genes.tobytes() not in self._seen
+
+    def draw(self, count: int, rng: Generator, *, besides: Collection[bytes] = ()) -> np.ndarray:
+        """Draw ``count`` new architectures, int64 (K, G), uniformly; fewer where fewer are left.
+
+        ``besides`` are ``genes.tobytes()`` of further ones that must not be drawn.
+        """
+        taken = self._seen.union(besides)
+        count = min(count, self._size - len(taken))
+        drawn: list[np.ndarray] = []
+        if 2 * (len(taken) + count) > self._size:
+            # Guessing would seldom hit what is left, and the space is small enough to list.
+            every = np.array(list(itertools.product(*map(range, self.choices))))
+            left = [row for row in every if row.tobytes() not in taken]
+            picks = rng.choice(len(left), size=count, replace=False) if count else []
+            drawn = [left[pick] for pick in picks]
+        while len(drawn) < count:
+            for row in rng.integers(self.choices, size=(count - len(drawn), len(self.choices))):
+                if row.tobytes() not in taken:
+                    taken.add(row.tobytes())
+                    drawn.append(row)
+        return np.array(drawn, dtype=np.int64).reshape(-1, len(self.choices))
+
+    def evaluate(self, genes: np.ndarray, generation: int) -> np.ndarray:
+        """Evaluate new architectures, int64 (N, G), and return their objectives, float64 (N, M).
+
+        Raises InputError if what comes back is not a row of as many finite numbers, or NaN, each.
+        """
+        objectives = np.asarray(self._evaluate(genes.copy()), dtype=np.float64)
+        if objectives.ndim != 2 or len(objectives) != len(genes) or not objectives.shape[1]:
+            raise InputError(
+                f"evaluate: {objectives.shape} for {len(genes)} architectures; expected a row each"
+            )
+        before = self._evaluated[0][1].shape[1] if self._evaluated else objectives.shape[1]
+        if objectives.shape[1] != before:
+            said = f"{objectives.shape[1]} objectives after {before}"
+            raise InputError(f"evaluate: {said}; expected as many every time")
+        for row, column in np.argwhere(np.isinf(objectives)):
+            raise InputError(
+                f"evaluate: objective {column} of {genes[row].tolist()} is infinite; "
+                "expected a number, or NaN for an infeasible architecture"
+            )
+        self._seen.update(row.tobytes() for row in genes)
+        generations = np.full(len(genes), generation, dtype=np.int64)
+        self._evaluated.append((genes, objectives, generations))
+        return objectives
+
+    def history(self, score: Callable[[np.ndarray], np.ndarray] | None = None) -> History:
+        """Return all evaluations; ``score`` maps objectives (N, M) to what was minimised (N,)."""
+        genes, objectives, generation = map(np.concatenate, zip(*self._evaluated, strict=True))
+        scores = np.full(len(objectives), np.nan) if score is None else score(objectives)
+        return History(genes, objectives, generation, scores)
+
+
 class Searcher(Settings):
     """How fronts are searched: an entry of ``searches``, with a ``searcher`` of its own."""
 
@@ -62,23 +133,14 @@ class Searcher(Settings):
     seeds: Count = Field(15, description="Number of independent runs, seeded 0, 1, ...")
 
     @abstractmethod
-    def search(
-        self, choices: Sequence[int], evaluate: Evaluate, rng: np.random.Generator
-    ) -> History:
+    def search(self, choices: Sequence[int], evaluate: Evaluate, rng: Generator) -> History:
         """Search a space whose genes have so many ``choices``; ``rng`` is all randomness.
 
-        Raises
-        ------
-        InputError
-            If ``evaluate`` breaks its contract, or a searcher that scales objectives by samples
-            finds none of them feasible.
+        Raises InputError if ``evaluate`` breaks its contract, or a searcher that scales objectives
+        by samples finds none of them feasible.
         """
 
 
 def feasible_rows(objectives: np.ndarray) -> np.ndarray:
-    """Return which rows of objectives (N, M) have no NaN; bool (N,).
-
-    >>> feasible_rows(np.array([[0.1, 2.0], [0.1, np.nan]]))
-    array([ True, False])
-    """
+    """Return which rows of objectives (N, M) have no NaN; bool (N,)."""
     return np.logical_not(np.isnan(objectives).any(axis=1))

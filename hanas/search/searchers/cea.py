@@ -5,21 +5,20 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import numpy as np
+from numpy.random import Generator
 from pydantic import Field
 
 from hanas.search.searchers._evolutionary import SamplingSearcher, Selection
-from hanas.search.searchers._ledger import Ledger
-from hanas.search.searchers._searcher import feasible_rows
+from hanas.search.searchers._searcher import Ledger, feasible_rows
 
 
 class CEA(SamplingSearcher):
-    """The lowest objective 0, the error, with every other objective under a limit.
+    """The lowest objective 0, the error, with every other objective at most at a limit.
 
-    The limit of an objective is its ``percentile`` (interpolated linearly) over the feasible
-    samples; a value equal to it is allowed. Architectures over a limit rank behind all within, by
-    how far they are over in all, in standard deviations of the samples: they can be parents only
-    while there are too few others. The score is the error, infinite for architectures over a
-    limit or infeasible.
+    That is its ``percentile`` (interpolated linearly) over the feasible samples. Architectures over
+    a limit rank behind all within, by how far they are over in all, in standard deviations of the
+    samples: they can be parents only while there are too few others. The score is the error,
+    infinite for architectures over a limit or infeasible.
     """
 
     searcher: Literal["cea"] = Field(
@@ -29,7 +28,7 @@ class CEA(SamplingSearcher):
         60, description="Percentile of the samples that each hardware metric must stay below."
     )
 
-    def selection(self, ledger: Ledger, rng: np.random.Generator) -> Selection:
+    def selection(self, ledger: Ledger, rng: Generator) -> Selection:
         """Return survival by the error, of those within the limits first."""
         from pymoo.algorithms.soo.nonconvex.ga import FitnessSurvival
 

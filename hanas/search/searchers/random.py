@@ -5,27 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-import numpy as np
+from numpy.random import Generator
 from pydantic import Field
 
 from hanas.core.settings import Count
-from hanas.search.searchers._ledger import Ledger
-from hanas.search.searchers._searcher import Evaluate, History, Searcher
+from hanas.search.searchers._searcher import Evaluate, History, Ledger, Searcher
 
 
 class Random(Searcher):
-    """Uniform without repetition.
-
-    By default as many as nsga2 evaluates, fewer where the space has no more; all in generation 0.
-    """
+    """Uniform without repetition, by default as many as nsga2 evaluates; all in generation 0."""
 
     searcher: Literal["random"] = Field(description="Uniform without repetition.")
     evaluations: Count = Field(1050, description="Architectures drawn.")
 
-    def search(
-        self, choices: Sequence[int], evaluate: Evaluate, rng: np.random.Generator
-    ) -> History:
-        """Search a space, see :meth:`hanas.search.searchers._searcher.Searcher.search`."""
+    def search(self, choices: Sequence[int], evaluate: Evaluate, rng: Generator) -> History:
+        """Search a space; see :class:`~hanas.search.searchers._searcher.Searcher`."""
         ledger = Ledger(choices, evaluate)
         ledger.evaluate(ledger.draw(self.evaluations, rng), generation=0)
         return ledger.history()

@@ -5,23 +5,22 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
+from numpy.random import Generator
 from pydantic import Field
 
 from hanas.search.searchers._evolutionary import SamplingSearcher, Selection
-from hanas.search.searchers._ledger import Ledger
-from hanas.search.searchers._searcher import feasible_rows
+from hanas.search.searchers._searcher import Ledger, feasible_rows
 
 
 class WSEA(SamplingSearcher):
     """The lowest mean of the objectives, each less its mean over the samples, in deviations.
 
-    An objective that is constant over the samples has no scale; it is then only shifted. The
-    score is what was minimised, infinite for infeasible architectures.
+    The score is what was minimised, infinite for infeasible architectures.
     """
 
     searcher: Literal["wsea"] = Field(description="Lowest mean of all objectives, normalised.")
 
-    def selection(self, ledger: Ledger, rng: np.random.Generator) -> Selection:
+    def selection(self, ledger: Ledger, rng: Generator) -> Selection:
         """Return survival by the mean."""
         from pymoo.algorithms.soo.nonconvex.ga import FitnessSurvival
 

@@ -1,25 +1,153 @@
-"""Networks whose layers follow each other: layer-wise supernets and their stand-alone members.
+"""Networks whose layers follow each other: their blocks, supernets and stand-alone members.
 
-Both are a :class:`ChainNetwork`. In each layer the supernet holds all operations, a stand-alone
-network one; equal operations have equal names, so that a stand-alone network takes its weights
-from a supernet's state dict. Nothing in a network says which architecture is "active": the genes
-are an argument of every call.
+A supernet and a stand-alone network are both a :class:`ChainNetwork`. In each layer the supernet
+holds all operations, a stand-alone network one; equal operations have equal names, so that a
+stand-alone network takes its weights from a supernet's state dict. Nothing in a network says which
+architecture is "active": the genes are an argument of every call.
 
-Reference: Z. Guo et al., "Single Path One-Shot Neural Architecture Search with Uniform Sampling",
-ECCV 2020.
+References: Z. Guo et al., "Single Path One-Shot Neural Architecture Search with Uniform Sampling",
+ECCV 2020 (supernets, and the Xception-style form of a unit); N. Ma et al., "ShuffleNet V2:
+Practical Guidelines for Efficient CNN Architecture Design", ECCV 2018; M. Sandler et al.,
+"MobileNetV2: Inverted Residuals and Linear Bottlenecks", CVPR 2018; M. Tan and Q. Le,
+"EfficientNet", ICML 2019 (squeeze and excitation).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from hanas.spaces.networks.blocks import Bottleneck, block, modules, scale_additions
+from hanas.spaces.networks.operations import batch_norm
 from hanas.spaces.networks.settings import ChainSettings
-from hanas.spaces.networks.skeletons import FIRST_BOTTLENECK, Operation, Skeleton, ends, plan
+from hanas.spaces.networks.skeletons import (
+    FIRST_BOTTLENECK,
+    Convolution,
+    Operation,
+    Place,
+    Skeleton,
+    bottleneck,
+    ends,
+    plan,
+    shuffle_branch,
+    shuffle_entry,
+)
+
+ACTIVATIONS = {"relu": nn.ReLU, "relu6": nn.ReLU6, "silu": nn.SiLU}
+
+
+def modules(convolutions: Iterable[Convolution], mode: str) -> list[nn.Module]:
+    """Return convolutions without bias, each with batch normalisation and activation."""
+    found: list[nn.Module] = []
+    for of in convolutions:
+        padding = of.kernel // 2
+        found.append(
+            nn.Conv2d(
+                of.inputs, of.outputs, of.kernel, of.stride, padding, groups=of.groups, bias=False
+            )
+        )
+        found.append(batch_norm(of.outputs, mode))
+        if of.activation is not None:
+            found.append(ACTIVATIONS[of.activation](inplace=True))
+    return found
+
+
+def block(operation: Operation, place: Place, skeleton: Skeleton, mode: str) -> nn.Module:
+    """Return the module of an operation at a place."""
+    if operation.kind == "identity":
+        return nn.Identity()
+    if operation.kind == "bottleneck":
+        return Bottleneck(operation, place, skeleton, mode)
+    return ShuffleUnit(operation, place, mode)
+
+
+def scale_additions(network: nn.Module, scale: float) -> None:
+    """Set the weight of the last batch normalisation of what units add to their input.
+
+    Those are the units of stride 1 that keep the number of channels.
+    """
+    for unit in network.modules():
+        if isinstance(unit, ShuffleUnit) and unit.projection is None:
+            added = unit.branch
+        elif isinstance(unit, Bottleneck) and unit.has_residual:
+            added = unit.body
+        else:
+            continue
+        last = [module for module in added if isinstance(module, nn.BatchNorm2d)][-1]
+        nn.init.constant_(last.weight, scale)
+
+
+class ShuffleUnit(nn.Module):
+    """ShuffleNetV2's unit: half of the output channels are new, then all are mixed.
+
+    The other half is half of the input as it is or, in the first layer of a stage, a depthwise
+    separable convolution of all of it.
+    """
+
+    def __init__(self, operation: Operation, place: Place, mode: str) -> None:
+        super().__init__()
+        self.kept = place.inputs // 2
+        self.branch = nn.Sequential(*modules(shuffle_branch(operation, place), mode))
+        entry = modules(shuffle_entry(operation, place), mode) if place.first else None
+        self.projection = None if entry is None else nn.Sequential(*entry)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, outputs, H, W), halved where the stride is 2, of (N, inputs, H, W)."""
+        if self.projection is None:
+            # Not ``chunk``, which ONNX would compute from the shape of the input.
+            kept, x = x.split(self.kept, dim=1)  # (N, C, H, W) -> twice (N, C/2, H, W)
+        else:
+            kept = self.projection(x)
+        return shuffled(kept, self.branch(x))
+
+
+def shuffled(first: Tensor, second: Tensor) -> Tensor:
+    """Return the channels of two maps (N, C, H, W) in turn, (N, 2C, H, W)."""
+    x = torch.cat((first, second), dim=1)
+    if not torch.onnx.is_in_onnx_export():
+        return torch.channel_shuffle(x, 2)  # keeps the memory format
+    # For ONNX: the form that tools know, with fixed numbers, so that the batch may stay open.
+    channels, height, width = (int(size) for size in x.shape[1:])
+    x = x.reshape(-1, 2, channels // 2, height, width)
+    return x.transpose(1, 2).reshape(-1, channels, height, width)
+
+
+class Bottleneck(nn.Module):
+    """MobileNetV2's inverted bottleneck, with a residual where size and channels stay."""
+
+    def __init__(self, operation: Operation, place: Place, skeleton: Skeleton, mode: str) -> None:
+        super().__init__()
+        *before, last = bottleneck(operation, place, skeleton.activation)
+        layers = modules(before, mode)
+        if skeleton.squeeze_excitation:
+            squeezed = max(1, place.inputs // 4)
+            layers.append(SqueezeExcitation(last.inputs, squeezed, skeleton.activation))
+        self.body = nn.Sequential(*layers, *modules([last], mode))
+        self.has_residual = place.stride == 1 and place.inputs == place.outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, outputs, H, W), halved where the stride is 2, of (N, inputs, H, W)."""
+        return x + self.body(x) if self.has_residual else self.body(x)
+
+
+class SqueezeExcitation(nn.Module):
+    """Weigh the channels by what their means say."""
+
+    def __init__(self, channels: int, squeezed: int, activation: str) -> None:
+        super().__init__()
+        self.weights = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1),
+            nn.Conv2d(channels, squeezed, 1),
+            ACTIVATIONS[activation](inplace=True),
+            nn.Conv2d(squeezed, channels, 1),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, C, H, W) of (N, C, H, W)."""
+        return x * self.weights(x)
 
 
 class ChainNetwork(nn.Module):

@@ -2,7 +2,7 @@
 
 A chain is a stem, then stages of layers one after the other, then a 1x1 convolution, global
 average pooling and a linear classifier. A layer is one operation. The modules of
-:mod:`hanas.spaces.networks.blocks` and the costs are both made of the convolutions listed here.
+:mod:`hanas.spaces.networks.chain` and the costs are both made of the convolutions listed here.
 
 Five places of a skeleton can halve the image: its stem, and the first layer of four stages (or a
 max pool and three stages). As many of them do as leave a last map of at least 4x4 pixels, the last

@@ -1,0 +1,178 @@
+"""What ``hanas explain`` says about a result: its chain of files, and what an edit would rerun.
+
+Every job of the workflow writes a JSON of facts (:func:`hanas.study.jobs.write_facts`) with the
+checksums of the files it read and wrote. Together they are a graph, in which a result is looked up
+by its path.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from hanas.core.errors import InputError
+from hanas.core.files import checksum
+
+_SNAKEFILE = Path(__file__).parents[2] / "Snakefile"
+#: Facts that are shown in a line of their own.
+_SHOWN_APART = ("settings", "hanas", "hardware", "python", "seconds", "sources")
+
+
+def explanation(file: str, study: Path, *, configfile: Path | None = None) -> dict[str, Any]:
+    """Return the chain that a result came from and whether anything in it has changed since.
+
+    ``study`` is the folder that holds ``results``, ``file`` a result, relative to it or absolute;
+    ``configfile`` the study's settings, where they are not in its config.yaml. Returns ``file``;
+    ``chain``, see :func:`chain_of`; ``changed``, the files that are missing or changed;
+    ``would_run`` and ``settings_check``, see :func:`planned`; and ``up_to_date``. Raises InputError
+    if nothing says how the file was made.
+    """
+    chain = chain_of(file, study)
+    changed = sorted({step["file"] for step in chain if step["state"] != "unchanged"})
+    would_run, said = planned(file, study, configfile)
+    return {
+        "file": file,
+        "chain": chain,
+        "changed": changed,
+        "would_run": would_run,
+        "settings_check": said,
+        "up_to_date": not changed and would_run == {},
+    }
+
+
+def chain_of(file: str, study: Path) -> list[dict[str, Any]]:
+    """Return the files that a result came from, itself first, each after what it made.
+
+    Each has its ``file``, as the job that read or wrote it names it; ``depth``, the number of jobs
+    between it and the result; ``state``: ``unchanged``, ``changed`` since, or ``missing``; and,
+    where a job of the study wrote it and it was not shown before, ``facts_file`` and ``facts``.
+    """
+    written = facts_of_files(study)
+    path = Path(file)
+    wanted = str(path.relative_to(study.resolve()) if path.is_absolute() else path)
+    if wanted not in written:
+        raise InputError(
+            f"{file}: no facts beside the results in {study / 'results'} say how it was made; "
+            "name a file that the workflow has written, such as results/tables/edgegpu.csv"
+        )
+    states: dict[tuple[str, str], str] = {}
+
+    def steps(file: str, sha256: str, depth: int) -> Iterator[dict[str, Any]]:
+        key, path = (file, sha256), study / file
+        step = {"file": file, "depth": depth}
+        if key in states:
+            yield {**step, "state": states[key]}
+            return
+        states[key] = "missing"
+        if path.is_file():
+            states[key] = "unchanged" if checksum(path) == sha256 else "changed"
+        facts_file, facts = written.get(file, ("", {}))
+        told = {name: facts[name] for name in facts if name not in ("inputs", "outputs")}
+        said = {"facts_file": facts_file, "facts": told} if facts else {}
+        yield {**step, "state": states[key], **said}
+        for read in facts.get("inputs", {}).values():
+            yield from steps(read["file"], read["sha256"], depth + 1)
+
+    return list(steps(wanted, written[wanted][1]["outputs"][wanted], 0))
+
+
+def facts_of_files(study: Path) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Return for each file that a job of the study wrote the JSON of its facts, and these."""
+    written = {}
+    for path in sorted((study / "results").rglob("*.json")):
+        try:
+            facts = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InputError(
+                f"{path}: no readable JSON ({error}); delete it and run the workflow again"
+            ) from error
+        # Else it is a result that happens to be JSON.
+        if isinstance(facts, dict) and {"inputs", "outputs", "settings"} <= set(facts):
+            named = (str(path.relative_to(study)), facts)
+            written.update(dict.fromkeys(facts["outputs"], named))
+    return written
+
+
+def planned(
+    file: str, study: Path, configfile: Path | None = None
+) -> tuple[dict[str, int] | None, str]:
+    """Return the jobs of each rule that Snakemake would run for a file now, and what it said.
+
+    None where it could not say: a wrong setting, or a file of the user's that is not there.
+    """
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(_SNAKEFILE)]
+    command += ["--directory", str(study), "--dry-run", "--quiet", "rules", "--nolock", file]
+    if configfile is not None:
+        command += ["--configfile", str(configfile.resolve())]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    printed = done.stdout + done.stderr
+    if done.returncode:
+        return None, "\n".join(line for line in printed.splitlines() if line.strip())
+    jobs, in_table = {}, False
+    for words in map(str.split, printed.splitlines()):
+        if words == ["job", "count"]:
+            in_table = True
+        elif not words:
+            in_table = False
+        elif in_table and len(words) == 2 and words[1].isdigit() and words[0] != "total":
+            jobs[words[0]] = int(words[1])
+    return jobs, ""
+
+
+def explained_in_words(found: Mapping[str, Any]) -> str:
+    """Return what :func:`explanation` found as indented lines."""
+    lines: list[str] = []
+    shown: set[str] = set()
+    for step in found["chain"]:
+        indent = "  " * step["depth"]
+        again = "" if step["file"] not in shown else " (see above)"
+        state = "" if step["state"] == "unchanged" else f"  <- {step['state'].upper()}"
+        lines.append(f"{indent}{step['file']}{again}{state}")
+        shown.add(step["file"])
+        if "facts" in step:
+            lines += [f"{indent}  | {line}" for line in _facts_in_words(step["facts"])]
+    changed = "No file has changed since."
+    if found["changed"]:
+        changed = f"Changed since, or missing: {', '.join(found['changed'])}."
+    rerun = "The settings of today give the same."
+    if found["would_run"] is None:
+        rerun = f"Whether settings have changed is unknown:\n{found['settings_check']}"
+    elif found["would_run"]:
+        jobs = ", ".join(f"{rule} ({count})" for rule, count in found["would_run"].items())
+        rerun = f"With the settings of today, Snakemake would run: {jobs}."
+    return "\n".join([*lines, "", changed, rerun])
+
+
+def _facts_in_words(facts: Mapping[str, Any]) -> Iterator[str]:
+    sources = facts.get("sources", ())
+    for source in sources.items() if isinstance(sources, Mapping) else sources:
+        if isinstance(source, Mapping):
+            yield "source: " + ", ".join(f"{key} {value}" for key, value in source.items())
+        else:
+            yield f"source: {': '.join(source) if isinstance(source, tuple) else source}"
+    yield "settings: " + ", ".join(_flat(facts["settings"]))
+    rest = {key: value for key, value in facts.items() if key not in _SHOWN_APART}
+    if rest:
+        yield "result: " + ", ".join(_flat(rest))
+    code, hardware = facts["hanas"], facts["hardware"]
+    yield (
+        f"made by hanas {code['version']} (commit {code['commit'] or 'unknown'}), Python "
+        f"{facts['python']}, on {hardware['processor']}, {hardware['cores']} cores, in "
+        f"{facts['seconds']:g} s"
+    )
+
+
+def _flat(node: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    """Yield each dotted key with its value; of a list of mappings, only its length."""
+    for key, value in node.items():
+        name = f"{path}{key}"
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{name}.")
+        elif isinstance(value, list) and value and isinstance(value[0], Mapping):
+            yield f"{name} ({len(value)} entries)"
+        else:
+            yield f"{name} {'/'.join(map(str, value)) if isinstance(value, list) else value}"
