@@ -16,7 +16,7 @@ import pandas as pd
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.files import read_json, read_parquet
-from hanas.fronts import picks, representatives
+from hanas.fronts import picks
 from hanas.fronts.floor import reaches_percent
 from hanas.fronts.peeling import peel
 from hanas.fronts.rows import Row, read_history
@@ -151,7 +151,7 @@ def _roles(front: pd.DataFrame, objectives: list[str], worthy: np.ndarray, best:
     if len(rows):
         points = front[objectives].to_numpy()[rows]
         roles[rows[0]].append(best)
-        roles[rows[representatives.choose(points, "knee")]].append(KNEE)
+        roles[rows[picks.choose(points, "knee")]].append(KNEE)
         for column, metric in enumerate(objectives[1:], start=1):
             roles[rows[np.argmin(points[:, column])]].append(LOWEST[metric])
     return ["; ".join(of_point) for of_point in roles]

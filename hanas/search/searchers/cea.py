@@ -13,10 +13,10 @@ from hanas.search.searchers._searcher import Ledger, feasible_rows
 
 
 class CEA(SamplingSearcher):
-    """The lowest objective 0, the error, with every other objective at most at a limit.
+    """The lowest objective 0, the error, with every other objective under a limit.
 
-    That is its ``percentile`` (interpolated linearly) over the feasible samples. Architectures over
-    a limit rank behind all within, by how far they are over in all, in standard deviations of the
+    That, which is allowed, is its ``percentile`` (interpolated linearly) over the feasible samples.
+    Architectures over a limit rank behind all within, by how far they are over in all, in standard deviations of the
     samples: they can be parents only while there are too few others. The score is the error,
     infinite for architectures over a limit or infeasible.
     """
