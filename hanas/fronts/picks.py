@@ -103,19 +103,13 @@ def choose(objectives: ArrayLike, rule: str = "knee") -> int:
     """Return the row of the representative of objectives, float (N, M), the error the first.
 
     Only non-dominated points can be chosen. Objectives are scaled so that each runs from 0 to 1
-    on the front; one that is constant there does not count.
-
-    - ``knee``: the least sum of the scaled objectives, which is the largest distance below the
-      plane through the unit points, the front's extremes for two objectives (I. Das, "On
-      Characterizing the 'Knee' of the Pareto Curve Based on Normal-Boundary Intersection",
-      Structural Optimization 18, 1999). On a straight or bulging front this is an end.
-    - ``closest_to_ideal``: the least Euclidean distance from the origin.
-    - ``lowest_error``: the least objective 0.
-    - ``lowest_hardware``: the least mean of all objectives but the first.
-
-    Ties go to the lower error, then to the lower next objectives, then to the first row, so the
-    choice does not depend on the order of different points. Raises InputError if the rule is
-    unknown, there is no point, or a value is NaN.
+    on the front; one that is constant there does not count. ``knee`` is the least sum of them, the
+    largest distance below the plane through the unit points, the front's extremes for two
+    objectives (I. Das, "On Characterizing the 'Knee' of the Pareto Curve Based on Normal-Boundary
+    Intersection", Structural Optimization 18, 1999): on a straight or bulging front an end.
+    ``closest_to_ideal`` is the least Euclidean distance from the origin, ``lowest_hardware`` the
+    least mean of all but the error. Ties go to the lower error, then to the lower next objectives,
+    then to the first row. Raises InputError for another rule, no point, or a NaN.
 
     >>> choose([[0.0, 9.0], [0.1, 2.0], [0.5, 1.0], [0.6, 3.0]], "knee")
     1
