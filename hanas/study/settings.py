@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from hanas.benchmarks._benchmark import Benchmark
-from hanas.benchmarks.surrogates.settings import SurrogateFit
+from hanas.benchmarks.surrogates.models import SurrogateFit
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.settings import (
