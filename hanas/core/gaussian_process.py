@@ -58,9 +58,9 @@ OF_ANY_POINTS = Prior((-1.0, 1.5), (-1.0, 1.5), (1.0, 1.0), (-4.0, 1.5), (-14.0,
 class Posterior:
     """What is known about all points after some were observed.
 
-    ``groups`` are standardised features of all points, float64 (N, F) each, and ``observed`` rows,
-    int64 (n,), whose ``values``, float64 (n,), have the standard deviation ``scale``. ``mean``, float64 (N,), is what
-    is expected; ``parameters`` are the logarithms of those that were found.
+    ``groups`` are standardised features of all points, float64 (N, F) each; the rows ``observed``,
+    int64 (n,), have the ``values``, float64 (n,), with the standard deviation ``scale``. ``mean``,
+    float64 (N,), is what is expected; ``parameters`` are logarithms of those that were found.
     """
 
     groups: tuple[np.ndarray, ...]
