@@ -1,6 +1,7 @@
 """A weight-sharing network written the plain way: a module an operation, the memory layout as is.
 
-What the scripts of this folder compare with. It computes what :class:`hanas.spaces.networks.cell` does.
+What the scripts of this folder compare with; it computes what
+:class:`~hanas.spaces.networks.cell.CellNetwork` does.
 """
 
 import torch

@@ -10,7 +10,6 @@ from snakemake.utils import update_config
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
-from hanas.fronts.representatives import REPRESENTATIVES
 from hanas.spaces import nb201
 from hanas.study import schema
 from hanas.study import settings as studies
@@ -90,11 +89,6 @@ def _undescribed(node, path=()) -> list[str]:
 
 def test_every_key_has_a_description():
     assert _undescribed(SCHEMA) == []
-
-
-def test_the_rules_of_representatives_are_those_of_the_library():
-    rules = SCHEMA["properties"]["tables"]["properties"]["representative"]["enum"]
-    assert rules == list(REPRESENTATIVES)
 
 
 def test_the_settings_given_are_not_changed():

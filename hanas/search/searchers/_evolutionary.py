@@ -154,8 +154,6 @@ class SamplingSearcher(EvolutionarySearcher):
         sampled = ledger.evaluate(ledger.draw(self.samples, rng), generation=-1)
         sampled = sampled[feasible_rows(sampled)]
         if len(sampled) == 0:
-            raise InputError(
-                f"{self.searcher}: none of {self.samples} random architectures is feasible; "
-                "raise samples, or check the device table"
-            )
+            said = f"{self.searcher}: none of {self.samples} random architectures is feasible"
+            raise InputError(f"{said}; raise samples, or check the device table")
         return sampled, np.where(np.ptp(sampled, axis=0) > 0, sampled.std(axis=0), 1.0)
