@@ -5,8 +5,7 @@ from pathlib import Path
 import torch
 
 from hanas.benchmarks.surrogates.fitting import fit, targets_of
-from hanas.benchmarks.surrogates.models import save
-from hanas.benchmarks.surrogates.settings import SurrogateFit
+from hanas.benchmarks.surrogates.models import SurrogateFit, save
 from hanas.core.files import read_parquet, replacing
 from hanas.study.jobs import job
 

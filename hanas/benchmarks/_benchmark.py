@@ -23,26 +23,10 @@ class Benchmark(Settings):
     def accuracies(
         self, space: Space, dataset: str, root: Path, cells: Path | None = None
     ) -> pd.DataFrame:
-        """Return the true test accuracy of every architecture.
+        """Return the true test accuracy of every architecture of an enumerable space.
 
-        Parameters
-        ----------
-        space
-            One whose architectures can be listed.
-        dataset
-            Name in the study.
-        root
-            The data folder.
-        cells
-            File of what was read cell by cell, where that is kept.
-
-        Returns
-        -------
-        DataFrame
-            See :func:`hanas.data.tables.metric_tables.accuracy_table`.
-
-        Raises
-        ------
-        InputError
-            If a file is missing or damaged, or holds no such data set or impossible numbers.
+        ``dataset`` is its name in the study, ``root`` the data folder, ``cells`` the file of what
+        was read cell by cell, where that is kept. The form is that of
+        :func:`hanas.data.tables.metric_tables.accuracy_table`. Raises InputError if a file is
+        missing or damaged, or holds no such data set or impossible numbers.
         """

@@ -23,8 +23,7 @@ from hanas.core.errors import InputError, one_line
 from hanas.core.files import checksum, read_parquet, user_path
 from hanas.core.pickles import load_plain
 from hanas.core.settings import UserFile
-from hanas.data.tables.metric_tables import accuracy_table
-from hanas.data.tables.official_names import official_name, require_nb201
+from hanas.data.tables.metric_tables import accuracy_table, official_name, require_nb201
 from hanas.spaces import nb201
 
 if TYPE_CHECKING:
@@ -76,29 +75,15 @@ class NatsBench(Benchmark):
 def read_cells(
     folder: Path, archs: Sequence[str], *, log: Callable[[str], None] = print
 ) -> pd.DataFrame:
-    """Read all test accuracies of cells.
+    """Read all test accuracies of cells, canonical texts, from the official folder.
 
-    Parameters
-    ----------
-    folder
-        The official folder; files of other cells than ``archs`` may be missing.
-    archs
-        Canonical texts of cells.
-    log
-        Called with a line of progress every 1,000 cells.
+    Files of other cells may be missing. ``log`` is told the progress every 1,000 cells.
 
-    Returns
-    -------
-    DataFrame
-        For each cell, training length and data set ``arch``; ``epochs``, one of :data:`EPOCHS`;
-        ``dataset``, its official name; ``accuracy_percent`` (float64), the mean over the seeds;
-        ``files_sha256``, a checksum of the files' checksums in the order of ``archs``.
-
-    Raises
-    ------
-    InputError
-        If cells are missing, damaged, of another architecture than their number says, or without
-        the accuracies.
+    The table has, for each cell, training length and data set, ``arch``; ``epochs``, one of
+    :data:`EPOCHS`; ``dataset``, its official name; ``accuracy_percent`` (float64), the mean over
+    the seeds; ``files_sha256``, a checksum of the files' checksums in the order of ``archs``.
+    Raises InputError if cells are missing, damaged, of another architecture than their number says,
+    or without the accuracies.
     """
     import pandas as pd
 

@@ -13,8 +13,7 @@ from hanas.benchmarks.surrogates import models
 from hanas.core.errors import InputError
 from hanas.core.files import user_path
 from hanas.core.settings import UserFile
-from hanas.data.tables.metric_tables import accuracy_table
-from hanas.data.tables.official_names import require_nb201
+from hanas.data.tables.metric_tables import accuracy_table, require_nb201
 
 if TYPE_CHECKING:
     import pandas as pd

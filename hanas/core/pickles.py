@@ -19,7 +19,7 @@ import pickle
 import pickletools
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -124,6 +124,10 @@ def _expect(holds: bool, what: str) -> None:
         raise TypeError(f"{what} in an unusual form")
 
 
+def _is_tuple(value: Any, length: int) -> bool:
+    return type(value) is tuple and len(value) == length
+
+
 class _Name:
     """A name that a pickle may call, and do nothing else with: not even set its attributes."""
 
@@ -153,11 +157,11 @@ class _Dtype:
         self.dtype, self._is_built = np.dtype(text), False
 
     def __setstate__(self, state: Any) -> None:
-        is_new = not self._is_built and type(state) is tuple and len(state) == 8
+        is_new = not self._is_built and _is_tuple(state, 8)
         _expect(is_new and state[0] == 3 and state[2:] == (None, None, None, -1, -1, 0), "a dtype")
         order = _text(state[1])
-        _expect(type(order) is str and order in ("<", ">", "|", "="), "a dtype")
-        self.dtype, self._is_built = self.dtype.newbyteorder(cast(Any, order)), True
+        _expect(order in ("<", ">", "|", "="), "a dtype")
+        self.dtype, self._is_built = self.dtype.newbyteorder(order), True
 
 
 class _Array:
@@ -169,12 +173,12 @@ class _Array:
         self._is_built = is_built
 
     def __setstate__(self, state: Any) -> None:
-        _expect(not self._is_built and type(state) is tuple and len(state) == 5, "an array")
+        _expect(not self._is_built and _is_tuple(state, 5), "an array")
         version, shape, dtype, is_fortran, content = state
         # Python 2 wrote bytes as str; latin-1 then gives one character a byte.
-        kinds = type(is_fortran) in (bool, int) and type(content) in (bytes, str)
+        kinds = isinstance(is_fortran, int) and isinstance(content, bytes | str)
         _expect(kinds and version == 1, "an array")
-        _check_size(shape, dtype, len(cast(bytes, content)))
+        _check_size(shape, dtype, len(content))
         self._is_built = True
 
 
@@ -183,9 +187,10 @@ def _text(value: Any) -> Any:
 
 
 def _check_size(shape: Any, dtype: Any, size_bytes: int) -> None:
-    is_shape = type(shape) is tuple and all(type(side) is int and side >= 0 for side in shape)
-    _expect(is_shape and type(dtype) is _Dtype, "an array")
-    if len(shape) > 32 or math.prod(shape) * dtype.dtype.itemsize != size_bytes:
+    _expect(type(dtype) is _Dtype and type(shape) is tuple, "an array")
+    _expect(all(type(side) is int and side >= 0 for side in shape), "an array")
+    _expect(len(shape) <= 32, "an array")
+    if math.prod(shape) * dtype.dtype.itemsize != size_bytes:
         raise ValueError(f"an array of another size than its content of {size_bytes} bytes")
 
 
@@ -215,16 +220,11 @@ def _scalar(dtype: Any, content: Any) -> np.generic:
 
 
 def _encoded(text: Any, encoding: Any) -> bytes:
-    """Stand in for ``_codecs.encode``, by which old protocols write bytes."""
-    _expect(type(text) is str and type(encoding) is str and encoding == "latin1", "bytes")
+    _expect(type(text) is str and encoding == "latin1", "bytes")
     return text.encode("latin1")
 
 
-def _refuse_call(*_: Any) -> None:
-    raise TypeError("an array made directly")
-
-
-_NDARRAY = _Name(_refuse_call)
+_NDARRAY = _Name(lambda *_: _expect(False, "an array"))
 _multiarray: Any = np._core.multiarray  # pyright: ignore
 #: Of a name of numpy: its stand-in, and itself.
 _OF_NUMPY: dict[tuple[str, str], tuple[Any, Any]] = {
@@ -240,7 +240,7 @@ for _core in ("numpy.core", "numpy._core"):  # of numpy 1 and 2
 _PLAIN: dict[tuple[str, str], Any] = {
     # A dict keeps the order too, and cannot be given attributes.
     ("collections", "OrderedDict"): _Name(dict),
-    ("_codecs", "encode"): _Name(_encoded),
+    ("_codecs", "encode"): _Name(_encoded),  # by which old protocols write bytes
 }
 for _module in ("builtins", "__builtin__"):
     _PLAIN |= {(_module, kind.__name__): _Name(kind) for kind in (set, frozenset, complex)}

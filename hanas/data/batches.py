@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -32,16 +32,9 @@ class Batch(NamedTuple):
 class Split:
     """The images of one or more splits on a device.
 
-    Parameters
-    ----------
-    pixels
-        Whole numbers (N, H + 2P, W + 2P, 3): images inside a black border of P pixels.
-    labels
-        int64 (N,).
-    padding
-        P, how far a crop may move.
-    mean, deviation
-        float32 (3,), of the training images, in the unit of ``pixels``.
+    ``pixels`` are whole numbers (N, H + 2P, W + 2P, 3): images inside a black border of P pixels,
+    the ``padding``, by which a crop may move. ``labels`` are int64 (N,). ``mean`` and
+    ``deviation``, float32 (3,), are of the training images, in the unit of the pixels.
     """
 
     pixels: Tensor
@@ -61,9 +54,7 @@ class Split:
         """
         order = torch.randperm(len(self), generator=generator(0, "subset"))[:count]
         order = order.to(self.labels.device)
-        return Split(
-            self.pixels[order], self.labels[order], self.padding, self.mean, self.deviation
-        )
+        return replace(self, pixels=self.pixels[order], labels=self.labels[order])
 
     def batch(
         self, indices: Tensor, flips: Tensor | None = None, shifts: Tensor | None = None
@@ -94,29 +85,21 @@ def load_split(
     crop_padding: int = 0,
     device: torch.device | str = "cpu",
 ) -> Split:
-    """Put the images of the named splits on a device.
+    """Put the images of the named splits (``train``, ``validation``, ``test``) on a device.
 
-    Parameters
-    ----------
-    data
-        The data set.
-    *names
-        One or more of ``train``, ``validation``, ``test``.
-    resolution
-        Side that images are average-pooled to; None keeps theirs.
-    crop_padding
-        Pixels (after pooling) that a random crop may move an image by.
-    device
-        Where the images are to lie.
-
-    Raises
-    ------
-    InputError
-        If the resolution does not divide the side of the images.
+    They are average-pooled to ``resolution``, the side; None keeps theirs. ``crop_padding`` are the
+    pixels, after pooling, that a random crop may move an image by. Raises InputError if the
+    resolution does not divide the side of the images.
     """
     chosen = np.concatenate([data.splits[name] for name in names])
     pixels = torch.from_numpy(data.images[chosen])  # uint8 (N, H, W, 3)
-    factor = _pooling_factor(tuple(data.images.shape[1:3]), resolution)
+    height, width = data.images.shape[1:3]
+    if resolution is not None and (height != width or height % resolution):
+        raise InputError(
+            f"training.resolution is {resolution}; images of {height}x{width} pixels can only be "
+            "average-pooled to a divisor of their side"
+        )
+    factor = 1 if resolution is None else height // resolution
     if factor > 1:
         # Sums of pixels instead of means: exact in whole numbers.
         dtype = torch.int16 if 255 * factor**2 < 2**15 else torch.int32
@@ -142,18 +125,6 @@ def load_split(
     )
 
 
-def _pooling_factor(sides: tuple[int, int], resolution: int | None) -> int:
-    if resolution is None:
-        return 1
-    height, width = sides
-    if height != width or height % resolution:
-        raise InputError(
-            f"training.resolution is {resolution}; images of {height}x{width} pixels can only be "
-            "average-pooled to a divisor of their side"
-        )
-    return height // resolution
-
-
 def steps_per_epoch(images: int, batch_size: int, limit: int | None = None) -> int:
     """Return the number of batches of an epoch: an incomplete last one is left out.
 
@@ -169,22 +140,9 @@ def random_batches(
 ) -> Callable[[int], Batch]:
     """Draw the batches of one epoch; return a function that makes the batch of a step.
 
-    Every image is used once before one is used again. Images are flipped with probability
-    ``flip`` and moved evenly within the split's padding; a flip probability of 0 and no
-    padding give the plain images.
-
-    Parameters
-    ----------
-    split
-        Where the images are from.
-    steps
-        Number of batches.
-    batch_size
-        Images a batch; all where there are fewer.
-    flip
-        Probability of a horizontal flip.
-    random
-        A CPU generator, so that all devices see the same batches.
+    Every image is used once before one is used again; a batch has all images where there are
+    fewer than ``batch_size``. Images are flipped with probability ``flip`` and moved evenly within
+    the split's padding. ``random`` is a CPU generator, so that all devices see the same batches.
     """
     size = min(batch_size, len(split))
     rounds = -(-steps * size // len(split))

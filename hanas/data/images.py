@@ -18,26 +18,12 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True, eq=False)
 class ImageData:
-    """Images, their labels and which of them are for what. Checks itself when it is made.
+    """Images, their labels and which of them are for what; InputError if they do not fit together.
 
-    Parameters
-    ----------
-    images
-        uint8 array (N, H, W, 3), RGB.
-    labels
-        int64 array (N,), each in ``0 .. len(classes) - 1``.
-    classes
-        Names of the classes; at least two.
-    splits
-        For each of ``train``, ``validation`` and ``test`` an int64 array of indices into
-        ``images``: not empty, without repetition, and no image in two of them.
-    sources
-        For each file that was read ``{"file", "algorithm", "checksum", "how"}``.
-
-    Raises
-    ------
-    InputError
-        If anything of this does not hold.
+    ``images`` are uint8 (N, H, W, 3), RGB; ``labels`` int64 (N,), of at least two ``classes``. In
+    ``splits``, ``train``, ``validation`` and ``test`` are int64 indices into the images: not empty,
+    and no image twice. ``sources`` says ``{"file", "algorithm", "checksum", "how"}`` of each file
+    that was read.
     """
 
     images: np.ndarray
@@ -78,12 +64,17 @@ class ImageData:
                 raise InputError(f"splits.{name}: an image is used twice")
             taken[indices] = True
 
+    def digest(self) -> str:
+        """Return the SHA-256 of pixels, labels and splits."""
+        hasher = hashlib.sha256()
+        for array in (self.images, self.labels, *(self.splits[name] for name in SPLITS)):
+            hasher.update(repr(array.shape).encode())
+            hasher.update(np.ascontiguousarray(array).data)
+        return hasher.hexdigest()
+
 
 def save_images(data: ImageData, path: str | Path) -> None:
-    """Write images as a dictionary of tensors; equal data give equal bytes.
-
-    The file can be read with ``torch.load(path, weights_only=True)``.
-    """
+    """Write images for ``torch.load(path, weights_only=True)``; equal data give equal bytes."""
     import torch
 
     content = {
@@ -92,19 +83,13 @@ def save_images(data: ImageData, path: str | Path) -> None:
         "classes": list(data.classes),
         "splits": {name: torch.from_numpy(data.splits[name]) for name in SPLITS},
         "sources": [dict(source) for source in data.sources],
-        "sha256": _content_digest(data),
+        "sha256": data.digest(),
     }
     write_tensors(content, path)
 
 
 def load_images(path: str | Path) -> ImageData:
-    """Read images written by :func:`save_images`.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, damaged or of another kind.
-    """
+    """Read what :func:`save_images` wrote; InputError if it is missing, damaged or another file."""
 
     def parse(content: dict[str, Any]) -> tuple[ImageData, str]:
         data = ImageData(
@@ -117,31 +102,15 @@ def load_images(path: str | Path) -> ImageData:
         return data, content["sha256"]
 
     data, expected = read_tensors(path, "images", parse)
-    if _content_digest(data) != expected:
+    if data.digest() != expected:
         raise InputError(f"{path}: its images or labels were changed after writing; {REMEDY}")
     return data
-
-
-def _content_digest(data: ImageData) -> str:
-    """Return the SHA-256 of pixels, labels and splits."""
-    hasher = hashlib.sha256()
-    for array in (data.images, data.labels, *(data.splits[name] for name in SPLITS)):
-        hasher.update(repr(array.shape).encode())
-        hasher.update(np.ascontiguousarray(array).data)
-    return hasher.hexdigest()
 
 
 def training_statistics(data: ImageData) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and standard deviation of each channel over the training split.
 
     Both float64 (3,), for pixels scaled to 0..1.
-
-    >>> images = np.zeros((3, 1, 2, 3), dtype=np.uint8)
-    >>> images[0, 0, 0] = 255
-    >>> split = {name: np.array([i]) for i, name in enumerate(SPLITS)}
-    >>> data = ImageData(images, np.array([0, 1, 0]), ("a", "b"), split, ())
-    >>> [array.tolist() for array in training_statistics(data)]
-    [[0.5, 0.5, 0.5], [0.5, 0.5, 0.5]]
     """
     # From counts of the 256 values: exact, whatever the order and number of images.
     counts = np.zeros((3, 256), dtype=np.int64)

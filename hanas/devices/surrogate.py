@@ -12,8 +12,7 @@ from hanas.benchmarks.surrogates import models as surrogates
 from hanas.core.errors import InputError
 from hanas.core.files import checksum, user_path
 from hanas.core.settings import UserFile
-from hanas.data.tables.metric_tables import METRICS, device_table
-from hanas.data.tables.official_names import require_nb201
+from hanas.data.tables.metric_tables import METRICS, device_table, require_nb201
 from hanas.devices._device import TabulatedDevice
 
 if TYPE_CHECKING:

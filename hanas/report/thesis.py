@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from hanas.core.errors import InputError
-from hanas.data.tables.official_names import OFFICIAL_NAMES
+from hanas.data.tables.metric_tables import OFFICIAL_NAMES
 from hanas.report.tables import SHOWN, markdown_table, number
 
 #: What is compared, and by how much two values may differ and count as equal: a share of the

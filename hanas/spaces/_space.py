@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hanas.core import plugins
+from hanas.core.errors import InputError
 from hanas.core.settings import Settings
 from hanas.spaces.networks.settings import Network
 
@@ -20,33 +21,21 @@ class Space(ABC):
     """Architectures as genes and as text, their costs, and the networks they stand for.
 
     ``network`` arguments are settings, or plain values that are read as those of a supernet.
-
-    Attributes
-    ----------
-    name
-        Of the plugin.
-    enumerable
-        Whether the architectures are few enough to list all of them; only then are there
-        :meth:`all_genes`, :meth:`all_texts` and :meth:`index_of`.
-    operations
-        Names of what a gene can stand for.
-    choices
-        The count of choices of each gene, which are the first of the operations.
-    edges
-        (target node, source node) of each gene, where genes stand for the edges of a cell.
-    largest, smallest
-        Genes of the architecture with the most parameters, and of the smallest that works.
-    network, deployed
-        Settings of a supernet's network, and of a network of its own.
     """
 
     name: str
+    #: Whether all architectures can be listed: only then are there ``all_genes``, ``all_texts`` and
+    #: ``index_of``.
     enumerable: bool = False
+    #: Names of what a gene can stand for; each gene has the first ``choices`` of them.
     operations: tuple[str, ...]
     choices: tuple[int, ...]
+    #: (target node, source node) of each gene, where genes stand for the edges of a cell.
     edges: tuple[tuple[int, int], ...] = ()
+    #: Genes of the architecture with the most parameters, and of the smallest that works.
     largest: tuple[int, ...]
     smallest: tuple[int, ...]
+    #: Settings of a supernet's network, and of a network of its own.
     network: type[Settings]
     deployed: type[Settings]
 
@@ -129,7 +118,7 @@ class Space(ABC):
 
         Its initial weights follow from the seed; PyTorch's global random state stays as it is.
         """
-        return self._network([range(count) for count in self.choices], classes, network, seed)
+        return self._seeded([range(count) for count in self.choices], classes, network, seed)
 
     def build(
         self, genes: Sequence[int] | np.ndarray, classes: int, network: Network, *, seed: int = 0
@@ -140,7 +129,7 @@ class Space(ABC):
         usually has ``batch_norm: running``.
         """
         held = [(int(gene),) for gene in self._checked(np.asarray(genes)[None])[0]]
-        return self._network(held, classes, network, seed)
+        return self._seeded(held, classes, network, seed)
 
     def inherit(
         self,
@@ -158,12 +147,23 @@ class Space(ABC):
         alone.load_state_dict({name: weights[name] for name in alone.state_dict()})
         return alone
 
+    def _seeded(
+        self, held: Sequence[Sequence[int]], classes: int, network: Network, seed: int
+    ) -> Any:
+        import torch
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return self._network(held, classes, network)
+
+    @abstractmethod
+    def _network(self, held: Sequence[Sequence[int]], classes: int, network: Network) -> Any:
+        """Return a network that holds these operations (their numbers) of each gene."""
+
     @abstractmethod
     def _checked(self, genes: np.ndarray) -> np.ndarray:
         """Return genes, int64 (N, genes), or raise InputError unless all are of the space."""
-
-    @abstractmethod
-    def _network(
-        self, held: Sequence[Sequence[int]], classes: int, network: Network, seed: int
-    ) -> Any:
-        """Return a network that holds these operations (their numbers) of each gene."""
+        genes = np.asarray(genes, dtype=np.int64)
+        if genes.ndim != 2 or genes.shape[1] != len(self.choices):
+            raise InputError(f"genes of shape {genes.shape}; expected (N, {len(self.choices)})")
+        return genes

@@ -29,7 +29,7 @@ from hanas.core import pickles, yaml_files
 from hanas.core.errors import InputError
 from hanas.data.datasets import cifar10
 from hanas.data.readers import picture_files
-from hanas.data.readers.archives import read_members
+from hanas.data.readers.known_files import read_members
 from hanas.data.tables import user_tables
 from hanas.spaces import nb201
 

@@ -13,8 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from hanas.data.readers.download import download
-from hanas.data.readers.known_files import KnownFile, UnavailableError
+from hanas.data.readers.download import UnavailableError, download
+from hanas.data.readers.known_files import KnownFile
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
 KNOWN = KnownFile("images.tar.gz", "md5", hashlib.md5(CONTENT).hexdigest(), len(CONTENT))

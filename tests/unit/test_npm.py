@@ -4,8 +4,8 @@ import hashlib
 
 import pytest
 
-from hanas.data.readers.known_files import KnownFile, UnavailableError
-from hanas.data.readers.npm import npm_pack
+from hanas.data.readers.download import UnavailableError, npm_pack
+from hanas.data.readers.known_files import KnownFile
 
 TARBALL = KnownFile("p-1.0.0.tgz", "sha512", hashlib.sha512(b"tarball").hexdigest(), 7)
 

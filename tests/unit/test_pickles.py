@@ -61,6 +61,7 @@ plain = st.recursive(
 )
 
 
+@settings(max_examples=30, deadline=None)
 @given(plain, st.sampled_from(PROTOCOLS))
 def test_plain_data_is_read_as_it_was_written(data, protocol):
     assert loaded(pickle.dumps(data, protocol)) == data
@@ -296,6 +297,7 @@ def test_every_truncation_is_an_input_error(content):
             loaded(content[:size])
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(st.data())
 def test_changed_bytes_give_data_or_an_input_error(data):

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,23 +7,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hanas.core.errors import InputError
+from hanas.data.datasets._official import read_split
 from hanas.data.datasets.cifar10 import Cifar10
-from hanas.data.splits import random_halves, read_split, stratified
+from hanas.data.datasets.image_folder import stratified
+
+
+def halves(count, seed):
+    settings = Cifar10(kind="cifar10", split_seed=seed)
+    first, second, sources = settings.halves(count, ("train", "valid"), Path())
+    assert sources == ()
+    return first, second
 
 
 @given(st.integers(2, 500), st.integers(0, 2**32 - 1))
 def test_halves_hold_everything_once_and_repeat(count, seed):
-    first, second = random_halves(count, np.random.default_rng(seed))
+    first, second = halves(count, seed)
     assert len(first) == count // 2
     assert sorted([*first, *second]) == list(range(count))
-    again, _ = random_halves(count, np.random.default_rng(seed))
-    np.testing.assert_array_equal(first, again)
+    np.testing.assert_array_equal(first, halves(count, seed)[0])
 
 
 def test_seeds_differ():
-    first, _ = random_halves(100, np.random.default_rng(0))
-    other, _ = random_halves(100, np.random.default_rng(1))
-    assert first.tolist() != other.tolist()
+    assert halves(100, 0)[0].tolist() != halves(100, 1)[0].tolist()
 
 
 def test_split_file_in_the_form_of_nas_bench_201(tmp_path):

@@ -12,19 +12,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hanas.benchmarks.surrogates import cell_features, linear_models, partial_cells
+from hanas.benchmarks.surrogates import cell_features, exact_models, fitting
 from hanas.benchmarks.surrogates import models as surrogates
-from hanas.benchmarks.surrogates import quality as surrogate_quality
+from hanas.benchmarks.surrogates.exact_models import ANY, ANY_CONVOLUTION
 from hanas.benchmarks.surrogates.fitting import Target, fit, targets_of
-from hanas.benchmarks.surrogates.partial_cells import ANY, ANY_CONVOLUTION
-from hanas.benchmarks.surrogates.settings import SurrogateFit
+from hanas.benchmarks.surrogates.models import SurrogateFit
 from hanas.core.errors import InputError
 from hanas.spaces import nb201
 
 GENES = nb201.all_genes()
 COUNTS = cell_features.counts(GENES)
 RULE = np.array([[0, ANY, ANY, ANY, ANY_CONVOLUTION, ANY], [ANY, ANY, ANY, 4, ANY, 4]])
-FAILS = partial_cells.matches(RULE, GENES).any(axis=0)
+FAILS = exact_models.matches(RULE, GENES).any(axis=0)
 numbers = st.floats(0.01, 100)
 genes_of_cells = st.lists(
     st.lists(st.integers(0, 4), min_size=6, max_size=6), min_size=1, max_size=30
@@ -112,6 +111,7 @@ def test_perceptrons_learn_and_stay_within_what_was_seen(toy):
 # ---- what the fit may see ----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_held_out_cells_change_no_model_and_a_seed_gives_equal_bits(toy):
     held_out, _ = surrogates.split(len(GENES), seed=3, held_out=0.2)
     rng = np.random.default_rng(0)
@@ -264,7 +264,7 @@ def test_matching_is_edge_by_edge(partial, genes):
         return entry in (gene, ANY) or (entry == ANY_CONVOLUTION and gene in (2, 3))
 
     expected = [all(map(admits, partial, cell)) for cell in genes.tolist()]
-    assert partial_cells.matches(np.array([partial]), genes)[0].tolist() == expected
+    assert exact_models.matches(np.array([partial]), genes)[0].tolist() == expected
 
 
 def test_a_rule_is_found_in_its_shortest_form_amid_mishaps():
@@ -272,7 +272,7 @@ def test_a_rule_is_found_in_its_shortest_form_amid_mishaps():
     fails = FAILS.copy()
     fails[rng.choice(np.flatnonzero(~FAILS), 40, replace=False)] = True
     seen = np.sort(rng.permutation(len(GENES))[:12000])
-    found = partial_cells.learn(GENES[seen], fails[seen])
+    found = exact_models.learn(GENES[seen], fails[seen])
     assert sorted(found.tolist()) == sorted(RULE.tolist())
 
 
@@ -282,14 +282,14 @@ def test_no_cell_that_runs_matches_what_was_learned(seed):
     rng = np.random.default_rng(seed)
     seen = rng.permutation(len(GENES))[:300]
     fails = rng.random(300) < 0.5
-    found = partial_cells.learn(GENES[seen], fails)
-    assert not partial_cells.matches(found, GENES[seen[~fails]]).any()
+    found = exact_models.learn(GENES[seen], fails)
+    assert not exact_models.matches(found, GENES[seen[~fails]]).any()
 
 
 def test_without_failures_nothing_is_learned():
-    found = partial_cells.learn(GENES, np.zeros(len(GENES), dtype=bool))
+    found = exact_models.learn(GENES, np.zeros(len(GENES), dtype=bool))
     assert found.shape == (0, 6)
-    assert not partial_cells.matches(found, GENES).any()
+    assert not exact_models.matches(found, GENES).any()
 
 
 # ---- linear models -----------------------------------------------------------------------------
@@ -298,7 +298,7 @@ def test_without_failures_nothing_is_learned():
 @given(st.lists(numbers, min_size=5, max_size=5))
 def test_linear_metrics_are_found(coefficients):
     some = COUNTS[::10]
-    found = linear_models.exact_maximum(some, some @ coefficients, np.random.default_rng(0))
+    found = exact_models.exact_maximum(some, some @ coefficients, np.random.default_rng(0))
     assert found is not None
     np.testing.assert_allclose(found, [coefficients], rtol=1e-6, atol=1e-6)
 
@@ -306,19 +306,19 @@ def test_linear_metrics_are_found(coefficients):
 def test_a_change_of_a_millionth_is_not_exact():
     values = COUNTS @ [1.0, 0.1, 0.2, 0.3, 0.4]
     values[5000] *= 1 + 1e-6
-    assert linear_models.exact_maximum(COUNTS, values, np.random.default_rng(0)) is None
+    assert exact_models.exact_maximum(COUNTS, values, np.random.default_rng(0)) is None
 
 
 def test_a_product_of_counts_is_not_linear():
     values = 10 + COUNTS[:, 2] * COUNTS[:, 3] - COUNTS[:, 1] * COUNTS[:, 4] / 9
-    assert linear_models.exact_maximum(COUNTS, values, np.random.default_rng(0)) is None
+    assert exact_models.exact_maximum(COUNTS, values, np.random.default_rng(0)) is None
 
 
 # ---- quality -----------------------------------------------------------------------------------
 
 
 def test_numbers_are_judged_as_worked_out_by_hand():
-    found = surrogate_quality.of_numbers(
+    found = fitting.quality_of_numbers(
         np.array([1.0, 2.0, 4.0, 5.0]), np.array([1.1, 2.0, 5.0, 4.0])
     )
     # Relative errors .1, 0, .25, .2; residual .01 + 1 + 1 of a spread of 10; five of six pairs.
@@ -335,11 +335,11 @@ def test_numbers_are_judged_as_worked_out_by_hand():
 
 def test_failures_are_judged_as_worked_out_by_hand():
     fails, said = np.array(list(itertools.product([True, False], repeat=2)) * 2).T
-    found = surrogate_quality.of_failures(fails, said)
+    found = fitting.quality_of_failures(fails, said)
     assert found == {"cells_held_out": 8, "predicted_right": 0.5, "precision": 0.5, "recall": 0.5}
 
 
 def test_tau_among_the_best_looks_at_them_only():
     true = np.array([10.0, 20.0, 81.0, 85.0, 90.0])
-    found = surrogate_quality.of_the_best(true, -true, best=94.37)
+    found = fitting.quality_of_the_best(true, -true, best=94.37)
     assert found == {"upper_from_percent": 80, "kendall_tau_upper": pytest.approx(-1)}

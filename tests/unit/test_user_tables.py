@@ -254,6 +254,7 @@ def _read_or_refused(folder, content, name):
         assert len(table.rows) == len(table.values["latency_ms"]) == len(ARCHS)
 
 
+@pytest.mark.slow
 @fuzzing
 @given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode()))
 def test_garbage_is_refused(tmp_path, content):
@@ -262,6 +263,7 @@ def test_garbage_is_refused(tmp_path, content):
     assert "mine.parquet" in refusal(tmp_path, content, name="mine.parquet")
 
 
+@pytest.mark.slow
 @fuzzing
 @given(st.data())
 def test_changed_bytes_give_numbers_or_an_input_error(tmp_path, data):
@@ -272,6 +274,7 @@ def test_changed_bytes_give_numbers_or_an_input_error(tmp_path, data):
         _read_or_refused(tmp_path, bytes(content), name)
 
 
+@pytest.mark.slow
 @fuzzing
 @given(st.integers(0, len(VALID_PARQUET) - 1))
 def test_truncated_files_are_refused(tmp_path, size):
@@ -280,6 +283,7 @@ def test_truncated_files_are_refused(tmp_path, size):
     assert "mine.csv" in refusal(tmp_path, shorter)
 
 
+@pytest.mark.slow
 @fuzzing
 @given(st.lists(st.floats(allow_nan=False), min_size=6, max_size=6))
 def test_numbers_are_read_as_they_were_written(tmp_path, numbers):

@@ -172,6 +172,7 @@ def test_aliases_that_blow_up_are_counted(tmp_path):
     assert said.endswith(" settings; expected at most 100,000")
 
 
+@pytest.mark.slow
 def test_what_snakemake_cannot_read_is_refused_with_a_reason(tmp_path):
     """Hundreds of shipped studies with a character or two changed."""
     texts = [path.read_text(encoding="utf-8") for path in SHIPPED if path.stem in ("tiny", "own")]
@@ -203,6 +204,7 @@ def _snakemake(folder: Path, *configfiles: str) -> subprocess.CompletedProcess:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_snakemake_says_what_is_wrong_with_a_configfile(tmp_path):
     (tmp_path / "mine.yaml").write_text("a:\n\tb: 1\n")
     done = _snakemake(tmp_path, "mine.yaml")

@@ -9,6 +9,7 @@ held-out cells, and what is written is what was judged on them: nothing is refit
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,14 +17,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from scipy.stats import kendalltau
 from torch import Tensor, nn
 
-from hanas.benchmarks.surrogates import partial_cells
-from hanas.benchmarks.surrogates import quality as surrogate_quality
+from hanas.benchmarks.surrogates import models as surrogates
 from hanas.benchmarks.surrogates.cell_features import counts
-from hanas.benchmarks.surrogates.linear_models import exact_maximum
-from hanas.benchmarks.surrogates.models import FEATURES, FORMAT, TRANSFORMS, Bundle, split
-from hanas.benchmarks.surrogates.settings import SurrogateFit
+from hanas.benchmarks.surrogates.exact_models import exact_maximum, learn
+from hanas.benchmarks.surrogates.models import Bundle, SurrogateFit
 from hanas.core.errors import InputError
 from hanas.data.tables.metric_tables import METRICS
 from hanas.spaces import nb201
@@ -42,16 +42,10 @@ NETWORKS = {"accuracy": ("live_edges", "logit"), "metrics": ("all_edges", "log")
 
 @dataclass(frozen=True)
 class Target:
-    """One column to predict.
+    """One column to predict, for all cells of nb201 in index order, and where it comes from.
 
-    Attributes
-    ----------
-    name
-        ``DATASET/accuracy_percent``, ``DATASET/DEVICE/METRIC`` or ``DATASET/DEVICE/feasible``.
-    values
-        (N,) in index order: float64, NaN where infeasible; bool for ``feasible``.
-    source
-        Where they come from.
+    Named ``DATASET/accuracy_percent``, ``DATASET/DEVICE/METRIC`` (float64 (N,), NaN where
+    infeasible) or ``DATASET/DEVICE/feasible`` (bool (N,)).
     """
 
     name: str
@@ -64,20 +58,23 @@ def targets_of(
 ) -> list[Target]:
     """Return the columns of accuracy tables (by data set) and device tables (by device, data set).
 
-    Raises
-    ------
-    InputError
-        If a table does not hold every cell of nb201 in the official order.
+    Raises InputError if a table does not hold every cell of nb201 in the official order.
     """
-    targets = []
-    for dataset, table in accuracies.items():
-        source = _source(table, f"accuracies on {dataset}")
-        name = f"{dataset}/accuracy_percent"
-        targets.append(Target(name, table["accuracy_percent"].to_numpy(), source))
+    tables = [
+        (f"accuracies on {dataset}", dataset, ["accuracy_percent"], table)
+        for dataset, table in accuracies.items()
+    ]
     for (device, dataset), table in devices.items():
-        source, place = _source(table, f"{device} on {dataset}"), f"{dataset}/{device}"
         columns = [metric for metric in METRICS if metric in table]
         columns += [] if np.all(table["feasible"]) else ["feasible"]
+        tables.append((f"{device} on {dataset}", f"{dataset}/{device}", columns, table))
+    targets = []
+    for what, place, columns, table in tables:
+        if tuple(table["arch"]) != nb201.all_texts():
+            raise InputError(
+                f"{what}: surrogates need a table of all cells of nb201, in their order"
+            )
+        source = "; ".join(sorted(set(table["source"])))
         targets += [Target(f"{place}/{name}", table[name].to_numpy(), source) for name in columns]
     return targets
 
@@ -89,39 +86,31 @@ def fit(
     epochs: int = EPOCHS,
     log: Callable[[str], None] = print,
 ) -> tuple[Bundle, pd.DataFrame]:
-    """Fit a model to every target.
+    """Fit a model to every target; perceptrons see the cells ``epochs`` times.
 
     On one computer, equal settings give equal bits if torch runs in one thread.
 
-    Parameters
-    ----------
-    targets
-        What to predict, for all cells of nb201 in index order.
-    epochs
-        Passes over the cells for each perceptron.
-    log
-        Is told the progress.
-
-    Returns
-    -------
-    bundle
-        The models.
-    quality
-        A row a model: ``dataset``, ``device``, ``metric``, ``kind``, ``cells_fitted``, the
-        columns of :mod:`.quality`; for numbers also ``cells_without_twin`` and
-        ``kendall_tau_without_twin``, of the held-out cells that are isomorphic to no fitted cell;
-        and ``source``.
+    The table has a row a model: ``dataset``, ``device``, ``metric``, ``kind``, ``cells_fitted``,
+    and how well it predicts the held-out cells; for numbers also ``cells_without_twin`` and
+    ``kendall_tau_without_twin``, of those that are isomorphic to no fitted cell; and ``source``.
     """
     genes, seed = nb201.all_genes(), settings.seed
-    judged, fitted = split(len(genes), seed=seed, held_out=settings.held_out)
-    models: dict[str, dict[str, Any]] = {}
-    networks: dict[str, dict[str, Any]] = {}
+    judged, fitted = surrogates.split(len(genes), seed=seed, held_out=settings.held_out)
+    header: dict[str, Any] = {
+        "format": surrogates.FORMAT,
+        "space": "nb201",
+        "revision": settings.revision,
+        "seed": seed,
+        "held_out": settings.held_out,
+        "networks": {},
+        "models": {},
+    }
     arrays: dict[str, np.ndarray] = {}
     for_perceptrons: dict[str, list[Target]] = {}
     for target in targets:
         kind = "partial_cells" if target.name.endswith("/feasible") else "linear"
         if kind == "partial_cells":
-            array = partial_cells.learn(genes[fitted], ~target.values[fitted])
+            array = learn(genes[fitted], ~target.values[fitted])
         else:
             known, rng = fitted[~np.isnan(target.values[fitted])], np.random.default_rng(seed)
             array = exact_maximum(counts(genes[known]), target.values[known], rng)
@@ -130,32 +119,17 @@ def fit(
             for_perceptrons.setdefault(network, []).append(target)
             continue
         arrays[f"{kind}/{target.name}"] = array
-        models[target.name] = {"kind": kind, "source": target.source}
+        header["models"][target.name] = {"kind": kind, "source": target.source}
         log(f"{target.name}: {kind} ({len(array)})")
     for network, of_network in for_perceptrons.items():
         log(f"{network}: {MEMBERS} perceptrons for {len(of_network)} columns")
         found, weights = _perceptrons(network, of_network, genes[fitted], fitted, seed, epochs)
-        models.update(found)
-        networks[network] = {"features": NETWORKS[network][0], "layers": DEPTH + 1}
+        header["models"].update(found)
+        header["networks"][network] = {"features": NETWORKS[network][0], "layers": DEPTH + 1}
         arrays.update({f"{network}/{key}": value for key, value in weights.items()})
-    header = {
-        "format": FORMAT,
-        "space": "nb201",
-        "revision": settings.revision,
-        "seed": seed,
-        "held_out": settings.held_out,
-        "networks": networks,
-        "models": models,
-    }
     bundle = Bundle(header, arrays)
     quality = pd.DataFrame(list(_judge(bundle, targets, genes, judged, fitted)))
     return bundle, quality[[name for name in quality if name != "source"] + ["source"]]
-
-
-def _source(table: pd.DataFrame, what: str) -> str:
-    if tuple(table["arch"]) != nb201.all_texts():
-        raise InputError(f"{what}: surrogates need a table of all cells of nb201, in their order")
-    return "; ".join(sorted(set(table["source"])))
 
 
 def _judge(
@@ -170,19 +144,17 @@ def _judge(
         true = target.values[judged]
         if metric == "feasible":
             runs = bundle.feasible(dataset, device[0], genes[judged])
-            quality = surrogate_quality.of_failures(~true, ~runs)
+            quality = quality_of_failures(~true, ~runs)
         else:
             known = np.isfinite(true)
             true, alone = true[known], ~has_twin[known]
             predicted = bundle.predict(target.name, genes[judged][known])
-            quality = surrogate_quality.of_numbers(true, predicted)
+            quality = quality_of_numbers(true, predicted)
             quality["cells_without_twin"] = int(alone.sum())
             if alone.sum() > 1:
-                alone_tau = surrogate_quality.tau(true[alone], predicted[alone])
-                quality["kendall_tau_without_twin"] = alone_tau
+                quality["kendall_tau_without_twin"] = tau(true[alone], predicted[alone])
             if metric == "accuracy_percent":
-                best = float(target.values.max())
-                quality |= surrogate_quality.of_the_best(true, predicted, best=best)
+                quality |= quality_of_the_best(true, predicted, best=float(target.values.max()))
         model["quality"] = quality
         yield {
             "dataset": dataset,
@@ -195,6 +167,64 @@ def _judge(
         }
 
 
+def quality_of_numbers(true: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    """Return errors (fractions) and agreement of predicted numbers, float64 (N,), above 0."""
+    error = np.abs(predicted / true - 1)
+    residual, spread = np.square(predicted - true).sum(), np.square(true - true.mean()).sum()
+    return {
+        "cells_held_out": len(true),
+        "median_relative_error": float(np.median(error)),
+        "worst_relative_error": float(error.max()),
+        "r2": float(1 - residual / spread),
+        "kendall_tau": tau(true, predicted),
+    }
+
+
+def quality_of_the_best(
+    true: np.ndarray, predicted: np.ndarray, *, best: float
+) -> dict[str, float]:
+    """Return Kendall's tau among good cells only, which is what a search is about.
+
+    Good is above 85 % of the best true accuracy in whole percent, which is 80 % on CIFAR-10.
+    """
+    upper_from = math.floor(0.85 * best)
+    upper = true > upper_from
+    found = tau(true[upper], predicted[upper])
+    return {"upper_from_percent": upper_from, "kendall_tau_upper": found}
+
+
+def quality_of_failures(fails: np.ndarray, said_to_fail: np.ndarray) -> dict[str, float]:
+    """Return the quality of predictions of which cells fail, bool (N,) both."""
+    found = int((fails & said_to_fail).sum())
+    return {
+        "cells_held_out": len(fails),
+        "predicted_right": float((fails == said_to_fail).mean()),
+        "precision": found / max(1, int(said_to_fail.sum())),
+        "recall": found / max(1, int(fails.sum())),
+    }
+
+
+def tau(true: np.ndarray, predicted: np.ndarray) -> float:
+    """Return Kendall's tau-b of two orders; values within a relative 1e-9 are ties.
+
+    Exact models give ties that differ in the last bit, which are no disagreement.
+
+    >>> round(tau(np.array([1.0, 1.0, 2.0]), np.array([1.0, 1.0 + 1e-12, 2.0])), 9)
+    1.0
+    """
+    result = kendalltau(_ranks(predicted), _ranks(true))
+    return float(result.statistic)  # type: ignore[attr-defined]
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    steps = np.diff(ordered) > 1e-9 * np.abs(ordered[1:])
+    ranks = np.empty(len(values), dtype=np.int64)
+    ranks[order] = np.concatenate([[0], np.cumsum(steps)])
+    return ranks
+
+
 def _perceptrons(
     network: str,
     targets: list[Target],
@@ -205,9 +235,10 @@ def _perceptrons(
 ) -> tuple[dict[str, dict[str, Any]], dict[str, np.ndarray]]:
     """Return what the header says of each target, and the arrays of the network."""
     features, transform = NETWORKS[network]
-    inputs = FEATURES[features](genes)  # (n, F)
+    inputs = surrogates.FEATURES[features](genes)  # (n, F)
     mean, deviation = inputs.mean(axis=0), inputs.std(axis=0) + 1e-3
-    wanted = np.stack([TRANSFORMS[transform](t.values[fitted]) for t in targets], axis=1)
+    transformed = surrogates.TRANSFORMS[transform]
+    wanted = np.stack([transformed(target.values[fitted]) for target in targets], axis=1)
     middle, spread = np.nanmean(wanted, axis=0), np.nanstd(wanted, axis=0)
     x = torch.tensor((inputs - mean) / deviation, dtype=torch.float32)
     y = torch.tensor((wanted - middle) / spread, dtype=torch.float32)  # (n, K)
@@ -219,19 +250,19 @@ def _perceptrons(
         biases = np.stack([part[1] for part in parts])[:, None]  # (members, 1, out)
         weights[f"weights_{layer}"] = of_layer.astype(np.float16)
         weights[f"biases_{layer}"] = biases.astype(np.float16)
-    models = {}
-    for output, target in enumerate(targets):
-        values = target.values[fitted]
-        models[target.name] = {
+    models = {
+        target.name: {
             "kind": "perceptrons",
             "network": network,
             "output": output,
             "transform": transform,
             "mean": float(middle[output]),
             "deviation": float(spread[output]),
-            "range": [float(np.nanmin(values)), float(np.nanmax(values))],
+            "range": [float(extreme(target.values[fitted])) for extreme in (np.nanmin, np.nanmax)],
             "source": target.source,
         }
+        for output, target in enumerate(targets)
+    }
     return models, weights
 
 

@@ -8,7 +8,7 @@ arrays. There are three kinds of model:
   metrics that are exactly so;
 - ``perceptrons``: the mean of some perceptrons, on the logarithm of a metric or the logit of an
   accuracy;
-- ``partial_cells``: the cells that a device cannot run, see :mod:`.partial_cells`.
+- ``partial_cells``: the cells that a device cannot run, see :mod:`.exact_models`.
 """
 
 from __future__ import annotations
@@ -20,22 +20,29 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import Field
 
 from hanas.benchmarks.surrogates import cell_features
-from hanas.benchmarks.surrogates.partial_cells import matches
+from hanas.benchmarks.surrogates.exact_models import matches
 from hanas.core import files
 from hanas.core.errors import InputError
+from hanas.core.settings import Fraction, Seed, Settings
 
 #: The bundle that is shipped with the project.
 SHIPPED = Path(__file__).parents[3] / "resources" / "surrogates" / "nb201.npz"
 FORMAT = 1
 _ENOUGH_DIGITS = {"linear": 12, "perceptrons": 6}
 
-Function = Callable[[np.ndarray], np.ndarray]
-FEATURES: dict[str, Function] = {
-    "live_edges": cell_features.live_edges,
-    "all_edges": cell_features.all_edges,
-}
+FEATURES = {"live_edges": cell_features.live_edges, "all_edges": cell_features.all_edges}
+
+
+class SurrogateFit(Settings):
+    """How surrogates of a space are fitted."""
+
+    seed: Seed = Field(0, description="Of the held-out cells and of the fit.")
+    held_out: Fraction = Field(
+        0.1, description="Part of the cells that is kept out of the fit to judge it."
+    )
 
 
 def _logit(percent: np.ndarray) -> np.ndarray:
@@ -43,8 +50,9 @@ def _logit(percent: np.ndarray) -> np.ndarray:
     return np.log(percent / (100 - percent))
 
 
-TRANSFORMS: dict[str, Function] = {"log": np.log, "logit": _logit}
-INVERSES: dict[str, Function] = {
+#: What perceptrons predict of a number, and the number of it.
+TRANSFORMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"log": np.log, "logit": _logit}
+INVERSES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "log": np.exp,
     "logit": lambda values: 100 / (1 + np.exp(-values)),
 }
@@ -54,15 +62,10 @@ INVERSES: dict[str, Function] = {
 class Bundle:
     """Models by name: ``DATASET/accuracy_percent``, ``DATASET/DEVICE/METRIC``, .../feasible.
 
-    Attributes
-    ----------
-    header
-        ``format``, ``space``, ``revision`` (of the fit), ``seed`` and ``held_out`` (see
-        :func:`split`); in ``networks`` the features that each network of perceptrons sees; in
-        ``models`` for each model its ``kind``, ``source``, ``quality`` on held-out cells, and
-        what the kind needs.
-    arrays
-        The arrays of the models.
+    ``header`` has ``format``, ``space``, ``revision`` (of the fit), ``seed`` and ``held_out`` (see
+    :func:`split`); in ``networks`` the features that each network of perceptrons sees; in
+    ``models`` for each model its ``kind``, ``source``, ``quality`` on held-out cells, and what the
+    kind needs.
     """
 
     header: Mapping[str, Any]
@@ -136,13 +139,7 @@ def split(cells: int, *, seed: int, held_out: float) -> tuple[np.ndarray, np.nda
 
 
 def load(path: str | Path | None = None) -> Bundle:
-    """Read a bundle; the shipped one where no path is given.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, damaged or of another format.
-    """
+    """Read a bundle, the shipped one where no path is given; InputError if it is no whole one."""
     path = SHIPPED if path is None else Path(path)
     hint = "; take it from the project again" if path == SHIPPED else ""
     header, arrays = files.read_npz(path, what="surrogates", hint=hint)

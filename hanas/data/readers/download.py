@@ -1,4 +1,4 @@
-"""Fetch a file of known checksum over the network: bounded in time and size, resumed by a rerun.
+"""Fetch a file of known checksum over the network, or with npm: bounded in time and size.
 
 A file gets its name only once its checksum has been verified, so what is there is whole. What a
 broken connection or a killed run leaves behind is kept as ``.NAME.part`` and continued; the usual
@@ -7,20 +7,51 @@ libraries for such files (pooch, torchvision) begin anew.
 
 from __future__ import annotations
 
+import fcntl
 import queue
+import shutil
+import subprocess
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
+from urllib.error import HTTPError, URLError
 
 from hanas.core.errors import InputError, one_line
-from hanas.data.readers.known_files import KnownFile, UnavailableError, is_whole, only_one
+from hanas.core.files import checksum
+from hanas.data.readers.known_files import KnownFile
 
 ATTEMPTS = 3
 BLOCK_BYTES = 1 << 18
+
+
+class UnavailableError(Exception):
+    """A source did not give the file; the message says why. Another source may."""
+
+
+class _WrongSizeError(OSError):
+    """The server has a file of another size."""
+
+
+@contextmanager
+def _only_one(
+    known: KnownFile, folder: Path, report: Callable[[str], None]
+) -> Iterator[tuple[Path, bool]]:
+    """Let one process at a time fetch a file; yield its path, and whether it is there and whole."""
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / known.name
+    with (folder / f".{known.name}.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        is_there = target.is_file()
+        is_whole = is_there and checksum(target, known.algorithm) == known.checksum
+        if is_there and not is_whole:
+            report(f"{target}: its checksum is wrong; it is fetched again")
+            target.unlink()
+        yield target, is_whole
 
 
 def download(
@@ -38,21 +69,16 @@ def download(
     A transfer that breaks is continued with an HTTP range request, in this run and in the next;
     a server that does not know ranges starts it anew.
 
-    Raises
-    ------
-    UnavailableError
-        If the file cannot be had from there: no connection within ``connect_seconds`` (for the
-        name, the connection and the first answer together), no byte for ``stall_seconds`` in each
-        of a few attempts, ``total_seconds`` over, or other content.
+    Raises UnavailableError if the file cannot be had from there: no connection within
+    ``connect_seconds`` (for the name, the connection and the first answer together), no byte for
+    ``stall_seconds`` in each of a few attempts, ``total_seconds`` over, or other content.
     """
-    target = folder / known.name
-    with only_one(folder, known.name):
-        if is_whole(target, known, report):
+    with _only_one(known, folder, report) as (target, is_whole):
+        if is_whole:
             return target
         partial = folder / f".{known.name}.part"
         deadline = time.monotonic() + total_seconds
-        resumed = partial.exists()
-        reason = ""
+        resumed, reason = partial.exists(), ""
         for _ in range(ATTEMPTS):
             try:
                 _fetch(url, known, partial, deadline, connect_seconds, stall_seconds, report)
@@ -77,7 +103,7 @@ def download(
 
 def _reason(error: Exception) -> str:
     """Return what went wrong, without urllib's wrapping."""
-    if isinstance(error, urllib.error.URLError) and isinstance(error.reason, Exception):
+    if isinstance(error, URLError) and isinstance(error.reason, Exception):
         error = error.reason
     if isinstance(error, OSError) and error.strerror and not error.filename:
         return error.strerror
@@ -85,16 +111,11 @@ def _reason(error: Exception) -> str:
 
 
 def _is_permanent(error: Exception) -> bool:
-    """Say whether asking again at once is of no use."""
-    if isinstance(error, urllib.error.HTTPError):
+    """Return whether asking again at once is of no use."""
+    if isinstance(error, HTTPError):
         return error.code < 500 and error.code not in (408, 416, 429)
-    if isinstance(error, urllib.error.URLError):  # no name, no route, refused, no answer in time
-        return True
-    return isinstance(error, _WrongSizeError)
-
-
-class _WrongSizeError(OSError):
-    """The server has a file of another size."""
+    # No name, no route, refused, no answer in time; or another file.
+    return isinstance(error, URLError | _WrongSizeError)
 
 
 def _fetch(
@@ -111,10 +132,11 @@ def _fetch(
     if known.size_bytes is not None and size >= known.size_bytes:
         return  # whole, or wrong: the checksum will tell
     headers = {"User-Agent": "hanas"} | ({"Range": f"bytes={size}-"} if size else {})
-    request = urllib.request.Request(url, headers=headers)
     try:
-        response = _open(request, connect_seconds, stall_seconds)
-    except urllib.error.HTTPError as error:
+        response = _open(
+            urllib.request.Request(url, headers=headers), connect_seconds, stall_seconds
+        )
+    except HTTPError as error:
         if error.code == 416:  # nothing after what we have: let the next attempt start anew
             partial.unlink(missing_ok=True)
         raise
@@ -160,7 +182,58 @@ def _open(
     try:
         answer = answers.get(timeout=connect_seconds)
     except queue.Empty:
-        raise urllib.error.URLError(f"no answer within {connect_seconds:g} s") from None
+        raise URLError(f"no answer within {connect_seconds:g} s") from None
     if isinstance(answer, Exception):
         raise answer
     return answer
+
+
+def npm_pack(
+    package: str,
+    known: KnownFile,
+    folder: Path,
+    *,
+    report: Callable[[str], None] = print,
+    total_seconds: float = 900,
+) -> Path:
+    """Return ``folder / known.name``, the tarball of an npm package; a verified one is kept.
+
+    ``npm pack`` only fetches the tarball of the package, ``name@version``: nothing is installed
+    and no script of it is run. Raises UnavailableError if npm is not installed, fails, takes
+    longer than ``total_seconds`` or gives another file.
+    """
+    with _only_one(known, folder, report) as (target, is_whole):
+        if is_whole:
+            return target
+        npm = shutil.which("npm")
+        if npm is None:
+            raise UnavailableError("npm is not installed")
+        workplace = folder / f".{known.name}.npm"
+        shutil.rmtree(workplace, ignore_errors=True)  # a killed run's
+        workplace.mkdir()
+        command = [npm, "pack", package, "--pack-destination", ".", "--ignore-scripts"]
+        command += ["--fetch-retries=1", "--loglevel=error"]
+        report(f"npm pack {package}")
+        try:
+            subprocess.run(
+                command,
+                cwd=workplace,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=total_seconds,
+                check=True,
+            )
+            known.verify(workplace / known.name, "it was not kept")
+            return (workplace / known.name).replace(target)
+        except subprocess.CalledProcessError as error:
+            lines = [line for line in error.stderr.splitlines() if line.strip()]
+            said = " ".join(lines[:4]) or "it says nothing"
+            raise UnavailableError(f"npm failed: {said}") from None
+        except subprocess.TimeoutExpired:
+            raise UnavailableError(f"npm did not finish within {total_seconds:g} s") from None
+        except (InputError, OSError) as error:
+            raise UnavailableError(one_line(error)) from error
+        finally:
+            shutil.rmtree(workplace, ignore_errors=True)

@@ -1,20 +1,15 @@
-"""Published files that never change: their checksums, and how they come into a folder safely."""
+"""Published files that never change: their checksums, and what is read out of archives of them."""
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import tarfile
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from hanas.core.errors import InputError
-from hanas.core.files import checksum
-
-
-class UnavailableError(Exception):
-    """A source did not give the file; the message says why. Another source may."""
+from hanas.core.files import checksum, reading
 
 
 @dataclass(frozen=True)
@@ -30,13 +25,13 @@ class KnownFile:
     size_bytes: int | None = None
 
     def verify(self, path: Path, remedy: str) -> None:
-        """Raise :class:`~hanas.core.errors.InputError` unless ``path`` holds exactly this file."""
+        """Raise InputError unless ``path`` holds exactly this file."""
         if not path.is_file():
             raise InputError(f"{path}: there is no such file; {remedy}")
         self._compare(checksum(path, self.algorithm), path.stat().st_size, str(path), remedy)
 
     def verify_content(self, content: bytes, where: str, remedy: str) -> None:
-        """Raise :class:`~hanas.core.errors.InputError` unless ``content`` is that of this file."""
+        """Raise InputError unless ``content`` is that of this file."""
         actual = hashlib.new(self.algorithm, content, usedforsecurity=False).hexdigest()
         self._compare(actual, len(content), where, remedy)
 
@@ -58,21 +53,30 @@ class KnownFile:
         return {**facts, "how": how}
 
 
-@contextmanager
-def only_one(folder: Path, name: str) -> Iterator[None]:
-    """Let one process at a time fetch ``name`` into ``folder``; the others wait."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f".{name}.lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+def read_members(path: Path, limits_bytes: Mapping[str, int]) -> Iterator[tuple[str, bytes]]:
+    """Yield name and content of each wanted file of a ``.tar.gz``, in the order of the archive.
 
-
-def is_whole(path: Path, known: KnownFile, report: Callable[[str], None]) -> bool:
-    """Say whether ``path``, a file of our own, is there and verified; a damaged one goes away."""
-    if not path.is_file():
-        return False
-    if checksum(path, known.algorithm) == known.checksum:
-        return True
-    report(f"{path}: its checksum is wrong; it is fetched again")
-    path.unlink()
-    return False
+    Wanted are the names of ``limits_bytes``, which says the largest size that each may have.
+    Everything else is passed over, and nothing is unpacked to disk. Raises InputError if the
+    archive is damaged, or a wanted file is not in it, is too large or is no file.
+    """
+    missing = dict(limits_bytes)
+    with (
+        reading(path, "an archive"),
+        tarfile.open(path, "r|gz") as archive,  # a stream: each byte is unpacked once
+    ):
+        for member in archive:
+            limit = missing.pop(member.name, None)
+            if limit is None:
+                continue
+            if not member.isreg() or member.size > limit:
+                raise InputError(
+                    f"{path}: {member.name} is no file of at most {limit:,} bytes; "
+                    "get the archive again"
+                )
+            handle = archive.extractfile(member)
+            assert handle is not None  # it is a regular file
+            yield member.name, handle.read()
+            if not missing:
+                return
+    raise InputError(f"{path}: {', '.join(missing)} not in it; get the archive again")

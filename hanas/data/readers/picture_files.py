@@ -25,22 +25,9 @@ def read_square(content: bytes, resolution: int, where: str) -> np.ndarray:
     camera's note on how it was held (EXIF) is obeyed, transparent pixels are laid on black, 16-bit
     greys are scaled to 8 bits, and of an animation the first picture is taken.
 
-    Parameters
-    ----------
-    content
-        Bytes of a file in one of :data:`FORMATS`; messages call it ``where``.
-    resolution
-        Side of the square in pixels.
-
-    Returns
-    -------
-    ndarray
-        uint8 (resolution, resolution, 3).
-
-    Raises
-    ------
-    InputError
-        If the picture cannot be decoded, or has more than :data:`MAXIMUM_PIXELS` pixels.
+    ``content`` is a file in one of :data:`FORMATS`, which messages call ``where``. Return uint8
+    (resolution, resolution, 3). Raises InputError if the picture cannot be decoded, or has more
+    than :data:`MAXIMUM_PIXELS` pixels.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -69,9 +56,9 @@ def read_square(content: bytes, resolution: int, where: str) -> np.ndarray:
         # Pillow's own words would name the memory that it read from.
         unknown = isinstance(error, UnidentifiedImageError)
         reason = f"no {', '.join(FORMATS)}" if unknown else one_line(error)
-        reason = reason if content else "it is empty"
         raise InputError(
-            f"{where}: not readable as a picture ({reason}); remove it or replace it"
+            f"{where}: not readable as a picture ({reason if content else 'it is empty'}); "
+            "remove it or replace it"
         ) from error
 
 

@@ -18,9 +18,33 @@ if TYPE_CHECKING:  # imported late: settings of devices name the metrics
 
 #: Metrics that a device can have, in the order of the columns.
 METRICS = ("latency_ms", "energy_mj")
+#: Our name of each data set of NAS-Bench-201, NATS-Bench and HW-NAS-Bench, and theirs.
+OFFICIAL_NAMES = {
+    "cifar10": "cifar10",
+    "cifar100": "cifar100",
+    "imagenet16_120": "ImageNet16-120",
+}
 
 #: Names the place of the metric of the architecture with a number, for an error message.
 Place = Callable[[int, str], str]
+
+
+def official_name(dataset: str, *, benchmark: str) -> str:
+    """Return a benchmark's own name of a data set; InputError if it has no such data set."""
+    if dataset in OFFICIAL_NAMES.values():
+        return dataset
+    if dataset not in OFFICIAL_NAMES:
+        raise InputError(
+            f"{benchmark} has no data set {dataset!r}; it has: {', '.join(OFFICIAL_NAMES)}; name "
+            "the one whose numbers are to be used with the setting `dataset`"
+        )
+    return OFFICIAL_NAMES[dataset]
+
+
+def require_nb201(space: str, *, benchmark: str) -> None:
+    """Raise InputError for every space but the one that the published benchmarks cover."""
+    if space != "nb201":
+        raise InputError(f"{benchmark} covers the space nb201, not {space}; give a table instead")
 
 
 def device_table(
@@ -31,76 +55,50 @@ def device_table(
     place: Place,
     infeasible: float | None = None,
 ) -> pd.DataFrame:
-    """Return a checked table of device metrics.
+    """Return a checked table of device metrics of architectures, canonical texts (N).
 
-    Parameters
-    ----------
-    archs
-        Canonical texts (N).
-    metrics
-        For ``latency_ms`` (ms) and, where the device has it, ``energy_mj`` (mJ) an array (N,).
-    source
-        Where the numbers are from: one text, or one for each row.
-    place
-        Names the place of a value in the user's file.
-    infeasible
-        The value that marks architectures which the device cannot run. It never gets into the
-        table as a number.
+    ``metrics`` are ``latency_ms`` (ms) and, where the device has it, ``energy_mj`` (mJ), (N,) each.
+    ``source`` is one text, or one for each row. ``infeasible`` is the value that marks
+    architectures which the device cannot run; it never gets into the table as a number.
 
-    Returns
-    -------
-    DataFrame
-        Columns ``arch``, ``feasible`` (bool), the metrics (float64; NaN exactly where not
-        feasible, else finite and above 0) and ``source``.
-
-    Raises
-    ------
-    InputError
-        If a metric is unknown, if a value is NaN, infinite, zero or negative without being the
-        marker, if only one of two metrics is marked, or if all architectures are marked.
-
-    Examples
-    --------
-    >>> device_table(
-    ...     ["a", "b"],
-    ...     {"latency_ms": np.array([1.5, -1.0])},
-    ...     source="example",
-    ...     place=lambda number, metric: f"row {number}",
-    ...     infeasible=-1,
-    ... )
-      arch  feasible  latency_ms   source
-    0    a      True         1.5  example
-    1    b     False         NaN  example
+    The columns are ``arch``, ``feasible`` (bool), the metrics (float64; NaN exactly where not
+    feasible, else finite and above 0) and ``source``. Raises InputError if a metric is unknown, if
+    a value is NaN, infinite, zero or negative without being the marker, if only one of two metrics
+    is marked, or if all architectures are marked.
     """
     import pandas as pd
 
-    unknown = [name for name in metrics if name not in METRICS]
-    if unknown or not metrics:
+    if not metrics or not set(metrics) <= set(METRICS):
         raise InputError(f"metrics {list(metrics)}; expected some of: {', '.join(METRICS)}")
-    ordered = [name for name in METRICS if name in metrics]
-    values = np.column_stack([metrics[name] for name in ordered]).astype(np.float64)
+    names = [name for name in METRICS if name in metrics]
+    values = np.column_stack([metrics[name] for name in names]).astype(np.float64)
     marked = np.zeros(values.shape, dtype=bool) if infeasible is None else values == infeasible
     impossible = ~marked & ~(np.isfinite(values) & (values > 0))
     if impossible.any():
         number, column = (int(i) for i in np.argwhere(impossible)[0])
-        metric, value = ordered[column], values[number, column]
+        value, hint = values[number, column], ""
+        if infeasible is None and np.isfinite(value):
+            hint = (
+                "; if it marks architectures that the device cannot run, say so with the setting "
+                f"`infeasible: {value:g}`"
+            )
         raise InputError(
-            f"{place(number, metric)}: {metric} is {_text(value)}; expected a finite number above 0"
-            f"{_marker_hint(value, infeasible)}"
+            f"{place(number, names[column])}: {names[column]} is {_text(value)}; expected a finite "
+            f"number above 0{hint}"
         )
     half = marked.any(axis=1) & ~marked.all(axis=1)
     if half.any():
-        number = int(np.flatnonzero(half)[0])
-        column, other = (int(i) for i in np.argsort(~marked[number], kind="stable")[:2])
+        number = int(half.argmax())
+        column, other = int(marked[number].argmax()), int(marked[number].argmin())
         raise InputError(
-            f"{place(number, ordered[column])}: marked as infeasible, but {ordered[other]} is "
+            f"{place(number, names[column])}: marked as infeasible, but {names[other]} is "
             f"{_text(values[number, other])}; mark both metrics or none"
         )
     feasible = ~marked[:, 0]
     if len(feasible) and not feasible.any():
-        raise InputError(f"{place(0, ordered[0])}: all architectures are marked as infeasible")
+        raise InputError(f"{place(0, names[0])}: all architectures are marked as infeasible")
     values[~feasible] = np.nan
-    columns = dict(zip(ordered, values.T, strict=True))
+    columns = dict(zip(names, values.T, strict=True))
     return pd.DataFrame({"arch": list(archs), "feasible": feasible, **columns, "source": source})
 
 
@@ -111,40 +109,17 @@ def accuracy_table(
     source: str | Sequence[str],
     place: Place,
 ) -> pd.DataFrame:
-    """Return a checked table of test accuracies.
+    """Return a checked table of test accuracies in percent, (N,).
 
-    Parameters
-    ----------
-    archs
-        Canonical texts (N).
-    accuracy_percent
-        Test accuracies in percent, (N,).
-    source, place
-        As of :func:`device_table`.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``arch``, ``accuracy_percent`` (float64, 0 to 100) and ``source``.
-
-    Raises
-    ------
-    InputError
-        If a value is NaN, below 0 or above 100, or if all of them look like fractions.
-
-    Examples
-    --------
-    >>> accuracy_table(["a"], np.array([94.37]), source="example", place=lambda *_: "row")
-      arch  accuracy_percent   source
-    0    a             94.37  example
+    The columns are ``arch``, ``accuracy_percent`` (float64, 0 to 100) and ``source``. Raises
+    InputError if a value is NaN, below 0 or above 100, or if all of them look like fractions.
     """
     import pandas as pd
 
-    name = "accuracy_percent"
-    values = np.array(accuracy_percent, dtype=np.float64)
+    name, values = "accuracy_percent", np.array(accuracy_percent, dtype=np.float64)
     impossible = ~((values >= 0) & (values <= 100))
     if impossible.any():
-        number = int(np.flatnonzero(impossible)[0])
+        number = int(impossible.argmax())
         raise InputError(
             f"{place(number, name)}: {name} is {_text(values[number])}; expected 0 to 100"
         )
@@ -156,15 +131,6 @@ def accuracy_table(
             "like fractions; expected percent, 0 to 100: multiply them by 100"
         )
     return pd.DataFrame({"arch": list(archs), name: values, "source": source})
-
-
-def _marker_hint(value: float, infeasible: float | None) -> str:
-    if infeasible is not None or not np.isfinite(value):
-        return ""
-    return (
-        "; if it marks architectures that the device cannot run, say so with the setting "
-        f"`infeasible: {value:g}`"
-    )
 
 
 def _text(value: float) -> str:

@@ -16,12 +16,10 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from hanas.core.errors import InputError, one_line
-from hanas.core.files import checksum
+from hanas.core.files import checksum, reading
 from hanas.core.settings import Settings
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from hanas.spaces._space import Space
 
 _LONGEST_TEXT = 300  # that an error message quotes
@@ -44,11 +42,6 @@ class Columns(Settings):
             )
         return self
 
-    @property
-    def key(self) -> str:
-        """What says which architecture a row is about: arch or index."""
-        return "index" if self.arch is None else "arch"
-
     def names(self) -> dict[str, str]:
         """Return the file's name of each column that it has, the key first."""
         return self.model_dump(exclude_none=True)  # arch and index are the first fields
@@ -58,18 +51,9 @@ class Columns(Settings):
 class UserTable:
     """Numbers of a file, one row for each architecture that was asked for, in that order.
 
-    Parameters
-    ----------
-    path, sha256
-        The file, and the first 12 hexadecimal digits of its checksum.
-    columns
-        The file's name of each column.
-    rows
-        How a person finds each row: ``line 17`` or ``row 16``.
-    archs
-        The architectures.
-    values
-        For each column that is no key a float64 array (N,); NaN where a Parquet file has nothing.
+    ``sha256`` are the first 12 digits of the file's checksum, ``columns`` the file's names of the
+    columns, ``rows`` how a person finds each row (``line 17``, ``row 16``). ``values`` holds each
+    column that is no key, float64 (N,); NaN where a Parquet file has nothing.
     """
 
     path: Path
@@ -88,31 +72,31 @@ class UserTable:
 def read(path: Path, columns: Columns, archs: Sequence[str], *, space: Space) -> UserTable:
     """Read the columns that settings name of a ``.csv`` (UTF-8, commas) or ``.parquet`` file.
 
-    Parameters
-    ----------
-    archs
-        Canonical texts that must be there; other architectures of the space may be too.
+    ``archs`` are canonical texts that must be there; other architectures of the space may be too.
 
-    Raises
-    ------
-    InputError
-        If the file cannot be read, lacks a column or an architecture, has one twice, or has a cell
-        that is no architecture or no number. The message names the line of a CSV file (the header
-        is line 1) or the row of a Parquet file (the first row is row 1).
+    Raises InputError if the file cannot be read, lacks a column or an architecture, has one twice,
+    or has a cell that is no architecture or no number. The message names the line of a CSV file
+    (the header is line 1) or the row of a Parquet file (the first row is row 1).
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file; put it there or mend the setting `file`")
     readers = {".csv": _csv_rows, ".parquet": _parquet_rows}
     if path.suffix.lower() not in readers:
         raise InputError(f"{path}: unknown form {path.suffix!r}; expected .csv or .parquet")
-    names, key, known = columns.names(), columns.key, space.all_texts()
+    names, known = columns.names(), space.all_texts()
+    key, *others = names
     is_text, number_of_arch = frozenset(known).__contains__, {a: n for n, a in enumerate(archs)}
     rows = [""] * len(archs)
-    values = {name: np.full(len(archs), np.nan) for name in names if name != key}
+    values = {name: np.full(len(archs), np.nan) for name in others}
     for row, (key_cell, *cells) in readers[path.suffix.lower()](path, list(names.values())):
         place = f"{path}, {row}, column {names[key]!r}"
         if key == "index":
-            arch = known[_index(key_cell, len(known), place)]
+            index = _number(key_cell, f"{place}: index")
+            if not (index.is_integer() and 0 <= index < len(known)):
+                raise InputError(
+                    f"{place}: index {index:g}; expected an integer in 0..{len(known) - 1}"
+                )
+            arch = known[int(index)]
         elif isinstance(key_cell, str) and is_text(key_cell):
             arch = key_cell
         else:
@@ -125,7 +109,7 @@ def read(path: Path, columns: Columns, archs: Sequence[str], *, space: Space) ->
                 f"{path}, {row}: gives {arch} again, which {rows[number]} gives already; leave one"
             )
         rows[number] = row
-        for name, cell in zip(values, cells, strict=True):
+        for name, cell in zip(others, cells, strict=True):
             place = f"{path}, {row}, column {names[name]!r} ({arch}): {name}"
             values[name][number] = _number(cell, place)
     missing = [arch for arch, row in zip(archs, rows, strict=True) if not row]
@@ -150,30 +134,20 @@ def _no_architecture(cell: Any, space: Space) -> str:
     return f"no architecture of the space: {cell!r}"
 
 
-def _index(cell: Any, count: int, place: str) -> int:
-    number = _number(cell, f"{place}: index")
-    if not (number.is_integer() and 0 <= number < count):
-        raise InputError(f"{place}: index {number:g}; expected an integer in 0..{count - 1}")
-    return int(number)
-
-
 def _number(cell: Any, place: str) -> float:
     """Return a cell as a number; one that is missing in a Parquet file is NaN."""
     if cell is None:
         return float("nan")
-    if isinstance(cell, str):
-        if not cell.strip():
-            raise InputError(f"{place} is empty; expected a number")
-        try:
-            if "_" not in cell:  # Python would read 1_000
-                return float(cell)
-        except ValueError:
-            pass
-    elif isinstance(cell, int | float | Decimal) and not isinstance(cell, bool):
-        try:
+    if isinstance(cell, str) and not cell.strip():
+        raise InputError(f"{place} is empty; expected a number")
+    is_number = isinstance(cell, str | int | float | Decimal) and not isinstance(cell, bool)
+    try:
+        if is_number and not (isinstance(cell, str) and "_" in cell):  # Python would read 1_000
             return float(cell)
-        except OverflowError:
-            return float("inf")
+    except OverflowError:
+        return float("inf")
+    except ValueError:
+        pass
     shown = repr(cell) if isinstance(cell, str | bool) else f"a {type(cell).__name__}"
     raise InputError(f"{place} is {shown[:60]}; expected a number")
 
@@ -210,50 +184,34 @@ def _csv_rows(path: Path, wanted: Sequence[str]) -> Iterator[tuple[str, list[str
 def _parquet_rows(path: Path, wanted: Sequence[str]) -> Iterator[tuple[str, list[Any]]]:
     from pyarrow import parquet, types
 
-    try:
+    with reading(path, "Parquet"):
         with parquet.ParquetFile(path) as file:
-            schema = file.schema_arrow
-            _check_header(path, schema.names, wanted)
-            if file.metadata.num_rows > _MOST_ROWS:
-                raise InputError(
-                    f"{path}: {file.metadata.num_rows:,} rows; expected at most {_MOST_ROWS:,}"
-                )
-        kinds = {name: schema.field(name).type for name in wanted}
-        for name, kind in kinds.items():
+            schema, count = file.schema_arrow, file.metadata.num_rows
+        _check_header(path, schema.names, wanted)
+        if count > _MOST_ROWS:
+            raise InputError(f"{path}: {count:,} rows; expected at most {_MOST_ROWS:,}")
+        texts = []
+        for name in wanted:
+            kind = schema.field(name).type
             if types.is_nested(kind):
                 raise InputError(f"{path}: column {name!r} holds {kind}; expected one value")
+            kind = kind.value_type if types.is_dictionary(kind) else kind
+            if types.is_string(kind) or types.is_large_string(kind) or types.is_binary(kind):
+                texts.append(name)
         # Texts that repeat are kept once, so that a small file cannot unpack to a huge one.
-        texts = [name for name, kind in kinds.items() if _is_text(kind)]
         with parquet.ParquetFile(path, read_dictionary=texts) as file:
-            table = file.read(columns=list(kinds))
+            table = file.read(columns=list(wanted))
         for name in texts:
-            _check_lengths(path, name, table.column(name))
-        columns = [table.column(name).to_pylist() for name in wanted]
-    except InputError:
-        raise
-    except Exception as error:  # a damaged file can raise nearly anything
-        raise InputError(f"{path}: not readable as Parquet: {one_line(error)}") from error
-    for number, cells in enumerate(zip(*columns, strict=True), start=1):
-        yield f"row {number}", list(cells)
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    from pyarrow import types
-
-    if types.is_dictionary(kind):
-        kind = kind.value_type
-    return types.is_string(kind) or types.is_large_string(kind) or types.is_binary(kind)
-
-
-def _check_lengths(path: Path, name: str, column: pa.ChunkedArray) -> None:
-    for chunk in column.chunks:
-        for text in chunk.dictionary:
-            length = len(text.as_buffer() or b"")
-            if length > _LONGEST_CELL:
+            kept = [text for chunk in table.column(name).chunks for text in chunk.dictionary]
+            longest = max((len(text.as_buffer() or b"") for text in kept), default=0)
+            if longest > _LONGEST_CELL:
                 raise InputError(
-                    f"{path}: column {name!r} holds a text of {length:,} bytes; expected at most "
+                    f"{path}: column {name!r} holds a text of {longest:,} bytes; expected at most "
                     f"{_LONGEST_CELL:,}"
                 )
+        columns = [table.column(name).to_pylist() for name in wanted]
+    for number, cells in enumerate(zip(*columns, strict=True), start=1):
+        yield f"row {number}", list(cells)
 
 
 def _check_header(path: Path, header: Sequence[str], wanted: Sequence[str]) -> None:
