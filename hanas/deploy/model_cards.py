@@ -114,7 +114,7 @@ def write_cards(
 
 
 def _of_network(export: Mapping[str, Any], data: ImageData, made: Made) -> dict[str, Any]:
-    """Return what a card says of a network, a row of the table of exports, and of its training."""
+    """Return what a card says of a network, of its accuracy and of its training."""
     arch, quantisation = str(export["arch"]), made.quantisation
     return {
         "architecture": {
