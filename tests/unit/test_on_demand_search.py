@@ -17,8 +17,8 @@ from hanas.core import plugins
 from hanas.core.compute import threads
 from hanas.devices.prediction import predictor
 from hanas.proxies._proxy import Inputs
+from hanas.proxies.scoring.chain_evaluation import with_statistics
 from hanas.proxies.scoring.layerwise_scoring import Scorer
-from hanas.proxies.scoring.normalisation import with_statistics
 from hanas.search.run import search_on_demand
 from hanas.training.supernets import load_supernet
 
