@@ -58,13 +58,14 @@ OF_ANY_POINTS = Prior((-1.0, 1.5), (-1.0, 1.5), (1.0, 1.0), (-4.0, 1.5), (-14.0,
 class Posterior:
     """What is known about all points after some were observed.
 
-    ``groups`` are standardised features of all points, float64 (N, F) each, and ``observed`` rows,
-    int64 (n,), whose values have the standard deviation ``scale``. ``mean``, float64 (N,), is what
-    is expected; ``parameters`` are the logarithms of those that were found.
+    ``groups`` are standardised features of all points, float64 (N, F) each; the rows ``observed``,
+    int64 (n,), have the ``values``, float64 (n,), with the standard deviation ``scale``. ``mean``,
+    float64 (N,), is what is expected; ``parameters`` are logarithms of those that were found.
     """
 
     groups: tuple[np.ndarray, ...]
     observed: np.ndarray
+    values: np.ndarray
     mean: np.ndarray
     parameters: np.ndarray
     scale: float
@@ -111,7 +112,7 @@ def fit(groups: Sequence[np.ndarray], observed: np.ndarray, values: np.ndarray) 
     factor = cho_factor(_with_noise(known, parameters))
     to_all = covariance(groups, known, parameters)  # (N, n)
     mean = centre + scale * (to_all @ cho_solve(factor, targets))
-    return Posterior(groups, observed, mean, parameters, scale)
+    return Posterior(groups, observed, values, mean, parameters, scale)
 
 
 def _with_noise(known: Sequence[np.ndarray], parameters: np.ndarray) -> np.ndarray:

@@ -220,16 +220,11 @@ def _scalar(dtype: Any, content: Any) -> np.generic:
 
 
 def _encoded(text: Any, encoding: Any) -> bytes:
-    """Stand in for ``_codecs.encode``, by which old protocols write bytes."""
-    _expect(type(text) is str and type(encoding) is str and encoding == "latin1", "bytes")
+    _expect(type(text) is str and encoding == "latin1", "bytes")
     return text.encode("latin1")
 
 
-def _refuse_call(*_: Any) -> None:
-    raise TypeError("an array made directly")
-
-
-_NDARRAY = _Name(_refuse_call)
+_NDARRAY = _Name(lambda *_: _expect(False, "an array"))
 _multiarray: Any = np._core.multiarray  # pyright: ignore
 #: Of a name of numpy: its stand-in, and itself.
 _OF_NUMPY: dict[tuple[str, str], tuple[Any, Any]] = {
@@ -245,7 +240,7 @@ for _core in ("numpy.core", "numpy._core"):  # of numpy 1 and 2
 _PLAIN: dict[tuple[str, str], Any] = {
     # A dict keeps the order too, and cannot be given attributes.
     ("collections", "OrderedDict"): _Name(dict),
-    ("_codecs", "encode"): _Name(_encoded),
+    ("_codecs", "encode"): _Name(_encoded),  # by which old protocols write bytes
 }
 for _module in ("builtins", "__builtin__"):
     _PLAIN |= {(_module, kind.__name__): _Name(kind) for kind in (set, frozenset, complex)}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -54,9 +54,7 @@ class Split:
         """
         order = torch.randperm(len(self), generator=generator(0, "subset"))[:count]
         order = order.to(self.labels.device)
-        return Split(
-            self.pixels[order], self.labels[order], self.padding, self.mean, self.deviation
-        )
+        return replace(self, pixels=self.pixels[order], labels=self.labels[order])
 
     def batch(
         self, indices: Tensor, flips: Tensor | None = None, shifts: Tensor | None = None

@@ -16,7 +16,7 @@ import pandas as pd
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.files import read_json, read_parquet
-from hanas.fronts import picks, representatives
+from hanas.fronts import picks
 from hanas.fronts.floor import reaches_percent
 from hanas.fronts.peeling import peel
 from hanas.fronts.rows import Row, read_history
@@ -33,8 +33,8 @@ _LAST = ["accuracy_floor_percent", "accuracy_source", "metrics_source", "proxy_s
 def decision_table(rows: Iterable[Row], peeling: Peeling | None = None) -> pd.DataFrame:
     """Return the found fronts of a device, of seed 0, a row an architecture in order of preference.
 
-    With ``peeling``, the trained fronts (:mod:`hanas.fronts.peeling`) of those searches whose
-    accuracies are known, which are looked up, take the place of the predicted ones. Columns are
+    With ``peeling``, the trained fronts of those searches whose accuracies are known, which are
+    looked up, take the place of the predicted ones. Columns are
 
     - ``arch``, ``index`` in its space (where that can be listed), ``accuracy_percent`` (true; NaN
       where it is not known), the device's metrics, ``proxy_value`` of ``proxy_objective``;
@@ -136,9 +136,6 @@ def pick_ranges(metric: np.ndarray) -> np.ndarray:
 
     From its own value on, until one that is preferred to it fits: float64 (N,), in the order of
     preference; infinite for the most preferred, NaN for points that are never the pick.
-
-    >>> pick_ranges(np.array([9.0, 4.0, 5.0, 2.0]))
-    array([inf,  9., nan,  4.])
     """
     # The cheapest of all that are preferred: from there on, it or another of them is the pick.
     until = np.minimum.accumulate(np.append(np.inf, metric[:-1]))
@@ -151,7 +148,7 @@ def _roles(front: pd.DataFrame, objectives: list[str], worthy: np.ndarray, best:
     if len(rows):
         points = front[objectives].to_numpy()[rows]
         roles[rows[0]].append(best)
-        roles[rows[representatives.choose(points, "knee")]].append(KNEE)
+        roles[rows[picks.choose(points, "knee")]].append(KNEE)
         for column, metric in enumerate(objectives[1:], start=1):
             roles[rows[np.argmin(points[:, column])]].append(LOWEST[metric])
     return ["; ".join(of_point) for of_point in roles]

@@ -36,12 +36,8 @@ def hypervolume(points: ArrayLike, reference: ArrayLike) -> float:
 def to_unit_box(points: ArrayLike, true_front: ArrayLike) -> np.ndarray:
     """Return ``points``, float64 (N, M), in units in which the true front spans the unit box.
 
-    0 is the ideal of ``true_front``, the best of each objective, and 1 its nadir, the worst of
-    each objective among its non-dominated points. Points may lie outside. Raises InputError if an
-    objective has one value on the whole true front: it then has no scale.
-
-    >>> to_unit_box([[2, 15]], true_front=[[0, 20], [4, 10]])
-    array([[0.5, 0.5]])
+    0 is its ideal, the best of each objective, and 1 its nadir, the worst of each among its
+    non-dominated points. Raises InputError if an objective is the same on the whole true front.
     """
     points, true_front = _pair(points, true_front)
     true_front = true_front[non_dominated(true_front)]
@@ -64,10 +60,6 @@ def normalised_hypervolume(points: ArrayLike, true_front: ArrayLike) -> float:
     the ideal are moved onto the box. The extreme points of the true front carry no volume of their
     own. Raises InputError if it has no extent in an objective or no volume (fewer than three
     points, for two objectives).
-
-    >>> front = [[0, 4], [1, 1], [4, 0]]
-    >>> normalised_hypervolume([[0, 4], [2, 2], [4, 0]], front)
-    0.4444444444444444
     """
     scaled_front = to_unit_box(true_front, true_front)
     ones = np.ones(scaled_front.shape[1])
@@ -108,10 +100,6 @@ def attainment_surface(fronts: Sequence[ArrayLike], attained_by: int) -> np.ndar
     (N_i, 2), weakly dominate (V. Grunert da Fonseca, C. M. Fonseca and A. O. Hall, "Inferential
     Performance Assessment of Stochastic Optimisers and the Attainment Function", EMO 2001). Fronts
     may be empty; where too few of them have points, so is the surface.
-
-    >>> attainment_surface([[[1, 3], [2, 1]], [[1, 2]]], attained_by=2)
-    array([[1., 3.],
-           [2., 2.]])
     """
     runs = [as_points(front, f"front {number}") for number, front in enumerate(fronts)]
     if any(run.shape[1] != 2 for run in runs):

@@ -227,6 +227,7 @@ def test_judged_by_hand():
     assert row["flops_spearman_rho"] == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_a_campaign_on_a_device_that_is_a_command(toy_file, tmp_path, monkeypatch):
     """Latency is the size of the file; every model is measured once, but two for the A/A check."""
     monkeypatch.setattr(device_locks, "FOLDER", tmp_path)

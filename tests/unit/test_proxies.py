@@ -29,7 +29,7 @@ from hanas.proxies.scoring import cells as scoring
 from hanas.proxies.scoring.cells import distinct_cells, groups_of, score_space
 from hanas.proxies.scoring.supernet_cells import Scorer, score_group
 from hanas.spaces import nb201
-from hanas.spaces.networks.operations import TRANSITIONS
+from hanas.spaces.networks.cell import TRANSITIONS
 from hanas.training.supernets import Supernet, load_supernet, save_supernet
 
 REPOSITORY = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 from hanas.core.errors import InputError
 from hanas.core.pareto import non_dominated
-from hanas.fronts.representatives import choose
+from hanas.fronts.picks import choose
 from hanas.fronts.settings import Representative
 
 grids = hnp.arrays(

@@ -117,7 +117,11 @@ def test_files_that_must_exist_are_known():
 
 
 def test_mistyped_target_says_which_names_exist(tmp_path):
-    for target in ("tables/edgegp.csv", "evaluations/edgegp/indicators.csv", "decisions/edgegp.csv"):
+    for target in (
+        "tables/edgegp.csv",
+        "evaluations/edgegp/indicators.csv",
+        "decisions/edgegp.csv",
+    ):
         with pytest.raises(InputError, match="devices has no 'edgegp'; it has: edgegpu, edgetpu"):
             graph_of(TINY, tmp_path).jobs([f"results/{target}"])
 

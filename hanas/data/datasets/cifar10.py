@@ -49,13 +49,7 @@ class Cifar10(OfficialDataset):
         train, validation, split_sources = self.halves(TRAIN_IMAGES, ("train", "valid"), root)
         found = _cifar.find(RELEASE, root, downloads)
         test = np.arange(TRAIN_IMAGES, len(found.images))
-        return ImageData(
-            images=found.images,
-            labels=found.labels,
-            classes=RELEASE.classes,
-            splits={"train": train, "validation": validation, "test": test},
-            sources=found.sources + split_sources,
-        )
+        return found.data(RELEASE, split_sources, train=train, validation=validation, test=test)
 
 
 def read_npm_tarball(path: Path, images_each: int = BATCH_IMAGES) -> tuple[np.ndarray, np.ndarray]:

@@ -43,16 +43,12 @@ class Cifar100(OfficialDataset):
         """
         validation, test, split_sources = self.halves(TEST_IMAGES, ("xvalid", "xtest"), root)
         found = _cifar.find(RELEASE, root, downloads)
-        return ImageData(
-            images=found.images,
-            labels=found.labels,
-            classes=RELEASE.classes,
-            splits={
-                "train": np.arange(TRAIN_IMAGES),
-                "validation": TRAIN_IMAGES + validation,
-                "test": TRAIN_IMAGES + test,
-            },
-            sources=found.sources + split_sources,
+        return found.data(
+            RELEASE,
+            split_sources,
+            train=np.arange(TRAIN_IMAGES),
+            validation=TRAIN_IMAGES + validation,
+            test=TRAIN_IMAGES + test,
         )
 
 
