@@ -1,4 +1,4 @@
-"""How weights are trained. Without PyTorch: read while rules are parsed."""
+"""Settings of trainings, without PyTorch: they are read while rules are parsed."""
 
 from __future__ import annotations
 

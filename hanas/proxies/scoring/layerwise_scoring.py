@@ -38,9 +38,8 @@ PIECE = 32
 class LayerwiseScorer:
     """Scores architectures by shared weights; to be used in a ``with`` statement.
 
-    ``weights`` is the file of a supernet of the space and ``images`` that of the data set it was
-    trained on; the folder of ``work`` is that of the scores that are known
-    (:mod:`hanas.core.kept`). Raises InputError if files are damaged or do not fit each other.
+    The folder of ``work`` is that of the scores that are known, see :mod:`hanas.core.kept`.
+    Raises InputError if files are damaged or do not fit each other.
     """
 
     def __init__(

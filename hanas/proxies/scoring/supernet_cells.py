@@ -53,13 +53,7 @@ def score_space(proxy: SupernetProxy, weights: Path, images: Path, work: Work) -
 
 
 def load_both(weights: Path, images: Path, space: str) -> tuple[Supernet, ImageData]:
-    """Read a supernet of a space and the images that it knows the classes of.
-
-    Raises
-    ------
-    InputError
-        If it is of another space or another number of classes.
-    """
+    """Read a supernet and its images; InputError if it is of another space or other classes."""
     supernet, data = load_supernet(weights), load_images(images)
     if supernet.space != space:
         raise InputError(f"{weights} is a supernet of {supernet.space}, not of {space}")
@@ -134,12 +128,10 @@ class _FirstCell:
         def of_edge(edge: int, operation: int, node: Tensor) -> Tensor | None:
             return None if operation == nb201.NONE else cell.operation(edge, operation)(node)
 
-        def or_zeros(node: Tensor | None) -> Tensor:
-            return self._zeros if node is None else node
-
         to_node_1, from_0_to_2, from_1_to_2 = (int(gene) for gene in prefix[:PREFIX])
-        node_1 = or_zeros(of_edge(0, to_node_1, x))
-        node_2 = or_zeros(_add(of_edge(1, from_0_to_2, x), of_edge(2, from_1_to_2, node_1)))
+        node_1 = self._or_zeros(of_edge(0, to_node_1, x))
+        into_2 = _add(of_edge(1, from_0_to_2, x), of_edge(2, from_1_to_2, node_1))
+        node_2 = self._or_zeros(into_2)
         #: What each operation makes of nodes 0, 1 and 2 on the edges to the output.
         self._to_output = [
             [of_edge(edge, operation, node) for operation in range(len(nb201.OPERATIONS))]
@@ -154,8 +146,10 @@ class _FirstCell:
         first, second, third = genes[PREFIX:]
         if (first, second) != self._sum_of:
             self._sum_of, self._sum = (first, second), _add(from_0[first], from_1[second])
-        total = _add(self._sum, from_2[third])
-        return self._zeros if total is None else total
+        return self._or_zeros(_add(self._sum, from_2[third]))
+
+    def _or_zeros(self, node: Tensor | None) -> Tensor:
+        return self._zeros if node is None else node
 
 
 def _add(first: Tensor | None, second: Tensor | None) -> Tensor | None:

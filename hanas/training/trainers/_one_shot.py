@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -13,7 +12,7 @@ from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.settings import Count
 from hanas.training.settings import SampledTraining
-from hanas.training.trainers._trainer import Run, Trainer, possible_operations
+from hanas.training.trainers._trainer import Forward, Run, Step, Trainer, possible_operations
 
 if TYPE_CHECKING:
     import torch
@@ -38,7 +37,7 @@ class OneShot(Trainer):
         """Draw architectures, int64 (count, genes)."""
         return draw_operations(run.alphas, count, random)
 
-    def validation_forward(self, run: Run, epoch: int) -> Callable[[Tensor], Tensor]:
+    def validation_forward(self, run: Run, epoch: int) -> Forward:
         """Judge the network by a new random architecture for each batch."""
         random = run.random("validation genes", epoch)
         return lambda images: run.network(images, self.draw(run, 1, random)[0])
@@ -96,7 +95,7 @@ class SinglePath(OneShot):
         )
         return cells[chosen]
 
-    def begin_epoch(self, run: Run, epoch: int) -> Callable[[int, Batch], StepResult]:
+    def begin_epoch(self, run: Run, epoch: int) -> Step:
         """Draw the architectures of all steps; a step trains the weights of its own."""
         genes = self.draw(run, run.steps, run.random("genes", epoch)).tolist()
         return lambda number, batch: train_together(run, [genes[number]], batch)

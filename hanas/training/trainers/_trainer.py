@@ -39,6 +39,11 @@ if TYPE_CHECKING:  # PyTorch is imported only where something is trained
     from hanas.spaces.networks.chain import ChainNetwork
     from hanas.training.weight_steps import StepResult, WeightStepper
 
+#: Makes a step, called with its number in the epoch and a training batch.
+Step = Callable[[int, "Batch"], "StepResult"]
+#: Images (B, 3, H, W) -> logits (B, classes).
+Forward = Callable[["Tensor"], "Tensor"]
+
 
 class Trainer(Settings, ABC):
     """An entry of ``supernets``. Its methods are called in the order in which they stand."""
@@ -114,12 +119,12 @@ class Trainer(Settings, ABC):
         return None
 
     @abstractmethod
-    def begin_epoch(self, run: Run, epoch: int) -> Callable[[int, Batch], StepResult]:
-        """Return the function that makes a step, called with its number and a training batch."""
+    def begin_epoch(self, run: Run, epoch: int) -> Step:
+        """Return what makes the steps of an epoch."""
 
     @abstractmethod
-    def validation_forward(self, run: Run, epoch: int) -> Callable[[Tensor], Tensor]:
-        """Return images -> logits, by which the network is judged after an epoch."""
+    def validation_forward(self, run: Run, epoch: int) -> Forward:
+        """Return by what the network is judged after an epoch."""
 
     def columns(self, epoch: int) -> Mapping[str, float]:
         """Return further columns of an epoch's row of the history."""
@@ -193,7 +198,7 @@ class Run:
         self.alphas.grad = gradient
         self.alpha_optimizer.step()
 
-    def judge(self, forward: Callable[[Tensor], Tensor]) -> tuple[float, float]:
+    def judge(self, forward: Forward) -> tuple[float, float]:
         """Return cross-entropy and error of ``forward`` on the candidate images."""
         from hanas.training.weight_steps import evaluate
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from hanas.training.trainers._differentiable import AlphaSettings, Differentiable
-from hanas.training.trainers._trainer import Run
+from hanas.training.trainers._trainer import Forward, Run, Step
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,7 +36,7 @@ class Darts(Differentiable):
         default=DartsAlphas(), description="How the architecture weights are trained."
     )
 
-    def begin_epoch(self, run: Run, epoch: int) -> Callable[[int, Batch], StepResult]:
+    def begin_epoch(self, run: Run, epoch: int) -> Step:
         """Alternate a step of the alphas on a validation batch and steps of the weights."""
         import torch
 
@@ -67,12 +67,12 @@ class Darts(Differentiable):
 
         return step
 
-    def validation_forward(self, run: Run, epoch: int) -> Callable[[Tensor], Tensor]:
+    def validation_forward(self, run: Run, epoch: int) -> Forward:
         """Judge the network by the mixture."""
         return _mixture(run)
 
 
-def _mixture(run: Run, *, detached: bool = False) -> Callable[[Tensor], Tensor]:
+def _mixture(run: Run, *, detached: bool = False) -> Forward:
     alphas = run.alphas.detach() if detached else run.alphas
     return lambda images: run.cell_network.mixture(images, alphas.softmax(dim=1))
 

@@ -7,20 +7,16 @@ Fairness of Weight Sharing Neural Architecture Search", ICCV 2021).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from hanas.training.trainers._one_shot import OneShot, train_together
-from hanas.training.trainers._trainer import Run
+from hanas.training.trainers._trainer import Run, Step
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
-
-    from hanas.data.batches import Batch
-    from hanas.training.weight_steps import StepResult
 
 
 class Fairness(OneShot):
@@ -28,7 +24,7 @@ class Fairness(OneShot):
 
     trainer: Literal["fairness"] = Field(description="All operations of all edges in each step.")
 
-    def begin_epoch(self, run: Run, epoch: int) -> Callable[[int, Batch], StepResult]:
+    def begin_epoch(self, run: Run, epoch: int) -> Step:
         """Draw the permutations of all steps; a step trains as many cells as operations."""
         genes, operations = run.alphas.shape
         random = run.random("genes", epoch)

@@ -6,14 +6,14 @@ CVPR 2019.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from hanas.core.settings import Positive
 from hanas.training.trainers._differentiable import AlphaSettings, Differentiable
-from hanas.training.trainers._trainer import Run
+from hanas.training.trainers._trainer import Forward, Run, Step
 
 if TYPE_CHECKING:
     import torch
@@ -44,7 +44,7 @@ class Gdas(Differentiable):
         default=GdasAlphas(), description="How the architecture weights are trained."
     )
 
-    def begin_epoch(self, run: Run, epoch: int) -> Callable[[int, Batch], StepResult]:
+    def begin_epoch(self, run: Run, epoch: int) -> Step:
         """Alternate steps of the weights and, on a validation batch, one of the alphas.
 
         Each draws a cell of its own.
@@ -81,7 +81,7 @@ class Gdas(Differentiable):
 
         return step
 
-    def validation_forward(self, run: Run, epoch: int) -> Callable[[Tensor], Tensor]:
+    def validation_forward(self, run: Run, epoch: int) -> Forward:
         """Judge the network by the cell that would be found now."""
         genes, _ = self.found(run, print)
         return lambda images: run.network(images, genes)

@@ -7,17 +7,12 @@ Neural Architecture Search with Big Single-Stage Models", ECCV 2020.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from hanas.training.trainers._one_shot import SinglePath, train_together
-from hanas.training.trainers._trainer import Run
-
-if TYPE_CHECKING:
-    from hanas.data.batches import Batch
-    from hanas.training.weight_steps import StepResult
+from hanas.training.trainers._trainer import Run, Step
 
 #: Cells at random in a step, as in the reference.
 RANDOM_CELLS = 2
@@ -30,7 +25,7 @@ class Sandwich(SinglePath):
         description="The largest cell, the smallest one and two random ones a step."
     )
 
-    def begin_epoch(self, run: Run, epoch: int) -> Callable[[int, Batch], StepResult]:
+    def begin_epoch(self, run: Run, epoch: int) -> Step:
         """Draw the random cells of all steps."""
         ends = [list(run.space.largest), list(run.space.smallest)]
         drawn = self.draw(run, RANDOM_CELLS * run.steps, run.random("genes", epoch))
