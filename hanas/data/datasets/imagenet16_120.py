@@ -16,9 +16,9 @@ import numpy as np
 from pydantic import Field
 
 from hanas.core.errors import InputError
-from hanas.data.datasets._official import OfficialDataset, read_batch
+from hanas.data.datasets._dataset import OfficialDataset, read_batch
 from hanas.data.images import ImageData
-from hanas.data.readers.known_files import KnownFile
+from hanas.data.published_files import KnownFile
 
 SIDE = 16  # pixels
 CLASSES = 120

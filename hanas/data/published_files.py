@@ -1,32 +1,104 @@
-"""Fetch a file of known checksum over the network, or with npm: bounded in time and size.
+"""Published files that never change: fetched, verified, and read out of archives.
 
-A file gets its name only once its checksum has been verified, so what is there is whole. What a
-broken connection or a killed run leaves behind is kept as ``.NAME.part`` and continued; the usual
-libraries for such files (pooch, torchvision) begin anew.
+They are fetched over the network, or with npm, bounded in time and size. A file gets its name only
+once its checksum has been verified, so what is there is whole. What a broken connection or a killed
+run leaves behind is kept as ``.NAME.part`` and continued; the usual libraries for such files
+(pooch, torchvision) begin anew.
 """
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import queue
 import shutil
 import subprocess
+import tarfile
 import threading
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
 
 from hanas.core.errors import InputError, one_line
-from hanas.core.files import checksum
-from hanas.data.readers.known_files import KnownFile
+from hanas.core.files import checksum, reading
 
 ATTEMPTS = 3
 BLOCK_BYTES = 1 << 18
+
+
+@dataclass(frozen=True)
+class KnownFile:
+    """A published file: its name, the algorithm (of :mod:`hashlib`) and hex digest of its checksum.
+
+    ``size_bytes`` is its exact size, or None where it was not published.
+    """
+
+    name: str
+    algorithm: str
+    checksum: str
+    size_bytes: int | None = None
+
+    def verify(self, path: Path, remedy: str) -> None:
+        """Raise InputError unless ``path`` holds exactly this file."""
+        if not path.is_file():
+            raise InputError(f"{path}: there is no such file; {remedy}")
+        self._compare(checksum(path, self.algorithm), path.stat().st_size, str(path), remedy)
+
+    def verify_content(self, content: bytes, where: str, remedy: str) -> None:
+        """Raise InputError unless ``content`` is that of this file."""
+        actual = hashlib.new(self.algorithm, content, usedforsecurity=False).hexdigest()
+        self._compare(actual, len(content), where, remedy)
+
+    def _compare(self, actual: str, size_bytes: int, where: str, remedy: str) -> None:
+        if actual == self.checksum:
+            return
+        sizes = f"{size_bytes:,} bytes"
+        if self.size_bytes is not None:
+            same = size_bytes == self.size_bytes
+            sizes += ", as expected" if same else f", not {self.size_bytes:,}"
+        raise InputError(
+            f"{where}: {self.algorithm.upper()} is {actual}, expected {self.checksum} ({sizes}): "
+            f"the file was cut short or changed; {remedy}"
+        )
+
+    def source(self, how: str) -> dict[str, str]:
+        """Return what provenance says of the file and how it was had."""
+        facts = {"file": self.name, "algorithm": self.algorithm, "checksum": self.checksum}
+        return {**facts, "how": how}
+
+
+def read_members(path: Path, limits_bytes: Mapping[str, int]) -> Iterator[tuple[str, bytes]]:
+    """Yield name and content of each wanted file of a ``.tar.gz``, in the order of the archive.
+
+    Wanted are the names of ``limits_bytes``, which says the largest size that each may have.
+    Everything else is passed over, and nothing is unpacked to disk. Raises InputError if the
+    archive is damaged, or a wanted file is not in it, is too large or is no file.
+    """
+    missing = dict(limits_bytes)
+    with (
+        reading(path, "an archive"),
+        tarfile.open(path, "r|gz") as archive,  # a stream: each byte is unpacked once
+    ):
+        for member in archive:
+            limit = missing.pop(member.name, None)
+            if limit is None:
+                continue
+            if not member.isreg() or member.size > limit:
+                raise InputError(
+                    f"{path}: {member.name} is no file of at most {limit:,} bytes; "
+                    "get the archive again"
+                )
+            handle = archive.extractfile(member)
+            assert handle is not None  # it is a regular file
+            yield member.name, handle.read()
+            if not missing:
+                return
+    raise InputError(f"{path}: {', '.join(missing)} not in it; get the archive again")
 
 
 class UnavailableError(Exception):
@@ -133,9 +205,7 @@ def _fetch(
         return  # whole, or wrong: the checksum will tell
     headers = {"User-Agent": "hanas"} | ({"Range": f"bytes={size}-"} if size else {})
     try:
-        response = _open(
-            urllib.request.Request(url, headers=headers), connect_seconds, stall_seconds
-        )
+        response = _open(Request(url, headers=headers), connect_seconds, stall_seconds)
     except HTTPError as error:
         if error.code == 416:  # nothing after what we have: let the next attempt start anew
             partial.unlink(missing_ok=True)
@@ -162,9 +232,7 @@ def _fetch(
         raise OSError(f"the connection broke off after {size:,} of {total:,} bytes")
 
 
-def _open(
-    request: urllib.request.Request, connect_seconds: float, stall_seconds: float
-) -> HTTPResponse:
+def _open(request: Request, connect_seconds: float, stall_seconds: float) -> HTTPResponse:
     """Open a URL within ``connect_seconds``.
 
     In a thread, since neither the look-up of a name nor one attempt for each of its addresses is
@@ -174,7 +242,7 @@ def _open(
 
     def ask() -> None:
         try:
-            answers.put(urllib.request.urlopen(request, timeout=stall_seconds))
+            answers.put(urlopen(request, timeout=stall_seconds))
         except Exception as error:
             answers.put(error)
 
