@@ -73,17 +73,14 @@ class KnownFile:
 
 
 def read_members(path: Path, limits_bytes: Mapping[str, int]) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of each wanted file of a ``.tar.gz``, in the order of the archive.
+    """Yield name and content of each file of a ``.tar.gz`` that ``limits_bytes`` names.
 
-    Wanted are the names of ``limits_bytes``, which says the largest size that each may have.
     Everything else is passed over, and nothing is unpacked to disk. Raises InputError if the
-    archive is damaged, or a wanted file is not in it, is too large or is no file.
+    archive is damaged, or a file is not in it, is none, or is larger than its limit.
     """
     missing = dict(limits_bytes)
-    with (
-        reading(path, "an archive"),
-        tarfile.open(path, "r|gz") as archive,  # a stream: each byte is unpacked once
-    ):
+    # As a stream: each byte is unpacked once.
+    with reading(path, "an archive"), tarfile.open(path, "r|gz") as archive:
         for member in archive:
             limit = missing.pop(member.name, None)
             if limit is None:
@@ -139,11 +136,10 @@ def download(
     """Return ``folder / known.name``, fetched from ``url`` unless a verified one is there.
 
     A transfer that breaks is continued with an HTTP range request, in this run and in the next;
-    a server that does not know ranges starts it anew.
-
-    Raises UnavailableError if the file cannot be had from there: no connection within
-    ``connect_seconds`` (for the name, the connection and the first answer together), no byte for
-    ``stall_seconds`` in each of a few attempts, ``total_seconds`` over, or other content.
+    a server that does not know ranges starts it anew. Raises UnavailableError if there is no
+    connection within ``connect_seconds`` (for the name, the connection and the first answer
+    together), no byte for ``stall_seconds`` in each of a few attempts, if ``total_seconds`` are
+    over, or for other content.
     """
     with _only_one(known, folder, report) as (target, is_whole):
         if is_whole:
@@ -155,6 +151,7 @@ def download(
             try:
                 _fetch(url, known, partial, deadline, connect_seconds, stall_seconds, report)
                 known.verify(partial, "it was not kept")
+                return partial.replace(target)
             except InputError as error:
                 partial.unlink()
                 reason = f"the server sent something else: {error}"
@@ -162,32 +159,25 @@ def download(
                     break
                 resumed = False  # the first part may have been another file's: once more, whole
             except (OSError, HTTPException) as error:
-                reason = _reason(error)
+                reason, is_permanent = _told(error)
                 report(f"{url}: {reason}")
-                if _is_permanent(error) or time.monotonic() > deadline:
+                if is_permanent or time.monotonic() > deadline:
                     break
                 resumed = resumed or partial.exists()
-            else:
-                partial.replace(target)
-                return target
     raise UnavailableError(reason)
 
 
-def _reason(error: Exception) -> str:
-    """Return what went wrong, without urllib's wrapping."""
+def _told(error: Exception) -> tuple[str, bool]:
+    """Return what went wrong, and whether asking again at once is of no use."""
+    # No name, no route, refused, no answer in time; or another file.
+    is_permanent = isinstance(error, URLError | _WrongSizeError)
+    if isinstance(error, HTTPError):
+        is_permanent = error.code < 500 and error.code not in (408, 416, 429)
     if isinstance(error, URLError) and isinstance(error.reason, Exception):
         error = error.reason
     if isinstance(error, OSError) and error.strerror and not error.filename:
-        return error.strerror
-    return one_line(error)
-
-
-def _is_permanent(error: Exception) -> bool:
-    """Return whether asking again at once is of no use."""
-    if isinstance(error, HTTPError):
-        return error.code < 500 and error.code not in (408, 416, 429)
-    # No name, no route, refused, no answer in time; or another file.
-    return isinstance(error, URLError | _WrongSizeError)
+        return error.strerror, is_permanent
+    return one_line(error), is_permanent
 
 
 def _fetch(
@@ -233,10 +223,10 @@ def _fetch(
 
 
 def _open(request: Request, connect_seconds: float, stall_seconds: float) -> HTTPResponse:
-    """Open a URL within ``connect_seconds``.
+    """Open a URL within ``connect_seconds``, in a thread.
 
-    In a thread, since neither the look-up of a name nor one attempt for each of its addresses is
-    covered by a socket's timeout.
+    Neither the look-up of a name nor one attempt for each of its addresses is covered by a
+    socket's timeout.
     """
     answers: queue.SimpleQueue = queue.SimpleQueue()
 
