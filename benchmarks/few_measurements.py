@@ -23,7 +23,7 @@ from hanas.devices import hw_nas_bench
 from hanas.devices._device import Campaign
 from hanas.devices.prediction import predictor
 from hanas.devices.prediction.campaign import conduct
-from hanas.devices.prediction.features import multiply_accumulates
+from hanas.devices.prediction.features import Features
 from hanas.spaces import nb201
 
 GRID = (10, 15, 20, 30, 40, 50, 75, 100, 150, 200, 300, 400, 600, 800)
@@ -108,7 +108,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--most", type=int, default=GRID[-1], help="largest count of the grid")
     given = parser.parse_args()
-    flops = multiply_accumulates(SPACE, nb201.all_genes(), None)
+    flops = Features.of(SPACE, None).multiply_accumulates(nb201.all_genes())
     print(f"{given.dataset}, {MODELS} measurements, means of {given.seeds} seeds (worst seed)\n")
     print(
         "| device | metric | FLOPs | random | chosen | median error: random | chosen | "

@@ -20,9 +20,7 @@ import torch
 from hanas.core import plugins
 from hanas.data.batches import load_split
 from hanas.data.images import SPLITS, ImageData
-from hanas.proxies.scoring.chain_evaluation import Pictures, SharedEvaluation, score_one
-from hanas.proxies.scoring.normalisation import STATISTICS, with_statistics
-from hanas.proxies.scoring.shared_prefixes import nodes
+from hanas.proxies.scoring.chain_evaluation import STATISTICS, Pictures, SharedEvaluation
 
 
 def populations(space, generations: list[int]) -> dict[int, np.ndarray]:
@@ -70,22 +68,22 @@ def main() -> None:
     space, used = plugins.space(options.space), pictures(options)
     settings = {"width": options.width, "resolution": options.side}
     network = space.supernet(10, settings).to(memory_format=torch.channels_last)
-    shared, alone = SharedEvaluation(network, used), with_statistics(network, used.statistics)
+    shared = SharedEvaluation(network, used)
     print("| generation | architectures | layers | one by one, s | shared, s | ratio |")
     print("|--:|--:|--:|--:|--:|--:|")
     for generation, genes in populations(space, options.generations).items():
-        ordered = genes[np.lexsort(genes.T[::-1])]
-        layers = genes.size / len(nodes(ordered))
+        beginnings = {tuple(row[:end]) for row in genes.tolist() for end in range(1, len(row) + 1)}
+        layers = genes.size / len(beginnings)
         seconds: dict[str, list[float]] = {"one by one": [], "shared": []}
         for _ in range(options.turns):
             started = time.perf_counter()
-            plain = [score_one(alone, row, used) for row in genes.tolist()]
+            plain = [shared.score(row[None]) for row in genes]
             between = time.perf_counter()
             found = shared.score(genes)
             seconds["one by one"].append(between - started)
             seconds["shared"].append(time.perf_counter() - between)
             for name, values in found.items():
-                assert values.tolist() == [scores[name] for scores in plain], "they differ"
+                assert values.tolist() == [scores[name][0] for scores in plain], "they differ"
         one, together = (statistics.median(seconds[way]) for way in seconds)
         print(
             f"| {generation} | {len(genes)} | {layers:.2f} | {one:.1f} | {together:.1f} "

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -32,19 +33,37 @@ def fresh_study(tmp_path: Path) -> Study:
 
 
 @pytest.fixture(scope="session")
-def computed_study(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Study:
-    """A tiny study that is computed whole. Tests put back what they edit.
+def once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Callable[..., Study]:
+    """Returns a function (name, make, compute) -> study that is computed once.
 
-    It is computed once for all processes of the tests; each has a copy of its own.
+    Once for all processes of the tests; each has a copy of its own.
     """
     folder = tmp_path_factory.getbasetemp()
     if worker_id != "master":
         folder = folder.parent  # that of all processes
-    with (folder / "computed.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        study = Study(folder / "computed_study")
-        if not study.folder.exists():
-            make_study(study.folder)
-        study.run()
-    copied = tmp_path_factory.mktemp("computed") / "study"
-    return Study(shutil.copytree(study.folder, copied))
+
+    def study_of(
+        name: str, make: Callable[[Path], Study], compute: Callable[[Study], object]
+    ) -> Study:
+        with (folder / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            study = Study(folder / name)
+            if not study.folder.exists():
+                make(study.folder)
+            compute(study)
+        copied = tmp_path_factory.mktemp(name) / "study"
+        return Study(shutil.copytree(study.folder, copied))
+
+    return study_of
+
+
+@pytest.fixture(scope="session")
+def computed_study(once: Callable[..., Study]) -> Study:
+    """A tiny study that is computed whole, in one process. Tests put back what they edit."""
+    return once("computed", make_study, Study.compute)
+
+
+@pytest.fixture(scope="session")
+def snakemake_study(once: Callable[..., Study]) -> Study:
+    """The same, computed by the real command, which remembers what it did: for slow tests."""
+    return once("by_snakemake", make_study, Study.run)

@@ -5,8 +5,9 @@ import re
 import runpy
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import chdir, contextmanager
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,12 +20,18 @@ from PIL import Image
 
 from hanas.study import settings as studies
 from hanas.study.graph import Graph, Job
-from hanas.study.results import made_by
+from hanas.study.results import made_by, result
 
 REPOSITORY = Path(__file__).parents[1]
 
+#: The tiny study, as plain settings.
+TINY = yaml.safe_load((REPOSITORY / "config" / "tiny.yaml").read_text(encoding="utf-8"))
 #: What holds wall-clock times, and so differs between any two runs.
-TIMED = ("history.parquet", ".json")
+TIMED = ("history.parquet", ".json", ".snakemake_timestamp")
+
+
+class JobFailed(Exception):  # noqa: N818 - says what happened
+    """A job that was run in this process failed; says what its log does."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,17 @@ class Study:
         (self.folder / "config.yaml").write_text(text, encoding="utf-8")
 
     def graph(self) -> Graph:
-        return Graph(studies.read(self.config(), "config.yaml"), self.folder / "data")
+        """Return the study's graph of jobs."""
+        return graph_of(self.config(), self.folder / "data")
+
+    @contextmanager
+    def edited(self) -> Iterator[dict]:
+        """Give the settings to a block, which writes other ones; put back what was there after."""
+        before = self.config()
+        try:
+            yield self.config()
+        finally:
+            self.write(before)
 
     def compute(self, *targets: str) -> dict[str, int]:
         """Compute results that are missing, without Snakemake; return the number of jobs by rule.
@@ -125,7 +142,10 @@ def rules() -> dict[str, dict[str, Any]]:
 
 
 def run_job(graph: Graph, job: Job, rule: str, wildcards: dict[str, str]) -> None:
-    """Run the script of a job here; if it fails, the error has what its log says."""
+    """Run the script of a job in this process, in the folder of its study.
+
+    Raises JobFailed if it fails, as the real command does.
+    """
     known = rules()[rule]
     log = Path(known["log"].format(**wildcards))
     output = {name: path.format(**wildcards) for name, path in known["output"].items()}
@@ -144,7 +164,7 @@ def run_job(graph: Graph, job: Job, rule: str, wildcards: dict[str, str]) -> Non
         try:
             runpy.run_path(str(known["script"]), {"snakemake": snakemake})
         except SystemExit:
-            raise AssertionError(f"{rule} {wildcards}: {log.read_text('utf-8')}") from None
+            raise JobFailed(log.read_text(encoding="utf-8")) from None
 
 
 @contextmanager
@@ -154,13 +174,47 @@ def _own_output() -> Iterator[None]:
     sys.stderr.flush()
     before = os.dup(1), os.dup(2)
     try:
-        yield
+        # Not pytest's, which do not write to the descriptors that a job redirects.
+        with (
+            open(1, "w", buffering=1, closefd=False) as stdout,
+            open(2, "w", buffering=1, closefd=False) as stderr,
+            redirect_stdout(stdout),
+            redirect_stderr(stderr),
+        ):
+            yield
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
         for kept, stream in zip(before, (1, 2), strict=True):
             os.dup2(kept, stream)
             os.close(kept)
+
+
+def graph_of(config: dict, data: Path) -> Graph:
+    """Return the graph of a study's plain settings."""
+    return Graph(studies.read(config, "config.yaml"), data)
+
+
+def rerun(before: Mapping[str, Job], after: Mapping[str, Job]) -> Counter[str]:
+    """Return how many jobs of each rule run again: what changed, and all that reads of it."""
+    again: set[str] = set()
+    for path, job in after.items():  # each before those that read it
+        old = before.get(path)
+        same = old is not None and (repr(old.params), old.inputs) == (repr(job.params), job.inputs)
+        read = {result(made[0], **made[1]) for made in map(made_by, job.files) if made}
+        if not same or read & again:
+            again.add(path)
+    return Counter(made[0] for made in map(made_by, again) if made)
+
+
+def setting(*path_and_value: Any) -> Callable[[dict], None]:
+    """Return an edit of plain settings: the keys to a value, and the value."""
+    *path, last, value = path_and_value
+
+    def edit(config: dict) -> None:
+        for key in path:
+            config = config.setdefault(key, {})
+        config[last] = value
+
+    return edit
 
 
 def _job_counts(printed: str) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from hanas.core.files import write_csv, write_parquet
 from hanas.fronts import evaluation, statistics
 from hanas.fronts.decisions import decision_table
-from hanas.fronts.peeled_runs import peeling_table
+from hanas.fronts.peeling import peeling_table
 from hanas.fronts.rows import Row
 from hanas.fronts.runs import read_runs
 from hanas.fronts.settings import Peeling

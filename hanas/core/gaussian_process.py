@@ -26,15 +26,9 @@ _AT_A_TIME = 4096  # points; bounds memory
 class Prior:
     """Expected logarithms of parameters (of standardised values) and how far off they may be.
 
-    Parameters
-    ----------
-    linear, variance, length, noise
-        Of the variance of a linear part, of variance and length scale of a group, of the
-        variance of the noise.
-    limits
-        Of all logarithms.
-    least_noise
-        Is added to the noise: keeps covariance matrices invertible.
+    They are those of the variance of a linear part, of variance and length scale of a group, and of
+    the variance of the noise, to which ``least_noise`` is added: it keeps covariance matrices
+    invertible. ``limits`` are those of all logarithms.
     """
 
     linear: tuple[float, float]
@@ -64,20 +58,9 @@ OF_ANY_POINTS = Prior((-1.0, 1.5), (-1.0, 1.5), (1.0, 1.0), (-4.0, 1.5), (-14.0,
 class Posterior:
     """What is known about all points after some were observed.
 
-    Attributes
-    ----------
-    groups
-        Features, float64 (N, F) each, standardised: nearness is measured in each group.
-    observed
-        int64 (n,): rows that were observed.
-    values
-        float64 (n,): what was observed there.
-    mean
-        float64 (N,): expected values.
-    parameters
-        Logarithms of the parameters that were found, float64.
-    scale
-        Standard deviation of the observed values.
+    ``groups`` are standardised features of all points, float64 (N, F) each; the rows ``observed``,
+    int64 (n,), have the ``values``, float64 (n,), with the standard deviation ``scale``. ``mean``,
+    float64 (N,), is what is expected; ``parameters`` are logarithms of those that were found.
     """
 
     groups: tuple[np.ndarray, ...]
@@ -95,9 +78,7 @@ class Posterior:
         """
         observed = np.concatenate([self.observed, np.array(also_observed, dtype=np.int64)])
         known, asked = _rows(self.groups, observed), _rows(self.groups, rows)
-        noise = OF_ALL_POINTS.noise_of(self.parameters)
-        among = covariance(known, known, self.parameters)
-        lower = cholesky(among + noise * np.eye(len(observed)), lower=True)
+        lower = cholesky(_with_noise(known, self.parameters), lower=True)
         to_rows = covariance(known, asked, self.parameters)  # (n, M)
         explained = (solve_triangular(lower, to_rows, lower=True) ** 2).sum(axis=0)
         prior = prior_variance(asked, self.parameters)
@@ -107,14 +88,8 @@ class Posterior:
 def fit(groups: Sequence[np.ndarray], observed: np.ndarray, values: np.ndarray) -> Posterior:
     """Fit a Gaussian process, linear in the first group, and predict all points.
 
-    Parameters
-    ----------
-    groups
-        Features of all points, float64 (N, F) each, standardised.
-    observed
-        int (n,): rows whose values are known.
-    values
-        float (n,).
+    ``groups`` are features of all points, float64 (N, F) each, standardised; the rows ``observed``,
+    int (n,), have the values, float (n,).
     """
     observed, groups = np.asarray(observed, dtype=np.int64), tuple(groups)
     values = np.asarray(values, dtype=np.float64)
@@ -123,13 +98,9 @@ def fit(groups: Sequence[np.ndarray], observed: np.ndarray, values: np.ndarray) 
     known = _rows(groups, observed)
     expected = OF_ALL_POINTS.expected(1, len(groups))
 
-    def with_noise(parameters: np.ndarray) -> np.ndarray:
-        noise = OF_ALL_POINTS.noise_of(parameters)
-        return covariance(known, known, parameters) + noise * np.eye(len(observed))
-
     def improbability(parameters: np.ndarray) -> float:
         try:
-            lower = cholesky(with_noise(parameters), lower=True)
+            lower = cholesky(_with_noise(known, parameters), lower=True)
         except np.linalg.LinAlgError:
             return 1e6  # far from all that is expected
         whitened = solve_triangular(lower, targets, lower=True)
@@ -138,38 +109,24 @@ def fit(groups: Sequence[np.ndarray], observed: np.ndarray, values: np.ndarray) 
 
     limits = [OF_ALL_POINTS.limits] * len(expected)
     parameters = minimize(improbability, expected[:, 0], method="L-BFGS-B", bounds=limits).x
-    factor = cho_factor(with_noise(parameters))
+    factor = cho_factor(_with_noise(known, parameters))
     to_all = covariance(groups, known, parameters)  # (N, n)
     mean = centre + scale * (to_all @ cho_solve(factor, targets))
     return Posterior(groups, observed, values, mean, parameters, scale)
 
 
+def _with_noise(known: Sequence[np.ndarray], parameters: np.ndarray) -> np.ndarray:
+    noise = OF_ALL_POINTS.noise_of(parameters)
+    return covariance(known, known, parameters) + noise * np.eye(len(known[0]))
+
+
 def most_telling(groups: Sequence[np.ndarray], candidates: np.ndarray, count: int) -> np.ndarray:
-    """Return which points to observe before anything is known, to know most about all of them.
+    """Return which candidates to observe, int64 (count,), to know most about all points.
 
     One after the other, each the one after which the sum of the variances of all points is least
     (D. A. Cohn, "Neural Network Exploration Using Optimal Experiment Design", NIPS 1993), for the
-    parameters that are expected beforehand.
-
-    Parameters
-    ----------
-    groups
-        Features of all points, float64 (N, F) each, standardised. Memory is needed for N * N
-        numbers.
-    candidates
-        int (C,): rows that may be observed.
-    count
-        How many of them.
-
-    Returns
-    -------
-    ndarray
-        int64 (count,), those that tell most first.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer candidates.
+    parameters that are expected beforehand. ``groups`` are as of :func:`fit`; memory is needed for
+    N * N numbers. ``candidates``, int (C,), are rows; ValueError if there are fewer than ``count``.
     """
     if count > len(candidates):
         raise ValueError(f"{count} of {len(candidates)} candidates cannot be chosen")
@@ -193,28 +150,16 @@ def most_telling(groups: Sequence[np.ndarray], candidates: np.ndarray, count: in
 class Regression:
     """A Gaussian process that has seen some points and predicts any others.
 
-    Attributes
-    ----------
-    linear
-        How many groups, the first ones, have a linear covariance besides.
-    groups
-        Features of the points that were seen, float64 (n, F) each, standardised.
-    values
-        Their values, float64 (n,).
-    parameters
-        Logarithms of the parameters, see :func:`covariance`; the last one is the variance of the
-        noise. Of values with mean 0 and deviation 1.
+    The points have standardised features, float64 (n, F) for each of the ``groups``, of which the
+    first ones, ``linear`` of them, have a linear covariance besides, and values, float64 (n,).
+    ``parameters`` are logarithms, see :func:`covariance`, of values with mean 0 and deviation 1;
+    the last one is the variance of the noise.
     """
 
     linear: int
     groups: tuple[np.ndarray, ...]
     values: np.ndarray
     parameters: np.ndarray
-
-    @property
-    def centre(self) -> float:
-        """Mean of the values."""
-        return float(np.mean(self.values))
 
     @property
     def scale(self) -> float:
@@ -228,61 +173,44 @@ class Regression:
 
     @cached_property
     def _lower(self) -> np.ndarray:
-        among = covariance(self.groups, self.groups, self.parameters, linear=self.linear)
+        among = self._prior(self.groups, self.groups)
         return np.linalg.cholesky(among + np.eye(len(self.values)) * self.noise / self.scale**2)
-
-    @cached_property
-    def _weights(self) -> np.ndarray:
-        return cho_solve((self._lower, True), (self.values - self.centre) / self.scale)
 
     def predict(self, points: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Return what is expected to be measured at points, and its standard deviation.
 
-        The deviation is that of a measurement, so it includes the noise.
-
-        Parameters
-        ----------
-        points
-            Features, float64 (N, F) for each group.
-
-        Returns
-        -------
-        mean, deviation
-            float64 (N,) each.
+        The deviation is that of a measurement, so it includes the noise. Points are features,
+        float64 (N, F) for each group; both results are float64 (N,).
         """
-        parts = [
-            self._predict([group[start : start + _AT_A_TIME] for group in points])
-            for start in range(0, max(1, len(points[0])), _AT_A_TIME)
-        ]
-        mean, deviation = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return mean, deviation
-
-    def _predict(self, points: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        to_points = covariance(self.groups, points, self.parameters, linear=self.linear)  # (n, N)
-        explained = (solve_triangular(self._lower, to_points, lower=True) ** 2).sum(axis=0)
-        prior = prior_variance(points, self.parameters, linear=self.linear)
-        variance = self.scale**2 * np.maximum(prior - explained, 0) + self.noise
-        return self.centre + self.scale * (to_points.T @ self._weights), np.sqrt(variance)
+        centre = float(np.mean(self.values))
+        weights = cho_solve((self._lower, True), (self.values - centre) / self.scale)
+        means, deviations = [], []
+        for start in range(0, max(1, len(points[0])), _AT_A_TIME):
+            some = [group[start : start + _AT_A_TIME] for group in points]
+            to_points = self._prior(self.groups, some)  # (n, N)
+            explained = (solve_triangular(self._lower, to_points, lower=True) ** 2).sum(axis=0)
+            prior = prior_variance(some, self.parameters, linear=self.linear)
+            variance = self.scale**2 * np.maximum(prior - explained, 0) + self.noise
+            means.append(centre + self.scale * (to_points.T @ weights))
+            deviations.append(np.sqrt(variance))
+        return np.concatenate(means), np.concatenate(deviations)
 
     def covariance(self, first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> np.ndarray:
         """Return the covariance of what is known about points, without noise, float64 (A, B)."""
-        prior = covariance(first, second, self.parameters, linear=self.linear)
-        explained = [
-            solve_triangular(
-                self._lower,
-                covariance(self.groups, points, self.parameters, linear=self.linear),
-                lower=True,
-            )
+        a, b = (
+            solve_triangular(self._lower, self._prior(self.groups, points), lower=True)
             for points in (first, second)
-        ]
-        return self.scale**2 * (prior - explained[0].T @ explained[1])
+        )
+        return self.scale**2 * (self._prior(first, second) - a.T @ b)
+
+    def _prior(self, first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> np.ndarray:
+        return covariance(first, second, self.parameters, linear=self.linear)
 
 
 def parameters(groups: Sequence[np.ndarray], values: np.ndarray, *, linear: int) -> np.ndarray:
     """Return the most probable parameters of a :class:`Regression`, found with their gradient.
 
-    Takes O(n^3) a step; of more than 500 points, 500 at even distances in their order are looked
-    at. The arguments are those of :class:`Regression`.
+    Takes O(n^3) a step. Of more than 500 points, 500 at even distances in their order are used.
     """
     some = np.linspace(0, len(values) - 1, min(len(values), _ENOUGH)).round().astype(int)
     groups, values = _rows(groups, some), values[some]
@@ -293,10 +221,18 @@ def parameters(groups: Sequence[np.ndarray], values: np.ndarray, *, linear: int)
     squares = [_mean_squares(group, group) for group in groups]
 
     def improbability(parameters: np.ndarray) -> tuple[float, np.ndarray]:
-        parts = _derivatives(products, squares, parameters)
-        # The matrix itself is the sum of the linear parts and those with a variance of their own.
-        noise = float(np.exp(parameters[-1]))
-        matrix = sum(parts[: linear + count])
+        # Derivatives of the covariance, (n, n) each. Those by the logarithm of a variance are the
+        # parts of the covariance that it belongs to; the sum of these is the matrix itself.
+        parts = [np.exp(p) * product for p, product in zip(parameters, products, strict=False)]
+        by_lengths = []
+        logs = parameters[linear : linear + 2 * count].reshape(2, count)
+        for square, (log_variance, length) in zip(squares, logs.T, strict=True):
+            variance, scaled = np.exp(log_variance), 3 * square * np.exp(-2 * length)
+            distance = np.sqrt(scaled)
+            decay = np.exp(-distance)
+            parts.append(variance * (1 + distance) * decay)
+            by_lengths.append(variance * scaled * decay)
+        noise, matrix = float(np.exp(parameters[-1])), sum(parts)
         matrix = matrix + (noise + OF_ANY_POINTS.least_noise) * np.eye(len(targets))
         try:
             lower = np.linalg.cholesky(matrix)
@@ -307,33 +243,13 @@ def parameters(groups: Sequence[np.ndarray], values: np.ndarray, *, linear: int)
         weights = inverse @ targets
         of_values = 0.5 * targets @ weights + np.log(np.diag(lower)).sum()
         of_matrix = 0.5 * (inverse - np.outer(weights, weights))  # equation 5.9
-        slopes = [np.vdot(of_matrix, part) for part in parts] + [noise * np.trace(of_matrix)]
+        slopes = [np.vdot(of_matrix, part) for part in parts + by_lengths]
+        slopes += [noise * np.trace(of_matrix)]
         off = (parameters - expected[:, 0]) / expected[:, 1]
         return of_values + 0.5 * off @ off, np.array(slopes) + off / expected[:, 1]
 
     limits = [OF_ANY_POINTS.limits] * len(expected)
     return minimize(improbability, expected[:, 0], jac=True, method="L-BFGS-B", bounds=limits).x
-
-
-def _derivatives(
-    products: Sequence[np.ndarray], squares: Sequence[np.ndarray], parameters: np.ndarray
-) -> list[np.ndarray]:
-    """Return the derivative of the covariance by each parameter but the noise, (n, n) each.
-
-    A variance is given by its logarithm, so the derivative by it is the part of the covariance
-    that it belongs to.
-    """
-    linear, count = len(products), len(squares)
-    parts = [np.exp(p) * product for p, product in zip(parameters, products, strict=False)]
-    by_lengths = []
-    for group, square in enumerate(squares):
-        variance = np.exp(parameters[linear + group])
-        scaled = 3 * square * np.exp(-2 * parameters[linear + count + group])
-        distance = np.sqrt(scaled)
-        decay = np.exp(-distance)
-        parts.append(variance * (1 + distance) * decay)
-        by_lengths.append(variance * scaled * decay)
-    return parts + by_lengths
 
 
 def covariance(
@@ -345,24 +261,16 @@ def covariance(
 ) -> np.ndarray:
     """Return the covariance of some points with others, float64 (A, B).
 
-    Parameters
-    ----------
-    first, second
-        Features of the points, float64 (A, F) and (B, F) for each group.
-    parameters
-        Logarithms: the variance of the linear covariance of each of the first ``linear`` groups,
-        then the variance of the Matern covariance (3/2) of each group, its length scale, and
-        what else there is.
-    linear
-        How many groups have a linear covariance besides.
+    Points are features, float64 (A, F) and (B, F) for each group. Parameters are logarithms: the
+    variance of the linear covariance of each of the first ``linear`` groups, then the variance of
+    the Matern covariance (3/2) of each group, its length scale, and what else there is.
     """
     count = len(first)
     total = np.zeros((len(first[0]), len(second[0])))
     for a, b, variance in zip(first, second, parameters[:linear], strict=False):
         total = total + np.exp(variance) * (a @ b.T / a.shape[1])
-    variances = parameters[linear : linear + count]
-    lengths = parameters[linear + count : linear + 2 * count]
-    for a, b, variance, length in zip(first, second, variances, lengths, strict=True):
+    logs = parameters[linear : linear + 2 * count].reshape(2, count)
+    for a, b, (variance, length) in zip(first, second, logs.T, strict=True):
         # Per feature, so that a length scale means the same in a group of many.
         distance = np.sqrt(_mean_squares(a, b) * 3) / np.exp(length)
         total += np.exp(variance) * (1 + distance) * np.exp(-distance)
@@ -372,10 +280,7 @@ def covariance(
 def prior_variance(
     points: Sequence[np.ndarray], parameters: np.ndarray, *, linear: int = 1
 ) -> np.ndarray:
-    """Return the variance of points before anything is known, float64 (N,).
-
-    The arguments are those of :func:`covariance`.
-    """
+    """Return the variance of points before anything is known, float64 (N,)."""
     total = np.zeros(len(points[0]))
     for group, variance in zip(points, parameters[:linear], strict=False):
         total = total + np.exp(variance) * ((group**2).sum(axis=1) / group.shape[1])

@@ -91,21 +91,26 @@ def export_retrained(
         with torch_threads(threads):
             difference = _checked_difference(made, float_file, normalised(test.take(COMPARED)))
         quantise(float_file, int8_file, calibration_images, quantisation, threads=threads)
+        integer, convolutions = onnx_layers.integer_convolutions(int8_file)
         results = {
             "number": number,
             "arch": arch,
             "test_accuracy_percent": row["test_accuracy_percent"],
             **_accuracies(float_file, int8_file, test, threads),
             "largest_difference": difference,
-            **_sizes(made, float_file, int8_file),
+            "params": sum(weight.numel() for weight in made.parameters()),
+            "multiply_accumulates": onnx_layers.multiply_accumulates(float_file),
+            "convolutions": convolutions,
+            "int8_convolutions": integer,
+            "float32_bytes": float_file.stat().st_size,
+            "int8_bytes": int8_file.stat().st_size,
             "train_images": row["train_images"],
             "sources": _source(quantisation, len(calibration_images)),
         }
         log(
             f"{number} of {len(metrics)}: {arch}: {results['float32_accuracy_percent']:.2f} % in "
-            f"float32, {results['int8_accuracy_percent']:.2f} % in int8 "
-            f"({results['int8_convolutions']} of {results['convolutions']} convolutions), on "
-            f"{len(test)} test images"
+            f"float32, {results['int8_accuracy_percent']:.2f} % in int8 ({integer} of "
+            f"{convolutions} convolutions), on {len(test)} test images"
         )
         rows.append(results)
     return pd.DataFrame(rows)
@@ -170,25 +175,12 @@ def _accuracies(float_file: Path, int8_file: Path, test: Split, threads: int) ->
     }
 
 
-def _sizes(network: nn.Module, float_file: Path, int8_file: Path) -> dict[str, int]:
-    integer, convolutions = onnx_layers.integer_convolutions(int8_file)
-    return {
-        "params": sum(weight.numel() for weight in network.parameters()),
-        "multiply_accumulates": onnx_layers.multiply_accumulates(float_file),
-        "convolutions": convolutions,
-        "int8_convolutions": integer,
-        "float32_bytes": float_file.stat().st_size,
-        "int8_bytes": int8_file.stat().st_size,
-    }
-
-
 def _source(settings: Quantisation, images: int) -> str:
     import onnxruntime
 
     scales = "a channel" if settings.per_channel else "a tensor"
-    bits = 7 if settings.reduce_range else 8
     return (
         f"measured: ONNX Runtime {onnxruntime.__version__} on all test images; int8: weights of "
-        f"{bits} bits with a scale {scales}, ranges of activations by {settings.method} on "
-        f"{images} training images, exact sums"
+        f"{7 if settings.reduce_range else 8} bits with a scale {scales}, ranges of activations by "
+        f"{settings.method} on {images} training images, exact sums"
     )

@@ -11,35 +11,21 @@ from pathlib import Path
 
 from hanas.core.errors import InputError, one_line
 
-#: Operators that are counted, and what they are counted as.
-COUNTED = {
-    **dict.fromkeys(("Conv", "Gemm", "MatMul"), "convolution"),
-    **dict.fromkeys(("AveragePool", "MaxPool", "GlobalAveragePool", "ReduceMean"), "pooling"),
-    "Add": "addition",
-}
+#: Operators of layers that are counted.
+COUNTED = (
+    *("Conv", "Gemm", "MatMul", "Add"),
+    *("AveragePool", "MaxPool", "GlobalAveragePool", "ReduceMean"),
+)
 
 
 @dataclass(frozen=True, order=True)
 class Layer:
     """A layer by its shape; layers that are equal cost the same.
 
-    Attributes
-    ----------
-    kind
-        ``convolution`` (also depthwise and fully connected), ``pooling`` (each channel by itself)
-        or ``addition`` (of two maps).
-    batch, groups
-        Images; groups of channels that see nothing of each other.
-    inputs, outputs
-        Channels of a group.
-    side
-        Height and width of the output.
-    side_before
-        Height and width of the input.
-    kernel, stride, dilation
-        Of both directions.
-    padding
-        Before and after, of the height, then of the width.
+    The kind is ``convolution`` (also depthwise and fully connected), ``pooling`` (each channel by
+    itself) or ``addition`` (of two maps). ``inputs`` and ``outputs`` are channels of a group, of
+    which none sees another. Pairs are height and width, ``side`` that of the output; the padding is
+    before and after, of the height, then of the width.
     """
 
     kind: str
@@ -69,39 +55,22 @@ class Layer:
 
 
 def multiply_accumulates(model: str | Path) -> int:
-    """Return the multiply-accumulates of a float32 network for one image.
+    """Return the multiply-accumulates of a float32 network for one image; its batch may be open.
 
-    Of convolutions and fully connected layers only, as is usual.
-
-    Raises
-    ------
-    InputError
-        As :func:`layers` does; but the batch may be open.
+    Of convolutions and fully connected layers only, as is usual. InputError as of :func:`layers`.
     """
-    found, _ = layers(model, open_batch=1)
     return sum(
         count * layer.multiply_accumulates // layer.batch
-        for layer, count in found.items()
+        for layer, count in layers(model, open_batch=1).items()
         if layer.kind == "convolution"
     )
 
 
-def layers(
-    model: str | Path, *, open_batch: int | None = None
-) -> tuple[Counter[Layer], Counter[str]]:
-    """Return how often each layer occurs in a model, and each operation that is left out.
+def layers(model: str | Path, *, open_batch: int | None = None) -> Counter[Layer]:
+    """Return how often each layer occurs in a float32 ONNX file.
 
-    Parameters
-    ----------
-    model
-        An ONNX file, in float32.
-    open_batch
-        What an open batch is taken for; None: it is refused.
-
-    Raises
-    ------
-    InputError
-        If the file is no ONNX model, or the shape of a layer cannot be found.
+    ``open_batch`` is what an open batch is taken for; None: it is refused. InputError if the file
+    is no ONNX model, or the shape of a layer cannot be found.
     """
     from onnx import shape_inference
 
@@ -124,29 +93,15 @@ def layers(
     shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
     for value in (*graph.input, *graph.value_info, *graph.output):
         shapes[value.name] = tuple(d.dim_value for d in value.type.tensor_type.shape.dim)
-    found: Counter[Layer] = Counter()
-    left_out: Counter[str] = Counter()
-    for node in graph.node:
-        if node.op_type in ("Constant", "Identity"):
-            continue
-        layer = _layer(node, shapes, str(model)) if node.op_type in COUNTED else None
-        if layer is None:
-            left_out[node.op_type] += 1
-        else:
-            found[layer] += 1
-    return found, left_out
+    found = (_layer(node, shapes, model) for node in graph.node if node.op_type in COUNTED)
+    return Counter(layer for layer in found if layer is not None)
 
 
 def integer_convolutions(model: str | Path) -> tuple[int, int]:
     """Return how many convolutions of a quantised file run in 8-bit integers, and how many it has.
 
     Counted in the graph that ONNX Runtime really runs, after its fusions: where a convolution
-    stays float32, its input is converted back and forth.
-
-    Raises
-    ------
-    InputError
-        If the file is no ONNX model, or one that ONNX Runtime cannot run.
+    stays float32, its input is converted back and forth. InputError if ONNX Runtime cannot run it.
     """
     total = sum(node.op_type == "Conv" for node in _load(model).graph.node)
     run = _as_run(model, "ORT_ENABLE_EXTENDED")
@@ -183,22 +138,27 @@ def _load(model: str | Path):
         raise InputError(f"{model}: not readable as ONNX: {one_line(error)}") from error
 
 
-def _layer(node, shapes: Mapping[str, tuple[int, ...]], model: str) -> Layer | None:
+def _layer(node, shapes: Mapping[str, tuple[int, ...]], model: str | Path) -> Layer | None:
     """Return the layer of a node; None where it is no layer after all."""
     import onnx
 
-    given = {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
-    output = _shape(node.output[0], node, shapes, model)
-    first = _shape(node.input[0], node, shapes, model)
+    def shape(name: str) -> tuple[int, ...]:
+        found = shapes.get(name, ())
+        if not found or min(found) < 1:
+            raise InputError(
+                f"{model}: {node.op_type} {node.name}: the shape of {name} is not known; expected "
+                "a model of fixed batch and size"
+            )
+        return found
+
+    output, first = shape(node.output[0]), shape(node.input[0])
     if node.op_type == "Add":
-        second = _shape(node.input[1], node, shapes, model)
-        if first != second or len(output) != 4:
+        if first != shape(node.input[1]) or len(output) != 4:
             return None  # a bias or another number for a whole map
         batch, channels, *side = output
         return Layer("addition", batch, channels, 1, 1, _pair(side), _pair(side))
     if node.op_type in ("Gemm", "MatMul"):
-        weight = _shape(node.input[1], node, shapes, model)
-        if len(first) != 2 or len(weight) != 2:
+        if len(first) != 2 or len(shape(node.input[1])) != 2:
             return None
         return Layer("convolution", output[0], 1, first[1], output[1])
     if node.op_type == "ReduceMean" and (len(first) != 4 or math.prod(output[2:]) != 1):
@@ -208,38 +168,25 @@ def _layer(node, shapes: Mapping[str, tuple[int, ...]], model: str) -> Layer | N
     batch, channels, *before = first
     if node.op_type in ("GlobalAveragePool", "ReduceMean"):
         return Layer("pooling", batch, channels, 1, 1, (1, 1), _pair(before), _pair(before))
-    side, padding = _pair(output[2:]), _padding(given.get("pads", (0, 0, 0, 0)))
-    stride = _pair(given.get("strides", (1, 1)))
-    dilation = _pair(given.get("dilations", (1, 1)))
-    if node.op_type != "Conv":
-        kernel = _pair(given["kernel_shape"])
-        return Layer(
-            *("pooling", batch, channels, 1, 1),
-            *(side, _pair(before), kernel, stride, dilation, padding),
-        )
-    weight = _shape(node.input[1], node, shapes, model)
-    groups = int(given.get("group", 1))
+    given = {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
+    top, left, bottom, right = given.get("pads", (0, 0, 0, 0))
+    if node.op_type == "Conv":
+        weight, groups = shape(node.input[1]), given.get("group", 1)
+        of_layer = ("convolution", batch, groups, channels // groups, output[1] // groups)
+        kernel = weight[2:]
+    else:
+        of_layer, kernel = ("pooling", batch, channels, 1, 1), given["kernel_shape"]
     return Layer(
-        *("convolution", batch, groups, channels // groups, output[1] // groups),
-        *(side, _pair(before), _pair(weight[2:]), stride, dilation, padding),
+        *of_layer,
+        side=_pair(output[2:]),
+        side_before=_pair(before),
+        kernel=_pair(kernel),
+        stride=_pair(given.get("strides", (1, 1))),
+        dilation=_pair(given.get("dilations", (1, 1))),
+        padding=(top, bottom, left, right),
     )
 
 
 def _pair(numbers: Sequence[int]) -> tuple[int, int]:
     height, width = numbers
-    return int(height), int(width)
-
-
-def _padding(pads: Sequence[int]) -> tuple[int, int, int, int]:
-    top, left, bottom, right = (int(pad) for pad in pads)
-    return top, bottom, left, right
-
-
-def _shape(name: str, node, shapes: Mapping[str, tuple[int, ...]], model: str) -> tuple[int, ...]:
-    shape = shapes.get(name, ())
-    if not shape or min(shape) < 1:
-        raise InputError(
-            f"{model}: {node.op_type} {node.name}: the shape of {name} is not known; expected a "
-            "model of fixed batch and size"
-        )
-    return shape
+    return height, width

@@ -277,6 +277,15 @@ class MeasuredDevice(Device):
 class TimedDevice(MeasuredDevice, Measuring):
     """A device that runs a model again and again."""
 
+    @abstractmethod
+    def runtime(self) -> str:
+        """Return what runs the models, with its version."""
+
+    def conditions(self, board: str) -> dict[str, str | int]:
+        """Return what a measurement depends on, apart from the model."""
+        numbers = ("threads", "precision", "batch", "passes", "warmup")
+        return {"runtime": self.runtime(), **{name: getattr(self, name) for name in numbers}}
+
     def params(self) -> dict[str, Any]:
         """Return what changes results; in float32 nothing is quantised by channel."""
         found = super().params()

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-import selectors
 import signal
 import subprocess
-import time
+import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 #: Bytes at the end of each output that are kept.
 KEPT_BYTES = 1 << 22
-_CHUNK = 1 << 16
-_ASK_AGAIN_SECONDS = 0.05
+#: How long outputs are read after the end of a command; what it has left may keep them open.
+_READ_ON_SECONDS = 0.5
 # The command is a group of processes of its own. Whoever is killed cannot clean up: so a process
 # of the group waits for the end of a pipe that closes when the process that holds it dies, however
 # it dies, and then kills the group. What was still measured would disturb the next run.
@@ -47,45 +46,31 @@ def run(command: Sequence[str], *, timeout_seconds: float, folder: Path | None =
         start_new_session=True,
         cwd=folder,
     )
+    assert process.stdin is not None
+    ends = bytearray(), bytearray()
+    readers = [
+        threading.Thread(target=_read, args=each, daemon=True)
+        for each in zip((process.stdout, process.stderr), ends, strict=True)
+    ]
     try:
-        output, errors = _read(process, time.monotonic() + timeout_seconds)
+        for reader in readers:
+            reader.start()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout_seconds)
         status = process.poll()
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        for pipe in (process.stdin, process.stdout, process.stderr):
-            assert pipe is not None
-            pipe.close()
-    return Finished(status, output.decode("utf-8", "replace"), errors.decode("utf-8", "replace"))
+        process.stdin.close()
+    for reader in readers:
+        reader.join(_READ_ON_SECONDS)
+    output, errors = (end.decode("utf-8", "replace") for end in ends)
+    return Finished(status, output, errors)
 
 
-def _read(process: subprocess.Popen, deadline: float) -> tuple[bytearray, bytearray]:
-    """Return the ends of both outputs, read until the command has ended or its time is over."""
-    kept = {process.stdout: bytearray(), process.stderr: bytearray()}
-    with selectors.DefaultSelector() as selector:
-        for pipe in kept:
-            assert pipe is not None
-            os.set_blocking(pipe.fileno(), False)
-            selector.register(pipe, selectors.EVENT_READ, kept[pipe])
-        # What a command leaves behind may keep its outputs open: its own end counts, not theirs.
-        while (running := process.poll() is None) and time.monotonic() < deadline:
-            for key, _ in selector.select(_ASK_AGAIN_SECONDS):
-                _take(selector, key)
-        if not running:
-            for _ in range(KEPT_BYTES // _CHUNK):
-                ready = selector.select(0)
-                for key, _ in ready:
-                    _take(selector, key)
-                if not ready:
-                    break
-    return kept[process.stdout], kept[process.stderr]
-
-
-def _take(selector: selectors.BaseSelector, key: selectors.SelectorKey) -> None:
-    with contextlib.suppress(BlockingIOError):
-        part = os.read(key.fd, _CHUNK)
-        if not part:
-            selector.unregister(key.fileobj)
-        key.data.extend(part)
-        del key.data[:-KEPT_BYTES]
+def _read(pipe: IO[bytes], end: bytearray) -> None:
+    with pipe:
+        while part := os.read(pipe.fileno(), 1 << 16):
+            end += part
+            del end[:-KEPT_BYTES]

@@ -16,14 +16,14 @@ it runs and writes ``answer.json`` there, with ``error`` where a step fails:
 import importlib.metadata
 import json
 import traceback
+from pathlib import Path
 
 import numpy as np
 
 
 def main() -> None:
     """Do what the request says and write the answer."""
-    with open("request.json", encoding="utf-8") as handle:
-        request = json.load(handle)
+    request = json.loads(Path("request.json").read_text(encoding="utf-8"))
     answer = {"version": importlib.metadata.version("rknn-toolkit2")}
     try:
         _do(request, answer)
@@ -31,8 +31,7 @@ def main() -> None:
         traceback.print_exc()
         lines = [line for line in str(error).splitlines() if line.strip()]
         answer["error"] = lines[-1] if lines else type(error).__name__
-    with open("answer.json", "w", encoding="utf-8") as handle:
-        json.dump(answer, handle)
+    Path("answer.json").write_text(json.dumps(answer), encoding="utf-8")
 
 
 def _do(request, answer) -> None:
@@ -48,19 +47,18 @@ def _do(request, answer) -> None:
     answer["step"] = "convert"
     _demand(toolkit.config(target_platform=request["target"]), "config")
     _demand(toolkit.load_onnx(model=request["model"]), "load_onnx")
-    images = np.load("calibration.npy")
-    with open("calibration.txt", "w", encoding="utf-8") as handle:
-        for number in range(len(images)):
-            np.save(f"calibration_{number}.npy", images[number : number + 1])
-            handle.write(f"calibration_{number}.npy\n")
+    files = []
+    for number, image in enumerate(np.load("calibration.npy")):
+        files.append(f"calibration_{number}.npy\n")
+        np.save(files[-1].strip(), image[None])
+    Path("calibration.txt").write_text("".join(files), encoding="utf-8")
     _demand(toolkit.build(do_quantization=True, dataset="calibration.txt"), "build")
     if request.get("simulate"):
         answer["step"] = "simulate"
         _demand(toolkit.init_runtime(), "init_runtime")
-        images = np.load("images.npy")
         outputs = [
-            toolkit.inference(inputs=[images[number : number + 1]], data_format="nchw")[0]
-            for number in range(len(images))
+            toolkit.inference(inputs=[image[None]], data_format="nchw")[0]
+            for image in np.load("images.npy")
         ]
         np.save("outputs.npy", np.concatenate(outputs))
     if request.get("passes"):

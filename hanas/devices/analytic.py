@@ -55,7 +55,7 @@ class AnalyticDevice(MeasuredDevice):
         from hanas.deploy.onnx_layers import layers
 
         try:
-            found, _ = layers(model)
+            found = layers(model)
         except InputError as error:
             raise ModelRefused(one_line(error)) from error
         if not found:

@@ -113,20 +113,15 @@ class CommandDevice(TimedDevice):
         """Return a board's name, or the command of one that has none."""
         return board if self.boards else _in_one_line(self.commands[board])
 
+    def runtime(self) -> str:
+        """Return what stands for whatever the command runs."""
+        return "a command"
+
     def conditions(self, board: str) -> dict[str, str | int]:
         """Return what a measurement depends on: of the numbers, those that the command is told."""
-        command = self.commands[board]
-        told = {
-            name: getattr(self, name) for name in ("passes", "warmup") if name in _told(command)
-        }
-        return {
-            "runtime": "a command",
-            "threads": self.threads,
-            "precision": self.precision,
-            "batch": self.batch,
-            "command": _in_one_line(command),
-            **told,
-        }
+        found = super().conditions(board) | {"command": _in_one_line(self.commands[board])}
+        untold = {"passes", "warmup"} - _told(self.commands[board])
+        return {name: value for name, value in found.items() if name not in untold}
 
     def measure(self, model: Path, board: str) -> Timings:
         """Let the command of a board measure an ONNX model."""

@@ -37,18 +37,11 @@ class HostDevice(TimedDevice):
         """Return what no two processes may measure on at once."""
         return "(this machine)"
 
-    def conditions(self, board: str) -> dict[str, str | int]:
-        """Return what a measurement depends on, apart from the model."""
+    def runtime(self) -> str:
+        """Return the version of ONNX Runtime."""
         import onnxruntime
 
-        return {
-            "runtime": f"ONNX Runtime {onnxruntime.__version__}, CPUExecutionProvider",
-            "threads": self.threads,
-            "precision": self.precision,
-            "batch": self.batch,
-            "warmup": self.warmup,
-            "passes": self.passes,
-        }
+        return f"ONNX Runtime {onnxruntime.__version__}, CPUExecutionProvider"
 
     def measure(self, model: Path, board: str) -> Timings:
         """Time the passes of an ONNX model; ModelRefused where ONNX Runtime cannot run it."""

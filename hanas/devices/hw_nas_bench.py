@@ -84,12 +84,10 @@ def read(path: Path, dataset: str, keys: Mapping[str, str]) -> dict[str, np.ndar
         raise InputError(
             f"{path}: not readable ({error.strerror}); put HW-NAS-Bench-v1_0.pickle there"
         ) from error
-    for depth, key in enumerate(("nasbench201", dataset)):
+    for level, key in enumerate(("nasbench201", dataset), start=1):
         if not isinstance(content, dict) or key not in content:
-            raise InputError(
-                f"{path}: has no {key!r} at level {depth + 1}; expected the layout of "
-                "HW-NAS-Bench v1.0"
-            )
+            has = f"has no {key!r} at level {level}; expected the layout of HW-NAS-Bench v1.0"
+            raise InputError(f"{path}: {has}")
         content = content[key]
     missing = [key for key in keys.values() if not isinstance(content, dict) or key not in content]
     if missing:
@@ -127,10 +125,8 @@ def _check_order(path: Path, dataset: str, configs: Any) -> None:
         found = config.get("arch_str") if isinstance(config, dict) else None
         if not isinstance(found, str) or found != text:
             shown = repr(found)[:200] if isinstance(found, str) else "no arch_str"
-            raise InputError(
-                f"{_place(path, dataset, 'config', number)}: holds {shown}: the cells are not in "
-                "the official order"
-            )
+            place = _place(path, dataset, "config", number)
+            raise InputError(f"{place}: holds {shown}: the cells are not in the official order")
 
 
 def _place(path: Path, dataset: str, key: str, number: int) -> str:

@@ -156,17 +156,13 @@ class RknnDevice(TimedDevice):
             "DEVICE.csv: which layers do not run on the NPU, and the accuracy in int8"
         )
 
+    def runtime(self) -> str:
+        """Return the version of the toolkit, and the chip."""
+        return f"rknn-toolkit2 {_version(self.python)} on {self.target}"
+
     def conditions(self, board: str) -> dict[str, str | int]:
         """Return what a measurement depends on, apart from the model."""
-        return {
-            "runtime": f"rknn-toolkit2 {_version(self.python)} on {self.target}",
-            "threads": self.threads,
-            "precision": self.precision,
-            "batch": self.batch,
-            "passes": self.passes,
-            "warmup": self.warmup,
-            "fix_frequency": int(self.fix_frequency),
-        }
+        return super().conditions(board) | {"fix_frequency": int(self.fix_frequency)}
 
     def measure(self, model: Path, board: str) -> Timings:
         """Convert a model and time it on the board.

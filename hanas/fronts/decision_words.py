@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hanas.fronts import picks
 from hanas.fronts.decisions import KNEE, LOWEST, PROXY_BEST
 from hanas.fronts.floor import reaches_percent
 
@@ -64,24 +63,24 @@ def _of_front(whole: list[Point]) -> list[str]:
         lines.append("")
     else:
         lines += [f"No network of the front reaches the accuracy floor of {floor:g} %.", ""]
-    left_out = len(whole) - len(front)
+    truth = (
+        "Their true accuracies are **not known**: train those that you like "
+        "(`retrainings` in the study's settings)."
+    )
+    if known:
+        left_out = len(whole) - len(front)
+        truth = (
+            "The percentages are **true test accuracies** as this study knows them "
+            f"({first['accuracy_source']}); they were not used to choose"
+            + (f", but to leave out {left_out} below {floor:g} %." if left_out else ".")
+        )
+    networks = "1 network" if len(whole) == 1 else f"{len(whole)} networks"
     said = (
         f"The networks were **chosen by the proxy** ({first['proxy_objective']}: "
         f"{first['proxy_source']}) and by the device's numbers ({first['metrics_source']}). "
+        f"{truth} The front is that of seed {first['seed']}: {networks}."
     )
-    if known:
-        said += (
-            f"The percentages are **true test accuracies** as this study knows them "
-            f"({first['accuracy_source']}); they were not used to choose"
-            + (f", but to leave out {left_out} below {floor:g} %. " if left_out else ". ")
-        )
-    else:
-        said += (
-            "Their true accuracies are **not known**: train those that you like "
-            "(`retrainings` in the study's settings). "
-        )
-    networks = "1 network" if len(whole) == 1 else f"{len(whole)} networks"
-    return [*lines, f"{said}The front is that of seed {first['seed']}: {networks}.", ""]
+    return [*lines, said, ""]
 
 
 def _picks_under_limits(front: list[Point], metric: str) -> Iterator[str]:
@@ -90,18 +89,17 @@ def _picks_under_limits(front: list[Point], metric: str) -> Iterator[str]:
     yield f"- Below {rounded_up(min(values)):.4g} {unit} there is none."
     told: list[int] = []
     for limit in [*round_limits(min(values), values[0]), math.inf]:
-        position = picks.pick(pd.DataFrame({metric: values}), {metric: limit})
-        if position is None or position in told:
+        within = [place for place, value in enumerate(values) if value <= limit]
+        if not within or within[0] in told:  # in order of preference: the first is the pick
             continue
-        row = front[position]
+        row = front[within[0]]
         head = f"Up to {limit:g} {unit} take" if limit < math.inf else "Without a limit take"
-        within = [p for p, value in enumerate(values) if value <= limit]
-        best = max(within, key=lambda p: front[p]["accuracy_percent"])
+        best = max(within, key=lambda place: front[place]["accuracy_percent"])
         hindsight = ""
         if front[best]["accuracy_percent"] > row["accuracy_percent"] + 0.005:
             where = "above" if best in told else f"({_numbers(front[best])})"
             hindsight = f" – in truth, {front[best]['index']} {where} is better"
-        told.append(position)
+        told.append(within[0])
         yield f"- {head} {_cell(row)}{hindsight}."
 
 
@@ -130,11 +128,7 @@ def _next_percent(front: list[Point], knee: Point, metrics: Sequence[str]) -> st
 
 
 def rounded_up(value: float) -> float:
-    """Return the least number of four digits that is not below a positive value.
-
-    >>> rounded_up(1.44141), rounded_up(25.0)
-    (1.442, 25.0)
-    """
+    """Return the least number of four digits that is not below a positive value."""
     exponent = math.floor(math.log10(value)) - 3
     digits = math.ceil(round(value / 10.0**exponent, 6))
     return float(f"{digits}e{exponent}")
@@ -143,10 +137,7 @@ def rounded_up(value: float) -> float:
 def round_limits(lowest: float, highest: float, count: int = 6) -> list[float]:
     """Return up to about ``count`` round numbers from ``lowest`` to ``highest``, rising.
 
-    Evenly spaced where the range is short, else 1, 2, 5, 10, ...
-
-    >>> round_limits(1.3, 5.2), round_limits(2.1, 77.0)
-    ([2.0, 3.0, 4.0, 5.0], [5.0, 10.0, 20.0, 50.0])
+    Evenly spaced where the range is short, such as 2, 3, 4, 5; else 1, 2, 5, 10, ...
     """
     if not 0 < lowest < highest:
         return []

@@ -7,7 +7,7 @@ In a trained front (:mod:`hanas.fronts.peeling`) it is what was paid for, and wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +16,7 @@ import pandas as pd
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.files import read_json, read_parquet
-from hanas.fronts import picks, representatives
+from hanas.fronts import picks
 from hanas.fronts.floor import reaches_percent
 from hanas.fronts.peeling import peel
 from hanas.fronts.rows import Row, read_history
@@ -33,8 +33,8 @@ _LAST = ["accuracy_floor_percent", "accuracy_source", "metrics_source", "proxy_s
 def decision_table(rows: Iterable[Row], peeling: Peeling | None = None) -> pd.DataFrame:
     """Return the found fronts of a device, of seed 0, a row an architecture in order of preference.
 
-    With ``peeling``, the trained fronts (:mod:`hanas.fronts.peeling`) of those searches whose
-    accuracies are known, which are looked up, take the place of the predicted ones. Columns are
+    With ``peeling``, the trained fronts of those searches whose accuracies are known, which are
+    looked up, take the place of the predicted ones. Columns are
 
     - ``arch``, ``index`` in its space (where that can be listed), ``accuracy_percent`` (true; NaN
       where it is not known), the device's metrics, ``proxy_value`` of ``proxy_objective``;
@@ -56,9 +56,9 @@ def decision_table(rows: Iterable[Row], peeling: Peeling | None = None) -> pd.Da
     else:
         made = (_of_trained_front(row, peeling) for row in rows if row.accuracies is not None)
     frames = [frame for frame in made if len(frame)]
-    if not frames and peeling is None:
-        raise InputError("no search found an architecture that the device can run")
     if not frames:
+        if peeling is None:
+            raise InputError("no search found an architecture that the device can run")
         names = ("device", "task", "dataset", "proxy", "search", "arch", "index")
         return pd.DataFrame(columns=[*names, "accuracy_percent"])
     table = pd.concat(frames, ignore_index=True)
@@ -132,43 +132,37 @@ def _of_front(front: pd.DataFrame, row: Row, *, method: str, best: str) -> pd.Da
 
 
 def pick_ranges(metric: np.ndarray) -> np.ndarray:
-    """Return up to which limit, exclusive, each point of a front is the pick.
+    """Return up to which limit on a metric, exclusive, each point of a front is the pick.
 
-    A point is picked for limits from its own value on, until one that is preferred to it fits:
-    of the metric, float (N,), in the order of preference, float64 (N,), infinite for the most
-    preferred; NaN for points that are never the pick.
-
-    >>> pick_ranges(np.array([9.0, 4.0, 5.0, 2.0]))
-    array([inf,  9., nan,  4.])
+    From its own value on, until one that is preferred to it fits: float64 (N,), in the order of
+    preference; infinite for the most preferred, NaN for points that are never the pick.
     """
     # The cheapest of all that are preferred: from there on, it or another of them is the pick.
     until = np.minimum.accumulate(np.append(np.inf, metric[:-1]))
     return np.where(metric < until, until, np.nan)
 
 
-def _roles(
-    front: pd.DataFrame, objectives: Sequence[str], worthy: np.ndarray, best: str
-) -> list[str]:
+def _roles(front: pd.DataFrame, objectives: list[str], worthy: np.ndarray, best: str) -> list[str]:
     roles: list[list[str]] = [[] for _ in range(len(front))]
     rows = np.flatnonzero(worthy)
     if len(rows):
-        points = front[list(objectives)].to_numpy()[rows]
+        points = front[objectives].to_numpy()[rows]
         roles[rows[0]].append(best)
-        roles[rows[representatives.choose(points, "knee")]].append(KNEE)
+        roles[rows[picks.choose(points, "knee")]].append(KNEE)
         for column, metric in enumerate(objectives[1:], start=1):
             roles[rows[np.argmin(points[:, column])]].append(LOWEST[metric])
     return ["; ".join(of_point) for of_point in roles]
 
 
-def _next_percent(table: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
-    accuracy, values = table["accuracy_percent"].to_numpy(), table[list(metrics)].to_numpy()
+def _next_percent(table: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
+    accuracy, values = table["accuracy_percent"].to_numpy(), table[metrics].to_numpy()
     lines = []
     for position in range(len(table)):
         better = np.flatnonzero(accuracy >= accuracy[position] + 1)
-        if len(better) == 0:
-            lines.append([*[np.nan] * len(metrics), ""])
-            continue
-        cheapest = better[np.argmin(values[better, 0])]
-        lines.append([*(values[cheapest] - values[position]), table["arch"].iloc[cheapest]])
+        line = [*[np.nan] * len(metrics), ""]
+        if len(better):
+            cheapest = better[np.argmin(values[better, 0])]
+            line = [*(values[cheapest] - values[position]), table["arch"].iloc[cheapest]]
+        lines.append(line)
     columns = [*(f"next_percent_{metric}" for metric in metrics), "next_percent_arch"]
     return pd.DataFrame(lines, columns=columns, index=table.index)

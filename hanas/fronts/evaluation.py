@@ -53,12 +53,11 @@ def budget_table(searches: Sequence[Runs], indicators: pd.DataFrame) -> pd.DataF
 
     ``indicators`` is what :func:`indicator_table` says about the searches. ``ceiling`` is the
     normalised hypervolume, in truth, of the exact front of the proxy and the metrics over the
-    whole space; ``ceiling_above_floor`` the same where nothing below the floor could be chosen in
-    the first place, as if the proxy knew the floor; their deviations ``_std``, see
-    :meth:`hanas.fronts.truth.Truth.ceiling`. ``found_mean`` and ``found_std`` (of a sample) are
-    over seeds. ``loss`` = 1 - ``found_mean`` = ``loss_by_ranking`` + ``loss_by_searching``; the
-    last can be below zero: a front that is incomplete, or of those that look the same has other
-    ones, can, by luck, be better in truth.
+    whole space; ``ceiling_above_floor`` the same as if the proxy knew the floor; ``_std`` their
+    deviations (:meth:`hanas.fronts.truth.Truth.ceiling`). ``found_mean`` and ``found_std`` (of a
+    sample) are over seeds. ``loss`` = 1 - ``found_mean`` = ``loss_by_ranking`` +
+    ``loss_by_searching``; the last can be below zero: a front that is incomplete, or of those that
+    look the same has other ones, can, by luck, be better in truth.
     """
     grouped = indicators.groupby(["task", "objectives", "proxy", "search"])
     ceilings: dict[tuple[str, ...], dict[str, float]] = {}
@@ -66,13 +65,11 @@ def budget_table(searches: Sequence[Runs], indicators: pd.DataFrame) -> pd.DataF
     for runs in searches:
         of_proxy = (runs.row.task, runs.truth.name, runs.row.proxy)
         if of_proxy not in ceilings:
-            every = np.arange(len(runs.searched))
-            chosen_from = {"": every, "_above_floor": every[runs.truth.reaches_floor]}
-            ceilings[of_proxy] = {}
-            for suffix, rows in chosen_from.items():
+            of_all, ceilings[of_proxy] = np.arange(len(runs.searched)), {}
+            above = of_all[runs.truth.reaches_floor]
+            for name, rows in (("ceiling", of_all), ("ceiling_above_floor", above)):
                 mean, deviation = runs.truth.ceiling(runs.searched, rows)
-                named = {f"ceiling{suffix}": mean, f"ceiling{suffix}_std": deviation}
-                ceilings[of_proxy] |= named
+                ceilings[of_proxy] |= {name: mean, f"{name}_std": deviation}
         ceiling = ceilings[of_proxy]["ceiling"]
         of_seeds = grouped.get_group((*of_proxy, runs.row.search))
         found = of_seeds["normalised_hypervolume"]
@@ -137,10 +134,6 @@ def attainment_table(searches: Sequence[Runs]) -> pd.DataFrame:
 
 
 def round_step(total: int, points: int) -> int:
-    """Return the largest of 1, 2, 5, 10, 20, ... of which ``points`` fit into ``total``.
-
-    >>> round_step(1050, 20), round_step(40, 20), round_step(7, 20)
-    (50, 2, 1)
-    """
+    """Return the largest of 1, 2, 5, 10, 20, ... of which ``points`` fit into ``total``, or 1."""
     steps = (digit * 10**exponent for exponent in range(12) for digit in (1, 2, 5))
     return max((step for step in steps if step * points <= total), default=1)

@@ -24,9 +24,6 @@ def hypervolume(points: ArrayLike, reference: ArrayLike) -> float:
     Points that are not better than the reference in every objective add nothing (E. Zitzler and
     L. Thiele, "Multiobjective Optimization Using Evolutionary Algorithms - A Comparative Case
     Study", PPSN V, 1998).
-
-    >>> hypervolume([[1, 3], [2, 1]], reference=[4, 4])
-    7.0
     """
     points = as_points(points)
     corner = as_points(np.atleast_2d(np.asarray(reference)), "reference")[0]
@@ -39,12 +36,8 @@ def hypervolume(points: ArrayLike, reference: ArrayLike) -> float:
 def to_unit_box(points: ArrayLike, true_front: ArrayLike) -> np.ndarray:
     """Return ``points``, float64 (N, M), in units in which the true front spans the unit box.
 
-    0 is the ideal of ``true_front``, the best of each objective, and 1 its nadir, the worst of
-    each objective among its non-dominated points. Points may lie outside. Raises InputError if an
-    objective has one value on the whole true front: it then has no scale.
-
-    >>> to_unit_box([[2, 15]], true_front=[[0, 20], [4, 10]])
-    array([[0.5, 0.5]])
+    0 is its ideal, the best of each objective, and 1 its nadir, the worst of each among its
+    non-dominated points. Raises InputError if an objective is the same on the whole true front.
     """
     points, true_front = _pair(points, true_front)
     true_front = true_front[non_dominated(true_front)]
@@ -64,14 +57,9 @@ def normalised_hypervolume(points: ArrayLike, true_front: ArrayLike) -> float:
 
     Objectives are scaled by :func:`to_unit_box`, the reference point is (1, ..., 1), and what
     lies outside the box counts for nothing: points beyond the nadir are left out, points beyond
-    the ideal are moved onto the box. The extreme points of the true front lie on the border of
-    the box and carry no volume of their own. Dominated points do not matter; no points give 0.
-    Raises InputError if the true front has no extent in an objective or no volume (fewer than
-    three points, for two objectives).
-
-    >>> front = [[0, 4], [1, 1], [4, 0]]
-    >>> normalised_hypervolume([[0, 4], [2, 2], [4, 0]], front)
-    0.4444444444444444
+    the ideal are moved onto the box. The extreme points of the true front carry no volume of their
+    own. Raises InputError if it has no extent in an objective or no volume (fewer than three
+    points, for two objectives).
     """
     scaled_front = to_unit_box(true_front, true_front)
     ones = np.ones(scaled_front.shape[1])
@@ -90,9 +78,6 @@ def igd_plus(points: ArrayLike, true_front: ArrayLike) -> float:
     For each point of the true front the Euclidean length of what the nearest of ``points`` is
     worse by; 0 if and only if every one is weakly dominated (H. Ishibuchi et al., "Modified
     Distance Calculation in Generational Distance and Inverted Generational Distance", EMO 2015).
-
-    >>> igd_plus([[1, 1]], true_front=[[0, 2], [2, 0]])
-    1.0
     """
     points, true_front = _pair(points, true_front, some=True)
     return float(moocore.igd_plus(points, ref=true_front))
@@ -103,9 +88,6 @@ def additive_epsilon(points: ArrayLike, true_front: ArrayLike) -> float:
 
     0 or less if they already did (E. Zitzler et al., "Performance Assessment of Multiobjective
     Optimizers: An Analysis and Review", IEEE Trans. Evolutionary Computation 7, 2003).
-
-    >>> additive_epsilon([[1, 1], [3, 0]], true_front=[[0, 2], [2, 0]])
-    1.0
     """
     points, true_front = _pair(points, true_front, some=True)
     return float(moocore.epsilon_additive(points, ref=true_front))
@@ -115,14 +97,9 @@ def attainment_surface(fronts: Sequence[ArrayLike], attained_by: int) -> np.ndar
     """Return the surface that at least ``attained_by`` of the fronts attain, float64 (P, 2).
 
     Its points, rising in the first objective, are the best that so many of the fronts, float
-    (N_i, 2), weakly dominate; with half of the fronts it is the median front of a searcher over
-    its seeds (V. Grunert da Fonseca, C. M. Fonseca and A. O. Hall, "Inferential Performance
-    Assessment of Stochastic Optimisers and the Attainment Function", EMO 2001). Fronts may be
-    empty; where too few of them have points, so is the surface.
-
-    >>> attainment_surface([[[1, 3], [2, 1]], [[1, 2]]], attained_by=2)
-    array([[1., 3.],
-           [2., 2.]])
+    (N_i, 2), weakly dominate (V. Grunert da Fonseca, C. M. Fonseca and A. O. Hall, "Inferential
+    Performance Assessment of Stochastic Optimisers and the Attainment Function", EMO 2001). Fronts
+    may be empty; where too few of them have points, so is the surface.
     """
     runs = [as_points(front, f"front {number}") for number, front in enumerate(fronts)]
     if any(run.shape[1] != 2 for run in runs):

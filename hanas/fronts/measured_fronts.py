@@ -6,7 +6,6 @@ truth than those of random architectures. Both numbers are therefore shown side 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -34,43 +33,10 @@ def measure(
     workspace: Path,
     log: Log,
 ) -> pd.DataFrame:
-    """Measure the front that seed 0 of a search found.
+    """Measure the front that seed 0 of a search found, beside what was predicted of it.
 
-    Parameters
-    ----------
-    history
-        A search history.
-    predictor
-        What the search took its metrics from.
-    device
-        On what.
-    network
-        Settings of the networks.
-    images
-        File of the data set.
-    workspace
-        Where measurements of the device are kept.
-    log
-        Takes a line of text for the log.
-
-    Returns
-    -------
-    DataFrame
-        See :func:`beside`.
-    """
-
-    def really(archs: list[str]) -> pd.DataFrame:
-        space = predictor.features.space
-        models = untrained(archs, space=space, device=device, network=network, images=images)
-        return measure_models(models, device, workspace=workspace, log=log)
-
-    return beside(history, predictor, really)
-
-
-def beside(
-    history: pd.DataFrame, predictor: Predictor, measure: Callable[[list[str]], pd.DataFrame]
-) -> pd.DataFrame:
-    """Return a found front with its predicted and its measured metrics.
+    ``predictor`` is what the search took its metrics from, ``images`` the file of the data set;
+    measurements of the device are kept in ``workspace``.
 
     Returns
     -------
@@ -91,7 +57,8 @@ def beside(
     archs = front["arch"].tolist()
     space = plugins.space(predictor.features.space)
     predicted = predictor.predict(np.array([space.from_text(arch) for arch in archs]))
-    measured = measure(archs)
+    models = untrained(archs, space=space.name, device=device, network=network, images=images)
+    measured = measure_models(models, device, workspace=workspace, log=log)
     table = front[["arch", objective]].copy()
     for metric in METRICS:
         if metric not in predicted:
@@ -99,10 +66,10 @@ def beside(
         table[f"predicted_{metric}"] = predicted[metric].to_numpy()
         table[f"predicted_{metric}_deviation"] = predicted[f"{metric}_deviation"].to_numpy()
         table[f"measured_{metric}"] = measured[metric].to_numpy()
-    for quartile in ("q25", "q75"):
-        table[f"measured_latency_{quartile}_ms"] = measured[f"latency_{quartile}_ms"].to_numpy()
-    for column in ("feasible", "reason", "stable"):
-        table[column] = measured[column].to_numpy()
+    quartiles = {f"measured_{name}": name for name in ("latency_q25_ms", "latency_q75_ms")}
+    kept = {name: name for name in ("feasible", "reason", "stable")}
+    for column, name in (quartiles | kept).items():
+        table[column] = measured[name].to_numpy()
     runs = table["feasible"].to_numpy(dtype=bool)
     columns = [objective, *(f"measured_{m}" for m in METRICS if f"measured_{m}" in table)]
     on_front = np.zeros(len(table), dtype=bool)

@@ -1,4 +1,4 @@
-"""The architecture to take: the best point of a front that keeps within limits.
+"""The architecture to take from a front: the best within limits, and one that stands for all.
 
 On a found front, what is best is said by the proxy, which the search knew, and never by true
 accuracy, which the user of a device does not know before training. On a trained front
@@ -11,10 +11,10 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from hanas.core.errors import InputError
-from hanas.core.pareto import non_dominated
-from hanas.fronts.representatives import choose
+from hanas.core.pareto import as_points, non_dominated
 from hanas.search.run import METRICS
 
 #: The run of a search that is shown and picked from.
@@ -85,7 +85,7 @@ def pick(front: pd.DataFrame, limits: Mapping[str, float]) -> int | None:
 def picks_of_front(history: pd.DataFrame, *, count: int, representative: str) -> list[str]:
     """Return at most ``count`` architectures of the front that seed 0 of a search found.
 
-    The representative, by a rule of :mod:`hanas.fronts.representatives`, comes first, then those
+    The representative, by a rule of :func:`choose`, comes first, then those
     that spread evenly by the first hardware metric, both ends included. Raises InputError if the
     search found no feasible architecture.
     """
@@ -97,3 +97,39 @@ def picks_of_front(history: pd.DataFrame, *, count: int, representative: str) ->
     others = spread[np.linspace(0, len(front) - 1, min(count, len(front))).round().astype(int)]
     positions = dict.fromkeys([first, *others.tolist(), *spread.tolist()])
     return [str(front["arch"].iloc[position]) for position in list(positions)[:count]]
+
+
+def choose(objectives: ArrayLike, rule: str = "knee") -> int:
+    """Return the row of the representative of objectives, float (N, M), the error the first.
+
+    Only non-dominated points can be chosen. Objectives are scaled so that each runs from 0 to 1
+    on the front; one that is constant there does not count. ``knee`` is the least sum of them, the
+    largest distance below the plane through the unit points, the front's extremes for two
+    objectives (I. Das, "On Characterizing the 'Knee' of the Pareto Curve Based on Normal-Boundary
+    Intersection", Structural Optimization 18, 1999): on a straight or bulging front an end.
+    ``closest_to_ideal`` is the least Euclidean distance from the origin, ``lowest_hardware`` the
+    least mean of all but the error. Ties go to the lower error, then to the lower next objectives,
+    then to the first row. Raises InputError for another rule, no point, or a NaN.
+
+    >>> choose([[0.0, 9.0], [0.1, 2.0], [0.5, 1.0], [0.6, 3.0]], "knee")
+    1
+    """
+    points = as_points(objectives, "objectives")
+    if len(points) == 0:
+        raise InputError("objectives: no feasible point to choose from")
+    rows = np.flatnonzero(non_dominated(points))
+    front = points[rows]
+    span = front.max(axis=0) - front.min(axis=0)
+    scaled = (front - front.min(axis=0)) / np.where(span > 0, span, 1)
+    badness = {
+        "knee": scaled.sum(axis=1),
+        "closest_to_ideal": np.square(scaled).sum(axis=1),
+        "lowest_error": scaled[:, 0],
+        "lowest_hardware": scaled[:, 1:].sum(axis=1),
+    }
+    if rule not in badness:
+        raise InputError(f"representative: no rule {rule!r}; expected one of: {', '.join(badness)}")
+    # Rounded, so that sums that differ only by floating-point noise are ties. lexsort takes its
+    # last key first and is stable, so equal points keep the order of their rows.
+    order = np.lexsort((*front.T[::-1], np.round(badness[rule], 12)))
+    return int(rows[order[0]])

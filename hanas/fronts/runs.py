@@ -61,10 +61,9 @@ class Runs:
         return rows[non_dominated(self.searched[rows], copies=False)]
 
     def share_after(self, seed: int, counts: Sequence[int]) -> np.ndarray:
-        """Return the normalised hypervolume in truth of the front after so many evaluations.
+        """Return the normalised hypervolume in truth after each of the rising ``counts``.
 
-        float64, one for each of the rising ``counts``. It may fall: the proxy can drop an
-        architecture for one that is worse in truth.
+        It may fall: the proxy can drop an architecture for one that is worse in truth.
         """
         rows = self.evaluated[seed]
         if len(counts) and counts[-1] > len(rows):
@@ -82,9 +81,8 @@ class Runs:
 def read_runs(rows: Iterable[Row]) -> Iterator[Runs]:
     """Read searches whose true accuracies are known; each is seen in one or two sets of objectives.
 
-    The first set is the error and the first metric that was searched (latency, where it is one of
-    them); the second, where more metrics were searched, all of them. So devices with and without
-    energy can be compared.
+    The first is the error and the first metric that was searched, so that devices with and without
+    energy can be compared; the second, where more metrics were searched, all of them.
     """
     table = cache(read_parquet)
     searched: dict[tuple[str, ...], pd.DataFrame] = {}

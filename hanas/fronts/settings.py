@@ -8,7 +8,7 @@ from pydantic import Field
 
 from hanas.core.settings import Count, Settings
 
-#: The rules of :mod:`hanas.fronts.representatives`.
+#: The rules of :func:`hanas.fronts.picks.choose`.
 Representative = Literal["knee", "closest_to_ideal", "lowest_error", "lowest_hardware"]
 
 

@@ -90,9 +90,9 @@ def searcher_tests(searches: Sequence[Runs]) -> pd.DataFrame:
         compared = [_compared(a, b) for a, b in pairs]
         corrected = holm([line["p_value"] for line in compared])
         for (a, b), line, p_holm in zip(pairs, compared, corrected, strict=True):
-            claim = _claim(a, b, line, p_holm)
-            counts = {"comparisons": len(pairs), "p_holm": p_holm, "claim": claim}
-            lines.append({**a.key, **line, **counts, **family[0].sources})
+            line |= {"comparisons": len(pairs), "p_holm": p_holm}
+            claim = _claim(a, b, line)
+            lines.append({**a.key, **line, "claim": claim, **family[0].sources})
     return pd.DataFrame(lines, columns=list(_COLUMNS))
 
 
@@ -115,10 +115,10 @@ def _compared(a: Runs, b: Runs) -> dict[str, Any]:
     }
 
 
-def _claim(a: Runs, b: Runs, line: dict[str, Any], p_holm: float) -> str:
+def _claim(a: Runs, b: Runs, line: dict[str, Any]) -> str:
     if line["seeds"] < FEWEST_SEEDS:
         claim = f"none: with fewer than {FEWEST_SEEDS} seeds p cannot be below {LEVEL:g}"
-    elif p_holm >= LEVEL:
+    elif line["p_holm"] >= LEVEL:
         claim = "none: the seeds show no difference"
     else:
         claim = f"{line['search_a' if line['rank_biserial'] > 0 else 'search_b']} is better"

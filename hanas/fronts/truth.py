@@ -105,9 +105,8 @@ def truth_of_tables(
         normalised_hypervolume(front, front)  # refuses a front that nothing compares with
         scaled = to_unit_box(objectives, front)
     except InputError as error:
-        raise InputError(
-            f"{name}: {error} (tasks.*.accuracy_floor_percent is {accuracy_floor_percent:g})"
-        ) from error
+        said = f"tasks.*.accuracy_floor_percent is {accuracy_floor_percent:g}"
+        raise InputError(f"{name}: {error} ({said})") from error
     return Truth(
         archs=feasible.index,
         objectives=objectives,

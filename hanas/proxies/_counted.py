@@ -6,25 +6,20 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 from pydantic import Field
 
-from hanas.core import plugins
 from hanas.core.progress import Log
 from hanas.core.settings import Positive, Settings
-from hanas.proxies._proxy import Inputs, OnDemandScorer, SpaceProxy, check_cells
+from hanas.proxies._proxy import Columns, Inputs, OnDemandScorer, SpaceProxy, Work
 from hanas.spaces._space import Space
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class CountedProxy(SpaceProxy):
     """Settings of a proxy that counts."""
 
-    #: Whether it counts what only the cells of NAS-Bench-201 have.
     of_cells: ClassVar[bool] = True
     #: What is counted.
     counted: ClassVar[str]
@@ -38,23 +33,12 @@ class CountedProxy(SpaceProxy):
         """Where the numbers are from."""
         return f"{self.counted}, computed"
 
-    def score(
-        self, space: Space, inputs: Inputs, *, workspace: Path, threads: int, log: Log
-    ) -> pd.DataFrame:
-        """Return ``arch``, ``score`` and ``source``; see :meth:`Proxy.score`."""
-        import pandas as pd
-
-        place = f"proxy {self.kind}"
-        if self.of_cells:
-            check_cells(space, place)
-        listed = plugins.enumerable_space(space.name, place)
-        return pd.DataFrame(
-            {
-                "arch": listed.all_texts(),
-                "score": self.count(space, listed.all_genes()).astype(float),
-                "source": self.source,
-            }
-        )
+    def scores(self, space: Space, inputs: Inputs, work: Work) -> Columns:
+        """Return the counts."""
+        return {
+            "score": self.count(space, space.all_genes()).astype(float),
+            "source": self.source,
+        }
 
 
 class CountedNetwork(Settings):

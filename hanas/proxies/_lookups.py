@@ -33,29 +33,15 @@ def learn(
     rounds: int,
     rng: np.random.Generator,
 ) -> Posterior:
-    """Return what is expected of all architectures after ``count`` of them were looked up.
+    """Return what is expected of all N architectures after ``count`` of them were looked up.
 
-    Parameters
-    ----------
-    groups
-        Features of all N architectures, float64 (N, F) each.
-    costs
-        float64 (N, C), what a front trades the error for.
-    functions
-        int (N,): equal where two architectures are the same function, which is paid for once.
-    look_up
-        ``look_up(rows)`` returns their true errors: the price of this proxy.
-    count, first, rounds
-        How many are looked up in all, how many of them before anything is known, and in how many
-        rounds the others.
-    rng
-        For the sample that the first ones are chosen from.
+    ``groups`` are features, float64 (N, F) each; ``costs`` what a front trades the error for,
+    float64 (N, C); ``functions`` int (N,), equal where two architectures are the same function,
+    which is paid for once. ``look_up(rows)`` returns true errors: the price of this proxy.
+    ``first`` are looked up before anything is known, the others in ``rounds``.
 
-    Returns
-    -------
-    Posterior
-        Of the normal scores of the errors' ranks among those looked up, since it is the ranking
-        that matters.
+    The posterior is of the normal scores of the errors' ranks among those looked up, since it is
+    the ranking that matters.
     """
     order = rng.permutation(len(functions))
     sample = order[:SAMPLE]

@@ -14,12 +14,11 @@ from pydantic import Field
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.progress import Log
-from hanas.core.settings import Count, Entry, Named, NoRerun, Settings, Unique
+from hanas.core.settings import Count, Named, NoRerun, Settings
 from hanas.spaces._space import Space
 
 if TYPE_CHECKING:  # imported where a job scores
     import pandas as pd
-
 
 #: Scores of cells by shared weights: the share of images that are wrong; the mean cross-entropy in
 #: nats; and the same of logits less their mean over the images of a batch. The classifier's bias
@@ -30,6 +29,8 @@ SUPERNET_SCORES = ("error", "cross_entropy", "centred_cross_entropy")
 #: Columns of scores that a proxy table can have, all lower is better.
 SCORES = (*SUPERNET_SCORES, "score")
 
+#: Columns of a proxy table, (N,) each, and ``source``: text, or texts (N,).
+Columns = dict[str, Any]
 Threads = Annotated[
     Count,
     Field(description="Worker processes at most. Results do not depend on their number."),
@@ -50,18 +51,9 @@ class MemberTable:
 class Inputs:
     """Files that proxies read; of each proxy those that it needs.
 
-    Attributes
-    ----------
-    weights
-        The supernet, see :func:`hanas.training.supernets.load_supernet`.
-    images
-        The data set, see :mod:`hanas.data.images`.
-    members
-        Tables of the proxies that it is made of.
-    accuracies
-        True accuracies, see :mod:`hanas.data.tables.metric_tables`.
-    dataset
-        Name of the data set that they are of.
+    ``weights`` of a supernet (:func:`hanas.training.supernets.load_supernet`), ``images`` of a data
+    set (:mod:`hanas.data.images`), tables of the proxies that it is made of, and true
+    ``accuracies`` (:mod:`hanas.data.tables.metric_tables`) on the data set of this name.
     """
 
     weights: Path | None = None
@@ -69,6 +61,15 @@ class Inputs:
     members: tuple[MemberTable, ...] = ()
     accuracies: Path | None = None
     dataset: str = ""
+
+
+@dataclass(frozen=True)
+class Work:
+    """Where a job keeps what is finished, its number of worker processes, and its log."""
+
+    folder: Path
+    threads: int
+    log: Log
 
 
 class OnDemandScorer(Protocol):
@@ -98,6 +99,8 @@ class Proxy(Settings):
     revision: ClassVar[int] = 4
     #: Whether it scores architectures when a search asks for them, so in spaces of any size.
     on_demand: ClassVar[bool] = False
+    #: Whether it looks at what only the cells of NAS-Bench-201 have.
+    of_cells: ClassVar[bool] = False
 
     if TYPE_CHECKING:
         #: The column that a search minimises, a str: a setting where there are several.
@@ -127,33 +130,26 @@ class Proxy(Settings):
     def score(
         self, space: Space, inputs: Inputs, *, workspace: Path, threads: int, log: Log
     ) -> pd.DataFrame:
-        """Score every architecture of a space.
+        """Score every architecture of a space that can be listed.
 
-        Parameters
-        ----------
-        space
-            One whose architectures can be listed.
-        inputs
-            Files that are read.
-        workspace
-            Folder for what is finished already: a killed job continues from there. Removed at the
-            end.
-        threads
-            Worker processes of one thread each, on a CPU. The result does not depend on their
-            number, not in a bit.
-        log
-            Is told the progress.
+        In the folder ``workspace`` is what is finished already: a killed job continues from there,
+        and the folder is removed at the end. ``threads`` is the number of worker processes of one
+        thread each, on a CPU; the result does not depend on it, not in a bit.
 
-        Returns
-        -------
-        DataFrame
-            ``arch``, the scores (float64, lower is better) and ``source``, in index order.
-
-        Raises
-        ------
-        InputError
-            If files are damaged or do not fit each other, or a score is not finite.
+        Returns ``arch``, the scores (float64, lower is better) and ``source``, in index order.
+        Raises InputError if files are damaged or do not fit each other, or a score is not finite.
         """
+        import pandas as pd
+
+        place = f"proxy {self.kind}"
+        texts = plugins.enumerable_space(space.name, place).all_texts()
+        if self.of_cells and space.name != "nb201":
+            raise InputError(f"{place} looks at cells of space 'nb201', not of {space.name!r}")
+        columns = self.scores(space, inputs, Work(workspace, threads, log))
+        return pd.DataFrame({"arch": list(texts), **columns})
+
+    def scores(self, space: Space, inputs: Inputs, work: Work) -> Columns:
+        """Return what stands beside ``arch`` in the table of :meth:`score`."""
         raise NotImplementedError
 
     def on_demand_scorer(
@@ -161,13 +157,8 @@ class Proxy(Settings):
     ) -> AbstractContextManager[OnDemandScorer]:
         """Return what scores architectures when it is asked to, inside a ``with`` statement.
 
-        Parameters
-        ----------
-        space, inputs, threads, log
-            As for :meth:`score`, but any space.
-        kept
-            Folder of the scores that are known, of any number of searches. Scores do not depend on
-            what is in it, not in a bit.
+        As for :meth:`score`, but of any space; ``kept`` is the folder of the scores that are known,
+        of any number of searches. Scores do not depend on what is in it, not in a bit.
         """
         able = [
             name for name in plugins.names("proxies") if plugins.plugin("proxies", name).on_demand
@@ -187,18 +178,3 @@ class SpaceProxy(Proxy):
 
     space: Annotated[str, Named("spaces")] = Field("nb201", description="A member of hanas/spaces.")
     objective: ClassVar[str] = "score"  # pyright: ignore[reportIncompatibleVariableOverride]
-
-
-class CombinedProxy(Proxy):
-    """A proxy that is made of others, whose tables it reads."""
-
-    proxies: Annotated[list[Annotated[str, Entry("proxies")]], Field(min_length=2), Unique] = Field(
-        description="Entries of proxies."
-    )
-
-
-def check_cells(space: Space, place: str) -> None:
-    """Raise InputError, naming ``place``, what looks at cells, unless a space is of them."""
-    plugins.enumerable_space(space.name, place)
-    if space.name != "nb201":
-        raise InputError(f"{place} looks at cells of space 'nb201', not of {space.name!r}")

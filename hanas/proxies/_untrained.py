@@ -8,21 +8,17 @@ initialisation could have made, but cells differ by what they are and not by luc
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from hanas.core.errors import InputError
-from hanas.core.progress import Log
 from hanas.core.settings import Count, Settings
-from hanas.proxies._proxy import Inputs, SpaceProxy, Threads, check_cells
+from hanas.proxies._proxy import Columns, Inputs, SpaceProxy, Threads, Work
 from hanas.spaces._space import Space
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from hanas.data.batches import Batch, Split
     from hanas.spaces.networks.cell import CellNetwork
 
@@ -53,6 +49,7 @@ class UntrainedProxy(SpaceProxy):
     )
     threads: Threads = 8
 
+    of_cells: ClassVar[bool] = True
     #: Whether it looks at images of a data set.
     looks_at_images: ClassVar[bool] = False
     #: Names of the numbers that are measured.
@@ -65,10 +62,9 @@ class UntrainedProxy(SpaceProxy):
         return network
 
     def drawn(self, seed: int, side: int, split: Split | None) -> list[Batch]:
-        """Return what the network of a seed is measured on.
+        """Return what the network of a seed is measured on: images of a side.
 
-        ``split`` holds the training images of a data set if it looks at one; ``side`` is that of
-        the images.
+        ``split`` holds the training images of a data set if it looks at one.
         """
         raise NotImplementedError
 
@@ -82,17 +78,11 @@ class UntrainedProxy(SpaceProxy):
         """Return scores (D,), of which lower is better, of the numbers (D,) of cells (D, 6)."""
         raise NotImplementedError
 
-    def score(
-        self, space: Space, inputs: Inputs, *, workspace: Path, threads: int, log: Log
-    ) -> pd.DataFrame:
-        """Return ``arch``, ``score`` and ``source``; see :meth:`Proxy.score`.
-
-        Cells that are the same function are measured once.
-        """
+    def scores(self, space: Space, inputs: Inputs, work: Work) -> Columns:
+        """Return the scores; cells that are the same function are measured once."""
         from hanas.proxies.scoring.untrained_cells import score_space
 
-        check_cells(space, f"proxy {self.kind}")
-        return score_space(self, inputs.images, workspace=workspace, threads=threads, log=log)
+        return score_space(self, inputs.images, work)
 
 
 class ProxyOfBatches(UntrainedProxy):

@@ -8,7 +8,7 @@ multiply-accumulates (complexity).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
@@ -79,31 +79,26 @@ def _assess(
 ) -> tuple[float, float, float]:
     import torch
 
+    blocks: list[Callable[[Tensor], Tensor]] = []  # from the input to the output
+    for number, stage in enumerate(network.stages):
+        blocks += [partial(cell, genes=genes) for cell in cast(Any, stage)]
+        blocks += network.transitions[number : number + 1]
     with torch.no_grad():
         x = network.stem(images)
     entropies, trainabilities = [entropy(x)], []
-    for number, block in enumerate(_blocks(network, genes)):
+    for number, block in enumerate(blocks):
         x = x.detach().requires_grad_()
         output = block(x)
         signs = random_signs(tuple(output.shape), number)
-        gradient = None
+        gradient = torch.zeros_like(x)
         if output.requires_grad:
-            (gradient,) = torch.autograd.grad(output, x, signs, allow_unused=True)
-        trainabilities.append(
-            trainability(signs, torch.zeros_like(x) if gradient is None else gradient)
-        )
+            (gradient,) = torch.autograd.grad(
+                output, x, signs, allow_unused=True, materialize_grads=True
+            )
+        trainabilities.append(trainability(signs, gradient))
         x = output.detach()
         entropies.append(entropy(x))
     return sum(entropies), float(np.diff(entropies).min()), float(np.mean(trainabilities))
-
-
-def _blocks(network: CellNetwork, genes: Sequence[int]) -> Iterator[Callable[[Tensor], Tensor]]:
-    """Yield the cells and transitions from the input to the output."""
-    for number, stage in enumerate(network.stages):
-        for cell in cast(Any, stage):
-            yield partial(cell, genes=genes)
-        if number < len(network.transitions):
-            yield network.transitions[number]
 
 
 def entropy(features: Tensor) -> float:
@@ -126,13 +121,9 @@ def entropy(features: Tensor) -> float:
 def trainability(signs: Tensor, gradient: Tensor) -> float:
     """Return 2 - s - 1/s, at most 0, for the spectral norm s of a block's mean Jacobian.
 
-    Parameters
-    ----------
-    signs
-        Random signs (N, C', H', W') in the place of gradients at the block's output, which make
-        gradient times sign an estimate of the Jacobian (at each position).
-    gradient
-        What of them arrives at its input, (N, C, H, W).
+    ``signs`` are random signs (N, C', H', W') in the place of gradients at the block's output,
+    which make gradient times sign an estimate of the Jacobian (at each position); ``gradient`` is
+    what of them arrives at its input, (N, C, H, W).
     """
     import torch
 

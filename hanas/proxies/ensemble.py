@@ -7,20 +7,16 @@ clearly weighs more than one that barely does.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
 
 from hanas.core.errors import InputError
-from hanas.core.progress import Log
 from hanas.core.settings import NoRerun
-from hanas.proxies._proxy import SCORES, CombinedProxy, Inputs
+from hanas.proxies._combined import CombinedProxy, Members
+from hanas.proxies._proxy import SCORES, Columns, Inputs, Work
 from hanas.spaces._space import Space
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class Ensemble(CombinedProxy):
@@ -46,29 +42,17 @@ class Ensemble(CombinedProxy):
         """Return what a search ranks by."""
         return f"mean {self.objective} of {', '.join(names)}"
 
-    def score(
-        self, space: Space, inputs: Inputs, *, workspace: Path, threads: int, log: Log
-    ) -> pd.DataFrame:
-        """Return ``arch``, the means and ``source``; see :meth:`Proxy.score`.
-
-        Raises
-        ------
-        InputError
-            If the tables have no column in common.
-        """
-        import pandas as pd
-
-        from hanas.proxies._members import read
-
-        members = read(space, inputs.members)
+    def scores(self, space: Space, inputs: Inputs, work: Work) -> Columns:
+        """Return the means; InputError if the tables have no column in common."""
+        members = Members.read(space, inputs)
+        named = ", ".join(members.names)
         shared = self.columns_of([list(table) for table in members.tables])
         if not shared:
-            raise InputError(f"{', '.join(members.names)}: their tables have no column in common")
+            raise InputError(f"{named}: their tables have no column in common")
         means = {
             name: np.mean([table[name].to_numpy(float) for table in members.tables], axis=0)
             for name in shared
         }
         sources = dict.fromkeys(str(table["source"].iloc[0]) for table in members.tables)
-        said = f"mean of {len(members.names)} proxies ({', '.join(members.names)}): "
-        source = said + "; ".join(sources)
-        return pd.DataFrame({"arch": list(members.archs), **means, "source": source})
+        source = f"mean of {len(members.names)} proxies ({named}): {'; '.join(sources)}"
+        return {**means, "source": source}

@@ -14,8 +14,7 @@ from hanas.spaces._space import Space
 class Flops(SizeProxy):
     """The score is minus the multiply-accumulates.
 
-    Classes, and of cells the resolution, change the count by the same amount or factor for all, so
-    they do not change the ranking.
+    The classes, and of cells the resolution, change the count of all alike, so not the ranking.
     """
 
     kind: Literal["flops"] = Field(description="Multiply-accumulates; need no training.")

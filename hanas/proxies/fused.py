@@ -1,26 +1,21 @@
-"""Fuse proxies of any kind into the mean of their ranks.
+"""Fuse proxies of any kind into the mean of their ranks, which need no common unit.
 
-Ranks need no common unit. Known as Borda's count (J.-C. de Borda, "Memoire sur les elections au
-scrutin", 1781).
+Known as Borda's count (J.-C. de Borda, "Memoire sur les elections au scrutin", 1781).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from hanas.core.errors import InputError
-from hanas.core.progress import Log
 from hanas.core.settings import Positive
-from hanas.proxies._proxy import CombinedProxy, Inputs
+from hanas.proxies._combined import CombinedProxy, Members
+from hanas.proxies._proxy import Columns, Inputs, Work
 from hanas.spaces._space import Space
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class Fused(CombinedProxy):
@@ -52,25 +47,17 @@ class Fused(CombinedProxy):
         ]
         return f"mean rank of {', '.join(named)}"
 
-    def score(
-        self, space: Space, inputs: Inputs, *, workspace: Path, threads: int, log: Log
-    ) -> pd.DataFrame:
-        """Return ``arch``, ``score`` and ``source``; see :meth:`Proxy.score`."""
-        import pandas as pd
+    def scores(self, space: Space, inputs: Inputs, work: Work) -> Columns:
+        """Return the weighted means of the ranks; ties share the mean of theirs."""
+        from scipy.stats import rankdata
 
-        from hanas.proxies._members import read
-
-        members = read(space, inputs.members)
+        members = Members.read(space, inputs)
+        count = len(members.scores)
+        ranks = (rankdata(members.scores, axis=0) - 1) / max(count - 1, 1)  # (N, proxies), 0 to 1
         weights = np.array(self.weights or [1] * len(members.names), dtype=np.float64)
-        score = np.zeros(len(members.archs))
+        score = np.zeros(count)
         # One after the other, so that equal ranks give equal scores. A matrix product would sum the
         # last rows in another order than the others.
-        for ranks, weight in zip(members.relative_ranks().T, weights / weights.sum(), strict=True):
-            score += ranks * weight
-        return pd.DataFrame(
-            {
-                "arch": list(members.archs),
-                "score": score,
-                "source": self.in_words(members.names),
-            }
-        )
+        for of_one, weight in zip(ranks.T, weights / weights.sum(), strict=True):
+            score += of_one * weight
+        return {"score": score, "source": self.in_words(members.names)}

@@ -9,22 +9,18 @@ they are counted wherever evaluations are.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from hanas.core.errors import InputError
 from hanas.core.files import read_parquet
-from hanas.core.progress import Log
 from hanas.core.settings import Entry, Seed
-from hanas.proxies._proxy import CombinedProxy, Inputs, check_cells
+from hanas.proxies._combined import CombinedProxy, Members, check_order
+from hanas.proxies._proxy import Columns, Inputs, Work
 from hanas.spaces import nb201
 from hanas.spaces._space import Space
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class Learned(CombinedProxy):
@@ -60,6 +56,7 @@ class Learned(CombinedProxy):
         "all are chosen beforehand.",
     )
     seed: Seed = Field(0, description="Of the random sample that the first are chosen from.")
+    of_cells: ClassVar[bool] = True
     objective: ClassVar[str] = "score"  # pyright: ignore[reportIncompatibleVariableOverride]
 
     @model_validator(mode="after")
@@ -81,33 +78,25 @@ class Learned(CombinedProxy):
         """Return what a search ranks by."""
         return f"learned from {self.architectures} architectures with {', '.join(names)}"
 
-    def score(
-        self, space: Space, inputs: Inputs, *, workspace: Path, threads: int, log: Log
-    ) -> pd.DataFrame:
-        """Return ``arch``, ``score``, ``looked_up`` and ``source``; see :meth:`Proxy.score`.
+    def scores(self, space: Space, inputs: Inputs, work: Work) -> Columns:
+        """Return ``score``, ``looked_up`` and ``source``.
 
         Nothing is read of the accuracies but those of the architectures that are looked up, which
         ``looked_up`` names; each is told to the log.
         """
-        import pandas as pd
+        from hanas.proxies import _lookups
 
-        from hanas.proxies import _lookups, _members
-
-        check_cells(space, f"proxy {self.kind}")
-        members = _members.read(space, inputs.members)
-        genes = nb201.all_genes()
+        members = Members.read(space, inputs)
+        genes, texts = nb201.all_genes(), nb201.all_texts()
         live = nb201.without_dead_edges(genes)
         assert inputs.accuracies is not None
         truth = read_parquet(inputs.accuracies, columns=["arch", "accuracy_percent", "source"])
-        if tuple(truth["arch"]) != members.archs:
-            raise InputError(
-                f"{inputs.accuracies}: not the architectures of {space.name} in their order"
-            )
+        check_order(truth, space, str(inputs.accuracies))
 
         def look_up(rows: np.ndarray) -> np.ndarray:
             percent = truth["accuracy_percent"].to_numpy()[rows]
             for row, value in zip(rows, percent, strict=True):
-                log(f"looked up {members.archs[row]}: {value:.2f} %")
+                work.log(f"looked up {texts[row]}: {value:.2f} %")
             return 1 - percent / 100
 
         functions = nb201.index_of(live)
@@ -123,22 +112,17 @@ class Learned(CombinedProxy):
             rounds=self.rounds,
             rng=np.random.default_rng(self.seed),
         )
-        looked_up = np.zeros(len(genes), dtype=bool)
-        looked_up[posterior.observed] = True
         # What was looked up is known, also of all that is the same function.
         expected = posterior.mean.copy()
         for row, value in zip(posterior.observed, posterior.values, strict=True):
             expected[functions == functions[row]] = value
-        return pd.DataFrame(
-            {
-                "arch": list(members.archs),
-                "score": expected,
-                "looked_up": looked_up,
-                "source": f"learned from {self.architectures} architectures trained on "
-                f"{inputs.dataset} ({truth['source'].iloc[0]}), {first} of them chosen before any "
-                f"was known (seed {self.seed}), with {', '.join(members.names)}",
-            }
-        )
+        return {
+            "score": expected,
+            "looked_up": np.isin(np.arange(len(genes)), posterior.observed),
+            "source": f"learned from {self.architectures} architectures trained on "
+            f"{inputs.dataset} ({truth['source'].iloc[0]}), {first} of them chosen before any "
+            f"was known (seed {self.seed}), with {', '.join(members.names)}",
+        }
 
 
 def _features(genes: np.ndarray) -> np.ndarray:

@@ -13,10 +13,9 @@ from hanas.spaces._space import Space
 
 
 class LiveParams(CountedProxy):
-    """The score is minus the number of parameters in use.
+    """The score is minus the number of parameters on edges that change a prediction.
 
-    An edge whose input is always zero, or whose output reaches nothing, holds parameters that
-    are trained and stored but change no prediction; :mod:`hanas.proxies.params` counts them.
+    :mod:`hanas.proxies.params` also counts edges whose input is zero or whose output leads nowhere.
     """
 
     kind: Literal["live_params"] = Field(

@@ -12,11 +12,7 @@ from hanas.spaces._space import Space
 
 
 class Params(SizeProxy):
-    """The score is minus the number of parameters.
-
-    The classifier's share, which depends on the number of classes, is the same for all and does
-    not change the ranking.
-    """
+    """The score is minus the number of parameters; the classifier's share is the same for all."""
 
     kind: Literal["params"] = Field(description="The number of parameters; needs no training.")
     counted: ClassVar[str] = "number of parameters"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -19,16 +19,14 @@ from hanas.core.progress import Log
 from hanas.core.settings import Count, Entry, NoRerun
 from hanas.proxies._proxy import (
     SUPERNET_SCORES,
+    Columns,
     Inputs,
     OnDemandScorer,
     Proxy,
     Threads,
-    check_cells,
+    Work,
 )
 from hanas.spaces._space import Space
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class Supernet(Proxy):
@@ -74,6 +72,7 @@ class Supernet(Proxy):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where to evaluate.")
     threads: Threads = 8
     on_demand: ClassVar[bool] = True
+    of_cells: ClassVar[bool] = True
 
     @model_validator(mode="after")
     def _can_be_scored(self) -> Supernet:
@@ -119,19 +118,11 @@ class Supernet(Proxy):
                     f"expected {plain} for space {space.name!r}"
                 )
 
-    def score(
-        self, space: Space, inputs: Inputs, *, workspace: Path, threads: int, log: Log
-    ) -> pd.DataFrame:
-        """Return ``arch``, the scores and ``source``; see :meth:`Proxy.score`.
-
-        The scores are those of :data:`~hanas.proxies._proxy.SUPERNET_SCORES`. Cells that are the
-        same function are scored once.
-        """
+    def scores(self, space: Space, inputs: Inputs, work: Work) -> Columns:
+        """Return those of :data:`SUPERNET_SCORES`; cells of one function are scored once."""
         from hanas.proxies.scoring.supernet_cells import score_space
 
-        check_cells(space, f"proxy {self.kind}")
-        weights, images = self._files(inputs)
-        return score_space(self, weights, images, workspace=workspace, threads=threads, log=log)
+        return score_space(self, *self._files(inputs), work)
 
     def on_demand_scorer(
         self, space: Space, inputs: Inputs, *, kept: Path, threads: int, log: Log
@@ -139,8 +130,7 @@ class Supernet(Proxy):
         """Return what scores architectures of a layer-wise space; see :class:`Proxy`."""
         from hanas.proxies.scoring.layerwise_scoring import LayerwiseScorer
 
-        weights, images = self._files(inputs)
-        return LayerwiseScorer(self, space, weights, images, kept=kept, threads=threads, log=log)
+        return LayerwiseScorer(self, space, *self._files(inputs), Work(kept, threads, log))
 
     def _files(self, inputs: Inputs) -> tuple[Path, Path]:
         if inputs.weights is None or inputs.images is None:

@@ -36,13 +36,11 @@ class Synflow(UntrainedProxy):
     )
 
     def prepared(self, network: CellNetwork) -> CellNetwork:
-        """Take the absolute values of all weights in double precision; leave batch norm out.
-
-        What is left has no sign that could cancel, and each layer is linear where its input is not
-        negative: nothing of what a weight passes on is lost.
-        """
+        """Take the absolute values of all weights in double precision; leave batch norm out."""
         import torch
 
+        # What is left has no sign that could cancel, and each layer is linear where its input is
+        # not negative: nothing of what a weight passes on is lost.
         for module in list(network.modules()):
             for name, child in module.named_children():
                 if isinstance(child, torch.nn.BatchNorm2d):
@@ -65,10 +63,7 @@ class Synflow(UntrainedProxy):
     def measure(
         self, network: CellNetwork, genes: Sequence[int], batches: Sequence[Batch]
     ) -> tuple[float]:
-        """Return the sum over all weights w of w * dR/dw, R being the sum of the logits.
-
-        Biases do not count.
-        """
+        """Return the sum over all weights but biases, w * dR/dw, R being the sum of the logits."""
         import torch
 
         used = [weight for weight in network.parameters() if weight.ndim > 1]

@@ -12,8 +12,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -47,57 +46,73 @@ def explorer_data(
     def table(path: str) -> pd.DataFrame:
         return read_parquet(path).set_index("arch")
 
-    runs = [_run(row, table(row.metrics), seed, most_points) for row in rows]
-    true_fronts = {
-        (row.device, row.task): {
-            metric: _true_front(table(row.accuracies), table(row.metrics)[metric], row)
-            for metric in METRICS
-            if metric in table(row.metrics)
-        }
-        for row in _first_of_each(rows, "device", "task")
-    }
-    shown: dict[str, set[str]] = {row.space: set() for row in rows}  # architectures by space
-    for run in runs:
-        fronts = true_fronts[run.row.device, run.row.task].values()
-        shown[run.row.space].update(run.front["arch"], run.drawn, *fronts)
+    spaces = {name: _Architectures(name) for name in sorted({row.space for row in rows})}
     columns: dict[str, int] = {}  # each column once: several tasks can share a proxy's
-    spaces = {name: _Architectures(name, texts, columns) for name, texts in sorted(shown.items())}
+    searches = [read_history(row.history, row.search) for row in rows]
+    fronts = [picks.found_front(history, seed=seed) for history in searches]
+    drawn = [_drawn(history, seed, most_points) for history in searches]
+    true_fronts: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for row, front, archs in zip(rows, fronts, drawn, strict=True):
+        accuracies, metrics, _ = map(table, row.tables)
+        missing = front.loc[~front["arch"].isin(metrics.index), "arch"]
+        if len(missing):
+            raise InputError(f"{row.metrics}: has no architecture {min(missing)}")
+        if (row.device, row.task) not in true_fronts:
+            true_fronts[row.device, row.task] = {
+                name: _true_front(accuracies, metrics[name], row)
+                for name in METRICS
+                if name in metrics
+            }
+        known = true_fronts[row.device, row.task].values()
+        spaces[row.space].add(front["arch"], archs, *known)
+    for space in spaces.values():
+        space.sort()
+
+    def column(values: pd.Series, space: str) -> int:
+        """Keep a number for each architecture; return which column of the page it is."""
+        content = packed(values.reindex(spaces[space].texts).to_numpy(dtype=np.float32))
+        return columns.setdefault(content, len(columns))
+
     tasks = {
         row.task: {
             "dataset": row.dataset,
             "space": row.space,
             "floor_percent": row.accuracy_floor_percent,
-            "accuracy_percent": spaces[row.space].column(table(row.accuracies)["accuracy_percent"]),
-            "source": _source(table(row.accuracies)),
+            "accuracy_percent": column(table(row.tables[0])["accuracy_percent"], row.space),
+            "source": _source(table(row.tables[0])),
         }
         for row in _first_of_each(rows, "task")
     }
     devices: dict[str, Any] = {}
     for row in _first_of_each(rows, "device", "task"):
-        fronts, archs = true_fronts[row.device, row.task], spaces[row.space]
+        known, metrics = true_fronts[row.device, row.task], table(row.tables[1])
         devices.setdefault(row.device, {})[row.task] = {
-            "metrics": {name: archs.column(table(row.metrics)[name]) for name in fronts},
-            "true_fronts": {name: archs.positions(front) for name, front in fronts.items()},
-            "source": _source(table(row.metrics)),
+            "metrics": {name: column(metrics[name], row.space) for name in known},
+            "true_fronts": {n: spaces[row.space].positions(front) for n, front in known.items()},
+            "source": _source(metrics),
         }
     proxies: dict[str, Any] = {}
     for row in _first_of_each(rows, "proxy", "task"):
-        scores = table(row.proxy_table)
+        scores = table(row.tables[2])
         described = {"label": row.proxy_label, "objective": row.proxy_objective}
         described |= {"trained_on": row.trained_on, "of_task": {}}
         proxies.setdefault(row.proxy, described)["of_task"][row.task] = {
-            "values": spaces[row.space].column(scores[row.proxy_objective]),
+            "values": column(scores[row.proxy_objective], row.space),
             "source": _source(scores),
         }
+    runs = [
+        _run(row, history, front, archs, table(row.tables[1]), spaces[row.space], seed)
+        for row, history, front, archs in zip(rows, searches, fronts, drawn, strict=True)
+    ]
     return {
         "seed": seed,
         "most_points": most_points,
-        "spaces": {name: archs.described() for name, archs in spaces.items()},
+        "spaces": {name: space.described() for name, space in spaces.items()},
         "tasks": tasks,
         "devices": devices,
         "proxies": proxies,
         "searches": {row.search: row.search_label for row in _first_of_each(rows, "search")},
-        "runs": [run.packed(spaces[run.row.space]) for run in runs],
+        "runs": runs,
         "columns": list(columns),
     }
 
@@ -119,10 +134,15 @@ def html(data: Mapping[str, Any], *, page: str, style: str, script: str) -> str:
 class _Architectures:
     """The architectures of one space that the page knows, by their position in its columns."""
 
-    def __init__(self, space: str, texts: Iterable[str], columns: dict[str, int]) -> None:
-        self.columns = columns
-        self.space = plugins.space(space)
-        unordered = sorted(texts)
+    def __init__(self, space: str) -> None:
+        self.space, self._found = plugins.space(space), set()
+
+    def add(self, *texts: Iterable[str]) -> None:
+        self._found.update(*texts)
+
+    def sort(self) -> None:
+        """Fix the positions: by the index of an architecture in its space."""
+        unordered = sorted(self._found)
         genes = np.array([self.space.from_text(text) for text in unordered])
         index = self.space.index_of(genes)
         order = np.argsort(index)
@@ -138,13 +158,8 @@ class _Architectures:
             "index": packed(self.index.astype(np.uint32)),
         }
 
-    def positions(self, texts: Sequence[str] | pd.Series) -> str:
+    def positions(self, texts: Any) -> str:
         return packed(self.texts.get_indexer(pd.Index(texts)).astype(np.uint32))
-
-    def column(self, values: pd.Series) -> int:
-        """Keep a number for each architecture, and return which column of the page it is."""
-        column = packed(values.reindex(self.texts).to_numpy(dtype=np.float32))
-        return self.columns.setdefault(column, len(self.columns))
 
 
 def packed(array: np.ndarray) -> str:
@@ -158,59 +173,42 @@ def packed(array: np.ndarray) -> str:
     return f"{kind}:{base64.b64encode(little.tobytes()).decode('ascii')}"
 
 
-@dataclass(frozen=True)
-class _Run:
-    """What is shown of a search: its front, and evaluations spread evenly over it."""
-
-    row: Row
-    objectives: list[str]
-    scalarising: bool
-    front: pd.DataFrame
-    metrics: pd.DataFrame  # of the front
-    drawn: np.ndarray
-    evaluations: int
-    infeasible: int
-
-    def packed(self, archs: _Architectures) -> dict[str, Any]:
-        """Return it with its front exact, in float64, so that limits decide as in Python."""
-        names = self.row.names
-        return {
-            **{key: names[key] for key in ("device", "task", "proxy", "search")},
-            "objectives": self.objectives,
-            "pareto": not self.scalarising,
-            "evaluations": self.evaluations,
-            "infeasible": self.infeasible,
-            "drawn": archs.positions(self.drawn),
-            "front": archs.positions(self.front["arch"]),
-            "proxy_values": packed(self.front[self.objectives[0]].to_numpy(dtype=float)),
-            "metric_values": {
-                name: packed(self.metrics[name].to_numpy(dtype=float))
-                for name in METRICS
-                if name in self.metrics
-            },
-        }
+def _drawn(history: pd.DataFrame, seed: int, most: int) -> np.ndarray:
+    """Return what a seed could run, or so many of it, evenly, the first and the last among them."""
+    feasible = history.loc[(history["seed"] == seed) & history["feasible"].astype(bool), "arch"]
+    positions = np.linspace(0, len(feasible) - 1, min(most, len(feasible))).round().astype(int)
+    return feasible.to_numpy()[positions]
 
 
-def _run(row: Row, metrics: pd.DataFrame, seed: int, most_points: int) -> _Run:
-    history = read_history(row.history, row.search)
-    front = picks.found_front(history, seed=seed)
-    of_seed = history[history["seed"] == seed]
-    feasible = of_seed.loc[of_seed["feasible"].to_numpy(dtype=bool), "arch"].to_numpy()
-    # Evenly over the evaluations, the first and the last among them.
-    positions = np.linspace(0, len(feasible) - 1, min(most_points, len(feasible))).round()
-    missing = front.loc[metrics.index.get_indexer(pd.Index(front["arch"])) < 0, "arch"]
-    if len(missing):
-        raise InputError(f"{row.metrics}: has no architecture {min(missing)}")
-    return _Run(
-        row=row,
-        objectives=picks.objectives_in(history),
-        scalarising=bool(history["score"].notna().any()),
-        front=front,
-        metrics=metrics.loc[front["arch"]],
-        drawn=feasible[positions.astype(int)],
-        evaluations=len(of_seed),
-        infeasible=len(of_seed) - len(feasible),
-    )
+def _run(
+    row: Row,
+    history: pd.DataFrame,
+    front: pd.DataFrame,
+    drawn: np.ndarray,
+    metrics: pd.DataFrame,
+    space: _Architectures,
+    seed: int,
+) -> dict[str, Any]:
+    """Return what the page shows of a search."""
+    of_seed, objectives = history[history["seed"] == seed], picks.objectives_in(history)
+    exact = metrics.loc[front["arch"]].assign(proxy=front[objectives[0]].to_numpy())
+    # In float64, so that limits decide as in Python.
+    values = {
+        name: packed(exact[name].to_numpy(dtype=float))
+        for name in ("proxy", *METRICS)
+        if name in exact
+    }
+    return {
+        **{key: row.names[key] for key in ("device", "task", "proxy", "search")},
+        "objectives": objectives,
+        "pareto": not history["score"].notna().any(),
+        "evaluations": len(of_seed),
+        "infeasible": int((~of_seed["feasible"].to_numpy(dtype=bool)).sum()),
+        "drawn": space.positions(drawn),
+        "front": space.positions(front["arch"]),
+        "proxy_values": values.pop("proxy"),
+        "metric_values": values,
+    }
 
 
 def _true_front(accuracies: pd.DataFrame, metric: pd.Series, row: Row) -> list[str]:
@@ -227,12 +225,14 @@ def _true_front(accuracies: pd.DataFrame, metric: pd.Series, row: Row) -> list[s
     return feasible.index[worthy][rows[order]].tolist()
 
 
-def _first_of_each(rows: Sequence[Row], *names: str) -> list[Row]:
-    """Return the first row of each combination of values of some of its fields."""
-    first: dict[tuple[str, ...], Row] = {}
+def _first_of_each(rows: Sequence[Row], *names: str) -> Iterator[Row]:
+    """Yield the first row of each combination of values of some of its fields."""
+    seen = set()
     for row in rows:
-        first.setdefault(tuple(getattr(row, name) for name in names), row)
-    return list(first.values())
+        values = tuple(getattr(row, name) for name in names)
+        if values not in seen:
+            yield row
+        seen.add(values)
 
 
 def _source(table: pd.DataFrame) -> str:

@@ -17,8 +17,7 @@ from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.files import read_json, read_parquet
 from hanas.data.tables.metric_tables import METRICS
-from hanas.fronts import representatives
-from hanas.fronts.picks import objectives_in
+from hanas.fronts.picks import choose, objectives_in
 from hanas.fronts.rows import read_history
 from hanas.spaces._space import Space
 
@@ -147,7 +146,7 @@ def pick_of_each_seed(history: pd.DataFrame, representative: str) -> tuple[list[
                 )
             chosen_as = "lowest score, seed 0"
         else:
-            position = representatives.choose(of_seed[objectives].to_numpy(), representative)
+            position = choose(of_seed[objectives].to_numpy(), representative)
             chosen_as = f"{representative} of the front, seed 0"
         picks.append(str(of_seed["arch"].iloc[position]))
     return picks, chosen_as

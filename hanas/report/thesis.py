@@ -6,7 +6,6 @@ The published figures are those of the bachelor thesis that this program follows
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -25,11 +24,10 @@ VALUES = ("accuracy_percent", *METRICS)
 METRIC_TOLERANCE = 0.001
 ACCURACY_TOLERANCE_PERCENT = 0.01
 
-Line = dict[str, Any]
-
 OURS, THEIRS, NEITHER, EQUAL = "ours dominates", "theirs dominates", "neither dominates", "equal"
 NOT_PUBLISHED, NOT_OURS = "no published row", "not in this study"
 CANNOT_RUN = "ours cannot run on the device"
+_SIDES = ("ours", "theirs")
 
 
 def comparison_table(
@@ -60,35 +58,52 @@ def comparison_table(
         wrong = np.flatnonzero(~(np.asarray(published[name], dtype=float) > 0))
         if len(wrong):
             raise InputError(f"published tables: row {wrong[0] + 2}: {name} is not above 0")
+    sources = ["accuracy_source", "metrics_source"]
+    ours = table.reindex(columns=["method", "dataset", *VALUES, *sources])
     # A data set may be called 10, which a CSV file does not tell from a number.
-    ours = [{**row, "dataset": str(row["dataset"])} for row in _records(table)]
-    theirs = {
-        (row["dataset"], row["method"]): row
-        for row in _records(published)
-        if row["device"] == published_device
-    }
+    ours = ours.astype({"dataset": str, **dict.fromkeys(VALUES, float)})
     official = {
-        row["dataset"]: OFFICIAL_NAMES.get(datasets.get(row["dataset"], "")) for row in ours
+        name: OFFICIAL_NAMES.get(datasets.get(name, ""), "") for name in ours["dataset"].unique()
     }
-    name_here = {known: name for name, known in official.items()}
-    keys = [(official[row["dataset"]], row["method"]) for row in ours]
-    lines = [
-        _side_by_side(device, row["dataset"], row, theirs.get(key))
-        for key, row in zip(keys, ours, strict=True)
-    ]
-    lines += [
-        _side_by_side(device, name_here[row["dataset"]], None, row)
-        for key, row in theirs.items()
-        if key not in keys and row["dataset"] in name_here
-    ]
+    ours["official"] = ours["dataset"].map(official)
+    theirs = published[published["device"] == published_device].rename(
+        columns={"dataset": "official"}
+    )
+    key = ["official", "method"]
+    both = ours.merge(theirs, "left", key, suffixes=("_ours", "_theirs"), indicator="found")
+    only = theirs[theirs["official"].isin(ours["official"])]
+    only = only.merge(ours[key], "left", key, indicator="found").query("found == 'left_only'")
+    only = only.rename(columns={value: f"{value}_theirs" for value in VALUES})
+    only["dataset"] = only["official"].map({known: name for name, known in official.items()})
+    lines = pd.concat([both, only.assign(found="right_only")], ignore_index=True)
+    judged = [_judged(row) for row in _records(lines)]
+    lines = lines.assign(device=device, **pd.DataFrame(judged, index=lines.index))
+    lines[["note", *sources]] = lines[["note", *sources]].fillna("")
     kept = [
         f"{value}_{side}"
         for value in VALUES
-        for side in ("ours", "theirs")
-        if any(not math.isnan(line[f"{value}_{s}"]) for line in lines for s in ("ours", "theirs"))
+        for side in _SIDES
+        if lines[[f"{value}_ours", f"{value}_theirs"]].notna().any(axis=None)
     ]
-    words = ["compared", "verdict", "published_in", "note", "accuracy_source", "metrics_source"]
-    return pd.DataFrame(lines, columns=["device", "method", "dataset", *kept, *words])
+    words = ["compared", "verdict", "published_in", "note", *sources]
+    return lines[["device", "method", "dataset", *kept, *words]]
+
+
+def _judged(row: Mapping[str, Any]) -> dict[str, str]:
+    """Return what is said of a row: ``compared``, ``verdict`` and ``published_in``."""
+    ours, theirs = (
+        {name: row[f"{name}_{side}"] for name in VALUES if not np.isnan(row[f"{name}_{side}"])}
+        for side in _SIDES
+    )
+    said = {"compared": "", "published_in": ""}
+    if row["found"] != "left_only":
+        said["published_in"] = f"thesis, table {row['table']}"
+    if row["found"] != "both":
+        return {**said, "verdict": NOT_OURS if row["found"] == "right_only" else NOT_PUBLISHED}
+    if not any(name in ours for name in METRICS):
+        return {**said, "verdict": CANNOT_RUN}
+    said["compared"] = "+".join(name for name in VALUES if name in ours and name in theirs)
+    return {**said, "verdict": dominance_verdict(ours, theirs)}
 
 
 def dominance_verdict(ours: Mapping[str, float], theirs: Mapping[str, float]) -> str:
@@ -115,75 +130,44 @@ def dominance_verdict(ours: Mapping[str, float], theirs: Mapping[str, float]) ->
 def comparison_markdown(comparison: pd.DataFrame, *, published_device: str) -> str:
     """Return the comparison as Markdown, with a count of the verdicts and what they mean."""
     rows = _records(comparison)
-    lines = [f"# {rows[0]['device']} beside the published table", ""]
     verdicts = Counter(row["verdict"] for row in rows if row["compared"])
+    counts = f"No figures were published for {published_device} and these rows."
     if verdicts:
         said = ", ".join(f"{verdict} in {count}" for verdict, count in verdicts.most_common())
-        lines += [f"Of the {verdicts.total()} rows that both have: {said}.", ""]
-    else:
-        lines += [f"No figures were published for {published_device} and these rows.", ""]
-    shown = [column for column in SHOWN if f"{column[0]}_ours" in comparison]
-    sides = ("ours", "theirs")
-    values = [f"{words}, {side}" for _, words, _ in shown for side in sides]
-    header = ["data set", "method", *values, "verdict", "note"]
+        counts = f"Of the {verdicts.total()} rows that both have: {said}."
+    shown = [
+        (f"{name}_{side}", f"{words}, {side}", digits)
+        for name, words, digits in SHOWN
+        for side in _SIDES
+        if f"{name}_{side}" in comparison
+    ]
+    header = ["data set", "method", *(words for _, words, _ in shown), "verdict", "note"]
     body = [
         [
             *(row["dataset"], row["method"]),
-            *(number(row[f"{name}_{side}"], digits) for name, _, digits in shown for side in sides),
+            *(number(row[column], digits) for column, _, digits in shown),
             *(row["verdict"], row["note"]),
         ]
         for row in rows
     ]
+    sources = dict.fromkeys((row["accuracy_source"], row["metrics_source"]) for row in rows)
     words_in = (0, 1, len(header) - 2, len(header) - 1)
-    lines += markdown_table(header, body, text_columns=words_in)
-    sources = [(row["accuracy_source"], row["metrics_source"]) for row in rows]
-    lines += [
-        "",
-        "- Ours: the row of each method in the table of this study; of searches, the "
-        "representative of seed 0.",
-        *(f"- Sources of ours: {a}; {m}." for a, m in dict.fromkeys(sources) if a),
-        "- Theirs: the figures as printed; known slips are noted.",
-        f"- Equal: within {ACCURACY_TOLERANCE_PERCENT:g} percentage points and "
-        f"{METRIC_TOLERANCE:.1%} of latency and energy. One dominates if it is nowhere worse and "
-        "somewhere better.",
-        "",
-    ]
-    return "\n".join(lines)
+    return "\n".join(
+        [
+            *(f"# {rows[0]['device']} beside the published table", "", counts, ""),
+            *markdown_table(header, body, text_columns=words_in),
+            "",
+            "- Ours: the row of each method in the table of this study; of searches, the "
+            "representative of seed 0.",
+            *(f"- Sources of ours: {a}; {m}." for a, m in sources if a),
+            "- Theirs: the figures as printed; known slips are noted.",
+            f"- Equal: within {ACCURACY_TOLERANCE_PERCENT:g} percentage points and "
+            f"{METRIC_TOLERANCE:.1%} of latency and energy. One dominates if it is nowhere worse "
+            "and somewhere better.",
+            "",
+        ]
+    )
 
 
-def _side_by_side(device: str, dataset: str, ours: Line | None, theirs: Line | None) -> Line:
-    sides = {"ours": _values(ours), "theirs": _values(theirs)}
-    if ours is None:
-        verdict = NOT_OURS
-    elif theirs is None:
-        verdict = NOT_PUBLISHED
-    elif not any(name in sides["ours"] for name in METRICS):
-        verdict = CANNOT_RUN
-    else:
-        verdict = dominance_verdict(sides["ours"], sides["theirs"])
-    comparable = verdict in (OURS, THEIRS, NEITHER, EQUAL)
-    common = [name for name in VALUES if all(name in values for values in sides.values())]
-    note = "" if theirs is None else theirs["note"]
-    return {
-        "device": device,
-        "method": (ours or theirs or {})["method"],
-        "dataset": dataset,
-        **{f"{n}_{s}": values.get(n, math.nan) for n in VALUES for s, values in sides.items()},
-        "compared": "+".join(common) if comparable else "",
-        "verdict": verdict,
-        "published_in": "" if theirs is None else f"thesis, table {theirs['table']}",
-        "note": note if isinstance(note, str) else "",
-        "accuracy_source": "" if ours is None else ours["accuracy_source"],
-        "metrics_source": "" if ours is None else ours["metrics_source"],
-    }
-
-
-def _values(row: Line | None) -> dict[str, float]:
-    """Return the numbers that a row has; a missing one is NaN or None in a table."""
-    found = {name: (row or {}).get(name) for name in VALUES}
-    numbers = {name: float(value) for name, value in found.items() if value is not None}
-    return {name: value for name, value in numbers.items() if not math.isnan(value)}
-
-
-def _records(table: pd.DataFrame) -> list[Line]:
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return table.to_dict("records")  # pyright: ignore[reportReturnType]

@@ -63,10 +63,8 @@ def search_on_demand(
     if predictor.features.space != space.name:
         raise InputError(f"the predictor is of {predictor.features.space}, not of {space.name}")
     if proxy_objective not in scorer.columns:
-        raise InputError(
-            f"the proxy has no {proxy_objective!r}; it has: {', '.join(scorer.columns)} "
-            "(see objective)"
-        )
+        has = ", ".join(scorer.columns)
+        raise InputError(f"the proxy has no {proxy_objective!r}; it has: {has} (see objective)")
     metrics = _chosen(predictor.metrics, device_objectives)
 
     def evaluate(genes: np.ndarray) -> np.ndarray:
@@ -92,23 +90,18 @@ def objectives_of(
     """Join a proxy table and a device table into the objectives of a search, all minimised.
 
     ``device_objectives`` are metrics; None for all that the device has. Returns the objectives,
-    indexed by ``arch`` in the order of the proxy table, NaN for architectures that the device
-    cannot run; and where each comes from. Raises InputError if a table lacks a column or an
-    architecture, or a score is not finite.
+    indexed by ``arch`` in the order of the proxy table, NaN for what the device cannot run; and
+    where each is from. Raises InputError if a table lacks something, or a score is not finite.
     """
     if proxy_objective not in proxy:
         raise InputError(f"the proxy table has no column {proxy_objective!r}")
     wanted = _chosen([metric for metric in METRICS if metric in device], device_objectives)
     joined = proxy.merge(device, on="arch", how="left", validate="1:1", suffixes=("", "_device"))
-    missing = joined["feasible"].isna()
-    if missing.any():
-        raise InputError(
-            f"{int(missing.sum())} architectures have a proxy but no device metrics, "
-            f"the first: {joined.loc[missing, 'arch'].iloc[0]}"
-        )
-    finite = np.isfinite(joined[proxy_objective])
-    if not finite.all():
-        worst = joined.loc[~finite, "arch"].iloc[0]
+    missing = joined.loc[joined["feasible"].isna(), "arch"].tolist()
+    if missing:
+        said = f"{len(missing)} architectures have a proxy but no device metrics"
+        raise InputError(f"{said}, the first: {missing[0]}")
+    for worst in joined.loc[~np.isfinite(joined[proxy_objective]), "arch"]:
         raise InputError(f"the proxy's {proxy_objective} of {worst} is not a finite number")
     objectives = joined.set_index("arch")[[proxy_objective, *wanted]].astype(float)
     objectives[~joined["feasible"].to_numpy(dtype=bool)] = np.nan
@@ -119,9 +112,8 @@ def objectives_of(
 def _chosen(has: Sequence[str], wanted: Sequence[str] | None) -> list[str]:
     for metric in wanted or []:
         if metric not in has:
-            raise InputError(
-                f"the device has no {metric}; it has: {', '.join(has)} (see objectives)"
-            )
+            known = ", ".join(has)
+            raise InputError(f"the device has no {metric}; it has: {known} (see objectives)")
     return list(has if wanted is None else wanted)
 
 

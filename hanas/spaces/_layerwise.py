@@ -10,22 +10,23 @@ that layer changes the channels: it has one choice fewer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+from typing_extensions import override
 
 from hanas.core.errors import InputError
-from hanas.spaces._space import Space
+from hanas.spaces._space import Genes, Held, Space
 from hanas.spaces.networks.settings import (
     ChainNetworkSettings,
     ChainSettings,
     DeployedChainNetworkSettings,
     Network,
+    chain_for_images,
     chain_settings,
 )
-from hanas.spaces.networks.skeletons import Costs, Operation, Skeleton, chain_costs, for_images
+from hanas.spaces.networks.skeletons import Operation, Skeleton, cost_tables
 
 if TYPE_CHECKING:  # PyTorch is imported only where a network is made
     from hanas.spaces.networks.chain import ChainNetwork
@@ -34,17 +35,7 @@ IDENTITY = Operation("identity", "identity")
 
 
 class LayerwiseSpace(Space):
-    """A layer-wise space.
-
-    Parameters
-    ----------
-    name
-        Of the space.
-    skeleton
-        Channels and stages at width 1.
-    layers
-        The choices of a layer; ``identity``, if any, last.
-    """
+    """A layer-wise space, of its channels and stages at width 1 and the choices of a layer."""
 
     network, deployed = ChainNetworkSettings, DeployedChainNetworkSettings
 
@@ -53,86 +44,77 @@ class LayerwiseSpace(Space):
         self.operations = tuple(operation.name for operation in layers)
         fewer = skeleton.first_layers if IDENTITY in layers else ()
         self.choices = tuple(len(layers) - (layer in fewer) for layer in range(skeleton.layers))
-        # At width 1.
-        costs = zip(self._costs(None, None)[0].layers, self.choices, strict=True)
-        possible = [of_layer[:count] for of_layer, count in costs]
+        parameters = self._tables(ChainSettings())[1][:, :, 0]  # (layers, operations)
+        possible = [row[:count] for row, count in zip(parameters, self.choices, strict=True)]
         self.largest = tuple(int(of_layer.argmax()) for of_layer in possible)
         self.smallest = tuple(int(of_layer.argmin()) for of_layer in possible)
 
-    def to_text(self, genes: Sequence[int] | np.ndarray) -> str:
-        """Return the canonical text of one architecture."""
-        checked = self._checked(np.asarray(genes)[None])[0]
-        names = [self.operations[gene] for gene in checked]
+    @override
+    def to_text(self, genes: Genes) -> str:
+        names = [self.operations[gene] for gene in self._checked(np.asarray(genes)[None])[0]]
         starts = [*self.skeleton.first_layers, len(names)]
-        stages = [names[start:end] for start, end in pairwise(starts)]
-        return "+".join(f"|{'|'.join(stage)}|" for stage in stages)
+        return "+".join(f"|{'|'.join(names[start:end])}|" for start, end in pairwise(starts))
 
+    @override
     def from_text(self, text: str) -> np.ndarray:
-        """Return the genes, int64 (layers,), of a canonical text.
-
-        Raises
-        ------
-        InputError
-            If the text is not of the canonical form, names an unknown operation, or has identity
-            where it cannot be.
-        """
         counts = [stage.layers for stage in self.skeleton.stages]
         parts = text.split("+")
         stages = [part[1:-1].split("|") for part in parts]
-        if (
-            any(len(part) < 2 or part[0] != "|" or part[-1] != "|" for part in parts)
-            or [len(stage) for stage in stages] != counts
-        ):
+        framed = all(len(part) > 1 and part[0] == part[-1] == "|" for part in parts)
+        if not framed or [len(stage) for stage in stages] != counts:
             raise InputError(
                 f"not an architecture of {self.name}: {text!r}; expected {len(counts)} stages, "
                 f"joined by +, of {', '.join(map(str, counts))} layers, such as "
                 f"|{'|'.join([self.operations[0]] * counts[0])}|+..."
             )
         names = [name for stage in stages for name in stage]
-        known = self.operations
         for layer, name in enumerate(names):
-            if name not in known:
+            if name not in self.operations:
                 raise InputError(
                     f"{self._layer(layer)} of {text!r}: unknown operation {name!r}; expected one "
-                    f"of: {', '.join(known)}"
+                    f"of: {', '.join(self.operations)}"
                 )
-        genes = np.array([known.index(name) for name in names], dtype=np.int64)
-        return self._checked(genes[None])[0]
+        return self._checked(np.array([[self.operations.index(name) for name in names]]))[0]
 
+    @override
     def settings(self, network: Network) -> ChainSettings:
-        """Return the settings with the side of the images, 32 where it is not said."""
         return chain_settings(network)
 
+    @override
     def for_images(self, network: Network, side: int, place: str) -> ChainSettings:
-        """See :func:`hanas.spaces.networks.skeletons.for_images`."""
-        return for_images(network, side, place)
+        return chain_for_images(network, side, place)
 
+    @override
     def params(self, genes, classes=10, *, network=None):
-        """See :class:`~hanas.spaces._space.Space`."""
-        return self._costs(network, None)[0].of(self._checked(genes), classes)
+        return self._costs(genes, classes, chain_settings(network))[:, 0]
 
+    @override
     def flops(self, genes, classes=10, resolution=None, *, network=None):
-        """See :class:`~hanas.spaces._space.Space`."""
-        return self._costs(network, resolution)[1].of(self._checked(genes), classes)
+        return self._costs(genes, classes, chain_settings(network, resolution))[:, 1]
 
-    def _costs(self, network: Network | None, resolution: int | None) -> tuple[Costs, Costs]:
-        settings = chain_settings(network, resolution)
-        return chain_costs(self.skeleton.widened(settings.width), self.layers, settings.side)
+    def widened(self, width: float) -> Skeleton:
+        """Return the skeleton of a width."""
+        return self.skeleton.widened(width)
 
-    def _network(
-        self, held: Sequence[Sequence[int]], classes: int, network: Network, seed: int
-    ) -> ChainNetwork:
-        from hanas.spaces.networks.chain import new_network
+    def _tables(self, settings: ChainSettings) -> tuple[np.ndarray, np.ndarray]:
+        return cost_tables(self.widened(settings.width), self.layers, settings.side)
+
+    def _costs(self, genes: np.ndarray, classes: int, settings: ChainSettings) -> np.ndarray:
+        genes, (fixed, layers) = self._checked(genes), self._tables(settings)
+        last = self.widened(settings.width).last
+        chosen = layers[np.arange(len(layers)), genes]  # (N, layers, 2)
+        return chosen.sum(axis=1) + fixed + classes * np.array([last + 1, last])
+
+    @override
+    def _network(self, held: Held, classes: int, network: Network) -> ChainNetwork:
+        from hanas.spaces.networks.chain import ChainNetwork
 
         settings = chain_settings(network)
-        skeleton = self.skeleton.widened(settings.width)
-        return new_network(skeleton, self.layers, held, classes, settings, seed)
+        return ChainNetwork(self.widened(settings.width), self.layers, held, classes, settings)
 
+    @override
     def _checked(self, genes: np.ndarray) -> np.ndarray:
-        genes = np.asarray(genes, dtype=np.int64)
-        choices = np.array(self.choices)
-        if genes.ndim != 2 or genes.shape[1] != len(choices):
-            raise InputError(f"genes of shape {genes.shape}; expected (N, {len(choices)})")
+        genes, choices = super()._checked(genes), np.array(self.choices)
         wrong = np.argwhere((genes < 0) | (genes >= choices))
         if len(wrong):
             row, layer = wrong[0]

@@ -9,44 +9,37 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hanas.core import plugins
+from hanas.core.errors import InputError
 from hanas.core.settings import Settings
 from hanas.spaces.networks.settings import Network
 
 if TYPE_CHECKING:  # PyTorch is imported only where a network is made
     from torch import Tensor
 
+#: Genes of one architecture, and the operations that a network holds of each gene.
+Genes = Sequence[int] | np.ndarray
+Held = Sequence[Sequence[int]]
+
 
 class Space(ABC):
     """Architectures as genes and as text, their costs, and the networks they stand for.
 
     ``network`` arguments are settings, or plain values that are read as those of a supernet.
-
-    Attributes
-    ----------
-    name
-        Of the plugin.
-    enumerable
-        Whether the architectures are few enough to list all of them; only then are there
-        :meth:`all_genes`, :meth:`all_texts` and :meth:`index_of`.
-    operations
-        Names of what a gene can stand for.
-    choices
-        The count of choices of each gene, which are the first of the operations.
-    edges
-        (target node, source node) of each gene, where genes stand for the edges of a cell.
-    largest, smallest
-        Genes of the architecture with the most parameters, and of the smallest that works.
-    network, deployed
-        Settings of a supernet's network, and of a network of its own.
     """
 
     name: str
+    #: Whether all architectures can be listed: only then are there ``all_genes``, ``all_texts`` and
+    #: ``index_of``.
     enumerable: bool = False
+    #: Names of what a gene can stand for; each gene has the first ``choices`` of them.
     operations: tuple[str, ...]
     choices: tuple[int, ...]
+    #: (target node, source node) of each gene, where genes stand for the edges of a cell.
     edges: tuple[tuple[int, int], ...] = ()
+    #: Genes of the architecture with the most parameters, and of the smallest that works.
     largest: tuple[int, ...]
     smallest: tuple[int, ...]
+    #: Settings of a supernet's network, and of a network of its own.
     network: type[Settings]
     deployed: type[Settings]
 
@@ -55,7 +48,7 @@ class Space(ABC):
         return plugins.space, (self.name,)
 
     @abstractmethod
-    def to_text(self, genes: Sequence[int] | np.ndarray) -> str:
+    def to_text(self, genes: Genes) -> str:
         """Return the canonical text of one architecture."""
 
     @abstractmethod
@@ -74,12 +67,12 @@ class Space(ABC):
         """Return the index, int64 (N,), of genes (N, genes)."""
         raise NotImplementedError
 
-    def canonical(self, genes: Sequence[int] | np.ndarray) -> str:
+    def canonical(self, genes: Genes) -> str:
         """Return a text that architectures share which are the same graph."""
         return self.to_text(genes)
 
     def without_dead_edges(self, genes: np.ndarray, *, zeros_stay_zero: bool = True) -> np.ndarray:
-        """Return genes (N, genes) in which nothing is left that cannot matter.
+        """Return genes (N, genes) without what cannot matter.
 
         ``zeros_stay_zero``: whether all operations map a zero input to zero.
         """
@@ -93,10 +86,9 @@ class Space(ABC):
     def params(
         self, genes: np.ndarray, classes: int = 10, *, network: Network | None = None
     ) -> np.ndarray:
-        """Return the number of parameters, int64 (N,), of stand-alone networks, genes (N, genes).
+        """Return the parameters, int64 (N,), of networks with affine BN, for genes (N, genes).
 
-        With the affine part of batch normalisation. ``network`` None: the defaults; of cells, full
-        size is always counted.
+        ``network`` None: the defaults; of cells, full size is always counted.
         """
 
     @abstractmethod
@@ -108,9 +100,9 @@ class Space(ABC):
         *,
         network: Network | None = None,
     ) -> np.ndarray:
-        """Return the multiply-accumulates, int64 (N,), for one image: convolutions and classifier.
+        """Return the multiply-accumulates, int64 (N,), of convolutions and classifier for an image.
 
-        As :meth:`params`; ``resolution``: side of the images, None that of ``network``, or 32.
+        As :meth:`params`; ``resolution`` is its side, None that of ``network``, or 32.
         """
 
     @abstractmethod
@@ -129,25 +121,19 @@ class Space(ABC):
 
         Its initial weights follow from the seed; PyTorch's global random state stays as it is.
         """
-        return self._network([range(count) for count in self.choices], classes, network, seed)
+        return self._seeded([range(count) for count in self.choices], classes, network, seed)
 
-    def build(
-        self, genes: Sequence[int] | np.ndarray, classes: int, network: Network, *, seed: int = 0
-    ) -> Any:
+    def build(self, genes: Genes, classes: int, network: Network, *, seed: int = 0) -> Any:
         """Return the stand-alone network of one architecture, with weights of its own.
 
         As :meth:`supernet`, but its ``forward`` needs the images only, and a network of its own
         usually has ``batch_norm: running``.
         """
         held = [(int(gene),) for gene in self._checked(np.asarray(genes)[None])[0]]
-        return self._network(held, classes, network, seed)
+        return self._seeded(held, classes, network, seed)
 
     def inherit(
-        self,
-        weights: Mapping[str, Tensor],
-        genes: Sequence[int] | np.ndarray,
-        classes: int,
-        network: Network,
+        self, weights: Mapping[str, Tensor], genes: Genes, classes: int, network: Network
     ) -> Any:
         """Return the stand-alone network of one architecture with a copy of a supernet's weights.
 
@@ -158,12 +144,21 @@ class Space(ABC):
         alone.load_state_dict({name: weights[name] for name in alone.state_dict()})
         return alone
 
+    def _seeded(self, held: Held, classes: int, network: Network, seed: int) -> Any:
+        import torch
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return self._network(held, classes, network)
+
+    @abstractmethod
+    def _network(self, held: Held, classes: int, network: Network) -> Any:
+        """Return a network that holds these operations (their numbers) of each gene."""
+
     @abstractmethod
     def _checked(self, genes: np.ndarray) -> np.ndarray:
         """Return genes, int64 (N, genes), or raise InputError unless all are of the space."""
-
-    @abstractmethod
-    def _network(
-        self, held: Sequence[Sequence[int]], classes: int, network: Network, seed: int
-    ) -> Any:
-        """Return a network that holds these operations (their numbers) of each gene."""
+        genes = np.asarray(genes, dtype=np.int64)
+        if genes.ndim != 2 or genes.shape[1] != len(self.choices):
+            raise InputError(f"genes of shape {genes.shape}; expected (N, {len(self.choices)})")
+        return genes

@@ -6,17 +6,11 @@ are described in :mod:`hanas.spaces._layerwise`.
 """
 
 from hanas.spaces._layerwise import IDENTITY, LayerwiseSpace
-from hanas.spaces.networks.skeletons import Operation, Skeleton, Stage
+from hanas.spaces.networks.skeletons import Operation, Skeleton, stages
 
 SKELETON = Skeleton(
     stem=32,
-    stages=(
-        Stage(24, 4),
-        Stage(32, 4),
-        Stage(64, 4),
-        Stage(96, 4, can_halve=False),
-        Stage(160, 4),
-    ),
+    stages=stages((24, 4), (32, 4), (64, 4), (96, 4, False), (160, 4)),
     last=1280,
     activation="relu6",
     first_bottleneck=16,

@@ -13,70 +13,51 @@ every incoming edge and the node it comes from::
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from typing_extensions import override
 
 from hanas.core.errors import InputError
-from hanas.spaces._cells import AVG_POOL as AVG_POOL
-from hanas.spaces._cells import CONV_1X1, CONV_3X3, EDGES, N_NODES, NONE, OPERATIONS, SKIP
-from hanas.spaces._space import Space
-from hanas.spaces.networks.settings import (
-    CellNetworkSettings,
-    DeployedCellNetworkSettings,
-    Network,
-)
+from hanas.spaces._space import Genes, Held, Space
+from hanas.spaces.networks.settings import CellNetworkSettings, DeployedCellNetworkSettings, Network
 
 if TYPE_CHECKING:  # PyTorch is imported only where a network is made
     from hanas.spaces.networks.cell import CellNetwork
 
+OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+NONE, SKIP, CONV_1X1, CONV_3X3, AVG_POOL = range(5)
+#: (target node, source node) of each gene, in the order of the canonical text.
+EDGES = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2))
+N_NODES = 4
 #: The edge from the input to the output.
 DIRECT_EDGE = EDGES.index((N_NODES - 1, 0))
 #: The edges of each path from the input to the output.
 PATHS = ((3,), (0, 4), (1, 5), (0, 2, 5))
-choices: tuple[int, ...] = (len(OPERATIONS),) * len(EDGES)
 #: The cell with the most parameters, and the smallest that passes its input on.
 LARGEST = (CONV_3X3,) * len(EDGES)
 SMALLEST = (NONE, NONE, NONE, SKIP, NONE, NONE)
 
-_ORDER_FILE = Path(__file__).with_name("nb201_order.npy")
-_DIGIT_WEIGHTS = 5 ** np.arange(len(EDGES))[::-1]  # genes read as a number in base 5
 _TEXT = re.compile(r"\|(\w+)~0\|\+\|(\w+)~0\|(\w+)~1\|\+\|(\w+)~0\|(\w+)~1\|(\w+)~2\|")
-
-
-@cache
-def _all_genes() -> np.ndarray:
-    numbers = np.load(_ORDER_FILE, allow_pickle=False).astype(np.int64)  # (15625,)
-    genes = numbers[:, None] // _DIGIT_WEIGHTS % len(OPERATIONS)
-    genes.setflags(write=False)
-    return genes
+# Every cell in the official order: genes read as a number in base 5, and as they are.
+_DIGIT_WEIGHTS = 5 ** np.arange(len(EDGES))[::-1]
+_NUMBERS = np.load(Path(__file__).with_name("nb201_order.npy")).astype(np.int64)  # (15625,)
+_RANKS = np.argsort(_NUMBERS)
+_GENES = _NUMBERS[:, None] // _DIGIT_WEIGHTS % len(OPERATIONS)
+_GENES.setflags(write=False)
 
 
 @cache
 def _all_texts() -> tuple[str, ...]:
-    return tuple(SPACE.to_text(genes) for genes in _all_genes())
-
-
-@cache
-def _rank_of_number() -> np.ndarray:
-    numbers = _all_genes() @ _DIGIT_WEIGHTS
-    ranks = np.empty(len(numbers), dtype=np.int64)
-    ranks[numbers] = np.arange(len(numbers))
-    return ranks
+    return tuple(SPACE.to_text(genes) for genes in _GENES)
 
 
 def operations_on_paths(genes: np.ndarray) -> np.ndarray:
-    """Return how often each operation is on each path, int64 (paths, N, operations).
+    """Return how often each operation is on each path, int64 (paths, N, operations), of (N, 6).
 
     Nothing of the input comes through a path with a ``none``: it is not open.
-
-    Parameters
-    ----------
-    genes
-        int (N, 6).
     """
     operations = np.arange(len(OPERATIONS))
     return np.stack([(genes[:, path, None] == operations).sum(axis=1) for path in PATHS])
@@ -91,60 +72,34 @@ def check_side(side: int, place: str) -> None:
         )
 
 
-def _cost(
-    genes: np.ndarray, base: float, conv_1x1: float, conv_3x3: float, classifier: float
-) -> np.ndarray:
-    genes = _checked(genes)
-    n_1x1 = (genes == CONV_1X1).sum(axis=1)
-    n_3x3 = (genes == CONV_3X3).sum(axis=1)
-    return np.rint(base + classifier + conv_1x1 * n_1x1 + conv_3x3 * n_3x3).astype(np.int64)
-
-
-def _checked(genes: np.ndarray) -> np.ndarray:
-    genes = np.asarray(genes, dtype=np.int64)
-    if genes.ndim != 2 or genes.shape[1] != len(EDGES):
-        raise InputError(f"genes of shape {genes.shape}; expected (N, {len(EDGES)})")
-    if genes.size and (genes.min() < 0 or genes.max() >= len(OPERATIONS)):
-        raise InputError(f"genes outside 0..{len(OPERATIONS) - 1}: {genes.min()}..{genes.max()}")
-    return genes
-
-
 class Nb201(Space):
-    """The space of NAS-Bench-201, in its official index order.
+    """The space of NAS-Bench-201, in its official index order, which NATS-Bench has too.
 
     Counts are those of full-size networks (16 channels, 5 cells a stage), as NAS-Bench-201 counts
     them.
 
     >>> SPACE.params(np.array([[0, 0, 0, 1, 0, 0]])), SPACE.flops(np.array([[0, 0, 0, 1, 0, 0]]))
     (array([73306]), array([7783050]))
+    >>> SPACE.to_text([3, 3, 4, 1, 3, 1])[:43]
+    '|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3'
     """
 
     name, enumerable = "nb201", True
     operations, edges = OPERATIONS, EDGES
-    choices = choices
+    choices = (len(OPERATIONS),) * len(EDGES)
     largest, smallest = LARGEST, SMALLEST
     network, deployed = CellNetworkSettings, DeployedCellNetworkSettings
 
-    def to_text(self, genes: Sequence[int] | np.ndarray) -> str:
-        """Return the canonical text of one cell.
-
-        >>> SPACE.to_text([3, 3, 4, 1, 3, 1])[:43]
-        '|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3'
-        """
-        checked = self._checked(np.asarray(genes)[None])[0]
+    @override
+    def to_text(self, genes: Genes) -> str:
         nodes: dict[int, list[str]] = {}
+        checked = self._checked(np.asarray(genes)[None])[0]
         for (target, source), gene in zip(EDGES, checked, strict=True):
             nodes.setdefault(target, []).append(f"{OPERATIONS[gene]}~{source}")
         return "+".join(f"|{'|'.join(edges)}|" for edges in nodes.values())
 
+    @override
     def from_text(self, text: str) -> np.ndarray:
-        """Return the genes, int64 (6,), of a canonical text.
-
-        Raises
-        ------
-        InputError
-            If the text is not of the canonical form or names an unknown operation.
-        """
         match = _TEXT.fullmatch(text)
         if match is None:
             raise InputError(
@@ -159,19 +114,20 @@ class Nb201(Space):
             )
         return np.array([OPERATIONS.index(name) for name in match.groups()], dtype=np.int64)
 
+    @override
     def all_genes(self) -> np.ndarray:
-        """Return the genes of every cell, int64 (15625, 6), in the order of NATS-Bench too."""
-        return _all_genes()
+        return _GENES
 
+    @override
     def all_texts(self) -> tuple[str, ...]:
-        """Return the canonical text of every cell, in the official index order."""
         return _all_texts()
 
+    @override
     def index_of(self, genes: np.ndarray) -> np.ndarray:
-        """Return the official index, int64 (N,), of genes (N, 6)."""
-        return _rank_of_number()[self._checked(genes) @ _DIGIT_WEIGHTS]
+        return _RANKS[self._checked(genes) @ _DIGIT_WEIGHTS]
 
-    def canonical(self, genes: Sequence[int] | np.ndarray) -> str:
+    @override
+    def canonical(self, genes: Genes) -> str:
         """Return a text that isomorphic cells share (``Structure.to_unique_str`` of the benchmark).
 
         A node is the sorted sum of its incoming terms; a skip connection passes the term of its
@@ -183,31 +139,23 @@ class Nb201(Space):
             for (target, source), gene in zip(EDGES, genes, strict=True):
                 if target != node:
                     continue
-                if gene == NONE or terms[source] == "#":
-                    incoming.append("#")
-                elif gene == SKIP:
-                    incoming.append(terms[source])
-                else:
-                    incoming.append(f"({terms[source]})@{OPERATIONS[gene]}")
+                term = "#" if gene == NONE else terms[source]
+                plain = term == "#" or gene == SKIP
+                incoming.append(term if plain else f"({term})@{OPERATIONS[gene]}")
             terms.append("+".join(sorted(incoming)))
         return terms[-1]
 
+    @override
     def without_dead_edges(self, genes: np.ndarray, *, zeros_stay_zero: bool = True) -> np.ndarray:
         """Return genes (N, 6) in which every edge that cannot matter is ``none``.
 
         Two cells with equal results compute the same function with the same weights, so a supernet
         needs to score only one of them (9,445 of the 15,625 cells).
 
-        Parameters
-        ----------
-        genes
-            int (N, 6).
-        zeros_stay_zero
-            Whether an operation maps a zero input to zero. True for convolutions followed by
-            batch normalisation with batch statistics and no affine part; false with an affine
-            part or with running statistics, where a convolution of zeros is a constant: then only
-            edges that do not lead to the output, or carry zeros through a skip or a pooling, are
-            dead.
+        ``zeros_stay_zero`` is true for convolutions followed by batch normalisation with batch
+        statistics and no affine part; false with an affine part or with running statistics, where
+        a convolution of zeros is a constant: then only edges that do not lead to the output, or
+        carry zeros through a skip or a pooling, are dead.
         """
         live = self._checked(genes).copy()
         carries = np.zeros((len(live), N_NODES), dtype=bool)  # node differs from zero
@@ -226,46 +174,55 @@ class Nb201(Space):
             used[:, source] |= live[:, edge] != NONE
         return live
 
+    @override
     def connected(self, genes: np.ndarray) -> np.ndarray:
-        """Return whether the input of each cell reaches its output, bool (N,), of genes (N, 6)."""
         return np.any(self.without_dead_edges(genes) != NONE, axis=1)
 
+    @override
     def params(self, genes, classes=10, *, network=None):
-        """See :class:`~hanas.spaces._space.Space`."""
-        return _cost(genes, 73_306 - 650, 28_000, 243_040, 65 * classes)
+        return self._cost(genes, 73_306 - 650, 28_000, 243_040, 65 * classes)
 
+    @override
     def flops(self, genes, classes=10, resolution=None, *, network=None):
-        """See :class:`~hanas.spaces._space.Space`."""
         scale = ((resolution or 32) / 32) ** 2
-        return _cost(genes, 7_782_400 * scale, 3_932_160 * scale, 35_389_440 * scale, 65 * classes)
+        base, of_1x1, of_3x3 = (scale * count for count in (7_782_400, 3_932_160, 35_389_440))
+        return self._cost(genes, base, of_1x1, of_3x3, 65 * classes)
 
+    def _cost(
+        self, genes: np.ndarray, base: float, of_1x1: float, of_3x3: float, classifier: float
+    ) -> np.ndarray:
+        genes = self._checked(genes)
+        n_1x1 = (genes == CONV_1X1).sum(axis=1)
+        n_3x3 = (genes == CONV_3X3).sum(axis=1)
+        return np.rint(base + classifier + of_1x1 * n_1x1 + of_3x3 * n_3x3).astype(np.int64)
+
+    @override
     def settings(self, network: Network) -> CellNetworkSettings:
-        """Return the settings themselves, or what plain values say."""
         if isinstance(network, CellNetworkSettings):
             return network
         return CellNetworkSettings.read(dict(network), "network")
 
+    @override
     def for_images(self, network: Network, side: int, place: str) -> CellNetworkSettings:
-        """Return the same settings for images that can be halved twice."""
         check_side(side, place)
         return self.settings(network)
 
-    def _network(
-        self, held: Sequence[Sequence[int]], classes: int, network: Network, seed: int
-    ) -> CellNetwork:
-        import torch
-
+    @override
+    def _network(self, held: Held, classes: int, network: Network) -> CellNetwork:
         from hanas.spaces.networks.cell import CellNetwork
 
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            return CellNetwork(held, classes, self.settings(network))
+        return CellNetwork(held, classes, self.settings(network))
 
+    @override
     def _checked(self, genes: np.ndarray) -> np.ndarray:
-        return _checked(genes)
+        genes, last = super()._checked(genes), len(OPERATIONS) - 1
+        if genes.size and (genes.min() < 0 or genes.max() > last):
+            raise InputError(f"genes outside 0..{last}: {genes.min()}..{genes.max()}")
+        return genes
 
 
 SPACE = Nb201()
+choices = SPACE.choices
 to_text, from_text, index_of = SPACE.to_text, SPACE.from_text, SPACE.index_of
 all_genes, all_texts = SPACE.all_genes, SPACE.all_texts
 canonical, connected = SPACE.canonical, SPACE.connected

@@ -5,15 +5,11 @@ ECCV 2020. Genes and texts are described in :mod:`hanas.spaces._layerwise`.
 """
 
 from hanas.spaces._layerwise import LayerwiseSpace
-from hanas.spaces.networks.skeletons import Operation, Skeleton, Stage
+from hanas.spaces.networks.skeletons import Operation, Skeleton, stages
 
-SKELETON = Skeleton(
-    stem=16, stages=(Stage(64, 4), Stage(160, 4), Stage(320, 8), Stage(640, 4)), last=1024
-)
+SKELETON = Skeleton(stem=16, stages=stages((64, 4), (160, 4), (320, 8), (640, 4)), last=1024)
 UNITS = (
-    Operation("shuffle_3x3", "shuffle", kernel=3),
-    Operation("shuffle_5x5", "shuffle", kernel=5),
-    Operation("shuffle_7x7", "shuffle", kernel=7),
+    *(Operation(f"shuffle_{kernel}x{kernel}", "shuffle", kernel) for kernel in (3, 5, 7)),
     Operation("xception_3x3", "xception", kernel=3),
 )
 SPACE = LayerwiseSpace("shuffle", SKELETON, UNITS)

@@ -159,7 +159,7 @@ class Tables(Settings):
     representative: Representative = Field(
         default="knee",
         description="Which point of a Pareto front becomes its row, by the objectives of the "
-        "search; a rule of hanas/fronts/representatives.py.",
+        "search; a rule of hanas/fronts/picks.py.",
     )
     tasks: Annotated[Tasks, Field(min_length=1)] | None = Field(
         default=None, description="Tasks in the order they are shown; all where absent."

@@ -29,25 +29,15 @@ class Stateful(Protocol):
 
 @dataclass(frozen=True)
 class Loop:
-    """A training, as the loop sees it.
+    """A training, as the loop sees it; the stepper's settings say how many epochs there are.
 
-    Parameters
-    ----------
-    stepper
-        Takes the steps; its settings say how many epochs there are and how its rate falls.
-    steps
-        Number of steps in each epoch.
-    begin_epoch
-        Called with the epoch (from 0); returns the function that makes one step, called with the
-        number of the step in the epoch. What they draw at random may depend on these numbers and
-        not on earlier calls, because a resumed training does not make them.
-    end_epoch
-        Called with the epoch and the learning rate that it began with; returns further columns
-        for its row of the history.
-    state
-        All that changes while training, ``network`` among it, but for the stepper's optimizer.
-    kept_after
-        After which epochs, from 1, a copy of the network's weights is kept.
+    ``begin_epoch`` is called with the epoch (from 0); it returns the function that makes one step,
+    called with the number of the step in the epoch. What they draw at random may depend on these
+    numbers and not on earlier calls, because a resumed training does not make them. ``end_epoch``
+    is called with the epoch and the learning rate that it began with, and returns further columns
+    for its row of the history. ``state`` is all that changes while training, ``network`` among it,
+    but for the stepper's optimizer. After the epochs ``kept_after``, from 1, a copy of the
+    network's weights is kept.
     """
 
     stepper: WeightStepper
@@ -73,18 +63,9 @@ def run(
     there a later call with the same ``belongs_to`` goes on, to the same bits. The caller deletes
     the file when its results are written.
 
-    Returns
-    -------
-    rows
-        ``epoch`` (from 1), ``train_loss``, ``train_accuracy`` (fraction), the columns of
-        ``end_epoch``, and ``seconds`` so far, in all runs of this training.
-    kept
-        State dicts of the network, on the CPU.
-
-    Raises
-    ------
-    InputError
-        If the loss is no longer a finite number.
+    A row is ``epoch`` (from 1), ``train_loss``, ``train_accuracy`` (fraction), the columns of
+    ``end_epoch``, and ``seconds`` so far, in all runs of this training. Weights are state dicts of
+    the network, on the CPU. Raises InputError if the loss is no longer a finite number.
     """
     rows: list[dict[str, float]] = []
     kept: list[dict[str, Tensor]] = []
@@ -98,97 +79,73 @@ def run(
             part.load_state_dict(saved["parts"][name])
         log(f"going on from {checkpoint}: epoch {first_epoch + 1}, step {first_step + 1}")
     epochs = loop.stepper.settings.epochs
-    clock = _Clock(seconds, (epochs - first_epoch) * loop.steps - first_step)
+    started = last_save = time.monotonic()
+    begun = first_epoch * loop.steps + first_step
 
     def save(epoch: int, step: int, sums: list[float]) -> None:
         parts = {name: part.state_dict() for name, part in state.items()}
         progress = {"epoch": epoch, "step": step, "sums": sums, "rows": rows, "kept": kept}
-        whole = {**progress, "seconds": clock.seconds(), "parts": parts}
+        whole = {**progress, "seconds": seconds + time.monotonic() - started, "parts": parts}
         save_checkpoint(checkpoint, whole, belongs_to=belongs_to)
-        clock.saved()
 
     for epoch in range(first_epoch, epochs):
-        total = _Sums(sums)
+        results: list[StepResult] = []  # they stay on the device until they are asked for
         step_of = loop.begin_epoch(epoch)
         for step in range(first_step, loop.steps):
             loop.stepper.learning_rate = loop.rate_at(epoch, step)
-            total.add(step_of(step))
-            clock.steps += 1
-            if clock.since_saved() > SECONDS_BETWEEN_CHECKPOINTS and step + 1 < loop.steps:
-                save(epoch, step + 1, _finite(total.values(), epoch))
-        loss, correct, images = _finite(total.values(), epoch)
+            results.append(step_of(step))
+            is_late = time.monotonic() - last_save > SECONDS_BETWEEN_CHECKPOINTS
+            if is_late and step + 1 < loop.steps:
+                sums, results = _added(sums, results, epoch), []
+                save(epoch, step + 1, sums)
+                last_save = time.monotonic()
+        loss, correct, images = _added(sums, results, epoch)
         if epoch + 1 in loop.kept_after:
             weights = state["network"].state_dict()
             kept.append({name: value.detach().cpu().clone() for name, value in weights.items()})
+        more = loop.end_epoch(epoch, loop.rate_at(epoch, 0))
+        elapsed = time.monotonic() - started
         rows.append(
             {
                 "epoch": epoch + 1,
                 "train_loss": loss / images,
                 "train_accuracy": correct / images,
-                **loop.end_epoch(epoch, loop.rate_at(epoch, 0)),
-                "seconds": clock.seconds(),
+                **more,
+                "seconds": seconds + elapsed,
             }
         )
+        done, all_steps = (epoch + 1) * loop.steps, epochs * loop.steps
+        left = elapsed / max(done - begun, 1) * (all_steps - done)
+        log(_line(rows[-1], epochs, left))
         first_step, sums = 0, [0.0, 0.0, 0.0]
-        log(_line(rows[-1], epochs, clock))
         save(epoch + 1, 0, sums)
+        last_save = time.monotonic()
     return rows, kept
 
 
-class _Sums:
-    """Sums over the steps of an epoch; they stay on the device until they are asked for."""
-
-    def __init__(self, start: list[float]) -> None:
-        self._start, self._loss, self._correct, self._images = start, [], [], 0
-
-    def add(self, result: StepResult) -> None:
-        self._loss.append(result.loss.double() * result.images)
-        self._correct.append(result.correct)
-        self._images += result.images
-
-    def values(self) -> list[float]:
-        """Return loss times images, correct images, images."""
-        loss, correct, images = self._start
+def _added(sums: list[float], results: list[StepResult], epoch: int) -> list[float]:
+    """Return sums of loss times images, correct images and images, with those of more steps."""
+    loss, correct, images = sums
+    if results:
+        losses = torch.stack([result.loss.double() * result.images for result in results])
         # One at a time, in order: the same bits wherever a training was interrupted.
-        for value in torch.stack(self._loss).tolist() if self._loss else []:
+        for value in losses.tolist():
             loss += value
-        correct += sum(torch.stack(self._correct).tolist()) if self._correct else 0
-        return [loss, float(correct), images + float(self._images)]
-
-
-class _Clock:
-    def __init__(self, seconds_before: float, steps_left: int) -> None:
-        self._before, self._all_steps, self.steps = seconds_before, steps_left, 0
-        self._started = self._saved = time.monotonic()
-
-    def seconds(self) -> float:
-        return self._before + time.monotonic() - self._started
-
-    def saved(self) -> None:
-        self._saved = time.monotonic()
-
-    def since_saved(self) -> float:
-        return time.monotonic() - self._saved
-
-    def seconds_left(self) -> float:
-        elapsed = time.monotonic() - self._started
-        return elapsed / max(self.steps, 1) * (self._all_steps - self.steps)
-
-
-def _finite(sums: list[float], epoch: int) -> list[float]:
-    if not math.isfinite(sums[0]):
+        correct += sum(torch.stack([result.correct for result in results]).tolist())
+        images += sum(result.images for result in results)
+    if not math.isfinite(loss):
         raise InputError(
             f"the training loss is no longer a finite number in epoch {epoch + 1}; lower "
             "training.learning_rate or training.gradient_clip (0 is no limit)"
         )
-    return sums
+    return [loss, float(correct), float(images)]
 
 
-def _line(row: Mapping[str, float], epochs: int, clock: _Clock) -> str:
+def _line(row: Mapping[str, float], epochs: int, seconds_left: float) -> str:
     parts = [f"epoch {row['epoch']}/{epochs}"]
     for kind in ("train", "validation"):
         if f"{kind}_loss" in row:
             loss, accuracy = row[f"{kind}_loss"], row[f"{kind}_accuracy"]
             parts.append(f"{kind} loss {loss:.4f}, accuracy {100 * accuracy:.2f} %")
-    left = duration(clock.seconds_left())
-    return "; ".join([*parts, f"{duration(clock.seconds())}, {left} left"])
+    times = f"{duration(row['seconds'])}, {duration(seconds_left)} left"
+    return "; ".join([*parts, times])

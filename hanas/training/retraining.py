@@ -35,36 +35,17 @@ def retrain(
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, dict[str, torch.Tensor]]]:
     """Train architectures one after the other and test them.
 
-    Parameters
-    ----------
-    archs
-        Canonical texts of the space, or names of published networks
-        (:data:`hanas.spaces.networks.published.NAMES`).
-    settings
-        How they are trained.
-    images
-        File of the data set, written by :func:`hanas.data.images.save_images`.
-    checkpoints
-        Folder for side files, one for each architecture, from which a killed training goes on.
-        The caller removes it when the results are written.
-    log
-        Takes a line of text for the log.
+    ``archs`` are canonical texts of the space, or names of published networks
+    (:data:`hanas.spaces.networks.published.NAMES`); ``images`` is a file of
+    :func:`hanas.data.images.save_images`. In the folder ``checkpoints`` are side files, one for
+    each architecture, from which a killed training goes on; the caller removes it when the results
+    are written.
 
-    Returns
-    -------
-    metrics
-        ``arch``, ``test_accuracy_percent``, ``test_cross_entropy``, ``params`` of the trained
-        network, ``train_images``, ``test_images``.
-    history
-        An epoch a row: ``arch``, ``epoch``, ``train_loss``, ``train_accuracy`` (fraction),
-        ``learning_rate``, ``seconds``.
-    weights
-        State dict of each architecture.
-
-    Raises
-    ------
-    InputError
-        For a setting that cannot be here, unsuitable images, or a loss that is not finite.
+    Returns ``metrics`` (``arch``, ``test_accuracy_percent``, ``test_cross_entropy``, ``params`` of
+    the trained network, ``train_images``, ``test_images``), the history, an epoch a row (``arch``,
+    ``epoch``, ``train_loss``, ``train_accuracy`` as a fraction, ``learning_rate``, ``seconds``),
+    and the state dict of each architecture. Raises InputError for a setting that cannot be here,
+    unsuitable images, or a loss that is not finite.
     """
     training = FromScratchTraining(settings, images, checkpoints=checkpoints, log=log)
     rows, history, weights = [], [], {}
@@ -79,17 +60,8 @@ def retrain(
 class FromScratchTraining:
     """Trains architectures one by one; what all of them share is loaded once.
 
-    Parameters
-    ----------
-    settings, images, checkpoints, log
-        See :func:`retrain`.
-    validate
-        Whether trained networks are judged by the validation images too, beside the test images.
-
-    Raises
-    ------
-    InputError
-        For unsuitable images, or validation images that are trained on.
+    With ``validate``, trained networks are judged by the validation images too, beside the test
+    images; InputError if those are trained on, or for unsuitable images.
     """
 
     def __init__(
@@ -126,17 +98,10 @@ class FromScratchTraining:
     def train(
         self, arch: str
     ) -> tuple[dict[str, Any], list[dict[str, Any]], dict[str, torch.Tensor]]:
-        """Train one architecture and judge it.
+        """Return an architecture's row of metrics, its history and weights, see :func:`retrain`.
 
-        Returns
-        -------
-        row
-            Its row of metrics, see :func:`retrain`; where it was validated, with
-            ``validation_accuracy_percent``, ``validation_cross_entropy``, ``validation_images``.
-        history
-            An epoch a row, see there.
-        weights
-            State dict, on the CPU.
+        Where it was validated, the row has ``validation_accuracy_percent``,
+        ``validation_cross_entropy`` and ``validation_images`` too. Weights are on the CPU.
         """
         settings, network = self.settings, self._network(arch)
         row: dict[str, Any] = {"arch": arch}
@@ -162,38 +127,29 @@ class FromScratchTraining:
     def _network(self, arch: str) -> Any:
         settings, size = self.settings, self.data.images.shape[1:3]
         maker = published if arch in published.NAMES else plugins.space(settings.space)
+        fitted = architectures.settings_for_images(
+            maker, settings.network, size, settings.training.resolution, self.images
+        )
+        classes = len(self.data.classes)
         network: Any = architectures.build(  # PyTorch's types know no memory_format
-            arch,
-            space=settings.space,
-            classes=len(self.data.classes),
-            network=architectures.settings_for_images(
-                maker, settings.network, size, settings.training.resolution, self.images
-            ),
-            seed=settings.seed,
+            arch, space=settings.space, classes=classes, network=fitted, seed=settings.seed
         )
         return network.to(self.device).to(memory_format=torch.channels_last)
 
     def _loop(self, network: torch.nn.Module) -> epochs.Loop:
-        settings, training = self.settings, self.settings.training
+        settings, training, split = self.settings, self.settings.training, self.train_split
         stepper = WeightStepper(list(network.parameters()), training, settings.precision)
-        steps = steps_per_epoch(
-            len(self.train_split), training.batch_size, training.batches_per_epoch
-        )
+        size = training.batch_size
+        steps = steps_per_epoch(len(split), size, training.batches_per_epoch)
 
         def begin_epoch(epoch: int):
+            random = generator(settings.seed, "train batches", epoch)
             batches = random_batches(
-                self.train_split,
-                steps=steps,
-                batch_size=training.batch_size,
-                flip=training.flip,
-                random=generator(settings.seed, "train batches", epoch),
+                split, steps=steps, batch_size=size, flip=training.flip, random=random
             )
             return lambda number: stepper.step(batches(number), network)
 
-        return epochs.Loop(
-            stepper,
-            steps,
-            begin_epoch,
-            end_epoch=lambda epoch, rate: {"learning_rate": rate},
-            state={"network": network},
-        )
+        def end_epoch(epoch: int, rate: float) -> dict[str, float]:
+            return {"learning_rate": rate}
+
+        return epochs.Loop(stepper, steps, begin_epoch, end_epoch, state={"network": network})

@@ -29,6 +29,7 @@ from hanas.core.files import (
 from hanas.core.progress import Log, print_at_once
 from hanas.data.batches import load_split
 from hanas.data.images import load_images
+from hanas.spaces._space import Space
 from hanas.spaces.networks.architectures import settings_for_images
 from hanas.spaces.networks.cell import CellNetwork
 from hanas.spaces.networks.chain import ChainNetwork
@@ -40,24 +41,14 @@ from hanas.training.weight_steps import WeightStepper
 
 @dataclass(frozen=True, eq=False)
 class Supernet:
-    """A trained supernet.
+    """A trained supernet: what its network is made of, and its state dict.
 
-    Parameters
-    ----------
-    space, classes, network_settings
-        What the network is made of.
-    resolution
-        Side of the images it was trained on, where they were average-pooled.
-    weights
-        State dict of the network.
-    alphas
-        Architecture weights, float32 (genes, operations); minus infinity for operations that
-        cannot be there.
-    earlier
-        State dicts at several moments before the end of the training. At a learning rate that does
-        not fall, weights keep moving, and so do the scores that architectures get from them; the
-        mean of a few moments ranks better than any of them (G. Huang et al., "Snapshot Ensembles:
-        Train 1, Get M for Free", ICLR 2017, where each moment is the end of a cycle).
+    ``resolution`` is the side of the images it was trained on, where they were average-pooled;
+    ``alphas`` are the architecture weights, float32 (genes, operations), minus infinity for
+    operations that cannot be there. ``earlier`` are state dicts at moments before the end. At a
+    learning rate that does not fall, weights keep moving, and so do the scores that architectures
+    get from them; the mean of a few moments ranks better than any of them (G. Huang et al.,
+    "Snapshot Ensembles: Train 1, Get M for Free", ICLR 2017, where each moment ends a cycle).
     """
 
     space: str
@@ -68,21 +59,17 @@ class Supernet:
     alphas: Tensor
     earlier: Sequence[Mapping[str, Tensor]] = ()
 
-    def network(self, device: torch.device | str = "cpu") -> CellNetwork | ChainNetwork:
-        """Return the network with its last weights, in evaluation mode."""
-        return self._network_with(self.weights, device)
+    def network(
+        self, device: torch.device | str = "cpu", weights: Mapping[str, Tensor] | None = None
+    ) -> CellNetwork | ChainNetwork:
+        """Return the network with its last weights, or others, in evaluation mode."""
+        network = plugins.space(self.space).supernet(self.classes, self.network_settings)
+        network.load_state_dict(weights or self.weights)
+        return network.to(device=device, memory_format=torch.channels_last).eval()
 
     def snapshots(self, device: torch.device | str = "cpu") -> list[CellNetwork | ChainNetwork]:
         """Return the network with the weights of each snapshot, the last ones at the end."""
-        return [self._network_with(weights, device) for weights in (*self.earlier, self.weights)]
-
-    def _network_with(
-        self, weights: Mapping[str, Tensor], device: torch.device | str
-    ) -> CellNetwork | ChainNetwork:
-        space = plugins.space(self.space)
-        network = space.supernet(self.classes, self.network_settings)
-        network.load_state_dict(weights)
-        return network.to(device=device, memory_format=torch.channels_last).eval()
+        return [self.network(device, weights) for weights in (*self.earlier, self.weights)]
 
 
 def train_supernet(
@@ -98,54 +85,30 @@ def train_supernet(
     """Train a supernet and write its weights, its history and the architecture it found.
 
     On a CPU, equal settings give equal weights, bit for bit, also when the training was killed
-    in between and continued from ``checkpoint``.
+    in between and continued from ``checkpoint``, a side file that is deleted at the end.
 
-    Parameters
-    ----------
-    trainer
-        An entry of ``supernets``.
-    images
-        File of the data set, written by :func:`hanas.data.images.save_images`.
-    weights
-        For the network and its architecture weights; see :func:`load_supernet`.
-    history
-        Parquet, an epoch a row: ``epoch``, ``train_loss``, ``train_accuracy``,
-        ``validation_loss``, ``validation_accuracy`` (fractions), ``learning_rate``, columns of the
-        trainer's own (``tau`` of gdas), ``entropy`` (mean over the edges or layers, in nats),
-        ``alpha_{edge}_{operation}`` for operations that can be there, ``seconds``.
-    found
-        JSON: ``arch``, ``how``, ``validation_error``, ``validation_cross_entropy``,
-        ``validation_images``.
-    checkpoint
-        Side file for going on after a kill; deleted at the end.
-    log
-        Takes a line of text for the log.
+    ``images`` is a file of :func:`hanas.data.images.save_images`, ``weights`` one that
+    :func:`load_supernet` reads. ``history`` has an epoch a row: ``epoch``, ``train_loss``,
+    ``train_accuracy``, ``validation_loss``, ``validation_accuracy`` (fractions),
+    ``learning_rate``, columns of the trainer's own (``tau`` of gdas), ``entropy`` (mean over the
+    edges or layers, in nats), ``alpha_{edge}_{operation}`` for operations that can be there,
+    ``seconds``. ``found`` is JSON: ``arch``, ``how``, ``validation_error``,
+    ``validation_cross_entropy``, ``validation_images``; it is returned with ``device``.
 
-    Returns
-    -------
-    dict
-        What ``found`` holds, and ``device``.
-
-    Raises
-    ------
-    InputError
-        For a setting that cannot be here, unsuitable images, or a loss that is not finite.
+    Raises InputError for a setting that cannot be here, unsuitable images, or a loss that is not
+    finite.
     """
     with threads(trainer.threads):
         run = prepare(trainer, images)
         device = run.alphas.device.type
+        belongs_to = {
+            "settings": trainer.params(),
+            "revision": trainer.revision,
+            "images": checksum(images),
+            "computed by": [torch.__version__, device],
+        }
         rows, earlier = epochs.run(
-            _loop(run),
-            checkpoint=Path(checkpoint),
-            belongs_to=digest(
-                {
-                    "settings": trainer.params(),
-                    "revision": trainer.revision,
-                    "images": checksum(images),
-                    "computed by": [torch.__version__, device],
-                }
-            ),
-            log=log,
+            _loop(run), checkpoint=Path(checkpoint), belongs_to=digest(belongs_to), log=log
         )
         genes, how = trainer.found(run, log)
         cross_entropy, error = run.judge_cell(genes)
@@ -157,18 +120,10 @@ def train_supernet(
         "validation_images": len(run.candidate_images),
     }
     log(f"found {facts['arch']}: {how}")
-    save_supernet(
-        Supernet(
-            trainer.space,
-            run.network.classifier.out_features,
-            run.network.settings,
-            trainer.training.resolution,
-            run.network.state_dict(),
-            run.alphas.detach(),
-            earlier,
-        ),
-        weights,
-    )
+    network, resolution = run.network, trainer.training.resolution
+    made = (trainer.space, network.classifier.out_features, network.settings, resolution)
+    trained = Supernet(*made, network.state_dict(), run.alphas.detach(), earlier)
+    save_supernet(trained, weights)
     write_parquet(pd.DataFrame(rows).astype({"epoch": np.int64}), history)
     write_json(found, facts)
     discard(checkpoint)
@@ -183,7 +138,7 @@ def prepare(trainer: Trainer, images: str | Path) -> Run:
     fitted = settings_for_images(space, trainer.network, size, training.resolution, images)
     network = space.supernet(len(data.classes), fitted, seed=trainer.seed)
     network = network.to(device=device, memory_format=torch.channels_last)
-    alphas = nn.Parameter(_initial_alphas(trainer).to(device))
+    alphas = nn.Parameter(_initial_alphas(trainer, space).to(device))
     as_trained = {"resolution": training.resolution, "device": device}
     validation = load_split(data, "validation", **as_trained)
     return Run(
@@ -199,20 +154,21 @@ def prepare(trainer: Trainer, images: str | Path) -> Run:
     )
 
 
-def _initial_alphas(trainer: Trainer) -> Tensor:
+def _initial_alphas(trainer: Trainer, space: Space) -> Tensor:
     """Return the first architecture weights, float32 (genes, operations).
 
     The logarithm of the operation probabilities where these are given; otherwise normal with the
     trainer's standard deviation. Minus infinity for operations that cannot be there, so that the
     probabilities of the others add up to one.
     """
-    space = plugins.space(trainer.space)
     possible, given = possible_operations(space), trainer.operation_probabilities
     if given is None:
-        alphas = torch.randn(possible.shape, generator=generator(trainer.seed, "alphas"))
-        return (trainer.alpha_scale * alphas).masked_fill(~possible, -torch.inf)
-    of_edge = torch.tensor([given[name] for name in space.operations], dtype=torch.float64)
-    return of_edge.log().float().expand(possible.shape).masked_fill(~possible, -torch.inf)
+        normal = torch.randn(possible.shape, generator=generator(trainer.seed, "alphas"))
+        alphas = trainer.alpha_scale * normal
+    else:
+        probabilities = [given[name] for name in space.operations]
+        alphas = torch.tensor(probabilities, dtype=torch.float64).log().float()
+    return alphas.expand(possible.shape).masked_fill(~possible, -torch.inf)
 
 
 def _loop(run: Run) -> epochs.Loop:
@@ -226,24 +182,16 @@ def _loop(run: Run) -> epochs.Loop:
     def end_epoch(epoch: int, rate: float) -> dict[str, float]:
         loss, error = run.judge(trainer.validation_forward(run, epoch))
         alphas = run.alphas.detach().cpu()
-        entropy = torch.distributions.Categorical(logits=alphas).entropy().mean()
-        return {
-            "validation_loss": loss,
-            "validation_accuracy": 1 - error,
-            "learning_rate": rate,
-            **trainer.columns(epoch),
-            "entropy": float(entropy),
-            **{
-                f"alpha_{edge}_{name}": float(alphas[edge, operation])
-                for edge, count in enumerate(run.space.choices)
-                for operation, name in enumerate(run.space.operations[:count])
-            },
-        }
+        row = {"validation_loss": loss, "validation_accuracy": 1 - error, "learning_rate": rate}
+        row |= trainer.columns(epoch)
+        row["entropy"] = float(torch.distributions.Categorical(logits=alphas).entropy().mean())
+        for edge, count in enumerate(run.space.choices):
+            for operation, name in enumerate(run.space.operations[:count]):
+                row[f"alpha_{edge}_{name}"] = float(alphas[edge, operation])
+        return row
 
-    state: dict[str, epochs.Stateful] = {
-        "network": run.network,
-        "alphas": nn.ParameterDict({"alphas": run.alphas}),
-    }
+    alphas = nn.ParameterDict({"alphas": run.alphas})
+    state: dict[str, epochs.Stateful] = {"network": run.network, "alphas": alphas}
     if run.alpha_optimizer is not None:
         state["alpha_optimizer"] = run.alpha_optimizer
     *moments, _ = snapshot_epochs(trainer.training.epochs, trainer.snapshots)  # and the end
@@ -251,10 +199,7 @@ def _loop(run: Run) -> epochs.Loop:
 
 
 def save_supernet(supernet: Supernet, path: str | Path) -> None:
-    """Write a supernet as a dictionary that ``torch.load(path, weights_only=True)`` reads.
-
-    Equal supernets give equal bytes.
-    """
+    """Write a dictionary for ``torch.load(path, weights_only=True)``; equal ones, equal bytes."""
     space = plugins.space(supernet.space)
     content = {
         "space": supernet.space,
@@ -270,13 +215,7 @@ def save_supernet(supernet: Supernet, path: str | Path) -> None:
 
 
 def load_supernet(path: str | Path) -> Supernet:
-    """Read a supernet written by :func:`save_supernet`.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, damaged or of another kind.
-    """
+    """Read a file of :func:`save_supernet`; InputError if it is missing, damaged or another."""
 
     def parse(content: dict[str, Any]) -> tuple[Supernet, bool]:
         expected = content.pop("sha256")
@@ -296,10 +235,9 @@ def _plain(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _content_digest(content: Mapping[str, Any]) -> str:
     """Return a SHA-256 of settings and weights: PyTorch does not notice changed bytes."""
-    hasher = hashlib.sha256()
     tensors = ("weights", "alphas", "earlier")
-    facts = {k: v for k, v in content.items() if k not in tensors}
-    hasher.update(digest(facts).encode())
+    facts = {name: value for name, value in content.items() if name not in tensors}
+    hasher = hashlib.sha256(digest(facts).encode())
     parts = [*content.get("earlier", ()), content["weights"], {"alphas": content["alphas"]}]
     for name, tensor in (item for part in parts for item in part.items()):
         hasher.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())

@@ -19,7 +19,7 @@ EVALUATION_BATCH = 256
 
 
 class StepResult(NamedTuple):
-    """What one step measured on its batch, without a graph and without waiting for a GPU."""
+    """What one step measured, without a graph and without waiting for a GPU."""
 
     loss: Tensor  # mean cross-entropy, ()
     correct: Tensor  # number of images classified correctly, ()
@@ -42,14 +42,7 @@ def learning_rate(settings: TrainingSettings, progress: float) -> float:
 class WeightStepper:
     """Takes weight steps: gradient of the mean loss, clipped, then SGD.
 
-    Parameters
-    ----------
-    weights
-        What is trained. What has no gradient in a step stays as it is.
-    settings
-        Of SGD, and the largest norm of the gradient.
-    precision
-        ``float32`` or ``mixed``.
+    What has no gradient in a step stays as it is. ``precision`` is ``float32`` or ``mixed``.
     """
 
     def __init__(
@@ -77,19 +70,9 @@ class WeightStepper:
         self.optimizer.param_groups[0]["lr"] = rate
 
     def step(self, batch: Batch, *forwards: Callable[[Tensor], Tensor]) -> StepResult:
-        """Step along the sum of the losses of one or more ways through the network.
+        """Step along the sum of the losses of ways through the network: images to logits.
 
-        Parameters
-        ----------
-        batch
-            Images and labels.
-        *forwards
-            Each maps images to logits (B, classes).
-
-        Returns
-        -------
-        StepResult
-            Mean loss of the ways, and images classified correctly by the last.
+        Returns the mean loss of the ways, and what is correct by the last of them.
         """
         self.optimizer.zero_grad(set_to_none=True)
         losses, correct = [], torch.zeros((), dtype=torch.int64)
@@ -130,16 +113,8 @@ def evaluate(
 ) -> tuple[float, float]:
     """Return mean cross-entropy and error (a fraction) of a network on all images of a split.
 
-    Parameters
-    ----------
-    network
-        Put into evaluation mode for the time.
-    forward
-        Maps images to logits with the network.
-    images, batch_size
-        What is evaluated, in batches of nearly equal size.
-    precision
-        ``float32`` or ``mixed``.
+    ``forward`` maps images to logits (B, classes) with the network, which is in evaluation mode for
+    the time; batches are of nearly equal size.
     """
     network.eval()
     loss, correct = 0.0, 0

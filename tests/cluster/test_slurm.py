@@ -16,6 +16,8 @@ import yaml
 from slurm import Slurm, missing_packages
 from studies import REPOSITORY, Study, make_study, reproducible_bytes
 
+pytestmark = pytest.mark.slow
+
 PROFILE = REPOSITORY / "profiles" / "slurm"
 SUPERNETS = ("darts_toy", "gdas_toy")
 #: Results that need a job of every kind, alone or in a group.

@@ -3,8 +3,11 @@
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 
 from hanas.core import plugins
+from hanas.proxies.scoring.chain_evaluation import Pictures
+from hanas.proxies.scoring.int8_simulation import observing, rounding
 from hanas.training.supernets import Supernet, save_supernet
 
 
@@ -24,3 +27,36 @@ def saved_supernet(folder: Path, space: str, **how) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     save_supernet(made_up_supernet(space, **how), folder / "weights.pt")
     return folder / "weights.pt"
+
+
+@torch.inference_mode()
+def score_alone(network, genes, pictures: Pictures) -> dict[str, float]:
+    """Return the scores of one architecture, in the plainest way.
+
+    The network is one of with_statistics(); its statistics are this architecture's afterwards.
+    """
+    network.train()
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.reset_running_stats()
+    for images in pictures.calibration_images():
+        network(images, genes)
+    network.eval()
+    scores = _judged(network, genes, pictures)
+    if pictures.int8:
+        observed = observing(network)
+        for images in pictures.calibration_images():
+            observed(images, genes)
+        found = _judged(rounding(observed), genes, pictures)
+        scores |= {f"int8_{name}": value for name, value in found.items()}
+    return scores
+
+
+def _judged(network, genes, pictures: Pictures) -> dict[str, float]:
+    wrong, loss, count = 0, 0.0, 0
+    for images, labels in pictures.validation_batches():
+        logits = network(images, genes)
+        wrong += int((logits.argmax(dim=1) != labels).sum())
+        loss += F.cross_entropy(logits.double(), labels, reduction="sum").item()
+        count += len(labels)
+    return {"error": wrong / count, "cross_entropy": loss / count}

@@ -97,6 +97,7 @@ def test_a_folder_that_cannot_be_written_costs_only_time(eyeriss, tmp_path):
     assert cost(SMALL, eyeriss, tmp_path / "file" / "cache") == cost(SMALL, eyeriss, None)
 
 
+@pytest.mark.slow
 def test_nothing_is_printed_and_no_file_is_left(tmp_path):
     """In a fresh process with another order of hashes; equal costs."""
     code = (

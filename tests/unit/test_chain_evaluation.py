@@ -7,14 +7,18 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from layerwise import SPACES, genes_of, random_genes
-from layerwise_supernets import made_up_supernet
+from layerwise_supernets import made_up_supernet, score_alone
 from toy_pictures import toy_images
 
 from hanas.core import plugins
 from hanas.core.compute import threads
 from hanas.data.batches import load_split, ordered_batches
-from hanas.proxies.scoring.chain_evaluation import Pictures, SharedEvaluation, score_one
-from hanas.proxies.scoring.normalisation import STATISTICS, with_statistics
+from hanas.proxies.scoring.chain_evaluation import (
+    STATISTICS,
+    Pictures,
+    SharedEvaluation,
+    with_statistics,
+)
 
 MODES = ("batch", "batch_affine", "running")
 #: Few, and no whole number of batches.
@@ -48,7 +52,7 @@ def evaluation(space: str, mode: str, statistics: str) -> SharedEvaluation:
 @cache
 def one_by_one(space: str, mode: str, statistics: str, genes: tuple[int, ...]):
     network = with_statistics(network_of(space, mode), statistics)
-    return score_one(network, genes, pictures(statistics))
+    return score_alone(network, genes, pictures(statistics))
 
 
 def related(space: str):
@@ -157,7 +161,7 @@ def test_recalibrated_statistics_are_those_of_a_network_of_its_own(space):
 def test_recalibrated_statistics_are_plain_averages_over_batches():
     network = with_statistics(network_of("shuffle", "batch_affine"), "recalibrated")
     genes = random_genes("shuffle", 1)[0].tolist()
-    score_one(network, genes, pictures("recalibrated"))
+    score_alone(network, genes, pictures("recalibrated"))
     convolution, norm = network.stem[0], network.stem[1]
     split = load_split(toy_images(), "train").take(CALIBRATION)
     with torch.no_grad():

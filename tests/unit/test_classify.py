@@ -22,6 +22,7 @@ from hanas.spaces import nb201
 from hanas.training.retraining import retrain
 from hanas.training.settings import FromScratch
 
+SIDES = [pytest.param(None, id="as they are", marks=pytest.mark.slow), 8]
 EXAMPLE = Path(__file__).parents[2] / "docs" / "classify.py"
 ARCH = nb201.to_text([3, 1, 2, 4, 1, 1])
 
@@ -53,7 +54,7 @@ def _save(picture, path, number):
         picture.save(path.with_suffix(".png"))
 
 
-@pytest.fixture(scope="module", params=[None, 8], ids=["as they are", "average-pooled"])
+@pytest.fixture(scope="module", params=SIDES)
 def study(request, tmp_path_factory):
     """Pictures of all shapes and modes, a network trained on them, its files and its card."""
     folder = tmp_path_factory.mktemp("study")

@@ -193,7 +193,9 @@ def test_a_limit_that_is_no_number(results):
     assert end.value.code == 2
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(latency=st.floats(0.4, 6), energy=st.floats(4, 60))
 def test_the_command_and_the_library_agree(results, latency, energy):
     table = pd.read_csv(results / "decisions" / "mine.csv", keep_default_na=False)

@@ -114,6 +114,7 @@ def test_an_overdue_command_is_killed_with_all_it_has_started(tmp_path):
     assert not late.exists()
 
 
+@pytest.mark.slow
 def test_a_command_that_prints_without_end_takes_no_memory():
     with pytest.raises(BoardLost, match="did not end"):
         measure("yes 1.5", timeout_seconds=0.5)

@@ -5,7 +5,7 @@ import pytest
 from toy_searches import problem
 
 from hanas.search.searchers._evolutionary import crossover, mutation
-from hanas.search.searchers._ledger import Ledger
+from hanas.search.searchers._searcher import Ledger
 
 
 @pytest.mark.parametrize("count", [3, 30])  # by guessing, and from the list of what is left

@@ -153,7 +153,7 @@ def test_attainment_by_hand(tmp_path):
 _GRID = st.integers(0, 12).map(lambda number: number / 12)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=15)
 @given(
     error=st.lists(_GRID, min_size=6, max_size=6),
     latency=st.lists(_GRID.map(lambda x: x + 0.5), min_size=6, max_size=6),
@@ -233,6 +233,7 @@ def test_floor_that_nothing_reaches(tmp_path):
         _read(row)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("device", ["edgegpu", "raspi4", "edgetpu", "pixel3", "eyeriss", "fpga"])
 def test_ceilings_on_the_real_tables_agree_with_moocore(data_folder, tmp_path, device):
     accuracies = pd.read_parquet(data_folder / "nb201_accuracy_cost.parquet")

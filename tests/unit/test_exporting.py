@@ -196,7 +196,13 @@ def test_settings_of_the_quantisation_are_obeyed_and_told(trained, images, tmp_p
     assert {shapes[name.replace("_quantized", "_scale")] for name in kernels} == {()}
 
 
-@pytest.mark.parametrize("space", plugins.names("spaces"))
+@pytest.mark.parametrize(
+    "space",
+    [
+        name if name in ("nb201", "mobile_i") else pytest.param(name, marks=pytest.mark.slow)
+        for name in plugins.names("spaces")
+    ],
+)
 def test_networks_of_every_space_are_exported(space, toy_file, tmp_path):
     module = plugins.space(space)
     small = {"channels": 2, "cells": 1} if space == "nb201" else {"width": 0.25}

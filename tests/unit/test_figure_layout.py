@@ -79,7 +79,13 @@ def saved(made: Figure, folder: Path) -> list[bytes]:
     return [path.read_bytes() for path in paths]
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in ("fronts", "generations") else pytest.param(name, marks=pytest.mark.slow)
+        for name in FIGURES
+    ],
+)
 def test_files_embed_their_fonts_and_hold_no_date(tmp_path, name):
     pdf, svg, png = saved(FIGURES[name](energy=name != "generations"), tmp_path)
     assert pdf.startswith(b"%PDF")
@@ -95,7 +101,8 @@ def test_files_embed_their_fonts_and_hold_no_date(tmp_path, name):
         assert picture.size[0] == pytest.approx(300 * style.TWO_COLUMNS, abs=1)
 
 
-@pytest.mark.parametrize("name", ["generations", "peeling"])  # the first: in space, with pixels
+# The first: in space, with pixels.
+@pytest.mark.parametrize("name", [pytest.param("generations", marks=pytest.mark.slow), "peeling"])
 def test_equal_figures_give_equal_files_whatever_the_users_own_style_is(tmp_path, name):
     before = saved(FIGURES[name](), tmp_path)
     with matplotlib.rc_context({"font.size": 20, "axes.facecolor": "black", "svg.hashsalt": None}):

@@ -33,7 +33,6 @@ from hanas.core.errors import InputError
 from hanas.core.files import write_parquet
 from hanas.report import figures
 from hanas.report.figures import (
-    animation,
     curves,
     fronts,
     generations,
@@ -180,7 +179,7 @@ def test_the_animation_has_a_frame_for_each_generation(tmp_path, energy):
             film.seek(position)
             shown.append(film.info["duration"])
             pictures.append(np.asarray(film.convert("RGB")))
-    assert shown == [animation.FRAME_MS, animation.FRAME_MS, animation.LAST_FRAME_MS]
+    assert shown == [generations.FRAME_MS, generations.FRAME_MS, generations.LAST_FRAME_MS]
     # White paper and red marks; from one frame to the next only marks and the count change.
     for picture in pictures:
         assert (picture[0, 0] == 255).all()
@@ -311,6 +310,7 @@ def test_the_proxy_keeps_its_unit(objective, column):
     assert space[column].tolist() == PROXY_ERROR
 
 
+@pytest.mark.slow
 def test_a_task_is_drawn_from_its_files(tmp_path):
     """All figures in one call, each with what its own functions make of the same tables."""
     made = tables(energy=False)

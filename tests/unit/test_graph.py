@@ -1,20 +1,14 @@
 """The graph of a study: an edit of the settings reruns exactly what depends on it."""
 
 import copy
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
-from studies import write_toy_images
+from studies import REPOSITORY, TINY, graph_of, rerun, setting, write_toy_images
 
-from hanas.study import graph as graphs
-from hanas.study import settings as studies
-from hanas.study.results import made_by, result
-
-REPOSITORY = Path(__file__).parents[2]
-TINY = yaml.safe_load((REPOSITORY / "config" / "tiny.yaml").read_text(encoding="utf-8"))
+from hanas.study.graph import Job
 
 
 @pytest.fixture(scope="module")
@@ -24,31 +18,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def jobs_of(config: dict, data: Path) -> dict[str, graphs.Job]:
-    return graphs.Graph(studies.read(config, name="tiny"), data).jobs()
-
-
-def rerun(before: dict[str, graphs.Job], after: dict[str, graphs.Job]) -> Counter[str]:
-    """Return how many jobs of each rule run again: what changed, and all that reads of it."""
-    again: set[str] = set()
-    for path, job in after.items():  # each before those that read it
-        old = before.get(path)
-        same = old is not None and (repr(old.params), old.inputs) == (repr(job.params), job.inputs)
-        read = {result(made[0], **made[1]) for made in map(made_by, job.files) if made}
-        if not same or read & again:
-            again.add(path)
-    return Counter(made[0] for made in map(made_by, again) if made)
-
-
-def _set(*path_and_value) -> Callable[[dict], None]:
-    *path, last, value = path_and_value
-
-    def edit(config: dict) -> None:
-        for key in path:
-            config = config.setdefault(key, {})
-        config[last] = value
-
-    return edit
+def jobs_of(config: dict, data: Path) -> dict[str, Job]:
+    return graph_of(config, data).jobs()
 
 
 def _reverse_keys(config: dict) -> None:
@@ -89,75 +60,79 @@ EDITS = {
     "key order": (_reverse_keys, {}),
     "an explicit default": (
         _sequence(
-            _set("supernets", "gdas_toy", "training", "momentum", 0.9),
-            _set("supernets", "gdas_toy", "training", "final_learning_rate", 0.0),
-            _set("searches", "nsga2", "mutation_probability", 0.1),
+            setting("supernets", "gdas_toy", "training", "momentum", 0.9),
+            setting("supernets", "gdas_toy", "training", "final_learning_rate", 0.0),
+            setting("searches", "nsga2", "mutation_probability", 0.1),
         ),
         {},
     ),
-    "a whole number as a float": (_set("supernets", "gdas_toy", "training", "epochs", 2.0), {}),
+    "a whole number as a float": (setting("supernets", "gdas_toy", "training", "epochs", 2.0), {}),
     "learning rate of the searched supernet": (
-        _set("supernets", "gdas_toy", "training", {"epochs": 2, "batch_size": 8}),
+        setting("supernets", "gdas_toy", "training", {"epochs": 2, "batch_size": 8}),
         {"train_supernet": 1, "proxy_table": 1, **ALL_SEARCHES, "search": 2, **RETRAINED},
     ),
     "seed of a supernet that is only a row": (
-        _set("supernets", "darts_toy", "seed", 1),
+        setting("supernets", "darts_toy", "seed", 1),
         {"train_supernet": 1, **TABLES},
     ),
     "images of the proxy": (
-        _set("proxies", "gdas_toy", "images", 32),
+        setting("proxies", "gdas_toy", "images", 32),
         {"proxy_table": 1, **ALL_SEARCHES, "search": 2, **RETRAINED},
     ),
     "what the search minimises": (
-        _set("proxies", "gdas_toy", "objective", "cross_entropy"),
+        setting("proxies", "gdas_toy", "objective", "cross_entropy"),
         {**ALL_SEARCHES, "search": 2, **RETRAINED},
     ),
     "a proxy made of two others": (_fuse, {"proxy_table": 1, "search": 2, **JUDGED}),
     "images of one of the two": (
-        _sequence(_fuse, _set("proxies", "gdas_toy", "images", 32)),
+        _sequence(_fuse, setting("proxies", "gdas_toy", "images", 32)),
         {**ALL_SEARCHES, "proxy_table": 2, "search": 4, **RETRAINED},
     ),
-    "workers of the proxy": (_set("proxies", "gdas_toy", "threads", 1), {}),
+    "workers of the proxy": (setting("proxies", "gdas_toy", "threads", 1), {}),
     "one device": (
-        _set("devices", "edgetpu", "device", "pixel3"),
+        setting("devices", "edgetpu", "device", "pixel3"),
         {"device_table": 1, "search": 2, **JUDGED_HERE, **TABLE},
     ),
     "objectives of one device": (
-        _set("devices", "edgegpu", "objectives", ["latency_ms"]),
+        setting("devices", "edgegpu", "objectives", ["latency_ms"]),
         {"search": 2, **JUDGED_HERE, **TABLE, **RETRAINED},
     ),
     "population of a searcher": (
         _sequence(
-            _set("searches", "nsga2", "population", 11), _set("searches", "nsga2", "random", 2)
+            setting("searches", "nsga2", "population", 11),
+            setting("searches", "nsga2", "random", 2),
         ),
         {**FRONTS, **RETRAINED},
     ),
-    "one more seed": (_set("searches", "random", "seeds", 3), {**FRONTS, **RETRAINED}),
+    "one more seed": (setting("searches", "random", "seeds", 3), {**FRONTS, **RETRAINED}),
     "source of true accuracy": (
-        _set("benchmarks", "nb201", "toy", "dataset", "cifar100"),
+        setting("benchmarks", "nb201", "toy", "dataset", "cifar100"),
         {"accuracy_table": 1, **JUDGED, **TABLES, **RETRAINED},
     ),
-    "representative": (_set("tables", {"representative": "lowest_error"}), {**TABLES, **RETRAINED}),
-    "label of a supernet": (_set("supernets", "darts_toy", "label", "DARTS-V1"), TABLES),
-    "label of a proxy": (_set("proxies", "params", "label", "size"), {**LABELLED, **TABLES}),
+    "representative": (
+        setting("tables", {"representative": "lowest_error"}),
+        {**TABLES, **RETRAINED},
+    ),
+    "label of a supernet": (setting("supernets", "darts_toy", "label", "DARTS-V1"), TABLES),
+    "label of a proxy": (setting("proxies", "params", "label", "size"), {**LABELLED, **TABLES}),
     "how far fronts are peeled": (
-        _set("evaluation", {"peeling": {"epsilon": 0.02}}),
+        setting("evaluation", {"peeling": {"epsilon": 0.02}}),
         {"evaluation": 2, "figures": 2},
     ),
-    "accuracy floor": (_set("tasks", "toy", "accuracy_floor_percent", 60), JUDGED),
+    "accuracy floor": (setting("tasks", "toy", "accuracy_floor_percent", 60), JUDGED),
     "split of the images": (
-        _set("datasets", "toy", "split_seed", 1),
+        setting("datasets", "toy", "split_seed", 1),
         {
             **{"dataset": 1, "train_supernet": 2, "proxy_table": 1},
             **{**ALL_SEARCHES, "search": 2, **RETRAINED},
         },
     ),
     "epochs of the retraining": (
-        _set("retrainings", "edgegpu_toy", "training", {"epochs": 3}),
+        setting("retrainings", "edgegpu_toy", "training", {"epochs": 3}),
         RETRAINED,
     ),
     "a new device": (
-        _set("devices", "fpga", {"kind": "surrogate", "device": "fpga", "dataset": "cifar10"}),
+        setting("devices", "fpga", {"kind": "surrogate", "device": "fpga", "dataset": "cifar10"}),
         {"device_table": 1, "search": 2, **JUDGED_HERE, **TABLE},
     ),
 }

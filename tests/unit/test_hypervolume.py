@@ -1,4 +1,3 @@
-import moocore
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -14,7 +13,6 @@ def sets(objectives, elements, most=25):
 
 
 grids = sets(st.integers(1, 4), st.integers(0, 6).map(float))
-floats = sets(st.integers(1, 4), st.floats(0, 1.2))
 
 
 @pytest.mark.parametrize(
@@ -35,36 +33,6 @@ floats = sets(st.integers(1, 4), st.floats(0, 1.2))
 )
 def test_by_hand(points, reference, expected):
     assert hypervolume(points, reference) == pytest.approx(expected)
-
-
-@settings(deadline=None)  # a busy machine is no error
-@given(st.one_of(grids, floats))
-def test_agrees_with_moocore(points):
-    reference = np.full(points.shape[1], max(1.0, np.median(points)))
-    # moocore has no one-dimensional hypervolume.
-    if points.shape[1] == 1:
-        expected = max(0.0, reference[0] - points.min())
-    else:
-        expected = moocore.hypervolume(points, ref=reference)
-    assert hypervolume(points, reference) == pytest.approx(expected, rel=1e-12, abs=1e-12)
-
-
-@pytest.mark.parametrize("objectives", [5, 6])
-def test_more_objectives_agree_with_moocore(objectives):
-    points = np.random.default_rng(3).random((12, objectives))
-    reference = np.full(objectives, 1.1)
-    expected = moocore.hypervolume(points, ref=reference)
-    assert hypervolume(points, reference) == pytest.approx(expected, rel=1e-12)
-
-
-@pytest.mark.parametrize("objectives", [2, 3])
-def test_large_fronts_agree_with_moocore(objectives):
-    points = np.abs(np.random.default_rng(5).normal(size=(3000, objectives)))
-    points /= np.linalg.norm(points, axis=1)[:, None]
-    points = 1 - points
-    reference = np.ones(objectives)
-    expected = moocore.hypervolume(points, ref=reference)
-    assert hypervolume(points, reference) == pytest.approx(expected, rel=1e-12)
 
 
 def test_agrees_with_counting_samples():

@@ -1,4 +1,3 @@
-import moocore
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -31,15 +30,6 @@ def test_igd_plus_by_hand():
 def test_additive_epsilon_by_hand():
     assert additive_epsilon([[3, 0], [0, 9]], [[0, 4], [2, 2], [5, 0]]) == 3
     assert additive_epsilon([[0, 0]], [[1, 2]]) == -1
-
-
-@settings(deadline=None)  # a busy machine is no error
-@given(pairs)
-def test_distances_agree_with_moocore(pair):
-    points, front = pair
-    assert igd_plus(points, front) == pytest.approx(moocore.igd_plus(points, ref=front))
-    expected = moocore.epsilon_additive(points, ref=front)
-    assert additive_epsilon(points, front) == pytest.approx(expected)
 
 
 @settings(deadline=None)  # a busy machine is no error
@@ -78,18 +68,6 @@ def test_attainment_by_hand():
     assert attainment_surface(fronts, 1).tolist() == [[1, 5], [2, 4], [3, 1]]
     assert attainment_surface(fronts, 2).tolist() == [[1, 6], [2, 5], [3, 4], [4, 2], [5, 1]]
     assert attainment_surface(fronts, 3).tolist() == [[2, 6], [5, 2]]
-
-
-@settings(deadline=None)  # a busy machine is no error
-@given(runs)
-def test_attainment_agrees_with_moocore(fronts):
-    data = np.concatenate(fronts)
-    sets = np.repeat(np.arange(len(fronts)), [len(front) for front in fronts])
-    for attained_by in range(1, len(fronts) + 1):
-        percentile = 100 * attained_by / len(fronts)
-        expected = moocore.eaf(data, sets, percentiles=[percentile])[:, :2]
-        expected = expected[np.argsort(expected[:, 0])]
-        assert attainment_surface(fronts, attained_by).tolist() == expected.tolist()
 
 
 @settings(deadline=None)  # a busy machine is no error

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from layerwise import SPACES, random_genes
-from layerwise_supernets import made_up_supernet
+from layerwise_supernets import made_up_supernet, score_alone
 from torch import nn
 from torch.nn.utils import fuse_conv_bn_eval
 from toy_pictures import toy_images
@@ -13,9 +13,8 @@ from hanas.core import plugins
 from hanas.core.compute import threads
 from hanas.data.batches import load_split, ordered_batches
 from hanas.deploy import onnx_models, quantisation
-from hanas.proxies.scoring.chain_evaluation import Pictures, SharedEvaluation, score_one
+from hanas.proxies.scoring.chain_evaluation import Pictures, SharedEvaluation, with_statistics
 from hanas.proxies.scoring.int8_simulation import observing, rounded, rounded_weight, rounding
-from hanas.proxies.scoring.normalisation import with_statistics
 
 CALIBRATION, BATCH = 10, 7
 MODES = ("batch", "running", "batch_affine")
@@ -216,7 +215,7 @@ def test_shared_beginnings_give_the_bits_of_one_by_one(space, mode):
     assert list(found) == ["error", "cross_entropy", "int8_error", "int8_cross_entropy"]
     alone = with_statistics(network, "recalibrated")
     for row, of_row in enumerate(genes.tolist()):
-        expected = score_one(alone, of_row, pictures())
+        expected = score_alone(alone, of_row, pictures())
         assert {name: values[row] for name, values in found.items()} == expected
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert (found["int8_cross_entropy"] != found["cross_entropy"]).all()

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from layerwise import random_genes
-from layerwise_supernets import made_up_supernet, saved_supernet
+from layerwise_supernets import made_up_supernet, saved_supernet, score_alone
 from toy_pictures import toy_images
 
 from hanas.core import plugins
@@ -15,8 +15,7 @@ from hanas.data.batches import load_split
 from hanas.data.images import save_images
 from hanas.proxies._proxy import Inputs
 from hanas.proxies.scoring import layerwise_scoring
-from hanas.proxies.scoring.chain_evaluation import Pictures, score_one
-from hanas.proxies.scoring.normalisation import with_statistics
+from hanas.proxies.scoring.chain_evaluation import Pictures, with_statistics
 from hanas.training.supernets import load_supernet, save_supernet
 
 
@@ -68,7 +67,7 @@ def plainly(weights, toy_data, genes, statistics):
     calibration = load_split(toy_data, "train").take(12)
     split = load_split(toy_data, "validation").take(16)
     used = Pictures(split, calibration if statistics == "recalibrated" else None, 8)
-    return [score_one(network, row, used) for row in genes.tolist()]
+    return [score_alone(network, row, used) for row in genes.tolist()]
 
 
 @pytest.mark.parametrize(("statistics", "workers"), [("batch", 1), ("recalibrated", 2)])
@@ -207,10 +206,9 @@ def test_weights_that_are_not_finite_are_refused_warm_and_cold(toy_file, tmp_pat
 
 
 def test_images_of_any_split_and_size_are_those_asked_for(weights, toy_data, toy_file):
-    supernet = load_supernet(weights)
     for images, calibration in itertools.product((None, 5), (6, 512)):
         proxy = read(statistics="recalibrated", images=images, calibration_images=calibration)
-        used = layerwise_scoring.pictures_for(supernet, toy_file, proxy)
+        used = layerwise_scoring.Scorer(proxy, "shuffle_i", weights, toy_file, "cpu").pictures
         assert len(used.validation) == (images or 24)
         assert used.calibration is not None
         assert len(used.calibration) == min(calibration, 24)

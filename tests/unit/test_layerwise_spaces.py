@@ -126,11 +126,12 @@ SIZES = [
 ]
 
 
+@pytest.mark.parametrize("sizes", [SIZES[1:2], pytest.param(SIZES, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", SPACES)
-def test_costs_are_those_of_the_built_network(name):
+def test_costs_are_those_of_the_built_network(name, sizes):
     space = plugins.space(name)
-    genes = np.vstack([random_genes(name, 2), [space.smallest]])
-    for width, resolution, classes in SIZES:
+    genes = np.vstack([random_genes(name, 1), [space.smallest]])
+    for width, resolution, classes in sizes:
         network = {"width": width, "resolution": resolution, "batch_norm": "running"}
         params = space.params(genes, classes, network=network)
         flops = space.flops(genes, classes, network=network)

@@ -45,8 +45,18 @@ def only(arch: str, pictures: Path, space: str = "nb201", **settings) -> Writer:
     return models_of([arch], pictures, space, **settings)[arch].write
 
 
-@pytest.mark.parametrize("space", plugins.names("spaces"))
-@pytest.mark.parametrize("precision", ["float32", "int8"])
+@pytest.mark.parametrize(
+    ("space", "precision"),
+    [
+        ("nb201", "int8"),
+        *((space, "float32") for space in plugins.names("spaces")),
+        *(
+            pytest.param(space, "int8", marks=pytest.mark.slow)
+            for space in plugins.names("spaces")
+            if space != "nb201"
+        ),
+    ],
+)
 def test_every_space_gives_models_that_run(space, precision, pictures, tmp_path):
     archs = some_archs(space)
     if space == "mobile_i":  # they are the same whatever the space

@@ -12,7 +12,7 @@ from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.devices.hw_nas_bench import DEVICES
 from hanas.devices.prediction import predictor
-from hanas.devices.prediction.features import Features, multiply_accumulates
+from hanas.devices.prediction.features import Features
 from hanas.spaces import nb201
 
 CELLS = nb201.all_genes()
@@ -56,7 +56,7 @@ def test_fifty_measurements_rank_better_than_flops(table, device, seed):
     metrics = {metric: column.to_numpy()[chosen] for metric, column in columns.items()}
     found = predictor.fit("nb201", CELLS[chosen], metrics, source="measured: a table")
     predicted = found.predict(CELLS[left])
-    flops = multiply_accumulates("nb201", CELLS[left], None)
+    flops = Features.of("nb201", None).multiply_accumulates(CELLS[left])
     assert found.metrics == tuple(DEVICES[device])
     for metric, column in columns.items():
         true = column.to_numpy()[left]
@@ -262,7 +262,7 @@ def test_chains_are_predicted_from_few(space):
         space, genes[:50], {"latency_ms": latency[:50]}, source="measured: x", network=network
     )
     predicted = found.predict(genes[50:])["latency_ms"]
-    flops = multiply_accumulates(space, genes[50:], network)
+    flops = Features.of(space, network).multiply_accumulates(genes[50:])
     by_flops = spearmanr(flops, latency[50:]).statistic
     assert spearmanr(predicted, latency[50:]).statistic > max(0.9, by_flops + 0.1)
     assert np.median(np.abs(predicted / latency[50:] - 1)) < 0.02

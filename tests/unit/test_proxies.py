@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,16 +19,17 @@ from toy_pictures import toy_images
 from hanas.core import plugins
 from hanas.core.compute import threads
 from hanas.core.errors import InputError
-from hanas.core.files import write_parquet
+from hanas.core.files import digest, write_parquet
 from hanas.core.kept import KeptScores
 from hanas.core.workers import Here
 from hanas.data.batches import load_split, ordered_batches
 from hanas.data.images import save_images
-from hanas.proxies._proxy import Inputs, MemberTable
-from hanas.proxies.scoring import supernet_cells, untrained_cells
-from hanas.proxies.scoring.cells import distinct_cells, groups_of, score_cells, score_group
+from hanas.proxies._proxy import Inputs, MemberTable, Work
+from hanas.proxies.scoring import cells as scoring
+from hanas.proxies.scoring.cells import distinct_cells, groups_of, score_space
+from hanas.proxies.scoring.supernet_cells import Scorer, score_group
 from hanas.spaces import nb201
-from hanas.spaces.networks.operations import TRANSITIONS
+from hanas.spaces.networks.cell import TRANSITIONS
 from hanas.training.supernets import Supernet, load_supernet, save_supernet
 
 REPOSITORY = Path(__file__).parents[2]
@@ -89,7 +91,7 @@ def scored(weights, toy_file, tmp_path_factory):
     """A part of the space, scored by one worker; test_untrained_proxies.py scores all of it."""
     workspace = tmp_path_factory.mktemp("work") / "space"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(supernet_cells, "distinct_cells", some_cells)
+        patch.setattr(scoring, "distinct_cells", some_cells)
         table, _ = score(weights, toy_file, workspace)
     assert not workspace.exists()
     return table
@@ -116,8 +118,8 @@ def few_cells(monkeypatch):
     All cells, in workers, would take minutes: test_untrained_proxies.py does it with one measure.
     """
     few = partial(some_cells, groups=30, of_group=9)
-    monkeypatch.setattr(untrained_cells, "distinct_cells", few)
-    monkeypatch.setattr(untrained_cells, "Workers", lambda make, count: Here(make()))
+    monkeypatch.setattr(scoring, "distinct_cells", few)
+    monkeypatch.setattr(scoring, "Workers", lambda make, count: Here(make()))
 
 
 @pytest.fixture(params=plugins.names("proxies"))
@@ -287,8 +289,8 @@ def test_scores_are_means_over_snapshots(scored, weights, toy_file, tmp_path):
     save_supernet(replace(last, earlier=[first.weights]), tmp_path / "both.pt")
     proxy = read(**SETTINGS)
     with threads(1):
-        both = supernet_cells.Scorer(proxy, tmp_path / "both.pt", toy_file, "cpu")
-        alone = supernet_cells.Scorer(proxy, tmp_path / "last" / "weights.pt", toy_file, "cpu")
+        both = Scorer(proxy, tmp_path / "both.pt", toy_file, "cpu")
+        alone = Scorer(proxy, tmp_path / "last" / "weights.pt", toy_file, "cpu")
         for cells in list(groups_of(some_cells("batch")[0]))[::5]:
             rows = nb201.index_of(cells)
             mean, of_last = both(cells), alone(cells)
@@ -296,9 +298,7 @@ def test_scores_are_means_over_snapshots(scored, weights, toy_file, tmp_path):
                 expected = (scored[column].to_numpy()[rows] + of_last[column]) / 2
                 np.testing.assert_allclose(mean[column], expected)
     assert len(both.networks) == 2
-    batches = supernet_cells.Scorer(
-        read(**{**SETTINGS, "batch_size": 6}), weights, toy_file, "cpu"
-    )._batches
+    batches = Scorer(read(**{**SETTINGS, "batch_size": 6}), weights, toy_file, "cpu")._batches
     assert [len(batch.labels) for batch in batches] == [6, 5, 5]
     assert both.seen == "16 validation images, means over 2 snapshots of its training"
     assert alone.seen == "16 validation images"
@@ -320,8 +320,8 @@ from pathlib import Path
 from toy_cells import some_cells
 from hanas.core import plugins
 from hanas.proxies._proxy import Inputs
-from hanas.proxies.scoring import supernet_cells
-supernet_cells.distinct_cells = some_cells
+from hanas.proxies.scoring import cells
+cells.distinct_cells = some_cells
 weights, images, workspace = map(Path, sys.argv[2:])
 proxy = plugins.plugin("proxies", "supernet").read(json.loads(sys.argv[1]))
 proxy.score(plugins.space("nb201"), Inputs(weights=weights, images=images), workspace=workspace,
@@ -349,7 +349,7 @@ def test_a_killed_scoring_ends_with_the_same_bits(scored, weights, toy_file, tmp
     other = KeptScores(workspace, "other", ("error",), pytest.fail)
     other.add(nb201.all_genes(), {"error": np.zeros(15_625)})
     next(path for path in workspace.rglob("*.json") if path.parent.name != "other").write_text("{")
-    monkeypatch.setattr(supernet_cells, "distinct_cells", some_cells)
+    monkeypatch.setattr(scoring, "distinct_cells", some_cells)
     table, lines = score(weights, toy_file, workspace, threads=2)
     groups = len(list(groups_of(some_cells("batch")[0])))
     assert f"{kept - 1} of {groups} groups of cells were scored before" in lines
@@ -359,17 +359,22 @@ def test_a_killed_scoring_ends_with_the_same_bits(scored, weights, toy_file, tmp
     assert not workspace.exists()
 
 
-def test_kept_scores_are_checked_too(tmp_path):
-    kept = KeptScores(tmp_path, "key", ("error",), pytest.fail)
+def test_kept_scores_are_checked_too(tmp_path, monkeypatch):
     cells = np.array([[0, 0, 0, 0, 0, 1], [1, 1, 1, 0, 0, 0]])
+    monkeypatch.setattr(scoring, "distinct_cells", lambda batch_norm: (cells, np.array([0, 1])))
+    kept = KeptScores(tmp_path, digest("key"), ("error",), pytest.fail)
     kept.add(cells[:1], {"error": np.array([np.inf])})
 
     def check(cells, scores):
         assert np.isnan(scores["error"]).tolist() == [True]
         raise InputError(f"of {len(cells)}")
 
+    def make():
+        return SimpleNamespace(batch_norm="batch")
+
+    work = Work(tmp_path, 1, lambda line: None)
     with pytest.raises(InputError, match="of 1"):
-        score_cells(cells, Here(pytest.fail), kept, log=lambda line: None, check=check)
+        score_space(make, "key", ("error",), work, check=check)
 
 
 def test_files_that_do_not_fit_are_refused(weights, toy_file, tmp_path):
@@ -386,7 +391,7 @@ def test_files_that_do_not_fit_are_refused(weights, toy_file, tmp_path):
 
 
 def test_weights_that_are_not_finite_are_refused(toy_file, tmp_path, monkeypatch):
-    monkeypatch.setattr(supernet_cells, "Workers", lambda make, count: Here(make()))
+    monkeypatch.setattr(scoring, "Workers", lambda make, count: Here(make()))
     made = load_supernet(make_supernet(tmp_path))
     made.weights["classifier.bias"][0] = float("nan")
     save_supernet(made, tmp_path / "weights.pt")

@@ -26,7 +26,7 @@ from hanas.spaces.networks import architectures, published
 SMALL = {
     "nb201": {"channels": 4, "cells": 1, "batch_norm": "running"},
 }
-OTHER_SPACES = sorted({*plugins.names("spaces")} - {"nb201", "shuffle", "mobile_i"})
+OTHER_SPACES = sorted({*plugins.names("spaces")} - {"nb201", "mobile_i"})
 SMALL_CHAIN = {"width": 0.25, "batch_norm": "running", "resolution": 16}
 
 
@@ -237,7 +237,6 @@ def _coloured(count, seed=0):
     ("space", "name"),
     [
         ("nb201", None),
-        ("shuffle", None),
         ("mobile_i", None),
         # The same blocks in other numbers.
         *(pytest.param(other, None, marks=pytest.mark.slow) for other in OTHER_SPACES),
@@ -296,6 +295,7 @@ quantise(sys.argv[1], sys.argv[2], np.load(sys.argv[3]))
 """
 
 
+@pytest.mark.slow
 def test_equal_input_gives_equal_bytes_in_every_process(tmp_path, small):
     images = _images()
     np.save(tmp_path / "images.npy", images)

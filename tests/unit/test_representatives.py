@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 from hanas.core.errors import InputError
 from hanas.core.pareto import non_dominated
-from hanas.fronts.representatives import choose
+from hanas.fronts.picks import choose
 from hanas.fronts.settings import Representative
 
 grids = hnp.arrays(
@@ -59,24 +59,16 @@ def test_single_point_and_constant_objective(rule):
     assert choose(flat, rule) == choose(front, rule)
 
 
-@rules
-@settings(deadline=None)  # a busy machine is no error
-@given(points=grids)
-def test_is_on_the_front_and_does_not_depend_on_units(rule, points):
-    row = choose(points, rule)
-    assert non_dominated(points)[row]
-    assert choose(points * 8 + 16, rule) == row  # exact in binary
-
-
-@rules
 @settings(deadline=None)  # a busy machine is no error
 @given(points=grids, random=st.randoms(use_true_random=False))
-def test_does_not_depend_on_order(rule, points, random):
+def test_is_on_the_front_and_does_not_depend_on_units_or_order(points, random):
     order = list(range(len(points)))
     random.shuffle(order)
-    assert (
-        points[order][choose(points[order], rule)].tolist() == points[choose(points, rule)].tolist()
-    )
+    for rule in RULES:
+        row = choose(points, rule)
+        assert non_dominated(points)[row]
+        assert choose(points * 8 + 16, rule) == row  # exact in binary
+        assert points[order][choose(points[order], rule)].tolist() == points[row].tolist()
 
 
 def test_ties_go_to_the_lower_error_then_to_the_first_row():

@@ -5,6 +5,7 @@ import pickle
 import re
 import subprocess
 import sys
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -38,23 +39,22 @@ def test_there_are_the_searchers_of_the_thesis():
 
 
 @pytest.mark.parametrize("name", SEARCHERS)
-@pytest.mark.parametrize("objectives", [1, 2, 3])
-@pytest.mark.parametrize("choices", [LARGE, HUGE, (7, 2, 3, 9, 1, 11, 4)])
-def test_history_keeps_the_contract(name, objectives, choices):
-    evaluate = problem(objectives, choices)
-    history = run(name, evaluate, choices)
-    assert isinstance(history, History)
+def test_history_keeps_the_contract(name):
     expected = {"random": 100, "nsga2": 5 * 20}.get(name, 50 + 5 * 20)
-    assert history.genes.shape == (expected, len(choices))
-    assert history.genes.dtype == np.int64
-    assert (history.genes >= 0).all()
-    assert (history.genes < np.array(choices)).all()
-    assert len(np.unique(history.genes, axis=0)) == expected
-    assert np.array_equal(history.objectives, evaluate(history.genes))
     generations = [0] * 100 if name == "random" else np.repeat(range(5), 20).tolist()
     samples = [-1] * 50 if name in SCALARISING else []
-    assert history.generation.tolist() == samples + generations
-    assert np.isnan(history.score).all() == (name not in SCALARISING)
+    for objectives, choices in product([1, 2, 3], [LARGE, HUGE, (7, 2, 3, 9, 1, 11, 4)]):
+        evaluate = problem(objectives, choices)
+        history = run(name, evaluate, choices)
+        assert isinstance(history, History)
+        assert history.genes.shape == (expected, len(choices))
+        assert history.genes.dtype == np.int64
+        assert (history.genes >= 0).all()
+        assert (history.genes < np.array(choices)).all()
+        assert len(np.unique(history.genes, axis=0)) == expected
+        assert np.array_equal(history.objectives, evaluate(history.genes))
+        assert history.generation.tolist() == samples + generations
+        assert np.isnan(history.score).all() == (name not in SCALARISING)
 
 
 @pytest.mark.parametrize("name", SEARCHERS)
@@ -81,6 +81,7 @@ def test_same_generator_same_history_whatever_numpys_global_state(name):
     assert not np.array_equal(first.genes, other.genes)
 
 
+@pytest.mark.slow
 def test_same_history_in_another_process():
     # Sets of bytes are hashed with a different seed in every process: no order may hang on it.
     code = (
@@ -97,11 +98,11 @@ def test_same_history_in_another_process():
 
 
 @pytest.mark.parametrize("name", SEARCHERS)
-@pytest.mark.parametrize("choices", [(2, 3, 7), (1, 1), (3, 4)])
-def test_small_space_is_searched_whole_and_then_the_search_ends(name, choices):
-    history = run(name, problem(2, choices), choices)
-    assert len(history) == math.prod(choices)
-    assert len(np.unique(history.genes, axis=0)) == math.prod(choices)
+def test_small_space_is_searched_whole_and_then_the_search_ends(name):
+    for choices in ((2, 3, 7), (1, 1), (3, 4)):
+        history = run(name, problem(2, choices), choices)
+        assert len(history) == math.prod(choices)
+        assert len(np.unique(history.genes, axis=0)) == math.prod(choices)
 
 
 @pytest.mark.parametrize("name", SEARCHERS)
@@ -255,7 +256,6 @@ def test_constant_objective_does_not_matter(name):
     assert np.isfinite(flat.score).sum() == np.isfinite(plain.score).sum()
 
 
-@pytest.mark.parametrize("name", EVOLUTIONARY)
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -271,9 +271,10 @@ def test_constant_objective_does_not_matter(name):
         ({"mutation_probability": math.nan}, ".mutation_probability is nan; expected a finite"),
     ],
 )
-def test_settings_that_cannot_be(name, changes, message):
-    with pytest.raises(InputError, match=re.escape(f"searches.{name}{message}")):
-        searcher(name, **changes)
+def test_settings_that_cannot_be(changes, message):
+    for name in EVOLUTIONARY:
+        with pytest.raises(InputError, match=re.escape(f"searches.{name}{message}")):
+            searcher(name, **changes)
 
 
 @pytest.mark.parametrize(
@@ -300,7 +301,6 @@ def test_what_changes_no_result_is_no_parameter():
     assert given["seeds"] == 15
 
 
-@pytest.mark.parametrize("name", SEARCHERS)
 @pytest.mark.parametrize(
     ("evaluate", "message"),
     [
@@ -309,9 +309,10 @@ def test_what_changes_no_result_is_no_parameter():
         (lambda genes: np.full((len(genes), 2), np.inf), "objective 0 of .* is infinite"),
     ],
 )
-def test_evaluation_that_breaks_the_contract(name, evaluate, message):
-    with pytest.raises(InputError, match=message):
-        run(name, evaluate)
+def test_evaluation_that_breaks_the_contract(evaluate, message):
+    for name in SEARCHERS:
+        with pytest.raises(InputError, match=message):
+            run(name, evaluate)
 
 
 def test_number_of_objectives_must_not_change():
@@ -349,6 +350,7 @@ def error(data_folder):
     return 1 - table["v11_c10_test_acc_200ep"].to_numpy() / 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("device", "target"), [("eyeriss", 0.985), ("fpga", 0.985), ("raspi4", 0.998)]
 )

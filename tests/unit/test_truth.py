@@ -76,7 +76,7 @@ def test_of_what_looks_the_same_any_can_be_met_first():
         assert (mean, deviation) == truth.ceiling(blind, rows)  # no other luck the next time
 
 
-@settings(deadline=None, max_examples=50)  # a busy machine is no error
+@settings(deadline=None, max_examples=25)  # a busy machine is no error
 @given(
     hnp.arrays(np.float64, (12, 2), elements=st.integers(0, 50).map(lambda n: n / 50)),
     st.permutations(range(12)),
@@ -107,6 +107,7 @@ def test_ceilings_agree_with_moocore_and_with_all_choices(points, order, steps):
         assert deviation == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("device", ["edgegpu", "raspi4", "edgetpu", "pixel3", "eyeriss", "fpga"])
 @pytest.mark.parametrize("floor", [0, 0.5])
 def test_true_fronts_of_the_whole_space_agree_with_moocore(data_folder, device, floor):

@@ -16,7 +16,7 @@ from hanas.data.batches import Batch
 from hanas.data.images import save_images
 from hanas.proxies import az_nas
 from hanas.proxies._proxy import Inputs
-from hanas.proxies.scoring import untrained_cells
+from hanas.proxies.scoring import cells as scoring
 from hanas.proxies.scoring.cells import distinct_cells, groups_of
 from hanas.proxies.scoring.untrained_cells import Scorer
 from hanas.spaces import nb201
@@ -249,7 +249,7 @@ def test_settings_are_checked(toy_file, tmp_path):
 
 
 def test_the_table_of_two_workers_holds_what_one_scorer_finds(toy_file, tmp_path, monkeypatch):
-    monkeypatch.setattr(untrained_cells, "distinct_cells", some_cells)
+    monkeypatch.setattr(scoring, "distinct_cells", some_cells)
     settings = {"network": {**NETWORK, "channels": 1}, "images": 8, "seeds": 2}
     lines: list[str] = []
     table = read("naswot", **settings).score(

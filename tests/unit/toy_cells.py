@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hanas.proxies.scoring import cells
+from hanas.proxies.scoring.cells import PREFIX, distinct_cells
 
 
 def some_cells(batch_norm: str, *, groups: int = 8, of_group: int = 1):
@@ -10,8 +10,8 @@ def some_cells(batch_norm: str, *, groups: int = 8, of_group: int = 1):
 
     All other cells are said to be the first one.
     """
-    distinct, which = cells.distinct_cells(batch_norm)
-    number = np.unique(distinct[:, : cells.PREFIX], axis=0, return_inverse=True)[1]
+    distinct, which = distinct_cells(batch_norm)
+    number = np.unique(distinct[:, :PREFIX], axis=0, return_inverse=True)[1]
     rows = np.flatnonzero(number % groups == 0)[::of_group]
     place = np.zeros(len(distinct), dtype=np.int64)
     place[rows] = np.arange(len(rows))

@@ -1,11 +1,14 @@
 """Results do not depend on cores, the order of jobs, the folder, or how Python hashes text.
 
 On a GPU, training is not bit-reproducible: this is about the CPU, where a supernet's bits depend
-on its own setting ``threads`` and on nothing else.
+on its own setting ``threads`` and on nothing else. What it is compared with was computed in one
+process, without Snakemake.
 """
 
 import pytest
 from studies import differing, make_study, reproducible_bytes
+
+pytestmark = pytest.mark.slow
 
 TARGETS = ("results/tables/all.csv", "results/retrained/edgegpu_toy/metrics.parquet")
 

@@ -1,19 +1,20 @@
-"""A small study, computed whole by the real command."""
+"""A small study, computed whole; the slow tests ask the real command about it."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
+from itertools import product
 
 import pandas as pd
 import pytest
+from studies import differing, reproducible_bytes
 
+from hanas import cli
 from hanas.fronts.picks import found_front
+from hanas.fronts.rows import read_history
 from hanas.spaces import nb201
 from hanas.study.explain import facts_of_files
 
-REPOSITORY = Path(__file__).parents[2]
 DEVICES = ("edgegpu", "edgetpu")
+SEARCHES = list(product(DEVICES, ("gdas_toy", "params"), ("nsga2", "random")))
 METHODS = ["DARTS", "GDAS", "GDAS+NSGA", "GDAS+RANDOM", "params+NSGA", "params+RANDOM"]
 
 
@@ -38,15 +39,17 @@ def test_table_joins_what_the_stages_computed(computed_study, device):
         assert (row["seeds"] == 2) == ("+" in row["method"])
 
 
-@pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("proxy", ["gdas_toy", "params"])
-@pytest.mark.parametrize("search", ["nsga2", "random"])
-def test_searches_evaluate_nothing_twice(computed_study, device, proxy, search):
-    folder = computed_study.folder / "results/searches/toy" / device / proxy
-    history = pd.read_parquet(folder / f"{search}.parquet")
-    assert not history.duplicated(["seed", "arch"]).any()
-    assert list(history["seed"].unique()) == [0, 1]
-    assert history.groupby("seed").size().tolist() == [40, 40]
+def history_of(study, device, proxy, search):
+    file = study.folder / f"results/searches/toy/{device}/{proxy}.parquet"
+    return read_history(str(file), search)
+
+
+def test_searches_evaluate_nothing_twice(computed_study):
+    for device, proxy, search in SEARCHES:
+        history = history_of(computed_study, device, proxy, search)
+        assert not history.duplicated(["seed", "arch"]).any()
+        assert list(history["seed"].unique()) == [0, 1]
+        assert history.groupby("seed").size().tolist() == [40, 40]
 
 
 def test_infeasible_architectures_never_enter_a_table_of_a_search(computed_study):
@@ -54,9 +57,7 @@ def test_infeasible_architectures_never_enter_a_table_of_a_search(computed_study
     searched = table[table["method"].str.contains("+", regex=False)]
     assert searched["latency_ms"].notna().all()
     assert (searched["latency_ms"] > 0).all()
-    history = pd.read_parquet(
-        computed_study.folder / "results/searches/toy/edgetpu/params/random.parquet"
-    )
+    history = history_of(computed_study, "edgetpu", "params", "random")
     assert not history["feasible"].all()
     assert history.loc[~history["feasible"], ["score", "latency_ms"]].isna().all(axis=None)
 
@@ -73,9 +74,7 @@ def test_proxy_table_scores_every_cell_and_equal_functions_equally(computed_stud
 def test_retraining_stands_beside_the_benchmark(computed_study):
     folder = computed_study.folder / "results/retrained/edgegpu_toy"
     metrics = pd.read_parquet(folder / "metrics.parquet")
-    history = pd.read_parquet(
-        computed_study.folder / "results/searches/toy/edgegpu/gdas_toy/nsga2.parquet"
-    )
+    history = history_of(computed_study, "edgegpu", "gdas_toy", "nsga2")
     front = found_front(history)["arch"]
     assert len(metrics) == min(2, len(front))
     assert set(metrics["arch"]) <= set(front)
@@ -91,11 +90,7 @@ def test_facts_say_where_a_result_came_from(computed_study):
         facts = json.loads(path.read_text(encoding="utf-8"))
         assert {"settings", "inputs", "hanas", "hardware", "seconds"} <= set(facts), path
     facts = json.loads((results / "tables/edgegpu.json").read_text(encoding="utf-8"))
-    assert "results/searches/toy/edgegpu/params/nsga2.parquet" in facts["inputs"]
-
-
-def test_a_second_call_has_nothing_to_do(computed_study):
-    assert "Nothing to be done" in computed_study.run()
+    assert "results/searches/toy/edgegpu/params.parquet" in facts["inputs"]
 
 
 def test_no_side_file_is_left(computed_study):
@@ -104,25 +99,34 @@ def test_no_side_file_is_left(computed_study):
     assert not {name for name in names if "checkpoint" in name or name.endswith(".tmp")}
 
 
-def _explained(study, file: str) -> tuple[int, dict]:
-    """Return the exit status of ``hanas explain --json`` and what it printed."""
-    done = subprocess.run(
-        [sys.executable, "-m", "hanas.cli", "explain", file, "--json"],
-        cwd=study.folder,
-        env={**study.environment(), "PYTHONPATH": str(REPOSITORY)},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
-    return done.returncode, json.loads(done.stdout)
+@pytest.fixture
+def explained(snakemake_study, monkeypatch, capsys):
+    """Returns a function (file) -> exit status of ``hanas explain --json`` and what it printed."""
+    monkeypatch.chdir(snakemake_study.folder)
+    monkeypatch.setenv("HANAS_DATA", str(snakemake_study.folder / "data"))
+
+    def explain(file: str) -> tuple[int, dict]:
+        status = cli.main(["explain", file, "--json"])
+        return status, json.loads(capsys.readouterr().out)
+
+    return explain
 
 
-def test_a_table_is_explained_down_to_the_images(computed_study):
-    status, found = _explained(computed_study, "results/tables/edgegpu.csv")
+@pytest.mark.slow
+def test_snakemake_computes_the_same_bytes_and_has_nothing_left_to_do(
+    snakemake_study, computed_study
+):
+    assert differing(reproducible_bytes(snakemake_study), computed_study) == []
+    assert "Nothing to be done" in snakemake_study.run()
+
+
+@pytest.mark.slow
+def test_a_table_is_explained_down_to_the_images(explained):
+    status, found = explained("results/tables/edgegpu.csv")
     assert (status, found["changed"], found["would_run"]) == (0, [], {})
     files = {step["file"] for step in found["chain"]}
     assert {
-        "results/searches/toy/edgegpu/gdas_toy/nsga2.parquet",
+        "results/searches/toy/edgegpu/gdas_toy.parquet",
         "results/proxies/gdas_toy/toy.parquet",
         "results/supernets/gdas_toy/weights.pt",
         "results/datasets/toy.pt",
@@ -132,26 +136,23 @@ def test_a_table_is_explained_down_to_the_images(computed_study):
     assert {file for file in files if file.endswith((".pt", ".parquet"))} <= explained
 
 
-@pytest.mark.parametrize("folder", ["tables", "figures", "evaluations", "decisions", "supernets"])
-def test_every_result_has_facts(computed_study, folder):
+def test_every_result_has_facts(computed_study):
     known = facts_of_files(computed_study.folder)
-    written = {
-        str(path.relative_to(computed_study.folder))
-        for path in (computed_study.folder / "results" / folder).rglob("*")
-        if path.is_file() and path.suffix != ".json"
-    }
-    assert written
-    assert written <= set(known)
+    for folder in ("tables", "figures", "evaluations", "decisions", "supernets"):
+        written = {
+            str(path.relative_to(computed_study.folder))
+            for path in (computed_study.folder / "results" / folder).rglob("*")
+            if path.is_file() and path.suffix != ".json"
+        }
+        assert written
+        assert written <= set(known)
 
 
-def test_edited_settings_are_said_to_change_a_result(computed_study):
-    config = computed_study.config()
-    try:
+@pytest.mark.slow
+def test_edited_settings_are_said_to_change_a_result(snakemake_study, explained):
+    with snakemake_study.edited() as config:
         config["searches"]["nsga2"]["seeds"] = 3
-        computed_study.write(config)
-        status, found = _explained(computed_study, "results/tables/edgegpu.csv")
-    finally:
-        config["searches"]["nsga2"]["seeds"] = 2
-        computed_study.write(config)
+        snakemake_study.write(config)
+        status, found = explained("results/tables/edgegpu.csv")
     assert (status, found["changed"]) == (3, [])
     assert found["would_run"] == {"search": 2, "table": 1}

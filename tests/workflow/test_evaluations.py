@@ -1,19 +1,16 @@
 """The judgement of the tiny study, held against the tables that it was made from."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import moocore
 import numpy as np
 import pandas as pd
 import pytest
 
+from hanas import cli
 from hanas.core.files import read_csv
+from hanas.fronts.rows import read_history
 
-REPOSITORY = Path(__file__).parents[2]
 DEVICES = ("edgegpu", "edgetpu")
 SEARCHES = [
     ("gdas_toy", "nsga2"),
@@ -43,9 +40,8 @@ def test_indicators_agree_with_moocore(results, device):
     low, high = front.min(axis=0), front.max(axis=0)
     whole = moocore.hypervolume((front - low) / (high - low), ref=[1, 1])
     for _, row in of_pairs.iterrows():
-        history = pd.read_parquet(
-            results / "searches/toy" / device / row["proxy"] / f"{row['search']}.parquet"
-        )
+        histories = results / "searches/toy" / device / f"{row['proxy']}.parquet"
+        history = read_history(str(histories), row["search"])
         seen = history[(history["seed"] == row["seed"]) & history["feasible"]]
         proxy = "error" if row["proxy"] == "gdas_toy" else "proxy_score"
         searched = seen[[proxy, "latency_ms"]].to_numpy()
@@ -136,22 +132,14 @@ def test_decisions_hold_each_front(results, device):
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_the_command_picks_from_the_found_front(computed_study, device):
+def test_the_command_picks_from_the_found_front(computed_study, device, monkeypatch, capsys):
     table = read_csv(computed_study.folder / "results/decisions" / f"{device}.csv")
     front = table[(table["proxy"] == "gdas_toy") & (table["search"] == "nsga2")]
     limit = float(np.median(front["latency_ms"]))
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "hanas.cli", "pick", "--device", device, "--dataset", "toy"),
-            *("--max-latency-ms", repr(limit), "--json"),
-        ],
-        cwd=computed_study.folder,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    picked = json.loads(done.stdout)
+    monkeypatch.chdir(computed_study.folder)
+    limits = ["--max-latency-ms", repr(limit), "--json"]
+    assert cli.main(["pick", "--device", device, "--dataset", "toy", *limits]) == 0
+    picked = json.loads(capsys.readouterr().out)
     within = front[front["latency_ms"] <= limit]
     assert picked["proxy_value"] == within["proxy_value"].min()
     assert picked["latency_ms"] <= limit

@@ -13,6 +13,8 @@ from hanas.fronts import picks
 from hanas.fronts.rows import read_history
 from hanas.spaces import nb201
 
+pytestmark = pytest.mark.slow  # starts a browser
+
 TYPE = """
 const field = document.querySelector(arguments[0]);
 field.value = arguments[1];

@@ -6,6 +6,8 @@ import faults
 import pytest
 from studies import differing, reproducible_bytes
 
+pytestmark = pytest.mark.slow
+
 
 def test_killed_at_random_moments(computed_study, fresh_study):
     chance = random.Random(os_seed())

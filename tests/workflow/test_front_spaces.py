@@ -6,33 +6,32 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from PIL import Image
+from snakemake.utils import update_config
 from studies import REPOSITORY, Study, write_toy_images
 
 from hanas.core import plugins
 from hanas.fronts.picks import found_front
 from hanas.fronts.rows import read_history
 
+pytestmark = pytest.mark.slow
+
 SPACES = ("shuffle", "shuffle_i", "mobile_i")
-FIGURE = "results/figures/front_spaces.pdf"
+FILES = ("config/rk3588.yaml", "config/scales/rk3588_tiny.yaml")
+FIGURE = "results/figures/front_spaces.svg"
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory) -> Study:
     folder = tmp_path_factory.mktemp("spaces") / "study"
     write_toy_images(folder / "data" / "toy_images")
-    study = Study(folder)
-    study.run(FIGURE, *configuration())
+    study, config = Study(folder), {}
+    for file in FILES:
+        update_config(config, yaml.safe_load((REPOSITORY / file).read_text(encoding="utf-8")))
+    study.write(config)
+    study.compute(FIGURE)
     return study
-
-
-def configuration() -> list[str]:
-    files = ("config/rk3588.yaml", "config/scales/rk3588_tiny.yaml")
-    return ["--configfile", *(str(REPOSITORY / file) for file in files)]
-
-
-def test_nothing_is_left_to_do(study):
-    assert study.planned(*configuration(), "--", FIGURE) == {}
 
 
 def test_figure_shows_every_trained_model(study):
@@ -95,8 +94,7 @@ def test_every_model_has_a_card_and_both_files(study):
 
 
 def test_decisions_do_without_true_accuracies(study):
-    printed = study.run("results/decisions/npu.csv", *configuration())
-    assert "decisions" in printed
+    assert study.compute("results/decisions/npu.csv")["decisions"] == 1
     table = pd.read_csv(study.folder / "results/decisions/npu.csv")
     assert set(table["task"]) == set(SPACES)
     assert table["accuracy_percent"].isna().all()
@@ -109,7 +107,7 @@ def test_decisions_do_without_true_accuracies(study):
 
 def test_front_is_measured_for_real(study):
     target = "results/measured_fronts/mobile_i/npu/mobile_i/nsga2.csv"
-    study.run(target, *configuration())
+    study.compute(target)
     table = pd.read_csv(study.folder / target)
     file = study.folder / "results/searches/mobile_i/npu/mobile_i.parquet"
     history = read_history(str(file), "nsga2")

@@ -1,7 +1,7 @@
 """The second house computes what the first one did: the same tables and weights to the byte.
 
-``tests/golden/first_house.json`` has the checksums of what commit 89152cb wrote for the tiny and for
-the default study. Training rounds differently on another processor, so they hold on that one.
+``tests/golden/first_house.json`` has the checksums of what commit 89152cb wrote for the tiny and
+for the default study. Training rounds differently on another processor, so they hold on that one.
 """
 
 import json

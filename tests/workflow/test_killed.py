@@ -5,7 +5,10 @@ import signal
 import subprocess
 import time
 
+import pytest
 from studies import reproducible_bytes
+
+pytestmark = pytest.mark.slow
 
 
 def run_and_kill(study, *, log: str, shows: str) -> None:
@@ -30,7 +33,7 @@ def run_and_kill(study, *, log: str, shows: str) -> None:
 MOMENTS = {
     "training": ("logs/train_supernet/gdas_toy.log", "epoch 1/"),
     "proxy table": ("logs/proxy_table/gdas_toy/toy.log", "cells"),
-    "search": ("logs/search/toy/edgegpu/gdas_toy/nsga2.log", ""),
+    "search": ("logs/search/toy/edgegpu/gdas_toy.log", ""),
     "retraining": ("logs/retrain/edgegpu_toy.log", "epoch 1/"),
 }
 

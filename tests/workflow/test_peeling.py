@@ -1,11 +1,16 @@
 """Fronts are peeled: with accuracies that are looked up, and with networks that are trained."""
 
+import copy
+
 import numpy as np
 import pandas as pd
 import pytest
+from studies import TINY, graph_of
 
+from hanas.core.errors import InputError
 from hanas.core.files import read_csv
 from hanas.core.pareto import non_dominated
+from hanas.fronts.rows import read_history
 
 DEVICES = ("edgegpu", "edgetpu")
 
@@ -49,19 +54,17 @@ def test_figures_show_every_proxy(results, device):
 
 
 def test_layers_are_really_trained_and_their_front_is_exported(computed_study, results):
-    config = computed_study.config()
-    peeled = {**config["retrainings"]["edgegpu_toy"], "images": "train"}
-    del peeled["picks"]
-    peeled["training"] = {**peeled["training"], "epochs": 1}
-    peeled["peeling"] = {"epsilon": 0.05, "patience": 1, "limit": 8}
-    computed_study.write({**config, "retrainings": {**config["retrainings"], "peeled": peeled}})
-    try:
-        computed_study.run("results/models/peeled.csv")
-        metrics = pd.read_parquet(results / "retrained" / "peeled" / "metrics.parquet")
-        models = read_csv(results / "models" / "peeled.csv")
-    finally:
+    with computed_study.edited() as config:
+        peeled = {**config["retrainings"]["edgegpu_toy"], "images": "train"}
+        del peeled["picks"]
+        peeled["training"] = {**peeled["training"], "epochs": 1}
+        peeled["peeling"] = {"epsilon": 0.05, "patience": 1, "limit": 8}
+        config["retrainings"]["peeled"] = peeled
         computed_study.write(config)
-    history = pd.read_parquet(results / "searches/toy/edgegpu/gdas_toy/nsga2.parquet")
+        computed_study.compute("results/models/peeled.csv")
+    metrics = pd.read_parquet(results / "retrained" / "peeled" / "metrics.parquet")
+    models = read_csv(results / "models" / "peeled.csv")
+    history = read_history(str(results / "searches/toy/edgegpu/gdas_toy.parquet"), "nsga2")
     seen = history[(history["seed"] == 0).to_numpy()].set_index("arch").loc[metrics["arch"]]
     assert 1 <= len(metrics) <= 8
     assert metrics["layer"].tolist() == sorted(metrics["layer"])
@@ -72,15 +75,13 @@ def test_layers_are_really_trained_and_their_front_is_exported(computed_study, r
     assert models["arch"].tolist() == metrics["arch"][metrics["on_trained_front"]].tolist()
 
 
-def test_peeling_needs_a_front_and_validation_images(computed_study):
-    config = computed_study.config()
+def test_peeling_needs_a_front_and_validation_images(tmp_path):
+    config = copy.deepcopy(TINY)
     front = {**config["retrainings"]["edgegpu_toy"], "peeling": {}}
     listed = {"task": "toy", "archs": [DEVICES[0]], "peeling": {}, "images": "train"}
     wrong = {**config, "retrainings": {"a": front, "b": listed}}
-    computed_study.write(wrong)
-    try:
-        said = computed_study.run("--dry-run", check=False)
-    finally:
-        computed_study.write(config)
+    with pytest.raises(InputError) as error:
+        graph_of(wrong, tmp_path)
+    said = str(error.value)
     assert "retrainings.a.peeling goes by validation accuracy; set retrainings.a.images to" in said
     assert "retrainings.b.peeling: only a front has layers" in said

@@ -1,56 +1,56 @@
-"""Proxies made of others, through the real rules."""
+"""Proxies made of others, in a study."""
 
+import copy
 import json
-import shutil
+from pathlib import Path
 
 import pandas as pd
-import pytest
+from studies import TINY, graph_of, rerun, setting
+
+TARGET = "results/proxies/learned/toy.parquet"
 
 
-@pytest.fixture
-def combined(computed_study):
-    """The tiny study with a fused proxy, and one that learns from it and another."""
-    path = computed_study.folder / "config.yaml"
-    before = path.read_text(encoding="utf-8")
-    config = computed_study.config()
+def _combined(config: dict) -> dict:
+    """Return the study with a fused proxy, and one that learns from it and another."""
+    config = copy.deepcopy(config)
     config["proxies"] |= {
         "both": {"kind": "fused", "proxies": ["gdas_toy", "params"]},
         "learned": {"kind": "learned", "proxies": ["both", "gdas_toy"], "architectures": 35},
     }
-    computed_study.write(config)
-    yield computed_study
-    path.write_text(before, encoding="utf-8")
-    for name in ("both", "learned"):
-        shutil.rmtree(computed_study.folder / "results" / "proxies" / name, ignore_errors=True)
+    return config
 
 
-def test_a_learned_proxy_is_made_of_what_exists(combined):
-    target = "results/proxies/learned/toy.parquet"
-    assert combined.planned("--", target) == {"proxy_table": 2}
-    combined.run(target)
-    table = pd.read_parquet(combined.folder / target)
+def test_a_learned_proxy_is_made_of_what_exists(computed_study):
+    with computed_study.edited() as config:
+        computed_study.write(_combined(config))
+        assert computed_study.compute(TARGET) == {"proxy_table": 2}
+    table = pd.read_parquet(computed_study.folder / TARGET)
     assert table["looked_up"].sum() == 35
     assert "learned from 35 architectures trained on toy" in table["source"][0]
-    facts = json.loads((combined.folder / target).with_suffix(".json").read_text(encoding="utf-8"))
-    assert facts["settings"]["trained_architectures"] == 35
-    assert {name.split("/", 1)[1] for name in facts["inputs"]} == {
+    facts = computed_study.folder / Path(TARGET).with_suffix(".json")
+    inputs = json.loads(facts.read_text(encoding="utf-8"))["inputs"].values()
+    assert {read["file"].split("/", 1)[1] for read in inputs} == {
         "proxies/both/toy.parquet",
         "proxies/gdas_toy/toy.parquet",
         "benchmarks/nb201/toy.parquet",
     }
-    assert combined.planned("--", target) == {}
-    config = combined.config()
-    config["proxies"]["params"]["label"] = "size"
-    config["proxies"]["learned"]["label"] = "GP"
-    combined.write(config)
-    assert combined.planned("--", target) == {}
-    config["proxies"]["both"]["weights"] = [2, 1]
-    combined.write(config)
-    assert combined.planned("--", target) == {"proxy_table": 2}
-    config["proxies"]["both"].pop("weights")
-    config["benchmarks"]["nb201"]["toy"]["dataset"] = "cifar100"
-    combined.write(config)
-    assert combined.planned("--", target) == {"accuracy_table": 1, "proxy_table": 1}
+
+
+def test_an_edit_of_what_it_is_made_of_reruns_it(tmp_path):
+    (tmp_path / "toy_images").mkdir()
+
+    def again(*edits) -> dict[str, int]:
+        config = _combined(TINY)
+        for edit in edits:
+            edit(config)
+        return rerun(before, graph_of(config, tmp_path).jobs([TARGET]))
+
+    before = graph_of(_combined(TINY), tmp_path).jobs([TARGET])
+    label = setting("proxies", "params", "label", "size")
+    assert again(label, setting("proxies", "learned", "label", "GP")) == {}
+    assert again(setting("proxies", "both", "weights", [2, 1])) == {"proxy_table": 2}
+    other = setting("benchmarks", "nb201", "toy", "dataset", "cifar100")
+    assert again(other) == {"accuracy_table": 1, "proxy_table": 1}
 
 
 def test_without_rounds_fewer_architectures_than_first_are_looked_up(fresh_study):
@@ -62,6 +62,5 @@ def test_without_rounds_fewer_architectures_than_first_are_looked_up(fresh_study
     config["tasks"]["toy"]["proxies"] = ["learned"]
     config["retrainings"] = {}
     fresh_study.write(config)
-    fresh_study.run("results/proxies/learned/toy.parquet")
-    table = pd.read_parquet(fresh_study.folder / "results/proxies/learned/toy.parquet")
-    assert table["looked_up"].sum() == 20
+    fresh_study.compute(TARGET)
+    assert pd.read_parquet(fresh_study.folder / TARGET)["looked_up"].sum() == 20

@@ -1,102 +1,102 @@
 """Wrong inputs end with a message that names the place, and nothing computed is lost."""
 
+import copy
 import pickle
 from pathlib import Path
 
 import pytest
+from studies import TINY, JobFailed, graph_of, setting
 
+from hanas.core.errors import InputError
 from hanas.spaces import nb201
+from hanas.study import settings as studies
 
 HEADER = "arch,latency_ms\n"
 
 
-def _set(*path_and_value):
-    *path, last, value = path_and_value
-
-    def edit(config: dict) -> None:
-        for key in path:
-            config = config[key]
-        config[last] = value
-
-    return edit
-
-
 SETTINGS = {
     "data set that does not exist": (
-        _set("supernets", "gdas_toy", "dataset", "tyo"),
+        setting("supernets", "gdas_toy", "dataset", "tyo"),
         ["supernets.gdas_toy.dataset is 'tyo'", "toy"],
     ),
     "trainer that does not exist": (
-        _set("supernets", "gdas_toy", "trainer", "gads"),
+        setting("supernets", "gdas_toy", "trainer", "gads"),
         ["supernets.gdas_toy.trainer is 'gads'", "darts, fairness, gdas"],
     ),
     "searcher that does not exist": (
-        _set("searches", "nsga2", "searcher", "nsga3"),
+        setting("searches", "nsga2", "searcher", "nsga3"),
         ["searches.nsga2.searcher is 'nsga3'", "nsga2"],
     ),
     "proxy that does not exist": (
-        _set("tasks", "toy", "proxies", ["gdas"]),
+        setting("tasks", "toy", "proxies", ["gdas"]),
         ["tasks.toy.proxies.0 is 'gdas'", "gdas_toy"],
     ),
     "kind of device that does not exist": (
-        _set("devices", "edgegpu", "kind", "surogate"),
+        setting("devices", "edgegpu", "kind", "surogate"),
         ["devices.edgegpu.kind is 'surogate'", "surrogate"],
     ),
     "misspelt key": (
-        _set("supernets", "gdas_toy", "training", "epoch", 3),
+        setting("supernets", "gdas_toy", "training", "epoch", 3),
         ["supernets.gdas_toy.training.epoch: no such setting", "epochs"],
     ),
     "number that YAML reads as text": (
-        _set("supernets", "gdas_toy", "training", "learning_rate", "1e-3"),
+        setting("supernets", "gdas_toy", "training", "learning_rate", "1e-3"),
         ["supernets.gdas_toy.training.learning_rate is '1e-3'", "a number", "0.001"],
     ),
     "negative number": (
-        _set("supernets", "gdas_toy", "training", "epochs", -1),
+        setting("supernets", "gdas_toy", "training", "epochs", -1),
         ["supernets.gdas_toy.training.epochs is -1", "at least 1"],
     ),
     "list where a mapping belongs": (
-        _set("supernets", ["gdas"]),
+        setting("supernets", ["gdas"]),
         ["supernets is ['gdas']", "a mapping"],
     ),
     "name that cannot be a file name": (
-        _set("tasks", "a/b", {"dataset": "toy"}),
+        setting("tasks", "a/b", {"dataset": "toy"}),
         ["'a/b'", "letters, digits"],
     ),
     "children that do not add up": (
-        _set("searches", "nsga2", "random", 5),
+        setting("searches", "nsga2", "random", 5),
         ["searches.nsga2", "crossover + mutation + random is 14", "10"],
     ),
     "table of a task whose benchmark is missing": (
         lambda config: config.update(benchmarks={}, tables={"tasks": ["toy"]}),
         ["tables.tasks: 'toy'", "benchmarks.nb201 has no 'toy'"],
     ),
-    "file that does not exist": (
-        _set(
-            "benchmarks",
-            "nb201",
-            "toy",
-            {"kind": "table", "file": "no.csv", "columns": {"accuracy_percent": "a"}},
-        ),
-        ["benchmarks.nb201.toy.file", "no.csv does not exist"],
-    ),
-    "folder of images that does not exist": (
-        _set("datasets", "toy", "folder", "no_images"),
-        ["datasets.toy.folder", "no_images does not exist"],
-    ),
     "setting that the trainer does not use": (
-        _set("supernets", "darts_toy", "architecture", {"tau": [5, 1]}),
-        ["supernets.darts_toy.architecture.tau is (5, 1), which trainer 'darts' does not use"],
+        setting("supernets", "darts_toy", "architecture", {"tau": [5, 1]}),
+        ["supernets.darts_toy.architecture.tau is [5, 1], which trainer 'darts' does not use"],
     ),
     "point of the front that has no rule": (
-        _set("tables", {"representative": "kneee"}),
+        setting("tables", {"representative": "kneee"}),
         ["tables.representative is 'kneee'", "knee"],
     ),
 }
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_wrong_setting(fresh_study, name):
+def test_wrong_setting(name):
     edit, expected = SETTINGS[name]
+    config = copy.deepcopy(TINY)
+    edit(config)
+    with pytest.raises(InputError) as error:
+        studies.read(config, "config.yaml")
+    for text in ("config.yaml", *expected):
+        assert text in str(error.value)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("edit", "expected"),
+    [
+        SETTINGS["data set that does not exist"],
+        (
+            setting("datasets", "toy", "folder", "no_images"),
+            ["datasets.toy.folder", "no_images does not exist"],
+        ),
+    ],
+)
+def test_snakemake_shows_what_is_wrong(fresh_study, edit, expected):
     config = fresh_study.config()
     edit(config)
     fresh_study.write(config)
@@ -105,37 +105,45 @@ def test_wrong_setting(fresh_study, name):
         assert text in printed
 
 
-def test_mistyped_target_says_which_names_exist(fresh_study):
-    printed = fresh_study.run("--dry-run", "results/tables/edgegp.csv", check=False)
-    assert "devices has no 'edgegp'; it has: edgegpu, edgetpu" in printed
+def test_files_that_must_exist_are_known():
+    config = copy.deepcopy(TINY)
+    columns = {"arch": "b", "accuracy_percent": "a"}
+    table = {"kind": "table", "file": "no.csv", "columns": columns}
+    config["benchmarks"]["nb201"]["toy"] = table
+    config["datasets"]["toy"]["folder"] = "no_images"
+    named = dict(studies.user_files(studies.read(config, "config.yaml")))
+    assert named["benchmarks.nb201.toy.file"] == "no.csv"
+    assert named["datasets.toy.folder"] == "no_images"
 
 
-@pytest.mark.parametrize(
-    ("target", "where"),
-    [
-        ("evaluations/ranking.csv", "any device"),
-        ("evaluations/device_correlation.csv", "any device"),
-        ("explorer.html", "any device"),
-        ("tables/all.csv", "any device"),
-        ("evaluations/edgegpu/peeling.csv", "edgegpu"),
-        ("evaluations/edgegpu/budget.csv", "edgegpu"),
-        ("evaluations/edgegpu/trained_fronts.csv", "edgegpu"),
-    ],
-)
-def test_nothing_is_judged_without_true_accuracies(fresh_study, target, where):
-    config = fresh_study.config()
-    fresh_study.write({**config, "benchmarks": {}})
-    printed = fresh_study.run("--dry-run", f"results/{target}", check=False)
-    assert f"config.yaml: no task whose true accuracies are known is searched on {where}" in printed
+def test_mistyped_target_says_which_names_exist(tmp_path):
+    for target in (
+        "tables/edgegp.csv",
+        "evaluations/edgegp/indicators.csv",
+        "decisions/edgegp.csv",
+    ):
+        with pytest.raises(InputError, match="devices has no 'edgegp'; it has: edgegpu, edgetpu"):
+            graph_of(TINY, tmp_path).jobs([f"results/{target}"])
 
 
-def test_nothing_is_chosen_where_nothing_is_searched(fresh_study):
-    config = fresh_study.config()
+def test_nothing_is_judged_without_true_accuracies(tmp_path):
+    graph = graph_of({**TINY, "benchmarks": {}}, tmp_path)
+    said = "no task whose true accuracies are known is searched on"
+    for job in (graph.ranking, graph.devices_compared, graph.explorer, graph.all_tables):
+        with pytest.raises(InputError, match=f"{said} any device"):
+            job()
+    with pytest.raises(InputError, match=f"{said} edgegpu"):
+        graph.evaluation("edgegpu")
+
+
+def test_nothing_is_chosen_where_nothing_is_searched(tmp_path):
+    config = copy.deepcopy(TINY)
     config["tasks"]["toy"]["proxies"] = []
-    fresh_study.write({**config, "retrainings": {}})
-    printed = fresh_study.run("--dry-run", "results/decisions/edgegpu.csv", check=False)
-    assert "config.yaml: no task is searched on edgegpu" in printed
-    assert "decisions" not in fresh_study.planned()
+    (tmp_path / "toy_images").mkdir()
+    graph = graph_of({**config, "retrainings": {}}, tmp_path)
+    with pytest.raises(InputError, match="no task is searched on edgegpu"):
+        graph.decisions("edgegpu")
+    assert not [path for path in graph.jobs() if "decisions" in path]
 
 
 def _device_file(text: str):
@@ -228,24 +236,23 @@ def test_wrong_file(fresh_study, name):
     config = fresh_study.config()
     target = make(fresh_study, config)
     fresh_study.write(config)
-    printed = fresh_study.run(target, check=False)
-    assert "Traceback" not in printed
+    with pytest.raises(JobFailed) as failed:
+        fresh_study.compute(target)
+    said = str(failed.value)
+    assert "Traceback" not in said
     for text in expected:
-        assert text in printed
+        assert text in said
     assert not (fresh_study.folder / target).exists()
     assert not (fresh_study.folder / "touched").exists()
 
 
-def test_nothing_computed_is_lost(computed_study):
-    config_before = (computed_study.folder / "config.yaml").read_text(encoding="utf-8")
-    results = computed_study.folder / "results"
+@pytest.mark.slow
+def test_nothing_computed_is_lost(snakemake_study):
+    results = snakemake_study.folder / "results"
     before = {path: path.read_bytes() for path in results.rglob("*") if path.is_file()}
-    config = computed_study.config()
-    config["supernets"]["gdas_toy"]["dataset"] = "tyo"
-    computed_study.write(config)
-    try:
-        computed_study.run(check=False)
-    finally:
-        (computed_study.folder / "config.yaml").write_text(config_before, encoding="utf-8")
+    with snakemake_study.edited() as config:
+        config["supernets"]["gdas_toy"]["dataset"] = "tyo"
+        snakemake_study.write(config)
+        snakemake_study.run(check=False)
     assert before == {path: path.read_bytes() for path in results.rglob("*") if path.is_file()}
-    assert computed_study.planned() == {}
+    assert snakemake_study.planned() == {}

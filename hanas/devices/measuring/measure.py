@@ -76,10 +76,8 @@ def measure_models(
         job.measure()
         job.check_again(device.measuring.again if again is None else again)
     rows = [
-        job.records[arch].row(
-            arch, job.conditions[job.board_of[arch]], job.board_of[arch], job.settings
-        )
-        for arch in models
+        record.row(arch, job.conditions[board], board, job.settings)
+        for arch, record, board in ((a, job.records[a], job.board_of[a]) for a in models)
     ]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     return table.drop(columns="energy_mj") if table["energy_mj"].isna().all() else table
@@ -111,21 +109,20 @@ class _Job:
                 self.board_of[arch] = self.boards[0]
                 self.log(self._described(arch))
             else:
-                self._look_for(arch)
+                self._look_for(arch, model.key)
 
     def log(self, line: str) -> None:
         with self._talking:
             self._log(line)
 
-    def _look_for(self, arch: str) -> None:
-        key = self.models[arch].key
+    def _look_for(self, arch: str, key: str | None) -> None:
         if key is None:
             with self._written(arch, "key") as file:
                 key = checksum(file)
         self.keys[arch] = key
         for board in self.boards:
-            file, key = self._place(arch, board)
-            record = kept.read(file, key)
+            file, of_record = self._place(arch, board)
+            record = kept.read(file, of_record)
             if record is not None:
                 self.records[arch], self.board_of[arch] = Record.of(record), board
                 if self.records[arch].refused is not None:
@@ -153,38 +150,30 @@ class _Job:
         finally:
             file.unlink(missing_ok=True)
 
-    def _is_measured(self, arch: str) -> bool:
-        return arch in self.records and self.records[arch].is_measured(self.settings)
-
     def measure(self) -> None:
         """Measure all models that are not measured yet."""
-        left = [arch for arch in self.models if not self._is_measured(arch)]
-        progress = Progress(len(self.models) - len(left), len(self.models), self.log)
-        if left and progress.done:
-            self.log(f"{progress.done} of {progress.total} models were measured before")
 
-        def measure(arch: str, board: str) -> bool:
-            with self._written(arch, board) as file:
-                if self._is_measured(arch):
-                    self._show_that_it_works(file, board)
-                    return True
-                while not self._is_measured(arch):
-                    record = self.records.get(arch, Record())
-                    try:
-                        measurement = self._measure_once(file, board)
-                        record = replace(record, first=(*record.first, measurement))
-                    except ModelRefused as refusal:
-                        record = Record(refused=str(refusal))
-                    self._keep(arch, board, record)
-            progress.advance(f": {self._described(arch)}")
-            return self.records[arch].refused is None
+        def is_done(arch: str) -> bool:
+            return arch in self.records and self.records[arch].is_measured(self.settings)
+
+        def measure_once(arch: str, file: Path, board: str) -> None:
+            record = self.records.get(arch, Record())
+            try:
+                record = replace(record, first=(*record.first, self._measure_once(file, board)))
+            except ModelRefused as refusal:
+                record = Record(refused=str(refusal))
+            self._keep(arch, board, record)
 
         def give_up(arch: str, reason: str) -> None:
             if arch not in self.records:
                 self._keep(arch, self.boards[0], Record(refused=reason))
             progress.advance(f": {self._described(arch)}")
 
-        self._share(left, measure, give_up)
+        left = [arch for arch in self.models if not is_done(arch)]
+        progress = Progress(len(self.models) - len(left), len(self.models), self.log)
+        if left and progress.done:
+            self.log(f"{progress.done} of {progress.total} models were measured before")
+        self._share(left, is_done, measure_once, give_up, progress)
 
     def check_again(self, count: int) -> None:
         """Measure some models a second time and say how well the device repeats itself."""
@@ -196,54 +185,69 @@ class _Job:
         # Which ones follows from their names: the same after a kill.
         chosen = sorted(able, key=lambda arch: digest(["again", arch]))[:count]
 
-        def measure(arch: str, board: str) -> bool:
-            with self._written(arch, board) as file:
-                if self.records[arch].is_checked(self.settings):
-                    self._show_that_it_works(file, board)
-                while not (record := self.records[arch]).is_checked(self.settings):
-                    try:
-                        measurement = self._measure_once(file, board)
-                    except ModelRefused as refusal:
-                        self.log(f"{arch} was measured, and is refused now: {refusal}")
-                        return False
-                    self._keep(arch, board, replace(record, again=(*record.again, measurement)))
-            return True
+        def is_done(arch: str) -> bool:
+            return self.records[arch].is_checked(self.settings)
+
+        def measure_once(arch: str, file: Path, board: str) -> None:
+            record = self.records[arch]
+            again = (*record.again, self._measure_once(file, board))
+            self._keep(arch, board, replace(record, again=again))
 
         def give_up(arch: str, reason: str) -> None:
             self.log(f"{arch} could not be measured a second time: {reason}")
 
-        left = [arch for arch in chosen if not self.records[arch].is_checked(self.settings)]
-        self._share(left, measure, give_up)
+        left = [arch for arch in chosen if not is_done(arch)]
+        self._share(left, is_done, measure_once, give_up)
         twice = [self.records[arch] for arch in chosen if self.records[arch].again]
         if twice:
             differences = [record.difference(self.settings) for record in twice]
             elsewhere = sum(r.first[0].board != r.again[0].board for r in twice)
             where = f" ({elsewhere} of them on another board)" if elsewhere else ""
-            median, most = np.median(differences), max(differences)
             self.log(
                 f"A/A check: {len(twice)} models were measured twice{where}; their "
-                f"{self.settings.statistic} latencies differ by {median:.1%} in the median and "
-                f"{most:.1%} at most"
+                f"{self.settings.statistic} latencies differ by {np.median(differences):.1%} in "
+                f"the median and {max(differences):.1%} at most"
             )
 
     def _share(
         self,
         archs: list[str],
-        measure: Callable[[str, str], bool],
+        is_done: Callable[[str], bool],
+        measure_once: Callable[[str, Path, str], None],
         give_up: Callable[[str, str], None],
+        progress: Progress | None = None,
     ) -> None:
-        if not archs:
-            return
-        proven = {m.board: arch for arch, known in self.records.items() for m in known.first}
+        """Measure models on all boards until each is done, or given up."""
+
+        def measure(arch: str, board: str) -> bool:
+            with self._written(arch, board) as file:
+                if is_done(arch):  # is measured once more to show that the board works
+                    try:
+                        self._measure_once(file, board)
+                    except ModelRefused as refusal:
+                        known = "it refuses a model that it has measured"
+                        raise BoardLost(f"{known}: {refusal}") from None
+                    return True
+                try:
+                    while not is_done(arch):
+                        measure_once(arch, file, board)
+                except ModelRefused as refusal:
+                    self.log(f"{arch} was measured, and is refused now: {refusal}")
+                    return False
+            if progress is not None:
+                progress.advance(f": {self._described(arch)}")
+            return self.records[arch].refused is None
 
         def alone(board: str, stopped: Callable[[], bool]) -> AbstractContextManager[None]:
             name = f"{self.device.kind} {self.device.lock_name(board)}"
             return alone_on(name, log=self.log, stopped=stopped)
 
+        if not archs:
+            return
         try:
             share(
                 *(archs, self.boards, measure),
-                proven=proven,
+                proven={m.board: arch for arch, known in self.records.items() for m in known.first},
                 settings=self.settings,
                 give_up=give_up,
                 alone_on=alone,
@@ -260,12 +264,6 @@ class _Job:
     def _measure_once(self, file: Path, board: str) -> Measurement:
         runtime = str(self.conditions[board]["runtime"])
         return Measurement.of(self.device.measure(file, board), board=board, runtime=runtime)
-
-    def _show_that_it_works(self, file: Path, board: str) -> None:
-        try:
-            self._measure_once(file, board)
-        except ModelRefused as refusal:
-            raise BoardLost(f"it refuses a model that it has measured: {refusal}") from None
 
     def _described(self, arch: str) -> str:
         record = self.records[arch]

@@ -19,6 +19,7 @@ COLUMNS = (
     *("latency_q25_ms", "latency_q75_ms", "passes", "batch", "threads", "precision", "runtime"),
     *("board", "repeats", "stable", "again_latency_ms", "again_board", "energy_mj", "source"),
 )
+_STATISTICS = ("mean_ms", "median_ms", "q25_ms", "q75_ms")
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,10 @@ class Measurement:
         return self.mean_ms if settings.statistic == "mean" else self.median_ms
 
     def spread(self, settings: Measuring) -> float:
-        """Return how uncertain the statistic is, as a fraction of the median.
+        """Return how uncertain the statistic is, as a fraction of the median; 0 of one number.
 
         The larger of the interquartile range and of the distance between the statistic and the
-        median: a few slow passes move a mean and leave the quartiles where they are. A single
-        number has no spread: 0.
+        median: a few slow passes move a mean and leave the quartiles where they are.
         """
         off = abs(self.latency_ms(settings) - self.median_ms)
         return max(self.q75_ms - self.q25_ms, off) / self.median_ms
@@ -138,55 +138,24 @@ class Record:
         row |= {"arch": arch, "feasible": self.refused is None, "reason": self.refused or ""}
         row |= {"passes": 0, "stable": False, "again_board": "", "board": board}
         row["repeats"] = len(self.first) + len(self.again)
-        if self.refused is not None:
-            return row | {"source": source(conditions, settings, board=board)}
-        counts, stable = self.judged(settings)
-        row |= {
-            "latency_ms": counts.latency_ms(settings),
-            "latency_mean_ms": counts.mean_ms,
-            "latency_median_ms": counts.median_ms,
-            "latency_q25_ms": counts.q25_ms,
-            "latency_q75_ms": counts.q75_ms,
-            "passes": counts.passes,
-            "runtime": counts.runtime,
-            "board": counts.board,
-            "stable": stable,
-            "source": source(conditions, settings, board=board, measurement=counts),
-        }
-        if counts.energy_mj is not None:
-            row["energy_mj"] = counts.energy_mj
-        if self.again:
-            row["again_latency_ms"] = self.again[0].latency_ms(settings)
-            row["again_board"] = self.again[0].board
-        return row
-
-
-def source(
-    conditions: Mapping[str, Any],
-    settings: Measuring,
-    *,
-    board: str,
-    measurement: Measurement | None = None,
-) -> str:
-    """Return where a number is from, in one line; the board is one that has measured nothing.
-
-    >>> source(
-    ...     {"runtime": "R 1.0", "threads": 2, "precision": "int8", "batch": 1, "passes": 400},
-    ...     Measuring(),
-    ...     board="pi",
-    ... )
-    'measured: R 1.0, 2 threads, int8, batch 1, mean of 400 passes, pi'
-    """
-    threads, passes = conditions["threads"], conditions.get("passes")
-    runtime, estimate = conditions["runtime"], False
-    if measurement is not None:
-        runtime, board, estimate = measurement.runtime, measurement.board, measurement.estimate
-        passes = measurement.passes if measurement.passes > 1 else passes
-    how = [] if estimate else [f"{threads} thread{'s' if threads != 1 else ''}"]
-    how += [conditions["precision"], f"batch {conditions['batch']}"]
-    if not estimate and passes is not None:
-        how.append(f"{settings.statistic} of {passes} passes")
-    return f"{'estimate' if estimate else 'measured'}: {', '.join([runtime, *how, board])}"
+        estimate, passes = False, conditions.get("passes")
+        if self.refused is None:
+            counts, row["stable"] = self.judged(settings)
+            row["latency_ms"] = counts.latency_ms(settings)
+            row |= {f"latency_{name}": getattr(counts, name) for name in _STATISTICS}
+            row |= {name: getattr(counts, name) for name in ("passes", "runtime", "board")}
+            estimate, passes = counts.estimate, counts.passes if counts.passes > 1 else passes
+            if counts.energy_mj is not None:
+                row["energy_mj"] = counts.energy_mj
+            if self.again:
+                row["again_latency_ms"] = self.again[0].latency_ms(settings)
+                row["again_board"] = self.again[0].board
+        how = [row["runtime"], row["precision"], f"batch {row['batch']}", row["board"]]
+        if not estimate:
+            how.insert(1, f"{row['threads']} thread{'s' if row['threads'] != 1 else ''}")
+            if passes is not None:
+                how.insert(-1, f"{settings.statistic} of {passes} passes")
+        return row | {"source": f"{'estimate' if estimate else 'measured'}: {', '.join(how)}"}
 
 
 def _calmest(made: tuple[Measurement, ...] | list[Measurement], settings: Measuring) -> Measurement:

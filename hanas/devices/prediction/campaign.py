@@ -9,7 +9,7 @@ and measurements are kept, so a campaign that was killed goes on where it was.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import pandas as pd
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.progress import Log, print_at_once
+from hanas.core.ranking import kendall_tau, spearman_rho
 from hanas.core.settings import Settings
 from hanas.data.images import load_images
 from hanas.data.tables.metric_tables import METRICS
@@ -26,16 +27,21 @@ from hanas.devices._device import Campaign, MeasuredDevice
 from hanas.devices.measuring.measure import measure_models
 from hanas.devices.measuring.models import untrained
 from hanas.devices.prediction import predictor
-from hanas.devices.prediction.features import multiply_accumulates
 from hanas.devices.prediction.next_measurements import next_batch, random_genes, without
 from hanas.devices.prediction.predictor import LEAST, Predictor
-from hanas.devices.prediction.quality import judge
 from hanas.spaces._space import Network, Space
 from hanas.spaces.networks import architectures
 
 #: Returns a row for each architecture, by their texts: ``arch``, ``feasible``, the metrics (NaN
 #: where not feasible) and whatever else there is to keep.
 Measure = Callable[[list[str]], pd.DataFrame]
+#: Columns of how well a predictor does on models that were measured only to judge it.
+QUALITY = (
+    *("metric", "fitted", "held_out", "spearman_rho", "kendall_tau", "median_relative_error"),
+    *("p90_relative_error", "within_one_deviation", "within_two_deviations"),
+    *("flops_spearman_rho", "flops_kendall_tau", "flops_median_relative_error"),
+    *("flops_p90_relative_error", "again_median_relative_difference"),
+)
 
 
 def run(
@@ -79,7 +85,7 @@ def conduct(
 
     Returns the rows of ``measure`` in the order in which they were asked for, with ``purpose``
     (``fit`` or ``held_out``) and ``round``, counted from 0; the predictor that is fitted to those
-    for that purpose; and what :func:`hanas.devices.prediction.quality.judge` says of it, a row a
+    for that purpose; and what :func:`judge` says of it, a row a
     metric. InputError if too few of the architectures can be run on the device.
     """
     rng = np.random.default_rng(campaign.seed)
@@ -164,14 +170,7 @@ class _Archive:
             one, other = table["latency_ms"], table["again_latency_ms"]
             known = (np.abs(one - other) / ((one + other) / 2)).dropna()
             again = {"latency_ms": float(np.median(known))} if len(known) else {}
-        flops_fitted, flops = (
-            multiply_accumulates(self.space.name, genes, self.network)
-            for genes in (fitted.genes, held_out)
-        )
-        measured = self._metrics("held_out")
-        return judge(
-            fitted, held_out, measured, flops_fitted=flops_fitted, flops=flops, again=again
-        )
+        return judge(fitted, held_out, self._metrics("held_out"), again=again)
 
 
 def _described(quality: pd.DataFrame, fitted: int, models: int) -> str:
@@ -183,3 +182,62 @@ def _described(quality: pd.DataFrame, fitted: int, models: int) -> str:
     ]
     judged = f"; on {quality['held_out'].max()} held-out ones: {'; '.join(said)}" if said else ""
     return f"fitted to {fitted} of {models} models{judged}"
+
+
+def judge(
+    predictor: Predictor,
+    genes: np.ndarray,
+    measured: Mapping[str, np.ndarray],
+    *,
+    again: Mapping[str, float] | None = None,
+) -> pd.DataFrame:
+    """Compare predictions with what was ``measured`` of held-out architectures, int (N, G).
+
+    For each metric of the predictor that is float64 (N,), NaN where the device cannot run one.
+    ``again`` says for a metric by what fraction its values differed when models were measured
+    twice, in the median: no prediction can be better.
+
+    Returns a row a metric: ``fitted``, ``held_out`` (how many models of each), ranks and relative
+    errors (fractions), the share of held-out models within one and two predicted deviations (0.68
+    and 0.95, if those are right), the same of the straight line through FLOPs and metric of the
+    fitted models, and ``again_median_relative_difference``. NaN where too few models were held out,
+    or nothing is known.
+    """
+    predicted, rows = predictor.predict(genes), []
+    flops = predictor.features.multiply_accumulates(genes)
+    flops_fitted = predictor.features.multiply_accumulates(predictor.genes)
+    for metric in predictor.metrics:
+        true, of_fitted = np.asarray(measured[metric], np.float64), predictor.values[metric]
+        known, fitted = np.isfinite(true), np.isfinite(of_fitted)
+        expected = predicted[metric].to_numpy()[known]
+        off = np.abs(true[known] - expected)
+        deviation = predicted[f"{metric}_deviation"].to_numpy()[known]
+        line = np.polynomial.Polynomial.fit(flops_fitted[fitted], of_fitted[fitted], 1)
+        rows.append(
+            {
+                "metric": metric,
+                "fitted": int(fitted.sum()),
+                "held_out": int(known.sum()),
+                **_compared("", expected, true[known]),
+                **_compared("flops_", line(flops[known]), true[known], ranked_by=flops[known]),
+                "within_one_deviation": np.mean(off <= deviation) if len(off) else np.nan,
+                "within_two_deviations": np.mean(off <= 2 * deviation) if len(off) else np.nan,
+                "again_median_relative_difference": (again or {}).get(metric, np.nan),
+            }
+        )
+    return pd.DataFrame(rows, columns=list(QUALITY))
+
+
+def _compared(
+    prefix: str, expected: np.ndarray, true: np.ndarray, *, ranked_by: np.ndarray | None = None
+) -> dict[str, float]:
+    """Return ranks and relative errors; NaN where there are too few values."""
+    score = expected if ranked_by is None else ranked_by
+    errors, some, enough = np.abs(expected / true - 1), len(true) > 0, len(true) > 1
+    found = {
+        "spearman_rho": spearman_rho(score, true) if enough else np.nan,
+        "kendall_tau": kendall_tau(score, true) if enough else np.nan,
+        "median_relative_error": float(np.median(errors)) if some else np.nan,
+        "p90_relative_error": float(np.quantile(errors, 0.9)) if some else np.nan,
+    }
+    return {f"{prefix}{name}": value for name, value in found.items()}

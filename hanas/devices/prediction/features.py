@@ -56,19 +56,19 @@ class Features:
             )
         return genes.astype(np.int64)
 
+    def multiply_accumulates(self, genes: np.ndarray) -> np.ndarray:
+        """Return the multiply-accumulates, float64 (N,), that a device is often judged by.
+
+        Those of cells are of the full-size network, whatever its settings: of any other one they
+        are a linear function, ranked alike.
+        """
+        space, network = plugins.space(self.space), json.loads(self.network)
+        return space.flops(genes, network=network).astype(np.float64)
+
     def groups(self, genes: np.ndarray) -> tuple[np.ndarray, ...]:
         """Return the features of architectures, int (N, G), float64 (N, F) for each group."""
         raw, scales = _raw(self, genes), _scales(self)
         return tuple((group - mean) / off for group, (mean, off) in zip(raw, scales, strict=True))
-
-
-def multiply_accumulates(space: str, genes: np.ndarray, network: Network | None) -> np.ndarray:
-    """Return the multiply-accumulates, float64 (N,), that a device is often judged by.
-
-    Those of cells are of the full-size network, whatever its settings: of any other one they are a
-    linear function, ranked alike.
-    """
-    return plugins.space(space).flops(genes, network=network).astype(np.float64)
 
 
 @cache

@@ -81,11 +81,7 @@ class _Belief:
 
 
 def random_genes(name: str, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Return different random architectures that some device may run, int64 (count, G), or all.
-
-    >>> random_genes("nb201", 3, np.random.default_rng(0)).shape
-    (3, 6)
-    """
+    """Return different random architectures that some device may run, int64 (count, G), or all."""
     space = plugins.space(name)
     if space.enumerable:
         genes = space.all_genes()
@@ -99,11 +95,7 @@ def random_genes(name: str, count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def without(genes: np.ndarray, taken: np.ndarray) -> np.ndarray:
-    """Return the different rows of ``genes`` that are not among ``taken``, in their order.
-
-    >>> without(np.array([[1, 2], [0, 1], [1, 2]]), np.array([[0, 1]]))
-    array([[1, 2]])
-    """
+    """Return the different rows of ``genes`` that are not among ``taken``, in their order."""
     seen = set(map(tuple, np.asarray(taken).tolist()))
     genes = _different(genes)
     return genes[[tuple(row) not in seen for row in genes.tolist()]]

@@ -172,11 +172,6 @@ def fit(
 
 
 def _described(count: int, source: str) -> str:
-    """Return where predictions are from.
-
-    >>> _described(50, "measured: some board")
-    'predicted: Gaussian process fitted to 50 measured models (some board)'
-    """
     kind, _, where = source.partition(": ")
     named = {"measured": (where, "measured"), "estimate": (where, "estimated")}
     where, how = named.get(kind, (source, "measured"))
@@ -230,9 +225,8 @@ def _checked(metrics: Mapping[str, np.ndarray], count: int) -> dict[str, np.ndar
     unknown = [name for name in metrics if name not in METRICS]
     if unknown or not metrics:
         raise InputError(f"metrics {list(metrics)}; expected some of: {', '.join(METRICS)}")
-    values = {}
-    for name in (metric for metric in METRICS if metric in metrics):
-        column = np.asarray(metrics[name], dtype=np.float64)
+    values = {name: np.asarray(metrics[name], np.float64) for name in METRICS if name in metrics}
+    for name, column in values.items():
         if column.shape != (count,):
             raise InputError(f"{name} of shape {column.shape}; expected ({count},), one a model")
         wrong = np.flatnonzero(~np.isnan(column) & ~(np.isfinite(column) & (column > 0)))
@@ -247,7 +241,6 @@ def _checked(metrics: Mapping[str, np.ndarray], count: int) -> dict[str, np.ndar
                 f"{name} is known of {known} of {count} measured models; a prediction needs "
                 f"{LEAST} at least: measure more"
             )
-        values[name] = column
     return values
 
 

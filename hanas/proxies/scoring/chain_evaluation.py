@@ -1,48 +1,48 @@
-"""Evaluate architectures of a layer-wise supernet, one by one or many with shared beginnings.
+"""Evaluate many architectures of a layer-wise supernet with their shared beginnings computed once.
 
-Both ways give the same numbers to the last bit: what a layer makes of its input depends on nothing
-but that input, and what is kept for a layer of an architecture (the statistics of its batch
-normalisation) is passed along and never left in the network.
+Architectures that agree in their first layers make the same of an image up to there: sorted by
+their genes they are the leaves of a trie, which is walked depth first. The numbers are those of one
+architecture at a time, to the last bit: what a layer makes of its input depends on nothing but that
+input, and what is kept for a layer of an architecture (the statistics of its batch normalisation)
+is passed along and never left in the network.
+
+The running statistics of a supernet are those of a mixture of all architectures and fit none. So
+an architecture is evaluated either with the statistics of the batch at hand or with statistics
+*recalibrated* for it alone, as in Z. Guo et al., "Single Path One-Shot Neural Architecture Search
+with Uniform Sampling", ECCV 2020: the averages over some batches of training images, each of which
+goes through the network with its own statistics. What the supernet did while it was trained, its
+setting ``batch_norm``, decides only whether there is an affine part.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from hanas.data.batches import Batch, Split, ordered_batches
-from hanas.proxies.scoring.int8_simulation import observing, rounding
-from hanas.proxies.scoring.normalisation import (
-    State,
-    apply,
-    fresh_state,
-    sharing_weights,
-    with_statistics,
-)
-from hanas.proxies.scoring.shared_prefixes import nodes, walk
+from hanas.proxies.scoring.int8_simulation import observing, rounding, sharing_weights
 from hanas.spaces.networks.chain import ChainNetwork
+
+STATISTICS = ("batch", "recalibrated")
+
+#: Buffers by name, such as running statistics: what would be the state of a module.
+State = dict[str, Tensor]
 
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
     """The images that architectures are evaluated on.
 
-    Parameters
-    ----------
-    validation
-        What errors and cross-entropies are of.
-    calibration
-        Training images that batch normalisation is recalibrated with; None: batch statistics.
-    batch_size
-        Images a batch, at most.
-    int8
-        Whether to evaluate with simulated INT8 as well, with ranges of the calibration images.
+    Errors and cross-entropies are of ``validation``; batch normalisation is recalibrated with
+    ``calibration``, training images, or uses batch statistics where that is None. ``batch_size`` is
+    the most images a batch. With ``int8``, architectures are evaluated with simulated INT8 as well,
+    with ranges of the calibration images.
     """
 
     validation: Split
@@ -52,7 +52,7 @@ class Pictures:
 
     @property
     def statistics(self) -> str:
-        """One of :data:`hanas.proxies.scoring.normalisation.STATISTICS`."""
+        """One of :data:`STATISTICS`."""
         return "batch" if self.calibration is None else "recalibrated"
 
     def calibration_images(self) -> Iterator[Tensor]:
@@ -66,82 +66,8 @@ class Pictures:
         return ordered_batches(self.validation, self.batch_size)
 
 
-@torch.inference_mode()
-def score_one(network: ChainNetwork, genes: Sequence[int], pictures: Pictures) -> dict[str, float]:
-    """Return the scores of one architecture, in the plainest way.
-
-    Parameters
-    ----------
-    network
-        The supernet, made by :func:`~hanas.proxies.scoring.normalisation.with_statistics`. Its
-        running statistics, if any, are those of this architecture afterwards.
-    genes
-        An operation a layer.
-    pictures
-        The images.
-
-    Returns
-    -------
-    dict
-        ``error`` (fraction), ``cross_entropy`` (nats); ``int8_error`` and ``int8_cross_entropy``.
-    """
-    network.train()
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.reset_running_stats()
-    for images in pictures.calibration_images():
-        network(images, genes)
-    network.eval()
-    scores = _score(network, genes, pictures)
-    if pictures.int8:
-        observed = observing(network)
-        for images in pictures.calibration_images():
-            observed(images, genes)
-        scores |= _int8(_score(rounding(observed), genes, pictures))
-    return scores
-
-
-def _score(network: ChainNetwork, genes: Sequence[int], pictures: Pictures) -> dict[str, float]:
-    sums = _Sums(1)
-    for images, labels in pictures.validation_batches():
-        sums.add(0, network(images, genes), labels)
-    return {name: float(values[0]) for name, values in sums.means().items()}
-
-
-def _int8(scores: dict[str, Any]) -> dict[str, Any]:
-    return {f"int8_{name}": value for name, value in scores.items()}
-
-
-class _Sums:
-    """Sums over batches of what is averaged, for each of some architectures."""
-
-    def __init__(self, architectures: int) -> None:
-        self._wrong = torch.zeros(architectures, dtype=torch.float64)
-        self._entropy = torch.zeros(architectures, dtype=torch.float64)
-        self._images = torch.zeros(architectures, dtype=torch.float64)
-
-    def add(self, row: int, logits: Tensor, labels: Tensor) -> None:
-        self._wrong[row] += (logits.argmax(dim=1) != labels).sum().cpu()
-        self._entropy[row] += F.cross_entropy(logits.double(), labels, reduction="sum").cpu()
-        self._images[row] += len(labels)
-
-    def means(self) -> dict[str, np.ndarray]:
-        return {
-            "error": (self._wrong / self._images).numpy(),
-            "cross_entropy": (self._entropy / self._images).numpy(),
-        }
-
-
 class SharedEvaluation:
-    """A supernet and images, to score many architectures with the beginnings they share.
-
-    Parameters
-    ----------
-    network
-        The supernet; it stays as it is.
-    pictures
-        The images.
-    """
+    """A supernet, which stays as it is, and images, to score many architectures."""
 
     def __init__(self, network: ChainNetwork, pictures: Pictures) -> None:
         self._pictures = pictures
@@ -153,23 +79,23 @@ class SharedEvaluation:
 
     @torch.inference_mode()
     def score(self, genes: np.ndarray) -> dict[str, np.ndarray]:
-        """Return columns of scores, float64 (N,) each, of genes (N, L); see :func:`score_one`.
+        """Return columns of scores, float64 (N,) each, of genes (N, L).
 
-        Memory is needed for one batch at each place that an architecture branches off, and for the
-        statistics of everything that is different in ``genes``: sort large populations and score
-        them in parts.
+        They are ``error`` (fraction) and ``cross_entropy`` (nats), and the same with ``int8_``
+        before it. Memory is needed for one batch at each place that an architecture branches off,
+        and for the statistics of everything that is different in ``genes``: sort large populations
+        and score them in parts.
         """
-        order = np.lexsort(genes.T[::-1])
-        genes = genes[order]
-        states = _States.fresh(self._evaluating, genes)
+        genes, rows = np.unique(genes, axis=0, return_inverse=True)  # in lexicographic order
+        states = _States(self._evaluating)
         self._calibrate(self._calibrating, genes, states)
         scores = self._scores(self._evaluating, genes, states)
         if self._pictures.int8:
-            states = states.within(_States.fresh(self._observing, genes))
+            states = _States(self._observing, states)
             self._calibrate(self._observing, genes, states)
-            scores |= _int8(self._scores(self._rounding, genes, states))
-        back = np.argsort(order)
-        return {name: values[back] for name, values in scores.items()}
+            rounded = self._scores(self._rounding, genes, states)
+            scores |= {f"int8_{name}": values for name, values in rounded.items()}
+        return {name: values[rows] for name, values in scores.items()}
 
     def _calibrate(self, network: ChainNetwork, genes: np.ndarray, states: _States) -> None:
         """Let the calibration images change the states."""
@@ -180,11 +106,87 @@ class SharedEvaluation:
     def _scores(
         self, network: ChainNetwork, genes: np.ndarray, states: _States
     ) -> dict[str, np.ndarray]:
-        sums = _Sums(len(genes))
+        wrong, entropy = torch.zeros(2, len(genes), dtype=torch.float64)
+        count = 0
         for images, labels in self._pictures.validation_batches():
             for row, logits in enumerate(_logits(network, genes, images, states)):
-                sums.add(row, logits, labels)
-        return sums.means()
+                wrong[row] += (logits.argmax(dim=1) != labels).sum().cpu()
+                entropy[row] += F.cross_entropy(logits.double(), labels, reduction="sum").cpu()
+            count += len(labels)
+        return {"error": (wrong / count).numpy(), "cross_entropy": (entropy / count).numpy()}
+
+
+def with_statistics(network: ChainNetwork, statistics: str) -> ChainNetwork:
+    """Return a copy of a network, with its very weights, whose batch normalisation works one way.
+
+    With ``batch``: batch statistics, in training and in evaluation. With ``recalibrated``: in
+    training those of the batch, of which plain averages since the last ``reset_running_stats`` are
+    kept; in evaluation these. The copy is in evaluation mode.
+    """
+    made = sharing_weights(network)
+    for parent in list(made.modules()):
+        for name, module in parent.named_children():
+            if isinstance(module, nn.BatchNorm2d):
+                replaced = nn.BatchNorm2d(
+                    module.num_features,
+                    eps=module.eps,
+                    momentum=None,  # running statistics are plain averages over the batches
+                    affine=False,
+                    track_running_stats=statistics == "recalibrated",
+                )
+                replaced.affine = module.affine
+                replaced.weight, replaced.bias = module.weight, module.bias
+                setattr(parent, name, replaced)
+    return made.to(next(network.parameters()).device).eval()
+
+
+def walk(
+    genes: np.ndarray,
+    x: Tensor,
+    through_layer: Callable[[tuple[int, ...], Tensor], Tensor],
+    layer: int = 0,
+) -> Iterator[Tensor]:
+    """Yield what the last layer of each architecture returns.
+
+    Parameters
+    ----------
+    genes
+        int (N, L), different and in lexicographic order, that agree up to ``layer``.
+    x
+        What goes into that layer of all of them. It must not be changed by layers.
+    through_layer
+        Returns what a layer makes of its input; it is named by the genes up to and with it.
+    """
+    while layer < genes.shape[1] and (genes[:, layer] == genes[0, layer]).all():
+        layer += 1
+        x = through_layer(tuple(genes[0, :layer].tolist()), x)
+    if layer == genes.shape[1]:
+        yield x
+        return
+    for part in np.split(genes, np.flatnonzero(np.diff(genes[:, layer])) + 1):
+        yield from walk(part, x, through_layer, layer)
+
+
+class _States(dict[Hashable, State]):
+    """The buffers of every part of a network that a walk comes through.
+
+    They begin as the network was made, but for those that were known before.
+    """
+
+    def __init__(self, network: ChainNetwork, before: _States | None = None) -> None:
+        super().__init__()
+        self._network, self._before = network, before or {}
+
+    def __missing__(self, part: Hashable) -> State:
+        if isinstance(part, tuple):
+            buffers = self._network.layer(len(part) - 1, part[-1]).named_buffers()
+        else:
+            buffers = _Ends(self._network).named_buffers()
+        fresh = {
+            name: value.clone() for name, value in buffers if not name.startswith("network.layers.")
+        }
+        self[part] = {**fresh, **self._before.get(part, {})}
+        return self[part]
 
 
 class _Ends(nn.Module):
@@ -197,61 +199,24 @@ class _Ends(nn.Module):
     def forward(self, x: Tensor, which: str) -> Tensor:
         return getattr(self.network, which)(x)
 
-    def fresh_state(self) -> State:
-        """Return a copy of the buffers that are not in layers."""
-        return {
-            f"network.{name}": buffer.clone()
-            for name, buffer in self.network.named_buffers()
-            if not name.startswith("layers.")
-        }
-
-
-@dataclass(frozen=True)
-class _States:
-    """The buffers of every part of a network that a walk comes through.
-
-    Parameters
-    ----------
-    begin
-        Of what is before the first layer.
-    nodes
-        Of each layer that a walk computes.
-    ends
-        Of what is after the last layer, for each architecture.
-    """
-
-    begin: State
-    nodes: list[State]
-    ends: list[State]
-
-    @classmethod
-    def fresh(cls, network: ChainNetwork, genes: np.ndarray) -> _States:
-        """Return the buffers that the network was made with."""
-        ends = _Ends(network)
-        return cls(
-            ends.fresh_state(),
-            [fresh_state(network.layer(*node)) for node in nodes(genes)],
-            [ends.fresh_state() for _ in genes],
-        )
-
-    def within(self, others: _States) -> _States:
-        """Return other states, of the same walk, in which these take the place of their like."""
-        return _States(
-            {**others.begin, **self.begin},
-            [{**other, **own} for other, own in zip(others.nodes, self.nodes, strict=True)],
-            [{**other, **own} for other, own in zip(others.ends, self.ends, strict=True)],
-        )
-
 
 def _logits(
     network: ChainNetwork, genes: np.ndarray, images: Tensor, states: _States
 ) -> Iterator[Tensor]:
     """Yield the logits (B, classes) of each row of genes."""
+
+    def through_layer(part: tuple[int, ...], x: Tensor) -> Tensor:
+        return _apply(network.layer(len(part) - 1, part[-1]), states[part], x)
+
     ends = _Ends(network)
-
-    def through_layer(node: int, layer: int, operation: int, x: Tensor) -> Tensor:
-        return apply(network.layer(layer, operation), states.nodes[node], x)
-
-    x = apply(ends, states.begin, images, "begin")
+    x = _apply(ends, states["begin"], images, "begin")
     for row, last in enumerate(walk(genes, x, through_layer)):
-        yield apply(ends, states.ends[row], last, "end")
+        yield _apply(ends, states[row], last, "end")
+
+
+def _apply(module: nn.Module, state: State, *given: object) -> Tensor:
+    """Return what a module makes of its input with the buffers of ``state`` instead of its own.
+
+    What it changes of them, it changes in ``state``: the module stays as it is.
+    """
+    return functional_call(module, state, given, tie_weights=False) if state else module(*given)

@@ -22,18 +22,19 @@ Each range belongs to a place in a layer, so that it is found layer by layer.
 
 from __future__ import annotations
 
-from typing import Any
+import copy
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from hanas.proxies.scoring.normalisation import sharing_weights
 from hanas.spaces.networks.chain import Bottleneck, ChainNetwork, ShuffleUnit
 
 LEVELS = 255
 LARGEST_WEIGHT = 127
 #: A scale below is that of zeros, or too small to divide by.
 _SMALLEST_SCALE = 1e-30
+Module = TypeVar("Module", bound=nn.Module)
 
 
 class Observer(nn.Module):
@@ -61,6 +62,11 @@ class Rounder(Observer):
     def forward(self, x: Tensor) -> Tensor:
         """Return ``x`` in 8 bits."""
         return rounded(x, self.low, self.high)
+
+
+def sharing_weights(network: Module) -> Module:
+    """Return a copy of a network with the same parameters and with buffers of its own."""
+    return copy.deepcopy(network, {id(weight): weight for weight in network.parameters()})
 
 
 def observing(network: ChainNetwork) -> ChainNetwork:

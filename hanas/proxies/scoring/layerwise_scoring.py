@@ -12,7 +12,6 @@ from __future__ import annotations
 import time
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -22,16 +21,15 @@ from hanas.core.compute import choose_device
 from hanas.core.errors import InputError
 from hanas.core.files import checksum, digest
 from hanas.core.kept import KeptScores
-from hanas.core.progress import Log, duration
+from hanas.core.progress import duration
 from hanas.core.workers import Here, Workers
 from hanas.data.batches import load_split
-from hanas.data.images import load_images
+from hanas.proxies._proxy import Work
 from hanas.proxies.scoring.chain_evaluation import Pictures, SharedEvaluation
-from hanas.proxies.scoring.supernet_cells import check_space
+from hanas.proxies.scoring.supernet_cells import load_both
 from hanas.proxies.supernet import Supernet as SupernetProxy
 from hanas.spaces._space import Space
 from hanas.spaces.networks.chain import ChainNetwork
-from hanas.training.supernets import Supernet, load_supernet
 
 #: Architectures that are scored, and kept, together at most.
 PIECE = 32
@@ -40,47 +38,20 @@ PIECE = 32
 class LayerwiseScorer:
     """Scores architectures by shared weights; to be used in a ``with`` statement.
 
-    Parameters
-    ----------
-    proxy
-        How.
-    space
-        A layer-wise space.
-    weights
-        File of the supernet, see :func:`hanas.training.supernets.load_supernet`.
-    images
-        File of the data set that it was trained on.
-    kept
-        Folder of the scores that are known, see :mod:`hanas.core.kept`. Scores do not depend on
-        what is in it, not in a bit.
-    threads
-        Worker processes of one thread each, on a CPU. Scores do not depend on their number.
-    log
-        Is told the progress.
-
-    Raises
-    ------
-    InputError
-        If the files are damaged or do not fit each other.
+    ``weights`` is the file of a supernet of the space and ``images`` that of the data set it was
+    trained on; the folder of ``work`` is that of the scores that are known
+    (:mod:`hanas.core.kept`). Raises InputError if files are damaged or do not fit each other.
     """
 
     def __init__(
-        self,
-        proxy: SupernetProxy,
-        space: Space,
-        weights: Path,
-        images: Path,
-        *,
-        kept: Path,
-        threads: int,
-        log: Log,
+        self, proxy: SupernetProxy, space: Space, weights: Path, images: Path, work: Work
     ) -> None:
         device = choose_device(proxy.device).type
-        self._weights, self._log, self._count = weights, log, max(threads, 1)
+        self._weights, self._log, self._count = weights, work.log, max(work.threads, 1)
         make = partial(Scorer, proxy, space.name, weights, images, device)
         here = make()
         self._pictures = here.pictures
-        self._workers = Workers(make, threads) if device == "cpu" else Here(here)
+        self._workers = Workers(make, work.threads) if device == "cpu" else Here(here)
         self.columns = proxy.layerwise_columns
         calibrated_with = proxy.calibration_images if proxy.statistics == "recalibrated" else None
         key = {
@@ -89,20 +60,15 @@ class LayerwiseScorer:
             "settings": [proxy.images, proxy.batch_size, calibrated_with, proxy.precision],
             "computed by": [torch.__version__, device],
         }
-        self._kept = KeptScores(kept, digest(key), self.columns, log)
+        self._kept = KeptScores(work.folder, digest(key), self.columns, work.log)
         if len(self._kept):
-            log(f"{len(self._kept)} architectures of this supernet were scored before")
+            work.log(f"{len(self._kept)} architectures of this supernet were scored before")
 
     def __enter__(self) -> LayerwiseScorer:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._workers.__exit__(kind, error, traceback)
+    def __exit__(self, *error: Any) -> None:
+        self._workers.__exit__(*error)
 
     def source(self, objective: str) -> str:
         """Return where a column of scores is from, in one line."""
@@ -117,12 +83,7 @@ class LayerwiseScorer:
         """Return columns of scores, float64 (N,) each, of genes (N, layers).
 
         What is not known yet is computed and kept, piece by piece, so that a killed search goes on
-        from there.
-
-        Raises
-        ------
-        InputError
-            If a score is not a finite number.
+        from there. Raises InputError if a score is not a finite number.
         """
         self._kept.refresh()
         missing = np.unique(genes, axis=0)  # sorted: neighbours share their beginnings
@@ -139,7 +100,7 @@ class LayerwiseScorer:
         scores = self._kept.scores(genes)
         for column, values in scores.items():
             if not np.isfinite(values).all():
-                worst = genes[np.flatnonzero(~np.isfinite(values))[0]].tolist()
+                worst = genes[np.isfinite(values).argmin()].tolist()
                 raise InputError(
                     f"{self._weights}: the {column} of the architecture with genes {worst} is not "
                     "a finite number; train the supernet with a lower training.learning_rate"
@@ -153,37 +114,19 @@ class Scorer:
     def __init__(
         self, proxy: SupernetProxy, space: str, weights: Path, images: Path, device: str
     ) -> None:
-        supernet = load_supernet(weights)
-        check_space(supernet, space, weights)
+        supernet, data = load_both(weights, images, space)
         network = supernet.network(device)
         if not isinstance(network, ChainNetwork):
             raise InputError(f"{weights} is no supernet of a layer-wise space")
-        self.pictures = pictures_for(supernet, images, proxy, device)
+        size: dict[str, Any] = {"resolution": supernet.resolution, "device": torch.device(device)}
+        calibration = None
+        if proxy.statistics == "recalibrated":
+            calibration = load_split(data, "train", **size).take(proxy.calibration_images)
+        validation = load_split(data, "validation", **size).take(proxy.images)
+        int8 = proxy.precision == "int8"
+        self.pictures = Pictures(validation, calibration, proxy.batch_size, int8)
         self._evaluation = SharedEvaluation(network, self.pictures)
 
     def __call__(self, genes: np.ndarray) -> dict[str, np.ndarray]:
         """Return columns of scores, float64 (N,) each, of genes (N, layers)."""
         return self._evaluation.score(genes)
-
-
-def pictures_for(
-    supernet: Supernet, images: Path, proxy: SupernetProxy, device: str = "cpu"
-) -> Pictures:
-    """Return the images that architectures of a supernet are evaluated on.
-
-    Raises
-    ------
-    InputError
-        If the supernet knows another number of classes than the data set has.
-    """
-    data = load_images(images)
-    if supernet.classes != len(data.classes):
-        raise InputError(
-            f"the supernet knows {supernet.classes} classes, but {images} has {len(data.classes)}"
-        )
-    size: dict[str, Any] = {"resolution": supernet.resolution, "device": torch.device(device)}
-    calibration = None
-    if proxy.statistics == "recalibrated":
-        calibration = load_split(data, "train", **size).take(proxy.calibration_images)
-    validation = load_split(data, "validation", **size).take(proxy.images)
-    return Pictures(validation, calibration, proxy.batch_size, proxy.precision == "int8")

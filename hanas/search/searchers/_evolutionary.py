@@ -115,24 +115,31 @@ class EvolutionarySearcher(Searcher):
                 if len(children) == goal:
                     return
 
-        def crossed(count: int) -> np.ndarray:  # each gene comes from either parent alike
-            first = rng.integers(len(parents), size=count)
-            second = (first + rng.integers(1, len(parents), size=count)) % len(parents)
-            from_first = rng.random((count, parents.shape[1])) < 0.5
-            return np.where(from_first, parents[first], parents[second])
-
-        def mutated(count: int) -> np.ndarray:  # a gene changes to any other of its choices alike
-            mutants = parents[rng.integers(len(parents), size=count)]
-            steps = rng.integers(1, np.maximum(ledger.choices, 2), size=mutants.shape)
-            mutates = rng.random(mutants.shape) < self.mutation_probability
-            return np.where(mutates, (mutants + steps) % ledger.choices, mutants)
-
         if len(parents) >= 2:
-            add(self.crossover, crossed)
+            add(self.crossover, lambda count: crossover(parents, count, rng))
         if len(parents) >= 1:
-            add(self.mutation, mutated)
+            rate = self.mutation_probability
+            add(self.mutation, lambda n: mutation(parents, n, ledger.choices, rate, rng))
         rest = ledger.draw(self.population - len(children), rng, besides=children)
         return np.array([*children.values(), *rest])
+
+
+def crossover(parents: np.ndarray, count: int, rng: Generator) -> np.ndarray:
+    """Return children (count, G) that have each gene from either of two parents (P, G) alike."""
+    first = rng.integers(len(parents), size=count)
+    second = (first + rng.integers(1, len(parents), size=count)) % len(parents)
+    from_first = rng.random((count, parents.shape[1])) < 0.5
+    return np.where(from_first, parents[first], parents[second])
+
+
+def mutation(
+    parents: np.ndarray, count: int, choices: np.ndarray, probability: float, rng: Generator
+) -> np.ndarray:
+    """Return mutants (count, G): genes change with a probability, to any other choice alike."""
+    mutants = parents[rng.integers(len(parents), size=count)]
+    steps = rng.integers(1, np.maximum(choices, 2), size=mutants.shape)
+    mutates = rng.random(mutants.shape) < probability
+    return np.where(mutates, (mutants + steps) % choices, mutants)
 
 
 class SamplingSearcher(EvolutionarySearcher):
@@ -154,8 +161,6 @@ class SamplingSearcher(EvolutionarySearcher):
         sampled = ledger.evaluate(ledger.draw(self.samples, rng), generation=-1)
         sampled = sampled[feasible_rows(sampled)]
         if len(sampled) == 0:
-            raise InputError(
-                f"{self.searcher}: none of {self.samples} random architectures is feasible; "
-                "raise samples, or check the device table"
-            )
+            said = f"{self.searcher}: none of {self.samples} random architectures is feasible"
+            raise InputError(f"{said}; raise samples, or check the device table")
         return sampled, np.where(np.ptp(sampled, axis=0) > 0, sampled.std(axis=0), 1.0)

@@ -25,8 +25,7 @@ Evaluate = Callable[[np.ndarray], np.ndarray]
 class History:
     """Every evaluation of one search, in the order in which they were made.
 
-    No architecture occurs twice, so the length is the number of *unique* evaluations, the number
-    at which searchers are compared.
+    No architecture occurs twice, so the length is the number of *unique* evaluations.
     """
 
     genes: np.ndarray  # int64 (N, G), all rows different
@@ -109,10 +108,9 @@ class Ledger:
             said = f"{objectives.shape[1]} objectives after {before}"
             raise InputError(f"evaluate: {said}; expected as many every time")
         for row, column in np.argwhere(np.isinf(objectives)):
-            raise InputError(
-                f"evaluate: objective {column} of {genes[row].tolist()} is infinite; "
-                "expected a number, or NaN for an infeasible architecture"
-            )
+            said = f"objective {column} of {genes[row].tolist()} is infinite"
+            expected = "expected a number, or NaN for an infeasible architecture"
+            raise InputError(f"evaluate: {said}; {expected}")
         self._seen.update(row.tobytes() for row in genes)
         generations = np.full(len(genes), generation, dtype=np.int64)
         self._evaluated.append((genes, objectives, generations))
@@ -136,8 +134,7 @@ class Searcher(Settings):
     def search(self, choices: Sequence[int], evaluate: Evaluate, rng: Generator) -> History:
         """Search a space whose genes have so many ``choices``; ``rng`` is all randomness.
 
-        Raises InputError if ``evaluate`` breaks its contract, or a searcher that scales objectives
-        by samples finds none of them feasible.
+        Raises InputError if ``evaluate`` breaks its contract.
         """
 
 

@@ -13,12 +13,12 @@ from hanas.search.searchers._searcher import Ledger, feasible_rows
 
 
 class CEA(SamplingSearcher):
-    """The lowest objective 0, the error, with every other objective at most at a limit.
+    """The lowest objective 0, the error, with every other objective under a limit.
 
-    That is its ``percentile`` (interpolated linearly) over the feasible samples. Architectures over
-    a limit rank behind all within, by how far they are over in all, in standard deviations of the
-    samples: they can be parents only while there are too few others. The score is the error,
-    infinite for architectures over a limit or infeasible.
+    That, which is allowed, is its ``percentile`` over the feasible samples. What is over a limit
+    ranks behind all within, by how far it is over in all, in standard deviations of the samples: it
+    can be a parent only while there are too few others. The score is the error, infinite for what
+    is over a limit or infeasible.
     """
 
     searcher: Literal["cea"] = Field(

@@ -13,7 +13,7 @@ from hanas.search.searchers._searcher import Evaluate, History, Ledger, Searcher
 
 
 class Random(Searcher):
-    """Uniform without repetition, by default as many as nsga2 evaluates; all in generation 0."""
+    """Uniform without repetition."""
 
     searcher: Literal["random"] = Field(description="Uniform without repetition.")
     evaluations: Count = Field(1050, description="Architectures drawn.")

@@ -14,21 +14,11 @@ from hanas.spaces.networks.settings import Network
 
 
 def build(arch: str, *, space: str, classes: int, network: Network, seed: int = 0) -> nn.Module:
-    """Return the stand-alone network of an architecture, with initial weights.
+    """Return the stand-alone network of an architecture, with initial weights of a seed.
 
-    Parameters
-    ----------
-    arch
-        Canonical text of the space, or one of :data:`hanas.spaces.networks.published.NAMES`.
-    space, classes, network
-        Name of the space, number of classes, settings of the network.
-    seed
-        Of the initial weights.
-
-    Raises
-    ------
-    InputError
-        For a text that is neither, or a setting that does not exist or cannot be.
+    ``arch`` is a canonical text of ``space``, or one of
+    :data:`hanas.spaces.networks.published.NAMES`. Raises InputError for a text that is neither, or
+    settings that cannot be.
     """
     if arch in published.NAMES:
         return published.build(arch, classes, network, seed=seed)
@@ -49,21 +39,10 @@ def settings_for_images(
     resolution: int | None,
     images: str | Path,
 ) -> Any:
-    """Return the network settings for the images of a data set.
+    """Return the settings of a network for the images of a data set, in the file ``images``.
 
-    Parameters
-    ----------
-    maker, network
-        What makes the network, and its settings as the user gave them.
-    size, images
-        Height and width of the images of a data set, and its file.
-    resolution
-        Side that images are average-pooled to (``training.resolution``); None keeps theirs.
-
-    Raises
-    ------
-    InputError
-        If there can be no network for images of that size.
+    ``size`` is their height and width, ``resolution`` (``training.resolution``) the side they are
+    average-pooled to, None if not. Raises InputError if there is no network for that size.
     """
     height, width = size
     place = "training.resolution" if resolution else str(images)

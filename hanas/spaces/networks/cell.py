@@ -12,25 +12,129 @@ Reproducible Neural Architecture Search", ICLR 2020.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hanas.spaces._cells import (
-    AVG_POOL,
-    CONV_1X1,
-    CONV_3X3,
-    EDGES,
-    N_NODES,
-    NONE,
-    OPERATIONS,
-    SKIP,
-)
-from hanas.spaces.networks.operations import TRANSITIONS, AveragePool3x3, batch_norm, relu_conv_bn
+from hanas.spaces.nb201 import AVG_POOL, CONV_1X1, CONV_3X3, EDGES, N_NODES, NONE, OPERATIONS, SKIP
 from hanas.spaces.networks.settings import CellNetworkSettings
 
 STAGES = 3
+
+
+def batch_norm(channels: int, mode: str) -> nn.BatchNorm2d:
+    """Return the batch normalisation of a BN mode.
+
+    ``batch``: always statistics of the batch at hand, no affine part; ``batch_affine``: with an
+    affine part; ``running``: affine, and running statistics in evaluation.
+    """
+    return nn.BatchNorm2d(channels, affine=mode != "batch", track_running_stats=mode == "running")
+
+
+def relu_conv_bn(
+    in_channels: int, out_channels: int, kernel: int, mode: str, *, stride: int = 1
+) -> nn.Sequential:
+    """Return ReLU, a convolution without bias that keeps the size (over ``stride``), and BN."""
+    convolution = nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, bias=False)
+    return nn.Sequential(nn.ReLU(), convolution, batch_norm(out_channels, mode))
+
+
+class AveragePool3x3(nn.Module):
+    """Mean over the 3x3 neighbours that lie inside the image."""
+
+    def forward(self, x: Tensor) -> Tensor:  # noqa: D102
+        _, channels, height, width = x.shape
+        # On a CPU, slices of large maps of few channels are summed up to three times faster.
+        # An export to ONNX would keep the choice of its one input for all.
+        exported = torch.onnx.is_in_onnx_export()
+        if (
+            x.device.type == "cpu"
+            and not exported
+            and (channels <= 32 and height * width >= 64 and x.numel() >= 2**16)
+        ):
+            total: Tensor = _SumOf3x3.apply(x)  # type: ignore[assignment]
+            return total * _inverse_counts(height, width, x.dtype)
+        return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+
+
+class _SumOf3x3(torch.autograd.Function):
+    """Sum over the 3x3 neighbours inside the image: a symmetric, so self-adjoint, linear map."""
+
+    @staticmethod
+    def forward(ctx: object, x: Tensor) -> Tensor:
+        pixels = x.permute(0, 2, 3, 1)  # (N, H, W, C)
+        rows = pixels.new_empty(pixels.shape)
+        rows[:, 0] = pixels[:, 0]
+        torch.add(pixels[:, 1:], pixels[:, :-1], out=rows[:, 1:])
+        rows[:, :-1].add_(pixels[:, 1:])
+        total = torch.empty_like(rows)
+        total[:, :, 0] = rows[:, :, 0]
+        torch.add(rows[:, :, 1:], rows[:, :, :-1], out=total[:, :, 1:])
+        total[:, :, :-1].add_(rows[:, :, 1:])
+        return total.permute(0, 3, 1, 2)
+
+    @staticmethod
+    def backward(ctx: object, *gradients: Tensor) -> Tensor:
+        return _SumOf3x3.apply(*gradients)  # type: ignore[return-value]
+
+
+@cache
+def _inverse_counts(height: int, width: int, dtype: torch.dtype) -> Tensor:
+    """Return one over the number of neighbours inside the image, (1, 1, H, W)."""
+    with torch.inference_mode(False):  # also when first asked for while only evaluating
+        ones = torch.ones(1, 1, height, width, dtype=dtype)
+        return 1 / F.avg_pool2d(ones, 3, 1, 1, divisor_override=1)
+
+
+class ResidualTransition(nn.Module):
+    """Transition of NAS-Bench-201: a residual block of stride 2 that doubles the channels."""
+
+    def __init__(self, channels: int, mode: str) -> None:
+        super().__init__()
+        self.block = nn.Sequential(
+            relu_conv_bn(channels, 2 * channels, 3, mode, stride=2),
+            relu_conv_bn(2 * channels, 2 * channels, 3, mode),
+        )
+        convolution = nn.Conv2d(channels, 2 * channels, 1, bias=False)
+        self.shortcut = nn.Sequential(nn.AvgPool2d(2), convolution)
+
+    def forward(self, x: Tensor) -> Tensor:  # noqa: D102
+        return self.shortcut(x) + self.block(x)  # (N, C, H, W) -> (N, 2C, H/2, W/2)
+
+
+class PooledConvolution(nn.Conv2d):
+    """2x2 average pooling and a 1x1 convolution, as one 2x2 convolution of stride 2: faster."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, 1, bias=False)
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: D102
+        # One kernel for the four pixels: (2C, C, 1, 1) -> (2C, C, 2, 2).
+        return F.conv2d(input, (self.weight / 4).expand(-1, -1, 2, 2), stride=2)
+
+
+def pooled_transition(channels: int, mode: str) -> nn.Sequential:
+    """Return 2x2 average pooling, 1x1 convolution to twice the channels, BN."""
+    return nn.Sequential(PooledConvolution(channels, 2 * channels), batch_norm(2 * channels, mode))
+
+
+def pooled_3x3_transition(channels: int, mode: str) -> nn.Sequential:
+    """Return 2x2 average pooling, 3x3 convolution to twice the channels, BN."""
+    convolution = nn.Conv2d(channels, 2 * channels, 3, padding=1, bias=False)
+    return nn.Sequential(nn.AvgPool2d(2), convolution, batch_norm(2 * channels, mode))
+
+
+#: What is between two stages of a network of cells, by the name of its skeleton. Unlike the
+#: residual block, the pooled ones carry nothing past the cells, so that a network trained for
+#: minutes already ranks them; convolutions of 3x3 see beyond each pixel also where cells do not.
+TRANSITIONS: dict[str, Callable[[int, str], nn.Module]] = {
+    "standard": ResidualTransition,
+    "pooled": pooled_transition,
+    "pooled_3x3": pooled_3x3_transition,
+}
 
 
 class Cell(nn.Module):
@@ -67,7 +171,7 @@ class Cell(nn.Module):
 
         def through_edge(edge: int, source: Tensor) -> Tensor:
             held = range(1, len(OPERATIONS))  # ``none`` adds zero whatever its weight
-            return sum_of([self.operation(edge, o)(source) * weights[edge, o] for o in held])
+            return _sum([self.operation(edge, o)(source) * weights[edge, o] for o in held])
 
         return _last_node(x, through_edge)
 
@@ -108,23 +212,10 @@ class _OneHotSum(torch.autograd.Function):
 
 
 class CellNetwork(nn.Module):
-    """Stem, three stages of cells with a transition between them, classifier.
+    """Stem, three stages of equal cells with a transition between them, classifier.
 
-    All cells have the same genes.
-
-    Parameters
-    ----------
-    edge_operations
-        For each of the six edges the operations (indices in ``OPERATIONS``) it holds.
-    classes
-        Number of classes.
-    settings
-        Size and form.
-
-    Attributes
-    ----------
-    genes
-        The genes of a stand-alone network (one operation an edge), else None.
+    ``edge_operations`` are, for each of the six edges, the operations (indices) that it holds.
+    ``genes`` are those of a stand-alone network (one operation an edge), else None.
     """
 
     def __init__(
@@ -136,39 +227,25 @@ class CellNetwork(nn.Module):
         self.settings = settings
         channels, mode = settings.channels, settings.batch_norm
         transition = TRANSITIONS[settings.skeleton]
-        self.stem = nn.Sequential(
-            nn.Conv2d(3, channels, 3, padding=1, bias=False), batch_norm(channels, mode)
-        )
+        convolution = nn.Conv2d(3, channels, 3, padding=1, bias=False)
+        self.stem = nn.Sequential(convolution, batch_norm(channels, mode))
+        *before, last = widths = [channels << stage for stage in range(STAGES)]
         self.stages = nn.ModuleList(
-            nn.ModuleList(
-                Cell(edge_operations, channels << stage, mode) for _ in range(settings.cells)
-            )
-            for stage in range(STAGES)
+            nn.ModuleList(Cell(edge_operations, width, mode) for _ in range(settings.cells))
+            for width in widths
         )
-        self.transitions = nn.ModuleList(
-            transition(channels << stage, mode) for stage in range(STAGES - 1)
-        )
-        last = channels << (STAGES - 1)
+        self.transitions = nn.ModuleList(transition(width, mode) for width in before)
         self.head = nn.Sequential(batch_norm(last, mode), nn.ReLU())
         self.classifier = nn.Linear(last, classes)
 
     def forward(
-        self,
-        images: Tensor,
-        genes: Sequence[int] | None = None,
-        weights: Tensor | None = None,
+        self, images: Tensor, genes: Sequence[int] | None = None, weights: Tensor | None = None
     ) -> Tensor:
-        """Return the logits (N, classes) of one architecture.
+        """Return the logits (N, classes) of one architecture for normalised images (N, 3, H, W).
 
-        Parameters
-        ----------
-        images
-            (N, 3, H, W), normalised; H and W multiples of 4.
-        genes
-            The operation of each edge, six whole numbers. A stand-alone network needs none.
-        weights
-            (6, 5), where given: the output of an edge is multiplied by the weight of its
-            operation (for gradients with respect to weights whose value is one).
+        H and W are multiples of 4. ``genes``, the operation of each edge: a stand-alone network
+        needs none. ``weights`` (6, 5) multiply the output of an edge by that of its operation (for
+        gradients with respect to weights whose value is one).
         """
         if genes is None:
             genes = self.genes
@@ -203,23 +280,17 @@ class CellNetwork(nn.Module):
         return self.classifier(self.head(x).mean(dim=(2, 3)))
 
 
-def sum_of(terms: Sequence[Tensor]) -> Tensor:
-    """Return the sum of at least one tensor, added from first to last."""
-    total = terms[0]
-    for term in terms[1:]:
-        total = total + term
-    return total
+def _sum(terms: Sequence[Tensor]) -> Tensor:
+    return sum(terms[1:], start=terms[0])  # from first to last
 
 
 def _last_node(x: Tensor, through_edge: Callable[[int, Tensor], Tensor | None]) -> Tensor:
     nodes = [x]
     for node in range(1, N_NODES):
-        terms = []
-        for edge, (target, source) in enumerate(EDGES):
-            if target == node:
-                terms.append(through_edge(edge, nodes[source]))
-        terms = [term for term in terms if term is not None]
-        nodes.append(sum_of(terms) if terms else torch.zeros_like(x))
+        incoming = [(edge, source) for edge, (target, source) in enumerate(EDGES) if target == node]
+        passed = [through_edge(edge, nodes[source]) for edge, source in incoming]
+        terms = [term for term in passed if term is not None]
+        nodes.append(_sum(terms) if terms else torch.zeros_like(x))
     return nodes[-1]
 
 
@@ -228,5 +299,4 @@ def _operation(operation: int, channels: int, mode: str) -> nn.Module:
         return nn.Identity()
     if operation == AVG_POOL:
         return AveragePool3x3()
-    kernels = {CONV_1X1: 1, CONV_3X3: 3}
-    return relu_conv_bn(channels, channels, kernels[operation], mode)
+    return relu_conv_bn(channels, channels, {CONV_1X1: 1, CONV_3X3: 3}[operation], mode)

@@ -1,9 +1,7 @@
 """Networks whose layers follow each other: their blocks, supernets and stand-alone members.
 
-A supernet and a stand-alone network are both a :class:`ChainNetwork`. In each layer the supernet
-holds all operations, a stand-alone network one; equal operations have equal names, so that a
-stand-alone network takes its weights from a supernet's state dict. Nothing in a network says which
-architecture is "active": the genes are an argument of every call.
+A supernet and a stand-alone network are both a :class:`ChainNetwork`: see
+:mod:`hanas.spaces.networks.cell`.
 
 References: Z. Guo et al., "Single Path One-Shot Neural Architecture Search with Uniform Sampling",
 ECCV 2020 (supernets, and the Xception-style form of a unit); N. Ma et al., "ShuffleNet V2:
@@ -20,7 +18,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from hanas.spaces.networks.operations import batch_norm
+from hanas.spaces.networks.cell import batch_norm
 from hanas.spaces.networks.settings import ChainSettings
 from hanas.spaces.networks.skeletons import (
     FIRST_BOTTLENECK,
@@ -42,41 +40,12 @@ def modules(convolutions: Iterable[Convolution], mode: str) -> list[nn.Module]:
     """Return convolutions without bias, each with batch normalisation and activation."""
     found: list[nn.Module] = []
     for of in convolutions:
-        padding = of.kernel // 2
-        found.append(
-            nn.Conv2d(
-                of.inputs, of.outputs, of.kernel, of.stride, padding, groups=of.groups, bias=False
-            )
-        )
+        size = (of.inputs, of.outputs, of.kernel, of.stride, of.kernel // 2)
+        found.append(nn.Conv2d(*size, groups=of.groups, bias=False))
         found.append(batch_norm(of.outputs, mode))
         if of.activation is not None:
             found.append(ACTIVATIONS[of.activation](inplace=True))
     return found
-
-
-def block(operation: Operation, place: Place, skeleton: Skeleton, mode: str) -> nn.Module:
-    """Return the module of an operation at a place."""
-    if operation.kind == "identity":
-        return nn.Identity()
-    if operation.kind == "bottleneck":
-        return Bottleneck(operation, place, skeleton, mode)
-    return ShuffleUnit(operation, place, mode)
-
-
-def scale_additions(network: nn.Module, scale: float) -> None:
-    """Set the weight of the last batch normalisation of what units add to their input.
-
-    Those are the units of stride 1 that keep the number of channels.
-    """
-    for unit in network.modules():
-        if isinstance(unit, ShuffleUnit) and unit.projection is None:
-            added = unit.branch
-        elif isinstance(unit, Bottleneck) and unit.has_residual:
-            added = unit.body
-        else:
-            continue
-        last = [module for module in added if isinstance(module, nn.BatchNorm2d)][-1]
-        nn.init.constant_(last.weight, scale)
 
 
 class ShuffleUnit(nn.Module):
@@ -153,23 +122,8 @@ class SqueezeExcitation(nn.Module):
 class ChainNetwork(nn.Module):
     """Stem, layers of one operation each, 1x1 convolution, global pooling, classifier.
 
-    Parameters
-    ----------
-    skeleton
-        Channels and stages, with the width already applied.
-    operations
-        What genes stand for.
-    held
-        For each layer the operations (indices in ``operations``) it holds.
-    classes
-        Number of classes.
-    settings
-        ``batch_norm`` and ``resolution`` count here.
-
-    Attributes
-    ----------
-    genes
-        The genes of a stand-alone network (one operation a layer), else None.
+    The width of ``skeleton`` is already applied. ``held`` are, for each layer, the ``operations``
+    (indices) that it holds. ``genes`` are those of a stand-alone network (one a layer), else None.
     """
 
     def __init__(
@@ -186,20 +140,40 @@ class ChainNetwork(nn.Module):
         self.settings = settings
         self._names = tuple(operation.name for operation in operations)
         mode, places = settings.batch_norm, plan(skeleton, settings.side)
+
+        def block(operation: Operation, place: Place) -> nn.Module:
+            if operation.kind == "identity":
+                return nn.Identity()
+            if operation.kind == "bottleneck":
+                return Bottleneck(operation, place, skeleton, mode)
+            return ShuffleUnit(operation, place, mode)
+
         stem, last = ends(skeleton, places)
         self.stem = nn.Sequential(*modules([stem], mode))
         if places.max_pool:
             self.stem.append(nn.MaxPool2d(3, places.max_pool.stride, padding=1))
         if places.first_bottleneck:
-            self.stem.append(Bottleneck(FIRST_BOTTLENECK, places.first_bottleneck, skeleton, mode))
+            self.stem.append(block(FIRST_BOTTLENECK, places.first_bottleneck))
         self.layers = nn.ModuleList(
-            nn.ModuleDict(
-                {self._names[o]: block(operations[o], place, skeleton, mode) for o in some}
-            )
+            nn.ModuleDict({self._names[o]: block(operations[o], place) for o in some})
             for some, place in zip(held, places.layers, strict=True)
         )
         self.head = nn.Sequential(*modules([last], mode))
         self.classifier = nn.Linear(skeleton.last, classes)
+        if settings.first_scale != 1:
+            self._scale_additions(settings.first_scale)
+
+    def _scale_additions(self, scale: float) -> None:
+        # What is added to a unit's input: in units of stride 1 that keep the number of channels.
+        for unit in self.modules():
+            if isinstance(unit, ShuffleUnit) and unit.projection is None:
+                added = unit.branch
+            elif isinstance(unit, Bottleneck) and unit.has_residual:
+                added = unit.body
+            else:
+                continue
+            last = [module for module in added if isinstance(module, nn.BatchNorm2d)][-1]
+            nn.init.constant_(last.weight, scale)
 
     def begin(self, images: Tensor) -> Tensor:
         """Return what goes into layer 0, of normalised images (N, 3, H, W)."""
@@ -214,14 +188,9 @@ class ChainNetwork(nn.Module):
         return self.classifier(self.head(x).mean(dim=(2, 3)))
 
     def forward(self, images: Tensor, genes: Sequence[int] | None = None) -> Tensor:
-        """Return the logits (N, classes) of one architecture.
+        """Return the logits (N, classes) of one architecture for normalised images (N, 3, H, W).
 
-        Parameters
-        ----------
-        images
-            (N, 3, H, W), normalised.
-        genes
-            The operation of each layer. A stand-alone network needs none.
+        ``genes``, the operation of each layer: a stand-alone network needs none.
         """
         if genes is None:
             genes = self.genes
@@ -231,23 +200,3 @@ class ChainNetwork(nn.Module):
         for number, operation in enumerate(genes):
             x = self.layer(number, int(operation))(x)
         return self.end(x)
-
-
-def new_network(
-    skeleton: Skeleton,
-    operations: Sequence[Operation],
-    held: Sequence[Sequence[int]],
-    classes: int,
-    settings: ChainSettings,
-    seed: int,
-) -> ChainNetwork:
-    """Return a network with initial weights that follow from the seed alone.
-
-    PyTorch's global random state stays as it is.
-    """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = ChainNetwork(skeleton, operations, held, classes, settings)
-    if settings.first_scale != 1:
-        scale_additions(network, settings.first_scale)
-    return network

@@ -13,154 +13,104 @@ MobileNetV2 has no fewer channels than at width 1. All else is multiplied by the
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
+from typing_extensions import override
 
 from hanas.core.errors import InputError
-from hanas.spaces.networks.chain import ChainNetwork, new_network
-from hanas.spaces.networks.settings import Network, chain_settings
-from hanas.spaces.networks.skeletons import (
-    Operation,
-    Skeleton,
-    Stage,
-    chain_costs,
-    for_images,
-    scaled,
-)
+from hanas.spaces._layerwise import LayerwiseSpace
+from hanas.spaces.networks.settings import Network
+from hanas.spaces.networks.settings import chain_for_images as for_images
+from hanas.spaces.networks.skeletons import Operation, Skeleton, scaled, stages
+
+if TYPE_CHECKING:
+    from hanas.spaces.networks.chain import ChainNetwork
 
 __all__ = ["NAMES", "build", "flops", "for_images", "params"]
 
 
-@dataclass(frozen=True)
-class Published:
-    """A skeleton at width 1 and the operation of each of its stages."""
+class Published(LayerwiseSpace):
+    """A published network: the one of a space of its own that has these operations by stage."""
 
-    skeleton: Skeleton
-    operations: tuple[Operation, ...]
+    def __init__(self, name: str, skeleton: Skeleton, by_stage: tuple[Operation, ...]) -> None:
+        super().__init__(name, skeleton, tuple(dict.fromkeys(by_stage)))
+        of_layers = zip(by_stage, skeleton.stages, strict=True)
+        self.genes = [self.layers.index(o) for o, stage in of_layers for _ in range(stage.layers)]
+
+    @override
+    def widened(self, width: float) -> Skeleton:
+        widened = super().widened(width)
+        if self.name == "mobilenet_v2":
+            return replace(widened, last=scaled(self.skeleton.last, max(1.0, width)))
+        if self.name == "shufflenet_v2":
+            return replace(
+                widened,
+                stem=self.skeleton.stem,
+                stages=SHUFFLENET_STAGES.get(width, widened.stages),
+                last=self.skeleton.last if width < 2 else 2 * self.skeleton.last,
+            )
+        return widened
 
 
+#: Published stages of ShuffleNetV2 by width.
+SHUFFLENET_STAGES = {
+    0.5: stages((48, 4), (96, 8), (192, 4)),
+    1.0: stages((116, 4), (232, 8), (464, 4)),
+    1.5: stages((176, 4), (352, 8), (704, 4)),
+    2.0: stages((244, 4), (488, 8), (976, 4)),
+}
 UNIT = Operation("shuffle_3x3", "shuffle", kernel=3)
 MB6_3X3 = Operation("mb6_3x3", "bottleneck", kernel=3, expansion=6)
 MB6_5X5 = Operation("mb6_5x5", "bottleneck", kernel=5, expansion=6)
 
+_SHUFFLENET_V2 = Skeleton(stem=24, stages=SHUFFLENET_STAGES[1.0], last=1024, max_pool=True)
+_MOBILENET_V2 = Skeleton(
+    stem=32,
+    stages=stages((24, 2), (32, 3), (64, 4), (96, 3, False), (160, 3), (320, 1, False)),
+    last=1280,
+    activation="relu6",
+    first_bottleneck=16,
+)
+_EFFICIENTNET_B0 = replace(
+    _MOBILENET_V2,
+    stages=stages((24, 2), (40, 2), (80, 3), (112, 3, False), (192, 4), (320, 1, False)),
+    activation="silu",
+    squeeze_excitation=True,
+)
+_OF_EFFICIENTNET = (MB6_3X3, MB6_5X5, MB6_3X3, MB6_5X5, MB6_5X5, MB6_3X3)
 PUBLISHED = {
-    "shufflenet_v2": Published(
-        Skeleton(
-            stem=24, stages=(Stage(116, 4), Stage(232, 8), Stage(464, 4)), last=1024, max_pool=True
-        ),
-        (UNIT,) * 3,
-    ),
-    "mobilenet_v2": Published(
-        Skeleton(
-            stem=32,
-            stages=(
-                Stage(24, 2),
-                Stage(32, 3),
-                Stage(64, 4),
-                Stage(96, 3, can_halve=False),
-                Stage(160, 3),
-                Stage(320, 1, can_halve=False),
-            ),
-            last=1280,
-            activation="relu6",
-            first_bottleneck=16,
-        ),
-        (MB6_3X3,) * 6,
-    ),
-    "efficientnet_b0": Published(
-        Skeleton(
-            stem=32,
-            stages=(
-                Stage(24, 2),
-                Stage(40, 2),
-                Stage(80, 3),
-                Stage(112, 3, can_halve=False),
-                Stage(192, 4),
-                Stage(320, 1, can_halve=False),
-            ),
-            last=1280,
-            activation="silu",
-            first_bottleneck=16,
-            squeeze_excitation=True,
-        ),
-        (MB6_3X3, MB6_5X5, MB6_3X3, MB6_5X5, MB6_5X5, MB6_3X3),
-    ),
+    "shufflenet_v2": Published("shufflenet_v2", _SHUFFLENET_V2, (UNIT,) * 3),
+    "mobilenet_v2": Published("mobilenet_v2", _MOBILENET_V2, (MB6_3X3,) * 6),
+    "efficientnet_b0": Published("efficientnet_b0", _EFFICIENTNET_B0, _OF_EFFICIENTNET),
 }
 NAMES = tuple(PUBLISHED)
 
-#: Channels of the stages of ShuffleNetV2 by width.
-SHUFFLENET_CHANNELS = {
-    0.5: (48, 96, 192),
-    1.0: (116, 232, 464),
-    1.5: (176, 352, 704),
-    2.0: (244, 488, 976),
-}
-
 
 def build(name: str, classes: int, network: Network, *, seed: int = 0) -> ChainNetwork:
-    """Return a published network with initial weights.
+    """Return one of :data:`NAMES` with initial weights, which follow from the seed.
 
-    Parameters
-    ----------
-    name
-        One of :data:`NAMES`.
-    classes
-        Number of classes.
-    network
-        Settings; a network of its own usually has ``batch_norm: running``.
-    seed
-        Of the initial weights; PyTorch's global random state stays as it is.
-
-    Raises
-    ------
-    InputError
-        For another name, or a setting that does not exist or cannot be.
+    A network of its own usually has ``batch_norm: running``. Raises InputError for another name,
+    or settings that cannot be.
     """
-    operations, genes = _layers(name)
-    settings = chain_settings(network)
-    held = [(gene,) for gene in genes]
-    return new_network(_widened(name, settings.width), operations, held, classes, settings, seed)
+    found = _found(name)
+    return found.build(found.genes, classes, network, seed=seed)
 
 
 def params(name: str, classes: int = 10, *, network: Network | None = None) -> int:
     """Return the number of parameters, with the affine part of batch normalisation."""
-    return _costs(name, classes, network)[0]
+    found = _found(name)
+    return int(found.params(np.array([found.genes]), classes, network=network)[0])
 
 
 def flops(name: str, classes: int = 10, *, network: Network | None = None) -> int:
     """Return the multiply-accumulates for one image: convolutions and the classifier."""
-    return _costs(name, classes, network)[1]
+    found = _found(name)
+    return int(found.flops(np.array([found.genes]), classes, network=network)[0])
 
 
-def _costs(name: str, classes: int, network: Network | None) -> list[int]:
-    operations, genes = _layers(name)
-    settings = chain_settings(network)
-    tables = chain_costs(_widened(name, settings.width), operations, settings.side)
-    return [int(costs.of(np.array([genes]), classes)[0]) for costs in tables]
-
-
-def _layers(name: str) -> tuple[tuple[Operation, ...], list[int]]:
-    """Return the different operations of a network, and the number of the one of each layer."""
+def _found(name: str) -> Published:
     if name not in PUBLISHED:
         raise InputError(f"no published network {name!r}; expected one of: {', '.join(NAMES)}")
-    found = PUBLISHED[name]
-    operations = tuple(dict.fromkeys(found.operations))
-    stages = zip(found.operations, found.skeleton.stages, strict=True)
-    return operations, [operations.index(one) for one, stage in stages for _ in range(stage.layers)]
-
-
-def _widened(name: str, width: float) -> Skeleton:
-    skeleton = PUBLISHED[name].skeleton
-    widened = skeleton.widened(width)
-    if name == "mobilenet_v2":
-        return replace(widened, last=scaled(skeleton.last, max(1.0, width)))
-    if name == "shufflenet_v2":
-        channels = SHUFFLENET_CHANNELS.get(width, [stage.channels for stage in widened.stages])
-        stages = (
-            replace(stage, channels=of_stage)
-            for stage, of_stage in zip(widened.stages, channels, strict=True)
-        )
-        last = skeleton.last if width < 2 else 2 * skeleton.last
-        return replace(widened, stem=skeleton.stem, stages=tuple(stages), last=last)
-    return widened
+    return PUBLISHED[name]

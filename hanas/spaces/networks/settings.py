@@ -24,7 +24,6 @@ _SHARED = (
 )
 _OF_ITS_OWN = "As for supernets; a network of its own has an affine part and running statistics."
 
-
 #: Settings of a network, or plain values that are read as those of a supernet.
 Network = Settings | Mapping[str, Any]
 
@@ -107,20 +106,39 @@ def chain_settings(network: Network | None, resolution: int | None = None) -> Ch
     return ChainSettings.read(sized, "network")
 
 
+def chain_for_images(network: Network, side: int, place: str) -> ChainSettings:
+    """Return the settings of a chain with its ``resolution``, from which strides follow.
+
+    Raises InputError if images of that side are too small, or the settings are for another side.
+    """
+    if side < SMALLEST_MAP:
+        raise InputError(
+            f"{place}: images of {side}x{side} pixels; the last map of the network has at least "
+            f"{SMALLEST_MAP}x{SMALLEST_MAP} pixels, so their side must be at least {SMALLEST_MAP}"
+        )
+    settings = chain_settings(network)
+    if settings.resolution not in (None, side):
+        raise InputError(
+            f"network.resolution is {settings.resolution}, but {place} has images of "
+            f"{side}x{side} pixels; leave network.resolution out"
+        )
+    return settings.model_copy(update={"resolution": side})
+
+
 @dataclass(frozen=True)
 class _OfSpace:
-    """The type of a network's settings, which follows from the field ``space`` before it.
-
-    Where a model has no such field, what is given stays as it is.
-    """
+    """Read a network's settings as those of the space in the field ``space``, if there is one."""
 
     which: Literal["network", "deployed"]
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
+        def plain(value: Any) -> Any:
+            return value.model_dump() if isinstance(value, Settings) else value
+
         return core_schema.with_info_plain_validator_function(
-            self._read, serialization=core_schema.plain_serializer_function_ser_schema(_plain)
+            self._read, serialization=core_schema.plain_serializer_function_ser_schema(plain)
         )
 
     def __get_pydantic_json_schema__(
@@ -136,17 +154,12 @@ class _OfSpace:
         return getattr(plugins.space(space), self.which).model_validate(value)
 
 
-def _plain(value: Any) -> Any:
-    return value.model_dump() if isinstance(value, Settings) else value
-
-
 _NETWORK = Field(
     default_factory=dict,
     validate_default=True,
     description="Size and form of the network, of cells or of layers as the space has them.",
 )
-#: Of a model whose field ``space`` stands before: settings of that space's supernets, or of its
-#: networks of their own. They have a default.
+# Settings of supernets, and of networks of their own, of the field ``space`` before them.
 SupernetNetwork = Annotated[
     CellNetworkSettings | ChainNetworkSettings, _OfSpace("network"), _NETWORK
 ]

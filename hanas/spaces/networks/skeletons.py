@@ -12,33 +12,23 @@ images of 224x224 pixels five times, to 7x7, as published. Odd sides are rounded
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from itertools import accumulate
 
 import numpy as np
 
-from hanas.core.errors import InputError
-from hanas.core.settings import Settings
-from hanas.spaces.networks.settings import SMALLEST_MAP, ChainSettings, chain_settings
+from hanas.spaces.networks.settings import SMALLEST_MAP
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One of the choices of a layer.
+    """One of the choices of a layer, named as in canonical texts.
 
-    Parameters
-    ----------
-    name
-        As in canonical texts.
-    kind
-        ``shuffle`` (ShuffleNetV2's unit), ``xception`` (its form with three depthwise
-        convolutions), ``bottleneck`` (MobileNetV2's inverted bottleneck) or ``identity``.
-    kernel
-        Of the depthwise convolutions.
-    expansion
-        Of a bottleneck: channels inside over channels before.
+    ``kind`` is ``shuffle`` (ShuffleNetV2's unit), ``xception`` (its form with three depthwise
+    convolutions), ``bottleneck`` (MobileNetV2's, with ``expansion`` times the channels inside) or
+    ``identity``; ``kernel`` is that of the depthwise convolutions.
     """
 
     name: str
@@ -60,26 +50,18 @@ class Stage:
     can_halve: bool = True
 
 
+def stages(*each: tuple[int, int] | tuple[int, int, bool]) -> tuple[Stage, ...]:
+    """Return stages of these (channels, layers) or (channels, layers, whether it can halve)."""
+    return tuple(Stage(channels, layers, all(halve)) for channels, layers, *halve in each)
+
+
 @dataclass(frozen=True)
 class Skeleton:
-    """What all chains of a family share.
+    """What all chains of a family share: channels of the stem, stages, channels of the last layer.
 
-    Parameters
-    ----------
-    stem
-        Channels of the first 3x3 convolution, which can halve the image.
-    stages
-        The layers.
-    last
-        Channels of the 1x1 convolution before the classifier.
-    activation
-        ``relu``, ``relu6`` or ``silu``; of everything but ShuffleNetV2's units, which use ReLU.
-    max_pool
-        Whether a 3x3 max pool follows the stem, which can halve the image.
-    first_bottleneck
-        Channels of a fixed bottleneck of expansion 1 before the first layer; None: there is none.
-    squeeze_excitation
-        Whether bottlenecks weigh their channels.
+    ``activation`` (``relu``, ``relu6`` or ``silu``) is that of everything but ShuffleNetV2's units,
+    which use ReLU. Stem and ``max_pool`` (3x3, after it) can halve the image. ``first_bottleneck``
+    is the number of channels of a fixed bottleneck of expansion 1 before the first layer.
     """
 
     stem: int
@@ -98,16 +80,15 @@ class Skeleton:
     @property
     def first_layers(self) -> tuple[int, ...]:
         """Numbers, from 0, of the layers that are the first of their stage."""
-        return tuple(sum(s.layers for s in self.stages[:n]) for n in range(len(self.stages)))
+        return (0, *accumulate(stage.layers for stage in self.stages[:-1]))
 
     def widened(self, width: float) -> Skeleton:
         """Return the skeleton with all channels multiplied by ``width``."""
         first = self.first_bottleneck
-        stages = (replace(s, channels=scaled(s.channels, width)) for s in self.stages)
         return replace(
             self,
             stem=scaled(self.stem, width),
-            stages=tuple(stages),
+            stages=tuple(replace(s, channels=scaled(s.channels, width)) for s in self.stages),
             last=scaled(self.last, width),
             first_bottleneck=None if first is None else scaled(first, width),
         )
@@ -130,8 +111,8 @@ def scaled(channels: int, width: float) -> int:
 class Place:
     """Where a block stands: channels before and after it, stride, side of the map before it.
 
-    ``first``: whether it is the first of its stage; no identity can stand there, and
-    ShuffleNetV2's unit has its form of two branches.
+    In the ``first`` layer of a stage no identity can stand, and ShuffleNetV2's unit has its form
+    of two branches.
     """
 
     inputs: int
@@ -144,6 +125,10 @@ class Place:
     def side_after(self) -> int:
         """Side of the map after the block."""
         return -(-self.side // self.stride)
+
+    def next(self, channels: int, stride: int = 1, *, first: bool = False) -> Place:
+        """Return the place after this one."""
+        return Place(self.outputs, channels, stride, self.side_after, first)
 
 
 @dataclass(frozen=True)
@@ -160,19 +145,19 @@ class Plan:
 def plan(skeleton: Skeleton, side: int) -> Plan:
     """Return the places of a skeleton, its channels as they are, for images of ``side``."""
     strides = _strides(skeleton, side)
-    stem = Place(3, skeleton.stem, next(strides), side)
-    before, max_pool, first_bottleneck = stem, None, None
+    before = stem = Place(3, skeleton.stem, next(strides), side)
+    max_pool = first_bottleneck = None
     if skeleton.max_pool:
-        before = max_pool = _after(before, skeleton.stem, next(strides))
+        before = max_pool = before.next(skeleton.stem, next(strides))
     if skeleton.first_bottleneck:
-        before = first_bottleneck = _after(before, skeleton.first_bottleneck, 1)
+        before = first_bottleneck = before.next(skeleton.first_bottleneck)
     layers = []
     for stage in skeleton.stages:
         for number in range(stage.layers):
-            halves = number == 0 and stage.can_halve
-            before = _after(before, stage.channels, next(strides) if halves else 1, number == 0)
+            stride = next(strides) if number == 0 and stage.can_halve else 1
+            before = before.next(stage.channels, stride, first=number == 0)
             layers.append(before)
-    return Plan(stem, max_pool, first_bottleneck, tuple(layers), _after(before, skeleton.last, 1))
+    return Plan(stem, max_pool, first_bottleneck, tuple(layers), before.next(skeleton.last))
 
 
 def _strides(skeleton: Skeleton, side: int) -> Iterator[int]:
@@ -182,10 +167,6 @@ def _strides(skeleton: Skeleton, side: int) -> Iterator[int]:
         side = -(-side // 2)
         halvings += 1
     return iter([1] * (places - halvings) + [2] * halvings)
-
-
-def _after(before: Place, channels: int, stride: int, first: bool = False) -> Place:
-    return Place(before.outputs, channels, stride, before.side_after, first)
 
 
 @dataclass(frozen=True)
@@ -254,69 +235,29 @@ def bottleneck(operation: Operation, place: Place, activation: str) -> list[Conv
     ]
 
 
-@dataclass(frozen=True)
-class Costs:
-    """Parameters, or multiply-accumulates, of a family of chains.
-
-    Parameters
-    ----------
-    fixed
-        Of what all share, except for the classifier.
-    layers
-        int64 (layers, operations).
-    per_class
-        Of one output of the classifier.
-    """
-
-    fixed: int
-    layers: np.ndarray
-    per_class: int
-
-    def of(self, genes: np.ndarray, classes: int) -> np.ndarray:
-        """Return the costs, int64 (N,), of valid genes (N, layers)."""
-        # A layer's input is the same whatever the layers before it are: costs add up.
-        chosen = self.layers[np.arange(genes.shape[1]), genes]  # (N, layers)
-        return chosen.sum(axis=1) + self.fixed + self.per_class * classes
-
-
 @cache
-def chain_costs(
+def cost_tables(
     skeleton: Skeleton, operations: tuple[Operation, ...], side: int
-) -> tuple[Costs, Costs]:
-    """Return the tables of parameters and of multiply-accumulates for one image.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return parameters and multiply-accumulates, for one image, of all but the classifier.
 
-    Batch normalisation is counted with its affine part. Multiply-accumulates are those of
-    convolutions and of the classifier without its bias.
-
-    Parameters
-    ----------
-    skeleton
-        With the width already applied.
-    operations
-        What genes stand for.
-    side
-        Of the images.
+    Of what all chains share, int64 (2,), and of each operation of each layer, int64 (layers,
+    operations, 2): a layer's input is the same whatever the layers before it are, so costs add up.
+    Batch normalisation has its affine part in parameters, and does not multiply.
     """
     places = plan(skeleton, side)
     layers = np.array(
-        [
-            [_block(operation, place, skeleton) for operation in operations]
-            for place in places.layers
-        ]
-    )  # (layers, operations, 2)
-    layers.setflags(write=False)
+        [[_block(one, place, skeleton) for one in operations] for place in places.layers]
+    )
     fixed = sum((one.costs() for one in ends(skeleton, places)), np.zeros(2, dtype=np.int64))
     if places.first_bottleneck:
         fixed += _block(FIRST_BOTTLENECK, places.first_bottleneck, skeleton)
-    last = skeleton.last
-    return (
-        Costs(int(fixed[0]), layers[:, :, 0], last + 1),
-        Costs(int(fixed[1]), layers[:, :, 1], last),
-    )
+    for table in (fixed, layers):
+        table.setflags(write=False)
+    return fixed, layers
 
 
 def _block(operation: Operation, place: Place, skeleton: Skeleton) -> np.ndarray:
-    """Return the costs of an operation at a place, int64 (2,)."""
     total = np.zeros(2, dtype=np.int64)
     if operation.kind == "identity":
         return total
@@ -328,27 +269,3 @@ def _block(operation: Operation, place: Place, skeleton: Skeleton) -> np.ndarray
         total += Convolution(inner, squeezed, 1, 1).costs(biased=True)
         total += Convolution(squeezed, inner, 1, 1).costs(biased=True)
     return sum((one.costs() for one in bottleneck(operation, place, skeleton.activation)), total)
-
-
-def for_images(network: Settings | Mapping[str, Any], side: int, place: str) -> ChainSettings:
-    """Return the settings of a chain for images of ``side`` x ``side`` pixels.
-
-    ``resolution`` is filled in: strides follow from it.
-
-    Raises
-    ------
-    InputError
-        If images of that side are too small, or the settings are for another side.
-    """
-    if side < SMALLEST_MAP:
-        raise InputError(
-            f"{place}: images of {side}x{side} pixels; the last map of the network has at least "
-            f"{SMALLEST_MAP}x{SMALLEST_MAP} pixels, so their side must be at least {SMALLEST_MAP}"
-        )
-    settings = chain_settings(network)
-    if settings.resolution not in (None, side):
-        raise InputError(
-            f"network.resolution is {settings.resolution}, but {place} has images of "
-            f"{side}x{side} pixels; leave network.resolution out"
-        )
-    return settings.model_copy(update={"resolution": side})

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
-from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.settings import Count, Positive, Settings
 from hanas.training.settings import NotNegative, SampledTraining
-from hanas.training.trainers._trainer import Run, Trainer, check_probabilities
+from hanas.training.trainers._trainer import Run, Trainer
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
-    from torch import Tensor, nn
+    from torch import nn
 
     from hanas.core.progress import Log
 
@@ -49,39 +47,23 @@ class Differentiable(Trainer):
     def check(self) -> None:
         """Raise InputError, naming a setting first, where settings do not go together."""
         super().check()
-        given = self.operation_probabilities
-        check_probabilities(given, plugins.space(self.space))
-        if given is not None and 0 in given.values():
+        if 0 in (self.operation_probabilities or {}).values():
             raise InputError(
                 "training.operation_probabilities has a 0, which no gradient can change; "
                 f"trainer {self.name!r} needs numbers above 0"
             )
 
-    @property
-    def operation_probabilities(self) -> Mapping[str, float] | None:
-        """Probabilities of the operations in the first step; None: about equal ones."""
-        return self.training.operation_probabilities
-
     def alpha_optimizer(self, alphas: nn.Parameter) -> torch.optim.Optimizer:
         """Return Adam."""
         import torch
 
-        first, second = self.architecture.betas
+        settings = self.architecture
+        first, second = settings.betas
         return torch.optim.Adam(
-            [alphas],
-            lr=self.architecture.learning_rate,
-            betas=(first, second),
-            weight_decay=self.architecture.weight_decay,
+            [alphas], settings.learning_rate, (first, second), weight_decay=settings.weight_decay
         )
 
     def found(self, run: Run, log: Log) -> tuple[np.ndarray, str]:
         """Return the operation with the largest architecture weight on each edge."""
         genes = run.alphas.detach().argmax(dim=1).cpu().numpy()
         return genes, "largest architecture weight of each edge"
-
-
-def alpha_step(run: Run, gradient: Tensor) -> None:
-    """Change the architecture weights by their gradient."""
-    assert run.alpha_optimizer is not None
-    run.alphas.grad = gradient
-    run.alpha_optimizer.step()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -13,12 +13,7 @@ from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.settings import Count
 from hanas.training.settings import SampledTraining
-from hanas.training.trainers._trainer import (
-    Run,
-    Trainer,
-    check_probabilities,
-    possible_operations,
-)
+from hanas.training.trainers._trainer import Run, Trainer, possible_operations
 
 if TYPE_CHECKING:
     import torch
@@ -81,25 +76,14 @@ class SinglePath(OneShot):
     def check(self) -> None:
         """Raise InputError, naming a setting first, where settings do not go together."""
         super().check()
-        space = plugins.space(self.space)
-        if self.sampled_cells != "all" and not space.enumerable:
+        if self.sampled_cells != "all" and not plugins.space(self.space).enumerable:
             raise InputError(
                 f"sampled_cells is {self.sampled_cells!r}, but space {self.space!r} is too "
                 "large to list; leave it out"
             )
-        check_probabilities(self.operation_probabilities, space)
-
-    @property
-    def operation_probabilities(self) -> Mapping[str, float] | None:
-        """Probabilities of the operations; None: equal ones."""
-        return self.training.operation_probabilities
 
     def draw(self, run: Run, count: int, random: torch.Generator) -> Tensor:
-        """Draw architectures, int64 (count, genes), from the set of the settings.
-
-        An architecture's probability is proportional to the product of its operations', the
-        softmax of the architecture weights.
-        """
+        """Draw architectures: each with the product of its operations' probabilities."""
         import torch
 
         if self.sampled_cells == "all":
@@ -115,11 +99,7 @@ class SinglePath(OneShot):
     def begin_epoch(self, run: Run, epoch: int) -> Callable[[int, Batch], StepResult]:
         """Draw the architectures of all steps; a step trains the weights of its own."""
         genes = self.draw(run, run.steps, run.random("genes", epoch)).tolist()
-
-        def step(number: int, batch: Batch) -> StepResult:
-            return run.weight_stepper.step(batch, lambda images: run.network(images, genes[number]))
-
-        return step
+        return lambda number, batch: train_together(run, [genes[number]], batch)
 
 
 def train_together(run: Run, architectures: list[list[int]], batch: Batch) -> StepResult:
@@ -139,15 +119,10 @@ def draw_operations(alphas: Tensor, count: int, random: torch.Generator) -> Tens
 
 @cache
 def cells_of(space: str, cell_set: str) -> np.ndarray:
-    """Return the cells of a set, int64 (K, genes), in index order.
+    """Return the cells of a set of an enumerable space, int64 (K, genes), in index order.
 
-    Parameters
-    ----------
-    space
-        Name of an enumerable space.
-    cell_set
-        ``all``, ``connected`` (their input reaches the output) or ``distinct`` (the first of each
-        isomorphism class).
+    The set is ``all``, ``connected`` (their input reaches the output) or ``distinct`` (the first
+    of each isomorphism class).
     """
     found = plugins.space(space)
     genes = found.all_genes()

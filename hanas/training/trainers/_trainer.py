@@ -18,7 +18,14 @@ from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.settings import Count, Entry, Named, NoRerun, Seed, Settings
 from hanas.spaces.networks.settings import SupernetNetwork
-from hanas.training.settings import PRECISION, THREADS, Device, Precision, TrainingSettings
+from hanas.training.settings import (
+    PRECISION,
+    THREADS,
+    Device,
+    Precision,
+    SampledTraining,
+    TrainingSettings,
+)
 
 if TYPE_CHECKING:  # PyTorch is imported only where something is trained
     import numpy as np
@@ -34,17 +41,11 @@ if TYPE_CHECKING:  # PyTorch is imported only where something is trained
 
 
 class Trainer(Settings, ABC):
-    """A supernet: an entry of ``supernets``. Its methods are called in the order they stand here.
+    """An entry of ``supernets``. Its methods are called in the order in which they stand."""
 
-    Attributes
-    ----------
-    layerwise
-        Whether it trains the chains of layer-wise spaces too, or networks of cells only.
-    alpha_scale
-        Standard deviation of the first architecture weights.
-    """
-
+    #: Whether it trains the chains of layer-wise spaces too, or networks of cells only.
     layerwise: ClassVar[bool] = False
+    #: Standard deviation of the first architecture weights.
     alpha_scale: ClassVar[float] = 0.0
 
     dataset: Annotated[str, Entry("datasets")] = Field(description="An entry of datasets.")
@@ -79,23 +80,23 @@ class Trainer(Settings, ABC):
     def check(self) -> None:
         """Raise InputError, naming a setting first, where settings do not go together."""
         snapshot_epochs(self.training.epochs, self.snapshots)
-        if plugins.space(self.space).enumerable:
-            return
-        if not self.layerwise:
-            able = [
-                name
-                for name in plugins.names("trainers")
-                if plugins.plugin("trainers", name).layerwise
-            ]
+        space = plugins.space(self.space)
+        if not space.enumerable and not self.layerwise:
+            trainers = {
+                name: plugins.plugin("trainers", name) for name in plugins.names("trainers")
+            }
+            able = [name for name, trainer in trainers.items() if trainer.layerwise]
             raise InputError(
                 f"trainer is {self.name!r}, which trains cells, but {self.space!r} is a "
                 f"layer-wise space; expected one of: {', '.join(able)}"
             )
-        if self.snapshots != 1:
+        if not space.enumerable and self.snapshots != 1:
             raise InputError(
                 f"snapshots is {self.snapshots}, but architectures of {self.space!r} are "
                 "scored by the last weights only; leave it out"
             )
+        if self.operation_probabilities is not None:
+            _check_probabilities(self.operation_probabilities, space)
 
     @property
     def name(self) -> str:
@@ -105,7 +106,8 @@ class Trainer(Settings, ABC):
     @property
     def operation_probabilities(self) -> Mapping[str, float] | None:
         """Probabilities that sampling starts with, by operation; None: equal ones."""
-        return None
+        training = self.training
+        return training.operation_probabilities if isinstance(training, SampledTraining) else None
 
     def alpha_optimizer(self, alphas: nn.Parameter) -> torch.optim.Optimizer | None:
         """Return what changes the architecture weights; None where nothing does."""
@@ -130,23 +132,11 @@ class Trainer(Settings, ABC):
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One training of a supernet.
+    """One training of a supernet: weights learn from ``train``, alphas from ``validation``.
 
-    Parameters
-    ----------
-    trainer, space
-        The settings, and their search space.
-    network
-        The supernet.
-    alphas
-        Architecture weights, float32 (genes, operations): logits of the operations of each edge
-        or layer, minus infinity for operations that cannot be there.
-    weight_stepper, alpha_optimizer
-        What changes ``network`` and ``alphas``.
-    train, validation
-        Images that weights, and architecture weights, are trained on.
-    candidate_images
-        Some of the validation images, to judge cells on.
+    ``alphas``, float32 (genes, operations), are logits of the operations of each edge or layer,
+    minus infinity for operations that cannot be there; ``candidate_images`` are some of the
+    validation images, to judge cells on.
     """
 
     trainer: Trainer
@@ -197,6 +187,12 @@ class Run:
         size, random = self.trainer.training.batch_size, self.random(purpose, epoch)
         return random_batches(split, steps=self.steps, batch_size=size, flip=flip, random=random)
 
+    def step_alphas(self, gradient: Tensor) -> None:
+        """Change the architecture weights by their gradient."""
+        assert self.alpha_optimizer is not None
+        self.alphas.grad = gradient
+        self.alpha_optimizer.step()
+
     def judge(self, forward: Callable[[Tensor], Tensor]) -> tuple[float, float]:
         """Return cross-entropy and error of ``forward`` on the candidate images."""
         from hanas.training.weight_steps import evaluate
@@ -210,10 +206,7 @@ class Run:
 
 
 def possible_operations(space: Space) -> Tensor:
-    """Return which operations each gene can stand for, bool (genes, operations).
-
-    A gene with fewer choices than there are operations has the first of them.
-    """
+    """Return which operations each gene can stand for, the first ones: bool (genes, operations)."""
     import torch
 
     choices = torch.tensor(space.choices)
@@ -223,13 +216,8 @@ def possible_operations(space: Space) -> Tensor:
 def snapshot_epochs(epochs: int, count: int) -> tuple[int, ...]:
     """Return after which epochs snapshots are taken: evenly in the second half, the end included.
 
-    Raises
-    ------
-    InputError
-        If there are too few epochs for so many.
+    InputError if there are too few epochs for so many.
 
-    Examples
-    --------
     >>> snapshot_epochs(8, 3), snapshot_epochs(12, 4), snapshot_epochs(5, 1)
     ((4, 6, 8), (6, 8, 10, 12), (5,))
     """
@@ -244,10 +232,8 @@ def snapshot_epochs(epochs: int, count: int) -> tuple[int, ...]:
     )
 
 
-def check_probabilities(given: Mapping[str, float] | None, space: Space) -> None:
+def _check_probabilities(given: Mapping[str, float], space: Space) -> None:
     """Raise InputError unless every gene of a space can be drawn with these probabilities."""
-    if given is None:
-        return
     place = "training.operation_probabilities"
     if set(given) != set(space.operations):
         raise InputError(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from hanas.training.trainers._differentiable import AlphaSettings, Differentiable, alpha_step
+from hanas.training.trainers._differentiable import AlphaSettings, Differentiable
 from hanas.training.trainers._trainer import Run
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class DartsAlphas(AlphaSettings):
-    """How architecture weights are trained."""
+    """How the architecture weights of darts are trained."""
 
     order: Literal[1, 2] = Field(
         default=1, description="Order of their gradient: 2 goes through one step of the weights."
@@ -62,7 +62,7 @@ class Darts(Differentiable):
 
         def step(number: int, batch: Batch) -> StepResult:
             if number % self.architecture.weight_steps == 0:
-                alpha_step(run, alpha_gradient(number, batch))
+                run.step_alphas(alpha_gradient(number, batch))
             return run.weight_stepper.step(batch, _mixture(run, detached=True))
 
         return step
@@ -95,26 +95,10 @@ def second_order_gradient(
 
     where the product of the second derivative with the vector :math:`v` is taken as the central
     difference of :math:`\nabla_\alpha L_{train}` at :math:`w \pm \epsilon v`. Four evaluations of
-    a loss and its gradient.
-
-    Parameters
-    ----------
-    alphas
-        Architecture weights, any shape.
-    weights
-        Leaf tensors that both losses depend on. They are changed in place and put back.
-    train_loss, validation_loss
-        Compute a loss () at the present values of ``alphas`` and ``weights``.
-    learning_rate
-        :math:`\xi`.
-    reach
-        :math:`\epsilon \lVert v \rVert`, how far the difference reaches. The reference takes 0.01,
-        within which few ReLUs of a large network change their side, but those of a tiny one may.
-
-    Returns
-    -------
-    Tensor
-        Of the shape of ``alphas``.
+    a loss and its gradient, which the losses compute at the present values of ``alphas`` and
+    ``weights``: leaf tensors, changed in place and put back. ``learning_rate`` is :math:`\xi`,
+    ``reach`` is :math:`\epsilon \lVert v \rVert`: the reference takes 0.01, within which few ReLUs
+    of a large network change their side, but those of a tiny one may.
     """
     import torch
 

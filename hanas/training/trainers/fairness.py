@@ -1,10 +1,8 @@
 """Strict fairness: every step trains each operation of each edge equally often, namely once.
 
 A step draws one permutation of the operations for each edge; the cells that stand in the same
-place of all permutations are trained together, and their gradients add up before one step.
-
-Reference: X. Chu et al., "FairNAS: Rethinking Evaluation Fairness of Weight Sharing Neural
-Architecture Search", ICCV 2021.
+place of all permutations are trained together (X. Chu et al., "FairNAS: Rethinking Evaluation
+Fairness of Weight Sharing Neural Architecture Search", ICCV 2021).
 """
 
 from __future__ import annotations
@@ -39,17 +37,7 @@ class Fairness(OneShot):
 
 
 def fair_cells(genes: int, operations: int, count: int, *, random: torch.Generator) -> Tensor:
-    """Draw cells that hold every operation of every edge once, int64 (count, operations, genes).
-
-    Parameters
-    ----------
-    genes, operations
-        Numbers of them in the space.
-    count
-        Number of draws.
-    random
-        The generator.
-    """
+    """Draw cells that hold every operation of every edge once, (count, operations, genes)."""
     import torch
 
     # The order of independent uniform numbers is a uniform permutation.

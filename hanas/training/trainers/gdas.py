@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from hanas.core.settings import Positive
-from hanas.training.trainers._differentiable import AlphaSettings, Differentiable, alpha_step
+from hanas.training.trainers._differentiable import AlphaSettings, Differentiable
 from hanas.training.trainers._trainer import Run
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Gdas(Differentiable):
             )
             # The loss does not depend on the alphas where the sampled cell is nothing but ``none``.
             (gradient,) = torch.autograd.grad(loss + 0 * weights.sum(), run.alphas)
-            alpha_step(run, gradient)
+            run.step_alphas(gradient)
             return result
 
         return step
@@ -103,23 +103,10 @@ def gumbel_noise(shape: tuple[int, ...], random: torch.Generator) -> Tensor:
 def sample(alphas: Tensor, noise: Tensor, tau: float) -> tuple[Tensor, list[int]]:
     """Draw an operation for each edge, with a gradient.
 
-    Parameters
-    ----------
-    alphas
-        Logits (genes, operations); p = softmax(alphas).
-    noise
-        Gumbel noise g of the same shape.
-    tau
-        Temperature.
+    Of logits (genes, operations), p = softmax(alphas), and Gumbel noise g of the same shape.
+    Returns weights of that shape, which are exactly one at argmax(log p + g) and zero elsewhere but
+    have the gradient of softmax((log p + g) / tau); and the argmax as a list.
 
-    Returns
-    -------
-    tuple
-        Weights of the shape of ``alphas``, which are exactly one at argmax(log p + g) and zero
-        elsewhere but have the gradient of softmax((log p + g) / tau); and the argmax as a list.
-
-    Examples
-    --------
     >>> import torch
     >>> weights, genes = sample(torch.zeros(1, 3), torch.tensor([[0.1, 0.5, -2.0]]), tau=1.0)
     >>> weights.tolist(), genes

@@ -1,11 +1,8 @@
 """The sandwich rule: every step trains the largest cell, the smallest one and some at random.
 
-The gradients add up before one step. There is no distillation from the largest cell. What is
-largest and smallest is said by the space.
-
-Reference: J. Yu and T. Huang, "Universally Slimmable Networks and Improved Training Techniques",
-ICCV 2019; J. Yu et al., "BigNAS: Scaling Up Neural Architecture Search with Big Single-Stage
-Models", ECCV 2020.
+There is no distillation from the largest cell. References: J. Yu and T. Huang, "Universally
+Slimmable Networks and Improved Training Techniques", ICCV 2019; J. Yu et al., "BigNAS: Scaling Up
+Neural Architecture Search with Big Single-Stage Models", ECCV 2020.
 """
 
 from __future__ import annotations

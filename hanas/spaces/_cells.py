@@ -1,7 +1,0 @@
-"""Cells of NAS-Bench-201 in numbers: nodes, edges, operations."""
-
-OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
-NONE, SKIP, CONV_1X1, CONV_3X3, AVG_POOL = range(5)
-#: (target node, source node) of each gene, in the order of the canonical text.
-EDGES = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2))
-N_NODES = 4
