@@ -97,7 +97,7 @@ class Bundle:
         return np.array([float(f"{value:.{digits}g}") for value in values])
 
     def feasible(self, dataset: str, device: str, genes: np.ndarray) -> np.ndarray:
-        """Return which cells, genes (N, 6), a device can run, bool (N,); all where none is known."""
+        """Return which cells, genes (N, 6), a device can run, bool (N,); all if none is known."""
         name = f"{dataset}/{device}/feasible"
         if name not in self.header["models"]:
             return np.ones(len(genes), dtype=bool)
