@@ -93,10 +93,10 @@ def gpus(method):
     """
 
     def count(wildcards):
-        compute = job_of(method, wildcards).compute
-        if compute == "auto":
+        chosen = job_of(method, wildcards).compute
+        if chosen == "auto":
             return int(workflow.is_main_process and compute.has_nvidia_gpu())
-        return int(compute == "cuda")
+        return int(chosen == "cuda")
 
     return count
 

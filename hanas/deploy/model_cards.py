@@ -169,8 +169,7 @@ def readable(arch: str, space: str) -> dict[str, Any]:
     """
     if arch in published.NAMES:
         found = published.PUBLISHED[arch]
-        stages = zip(found.skeleton.stages, found.operations, strict=True)
-        return {"layers": [each.name for stage, each in stages for _ in range(stage.layers)]}
+        return {"layers": [found.operations[gene] for gene in found.genes]}
     module = plugins.space(space)
     names = [module.operations[gene] for gene in module.from_text(arch)]
     if module.edges:

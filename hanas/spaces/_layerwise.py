@@ -10,7 +10,6 @@ that layer changes the channels: it has one choice fewer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ import numpy as np
 from typing_extensions import override
 
 from hanas.core.errors import InputError
-from hanas.spaces._space import Space
+from hanas.spaces._space import Genes, Held, Space
 from hanas.spaces.networks.settings import (
     ChainNetworkSettings,
     ChainSettings,
@@ -51,7 +50,7 @@ class LayerwiseSpace(Space):
         self.smallest = tuple(int(of_layer.argmin()) for of_layer in possible)
 
     @override
-    def to_text(self, genes: Sequence[int] | np.ndarray) -> str:
+    def to_text(self, genes: Genes) -> str:
         names = [self.operations[gene] for gene in self._checked(np.asarray(genes)[None])[0]]
         starts = [*self.skeleton.first_layers, len(names)]
         return "+".join(f"|{'|'.join(names[start:end])}|" for start, end in pairwise(starts))
@@ -107,9 +106,7 @@ class LayerwiseSpace(Space):
         return chosen.sum(axis=1) + fixed + classes * np.array([last + 1, last])
 
     @override
-    def _network(
-        self, held: Sequence[Sequence[int]], classes: int, network: Network
-    ) -> ChainNetwork:
+    def _network(self, held: Held, classes: int, network: Network) -> ChainNetwork:
         from hanas.spaces.networks.chain import ChainNetwork
 
         settings = chain_settings(network)

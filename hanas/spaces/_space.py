@@ -16,6 +16,10 @@ from hanas.spaces.networks.settings import Network
 if TYPE_CHECKING:  # PyTorch is imported only where a network is made
     from torch import Tensor
 
+#: Genes of one architecture, and the operations that a network holds of each gene.
+Genes = Sequence[int] | np.ndarray
+Held = Sequence[Sequence[int]]
+
 
 class Space(ABC):
     """Architectures as genes and as text, their costs, and the networks they stand for.
@@ -44,7 +48,7 @@ class Space(ABC):
         return plugins.space, (self.name,)
 
     @abstractmethod
-    def to_text(self, genes: Sequence[int] | np.ndarray) -> str:
+    def to_text(self, genes: Genes) -> str:
         """Return the canonical text of one architecture."""
 
     @abstractmethod
@@ -63,12 +67,12 @@ class Space(ABC):
         """Return the index, int64 (N,), of genes (N, genes)."""
         raise NotImplementedError
 
-    def canonical(self, genes: Sequence[int] | np.ndarray) -> str:
+    def canonical(self, genes: Genes) -> str:
         """Return a text that architectures share which are the same graph."""
         return self.to_text(genes)
 
     def without_dead_edges(self, genes: np.ndarray, *, zeros_stay_zero: bool = True) -> np.ndarray:
-        """Return genes (N, genes) in which nothing is left that cannot matter.
+        """Return genes (N, genes) without what cannot matter.
 
         ``zeros_stay_zero``: whether all operations map a zero input to zero.
         """
@@ -82,10 +86,9 @@ class Space(ABC):
     def params(
         self, genes: np.ndarray, classes: int = 10, *, network: Network | None = None
     ) -> np.ndarray:
-        """Return the number of parameters, int64 (N,), of stand-alone networks, genes (N, genes).
+        """Return the parameters, int64 (N,), of networks with affine BN, for genes (N, genes).
 
-        With the affine part of batch normalisation. ``network`` None: the defaults; of cells, full
-        size is always counted.
+        ``network`` None: the defaults; of cells, full size is always counted.
         """
 
     @abstractmethod
@@ -97,9 +100,9 @@ class Space(ABC):
         *,
         network: Network | None = None,
     ) -> np.ndarray:
-        """Return the multiply-accumulates, int64 (N,), for one image: convolutions and classifier.
+        """Return the multiply-accumulates, int64 (N,), of convolutions and classifier for an image.
 
-        As :meth:`params`; ``resolution``: side of the images, None that of ``network``, or 32.
+        As :meth:`params`; ``resolution`` is its side, None that of ``network``, or 32.
         """
 
     @abstractmethod
@@ -120,9 +123,7 @@ class Space(ABC):
         """
         return self._seeded([range(count) for count in self.choices], classes, network, seed)
 
-    def build(
-        self, genes: Sequence[int] | np.ndarray, classes: int, network: Network, *, seed: int = 0
-    ) -> Any:
+    def build(self, genes: Genes, classes: int, network: Network, *, seed: int = 0) -> Any:
         """Return the stand-alone network of one architecture, with weights of its own.
 
         As :meth:`supernet`, but its ``forward`` needs the images only, and a network of its own
@@ -132,11 +133,7 @@ class Space(ABC):
         return self._seeded(held, classes, network, seed)
 
     def inherit(
-        self,
-        weights: Mapping[str, Tensor],
-        genes: Sequence[int] | np.ndarray,
-        classes: int,
-        network: Network,
+        self, weights: Mapping[str, Tensor], genes: Genes, classes: int, network: Network
     ) -> Any:
         """Return the stand-alone network of one architecture with a copy of a supernet's weights.
 
@@ -147,9 +144,7 @@ class Space(ABC):
         alone.load_state_dict({name: weights[name] for name in alone.state_dict()})
         return alone
 
-    def _seeded(
-        self, held: Sequence[Sequence[int]], classes: int, network: Network, seed: int
-    ) -> Any:
+    def _seeded(self, held: Held, classes: int, network: Network, seed: int) -> Any:
         import torch
 
         with torch.random.fork_rng(devices=[]):
@@ -157,7 +152,7 @@ class Space(ABC):
             return self._network(held, classes, network)
 
     @abstractmethod
-    def _network(self, held: Sequence[Sequence[int]], classes: int, network: Network) -> Any:
+    def _network(self, held: Held, classes: int, network: Network) -> Any:
         """Return a network that holds these operations (their numbers) of each gene."""
 
     @abstractmethod

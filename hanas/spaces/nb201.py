@@ -13,7 +13,6 @@ every incoming edge and the node it comes from::
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +21,7 @@ import numpy as np
 from typing_extensions import override
 
 from hanas.core.errors import InputError
-from hanas.spaces._space import Space
+from hanas.spaces._space import Genes, Held, Space
 from hanas.spaces.networks.settings import CellNetworkSettings, DeployedCellNetworkSettings, Network
 
 if TYPE_CHECKING:  # PyTorch is imported only where a network is made
@@ -92,7 +91,7 @@ class Nb201(Space):
     network, deployed = CellNetworkSettings, DeployedCellNetworkSettings
 
     @override
-    def to_text(self, genes: Sequence[int] | np.ndarray) -> str:
+    def to_text(self, genes: Genes) -> str:
         nodes: dict[int, list[str]] = {}
         checked = self._checked(np.asarray(genes)[None])[0]
         for (target, source), gene in zip(EDGES, checked, strict=True):
@@ -128,7 +127,7 @@ class Nb201(Space):
         return _RANKS[self._checked(genes) @ _DIGIT_WEIGHTS]
 
     @override
-    def canonical(self, genes: Sequence[int] | np.ndarray) -> str:
+    def canonical(self, genes: Genes) -> str:
         """Return a text that isomorphic cells share (``Structure.to_unique_str`` of the benchmark).
 
         A node is the sorted sum of its incoming terms; a skip connection passes the term of its
@@ -209,9 +208,7 @@ class Nb201(Space):
         return self.settings(network)
 
     @override
-    def _network(
-        self, held: Sequence[Sequence[int]], classes: int, network: Network
-    ) -> CellNetwork:
+    def _network(self, held: Held, classes: int, network: Network) -> CellNetwork:
         from hanas.spaces.networks.cell import CellNetwork
 
         return CellNetwork(held, classes, self.settings(network))

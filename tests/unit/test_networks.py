@@ -36,7 +36,7 @@ def genes_of_counts(n_1x1: int, n_3x3: int) -> np.ndarray:
 
 
 #: Costs are linear in the counts of convolutions.
-SOME_COUNTS = [(0, 0), (1, 0), (0, 1), (2, 3), (6, 0), (0, 6)]
+SOME_COUNTS = [(0, 0), (2, 3), (6, 0), (0, 6)]
 ALL_COUNTS = [(a, b) for a, b in itertools.product(range(7), repeat=2) if a + b <= 6]
 
 
@@ -82,7 +82,7 @@ def test_costs_are_those_of_the_benchmark(counts, classes, more, side, base, of_
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("skeleton", SKELETONS)
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(genes=genes_arrays)
 def test_inherited_cell_gives_the_same_bits(skeleton, mode, genes):
     network = {"skeleton": skeleton, "channels": 2, "cells": 2, "batch_norm": mode}

@@ -11,13 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from layerwise import random_genes
-from layerwise_supernets import saved_supernet
+from layerwise_supernets import saved_supernet, score_alone
 
 from hanas.core import plugins
 from hanas.core.compute import threads
 from hanas.devices.prediction import predictor
 from hanas.proxies._proxy import Inputs
-from hanas.proxies.scoring.chain_evaluation import score_one
 from hanas.proxies.scoring.layerwise_scoring import pictures_for
 from hanas.proxies.scoring.normalisation import with_statistics
 from hanas.search.run import search_on_demand
@@ -71,7 +70,7 @@ def one_by_one(weights, images, proxy, archs):
     network = with_statistics(supernet.network(), proxy.statistics)
     used = pictures_for(supernet, images, proxy)
     with threads(1):
-        return [score_one(network, SPACE.from_text(arch).tolist(), used) for arch in archs]
+        return [score_alone(network, SPACE.from_text(arch).tolist(), used) for arch in archs]
 
 
 def test_errors_are_those_of_the_supernet(found, weights, toy_file):

@@ -98,9 +98,8 @@ class ResidualTransition(nn.Module):
             relu_conv_bn(channels, 2 * channels, 3, mode, stride=2),
             relu_conv_bn(2 * channels, 2 * channels, 3, mode),
         )
-        self.shortcut = nn.Sequential(
-            nn.AvgPool2d(2), nn.Conv2d(channels, 2 * channels, 1, bias=False)
-        )
+        convolution = nn.Conv2d(channels, 2 * channels, 1, bias=False)
+        self.shortcut = nn.Sequential(nn.AvgPool2d(2), convolution)
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
         return self.shortcut(x) + self.block(x)  # (N, C, H, W) -> (N, 2C, H/2, W/2)
@@ -118,28 +117,19 @@ class PooledConvolution(nn.Conv2d):
 
 
 def pooled_transition(channels: int, mode: str) -> nn.Sequential:
-    """Return 2x2 average pooling, 1x1 convolution to twice the channels, BN.
-
-    Unlike the residual block it can carry nothing past the cells, so that a network trained for
-    minutes already ranks them.
-    """
+    """Return 2x2 average pooling, 1x1 convolution to twice the channels, BN."""
     return nn.Sequential(PooledConvolution(channels, 2 * channels), batch_norm(2 * channels, mode))
 
 
 def pooled_3x3_transition(channels: int, mode: str) -> nn.Sequential:
-    """Return 2x2 average pooling, 3x3 convolution to twice the channels, BN.
-
-    Like the residual block it sees beyond each pixel, which cells without spatial operations then
-    need not; like :func:`pooled_transition` it carries nothing past the cells.
-    """
-    return nn.Sequential(
-        nn.AvgPool2d(2),
-        nn.Conv2d(channels, 2 * channels, 3, padding=1, bias=False),
-        batch_norm(2 * channels, mode),
-    )
+    """Return 2x2 average pooling, 3x3 convolution to twice the channels, BN."""
+    convolution = nn.Conv2d(channels, 2 * channels, 3, padding=1, bias=False)
+    return nn.Sequential(nn.AvgPool2d(2), convolution, batch_norm(2 * channels, mode))
 
 
-#: What is between two stages of a network of cells, by the name of its skeleton.
+#: What is between two stages of a network of cells, by the name of its skeleton. Unlike the
+#: residual block, the pooled ones carry nothing past the cells, so that a network trained for
+#: minutes already ranks them; convolutions of 3x3 see beyond each pixel also where cells do not.
 TRANSITIONS: dict[str, Callable[[int, str], nn.Module]] = {
     "standard": ResidualTransition,
     "pooled": pooled_transition,
@@ -239,24 +229,17 @@ class CellNetwork(nn.Module):
         transition = TRANSITIONS[settings.skeleton]
         convolution = nn.Conv2d(3, channels, 3, padding=1, bias=False)
         self.stem = nn.Sequential(convolution, batch_norm(channels, mode))
+        *before, last = widths = [channels << stage for stage in range(STAGES)]
         self.stages = nn.ModuleList(
-            nn.ModuleList(
-                Cell(edge_operations, channels << stage, mode) for _ in range(settings.cells)
-            )
-            for stage in range(STAGES)
+            nn.ModuleList(Cell(edge_operations, width, mode) for _ in range(settings.cells))
+            for width in widths
         )
-        self.transitions = nn.ModuleList(
-            transition(channels << stage, mode) for stage in range(STAGES - 1)
-        )
-        last = channels << (STAGES - 1)
+        self.transitions = nn.ModuleList(transition(width, mode) for width in before)
         self.head = nn.Sequential(batch_norm(last, mode), nn.ReLU())
         self.classifier = nn.Linear(last, classes)
 
     def forward(
-        self,
-        images: Tensor,
-        genes: Sequence[int] | None = None,
-        weights: Tensor | None = None,
+        self, images: Tensor, genes: Sequence[int] | None = None, weights: Tensor | None = None
     ) -> Tensor:
         """Return the logits (N, classes) of one architecture for normalised images (N, 3, H, W).
 

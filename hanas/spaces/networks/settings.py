@@ -134,8 +134,11 @@ class _OfSpace:
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
+        def plain(value: Any) -> Any:
+            return value.model_dump() if isinstance(value, Settings) else value
+
         return core_schema.with_info_plain_validator_function(
-            self._read, serialization=core_schema.plain_serializer_function_ser_schema(_plain)
+            self._read, serialization=core_schema.plain_serializer_function_ser_schema(plain)
         )
 
     def __get_pydantic_json_schema__(
@@ -151,17 +154,12 @@ class _OfSpace:
         return getattr(plugins.space(space), self.which).model_validate(value)
 
 
-def _plain(value: Any) -> Any:
-    return value.model_dump() if isinstance(value, Settings) else value
-
-
 _NETWORK = Field(
     default_factory=dict,
     validate_default=True,
     description="Size and form of the network, of cells or of layers as the space has them.",
 )
-#: Of a model whose field ``space`` stands before: settings of that space's supernets, or of its
-#: networks of their own. They have a default.
+# Settings of supernets, and of networks of their own, of the field ``space`` before them.
 SupernetNetwork = Annotated[
     CellNetworkSettings | ChainNetworkSettings, _OfSpace("network"), _NETWORK
 ]

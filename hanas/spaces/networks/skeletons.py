@@ -52,7 +52,7 @@ class Stage:
 
 def stages(*each: tuple[int, int] | tuple[int, int, bool]) -> tuple[Stage, ...]:
     """Return stages of these (channels, layers) or (channels, layers, whether it can halve)."""
-    return tuple(Stage(*values) for values in each)
+    return tuple(Stage(channels, layers, all(halve)) for channels, layers, *halve in each)
 
 
 @dataclass(frozen=True)
