@@ -17,7 +17,7 @@ from hanas.data.datasets.image_folder import ImageFolder
 from hanas.data.images import load_images, save_images
 from hanas.deploy.exporting import export_retrained
 from hanas.deploy.model_cards import Made, write_cards
-from hanas.deploy.settings import Quantisation
+from hanas.deploy.quantisation import Quantisation
 from hanas.spaces import nb201
 from hanas.training.retraining import retrain
 from hanas.training.settings import FromScratch
