@@ -3,7 +3,7 @@
 from hanas.core import plugins
 from hanas.core.files import read_parquet, write_csv
 from hanas.deploy.exporting import export_retrained
-from hanas.deploy.settings import Quantisation
+from hanas.deploy.quantisation import Quantisation
 from hanas.study.jobs import job
 
 with job(snakemake) as facts:

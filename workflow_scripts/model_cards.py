@@ -5,7 +5,7 @@ import shutil
 from hanas.core import plugins
 from hanas.core.files import read_csv, read_parquet, write_csv
 from hanas.deploy.model_cards import Made, models_table, write_cards
-from hanas.deploy.settings import Quantisation
+from hanas.deploy.quantisation import Quantisation
 from hanas.study.jobs import job, located
 from hanas.training.settings import RetrainingTraining
 

@@ -3,8 +3,7 @@
 import shutil
 from pathlib import Path
 
-from hanas.core.files import read_parquet, write_parquet
-from hanas.core.tensor_files import write_tensors
+from hanas.core.files import read_parquet, write_parquet, write_tensors
 from hanas.fronts.peeled_retraining import retrain_layers
 from hanas.fronts.picks import picks_of_front
 from hanas.fronts.rows import read_history

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import io
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from zipfile import ZipFile
 
 from hanas.core.errors import InputError, one_line
+from hanas.core.progress import Log, print_at_once
 
 if TYPE_CHECKING:  # imported late: rules use this module while they are parsed
     import numpy as np
     import pandas as pd
 
+Content = TypeVar("Content")
+
+#: What to do about a file of results that is damaged.
+REMEDY = "delete it and run the workflow again"
 _LARGEST_NPZ_BYTES = 2**24
 
 
@@ -176,3 +182,67 @@ def read_npz(path: Path, *, what: str, hint: str = "") -> tuple[Any, dict[str, n
         with np.load(path, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in archive.files}
         return json.loads(arrays.pop("header").tobytes().decode()), arrays
+
+
+def write_tensors(content: Mapping[str, Any], path: str | Path) -> None:
+    """Write a dictionary for ``torch.load(path, weights_only=True)``; equal ones as equal bytes."""
+    import torch
+
+    # Through a handle: given a path, PyTorch writes the file's name into the file.
+    with replacing(path) as temporary, temporary.open("wb") as handle:
+        torch.save(dict(content), handle)
+
+
+def read_tensors(
+    path: str | Path, what: str, parse: Callable[[dict[str, Any]], Content]
+) -> Content:
+    """Return what ``parse`` makes of the dictionary in a file of ``what``, with tensors on the CPU.
+
+    A file that is missing, damaged or of another kind (whatever ``parse`` raises) is an InputError.
+    PyTorch does not notice changed bytes in a tensor: what matters needs a digest of its own.
+    """
+    import torch
+
+    try:
+        return parse(torch.load(path, map_location="cpu", weights_only=True))
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: there is no such file of {what}") from error
+    except Exception as error:  # also what ``parse`` says, which does not know the file
+        raise InputError(
+            f"{path}: not readable as {what} ({type(error).__name__}: {one_line(error)}); {REMEDY}"
+        ) from error
+
+
+def save_checkpoint(path: Path, state: Any, *, belongs_to: str) -> None:
+    """Write tensors, numbers and texts in dictionaries and lists, atomically.
+
+    ``belongs_to`` is a digest of all that the state depends on (settings, data, versions). The file
+    begins with the SHA-256 of the rest, so that any damage shows.
+    """
+    import torch
+
+    buffer = io.BytesIO()  # no file name gets into the archive: equal states give equal bytes
+    torch.save({"belongs_to": belongs_to, "state": state}, buffer)
+    content = buffer.getbuffer()
+    with replacing(path) as temporary, temporary.open("wb") as handle:
+        handle.write(hashlib.sha256(content).digest())
+        handle.write(content)
+
+
+def load_checkpoint(path: Path, *, belongs_to: str, log: Log = print_at_once) -> Any | None:
+    """Return the state, or None (with a line in the log) where a file cannot be used."""
+    import torch
+
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    stored, payload = content[:32], content[32:]
+    if hashlib.sha256(payload).digest() != stored:
+        log(f"{path} is damaged; starting afresh")
+        return None
+    saved = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+    if saved["belongs_to"] != belongs_to:
+        log(f"{path} is of other settings, data or versions; starting afresh")
+        return None
+    return saved["state"]

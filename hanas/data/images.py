@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from hanas.core.errors import InputError
-from hanas.core.tensor_files import REMEDY, read_tensors, write_tensors
+from hanas.core.files import REMEDY, read_tensors, write_tensors
 
 SPLITS = ("train", "validation", "test")
 

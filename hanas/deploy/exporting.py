@@ -13,13 +13,12 @@ from torch import nn
 from hanas.core import plugins
 from hanas.core.compute import threads as torch_threads
 from hanas.core.errors import InputError, one_line
+from hanas.core.files import read_tensors
 from hanas.core.progress import Log, print_at_once
-from hanas.core.tensor_files import read_tensors
 from hanas.data.batches import Split, load_split, ordered_batches
 from hanas.data.images import load_images
 from hanas.deploy import onnx_layers, onnx_models
-from hanas.deploy.quantisation import quantise
-from hanas.deploy.settings import Quantisation
+from hanas.deploy.quantisation import Quantisation, quantise
 from hanas.spaces._space import Network
 from hanas.spaces.networks import architectures, published
 from hanas.training.weight_steps import EVALUATION_BATCH

@@ -24,7 +24,7 @@ from hanas.core.settings import Settings
 from hanas.data.images import ImageData, load_images, training_statistics
 from hanas.deploy import onnx_models
 from hanas.deploy.exporting import FLOAT32_FILE, INT8_FILE
-from hanas.deploy.settings import Quantisation
+from hanas.deploy.quantisation import Quantisation
 from hanas.spaces.networks import published
 
 SCHEMA_VERSION = 1

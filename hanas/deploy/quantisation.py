@@ -26,13 +26,15 @@ import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+from pydantic import Field
 
 from hanas.core.errors import InputError, one_line
 from hanas.core.files import replacing
+from hanas.core.settings import Count, Settings
 from hanas.deploy import onnx_models
-from hanas.deploy.settings import Quantisation
 
 #: Operators for which ONNX Runtime has an integer kernel, or which only move numbers. Others stay
 #: float32: a batch normalisation that follows no convolution, a mean over the whole map.
@@ -44,6 +46,27 @@ _OPERATORS = (
 _IMAGES_AT_A_TIME = 32
 #: What keeps ONNX Runtime's tools quiet is of the whole process.
 _ONE_AT_A_TIME = threading.Lock()
+
+
+class Quantisation(Settings):
+    """How the INT8 model of a network is made."""
+
+    per_channel: bool = Field(default=True, description="Weights are quantised by output channel.")
+    calibration_images: Count = Field(
+        default=512, description="Training images that the ranges of activations are taken from."
+    )
+    # Not ONNX Runtime's entropy: with its 128 bins it finds the range of minmax, and with more it
+    # takes minutes.
+    method: Literal["minmax", "percentile"] = Field(
+        default="minmax",
+        description="Range of an activation: all that was seen, or without the outermost 0.0005 % "
+        "on either side.",
+    )
+    reduce_range: bool = Field(
+        default=False,
+        description="Weights of 7 bits, for processors whose 8-bit products overflow: x86 without "
+        "VNNI.",
+    )
 
 
 class NothingToQuantise(InputError):  # noqa: N818 - says what is wrong

@@ -29,7 +29,7 @@ from hanas.core.settings import (
     problems,
 )
 from hanas.data.datasets._dataset import Dataset
-from hanas.deploy.settings import Quantisation
+from hanas.deploy.quantisation import Quantisation
 from hanas.devices._device import Device, MeasuredDevice
 from hanas.fronts.settings import Peeling, Representative
 from hanas.proxies._proxy import Proxy

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from hanas.core.errors import InputError
+from hanas.core.files import load_checkpoint, save_checkpoint
 from hanas.core.progress import Log, duration
-from hanas.core.tensor_files import load_checkpoint, save_checkpoint
 from hanas.training.weight_steps import StepResult, WeightStepper, learning_rate
 
 SECONDS_BETWEEN_CHECKPOINTS = 60.0

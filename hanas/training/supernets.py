@@ -16,9 +16,17 @@ from torch import Tensor, nn
 from hanas.core import plugins
 from hanas.core.compute import choose_device, generator, threads
 from hanas.core.errors import InputError
-from hanas.core.files import checksum, digest, discard, write_json, write_parquet
+from hanas.core.files import (
+    REMEDY,
+    checksum,
+    digest,
+    discard,
+    read_tensors,
+    write_json,
+    write_parquet,
+    write_tensors,
+)
 from hanas.core.progress import Log, print_at_once
-from hanas.core.tensor_files import REMEDY, read_tensors, write_tensors
 from hanas.data.batches import load_split
 from hanas.data.images import load_images
 from hanas.spaces._space import Space

@@ -117,11 +117,11 @@ def slurm() -> Iterator[Slurm]:
 # One minute is SLURM's shortest limit. It passes while the other tests run, so this begins first.
 @pytest.fixture(scope="module", autouse=True)
 def over_the_limits(
-    slurm: Slurm, computed_study: Study, tmp_path_factory: pytest.TempPathFactory
+    slurm: Slurm, snakemake_study: Study, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[ClusterStudy, subprocess.Popen[str]]]:
     """A study of which one job runs out of memory and one stands still until its time is over."""
     folder = tmp_path_factory.mktemp("limits") / "study"
-    study = copy_of(computed_study, folder, slurm)
+    study = copy_of(snakemake_study, folder, slurm)
     study.without("supernets/darts_toy", "retrained")
     limits = ("--set-resources", "train_supernet:mem_mb=300", "retrain:runtime=1")
     process = study.start(*OVER_THE_LIMITS, *limits)
@@ -139,7 +139,7 @@ def over_the_limits(
         process.wait()
 
 
-def test_study_on_the_cluster_has_the_bytes_of_one_at_home(slurm, computed_study, tmp_path):
+def test_study_on_the_cluster_has_the_bytes_of_one_at_home(slurm, snakemake_study, tmp_path):
     study = ClusterStudy(make_study(tmp_path / "study").folder, slurm)
     printed = study.run(*TARGETS)
     jobs = jobs_of(printed, slurm)
@@ -152,14 +152,14 @@ def test_study_on_the_cluster_has_the_bytes_of_one_at_home(slurm, computed_study
         **{"prepare": 1, "train": 2, "proxy": 2, "search": 1},
         **{"report": 1, "figures": 1, "retrain": 1},
     }
-    there, here = reproducible_bytes(study), reproducible_bytes(computed_study)
+    there, here = reproducible_bytes(study), reproducible_bytes(snakemake_study)
     assert set(TARGETS) <= {f"results/{file}" for file in there}
     assert there == {file: here[file] for file in there}
     assert "Nothing to be done" in Study(study.folder).run(*TARGETS)
 
 
-def test_cancelled_job_is_reported_and_the_next_call_finishes(slurm, computed_study, tmp_path):
-    study = copy_of(computed_study, tmp_path / "study", slurm)
+def test_cancelled_job_is_reported_and_the_next_call_finishes(slurm, snakemake_study, tmp_path):
+    study = copy_of(snakemake_study, tmp_path / "study", slurm)
     study.without("supernets/gdas_toy")
     target = "results/supernets/gdas_toy/weights.pt"
     process = study.start(target)
@@ -170,11 +170,11 @@ def test_cancelled_job_is_reported_and_the_next_call_finishes(slurm, computed_st
     assert process.returncode != 0
     assert f"SLURM job {job['id']} (train_supernet of supernet=gdas_toy) was cancelled" in printed
     study.run(target)
-    assert reproducible_bytes(study) == reproducible_bytes(computed_study)
+    assert reproducible_bytes(study) == reproducible_bytes(snakemake_study)
 
 
-def test_run_with_gpu_jobs_goes_on_after_the_node_was_drained(slurm, computed_study, tmp_path):
-    study = copy_of(computed_study, tmp_path / "study", slurm)
+def test_run_with_gpu_jobs_goes_on_after_the_node_was_drained(slurm, snakemake_study, tmp_path):
+    study = copy_of(snakemake_study, tmp_path / "study", slurm)
     study.without(*(f"supernets/{name}" for name in SUPERNETS))
     targets = [f"results/supernets/{name}/weights.pt" for name in SUPERNETS]
     process = study.start(*targets, "--jobs", "1", "--set-resources", "train_supernet:gpu=1")
@@ -194,11 +194,11 @@ def test_run_with_gpu_jobs_goes_on_after_the_node_was_drained(slurm, computed_st
     jobs = jobs_of(printed, slurm)
     assert [job["State"] for job in jobs] == ["COMPLETED"] * 2
     assert all("gres/gpu=1" in job["AllocTRES"] for job in jobs)
-    assert reproducible_bytes(study) == reproducible_bytes(computed_study)
+    assert reproducible_bytes(study) == reproducible_bytes(snakemake_study)
 
 
 def test_jobs_over_their_limits_are_reported_and_the_next_call_finishes(
-    slurm, computed_study, over_the_limits
+    slurm, snakemake_study, over_the_limits
 ):
     study, process = over_the_limits
     printed = output_of(process)
@@ -210,4 +210,4 @@ def test_jobs_over_their_limits_are_reported_and_the_next_call_finishes(
         "rule_retrain_wildcards_edgegpu_toy": "TIMEOUT",
     }
     study.run(*OVER_THE_LIMITS)
-    assert reproducible_bytes(study) == reproducible_bytes(computed_study)
+    assert reproducible_bytes(study) == reproducible_bytes(snakemake_study)

@@ -27,9 +27,8 @@ from hanas.benchmarks import nats_bench
 from hanas.benchmarks.surrogates import models as surrogates
 from hanas.core import pickles, yaml_files
 from hanas.core.errors import InputError
-from hanas.data.datasets import cifar10
-from hanas.data.readers import picture_files
-from hanas.data.readers.known_files import read_members
+from hanas.data.datasets import cifar10, image_folder
+from hanas.data.published_files import read_members
 from hanas.data.tables import user_tables
 from hanas.spaces import nb201
 
@@ -99,7 +98,7 @@ def wide_png(folder: Path) -> None:
     """A picture of 60,000 x 60,000 pixels in a hundred bytes."""
     path = folder / "bomb.png"
     path.write_bytes(png_header(60_000, 60_000))
-    picture_files.read_square(path.read_bytes(), 8, str(path))
+    image_folder.read_square(path.read_bytes(), 8, str(path))
 
 
 def npm_png(folder: Path) -> None:

@@ -4,7 +4,7 @@ import tarfile
 import pytest
 
 from hanas.core.errors import InputError
-from hanas.data.readers.known_files import read_members
+from hanas.data.published_files import read_members
 
 
 def write_archive(path, members):

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from hanas.core.tensor_files import load_checkpoint, save_checkpoint
+from hanas.core.files import load_checkpoint, save_checkpoint
 
 STATE = {"weights": torch.arange(5.0), "rows": [{"epoch": 1, "loss": 0.5}], "step": 3}
 

@@ -17,12 +17,15 @@ from hanas.data.datasets.image_folder import ImageFolder
 from hanas.data.images import load_images, save_images
 from hanas.deploy.exporting import export_retrained
 from hanas.deploy.model_cards import Made, write_cards
-from hanas.deploy.settings import Quantisation
+from hanas.deploy.quantisation import Quantisation
 from hanas.spaces import nb201
 from hanas.training.retraining import retrain
 from hanas.training.settings import FromScratch
 
-SIDES = [pytest.param(None, id="as they are", marks=pytest.mark.slow), 8]
+SIDES = [
+    pytest.param(None, id="as they are", marks=pytest.mark.slow),
+    pytest.param(8, id="average-pooled"),
+]
 EXAMPLE = Path(__file__).parents[2] / "docs" / "classify.py"
 ARCH = nb201.to_text([3, 1, 2, 4, 1, 1])
 

@@ -13,7 +13,7 @@ from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.data.datasets import _cifar, cifar10
 from hanas.data.datasets._dataset import Dataset
-from hanas.data.readers.known_files import KnownFile
+from hanas.data.published_files import KnownFile
 
 
 @pytest.mark.parametrize("name", plugins.names("datasets"))

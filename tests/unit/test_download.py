@@ -13,8 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from hanas.data.readers.download import UnavailableError, download
-from hanas.data.readers.known_files import KnownFile
+from hanas.data.published_files import KnownFile, UnavailableError, download
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
 KNOWN = KnownFile("images.tar.gz", "md5", hashlib.md5(CONTENT).hexdigest(), len(CONTENT))
@@ -123,8 +122,8 @@ def test_killed_run_is_continued(server, tmp_path):
     server.bytes_until_break = [100_000]
     server.hang_after_break.clear()
     program = (
-        "from pathlib import Path; from hanas.data.readers.download import download; "
-        "from hanas.data.readers.known_files import KnownFile; "
+        "from pathlib import Path; from hanas.data.published_files import download; "
+        "from hanas.data.published_files import KnownFile; "
         f"download({server.url!r}, {KNOWN!r}, Path({str(tmp_path)!r}))"
     )
     process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.DEVNULL)

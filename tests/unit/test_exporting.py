@@ -11,7 +11,7 @@ from hanas.core.errors import InputError
 from hanas.data.images import ImageData, load_images, save_images
 from hanas.deploy import onnx_models
 from hanas.deploy.exporting import export_retrained
-from hanas.deploy.settings import Quantisation
+from hanas.deploy.quantisation import Quantisation
 from hanas.spaces import nb201
 from hanas.spaces.networks import architectures
 from hanas.training.retraining import retrain

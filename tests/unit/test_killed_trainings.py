@@ -21,7 +21,7 @@ import json, os, signal, sys
 from pathlib import Path
 import torch
 from toy_supernets import read
-from hanas.core import tensor_files
+from hanas.core import files
 from hanas.training import epochs, supernets
 
 images, top = sys.argv[1], Path(sys.argv[2])

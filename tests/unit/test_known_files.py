@@ -3,7 +3,7 @@ import hashlib
 import pytest
 
 from hanas.core.errors import InputError
-from hanas.data.readers.known_files import KnownFile
+from hanas.data.published_files import KnownFile
 
 CONTENT = bytes(range(250)) * 1200
 KNOWN = KnownFile("images.tar.gz", "md5", hashlib.md5(CONTENT).hexdigest(), len(CONTENT))

@@ -15,7 +15,7 @@ from hanas.core.errors import InputError
 from hanas.core.settings import Settings
 from hanas.data.images import save_images
 from hanas.deploy.model_cards import Made, readable, write_cards
-from hanas.deploy.settings import Quantisation
+from hanas.deploy.quantisation import Quantisation
 from hanas.spaces import mobile_i, nb201
 
 SCHEMA = json.loads(

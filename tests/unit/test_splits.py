@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hanas.core.errors import InputError
-from hanas.data.datasets._official import read_split
+from hanas.data.datasets._dataset import read_split
 from hanas.data.datasets.cifar10 import Cifar10
 from hanas.data.datasets.image_folder import stratified
 

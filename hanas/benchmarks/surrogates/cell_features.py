@@ -4,20 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from hanas.spaces.nb201 import (
-    AVG_POOL,
-    CONV_1X1,
-    CONV_3X3,
-    DIRECT_EDGE,
-    EDGES,
-    N_NODES,
-    NONE,
-    OPERATIONS,
-    PATHS,
-    SKIP,
-    operations_on_paths,
-    without_dead_edges,
-)
+from hanas.spaces import nb201
+from hanas.spaces.nb201 import AVG_POOL, CONV_1X1, CONV_3X3, EDGES, N_NODES, NONE, PATHS, SKIP
 
 
 def counts(genes: np.ndarray) -> np.ndarray:
@@ -38,7 +26,7 @@ def live_edges(genes: np.ndarray) -> np.ndarray:
     The operation of each live edge, and what the paths from input to output consist of. Cells
     that differ in dead edges only have the same features, so an accuracy is predicted the same.
     """
-    live = without_dead_edges(genes)
+    live = nb201.without_dead_edges(genes)
     return np.hstack([_one_hot(live), _paths(live)])
 
 
@@ -56,8 +44,8 @@ def kinds_of_paths(genes: np.ndarray) -> np.ndarray:
     >>> kinds_of_paths(np.array([[3, 0, 4, 1, 2, 4]]))[0, 18:].round(2)
     array([0.  , 1.  , 0.67, 1.  , 0.  , 0.  ])
     """
-    live = without_dead_edges(genes)
-    on_paths = operations_on_paths(live)  # (paths, N, operations)
+    live = nb201.without_dead_edges(genes)
+    on_paths = nb201.operations_on_paths(live)  # (paths, N, operations)
     is_open = on_paths[..., NONE] == 0
     of_3x3, pools = on_paths[..., CONV_3X3], on_paths[..., AVG_POOL] > 0
     convolutions = on_paths[..., CONV_1X1] + of_3x3
@@ -73,7 +61,7 @@ def kinds_of_paths(genes: np.ndarray) -> np.ndarray:
     from_input = [edge for edge, (_, source) in enumerate(EDGES) if source == 0]
     into_output = [edge for edge, (target, _) in enumerate(EDGES) if target == N_NODES - 1]
     parts = (live, live[:, from_input], live[:, into_output])
-    direct = live[:, [DIRECT_EDGE]] == (SKIP, CONV_1X1, CONV_3X3)
+    direct = live[:, [nb201.DIRECT_EDGE]] == (SKIP, CONV_1X1, CONV_3X3)
     of_parts = [counts(part)[:, 1:] for part in parts]
     return np.hstack([of_kinds, *of_parts, np.stack([least, largest, mean], axis=1), direct])
 
@@ -99,18 +87,19 @@ def groups_for_devices(genes: np.ndarray) -> list[np.ndarray]:
 
 
 def _one_hot(genes: np.ndarray) -> np.ndarray:
-    return np.eye(len(OPERATIONS))[genes].reshape(len(genes), genes.shape[1] * len(OPERATIONS))
+    return np.eye(len(nb201.OPERATIONS))[genes].reshape(
+        len(genes), genes.shape[1] * len(nb201.OPERATIONS)
+    )
 
 
 def _paths(live: np.ndarray) -> np.ndarray:
     """Return for each path whether it is open and its operations; and extremes over the paths."""
-    on_paths, longest = operations_on_paths(live), len(PATHS[-1])  # (paths, N, operations)
+    on_paths, longest = nb201.operations_on_paths(live), len(PATHS[-1])  # (paths, N, operations)
     is_open = on_paths[..., NONE] == 0
     convolutions = on_paths[..., CONV_1X1] + on_paths[..., CONV_3X3]
     columns = []
-    for path, on_path, open_, convolution in zip(
-        PATHS, on_paths, is_open, convolutions, strict=True
-    ):
+    of_each = zip(PATHS, on_paths, is_open, convolutions, strict=True)
+    for path, on_path, open_, convolution in of_each:
         parts = [on_path[:, o] * open_ / len(path) for o in (SKIP, CONV_1X1, CONV_3X3, AVG_POOL)]
         only_skips = on_path[:, SKIP] == len(path)
         columns += [open_, *parts, only_skips, open_ & (convolution > 0)]

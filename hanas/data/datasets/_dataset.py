@@ -1,12 +1,22 @@
-"""What a data set is: the base class of the plugins in this folder."""
+"""What a data set is: the base classes of the plugins in this folder.
+
+The official data sets are those of NAS-Bench-201 (Dong and Yang, ICLR 2020).
+"""
 
 from __future__ import annotations
 
+import json
 from abc import abstractmethod
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, BinaryIO
 
-from hanas.core.settings import Settings
+import numpy as np
+from pydantic import Field
+
+from hanas.core.errors import InputError, one_line
+from hanas.core.files import checksum, user_path
+from hanas.core.pickles import load_plain
+from hanas.core.settings import Seed, Settings, UserFile
 from hanas.data.images import ImageData
 
 
@@ -27,3 +37,102 @@ class Dataset(Settings):
     def state(self, root: Path) -> str | None:
         """Return a digest of a folder of the user's own; None where settings say everything."""
         return None
+
+
+class OfficialDataset(Dataset):
+    """A data set of NAS-Bench-201, of which one part is divided into two."""
+
+    split_seed: Seed = Field(
+        0,
+        description="Seed of the split into training and validation (CIFAR-10) or validation and "
+        "test (the others), where no split_file is given.",
+    )
+    split_file: Annotated[str, UserFile()] | None = Field(
+        None,
+        description="File of the split in the form of NAS-Bench-201, relative to the data folder.",
+    )
+
+    def halves(
+        self, count: int, keys: tuple[str, str], root: Path
+    ) -> tuple[np.ndarray, np.ndarray, tuple[dict[str, str], ...]]:
+        """Divide ``0 .. count - 1`` into two parts, by the file (its ``keys``) or by the seed.
+
+        Return two sorted int64 arrays, and the sources (one where a file was read).
+        """
+        if self.split_file is None:
+            order = np.random.default_rng(self.split_seed).permutation(count)
+            return np.sort(order[: count // 2]), np.sort(order[count // 2 :]), ()
+        path = user_path(root, self.split_file)
+        first, second = read_split(path, keys, count)
+        source = {"file": path.name, "algorithm": "sha256", "how": "split file"}
+        return first, second, ({**source, "checksum": checksum(path)},)
+
+
+def read_split(path: Path, keys: tuple[str, str], count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Read a split in the form of NAS-Bench-201, as two sorted int64 arrays.
+
+    A JSON object whose members ``keys`` are each ``["int", ["0", "5", ...]]`` or a plain list of
+    integers, and which together hold each of ``0 .. count - 1`` once; InputError for all others.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or one_line(error)
+        raise InputError(
+            f"{path}: not readable as a split file ({reason}); get it from NAS-Bench-201's "
+            "repository, or leave out split_file to split by split_seed"
+        ) from error
+    if not isinstance(content, dict) or not all(key in content for key in keys):
+        raise InputError(
+            f"{path}: not a split file: expected {' and '.join(map(repr, keys))} in it"
+        )
+    first, second = (_indices(content[key], f"{path}: {key!r}") for key in keys)
+    if not np.array_equal(np.sort(np.concatenate([first, second])), np.arange(count)):
+        raise InputError(
+            f"{path}: the indices of {keys[0]!r} and {keys[1]!r} are not 0 to {count - 1}, each "
+            "once; is this the split file of another data set?"
+        )
+    return first, second
+
+
+def _indices(value: Any, where: str) -> np.ndarray:
+    if isinstance(value, list) and len(value) == 2 and value[0] == "int":
+        value = value[1]
+    if not isinstance(value, list) or not value:
+        raise InputError(f"{where} is not a list of indices")
+    for entry in value:
+        is_number = type(entry) is int or (isinstance(entry, str) and entry.isdecimal())
+        if not is_number or len(str(entry)) > 11 or int(entry) < 0:
+            raise InputError(f"{where} holds {entry!r}, which is not an index")
+    return np.sort(np.array([int(entry) for entry in value], dtype=np.int64))
+
+
+def read_batch(
+    handle: BinaryIO, *, name: str, side: int, label_key: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Decode a published batch of images of ``side`` pixels; code in it is refused.
+
+    The file, which messages call ``name``, is a pickled dictionary with ``data``, uint8
+    (n, 3 * side * side) in channel order, and integer labels under ``label_key``; InputError if it
+    is another. Return uint8 (n, side, side, 3) and int64 (n,), the labels as they are in the file.
+    """
+    # Python 2 wrote these files: its strings come out as text this way, whoever wrote them.
+    content = load_plain(handle, name=name, encoding="latin1")
+    if not isinstance(content, dict) or "data" not in content or label_key not in content:
+        raise InputError(f"{name}: expected a dictionary with 'data' and {label_key!r}")
+    data = content["data"]
+    if not isinstance(data, np.ndarray) or data.dtype != np.uint8:
+        raise InputError(f"{name}: 'data' is no array of uint8")
+    if data.ndim != 2 or data.shape[1] != 3 * side * side:
+        raise InputError(
+            f"{name}: 'data' has the shape {data.shape}; expected {side} x {side} RGB images, "
+            f"(n, {3 * side * side})"
+        )
+    try:
+        labels = np.asarray(content[label_key])
+    except ValueError:  # lists of different lengths
+        labels = np.empty((0, 0))
+    if labels.shape != (len(data),) or labels.dtype.kind not in "iu":
+        raise InputError(f"{name}: {label_key!r} is not a list of {len(data)} integers")
+    images = data.reshape(-1, 3, side, side).transpose(0, 2, 3, 1)
+    return np.ascontiguousarray(images), labels.astype(np.int64)

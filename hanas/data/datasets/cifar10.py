@@ -19,9 +19,9 @@ from pydantic import Field
 from hanas.core.errors import InputError
 from hanas.core.files import reading
 from hanas.data.datasets import _cifar
-from hanas.data.datasets._official import OfficialDataset
+from hanas.data.datasets._dataset import OfficialDataset
 from hanas.data.images import ImageData
-from hanas.data.readers.known_files import KnownFile, read_members
+from hanas.data.published_files import KnownFile, read_members
 
 BATCH_IMAGES = 10_000
 TRAIN_IMAGES = 50_000

@@ -13,9 +13,9 @@ import numpy as np
 from pydantic import Field
 
 from hanas.data.datasets import _cifar
-from hanas.data.datasets._official import OfficialDataset
+from hanas.data.datasets._dataset import OfficialDataset
 from hanas.data.images import ImageData
-from hanas.data.readers.known_files import KnownFile
+from hanas.data.published_files import KnownFile
 
 TRAIN_IMAGES = 50_000
 TEST_IMAGES = 10_000

@@ -7,22 +7,29 @@ folders alone. What no folder gives is drawn from the training images, class by 
 from __future__ import annotations
 
 import hashlib
+import io
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from pydantic import Field
 
-from hanas.core.errors import InputError
+from hanas.core.errors import InputError, one_line
 from hanas.core.files import digest, user_path
 from hanas.core.settings import Count, Fraction, Seed, UserFile
 from hanas.data.datasets._dataset import Dataset
 from hanas.data.images import SPLITS, ImageData
-from hanas.data.readers.picture_files import SUFFIXES, read_square
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 FOLDERS = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
 IGNORED = ("desktop.ini", "Thumbs.db")  # left by file managers, like names that begin with a dot
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+MAXIMUM_PIXELS = 100_000_000
 
 #: Files of a data set, each with its label.
 Pictures = list[tuple[Path, int]]
@@ -60,15 +67,20 @@ class ImageFolder(Dataset):
         pictures = [picture for part in parts.values() for picture in part]
         images, checksum = _read(folder, pictures, self.resolution)
         labels = np.array([label for _, label in pictures], dtype=np.int64)
+        ends = np.cumsum([len(part) for part in parts.values()])
+        splits = dict(zip(parts, np.split(np.arange(len(labels)), ends[:-1]), strict=True))
+        fractions = {"validation": self.validation_fraction, "test": self.test_fraction}
+        if drawn := {name: part for name, part in fractions.items() if name not in splits}:
+            random, of_train = np.random.default_rng(self.split_seed), labels[splits["train"]]
+            try:
+                found = stratified(of_train, list(drawn.values()), classes, random)
+            except InputError as error:
+                raise InputError(f"{folder}: {error}") from error
+            splits.update(zip(("train", *drawn), found, strict=True))
         how = f"{len(images)} images, resized to {self.resolution} x {self.resolution}"
         source = {"file": folder.name, "algorithm": "sha256 of names and contents"}
-        return ImageData(
-            images=images,
-            labels=labels,
-            classes=classes,
-            splits=self._divided(folder, parts, labels, classes),
-            sources=({**source, "checksum": checksum, "how": how},),
-        )
+        sources = ({**source, "checksum": checksum, "how": how},)
+        return ImageData(images, labels, classes, splits, sources)
 
     def state(self, root: Path) -> str | None:
         """Return a digest of the names, sizes and times of modification of the folder's files."""
@@ -76,27 +88,6 @@ class ImageFolder(Dataset):
         files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
         facts = [(path.relative_to(folder), path.stat()) for path in files]
         return digest([(str(name), stat.st_size, stat.st_mtime_ns) for name, stat in facts])
-
-    def _divided(
-        self,
-        folder: Path,
-        parts: Mapping[str, Pictures],
-        labels: np.ndarray,
-        classes: tuple[str, ...],
-    ) -> dict[str, np.ndarray]:
-        """Return the indices of each split: of its folder, else drawn from the training images."""
-        ends = np.cumsum([len(part) for part in parts.values()])
-        indices = dict(zip(parts, np.split(np.arange(len(labels)), ends[:-1]), strict=True))
-        fractions = {"validation": self.validation_fraction, "test": self.test_fraction}
-        drawn = {name: part for name, part in fractions.items() if name not in indices}
-        if not drawn:
-            return indices
-        generator, of_train = np.random.default_rng(self.split_seed), labels[indices["train"]]
-        try:
-            found = stratified(of_train, list(drawn.values()), classes, generator)
-        except InputError as error:
-            raise InputError(f"{folder}: {error}") from error
-        return {**indices, **dict(zip(("train", *drawn), found, strict=True))}
 
 
 def stratified(
@@ -130,6 +121,9 @@ def stratified(
         for part, piece in zip(parts, [rest, *drawn], strict=True):
             part.append(piece)
     return [np.sort(np.concatenate(part)) for part in parts]
+
+
+# ---- what lies in the folder --------------------------------------------------------------
 
 
 def _survey(folder: Path) -> tuple[tuple[str, ...], dict[str, Pictures]]:
@@ -166,9 +160,7 @@ def _subfolders(top: Path, folder: Path) -> dict[str, Path]:
     if not found:
         raise InputError(f"{folder}: no class folders in it; expected a folder for each class")
     if len(found) == 1 and not set(found) & set(FOLDERS):
-        raise InputError(
-            f"{folder}: only one class, {next(iter(found))!r}; expected at least two folders"
-        )
+        raise InputError(f"{folder}: only one class, {min(found)!r}; expected at least two folders")
     return found
 
 
@@ -192,8 +184,7 @@ def _pictures(top: Path, classes: Mapping[str, Path]) -> Pictures:
 
 def _entries(top: Path, folder: Path) -> list[Path]:
     """List a folder by name; a symbolic link that leads out of ``top`` is refused."""
-    inside = top.resolve()
-    entries = []
+    inside, entries = top.resolve(), []
     for path in sorted(folder.iterdir(), key=lambda path: path.name):
         if path.name.startswith(".") or path.name in IGNORED:
             continue
@@ -205,6 +196,9 @@ def _entries(top: Path, folder: Path) -> list[Path]:
             raise InputError(f"{path}: a link that leads out of {top}; copy what it points to")
         entries.append(path)
     return entries
+
+
+# ---- pictures -----------------------------------------------------------------------------
 
 
 def _read(folder: Path, pictures: Pictures, resolution: int) -> tuple[np.ndarray, str]:
@@ -221,3 +215,70 @@ def _read(folder: Path, pictures: Pictures, resolution: int) -> tuple[np.ndarray
         hasher.update(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest())
         hasher.update(hashlib.sha256(content).digest())
     return images, hasher.hexdigest()
+
+
+def read_square(content: bytes, resolution: int, where: str) -> np.ndarray:
+    """Decode a picture, cut the largest square out of its middle and resize that.
+
+    Same as scaling the shorter side to ``resolution`` and cutting the middle out of the rest. A
+    camera's note on how it was held (EXIF) is obeyed, transparent pixels are laid on black, 16-bit
+    greys are scaled to 8 bits, and of an animation the first picture is taken.
+
+    Return uint8 (resolution, resolution, 3). Raises InputError, naming ``where``, if the picture is
+    in none of :data:`FORMATS`, damaged, or has more than :data:`MAXIMUM_PIXELS` pixels.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            # Pillow's own, lower limit on size only warns.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
+                width, height = picture.size  # from the header: nothing is decoded yet
+                if width * height > MAXIMUM_PIXELS:
+                    raise InputError(
+                        f"{where}: {width} x {height} pixels are too many (at most "
+                        f"{MAXIMUM_PIXELS:,}); make the picture smaller"
+                    )
+                picture.load()
+                upright = ImageOps.exif_transpose(picture)
+                square = _to_rgb(upright, where).resize(
+                    (resolution, resolution),
+                    resample=Image.Resampling.BILINEAR,
+                    box=middle_square(*upright.size),
+                )
+                return np.asarray(square)
+    except InputError:
+        raise
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        # Pillow's own words would name the memory that it read from.
+        unknown = isinstance(error, UnidentifiedImageError)
+        reason = f"no {', '.join(FORMATS)}" if unknown else one_line(error)
+        raise InputError(
+            f"{where}: not readable as a picture ({reason if content else 'it is empty'}); "
+            "remove it or replace it"
+        ) from error
+
+
+def middle_square(width: int, height: int) -> tuple[float, float, float, float]:
+    """Return left, top, right and bottom of the largest square in the middle, in pixels."""
+    side = min(width, height)
+    left, top = (width - side) / 2, (height - side) / 2
+    return left, top, left + side, top + side
+
+
+def _to_rgb(picture: Image.Image, where: str) -> Image.Image:
+    from PIL import Image
+
+    if picture.mode.startswith("I"):  # 16 bits a pixel, or 32 in which a format keeps 16
+        values = np.asarray(picture).astype(np.int64)
+        if values.min() < 0 or values.max() > 65535:
+            raise InputError(f"{where}: grey values beyond 16 bits; save it with 8 bits a channel")
+        return Image.fromarray((values >> 8).astype(np.uint8)).convert("RGB")
+    if picture.mode == "F":
+        raise InputError(f"{where}: grey values are not integers; save it with 8 bits a channel")
+    if picture.has_transparency_data:
+        transparent = picture.convert("RGBA")
+        black = Image.new("RGBA", transparent.size, (0, 0, 0, 255))
+        return Image.alpha_composite(black, transparent).convert("RGB")
+    return picture.convert("RGB")

@@ -16,9 +16,9 @@ import numpy as np
 from pydantic import Field
 
 from hanas.core.errors import InputError
-from hanas.data.datasets._official import OfficialDataset, read_batch
+from hanas.data.datasets._dataset import OfficialDataset, read_batch
 from hanas.data.images import ImageData
-from hanas.data.readers.known_files import KnownFile
+from hanas.data.published_files import KnownFile
 
 SIDE = 16  # pixels
 CLASSES = 120
@@ -72,25 +72,23 @@ class Imagenet16120(OfficialDataset):
         come first, in the order of the files, then the validation images. A class is named by its
         label in the files, 1 to 120.
         """
-        release = RELEASE
+        release, first = RELEASE, RELEASE.training_images
         validation, test, split_sources = self.halves(
             release.validation_images, ("xvalid", "xtest"), root
         )
         folder = root / "ImageNet16" if (root / "ImageNet16").is_dir() else root
-        parts = [
-            _read(folder, release.training, release.training_images),
-            _read(folder, release.validation, release.validation_images),
-        ]
+        train_images, train_labels = _read(folder, release.training, first)
+        images, labels = _read(folder, release.validation, release.validation_images)
         files = {**release.training, **release.validation}
         sources = (KnownFile(name, "md5", md5).source("data folder") for name, md5 in files.items())
         return ImageData(
-            images=np.concatenate([images for images, _ in parts]),
-            labels=np.concatenate([labels for _, labels in parts]),
+            images=np.concatenate([train_images, images]),
+            labels=np.concatenate([train_labels, labels]),
             classes=tuple(str(label) for label in range(1, CLASSES + 1)),
             splits={
-                "train": np.arange(release.training_images),
-                "validation": release.training_images + validation,
-                "test": release.training_images + test,
+                "train": np.arange(first),
+                "validation": first + validation,
+                "test": first + test,
             },
             sources=(*sources, *split_sources),
         )

@@ -27,8 +27,7 @@ from hanas.core.settings import Settings
 from hanas.data.batches import load_split, ordered_batches
 from hanas.data.images import ImageData, load_images
 from hanas.deploy import onnx_models
-from hanas.deploy.quantisation import quantise
-from hanas.deploy.settings import Quantisation
+from hanas.deploy.quantisation import Quantisation, quantise
 from hanas.devices._device import MeasuredDevice
 from hanas.devices.measuring.measure import Model
 from hanas.spaces.networks import architectures, published

@@ -1,32 +1,101 @@
-"""Fetch a file of known checksum over the network, or with npm: bounded in time and size.
+"""Published files that never change: fetched, verified, and read out of archives.
 
-A file gets its name only once its checksum has been verified, so what is there is whole. What a
-broken connection or a killed run leaves behind is kept as ``.NAME.part`` and continued; the usual
-libraries for such files (pooch, torchvision) begin anew.
+They are fetched over the network, or with npm, bounded in time and size. A file gets its name only
+once its checksum has been verified, so what is there is whole. What a broken connection or a killed
+run leaves behind is kept as ``.NAME.part`` and continued; the usual libraries for such files
+(pooch, torchvision) begin anew.
 """
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import queue
 import shutil
 import subprocess
+import tarfile
 import threading
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
 
 from hanas.core.errors import InputError, one_line
-from hanas.core.files import checksum
-from hanas.data.readers.known_files import KnownFile
+from hanas.core.files import checksum, reading
 
 ATTEMPTS = 3
 BLOCK_BYTES = 1 << 18
+
+
+@dataclass(frozen=True)
+class KnownFile:
+    """A published file: its name, the algorithm (of :mod:`hashlib`) and hex digest of its checksum.
+
+    ``size_bytes`` is its exact size, or None where it was not published.
+    """
+
+    name: str
+    algorithm: str
+    checksum: str
+    size_bytes: int | None = None
+
+    def verify(self, path: Path, remedy: str) -> None:
+        """Raise InputError unless ``path`` holds exactly this file."""
+        if not path.is_file():
+            raise InputError(f"{path}: there is no such file; {remedy}")
+        self._compare(checksum(path, self.algorithm), path.stat().st_size, str(path), remedy)
+
+    def verify_content(self, content: bytes, where: str, remedy: str) -> None:
+        """Raise InputError unless ``content`` is that of this file."""
+        actual = hashlib.new(self.algorithm, content, usedforsecurity=False).hexdigest()
+        self._compare(actual, len(content), where, remedy)
+
+    def _compare(self, actual: str, size_bytes: int, where: str, remedy: str) -> None:
+        if actual == self.checksum:
+            return
+        sizes = f"{size_bytes:,} bytes"
+        if self.size_bytes is not None:
+            same = size_bytes == self.size_bytes
+            sizes += ", as expected" if same else f", not {self.size_bytes:,}"
+        raise InputError(
+            f"{where}: {self.algorithm.upper()} is {actual}, expected {self.checksum} ({sizes}): "
+            f"the file was cut short or changed; {remedy}"
+        )
+
+    def source(self, how: str) -> dict[str, str]:
+        """Return what provenance says of the file and how it was had."""
+        facts = {"file": self.name, "algorithm": self.algorithm, "checksum": self.checksum}
+        return {**facts, "how": how}
+
+
+def read_members(path: Path, limits_bytes: Mapping[str, int]) -> Iterator[tuple[str, bytes]]:
+    """Yield name and content of each file of a ``.tar.gz`` that ``limits_bytes`` names.
+
+    Everything else is passed over, and nothing is unpacked to disk. Raises InputError if the
+    archive is damaged, or a file is not in it, is none, or is larger than its limit.
+    """
+    missing = dict(limits_bytes)
+    # As a stream: each byte is unpacked once.
+    with reading(path, "an archive"), tarfile.open(path, "r|gz") as archive:
+        for member in archive:
+            limit = missing.pop(member.name, None)
+            if limit is None:
+                continue
+            if not member.isreg() or member.size > limit:
+                raise InputError(
+                    f"{path}: {member.name} is no file of at most {limit:,} bytes; "
+                    "get the archive again"
+                )
+            handle = archive.extractfile(member)
+            assert handle is not None  # it is a regular file
+            yield member.name, handle.read()
+            if not missing:
+                return
+    raise InputError(f"{path}: {', '.join(missing)} not in it; get the archive again")
 
 
 class UnavailableError(Exception):
@@ -67,11 +136,10 @@ def download(
     """Return ``folder / known.name``, fetched from ``url`` unless a verified one is there.
 
     A transfer that breaks is continued with an HTTP range request, in this run and in the next;
-    a server that does not know ranges starts it anew.
-
-    Raises UnavailableError if the file cannot be had from there: no connection within
-    ``connect_seconds`` (for the name, the connection and the first answer together), no byte for
-    ``stall_seconds`` in each of a few attempts, ``total_seconds`` over, or other content.
+    a server that does not know ranges starts it anew. Raises UnavailableError if there is no
+    connection within ``connect_seconds`` (for the name, the connection and the first answer
+    together), no byte for ``stall_seconds`` in each of a few attempts, if ``total_seconds`` are
+    over, or for other content.
     """
     with _only_one(known, folder, report) as (target, is_whole):
         if is_whole:
@@ -83,6 +151,7 @@ def download(
             try:
                 _fetch(url, known, partial, deadline, connect_seconds, stall_seconds, report)
                 known.verify(partial, "it was not kept")
+                return partial.replace(target)
             except InputError as error:
                 partial.unlink()
                 reason = f"the server sent something else: {error}"
@@ -90,32 +159,25 @@ def download(
                     break
                 resumed = False  # the first part may have been another file's: once more, whole
             except (OSError, HTTPException) as error:
-                reason = _reason(error)
+                reason, is_permanent = _told(error)
                 report(f"{url}: {reason}")
-                if _is_permanent(error) or time.monotonic() > deadline:
+                if is_permanent or time.monotonic() > deadline:
                     break
                 resumed = resumed or partial.exists()
-            else:
-                partial.replace(target)
-                return target
     raise UnavailableError(reason)
 
 
-def _reason(error: Exception) -> str:
-    """Return what went wrong, without urllib's wrapping."""
+def _told(error: Exception) -> tuple[str, bool]:
+    """Return what went wrong, and whether asking again at once is of no use."""
+    # No name, no route, refused, no answer in time; or another file.
+    is_permanent = isinstance(error, URLError | _WrongSizeError)
+    if isinstance(error, HTTPError):
+        is_permanent = error.code < 500 and error.code not in (408, 416, 429)
     if isinstance(error, URLError) and isinstance(error.reason, Exception):
         error = error.reason
     if isinstance(error, OSError) and error.strerror and not error.filename:
-        return error.strerror
-    return one_line(error)
-
-
-def _is_permanent(error: Exception) -> bool:
-    """Return whether asking again at once is of no use."""
-    if isinstance(error, HTTPError):
-        return error.code < 500 and error.code not in (408, 416, 429)
-    # No name, no route, refused, no answer in time; or another file.
-    return isinstance(error, URLError | _WrongSizeError)
+        return error.strerror, is_permanent
+    return one_line(error), is_permanent
 
 
 def _fetch(
@@ -133,9 +195,7 @@ def _fetch(
         return  # whole, or wrong: the checksum will tell
     headers = {"User-Agent": "hanas"} | ({"Range": f"bytes={size}-"} if size else {})
     try:
-        response = _open(
-            urllib.request.Request(url, headers=headers), connect_seconds, stall_seconds
-        )
+        response = _open(Request(url, headers=headers), connect_seconds, stall_seconds)
     except HTTPError as error:
         if error.code == 416:  # nothing after what we have: let the next attempt start anew
             partial.unlink(missing_ok=True)
@@ -162,19 +222,17 @@ def _fetch(
         raise OSError(f"the connection broke off after {size:,} of {total:,} bytes")
 
 
-def _open(
-    request: urllib.request.Request, connect_seconds: float, stall_seconds: float
-) -> HTTPResponse:
-    """Open a URL within ``connect_seconds``.
+def _open(request: Request, connect_seconds: float, stall_seconds: float) -> HTTPResponse:
+    """Open a URL within ``connect_seconds``, in a thread.
 
-    In a thread, since neither the look-up of a name nor one attempt for each of its addresses is
-    covered by a socket's timeout.
+    Neither the look-up of a name nor one attempt for each of its addresses is covered by a
+    socket's timeout.
     """
     answers: queue.SimpleQueue = queue.SimpleQueue()
 
     def ask() -> None:
         try:
-            answers.put(urllib.request.urlopen(request, timeout=stall_seconds))
+            answers.put(urlopen(request, timeout=stall_seconds))
         except Exception as error:
             answers.put(error)
 

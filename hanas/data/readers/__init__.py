@@ -1,1 +1,0 @@
-"""Read files that others made without believing them."""
