@@ -18,7 +18,7 @@ from hanas.core.compute import threads
 from hanas.devices.prediction import predictor
 from hanas.proxies._proxy import Inputs
 from hanas.proxies.scoring.chain_evaluation import with_statistics
-from hanas.proxies.scoring.layerwise_scoring import Scorer
+from hanas.proxies.scoring.layerwise_scoring import evaluation
 from hanas.search.run import search_on_demand
 from hanas.training.supernets import load_supernet
 
@@ -68,7 +68,7 @@ def found(tmp_path_factory, weights, toy_file):
 def one_by_one(weights, images, proxy, archs):
     supernet = load_supernet(weights)
     network = with_statistics(supernet.network(), proxy.statistics)
-    used = Scorer(proxy, SPACE.name, weights, images, "cpu").pictures
+    used = evaluation(proxy, SPACE.name, weights, images, "cpu").pictures
     with threads(1):
         return [score_alone(network, SPACE.from_text(arch).tolist(), used) for arch in archs]
 
