@@ -6,7 +6,7 @@ from snakemake.exceptions import WorkflowError
 
 from hanas.core import compute, plugins
 from hanas.core.errors import InputError
-from hanas.study import settings as studies
+from hanas.study import checks as studies
 from hanas.study.graph import Graph
 from hanas.study.results import is_result
 

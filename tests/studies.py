@@ -18,7 +18,7 @@ import numpy as np
 import yaml
 from PIL import Image
 
-from hanas.study import settings as studies
+from hanas.study import checks as studies
 from hanas.study.graph import Graph, Job
 from hanas.study.results import made_by, result
 

@@ -21,21 +21,40 @@ import numpy as np
 from typing_extensions import override
 
 from hanas.core.errors import InputError
+from hanas.spaces._cells import (
+    AVG_POOL,
+    CONV_1X1,
+    CONV_3X3,
+    DIRECT_EDGE,
+    EDGES,
+    N_NODES,
+    NONE,
+    OPERATIONS,
+    PATHS,
+    SKIP,
+)
 from hanas.spaces._space import Genes, Held, Space
 from hanas.spaces.networks.settings import CellNetworkSettings, DeployedCellNetworkSettings, Network
 
 if TYPE_CHECKING:  # PyTorch is imported only where a network is made
     from hanas.spaces.networks.cell import CellNetwork
 
-OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
-NONE, SKIP, CONV_1X1, CONV_3X3, AVG_POOL = range(5)
-#: (target node, source node) of each gene, in the order of the canonical text.
-EDGES = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2))
-N_NODES = 4
-#: The edge from the input to the output.
-DIRECT_EDGE = EDGES.index((N_NODES - 1, 0))
-#: The edges of each path from the input to the output.
-PATHS = ((3,), (0, 4), (1, 5), (0, 2, 5))
+__all__ = [
+    "AVG_POOL",
+    "CONV_1X1",
+    "CONV_3X3",
+    "DIRECT_EDGE",
+    "EDGES",
+    "LARGEST",
+    "NONE",
+    "N_NODES",
+    "OPERATIONS",
+    "PATHS",
+    "SKIP",
+    "SMALLEST",
+    "SPACE",
+    "operations_on_paths",
+]
 #: The cell with the most parameters, and the smallest that passes its input on.
 LARGEST = (CONV_3X3,) * len(EDGES)
 SMALLEST = (NONE, NONE, NONE, SKIP, NONE, NONE)

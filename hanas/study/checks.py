@@ -1,4 +1,4 @@
-"""Checks of a study that need several of its sections together.
+"""Read the settings of a study, and check what needs several of its sections together.
 
 What one entry shows alone is checked by its own model; here are names of other entries, spaces
 that do not go together, and what some job would refuse later. Snakemake says "Nothing to be done"
@@ -7,14 +7,54 @@ when a rule cannot be made but its output exists, so all names are checked when 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
-from hanas.core.settings import Entry, marked
+from hanas.core.settings import Entry, UserFile, canonical, marked
+from hanas.core.settings import problems as told
 from hanas.devices._device import MeasuredDevice
 from hanas.proxies._proxy import Proxy
 from hanas.study.settings import Retraining, Study
+
+_MOST_PROBLEMS = 10
+
+
+def read(config: Mapping[str, Any], name: str) -> Study:
+    """Return the settings of a study, all defaults filled in.
+
+    Parameters
+    ----------
+    config
+        As read from YAML.
+    name
+        Of the file, for messages.
+
+    Raises
+    ------
+    InputError
+        A line for each setting that is wrong: its path, its value and what is expected.
+    """
+    try:
+        study = Study.model_validate(canonical(config))
+    except ValidationError as error:
+        found = told(error)
+    else:
+        found = list(dict.fromkeys(problems(study)))
+        if not found:
+            return study
+    more = len(found) - _MOST_PROBLEMS
+    lines = [f"{name}: {problem}" for problem in found[:_MOST_PROBLEMS]]
+    raise InputError("\n".join([*lines, *([f"... and {more} more"] if more > 0 else [])]))
+
+
+def user_files(study: Study) -> Iterator[tuple[str, str]]:
+    """Yield (key, path) of every file or folder of the user's that a study reads."""
+    for path, value, _ in marked(study, UserFile):
+        yield ".".join(path), value
 
 
 def problems(study: Study) -> Iterator[str]:

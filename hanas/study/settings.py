@@ -6,15 +6,13 @@ sections are here. Checks that need several sections together are in :mod:`hanas
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from hanas.benchmarks._benchmark import Benchmark
 from hanas.benchmarks.surrogates.models import SurrogateFit
 from hanas.core import plugins
-from hanas.core.errors import InputError
 from hanas.core.settings import (
     Count,
     Entry,
@@ -25,8 +23,6 @@ from hanas.core.settings import (
     Seed,
     Settings,
     Unique,
-    canonical,
-    problems,
 )
 from hanas.data.datasets._dataset import Dataset
 from hanas.deploy.quantisation import Quantisation
@@ -38,7 +34,6 @@ from hanas.spaces.networks.settings import DeployedNetwork
 from hanas.training.settings import RetrainingTraining
 from hanas.training.trainers._trainer import Trainer
 
-_MOST_PROBLEMS = 10
 Tasks = Annotated[list[Annotated[str, Entry("tasks")]], Unique]
 Proxies = Annotated[list[Annotated[str, Entry("proxies")]], Unique]
 Searches = Annotated[list[Annotated[str, Entry("searches")]], Unique]
@@ -308,41 +303,3 @@ class Study(Settings):
         found = self.retrainings[retraining]
         space = plugins.space(self.tasks[found.task].space)
         return space.deployed.read(found.network, f"retrainings.{retraining}.network")
-
-
-def read(config: Mapping[str, Any], name: str) -> Study:
-    """Return the settings of a study, all defaults filled in.
-
-    Parameters
-    ----------
-    config
-        As read from YAML.
-    name
-        Of the file, for messages.
-
-    Raises
-    ------
-    InputError
-        A line for each setting that is wrong: its path, its value and what is expected.
-    """
-    from hanas.study import checks
-
-    try:
-        study = Study.model_validate(canonical(config))
-    except ValidationError as error:
-        found = problems(error)
-    else:
-        found = list(dict.fromkeys(checks.problems(study)))
-        if not found:
-            return study
-    more = len(found) - _MOST_PROBLEMS
-    lines = [f"{name}: {problem}" for problem in found[:_MOST_PROBLEMS]]
-    raise InputError("\n".join([*lines, *([f"... and {more} more"] if more > 0 else [])]))
-
-
-def user_files(study: Study) -> Iterator[tuple[str, str]]:
-    """Yield (key, path) of every file or folder of the user's that a study reads."""
-    from hanas.core.settings import UserFile, marked
-
-    for path, value, _ in marked(study, UserFile):
-        yield ".".join(path), value

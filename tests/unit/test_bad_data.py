@@ -124,10 +124,10 @@ def _read_user_table(path: Path) -> Any:
 
 
 def _read_study(path: Path) -> Any:
-    from hanas.study import settings
+    from hanas.study import checks
 
     yaml_files.check(path)
-    return settings.read(yaml.safe_load(path.read_bytes()), name=str(path))
+    return checks.read(yaml.safe_load(path.read_bytes()), name=str(path))
 
 
 def _load_weights(path: Path) -> Any:

@@ -9,7 +9,7 @@ from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.proxies._proxy import SUPERNET_SCORES
 from hanas.spaces import nb201
-from hanas.study import settings as studies
+from hanas.study import checks as studies
 
 REPOSITORY = Path(__file__).parents[2]
 ARCHS = list(nb201.all_texts())

@@ -11,8 +11,8 @@ from snakemake.utils import update_config
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.spaces import nb201
+from hanas.study import checks as studies
 from hanas.study import schema
-from hanas.study import settings as studies
 
 REPOSITORY = Path(__file__).parents[2]
 SCHEMA = yaml.safe_load((REPOSITORY / "config.schema.yaml").read_text(encoding="utf-8"))
@@ -351,8 +351,8 @@ def test_numbers_are_checked_as_jobs_get_them():
 def test_settings_are_checked_without_what_only_jobs_need():
     code = (
         "import sys, yaml\n"
-        "from hanas.study import settings\n"
-        "settings.read(yaml.safe_load(open(sys.argv[1])), 'c')\n"
+        "from hanas.study import checks\n"
+        "checks.read(yaml.safe_load(open(sys.argv[1])), 'c')\n"
         "assert not {'pandas', 'torch', 'scipy', 'onnx'} & set(sys.modules)\n"
     )
     command = [sys.executable, "-c", code, str(REPOSITORY / "config.yaml")]

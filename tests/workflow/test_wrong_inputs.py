@@ -9,7 +9,7 @@ from studies import TINY, JobFailed, graph_of, setting
 
 from hanas.core.errors import InputError
 from hanas.spaces import nb201
-from hanas.study import settings as studies
+from hanas.study import checks as studies
 
 HEADER = "arch,latency_ms\n"
 
