@@ -76,7 +76,7 @@ def inputs(method):
 
 
 def cfg(method):
-    """Return the parameter of such a rule: the settings that its result depends on."""
+    """Return the parameter of such a job, the settings that its result depends on."""
     return lambda wildcards: job_of(method, wildcards).params
 
 
@@ -104,12 +104,12 @@ def gpus(method):
 def check_targets(targets):
     """Refuse targets of the command line that name an entry which the study does not have.
 
-    Snakemake would tell it with a traceback; of files that no rule makes it speaks plainly itself.
+    Snakemake would tell it with a traceback; of files that none makes it speaks plainly itself.
     """
     for target in targets:
-        for rule in workflow.rules:
-            if rule.is_producer(target) and hasattr(graph, rule.name):
-                job_of(getattr(graph, rule.name), rule.get_wildcards(target))
+        for maker in workflow.rules:
+            if maker.is_producer(target) and hasattr(graph, maker.name):
+                job_of(getattr(graph, maker.name), maker.get_wildcards(target))
                 break
 
 
