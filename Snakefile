@@ -10,10 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
-
 from hanas.core import yaml_files
-from hanas.core.errors import InputError
 from hanas.study import clocks, cluster_logs, locks
 
 STARTED = time.time()
@@ -23,23 +20,17 @@ if workflow.is_main_process:
     clocks.bring_to_the_present(Path("results"))
 
 
-def checked(path):
-    """Return the path of a study that is sound YAML; Snakemake says of others only that they are not."""
-    try:
-        yaml_files.check(path)
-    except InputError as error:
-        raise WorkflowError(str(error)) from None
-    return path
-
-
+# Before Snakemake parses them: it says of files that are no YAML only that they are none.
 for file in workflow.config_settings.configfiles if workflow.is_main_process else ():
-    checked(file)
+    yaml_files.check(file)
 
 # A study given on the command line is complete and is never mixed with the default one. A study's
 # own folder (--directory) may hold its config.yaml.
 if not workflow.config_settings.configfiles:
+    OWN = "config.yaml" if Path("config.yaml").exists() else str(REPOSITORY / "config.yaml")
+    yaml_files.check(OWN)
 
-    configfile: checked("config.yaml" if Path("config.yaml").exists() else str(REPOSITORY / "config.yaml"))
+    configfile: OWN
 
 
 report: "resources/captions/study.rst"
