@@ -176,7 +176,7 @@ class Graph:
             "proxy_objective": scored_by.objective,
             "device_objectives": self._entry("devices", device).objectives,
         }
-        where = {"device": device, **_where(of_task)}
+        where = {"device": device, **of_task.where}
         if plugins.space(of_task.space).enumerable:
             scores = self.rows.scores(proxy, of_task.dataset)
             tables = {"proxy": scores, "device": result("device_table", **where)}
@@ -300,7 +300,7 @@ class Graph:
         how = {"space": task.space, **{name: getattr(found, name) for name in names}}
         params: dict[str, Any] = {"how": {**how, **self._network_and_training(retraining)}}
         if self.study.has_benchmark(found.task):
-            inputs["accuracies"] = result("accuracy_table", **_where(task))
+            inputs["accuracies"] = result("accuracy_table", **task.where)
         if found.front is None:
             params["archs"] = found.archs or found.published
         else:
@@ -370,7 +370,7 @@ class Graph:
             for device in self.study.measured_on(retraining)
         }
         if found.device is not None and found.device not in tables:
-            tables[found.device] = result("device_table", device=found.device, **_where(task))
+            tables[found.device] = result("device_table", device=found.device, **task.where)
         return tables
 
     def model_cards(self, retraining: str) -> Job:
@@ -383,7 +383,7 @@ class Graph:
             {**self._exported(retraining), "latencies": list(latencies.values())},
             retraining=retraining,
             **{name: getattr(found, name) for name in names},
-            **_where(task),
+            **task.where,
             **self._network_and_training(retraining),
             quantisation=found.quantisation.params(),
             latencies=latencies,
@@ -395,7 +395,7 @@ class Graph:
         self._entry("proxies", proxy)
         self._entry("searches", search)
         row = self.rows.row(device, task, proxy, search)
-        predictor = result("measure", device=device, **_where(of_task))
+        predictor = result("measure", device=device, **of_task.where)
         return _job(
             "measuring",
             {"history": row.history, "predictor": predictor, **_images(of_task.dataset)},
@@ -523,10 +523,6 @@ def _images(dataset: str) -> dict[str, Any]:
 
 def _listed(space: str) -> str:
     return result("space", space=space)
-
-
-def _where(task: Task) -> dict[str, str]:
-    return {"space": task.space, "dataset": task.dataset}
 
 
 def _taken_by(found: Any) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from typing import Any
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
-from hanas.core.settings import canonical
 from hanas.fronts.rows import Row
 from hanas.study.results import FOUND, result
 from hanas.study.settings import Study
@@ -41,7 +40,7 @@ class Rows:
 
     def _row(self, device: str, task_name: str, proxy: str, search: str) -> Row:
         task, found = self.study.tasks[task_name], self.study.proxies[proxy]
-        where = {"space": task.space, "dataset": task.dataset}
+        where = task.where
         judged, searcher = self.study.has_benchmark(task_name), self.study.searches[search]
         listed = plugins.space(task.space).enumerable
         return Row(
@@ -56,7 +55,7 @@ class Rows:
             trained_on=self.study.trained_on(proxy),
             search=search,
             search_label=searcher.label or searcher.searcher.upper(),
-            accuracy_floor_percent=canonical(task.accuracy_floor_percent),
+            accuracy_floor_percent=task.accuracy_floor_percent,
             device_objectives=self.study.devices[device].objectives,
             accuracies=result("accuracy_table", **where) if judged else None,
             metrics=result("device_table", device=device, **where) if listed else None,
@@ -105,7 +104,7 @@ class Rows:
         rows = []
         for task_name in self.shown_tasks(device):
             task = self.study.tasks[task_name]
-            where = {"space": task.space, "dataset": task.dataset}
+            where = task.where
             common = {
                 "task": task_name,
                 **where,

@@ -59,6 +59,11 @@ class Task(Settings):
         "judged, so that fast cells which only guess make no front look good.",
     )
 
+    @property
+    def where(self) -> dict[str, str]:
+        """The wildcards of tables of its space and data set."""
+        return {"space": self.space, "dataset": self.dataset}
+
 
 class Retraining(Settings):
     """Architectures that are trained from scratch as networks of their own."""
