@@ -71,13 +71,18 @@ def test_editors_find_the_schema(path):
     assert (path.parent / named).resolve() == REPOSITORY / "config.schema.yaml"
 
 
+def _definition(node: dict) -> dict:
+    return SCHEMA["$defs"].get(node.get("$ref", "").removeprefix("#/$defs/"), {})
+
+
 def _undescribed(node, path=()) -> list[str]:
     if not isinstance(node, dict):
         return []
     here = [
         ".".join((*path, key))
         for key, value in node.get("properties", {}).items()
-        if "description" not in value and key not in ("kind", "trainer", "searcher")
+        if "description" not in {**_definition(value), **value}
+        and key not in ("kind", "trainer", "searcher")
     ]
     inner = [
         (key, value)
