@@ -8,8 +8,8 @@ at, compared and tested within milliseconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -21,33 +21,42 @@ from hanas.core.settings import canonical
 from hanas.devices._device import Device, MeasuredDevice
 from hanas.fronts.rows import Row
 from hanas.study.results import EVALUATED, EXPORTED, RESULTS, WEIGHTS, made_by, result
-from hanas.study.revisions import REVISIONS
 from hanas.study.rows import Rows, require_judged
 from hanas.study.settings import Retraining, Study, Task
 
 SHIPPED = Path(__file__).parents[2] / "resources"
 
 
-@dataclass(frozen=True)
 class Job:
     """What a job reads and depends on.
+
+    Snakemake does not see changes in imported code: a job's ``revision`` is one of its ``params``,
+    to be raised whenever a change of the code changes what the job computes. It and all that
+    reads of it then run again.
 
     Attributes
     ----------
     inputs
         Files by their role in the script: a path, or a list of paths.
     params
-        Plain settings that change the result, the revision of the code among them.
+        Plain settings that change the result, the revision among them, keys sorted.
     threads
         Cores that the job takes.
     compute
         Where it computes: ``auto``, ``cpu`` or ``cuda``.
     """
 
-    inputs: Mapping[str, str | list[str]] = field(default_factory=dict)
-    params: Mapping[str, Any] = field(default_factory=dict)
-    threads: int = 1
-    compute: str = "cpu"
+    def __init__(
+        self,
+        inputs: Mapping[str, str | list[str]] | None = None,
+        *,
+        revision: int = 1,
+        threads: int = 1,
+        compute: str = "cpu",
+        **params: Any,
+    ) -> None:
+        self.inputs, self.threads, self.compute = inputs or {}, threads, compute
+        self.params: Mapping[str, Any] = canonical({"revision": revision, **params})
 
     @property
     def files(self) -> list[str]:
@@ -59,12 +68,7 @@ class Job:
 class Graph:
     """The jobs of a study; every public method but the last few is the job of the rule of its name.
 
-    Parameters
-    ----------
-    study
-        Its settings.
-    data
-        The folder that the user's relative paths start from.
+    ``data`` is the folder that the user's relative paths start from.
     """
 
     def __init__(self, study: Study, data: Path) -> None:
@@ -76,64 +80,59 @@ class Graph:
         """Read the images of a data set."""
         found = self._entry("datasets", dataset)
         state = found.state(self.data)
-        given = {"state": state} if state is not None else {}
-        return _job("dataset", dataset=found.params(), **given)
+        return Job(dataset=found.params(), **({} if state is None else {"state": state}))
 
     def space(self, space: str) -> Job:
         """List every architecture of a space."""
-        return _job("space", space=space)
+        return Job(space=space)
 
     def nats_bench_cells(self) -> Job:
         """Read the cells of NATS-Bench once for all data sets."""
         for of_space in self.study.benchmarks.values():
             for found in of_space.values():
-                folder = getattr(found, "folder", None)
-                if folder is not None:  # one folder for all: see hanas.study.checks
-                    return _job("accuracy_table", {"folder": self.user_file(folder)})
+                if folder := getattr(found, "folder", None):  # one for all: see study.checks
+                    return Job({"folder": self.user_file(folder)})
         raise InputError("benchmarks has no entry of kind nats_bench")
 
     def accuracy_table(self, space: str, dataset: str) -> Job:
         """Read the true accuracies of every architecture."""
         found = self._entry("benchmarks", space, dataset)
         cells = {"cells": RESULTS["nats_bench_cells"]} if hasattr(found, "folder") else {}
-        inputs = {**self._own_file(found), **cells}
-        return _job("accuracy_table", inputs, benchmark=found.params(), **_shipped(found))
+        return Job(self._own_file(found) | cells, benchmark=found.params(), **_shipped(found))
 
     def device_table(self, device: str, space: str, dataset: str) -> Job:
         """Read, or predict, latency and energy of every architecture."""
         found: Device = self._entry("devices", device)
         if isinstance(found, MeasuredDevice):  # what it depends on shows in its predictor
             where = {"device": device, "space": space, "dataset": dataset}
-            return _job("device_table", {"predictor": result("measure", **where)})
+            return Job({"predictor": result("measure", **where)})
         inputs = self._own_file(getattr(found, "datasets", {}).get(dataset, found))
-        return _job("device_table", inputs, device=found.params(), **_shipped(found))
+        return Job(inputs, device=found.params(), **_shipped(found))
 
     def measure(self, device: str, space: str, dataset: str) -> Job:
         """Measure some architectures on a device, and fit a predictor of all others."""
         found = self._measured(device)
-        how = {**_as_measured(found, space), "campaign": found.campaign.params()}
-        return _job("measuring", _images(dataset), threads=found.threads_taken, **how)
+        return Job(_images(dataset), **_as_measured(found, space), campaign=found.campaign.params())
 
     def fit_surrogates(self, space: str) -> Job:
         """Fit small models to the tables of a space."""
-        datasets = self._entry("benchmarks", space)
+        where = [{"space": space, "dataset": name} for name in self._entry("benchmarks", space)]
         inputs = {
-            "accuracies": [result("accuracy_table", space=space, dataset=d) for d in datasets],
+            "accuracies": [result("accuracy_table", **names) for names in where],
             "devices": [
-                result("device_table", device=device, space=space, dataset=dataset)
+                result("device_table", device=device, **names)
                 for device in self.study.devices
-                for dataset in datasets
+                for names in where
             ],
         }
-        return _job("surrogates", inputs, **self._entry("surrogates", space).params())
+        return Job(inputs, **self._entry("surrogates", space).params())
 
     # ---- what ranks: supernets and proxies ---------------------------------------------------
 
     def train_supernet(self, supernet: str) -> Job:
         """Train a weight-sharing network."""
         found = self._entry("supernets", supernet)
-        takes = {"threads": found.threads, "compute": found.device}
-        return _job("supernet", _images(found.dataset), supernet=found.params(), **takes)
+        return Job(_images(found.dataset), supernet=found.params(), **_taken_by(found))
 
     def proxy_table(self, proxy: str, dataset: str) -> Job:
         """Score every architecture of a space."""
@@ -155,7 +154,7 @@ class Graph:
             how["dataset"] = learns_from = found.learns_from or dataset
             self._entry("benchmarks", str(space), learns_from)
             inputs["accuracies"] = result("accuracy_table", space=space, dataset=learns_from)
-        return _job("proxy", inputs, revision=found.revision, **how, **_taken_by(found))
+        return Job(inputs, revision=found.revision, **how, **_taken_by(found))
 
     def _read_by_proxy(self, proxy: str, dataset: str) -> dict[str, Any]:
         """Return the supernet and the images that a proxy looks at, if any."""
@@ -179,11 +178,10 @@ class Graph:
         where = {"device": device, **of_task.where}
         if plugins.space(of_task.space).enumerable:
             scores = self.rows.scores(proxy, of_task.dataset)
-            tables = {"proxy": scores, "device": result("device_table", **where)}
-            return _job("search", tables, **how)
+            return Job({"proxy": scores, "device": result("device_table", **where)}, **how)
         inputs = self._read_by_proxy(proxy, self.study.own_dataset(proxy) or of_task.dataset)
         inputs["predictor"] = result("measure", **where)
-        return _job("search", inputs, **how, proxy=scored_by.params(), **_taken_by(scored_by))
+        return Job(inputs, **how, proxy=scored_by.params(), **_taken_by(scored_by))
 
     def table(self, device: str) -> Job:
         """Put baselines and searches of a device side by side, and beside the published table."""
@@ -194,9 +192,9 @@ class Graph:
                 f"known (benchmarks) is reported on it; see results/decisions/{device}.csv"
             )
         read = {row[key] for row in rows for key in ("file", "accuracies", "metrics")}
-        return _job(
-            "table",
+        return Job(
             {"files": sorted(read), "published": str(SHIPPED / "thesis_tables.csv")},
+            revision=3,
             device=device,
             published_device=getattr(found, "device", device),
             datasets={name: of.kind for name, of in self.study.datasets.items()},
@@ -211,41 +209,42 @@ class Graph:
 
     def all_tables(self) -> Job:
         """Join the tables of all devices."""
-        if not self.tabled:
-            require_judged([], "on any device")
-        tables = [result("table", device=device) for device in self.tabled]
-        return _job("all_tables", {"tables": tables}, devices=self.tabled)
+        tables = [result("table", device=device) for device in require_judged(self.tabled)]
+        return Job({"tables": tables}, devices=self.tabled)
 
     # ---- judgement ---------------------------------------------------------------------------
 
     def evaluation(self, device: str) -> Job:
         """Judge every found front of a device."""
         self._entry("devices", device)
-        rows = require_judged(self.rows.judged_rows(device), f"on {device}")
-        files = sorted({*_files(rows), *(row.facts for row in rows)})
-        peeling, first = self.study.evaluation.peeling.params(), self.rows.first_search
-        return _job(
-            "evaluation", {"files": files}, rows=_plain(rows), front_search=first, peeling=peeling
+        rows = require_judged(self.rows.judged_rows(device), device)
+        return Job(
+            {"files": sorted(_files(rows) + _files(rows, "facts"))},
+            revision=5,
+            rows=_plain(rows),
+            front_search=self.rows.first_search,
+            peeling=self.study.evaluation.peeling.params(),
         )
 
     def ranking(self) -> Job:
         """Judge how well each proxy ranks."""
-        rows = require_judged(self.rows.judged_rows(), "on any device")
+        rows = require_judged(self.rows.judged_rows())
         names = ("task", "dataset", "proxy", "trained_on", "proxy_objective")
         names += ("trained_architectures", "accuracy_floor_percent", "accuracies", "proxy_table")
         ranked = [
-            {**{name: getattr(row, name) for name in names}, "space_table": _listed(row.space)}
+            {name: getattr(row, name) for name in names}
+            | {"space_table": result("space", space=row.space)}
             for row in {(row.task, row.proxy): row for row in rows}.values()
         ]
         keys = ("accuracies", "proxy_table", "space_table")
-        files = sorted({row[key] for row in ranked for key in keys})
-        return _job("ranking", {"files": files}, rows=ranked)
+        files = {row[key] for row in ranked for key in keys}
+        return Job({"files": sorted(files)}, revision=3, rows=ranked)
 
     def devices_compared(self) -> Job:
         """Compare devices: how far they agree, and what a borrowed front loses."""
         judged = [row for row in self.rows.judged_rows() if row.search == self.rows.first_search]
-        rows = require_judged(judged, "on any device")
-        return _job("devices_compared", {"files": _files(rows)}, rows=_plain(rows))
+        rows = require_judged(judged)
+        return Job({"files": _files(rows)}, revision=2, rows=_plain(rows))
 
     def decisions(self, device: str) -> Job:
         """Say what to take, as a table and in words."""
@@ -263,16 +262,15 @@ class Graph:
             if row.search == self.rows.first_search
             and row.proxy in (self.study.tasks[row.task].proxies or [row.proxy])
         ]
-        read = [(row.accuracies, row.metrics, row.history, row.facts) for row in rows]
-        files = sorted({file for files in read for file in files if file is not None})
-        return _job("decisions", {"files": files}, rows=_plain(rows), in_words=in_words)
+        files = _files(rows, "accuracies", "metrics", "history", "facts")
+        return Job({"files": files}, revision=4, rows=_plain(rows), in_words=in_words)
 
     def explorer(self) -> Job:
         """Make one page of all fronts."""
-        rows = require_judged(self.rows.judged_rows(), "on any device")
+        rows = require_judged(self.rows.judged_rows())
         parts = {"page": "page.html", "style": "style.css", "script": "explorer.js"}
         shipped = {part: str(SHIPPED / "explorer" / name) for part, name in parts.items()}
-        return _job("explorer", {"files": _files(rows), **shipped}, rows=_plain(rows))
+        return Job({"files": _files(rows), **shipped}, rows=_plain(rows))
 
     def figures(self, device: str, task: str) -> Job:
         """Draw the figures of a task on a device."""
@@ -282,9 +280,9 @@ class Graph:
         if not rows:
             raise InputError(f"no front of task {task} is searched on {device}; nothing to draw")
         evaluated = {name: path.format(device=device) for name, path in EVALUATED.items()}
-        return _job(
-            "figures",
+        return Job(
             {"files": _files(rows), **evaluated},
+            revision=3,
             rows=_plain(rows),
             front_search=first,
             searches_beside=[search for search in self.rows.shown_searches if search != first],
@@ -294,11 +292,11 @@ class Graph:
 
     def retrain(self, retraining: str) -> Job:
         """Train picks from scratch."""
-        found, task = self._retraining(retraining)
+        found, task, how = self._retraining(retraining)
         inputs = _images(task.dataset)
         names = ("seed", "images", "train_on", "precision", "threads")
-        how = {"space": task.space, **{name: getattr(found, name) for name in names}}
-        params: dict[str, Any] = {"how": {**how, **self._network_and_training(retraining)}}
+        how |= {"space": task.space, **{name: getattr(found, name) for name in names}}
+        params: dict[str, Any] = {"how": how}
         if self.study.has_benchmark(found.task):
             inputs["accuracies"] = result("accuracy_table", **task.where)
         if found.front is None:
@@ -312,27 +310,19 @@ class Graph:
             else:
                 params["peeling"] = found.peeling.params()
                 params["accuracy_floor_percent"] = task.accuracy_floor_percent
-        takes = {"threads": found.threads, "compute": found.train_on}
-        return _job("retraining", inputs, **params, **takes)
-
-    def _network_and_training(self, retraining: str) -> dict[str, Any]:
-        found = self.study.retrainings[retraining]
-        network = self.study.network_of(retraining)
-        return {"network": network.params(), "training": found.training.params()}
+        return Job(inputs, **params, threads=found.threads, compute=found.train_on)
 
     def export(self, retraining: str) -> Job:
         """Write trained networks as ONNX, float32 and INT8, and test them."""
-        found, task = self._retraining(retraining)
+        found, task, how = self._retraining(retraining)
         trained = {
             "weights": WEIGHTS.format(retraining=retraining),
             "metrics": result("retrain", retraining=retraining),
+            **_images(task.dataset),
         }
-        how = {"quantisation": found.quantisation.params(), "space": task.space}
-        how |= self._network_and_training(retraining)
-        return _job("export", {**trained, **_images(task.dataset)}, **how)
+        return Job(trained, quantisation=found.quantisation.params(), space=task.space, **how)
 
-    def _exported(self, retraining: str) -> dict[str, Any]:
-        _, task = self._retraining(retraining)
+    def _exported(self, retraining: str, task: Task) -> dict[str, Any]:
         return {
             "models": EXPORTED.format(retraining=retraining),
             "accuracies": result("export", retraining=retraining),
@@ -341,50 +331,42 @@ class Graph:
 
     def measure_models(self, retraining: str, device: str) -> Job:
         """Measure trained models on a device."""
-        found, (_, task) = self._measured(device), self._retraining(retraining)
-        how = _as_measured(found, task.space)
-        return _job("measuring", self._exported(retraining), threads=found.threads_taken, **how)
+        measured, (_, task, _) = self._measured(device), self._retraining(retraining)
+        return Job(self._exported(retraining, task), **_as_measured(measured, task.space))
 
     def rknn_report(self, retraining: str, device: str) -> Job:
         """List what of trained models a Rockchip NPU cannot run, and their accuracy on it."""
-        found, (of_retraining, task) = self._measured(device), self._retraining(retraining)
-        simulated_images = getattr(found, "simulated_images", None)
+        measured, (found, task, _) = self._measured(device), self._retraining(retraining)
+        simulated_images = getattr(measured, "simulated_images", None)
         if simulated_images is None:
             raise InputError(
-                f"devices.{device} is of kind {found.kind}; only kind rknn has such a report"
+                f"devices.{device} is of kind {measured.kind}; only kind rknn has such a report"
             )
-        return _job(
-            "measuring",
-            self._exported(retraining),
-            **_as_measured(found, task.space),
-            resolution=of_retraining.training.resolution,
-            calibration_images=of_retraining.quantisation.calibration_images,
+        return Job(
+            self._exported(retraining, task),
+            **_as_measured(measured, task.space),
+            resolution=found.training.resolution,
+            calibration_images=found.quantisation.calibration_images,
             simulated_images=simulated_images,
         )
 
-    def latencies(self, retraining: str) -> dict[str, str]:
-        """Return the tables of latencies of the models of a retraining, by device."""
-        found, task = self._retraining(retraining)
-        tables = {
+    def model_cards(self, retraining: str) -> Job:
+        """Describe trained models: a card each, and all that is known of them in a table."""
+        found, task, how = self._retraining(retraining)
+        latencies = {
             device: result("measure_models", retraining=retraining, device=device)
             for device in self.study.measured_on(retraining)
         }
-        if found.device is not None and found.device not in tables:
-            tables[found.device] = result("device_table", device=found.device, **task.where)
-        return tables
-
-    def model_cards(self, retraining: str) -> Job:
-        """Describe trained models: a card each, and all that is known of them in a table."""
-        found, task = self._retraining(retraining)
-        latencies = self.latencies(retraining)
+        if found.device is not None and found.device not in latencies:
+            latencies[found.device] = result("device_table", device=found.device, **task.where)
         names = ("task", "images", "seed", "precision")
-        return _job(
-            "models",
-            {**self._exported(retraining), "latencies": list(latencies.values())},
+        return Job(
+            {**self._exported(retraining, task), "latencies": list(latencies.values())},
+            revision=2,
             retraining=retraining,
             **{name: getattr(found, name) for name in names},
             **task.where,
-            **self._network_and_training(retraining),
+            **how,
             quantisation=found.quantisation.params(),
             latencies=latencies,
         )
@@ -396,13 +378,11 @@ class Graph:
         self._entry("searches", search)
         row = self.rows.row(device, task, proxy, search)
         predictor = result("measure", device=device, **of_task.where)
-        return _job(
-            "measuring",
+        return Job(
             {"history": row.history, "predictor": predictor, **_images(of_task.dataset)},
             **_as_measured(found, of_task.space),
             proxy_label=row.proxy_label,
             search_label=row.search_label,
-            threads=found.threads_taken,
         )
 
     def figure_front_spaces(self) -> Job:
@@ -419,15 +399,21 @@ class Graph:
             for label, name in shown.retrainings.items()
         ]
         files = [model["file"] for model in models]
-        return _job("figure_front_spaces", {"files": files}, device=shown.device, models=models)
+        return Job({"files": files}, device=shown.device, models=models)
 
     # ---- all of a study ----------------------------------------------------------------------
 
     def targets(self) -> list[str]:
         """Return every result that a study asks for."""
         study, judged = self.study, self.rows.judged_rows()
-        evaluated = dict.fromkeys(row.device for row in judged)
         decided = [device for device in study.devices if self.rows.decision_rows(device)]
+        fronts = [
+            {"task": task, "device": device, "proxy": proxy, "search": self.rows.first_search}
+            for device, found in study.devices.items()
+            if isinstance(found, MeasuredDevice)
+            for task in found.tasks or study.tasks
+            for proxy in study.tasks[task].proxies
+        ]
         of_study = ("ranking", "devices_compared", "explorer") if judged else ()
         shown = dict.fromkeys((row.device, row.task) for row in judged)
         return [
@@ -436,21 +422,16 @@ class Graph:
             *(result("retrain", retraining=name) for name in study.retrainings),
             *(result("model_cards", retraining=name) for name in study.retrainings),
             *(result("fit_surrogates", space=space) for space in study.surrogates),
-            *self._measured_fronts(),
+            *(result("measured_front", **front) for front in fronts),
             *([RESULTS["figure_front_spaces"]] if study.figures.front_spaces else []),
             *(RESULTS[rule] for rule in of_study),
-            *(result("evaluation", device=device) for device in evaluated),
+            *(
+                result("evaluation", device=device)
+                for device in dict.fromkeys(each[0] for each in shown)
+            ),
             *(result("decisions", device=device) for device in decided),
             *(result("figures", device=device, task=task) for device, task in shown),
         ]
-
-    def _measured_fronts(self) -> Iterator[str]:
-        for device, found in self.study.devices.items():
-            if isinstance(found, MeasuredDevice):
-                for task in found.tasks or self.study.tasks:
-                    for proxy in self.study.tasks[task].proxies:
-                        where = {"task": task, "device": device, "proxy": proxy}
-                        yield result("measured_front", **where, search=self.rows.first_search)
 
     def jobs(self, targets: Sequence[str] | None = None) -> dict[str, Job]:
         """Return all jobs behind targets by their results, each before those that read it.
@@ -492,9 +473,12 @@ class Graph:
             found = found[name]
         return found
 
-    def _retraining(self, name: str) -> tuple[Retraining, Task]:
+    def _retraining(self, name: str) -> tuple[Retraining, Task, dict[str, Any]]:
+        """Return an entry, its task, and the network and the training that models depend on."""
         found = self._entry("retrainings", name)
-        return found, self.study.tasks[found.task]
+        network = self.study.network_of(name).params()
+        how = {"network": network, "training": found.training.params()}
+        return found, self.study.tasks[found.task], how
 
     def _measured(self, device: str) -> MeasuredDevice:
         found = self._entry("devices", device)
@@ -503,26 +487,8 @@ class Graph:
         return found
 
 
-def _job(
-    stage: str,
-    inputs: Mapping[str, str | list[str]] | None = None,
-    *,
-    revision: int | None = None,
-    threads: int = 1,
-    compute: str = "cpu",
-    **params: Any,
-) -> Job:
-    """Return a job whose parameters have the revision of the code, keys sorted."""
-    own = REVISIONS[stage] if revision is None else revision
-    return Job(inputs or {}, canonical({"revision": own, **params}), threads, compute)
-
-
 def _images(dataset: str) -> dict[str, Any]:
     return {"images": result("dataset", dataset=dataset)}
-
-
-def _listed(space: str) -> str:
-    return result("space", space=space)
 
 
 def _taken_by(found: Any) -> dict[str, Any]:
@@ -533,16 +499,17 @@ def _plain(rows: list[Row]) -> list[dict[str, Any]]:
     return [asdict(row) for row in rows]
 
 
-def _files(rows: list[Row]) -> list[str]:
-    """Return what is read to judge searches."""
-    keys = ("accuracies", "metrics", "proxy_table", "history")
+def _files(rows: list[Row], *keys: str) -> list[str]:
+    """Return what is read of searches; without keys, what judging them takes."""
+    keys = keys or ("accuracies", "metrics", "proxy_table", "history")
     return sorted({getattr(row, key) for row in rows for key in keys} - {None})
 
 
 def _as_measured(device: MeasuredDevice, space: str) -> dict[str, Any]:
     """Return how a device is measured, with the network of a space."""
-    network = device.networks[space].params()
-    return {"device": device.params(), "space": space, "network": network}
+    network, threads = device.networks[space].params(), device.threads_taken
+    how = {"device": device.params(), "space": space, "network": network}
+    return {"revision": 2, "threads": threads, **how}
 
 
 def _shipped(found: Any) -> dict[str, Any]:
