@@ -22,47 +22,34 @@ from hanas.core.files import checksum, name_of, write_json
 def job(snakemake: Any) -> Iterator[dict[str, Any]]:
     """Run the block as a job: all output goes to its log, and its facts are written at the end.
 
-    Parameters
-    ----------
-    snakemake
-        What Snakemake gives to a script: ``params.cfg``, the settings that the result depends on,
-        and an output named ``facts``, a JSON file. Of an output that is a folder, the checksums of
-        its files are written; of an input that is one, none: the facts of the job that wrote it
-        have them.
-
-    Yields
-    ------
-    dict
-        For what else is worth knowing about the result, such as ``sources``.
+    ``snakemake`` is what Snakemake gives to a script: ``params.cfg``, the settings that the result
+    depends on, and an output named ``facts``, a JSON file. Of an output that is a folder, the
+    checksums of its files are written; of an input that is one, none: the facts of the job that
+    wrote it have them. Yields a dict for what else is worth knowing about the result, such as
+    ``sources``.
     """
     with _logged(snakemake.log[0]):
         started = time.monotonic()
         facts: dict[str, Any] = {}
         yield facts
+        inputs = {}
+        for role, files in snakemake.input.items():  # those of a list are named by themselves
+            inputs |= {role: files} if isinstance(files, str) else {file: file for file in files}
         write_facts(
             snakemake.output.facts,
             settings=snakemake.params.cfg,
-            inputs=dict(_named(snakemake.input)),
-            outputs=[file for output in snakemake.output for file in _files_in(output)],
+            inputs=inputs,
+            outputs=[file for output in snakemake.output for file in _files_in(Path(output))],
             started=started,
             **facts,
         )
 
 
-def _named(inputs: Any) -> Iterator[tuple[str, str]]:
-    """Yield (role, file) of what was read; files of a list are named by themselves."""
-    for role, files in inputs.items():
-        if isinstance(files, str):
-            yield role, files
-        else:
-            yield from ((file, file) for file in files)
-
-
-def _files_in(path: str) -> list[str]:
+def _files_in(path: Path) -> list[str]:
     """Return a file, or all files in a folder."""
-    if not Path(path).is_dir():
-        return [path]
-    return sorted(str(file) for file in Path(path).rglob("*") if file.is_file())
+    if not path.is_dir():
+        return [str(path)]
+    return [str(file) for file in sorted(path.rglob("*")) if file.is_file()]
 
 
 def write_facts(
@@ -74,22 +61,11 @@ def write_facts(
     started: float,
     **facts: Any,
 ) -> None:
-    """Write the JSON that says how a result came about.
+    """Write the JSON that says how a result came about, with checksums of all files.
 
-    Parameters
-    ----------
-    path
-        The JSON file.
-    settings
-        What the result depends on, the revision of the code among it.
-    inputs
-        Files that were read, by role; their SHA-256 checksums are written.
-    outputs
-        Files that were written; those that are there already, so not the JSON itself.
-    started
-        ``time.monotonic()`` when the job began.
-    **facts
-        What else is worth knowing about the result.
+    ``settings`` are what the result depends on; ``inputs`` the files that were read, by role;
+    ``outputs`` those that were written, and are there already; ``started`` is
+    ``time.monotonic()`` when the job began; other facts are what else is worth knowing.
     """
     write_json(
         path,

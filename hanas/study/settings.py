@@ -13,17 +13,7 @@ from pydantic import Field
 from hanas.benchmarks._benchmark import Benchmark
 from hanas.benchmarks.surrogates.models import SurrogateFit
 from hanas.core import plugins
-from hanas.core.settings import (
-    Count,
-    Entry,
-    Member,
-    Name,
-    Named,
-    NoRerun,
-    Seed,
-    Settings,
-    Unique,
-)
+from hanas.core.settings import Count, Entry, Member, Name, Named, NoRerun, Seed, Settings, Unique
 from hanas.data.datasets._dataset import Dataset
 from hanas.deploy.quantisation import Quantisation
 from hanas.devices._device import Device, MeasuredDevice
@@ -34,10 +24,12 @@ from hanas.spaces.networks.settings import DeployedNetwork
 from hanas.training.settings import RetrainingTraining
 from hanas.training.trainers._trainer import Trainer
 
-Tasks = Annotated[list[Annotated[str, Entry("tasks")]], Unique]
-Proxies = Annotated[list[Annotated[str, Entry("proxies")]], Unique]
-Searches = Annotated[list[Annotated[str, Entry("searches")]], Unique]
-Devices = Annotated[list[Annotated[str, Entry("devices")]], Unique]
+TaskName = Annotated[str, Entry("tasks")]
+ProxyName = Annotated[str, Entry("proxies")]
+SearchName = Annotated[str, Entry("searches")]
+DeviceName = Annotated[str, Entry("devices")]
+Proxies = Annotated[list[ProxyName], Unique]
+PublishedNetwork = Literal["shufflenet_v2", "mobilenet_v2", "efficientnet_b0"]
 
 
 class Task(Settings):
@@ -46,15 +38,13 @@ class Task(Settings):
     dataset: Annotated[str, Entry("datasets")] = Field(
         description="Data set whose accuracy and latency are reported; an entry of datasets."
     )
-    space: Annotated[str, Named("spaces")] = Field(default="nb201", description="A search space.")
+    space: Annotated[str, Named("spaces")] = Field("nb201", description="A search space.")
     supernets: Annotated[list[Annotated[str, Entry("supernets")]], Unique] = Field(
-        default=[], description="Supernets whose found architecture is a row of its own."
+        [], description="Supernets whose found architecture is a row of its own."
     )
-    proxies: Proxies = Field(
-        default=[], description="Proxies that every search runs with, a row each."
-    )
+    proxies: Proxies = Field([], description="Proxies that every search runs with, a row each.")
     accuracy_floor_percent: Annotated[float, Field(ge=0, le=100)] = Field(
-        default=0,
+        0,
         description="Architectures whose true accuracy is below do not count when fronts are "
         "judged, so that fast cells which only guess make no front look good.",
     )
@@ -68,63 +58,47 @@ class Task(Settings):
 class Retraining(Settings):
     """Architectures that are trained from scratch as networks of their own."""
 
-    task: Annotated[str, Entry("tasks")] = Field(description="An entry of tasks: what to train on.")
-    device: Annotated[str, Entry("devices")] | None = Field(
-        default=None, description="An entry of devices; with proxy and search it names a front."
+    task: TaskName = Field(description="An entry of tasks: what to train on.")
+    device: DeviceName | None = Field(
+        None, description="An entry of devices; with proxy and search it names a front."
     )
-    proxy: Annotated[str, Entry("proxies")] | None = Field(
-        default=None, description="One of the task's proxies."
-    )
-    search: Annotated[str, Entry("searches")] | None = Field(
-        default=None, description="An entry of searches."
-    )
+    proxy: ProxyName | None = Field(None, description="One of the task's proxies.")
+    search: SearchName | None = Field(None, description="An entry of searches.")
     picks: Count = Field(
-        default=1,
+        1,
         description="Architectures of the front: its representative, then spread evenly by "
         "latency.",
     )
     peeling: Peeling | None = Field(
-        default=None,
+        None,
         description="Instead of picks: the front is trained, then the layers behind it, until they "
         "add little. Those on the front of what was trained are exported: by validation accuracy, "
         "so images has to be train, and if they reach the task's accuracy_floor_percent.",
     )
     archs: Annotated[list[str], Unique, Field(min_length=1)] | None = Field(
-        default=None, description="Architectures by their text instead of a front."
+        None, description="Architectures by their text instead of a front."
     )
-    published: (
-        Annotated[
-            list[Literal["shufflenet_v2", "mobilenet_v2", "efficientnet_b0"]],
-            Unique,
-            Field(min_length=1),
-        ]
-        | None
-    ) = Field(
-        default=None,
+    published: Annotated[list[PublishedNetwork], Unique, Field(min_length=1)] | None = Field(
+        None,
         description="Published networks instead, to compare with; of a task of a layer-wise space.",
     )
-    measure_on: Devices | None = Field(
-        default=None,
+    measure_on: Annotated[list[DeviceName], Unique] | None = Field(
+        None,
         description="Devices that the trained models are measured on; where absent, the front's "
         "own if it is one that is measured.",
     )
-    seed: Seed = Field(default=0, description="Of initial weights and batches.")
+    seed: Seed = Field(0, description="Of initial weights and batches.")
     images: Literal["train", "train_and_validation"] = Field(
-        default="train_and_validation",
-        description="What is trained on; the benchmark trains on both.",
+        "train_and_validation", description="What is trained on; the benchmark trains on both."
     )
     network: DeployedNetwork  # of the space of the task: see Study.network_of
-    training: RetrainingTraining = Field(
-        default=RetrainingTraining(), description="How it is trained."
-    )
-    quantisation: Quantisation = Field(
-        default=Quantisation(), description="How the INT8 model is made."
-    )
-    train_on: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="Where to train.")
+    training: RetrainingTraining = Field(RetrainingTraining(), description="How it is trained.")
+    quantisation: Quantisation = Field(Quantisation(), description="How the INT8 model is made.")
+    train_on: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where to train.")
     precision: Literal["float32", "mixed"] = Field(
-        default="float32", description="Mixed precision works on CUDA."
+        "float32", description="Mixed precision works on CUDA."
     )
-    threads: Count = Field(default=1, description="CPU threads. Results depend on their number.")
+    threads: Count = Field(1, description="CPU threads. Results depend on their number.")
 
     @property
     def front(self) -> tuple[str, str, str] | None:
@@ -138,16 +112,15 @@ class Evaluation(Settings):
     """What stands beside what is reported when results are judged."""
 
     proxies: Proxies = Field(
-        default=[],
+        [],
         description="Proxies to stand beside those of every task of their space, such as the "
         "number of parameters.",
     )
-    searches: Searches = Field(
-        default=[],
-        description="Searches to stand beside those of the tables, such as random search.",
+    searches: Annotated[list[SearchName], Unique] = Field(
+        [], description="Searches to stand beside those of the tables, such as random search."
     )
     peeling: Peeling = Field(
-        default=Peeling(),
+        Peeling(),
         description="How far found fronts are peeled, layer by layer, with accuracies that are "
         "looked up.",
     )
@@ -157,22 +130,22 @@ class Tables(Settings):
     """How the tables under results/tables are made."""
 
     representative: Representative = Field(
-        default="knee",
+        "knee",
         description="Which point of a Pareto front becomes its row, by the objectives of the "
         "search; a rule of hanas/fronts/picks.py.",
     )
-    tasks: Annotated[Tasks, Field(min_length=1)] | None = Field(
-        default=None, description="Tasks in the order they are shown; all where absent."
+    tasks: Annotated[list[TaskName], Unique, Field(min_length=1)] | None = Field(
+        None, description="Tasks in the order they are shown; all where absent."
     )
-    searches: Annotated[Searches, Field(min_length=1)] | None = Field(
-        default=None, description="Searches in the order they are shown; all where absent."
+    searches: Annotated[list[SearchName], Unique, Field(min_length=1)] | None = Field(
+        None, description="Searches in the order they are shown; all where absent."
     )
 
 
 class FrontSpaces(Settings):
     """What results/figures/front_spaces.pdf shows."""
 
-    device: Annotated[str, Entry("devices")] = Field(
+    device: DeviceName = Field(
         description="An entry of devices that is measured, and that all these retrainings are "
         "measured on."
     )
@@ -188,7 +161,7 @@ class Figures(Settings):
     """Figures that compare several trainings."""
 
     front_spaces: FrontSpaces | None = Field(
-        default=None,
+        None,
         description="results/figures/front_spaces.pdf: error against latency of the models of "
         "several retrainings, all of one data set.",
     )
@@ -198,12 +171,12 @@ class Study(Settings):
     """What to compute. Names of entries are free; they become file names under results/."""
 
     data_folder: Annotated[str, NoRerun()] = Field(
-        default="data",
+        "data",
         description="Folder of official files and of your own tables, relative to the working "
         "directory. The environment variable HANAS_DATA overrides it.",
     )
     plugin_folder: Annotated[str, NoRerun()] | None = Field(
-        default=None,
+        None,
         description="Folder with plugins of your own, such as proxies/mine.py, relative to the "
         "working directory. The environment variable HANAS_PLUGINS overrides it.",
     )
@@ -211,7 +184,7 @@ class Study(Settings):
         description="Image data sets."
     )
     benchmarks: dict[str, dict[Name, Annotated[Benchmark, Member("benchmarks")]]] = Field(
-        default={},
+        {},
         description="True test accuracies, by space and then by data set. A task without one is "
         "searched and its picks are trained, but nothing is judged against the truth.",
     )
@@ -219,34 +192,30 @@ class Study(Settings):
         description="Latency and energy of every architecture on a device."
     )
     supernets: dict[Name, Annotated[Trainer, Member("trainers")]] = Field(
-        default={}, description="Weight-sharing networks to train."
+        {}, description="Weight-sharing networks to train."
     )
     proxies: dict[Name, Annotated[Proxy, Member("proxies")]] = Field(
-        default={}, description="What ranks the architectures while searching."
+        {}, description="What ranks the architectures while searching."
     )
     tasks: dict[Name, Task] = Field(description="What is reported.")
     searches: dict[Name, Annotated[Searcher, Member("searchers")]] = Field(
         description="How fronts are searched."
     )
     retrainings: dict[Name, Retraining] = Field(
-        default={}, description="Architectures to train from scratch as networks of their own."
+        {}, description="Architectures to train from scratch as networks of their own."
     )
     surrogates: dict[str, SurrogateFit] = Field(
-        default={},
+        {},
         description="Small models to fit to the tables of this study, by space (all its devices "
         "and benchmarks must be real tables).",
     )
     evaluation: Evaluation = Field(
-        default=Evaluation(),
+        Evaluation.read({}),
         description="What the evaluation looks at besides what is reported: each proxy with each "
         "search, on each device.",
     )
-    tables: Tables = Field(
-        default=Tables(), description="How the tables under results/tables are made."
-    )
-    figures: Figures = Field(
-        default=Figures(), description="Figures that compare several trainings."
-    )
+    tables: Tables = Tables.read({})
+    figures: Figures = Figures.read({})
 
     # ---- what follows from several sections --------------------------------------------------
 
@@ -257,8 +226,7 @@ class Study(Settings):
 
     def members(self, proxy: str) -> list[str]:
         """Return the proxies that a proxy is made of; none if it stands alone."""
-        found = self.proxies.get(proxy)
-        return list(getattr(found, "proxies", []))
+        return list(getattr(self.proxies.get(proxy), "proxies", []))
 
     def made_of(self, proxy: str) -> set[str]:
         """Return a proxy and all that it is made of."""
@@ -276,9 +244,7 @@ class Study(Settings):
         """Return the data set that a proxy is bound to: its supernet's, or that it names."""
         found = self.proxies[proxy]
         supernet = getattr(found, "supernet", None)
-        if supernet is not None:
-            return self.supernets[supernet].dataset
-        return getattr(found, "dataset", None)
+        return getattr(self.supernets[supernet] if supernet else found, "dataset", None)
 
     def trained_on(self, proxy: str) -> str:
         """Return the data sets that a proxy, or what it is made of, is bound to; often one."""
@@ -300,8 +266,8 @@ class Study(Settings):
         found = self.retrainings[retraining]
         if found.measure_on is not None:
             return found.measure_on
-        own = [] if found.device is None else [found.device]
-        return [name for name in own if isinstance(self.devices[name], MeasuredDevice)]
+        measured = isinstance(self.devices.get(found.device or ""), MeasuredDevice)
+        return [found.device] if found.device and measured else []
 
     def network_of(self, retraining: str) -> Settings:
         """Return the network settings of an entry of ``retrainings``, in its space's form."""
