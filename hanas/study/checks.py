@@ -7,7 +7,7 @@ when a rule cannot be made but its output exists, so all names are checked when 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -17,26 +17,16 @@ from hanas.core.errors import InputError
 from hanas.core.settings import Entry, UserFile, canonical, marked
 from hanas.core.settings import problems as told
 from hanas.devices._device import MeasuredDevice
-from hanas.proxies._proxy import Proxy
 from hanas.study.settings import Retraining, Study
 
 _MOST_PROBLEMS = 10
 
 
 def read(config: Mapping[str, Any], name: str) -> Study:
-    """Return the settings of a study, all defaults filled in.
+    """Return the settings of a study, read from YAML, all defaults filled in.
 
-    Parameters
-    ----------
-    config
-        As read from YAML.
-    name
-        Of the file, for messages.
-
-    Raises
-    ------
-    InputError
-        A line for each setting that is wrong: its path, its value and what is expected.
+    Raises InputError with a line for each setting that is wrong: the ``name`` of the file, the
+    setting's path, its value and what is expected.
     """
     try:
         study = Study.model_validate(canonical(config))
@@ -46,9 +36,10 @@ def read(config: Mapping[str, Any], name: str) -> Study:
         found = list(dict.fromkeys(problems(study)))
         if not found:
             return study
-    more = len(found) - _MOST_PROBLEMS
     lines = [f"{name}: {problem}" for problem in found[:_MOST_PROBLEMS]]
-    raise InputError("\n".join([*lines, *([f"... and {more} more"] if more > 0 else [])]))
+    if len(found) > _MOST_PROBLEMS:
+        lines.append(f"... and {len(found) - _MOST_PROBLEMS} more")
+    raise InputError("\n".join(lines))
 
 
 def user_files(study: Study) -> Iterator[tuple[str, str]]:
@@ -59,12 +50,9 @@ def user_files(study: Study) -> Iterator[tuple[str, str]]:
 
 def problems(study: Study) -> Iterator[str]:
     """Yield what only shows when several settings are read together."""
-    circles = list(_circles(study))
-    yield from _references(study)
-    yield from circles
-    if circles:  # what is made of itself has no space that could be looked at
-        return
-    if next(_references(study), None) is not None:
+    of_names = [*_references(study), *_circles(study)]
+    yield from of_names
+    if of_names:  # what is made of itself, or of nothing, has no space that could be looked at
         return
     yield from _tasks(study)
     yield from _benchmarks(study)
@@ -76,25 +64,23 @@ def problems(study: Study) -> Iterator[str]:
     yield from _front_spaces(study)
 
 
-def _known(names: Sequence[str], section: str) -> str:
-    return f"{', '.join(sorted(names)) or '(none)'} (the entries of {section})"
+def _known(names: Iterable[str], section: str) -> str:
+    return f"expected one of: {', '.join(sorted(names)) or '(none)'} (the entries of {section})"
 
 
 def _references(study: Study) -> Iterator[str]:
     for path, value, entry in marked(study, Entry):
         known = getattr(study, entry.section)
         if value not in known:
-            yield f"{'.'.join(path)} is {value!r}; expected one of: {_known(known, entry.section)}"
+            yield f"{'.'.join(path)} is {value!r}; {_known(known, entry.section)}"
     spaces = plugins.names("spaces")
     for space, of_space in study.benchmarks.items():
         if space not in spaces:
             yield f"benchmarks.{space}: no such space; expected one of: {', '.join(spaces)}"
         for dataset in of_space:
             if dataset not in study.datasets:
-                yield (
-                    f"benchmarks.{space}.{dataset}: no such data set; expected one of: "
-                    f"{_known(list(study.datasets), 'datasets')}"
-                )
+                known = _known(study.datasets, "datasets")
+                yield f"benchmarks.{space}.{dataset}: no such data set; {known}"
 
 
 def _circles(study: Study) -> Iterator[str]:
@@ -123,23 +109,20 @@ def _tasks(study: Study) -> Iterator[str]:
                 f"benchmarks.{task.space} has no {task.dataset!r}; add that entry, or take "
                 "the task out of tables.tasks"
             )
-        for supernet in task.supernets:
-            space = study.supernets[supernet].space
-            if space != task.space:
-                yield f"tasks.{name}.supernets: {supernet!r} is of space {space!r}, not the task's"
-        for proxy in task.proxies:
-            space = study.proxy_space(proxy)
+        spaces = {("supernets", each): study.supernets[each].space for each in task.supernets}
+        spaces |= {("proxies", each): study.proxy_space(each) for each in task.proxies}
+        for (section, each), space in spaces.items():
             if space not in (None, task.space):
-                yield f"tasks.{name}.proxies: {proxy!r} is of space {space!r}, not the task's"
+                yield f"tasks.{name}.{section}: {each!r} is of space {space!r}, not the task's"
         if not plugins.space(task.space).enumerable:
             yield from _not_listed(study, name)
-    spaces = sorted({task.space for task in study.tasks.values()})
+    known = sorted({task.space for task in study.tasks.values()})
     for proxy in study.evaluation.proxies:
         space = study.proxy_space(proxy)
-        if space not in (None, *spaces):
+        if space not in (None, *known):
             yield (
                 f"evaluation.proxies: {proxy!r} is of space {space!r}, which no task has; the "
-                f"tasks have: {', '.join(spaces)}"
+                f"tasks have: {', '.join(known)}"
             )
 
 
@@ -148,30 +131,24 @@ def _not_listed(study: Study, name: str) -> Iterator[str]:
     task = study.tasks[name]
     for device, entry in study.devices.items():
         if not isinstance(entry, MeasuredDevice) and name in (entry.tasks or [name]):
+            able = _kinds("devices", lambda found: issubclass(found, MeasuredDevice))
             yield (
                 f"devices.{device}: has numbers of listed architectures only, but tasks.{name} "
                 f"is of space {task.space!r}, which cannot be listed; measure such a device "
-                f"(kind {', '.join(_kinds('devices', MeasuredDevice))}), or leave {name!r} out of "
-                f"devices.{device}.tasks"
+                f"(kind {able}), or leave {name!r} out of devices.{device}.tasks"
             )
     for proxy in task.proxies:
         if not study.proxies[proxy].on_demand:
-            able = [kind for kind in plugins.names("proxies") if _on_demand(kind)]
+            able = _kinds("proxies", lambda found: found.on_demand)
             yield (
                 f"tasks.{name}.proxies: {proxy!r} scores listed architectures only; expected "
-                f"one of kind {', '.join(able)} for space {task.space!r}"
+                f"one of kind {able} for space {task.space!r}"
             )
 
 
-def _on_demand(kind: str) -> bool:
-    found: type[Proxy] = plugins.plugin("proxies", kind)
-    return found.on_demand
-
-
-def _kinds(group: str, base: type) -> list[str]:
-    """Return the names of the plugins of a group that derive from a base."""
+def _kinds(group: str, able: Callable[[Any], bool]) -> str:
     names = plugins.names(group)
-    return [name for name in names if issubclass(plugins.plugin(group, name), base)]
+    return ", ".join(name for name in names if able(plugins.plugin(group, name)))
 
 
 def _benchmarks(study: Study) -> Iterator[str]:
@@ -196,12 +173,9 @@ def _devices(study: Study) -> Iterator[str]:
     if "all" in study.devices:
         yield "devices.all: results/tables/all.csv holds all devices; give it another name"
     for name, device in study.devices.items():
-        datasets = getattr(device, "datasets", None)
-        if datasets is None:
-            continue
         for task in device.tasks or study.tasks:
             dataset = study.tasks[task].dataset
-            if dataset not in datasets:
+            if dataset not in getattr(device, "datasets", study.datasets):
                 yield (
                     f"devices.{name}.datasets has no {dataset!r}, which tasks.{task} needs; add "
                     f"it, or list in devices.{name}.tasks the tasks to report on this device"
@@ -227,10 +201,8 @@ def _proxies(study: Study) -> Iterator[str]:
         learns_from = getattr(proxy, "learns_from", None)
         benchmarks = study.benchmarks.get(space or "", {})
         if learns_from is not None and learns_from not in benchmarks:
-            yield (
-                f"{where}.learns_from is {learns_from!r}; expected one of: "
-                f"{', '.join(sorted(benchmarks)) or '(none)'} (the entries of benchmarks.{space})"
-            )
+            known = _known(benchmarks, f"benchmarks.{space}")
+            yield f"{where}.learns_from is {learns_from!r}; {known}"
         if space is not None:
             for problem in proxy.problems_in(plugins.space(space)):
                 yield f"{where}.{problem}"
@@ -240,22 +212,18 @@ def _retraining(study: Study, name: str, retraining: Retraining) -> Iterator[str
     where, task = f"retrainings.{name}", study.tasks[retraining.task]
     space = plugins.space(task.space)
     front = {"device", "proxy", "search"}
-    given = {key for key in front if getattr(retraining, key) is not None}
-    sources = (retraining.archs is not None, retraining.published is not None, bool(given))
-    if sum(sources) != 1:
+    missing = sorted(key for key in front if getattr(retraining, key) is None)
+    given = len(missing) < len(front)
+    if (retraining.archs is not None) + (retraining.published is not None) + given != 1:
         yield f"{where}: give either archs, or published, or all of device, proxy and search"
-    elif given and given != front:
-        yield f"{where}: {', '.join(sorted(front - given))} is missing"
+    elif given and missing:
+        yield f"{where}: {', '.join(missing)} is missing"
     elif given and retraining.proxy not in task.proxies:
-        yield (
-            f"{where}.proxy is {retraining.proxy!r}; expected one of "
-            f"tasks.{retraining.task}.proxies"
-        )
+        expected = f"expected one of tasks.{retraining.task}.proxies"
+        yield f"{where}.proxy is {retraining.proxy!r}; {expected}"
     if retraining.peeling is not None and not given:
-        yield (
-            f"{where}.peeling: only a front has layers; give device, proxy and search, or leave "
-            "it out"
-        )
+        instead = "give device, proxy and search, or leave it out"
+        yield f"{where}.peeling: only a front has layers; {instead}"
     elif retraining.peeling is not None and retraining.images != "train":
         yield f"{where}.peeling goes by validation accuracy; set {where}.images to train"
     measured = [key for key, found in study.devices.items() if isinstance(found, MeasuredDevice)]
@@ -299,13 +267,13 @@ def _front_spaces(study: Study) -> Iterator[str]:
     shown = study.figures.front_spaces
     if shown is None:
         return
-    for name in shown.retrainings.values():
+    names = shown.retrainings.values()
+    for name in names:
         if shown.device not in study.measured_on(name):
             yield (
                 f"figures.front_spaces: retrainings.{name} is not measured on "
                 f"{shown.device!r}; add it to retrainings.{name}.measure_on"
             )
-    names = shown.retrainings.values()
     of = {study.tasks[study.retrainings[name].task].dataset for name in names}
     if len(of) > 1:
         said = ", ".join(sorted(of))
