@@ -11,13 +11,13 @@ import time
 from pathlib import Path
 
 from hanas.core import yaml_files
-from hanas.study import clocks, cluster_logs, locks
+from hanas.study import runs
 
 STARTED = time.time()
 REPOSITORY = Path(workflow.basedir)
-LOCK = locks.hold(Path(".snakemake")) if workflow.is_main_process else None
+LOCK = runs.hold_lock(Path(".snakemake")) if workflow.is_main_process else None
 if workflow.is_main_process:
-    clocks.bring_to_the_present(Path("results"))
+    runs.bring_to_the_present(Path("results"))
 
 
 # Before Snakemake parses them: it says of files that are no YAML only that they are none.
@@ -65,5 +65,5 @@ if workflow.is_main_process:
 
 
 onerror:
-    for line in cluster_logs.reasons(Path(".snakemake/slurm_logs"), since=STARTED):
+    for line in runs.ended_by_slurm(Path(".snakemake/slurm_logs"), since=STARTED):
         print(line, file=sys.stderr)

@@ -34,14 +34,9 @@ def explanation(file: str, study: Path, *, configfile: Path | None = None) -> di
     chain = chain_of(file, study)
     changed = sorted({step["file"] for step in chain if step["state"] != "unchanged"})
     would_run, said = planned(file, study, configfile)
-    return {
-        "file": file,
-        "chain": chain,
-        "changed": changed,
-        "would_run": would_run,
-        "settings_check": said,
-        "up_to_date": not changed and would_run == {},
-    }
+    up_to_date = not changed and would_run == {}
+    found = {"file": file, "chain": chain, "changed": changed, "would_run": would_run}
+    return {**found, "settings_check": said, "up_to_date": up_to_date}
 
 
 def chain_of(file: str, study: Path) -> list[dict[str, Any]]:
@@ -151,9 +146,8 @@ def _facts_in_words(facts: Mapping[str, Any]) -> Iterator[str]:
     sources = facts.get("sources", ())
     for source in sources.items() if isinstance(sources, Mapping) else sources:
         if isinstance(source, Mapping):
-            yield "source: " + ", ".join(f"{key} {value}" for key, value in source.items())
-        else:
-            yield f"source: {': '.join(source) if isinstance(source, tuple) else source}"
+            source = ", ".join(f"{key} {value}" for key, value in source.items())
+        yield f"source: {': '.join(source) if isinstance(source, tuple) else source}"
     yield "settings: " + ", ".join(_flat(facts["settings"]))
     rest = {key: value for key, value in facts.items() if key not in _SHOWN_APART}
     if rest:

@@ -55,7 +55,7 @@ def test_json_that_is_no_object(tmp_path):
         "hanas.core.files",
         "hanas.core.yaml_files",
         "hanas.core.plugins",
-        "hanas.study.locks",
+        "hanas.study.runs",
     ],
 )
 def test_what_rules_import_is_light(module):

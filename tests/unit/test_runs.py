@@ -1,0 +1,129 @@
+"""What disturbs a run of the workflow: a kill, a wrong clock, a cluster that ends its jobs."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from hanas.study import runs
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from hanas.study import runs
+handle = runs.hold_lock(Path(sys.argv[1]))
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+def _mark(folder: Path) -> Path:
+    mark = folder / "locks" / "0.input.lock"
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.write_text("results/x\n")
+    return mark
+
+
+def test_marks_of_a_killed_run_are_removed_and_those_of_a_live_one_stay(tmp_path):
+    mark = _mark(tmp_path)
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    ) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        assert not mark.exists()
+        mark = _mark(tmp_path)
+        handle = runs.hold_lock(tmp_path)
+        assert handle is not None
+        assert mark.exists()
+        handle.close()
+        other.kill()
+    handle = runs.hold_lock(tmp_path)
+    assert handle is not None
+    assert not mark.exists()
+    handle.close()
+
+
+def test_a_folder_that_cannot_be_written_is_left_alone(tmp_path):
+    (tmp_path / "file").write_text("")
+    assert runs.hold_lock(tmp_path / "file") is None
+
+
+def test_only_what_is_of_the_future_gets_the_time_of_now(tmp_path):
+    now = time.time()
+    times = {"old": now - 100, "soon": now + 1, "tomorrow": now + 86_400, "a/next_year": now + 3e7}
+    for name, changed in times.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(name)
+        os.utime(path, (changed, changed))
+    runs.bring_to_the_present(tmp_path)
+    for name, changed in times.items():
+        found = (tmp_path / name).stat().st_mtime
+        assert abs(found - (changed if name in ("old", "soon") else now)) < 1
+        assert (tmp_path / name).read_text() == name
+
+
+def test_a_folder_that_is_not_there_has_no_files_of_the_future(tmp_path):
+    runs.bring_to_the_present(tmp_path / "gone")
+    assert not (tmp_path / "gone").exists()
+
+
+ANNOUNCED = """
+[Wed Nov 25 09:58:21 2026]
+rule train_supernet:
+    input: results/datasets/toy.pt
+    wildcards: supernet={name}
+    resources: mem_mb=300
+"""
+
+
+def write_log(folder: Path, text: str, job: int = 5) -> Path:
+    path = folder / "rule_train_supernet" / "gdas" / f"{job}.log"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("sign", "meaning"),
+    [
+        ("slurmstepd-vm: error: Exceeded job memory limit", "out of memory"),
+        ("slurmstepd: error: Detected 1 oom_kill event in StepId=5.0.", "out of memory"),
+        ("slurmstepd: error: *** STEP 5.0 ON n1 CANCELLED AT T DUE TO TIME LIMIT ***", "of time"),
+        ("slurmstepd: error: *** JOB 5 ON n1 CANCELLED AT T DUE TO NODE FAILURE ***", "a node"),
+        ("slurmstepd: error: *** JOB 5 ON n1 CANCELLED AT 2026-11-25T09:57:45 ***", "cancelled"),
+        ("srun: error: n1: task 0: Killed", "was killed"),
+    ],
+)
+def test_reason_names_the_job_and_what_ended_it(tmp_path, sign, meaning):
+    text = f"{ANNOUNCED.format(name='gdas')}{sign}\nsrun: error: n1: task 0: Killed\n"
+    write_log(tmp_path, text)
+    (line,) = runs.ended_by_slurm(tmp_path, since=0)
+    assert line.startswith("SLURM job 5 (train_supernet of supernet=gdas) ")
+    assert meaning in line
+
+
+def test_reason_names_the_job_of_a_group_that_ran(tmp_path):
+    killed = "srun: error: n1: task 0: Killed\n"
+    write_log(tmp_path, ANNOUNCED.format(name="a") + ANNOUNCED.format(name="b") + killed)
+    (line,) = runs.ended_by_slurm(tmp_path, since=0)
+    assert line == "SLURM job 5 (train_supernet of supernet=b) was killed"
+
+
+def test_reason_without_an_announced_rule(tmp_path):
+    write_log(tmp_path, "slurmstepd: error: *** JOB 5 ON n1 CANCELLED AT now ***\n")
+    assert list(runs.ended_by_slurm(tmp_path, since=0)) == ["SLURM job 5 was cancelled"]
+
+
+def test_jobs_that_failed_by_themselves_and_old_logs_are_left_out(tmp_path):
+    write_log(tmp_path, ANNOUNCED.format(name="a") + "Error in rule train_supernet:\n", job=6)
+    old = write_log(tmp_path, "srun: error: n1: task 0: Killed\n", job=7)
+    os.utime(old, (1000, 1000))
+    assert list(runs.ended_by_slurm(tmp_path, since=2000)) == []
+    assert list(runs.ended_by_slurm(tmp_path / "missing", since=0)) == []
