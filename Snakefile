@@ -60,8 +60,12 @@ rule all:
         graph.targets(),
 
 
-if workflow.is_main_process:
-    check_targets(word for word in sys.argv[1:] if word.startswith("results/"))
+# Snakemake would tell with a traceback that a target names an entry which the study does not have;
+# of files that none makes it speaks plainly itself.
+for target in sys.argv[1:] if workflow.is_main_process else ():
+    for maker in workflow.rules if target.startswith("results/") else ():
+        if maker.is_producer(target) and hasattr(graph, maker.name):
+            job_of(getattr(graph, maker.name), *maker.get_wildcards(target).items())
 
 
 onerror:

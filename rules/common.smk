@@ -1,7 +1,9 @@
 """The study, its graph of jobs, and the few functions that wire a job of the graph into a rule."""
 
 import os
+from functools import cache
 
+import yaml
 from snakemake.exceptions import WorkflowError
 
 from hanas.core import compute, plugins
@@ -13,14 +15,9 @@ from hanas.study.results import is_result
 
 # Names only: what exists is checked by the graph, which can say what the names are.
 wildcard_constraints:
-    dataset="[A-Za-z0-9_]+",
-    device="[A-Za-z0-9_]+",
-    proxy="[A-Za-z0-9_]+",
-    retraining="[A-Za-z0-9_]+",
-    search="[A-Za-z0-9_]+",
-    space="[A-Za-z0-9_]+",
-    supernet="[A-Za-z0-9_]+",
-    task="[A-Za-z0-9_]+",
+    **dict.fromkeys(
+        "dataset device proxy retraining search space supernet task".split(), "[A-Za-z0-9_]+"
+    ),
 
 
 STUDY_NAME = ", ".join(str(file) for file in workflow.configfiles) or "config"
@@ -29,20 +26,16 @@ if config.get("plugin_folder") and plugins.FOLDER_VARIABLE not in os.environ:
     os.environ[plugins.FOLDER_VARIABLE] = os.path.abspath(config["plugin_folder"])
 
 
-def read_graph():
-    try:
-        study = studies.read(config, name=STUDY_NAME)
-    except InputError as error:
-        raise WorkflowError(str(error)) from None
-    return Graph(study, Path(os.environ.get("HANAS_DATA") or study.data_folder))
-
-
-graph = read_graph()
+try:
+    study = studies.read(config, name=STUDY_NAME)
+except InputError as error:
+    raise WorkflowError(str(error)) from None
+graph = Graph(study, Path(os.environ.get("HANAS_DATA") or study.data_folder))
 
 # Checked here and not in input functions, because Snakemake would take a table that was made before for up
 # to date although the file it is now to be made from does not exist. Jobs on other machines need not see files
 # that they do not read.
-for key, name in studies.user_files(graph.study) if workflow.is_main_process else ():
+for key, name in studies.user_files(study) if workflow.is_main_process else ():
     if not Path(graph.user_file(name)).exists():
         raise WorkflowError(
             f"{STUDY_NAME}: {key}: {graph.user_file(name)} does not exist; put it there, or point HANAS_DATA "
@@ -50,16 +43,11 @@ for key, name in studies.user_files(graph.study) if workflow.is_main_process els
         )
 
 
-JOBS = {}
-
-
-def job_of(method, wildcards):
-    """Return the job of a rule with these wildcards."""
-    key = (method.__name__, *wildcards.items())
+@cache  # Snakemake asks for each several times
+def job_of(method, *wildcards):
+    """Return the job of a rule with these wildcards, pairs of name and value."""
     try:
-        if key not in JOBS:  # Snakemake asks for each several times
-            JOBS[key] = method(**wildcards)
-        return JOBS[key]
+        return method(**dict(wildcards))
     except InputError as error:
         raise WorkflowError(f"{STUDY_NAME}: {error}") from None
 
@@ -69,7 +57,7 @@ def inputs(method):
 
     def files(wildcards):
         # What is no result comes from outside: with the code, or from the user.
-        of_job = job_of(method, wildcards).inputs
+        of_job = job_of(method, *wildcards.items()).inputs
         return {role: file if is_result(file) else local(file) for role, file in of_job.items()}
 
     return files
@@ -77,12 +65,12 @@ def inputs(method):
 
 def cfg(method):
     """Return the parameter of such a job, the settings that its result depends on."""
-    return lambda wildcards: job_of(method, wildcards).params
+    return lambda wildcards: job_of(method, *wildcards.items()).params
 
 
 def cores(method):
     """Return how many cores such a job takes."""
-    return lambda wildcards: job_of(method, wildcards).threads
+    return lambda wildcards: job_of(method, *wildcards.items()).threads
 
 
 def gpus(method):
@@ -93,7 +81,7 @@ def gpus(method):
     """
 
     def count(wildcards):
-        chosen = job_of(method, wildcards).compute
+        chosen = job_of(method, *wildcards.items()).compute
         if chosen == "auto":
             return int(workflow.is_main_process and compute.has_nvidia_gpu())
         return int(chosen == "cuda")
@@ -101,76 +89,26 @@ def gpus(method):
     return count
 
 
-def check_targets(targets):
-    """Refuse targets of the command line that name an entry which the study does not have.
-
-    Snakemake would tell it with a traceback; of files that none makes it speaks plainly itself.
-    """
-    for target in targets:
-        for maker in workflow.rules:
-            if maker.is_producer(target) and hasattr(graph, maker.name):
-                job_of(getattr(graph, maker.name), maker.get_wildcards(target))
-                break
-
-
-# The chapters of the report (snakemake --report), in the order it is read, and what each shows:
-# the caption of a result (resources/captions/) and its label there.
-CHAPTERS = {
-    "1 What was found": {
-        "table": "all methods",
-        "all_tables": "all methods",
-        "comparison": "beside the published table",
-        "front_spaces": "spaces compared",
-    },
-    "2 What to take": {
-        "decisions": "all fronts",
-        "advice": "advice, in words",
-        "trained_fronts": "trained fronts",
-        "models": "trained models",
-    },
-    "3 The fronts": {
-        "explorer": "a page to explore",
-        "fronts": "found and true",
-        "proxy_and_true": "believed and true",
-        "generations": "generations",
-        "animation": "generations, animated",
-        "measured_front": "predicted and measured",
-    },
-    "4 How good that is": {
-        "indicators": "indicators",
-        "budget": "error budget",
-        "statistics": "searchers compared",
-        "peeling": "layers trained",
-        "layers": "layers trained, {task}",
-        "convergence": "convergence, {task}",
-        "ranking": "ranking of the proxies",
-        "devices_compared": "agreement of devices",
-        "transfer": "fronts on other devices",
-        "predictor_quality": "predictor, {space}, {dataset}",
-    },
-    "5 Where it comes from": {"facts": "facts"},
-}
-# Results that share the caption of another.
-CAPTIONS = {
-    "advice": "decisions",
-    "animation": "generations",
-    "layers": "peeling",
-    "transfer": "devices_compared",
-}
+CAPTIONS = REPOSITORY / "resources" / "captions"
+REPORT = yaml.safe_load((CAPTIONS / "chapters.yaml").read_text(encoding="utf-8"))
 
 
 def shown(path, what):
     """Return an output that the report shows, with the text that stands beside it."""
-    chapter = next(name for name, of in CHAPTERS.items() if what in of)
+    chapter = next(name for name, of in REPORT["chapters"].items() if what in of)
     named = next((name for name in ("device", "retraining") if f"{{{name}}}" in path), None)
-    labels = {
-        "device": f"{{{named}}}" if named else "all",
-        "what": CHAPTERS[chapter][what],
-    }
+    labels = {"device": f"{{{named}}}" if named else "all"}
+    if what == "facts":
+        labels["of"] = path.removeprefix("results/").removesuffix(".json")
+    else:
+        labels["what"] = REPORT["chapters"][chapter][what]
     if chapter.startswith("3"):
         labels["task"] = "{task}" if "{task}" in path else "all"
-    if what == "facts":
-        del labels["what"]
-        labels["of"] = path.removeprefix("results/").removesuffix(".json")
-    caption = REPOSITORY / "resources" / "captions" / f"{CAPTIONS.get(what, what)}.rst"
+    caption = CAPTIONS / f"{REPORT['shared'].get(what, what)}.rst"
     return report(path, caption=str(caption), category=chapter, labels=labels)
+
+
+def drawn(path, what, name=""):
+    """Return the outputs of a figure in its three forms, the names of each with one before it."""
+    pdf, svg, png = (f"{name}{form}" for form in ("pdf", "svg", "png"))
+    return {pdf: f"{path}.pdf", svg: shown(f"{path}.svg", what), png: f"{path}.png"}

@@ -85,9 +85,7 @@ rule figure_front_spaces:
     input:
         unpack(inputs(graph.figure_front_spaces)),
     output:
-        pdf="results/figures/front_spaces.pdf",
-        svg=shown("results/figures/front_spaces.svg", "front_spaces"),
-        png="results/figures/front_spaces.png",
+        **drawn("results/figures/front_spaces", "front_spaces"),
         data="results/figures/front_spaces.parquet",
         facts="results/figures/front_spaces.json",
     log:

@@ -19,8 +19,7 @@ rule measure:
         measured="results/measurements/{device}/{space}/{dataset}.parquet",
         predictor="results/measurements/{device}/{space}/{dataset}.predictor.npz",
         quality=shown(
-            "results/measurements/{device}/{space}/{dataset}.quality.csv",
-            "predictor_quality",
+            "results/measurements/{device}/{space}/{dataset}.quality.csv", "predictor_quality"
         ),
         facts=shown("results/measurements/{device}/{space}/{dataset}.json", "facts"),
     log:
@@ -40,13 +39,8 @@ rule measured_front:
     input:
         unpack(inputs(graph.measured_front)),
     output:
+        **drawn("results/measured_fronts/{task}/{device}/{proxy}/{search}", "measured_front"),
         csv="results/measured_fronts/{task}/{device}/{proxy}/{search}.csv",
-        pdf="results/measured_fronts/{task}/{device}/{proxy}/{search}.pdf",
-        svg=shown(
-            "results/measured_fronts/{task}/{device}/{proxy}/{search}.svg",
-            "measured_front",
-        ),
-        png="results/measured_fronts/{task}/{device}/{proxy}/{search}.png",
         facts=shown("results/measured_fronts/{task}/{device}/{proxy}/{search}.json", "facts"),
     log:
         "logs/measured_front/{task}/{device}/{proxy}/{search}.log",

@@ -133,6 +133,9 @@ def rules() -> dict[str, dict[str, Any]]:
         for text in re.split(r"^rule ", file.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
             sections = dict(re.findall(r"^    (\w+):\n((?: {8}.*\n|\n)+)", text, re.MULTILINE))
             outputs = re.findall(r'(\w+)=(?:\w+\(\s*)?"([^"]+)"', sections["output"])
+            drawn = r'drawn\(\s*"([^"]+)",\s*"\w+"(?:,\s*"(\w+)")?'
+            for path, name in re.findall(drawn, sections["output"]):
+                outputs += [(f"{name}{form}", f"{path}.{form}") for form in ("pdf", "svg", "png")]
             found[text.split(":")[0]] = {
                 "script": REPOSITORY / "rules" / sections["script"].split('"')[1],
                 "log": sections["log"].split('"')[1],
