@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,20 +30,11 @@ SHIPPED = Path(__file__).parents[2] / "resources"
 class Job:
     """What a job reads and depends on.
 
-    Snakemake does not see changes in imported code: a job's ``revision`` is one of its ``params``,
-    to be raised whenever a change of the code changes what the job computes. It and all that
-    reads of it then run again.
-
-    Attributes
-    ----------
-    inputs
-        Files by their role in the script: a path, or a list of paths.
-    params
-        Plain settings that change the result, the revision among them, keys sorted.
-    threads
-        Cores that the job takes.
-    compute
-        Where it computes: ``auto``, ``cpu`` or ``cuda``.
+    ``inputs`` are files by their role in the script: a path, or a list of paths. ``params`` are the
+    plain settings that change the result, keys sorted, with the ``revision`` of the code among
+    them: Snakemake does not see changes in imported code, so it is raised whenever such a change
+    changes what the job computes. The job and all that reads of it then run again. ``threads`` are
+    the cores that it takes, ``compute`` is where it computes: ``auto``, ``cpu`` or ``cuda``.
     """
 
     def __init__(
@@ -144,10 +135,10 @@ class Graph:
             )
         inputs = self._read_by_proxy(proxy, dataset)
         how: dict[str, Any] = {"proxy": found.params(), "space": space}
-        members = self.study.members(proxy)
-        if members:
+        if members := self.study.members(proxy):
+            proxies = self.study.proxies
             how["members"] = [
-                {"proxy": name, "objective": self.study.proxies[name].objective} for name in members
+                {"proxy": name, "objective": proxies[name].objective} for name in members
             ]
             inputs["tables"] = [self.rows.scores(name, dataset) for name in members]
         if hasattr(found, "learns_from"):
@@ -391,12 +382,9 @@ class Graph:
         if shown is None:
             raise InputError("figures.front_spaces says nothing to draw; see config/rk3588.yaml")
         models = [
-            {
-                "label": label,
-                "file": result("model_cards", retraining=name),
-                "published": self.study.retrainings[name].published is not None,
-            }
+            {"label": label, "file": result("model_cards", retraining=name), "published": published}
             for label, name in shown.retrainings.items()
+            for published in [self.study.retrainings[name].published is not None]
         ]
         files = [model["file"] for model in models]
         return Job({"files": files}, device=shown.device, models=models)
@@ -440,14 +428,13 @@ class Graph:
         """
         found: dict[str, Job] = {}
 
-        def add(path: str) -> None:
-            made = made_by(path)
-            if made is None or result(made[0], **made[1]) in found:
-                return
-            job: Job = getattr(self, made[0])(**made[1])
-            for file in job.files:
-                add(file)
-            found[result(made[0], **made[1])] = job
+        def add(file: str) -> None:
+            rule, wildcards = made_by(file) or ("", {})
+            if rule and (path := result(rule, **wildcards)) not in found:
+                job: Job = getattr(self, rule)(**wildcards)
+                for read in job.files:
+                    add(read)
+                found[path] = job
 
         for target in self.targets() if targets is None else targets:
             add(target)
@@ -460,8 +447,7 @@ class Graph:
         return str(self.data / Path(name).expanduser())
 
     def _own_file(self, found: Any) -> dict[str, Any]:
-        file = getattr(found, "file", None)
-        return {} if file is None else {"file": self.user_file(file)}
+        return {"file": self.user_file(found.file)} if getattr(found, "file", None) else {}
 
     def _entry(self, section: str, *names: str) -> Any:
         """Return an entry; a name that does not exist is an error that lists all."""
@@ -516,9 +502,4 @@ def _shipped(found: Any) -> dict[str, Any]:
     """Return the checksum of the shipped surrogates where an entry uses them."""
     if found.kind != "surrogate" or found.file is not None:
         return {}
-    return {"shipped_sha256": _shipped_sha256()}
-
-
-@cache
-def _shipped_sha256() -> str:
-    return checksum(SHIPPED / "surrogates" / "nb201.npz")
+    return {"shipped_sha256": checksum(SHIPPED / "surrogates" / "nb201.npz")}

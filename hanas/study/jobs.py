@@ -27,12 +27,20 @@ def job(snakemake: Any) -> Iterator[dict[str, Any]]:
     checksums of its files are written; of an input that is one, none: the facts of the job that
     wrote it have them. Yields a dict for what else is worth knowing about the result, such as
     ``sources``.
+
+    An :class:`~hanas.core.errors.InputError` is the user's to mend: the log ends with its message
+    and the job fails. Any other error is ours and leaves its traceback.
     """
-    with _logged(snakemake.log[0]):
-        started = time.monotonic()
-        facts: dict[str, Any] = {}
+    with Path(snakemake.log[0]).open("w", buffering=1) as log:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.dup2(log.fileno(), 1)  # of child processes too
+        os.dup2(log.fileno(), 2)
+    # Snakemake shows a cluster's own log after this one, but not after an empty one.
+    print(f"Started {time.strftime('%Y-%m-%d %H:%M:%S')} on {platform.node()}", flush=True)
+    started, facts, inputs = time.monotonic(), {}, {}
+    try:
         yield facts
-        inputs = {}
         for role, files in snakemake.input.items():  # those of a list are named by themselves
             inputs |= {role: files} if isinstance(files, str) else {file: file for file in files}
         write_facts(
@@ -43,6 +51,13 @@ def job(snakemake: Any) -> Iterator[dict[str, Any]]:
             started=started,
             **facts,
         )
+    except InputError as error:
+        print(f"Error: {error}", file=sys.stderr, flush=True)
+        sys.exit(1)
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+        sys.exit(1)
 
 
 def _files_in(path: Path) -> list[str]:
@@ -88,31 +103,6 @@ def write_facts(
             "seconds": round(time.monotonic() - started, 3),
         },
     )
-
-
-@contextmanager
-def _logged(log_path: str) -> Iterator[None]:
-    """Send all output of the block, of its child processes too, to the log.
-
-    An :class:`~hanas.core.errors.InputError` is the user's to mend: the log ends with its message
-    and the job fails. Any other error is ours and leaves its traceback.
-    """
-    with Path(log_path).open("w", buffering=1) as log:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os.dup2(log.fileno(), 1)
-        os.dup2(log.fileno(), 2)
-    # Snakemake shows a cluster's own log after this one, but not after an empty one.
-    print(f"Started {time.strftime('%Y-%m-%d %H:%M:%S')} on {platform.node()}", flush=True)
-    try:
-        yield
-    except InputError as error:
-        print(f"Error: {error}", file=sys.stderr, flush=True)
-        sys.exit(1)
-    except BaseException:
-        traceback.print_exc()
-        sys.stderr.flush()
-        sys.exit(1)
 
 
 def located(settings: Any, inputs: Iterable[object]) -> Any:

@@ -66,11 +66,9 @@ def result(rule: str, **names: Any) -> str:
 @cache
 def made_by(path: str) -> tuple[str, dict[str, str]] | None:
     """Return the rule that writes a file and its wildcards; None for a file of the user's."""
-    written = [*RESULTS.items()]
-    written += [(rule, pattern) for rule, files in SIDE_FILES.items() for pattern in files]
-    for rule, pattern in written:
-        named = re.sub(r"\\{(\w+)\\}", r"(?P<\1>\\w+)", re.escape(pattern))
-        found = re.fullmatch(named, path)
-        if found:
-            return rule, found.groupdict()
+    for rule, pattern in RESULTS.items():
+        for written in (pattern, *SIDE_FILES.get(rule, ())):
+            named = re.sub(r"\\{(\w+)\\}", r"(?P<\1>\\w+)", re.escape(written))
+            if found := re.fullmatch(named, path):
+                return rule, found.groupdict()
     return None
