@@ -23,11 +23,12 @@ with job(snakemake) as facts:
         from hanas.proxies._proxy import Inputs
 
         proxy = plugins.plugin("proxies", cfg["proxy"]["kind"]).read(cfg["proxy"])
-        read = {name: Path(file) for name in ("weights", "images") if (file := files.get(name))}
+        paths = {name: Path(file) for name in ("weights", "images") if (file := files.get(name))}
+        read = Inputs(paths.get("weights"), paths.get("images"))
         # Not an output: what was scored once is of use to every search with this proxy.
         kept = Path("results", "proxies", snakemake.wildcards.proxy, "kept")
         with proxy.on_demand_scorer(
-            space, Inputs(**read), kept=kept, threads=snakemake.threads, log=print
+            space, read, kept=kept, threads=snakemake.threads, log=print
         ) as scorer:
             predicted = predictor.load(files.predictor)
             histories, sources = search_on_demand(space, scorer, predicted, *settings)

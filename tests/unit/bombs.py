@@ -140,7 +140,9 @@ class OneNumber(user_tables.Columns):
 
 
 def _user_table(path: Path) -> None:
-    user_tables.read(path, OneNumber(arch="cell", number="ms"), TEXTS, space=nb201.SPACE)
+    user_tables.read(
+        path, OneNumber.read({"arch": "cell", "number": "ms"}), TEXTS, space=nb201.SPACE
+    )
 
 
 def rows_of_parquet(folder: Path) -> None:

@@ -119,7 +119,7 @@ def _user_columns() -> pd.DataFrame:
 
 
 def _read_user_table(path: Path) -> Any:
-    columns = OneNumber(arch="cell", number="ms")
+    columns = OneNumber.read({"arch": "cell", "number": "ms"})
     return user_tables.read(path, columns, SOME, space=nb201.SPACE).values["number"]
 
 

@@ -230,7 +230,7 @@ def test_names_that_the_benchmark_does_not_have(tmp_path):
         read("nats_bench", tmp_path, {"folder": ".", "epochs": "90"})
     with pytest.raises(InputError, match="no data set 'pets'; it has: cifar10"):
         read("nats_bench", tmp_path, {"folder": "."}, "pets")
-    settings = nats_bench.NatsBench(kind="nats_bench", folder=".")
+    settings = nats_bench.NatsBench.read({"kind": "nats_bench", "folder": "."})
     with pytest.raises(InputError, match="covers the space nb201, not shuffle"):
         settings.accuracies(plugins.space("shuffle"), "cifar10", tmp_path)
 

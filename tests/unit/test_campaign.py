@@ -19,7 +19,7 @@ from hanas.devices.prediction.features import Features
 from hanas.devices.prediction.next_measurements import random_genes
 from hanas.spaces import nb201
 
-SETTINGS = Campaign(models=20, first=10, each_round=4, held_out=8)
+SETTINGS = Campaign.read({"models": 20, "first": 10, "each_round": 4, "held_out": 8})
 
 
 class Device:
@@ -112,7 +112,9 @@ def test_the_quality_is_that_of_the_held_out_ones():
 def test_measuring_stops_when_predictions_are_good_enough():
     lines: list[str] = []
     device = Device()
-    settings = Campaign(models=500, first=15, each_round=5, held_out=10, until_error=0.02)
+    settings = Campaign.read(
+        {"models": 500, "first": 15, "each_round": 5, "held_out": 10, "until_error": 0.02}
+    )
     _, found, quality = conduct("nb201", settings, device, log=lines.append)
     assert 15 <= len(found.genes) < 60
     assert quality["median_relative_error"].max() <= 0.02
@@ -124,6 +126,8 @@ def test_a_killed_campaign_goes_the_same_way():
     kept: dict[str, pd.DataFrame] = {}
 
     class Killed(Device):
+        lives = 0
+
         def __call__(self, archs: list[str]) -> pd.DataFrame:
             if len(self.asked) == self.lives:
                 raise KeyboardInterrupt
@@ -165,7 +169,7 @@ def test_seeds_choose_others():
     one, other = (
         conduct(
             "nb201",
-            Campaign(models=10, first=5, each_round=5, held_out=3, seed=seed),
+            Campaign.read({"models": 10, "first": 5, "each_round": 5, "held_out": 3, "seed": seed}),
             Device(),
             log=quiet,
         )[0]

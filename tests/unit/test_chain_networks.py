@@ -14,7 +14,7 @@ from torch import nn
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.deploy import onnx_models
-from hanas.spaces.networks.chain import Bottleneck, ShuffleUnit, shuffled
+from hanas.spaces.networks.chain import Bottleneck, ChainNetwork, ShuffleUnit, shuffled
 from hanas.spaces.networks.skeletons import Operation, Place, Skeleton, plan, scaled
 from hanas.training.supernets import Supernet, load_supernet, save_supernet
 
@@ -141,6 +141,7 @@ def test_forward_remembers_nothing(name):
 @pytest.mark.parametrize("name", SPACES)
 def test_forward_is_begin_then_the_layers_then_end(name):
     shared = trained(name, {"width": 0.2, "resolution": 8}).eval()
+    assert isinstance(shared, ChainNetwork)
     (genes,) = random_genes(name, 1)
     x = shared.begin(images())
     for number, gene in enumerate(genes):
@@ -222,7 +223,8 @@ def test_a_supernet_comes_back_from_its_file(name, tmp_path):
     )
     again = load_supernet(tmp_path / "s.pt").network()
     (genes,) = random_genes(name, 1)
-    expected = shared.to(memory_format=torch.channels_last).eval()(images(), genes)
+    shared = shared.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    expected = shared.eval()(images(), genes)
     assert torch.equal(again(images(), genes), expected)
 
 

@@ -35,7 +35,7 @@ def test_real_cifar100(image_packs, tmp_path):
         check=True,
         stdout=subprocess.DEVNULL,
     )
-    data = cifar100.Cifar100(kind="cifar100").load(tmp_path, tmp_path / "d")
+    data = cifar100.Cifar100.read({"kind": "cifar100"}).load(tmp_path, tmp_path / "d")
     for name, part in (("train", slice(0, 50_000)), ("test", slice(50_000, 60_000))):
         content = pickle.loads(
             (tmp_path / "cifar-100-python" / name).read_bytes(), encoding="bytes"
@@ -61,7 +61,7 @@ def test_real_cifar100(image_packs, tmp_path):
         handle.seek(20_000_000)
         handle.write(bytes([byte ^ 1]))
     with pytest.raises(InputError, match="cifar-100-python/test: MD5 is"):
-        cifar100.Cifar100(kind="cifar100").load(tmp_path, tmp_path / "d")
+        cifar100.Cifar100.read({"kind": "cifar100"}).load(tmp_path, tmp_path / "d")
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ def load_imagenet16(monkeypatch):
 
     def load(root, release=imagenet16_120.RELEASE):
         monkeypatch.setattr(imagenet16_120, "RELEASE", release)
-        settings = imagenet16_120.Imagenet16120(kind="imagenet16_120")
+        settings = imagenet16_120.Imagenet16120.read({"kind": "imagenet16_120"})
         return settings.load(root, root / "downloads")
 
     return load

@@ -68,7 +68,7 @@ def study(request, tmp_path_factory):
             place.mkdir(parents=True)
             for number in range(count):
                 _save(_picture(rng, label, number), place / str(number), number)
-    pictures = ImageFolder(kind="image_folder", folder="pictures", resolution=16)
+    pictures = ImageFolder.read({"kind": "image_folder", "folder": "pictures", "resolution": 16})
     data = pictures.load(folder, folder)
     save_images(data, folder / "images.pt")
     settings = {

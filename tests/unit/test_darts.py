@@ -96,7 +96,7 @@ def test_darts_second_order_is_the_gradient_through_the_step(problem, rate, reac
 def test_darts_of_order_1_takes_the_plain_gradient(toy_file):
     run = prepare(read(settings_of("darts")), toy_file)
     batch, validation = run.train_batches(0)(0), run.validation_batches(0)(0)
-    logits = run.network.mixture(validation.images, run.alphas.softmax(dim=1))
+    logits = run.cell_network.mixture(validation.images, run.alphas.softmax(dim=1))
     (expected,) = torch.autograd.grad(F.cross_entropy(logits, validation.labels), run.alphas)
     before = run.alphas.detach().clone()
     run.trainer.begin_epoch(run, 0)(0, batch)

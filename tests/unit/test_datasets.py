@@ -26,7 +26,7 @@ def test_every_data_set_is_one(name):
 
 
 def test_official_data_sets_have_no_state_of_their_own(tmp_path):
-    assert cifar10.Cifar10(kind="cifar10").state(tmp_path) is None
+    assert cifar10.Cifar10.read({"kind": "cifar10"}).state(tmp_path) is None
 
 
 EACH = 20  # images a batch
@@ -312,4 +312,4 @@ def test_official_cifar10_takes_no_other_file(small, tmp_path):
     for form in ("tar", "folder", "npm"):
         root = small.write(form, tmp_path / form)
         with pytest.raises(InputError, match="expected"):
-            cifar10.Cifar10(kind="cifar10").load(root, tmp_path / "d")
+            cifar10.Cifar10.read({"kind": "cifar10"}).load(root, tmp_path / "d")

@@ -75,7 +75,7 @@ def exported(images, trained, tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     lines = []
     table = export_retrained(
-        *trained, images, **how(SETTINGS), folder=folder, threads=1, log=lines.append
+        trained[0], trained[1], images, **how(SETTINGS), folder=folder, threads=1, log=lines.append
     )
     return folder, table, lines
 
@@ -172,7 +172,7 @@ def test_counts_are_those_of_the_network(exported, trained):
 def test_equal_input_gives_equal_files_and_rows(exported, trained, images, tmp_path):
     folder, table, _ = exported
     again = export_retrained(
-        *trained, images, **how(SETTINGS), folder=tmp_path, log=lambda line: None
+        trained[0], trained[1], images, **how(SETTINGS), folder=tmp_path, log=lambda line: None
     )
     pd.testing.assert_frame_equal(again, table)
     for path in folder.rglob("*.onnx"):
@@ -251,7 +251,7 @@ def _export(weights, metrics, images, folder, **changes):
 def test_weights_of_another_network_are_refused(trained, images, tmp_path):
     network = {**SETTINGS["network"], "channels": 8}
     with pytest.raises(InputError, match=r"do not fit its network.*size mismatch"):
-        _export(*trained, images, tmp_path, network=network)
+        _export(trained[0], trained[1], images, tmp_path, network=network)
 
 
 def test_an_architecture_without_weights_is_named(trained, images, tmp_path):
@@ -293,7 +293,7 @@ def test_pictures_that_are_not_square_are_refused(trained, tmp_path):
     wide = np.concatenate([data.images, data.images], axis=2)
     save_images(ImageData(wide, data.labels, data.classes, data.splits, ()), path)
     with pytest.raises(InputError, match=r"8x16|16x8"):
-        _export(*trained, path, tmp_path, training={})
+        _export(trained[0], trained[1], path, tmp_path, training={})
 
 
 def test_a_file_that_computes_something_else_is_refused(trained, images, tmp_path, monkeypatch):
@@ -304,7 +304,7 @@ def test_a_file_that_computes_something_else_is_refused(trained, images, tmp_pat
 
     monkeypatch.setattr(onnx_models, "export", inexact)
     with pytest.raises(InputError, match=r"differ by 0\.0002"):
-        _export(*trained, images, tmp_path)
+        _export(trained[0], trained[1], images, tmp_path)
 
 
 class _Shifted(nn.Module):

@@ -136,7 +136,7 @@ def test_generations_stand_in_space_and_in_each_projection():
         ["latency_ms", "energy_mj"],
     ]
     in_space, *flat = generations.draw(plotted, ROW).axes[2::3]
-    marks = {line.get_label(): line for line in in_space.get_lines()}
+    marks: dict = {line.get_label(): line for line in in_space.get_lines()}
     x, y, z = marks["this generation"].get_data_3d()
     np.testing.assert_allclose([x, y, z], [[5, 1, 0.5], [9, 4, 1], [50, 80, 90]])
     for panel, columns in zip(flat, [(0, 2), (1, 2), (0, 1)], strict=True):
@@ -171,7 +171,7 @@ def test_the_animation_has_a_frame_for_each_generation(tmp_path, energy):
     assert (tmp_path / "a.gif").read_bytes() == (tmp_path / "b.gif").read_bytes()
     with Image.open(tmp_path / "a.gif") as film:
         assert film.format == "GIF"
-        assert film.n_frames == 3
+        assert getattr(film, "n_frames", 1) == 3
         assert film.info["loop"] == 0
         assert film.size[0] == 800
         shown, pictures = [], []
@@ -201,7 +201,8 @@ def test_convergence_shows_medians_and_quartiles_of_one_proxy():
     np.testing.assert_allclose(drawn(axes, "RANDOM"), [[10, 0.3], [20, 0.5], [25, 0.55]])
     np.testing.assert_allclose(drawn(axes, "exact front of GDAS")[:, 1], [0.8, 0.8])
     # Bars in turn: the first and third point of the one, the second of the other.
-    bars = [np.array(bars.get_segments()) for bars in axes.collections]
+    drawn_bars: list = list(axes.collections)
+    bars = [np.array(bars.get_segments()) for bars in drawn_bars]
     np.testing.assert_allclose(bars[0], [[[10, 0.25], [10, 0.4]], [[25, 0.55], [25, 0.7]]])
     np.testing.assert_allclose(bars[1], [[[20, 0.45], [20, 0.6]]])
     low, high = axes.get_ylim()

@@ -63,7 +63,7 @@ def test_gdas_alpha_step_has_the_straight_through_gradient_of_all_operations(toy
     # After the weight step, on the validation batch, by the full mixture and tau = 10.
     weights, _ = gdas.sample(alphas, noise[0, 1], 10)
     validation = run.validation_batches(0)(0)
-    loss = F.cross_entropy(run.network.mixture(validation.images, weights), validation.labels)
+    loss = F.cross_entropy(run.cell_network.mixture(validation.images, weights), validation.labels)
     (expected,) = torch.autograd.grad(loss, alphas)
     torch.testing.assert_close(run.alphas.grad, expected, rtol=1e-3, atol=1e-6)
     assert expected.abs().max() > 1e-4

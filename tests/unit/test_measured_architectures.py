@@ -42,7 +42,9 @@ def models_of(archs, pictures: Path, space: str = "nb201", kind: str = "host", *
 
 
 def only(arch: str, pictures: Path, space: str = "nb201", **settings) -> Writer:
-    return models_of([arch], pictures, space, **settings)[arch].write
+    found = models_of([arch], pictures, space, **settings)[arch].write
+    assert isinstance(found, Writer)
+    return found
 
 
 @pytest.mark.parametrize(
@@ -65,6 +67,7 @@ def test_every_space_gives_models_that_run(space, precision, pictures, tmp_path)
     assert list(made) == archs
     for number, (arch, model) in enumerate(made.items()):
         file = tmp_path / f"{number}.onnx"
+        assert isinstance(model.write, Writer)
         assert model.key == model.write.key
         model.write(file)
         session = onnx_models.session(file)

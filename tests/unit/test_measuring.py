@@ -104,7 +104,8 @@ def test_nothing_is_measured_twice(tmp_path, key):
         "again_latency_ms": pytest.approx(float("nan"), nan_ok=True)
     }
     if key:
-        assert [model.write.calls for model in again.values()] == [0, 1, 0]
+        written: list = [model.write for model in again.values()]
+        assert [write.calls for write in written] == [0, 1, 0]
 
 
 @pytest.mark.parametrize(

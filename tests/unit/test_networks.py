@@ -206,8 +206,8 @@ def test_average_pooling_can_be_differentiated_twice():
 def test_pooled_transition_is_pooling_then_convolution():
     transition = pooled_transition(3, "batch").double()
     x = torch.randn(5, 3, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    convolved = F.conv2d(F.avg_pool2d(x, 2), transition[0].weight)
-    assert transition[0].weight.shape == (6, 3, 1, 1)
+    convolved = F.conv2d(F.avg_pool2d(x, 2), transition.get_parameter("0.weight"))
+    assert transition.get_parameter("0.weight").shape == (6, 3, 1, 1)
     torch.testing.assert_close(transition(x), transition[1](convolved))
 
 
@@ -215,8 +215,8 @@ def test_pooled_3x3_transition_is_pooling_then_convolution():
     transition = pooled_3x3_transition(3, "batch").double()
     x = torch.randn(5, 3, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     blocks = x.reshape(5, 3, 4, 2, 4, 2).mean(dim=(3, 5))
-    convolved = F.conv2d(blocks, transition[1].weight, padding=1)
-    assert transition[1].weight.shape == (6, 3, 3, 3)
+    convolved = F.conv2d(blocks, transition.get_parameter("1.weight"), padding=1)
+    assert transition.get_parameter("1.weight").shape == (6, 3, 3, 3)
     torch.testing.assert_close(transition(x), transition[2](convolved))
 
 

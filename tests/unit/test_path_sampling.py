@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -34,7 +36,8 @@ def test_spos_draws_each_gene_from_its_own_choices(space, given, toy_file):
     probabilities = layer_probabilities(space) if given else None
     training = {"operation_probabilities": probabilities}
     run = prepare(read(settings_of("spos", space, training=training)), toy_file)
-    genes = run.trainer.draw(run, 20_000, torch.Generator().manual_seed(0))
+    trainer: Any = run.trainer
+    genes = trainer.draw(run, 20_000, torch.Generator().manual_seed(0))
     choices = SPACES[space].choices
     assert genes.shape == (20_000, 20)
     for layer, count in enumerate(choices):
@@ -62,7 +65,8 @@ def test_cells_are_drawn_with_the_product_of_their_probabilities(cell_set, toy_f
     training = {"operation_probabilities": PROBABILITIES}
     settings = settings_of("rsps", sampled_cells=cell_set, training=training)
     run = prepare(read(settings), toy_file)
-    drawn = run.trainer.draw(run, 20_000, torch.Generator().manual_seed(0)).numpy()
+    trainer: Any = run.trainer
+    drawn = trainer.draw(run, 20_000, torch.Generator().manual_seed(0)).numpy()
     cells = cells_of("nb201", cell_set)
     weights = np.array(list(PROBABILITIES.values()))[cells].prod(axis=1)
     expected = weights / weights.sum()

@@ -19,6 +19,8 @@ from hanas.core.pickles import load_plain
 NAMED = r"^some\.pickle: "  # how every message starts
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 
+_RECONSTRUCTOR = copyreg._reconstructor  # pyright: ignore[reportAttributeAccessIssue]
+
 
 def loaded(content: bytes, **keywords):
     return load_plain(io.BytesIO(content), name="some.pickle", **keywords)
@@ -162,7 +164,7 @@ def test_code_is_named_and_never_run(tmp_path, protocol, wrap):
         (Calls(getattr, ("", "join")), r"builtin\w*\.getattr"),
         (Calls(__import__, ("os",)), r"builtin\w*\.__import__"),
         (Calls(bytearray, (10,)), r"builtin\w*\.bytearray"),
-        (Calls(copyreg._reconstructor, (object, object, None)), r"copy_?reg\._reconstructor"),
+        (Calls(_RECONSTRUCTOR, (object, object, None)), r"copy_?reg\._reconstructor"),
         (Calls(np.load, ("x.npy", None, True)), "numpy.load"),
         (Calls(np.frombuffer, (b"1234",)), "numpy.*frombuffer"),
         (defaultdict(list), "collections.defaultdict"),

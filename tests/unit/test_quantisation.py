@@ -426,8 +426,8 @@ def test_where_sums_saturate_both_ways_out_are_exact(tmp_path):
     """Valgrind is a processor with AVX2 and without VNNI."""
     network = _small_network()
     with torch.no_grad():
-        network[0].weight.abs_()
-        network[3].weight.abs_()
+        network.get_parameter("0.weight").abs_()
+        network.get_parameter("3.weight").abs_()
     images = np.abs(_images()) + 1
     model = _write(network.eval(), tmp_path / "float.onnx")
     files = []

@@ -34,7 +34,7 @@ def test_each_model_has_its_fallbacks_and_its_accuracy(images, tmp_path, monkeyp
         {"number": [1, 2], "arch": ["x", "y"], "float32_accuracy_percent": [80.0, 70.0]}
     )
     counts = {"resolution": 4, "calibration_images": 10, "simulated_images": 12}
-    device = RknnDevice(kind="rknn")
+    device = RknnDevice.read({"kind": "rknn"})
     accuracies, fallbacks = rknn_reports.tables(models, tmp_path, images, device, **counts)
     assert seen == [
         (tmp_path / str(number) / "model.onnx", (10, 3, 4, 4), (12, 3, 4, 4), 12)

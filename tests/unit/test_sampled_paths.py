@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -26,7 +28,8 @@ def test_spos_trains_one_path_in_a_step(space, toy_file):
     """The weights of every other operation stay as they are."""
     run = prepare(read(settings_of("spos", space)), toy_file)
     before = {name: weight.clone() for name, weight in run.network.state_dict().items()}
-    genes = run.trainer.draw(run, run.steps, run.random("genes", 0))
+    trainer: Any = run.trainer
+    genes = trainer.draw(run, run.steps, run.random("genes", 0))
     run.trainer.begin_epoch(run, 0)(1, run.train_batches(0)(1))
     changed = {n for n, w in run.network.state_dict().items() if not torch.equal(w, before[n])}
     names = SPACES[space].operations
@@ -51,7 +54,7 @@ def test_spos_finds_the_best_of_uniform_candidates(space, toy_file):
         judged.append([int(gene) for gene in genes])
         return torch.zeros(len(images), 3)
 
-    run.network.forward = noted
+    run.network.forward = noted  # pyright: ignore[reportAttributeAccessIssue]
     genes, how = run.trainer.found(run, lambda line: None)
     assert forward is type(run.network).forward
     assert len(judged) == 300
@@ -94,6 +97,7 @@ def test_gradients_of_several_cells_add_up_before_a_step(trainer, cells, toy_fil
     other = prepare(read(settings_of(trainer)), toy_file)
     other.network.load_state_dict(before)
     loss = sum(F.cross_entropy(forward(other.network, batch.images, g), batch.labels) for g in seen)
+    assert isinstance(loss, torch.Tensor)
     loss.backward()
     weights = [weight for weight in other.network.parameters() if weight.grad is not None]
     torch.nn.utils.clip_grad_norm_(weights, 5.0)

@@ -72,8 +72,8 @@ def test_synflow_is_weights_times_gradients(network, genes):
     leaves = {k: v.clone().requires_grad_() for k, v in weights.items() if v.ndim > 1}
     image = torch.ones(1, 3, 8, 8, dtype=torch.float64)
     plain_forward({**weights, **leaves}, genes, image, batch_norm=False).sum().backward()
-    used = [leaf for leaf in leaves.values() if leaf.grad is not None]
-    expected = sum(float((leaf.detach() * leaf.grad).sum()) for leaf in used)
+    used = [(leaf, leaf.grad) for leaf in leaves.values() if leaf.grad is not None]
+    expected = sum(float((leaf.detach() * grad).sum()) for leaf, grad in used)
     positive = SYNFLOW.prepared(network)
     (flow,) = SYNFLOW.measure(positive, genes, ones(8))
     assert flow == pytest.approx(expected, rel=1e-12)

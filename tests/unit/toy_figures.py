@@ -72,7 +72,8 @@ def drawn(axes: Axes, name: str) -> np.ndarray:
 
 
 def all_texts(made: Figure) -> str:
-    return " ".join(text.get_text() for text in made.findobj(lambda a: hasattr(a, "get_text")))
+    found: list = made.findobj(lambda artist: hasattr(artist, "get_text"))
+    return " ".join(text.get_text() for text in found)
 
 
 def fronts_table(**how) -> pd.DataFrame:

@@ -82,7 +82,8 @@ def window(tmp_path_factory):
 def explorer(computed_study, window):
     window.resize(1280, 900)
     window.prefer("light")
-    window.requested(), window.said()
+    window.requested()
+    window.said()
     yield Explorer(window, computed_study.folder)
     assert window.said() == []
 

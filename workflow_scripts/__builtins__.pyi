@@ -1,0 +1,5 @@
+"""What Snakemake gives to every script."""
+
+from typing import Any
+
+snakemake: Any
