@@ -8,6 +8,7 @@ by its path.
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -62,9 +63,8 @@ def chain_of(file: str, study: Path) -> list[dict[str, Any]]:
         if key in states:
             yield {**step, "state": states[key]}
             return
-        states[key] = "missing"
-        if path.is_file():
-            states[key] = "unchanged" if checksum(path) == sha256 else "changed"
+        same = path.is_file() and checksum(path) == sha256
+        states[key] = "unchanged" if same else "changed" if path.is_file() else "missing"
         facts_file, facts = written.get(file, ("", {}))
         told = {name: facts[name] for name in facts if name not in ("inputs", "outputs")}
         said = {"facts_file": facts_file, "facts": told} if facts else {}
@@ -107,15 +107,8 @@ def planned(
     printed = done.stdout + done.stderr
     if done.returncode:
         return None, "\n".join(line for line in printed.splitlines() if line.strip())
-    jobs, in_table = {}, False
-    for words in map(str.split, printed.splitlines()):
-        if words == ["job", "count"]:
-            in_table = True
-        elif not words:
-            in_table = False
-        elif in_table and len(words) == 2 and words[1].isdigit() and words[0] != "total":
-            jobs[words[0]] = int(words[1])
-    return jobs, ""
+    jobs = re.findall(r"^(\w+) +(\d+)$", printed, re.MULTILINE)
+    return {rule: int(count) for rule, count in jobs if rule != "total"}, ""
 
 
 def explained_in_words(found: Mapping[str, Any]) -> str:
@@ -123,13 +116,12 @@ def explained_in_words(found: Mapping[str, Any]) -> str:
     lines: list[str] = []
     shown: set[str] = set()
     for step in found["chain"]:
-        indent = "  " * step["depth"]
-        again = "" if step["file"] not in shown else " (see above)"
+        file, indent = step["file"], "  " * step["depth"]
+        again = " (see above)" if file in shown else ""
         state = "" if step["state"] == "unchanged" else f"  <- {step['state'].upper()}"
-        lines.append(f"{indent}{step['file']}{again}{state}")
-        shown.add(step["file"])
-        if "facts" in step:
-            lines += [f"{indent}  | {line}" for line in _facts_in_words(step["facts"])]
+        told = _facts_in_words(step["facts"]) if "facts" in step else ()
+        lines += [f"{indent}{file}{again}{state}", *(f"{indent}  | {line}" for line in told)]
+        shown.add(file)
     changed = "No file has changed since."
     if found["changed"]:
         changed = f"Changed since, or missing: {', '.join(found['changed'])}."

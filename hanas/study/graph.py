@@ -52,8 +52,8 @@ class Job:
     @property
     def files(self) -> list[str]:
         """All files that are read."""
-        lists = ([files] if isinstance(files, str) else files for files in self.inputs.values())
-        return [file for files in lists for file in files]
+        read = self.inputs.values()
+        return [one for files in read for one in ([files] if isinstance(files, str) else files)]
 
 
 class Graph:
@@ -95,8 +95,9 @@ class Graph:
         """Read, or predict, latency and energy of every architecture."""
         found: Device = self._entry("devices", device)
         if isinstance(found, MeasuredDevice):  # what it depends on shows in its predictor
-            where = {"device": device, "space": space, "dataset": dataset}
-            return Job({"predictor": result("measure", **where)})
+            return Job(
+                {"predictor": result("measure", device=device, space=space, dataset=dataset)}
+            )
         inputs = self._own_file(getattr(found, "datasets", {}).get(dataset, found))
         return Job(inputs, device=found.params(), **_shipped(found))
 
@@ -228,8 +229,8 @@ class Graph:
             for row in {(row.task, row.proxy): row for row in rows}.values()
         ]
         keys = ("accuracies", "proxy_table", "space_table")
-        files = {row[key] for row in ranked for key in keys}
-        return Job({"files": sorted(files)}, revision=3, rows=ranked)
+        files = sorted({row[key] for row in ranked for key in keys})
+        return Job({"files": files}, revision=3, rows=ranked)
 
     def devices_compared(self) -> Job:
         """Compare devices: how far they agree, and what a borrowed front loses."""
