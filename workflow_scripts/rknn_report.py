@@ -3,17 +3,16 @@
 from pathlib import Path
 
 from hanas.core.files import read_csv, write_csv
-from hanas.devices.measuring import rknn_reports
 from hanas.devices.rknn import RknnDevice
 from hanas.study.jobs import job
 
 with job(snakemake) as facts:
     cfg = snakemake.params.cfg
-    accuracies, fallbacks = rknn_reports.tables(
+    device = RknnDevice.read(cfg["device"], f"devices.{snakemake.wildcards.device}")
+    accuracies, fallbacks = device.report(
         read_csv(snakemake.input.accuracies),
         Path(snakemake.input.models),
         snakemake.input.images,
-        RknnDevice.read(cfg["device"], f"devices.{snakemake.wildcards.device}"),
         resolution=cfg["resolution"],
         calibration_images=cfg["calibration_images"],
         simulated_images=cfg["simulated_images"],

@@ -6,8 +6,8 @@ it runs and writes ``answer.json`` there, with ``error`` where a step fails:
 
 - always: ``version`` of the toolkit;
 - with ``list_boards``: ``boards``, the identities of those that are attached;
-- with ``model``: converts it to 8-bit integers for ``target``, looking at ``calibration.npy``
-  (float32 (N, 3, H, W)); the toolkit prints on which unit each layer runs;
+- with ``target``: converts ``model.onnx`` to 8-bit integers for that chip, looking at
+  ``calibration.npy`` (float32 (N, 3, H, W)); the toolkit prints on which unit each layer runs;
 - with ``simulate`` too: runs ``images.npy`` in the simulator, writes ``outputs.npy``;
 - with ``passes`` too: times that many passes on the board ``device_id`` after ``warmup`` others,
   each of which the toolkit prints.
@@ -35,18 +35,19 @@ def main() -> None:
 
 
 def _do(request, answer) -> None:
+    if not request:
+        return
     answer["step"] = "load"
     from rknn.api import RKNN  # pyright: ignore[reportMissingImports]
 
-    if request.get("list_boards"):
+    if "target" not in request:
         adb, ntb = RKNN(verbose=False).list_devices()
         answer["boards"] = [*adb, *ntb]
-    if "model" not in request:
         return
     toolkit = RKNN(verbose=True)
     answer["step"] = "convert"
     _demand(toolkit.config(target_platform=request["target"]), "config")
-    _demand(toolkit.load_onnx(model=request["model"]), "load_onnx")
+    _demand(toolkit.load_onnx(model="model.onnx"), "load_onnx")
     files = []
     for number, image in enumerate(np.load("calibration.npy")):
         files.append(f"calibration_{number}.npy\n")
@@ -56,19 +57,16 @@ def _do(request, answer) -> None:
     if request.get("simulate"):
         answer["step"] = "simulate"
         _demand(toolkit.init_runtime(), "init_runtime")
-        outputs = [
-            toolkit.inference(inputs=[image[None]], data_format="nchw")[0]
-            for image in np.load("images.npy")
-        ]
+        shown = [image[None] for image in np.load("images.npy")]
+        outputs = [toolkit.inference(inputs=[image], data_format="nchw")[0] for image in shown]
         np.save("outputs.npy", np.concatenate(outputs))
     if request.get("passes"):
         answer["step"] = "time"
-        board = {"target": request["target"], "device_id": request.get("device_id")}
+        board = {name: request[name] for name in ("target", "device_id")}
         _demand(toolkit.init_runtime(**board), "init_runtime")
         for number in range(request["warmup"] + request["passes"]):
             print("hanas pass", number, flush=True)
             toolkit.eval_perf(is_print=True, fix_freq=request["fix_frequency"])
-    answer["step"] = "done"
 
 
 def _demand(status, name) -> None:
