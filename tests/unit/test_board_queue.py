@@ -9,7 +9,7 @@ import pytest
 
 from hanas.core.errors import InputError
 from hanas.devices._device import BoardLost, Measuring
-from hanas.devices.measuring.board_queue import NoBoardLeft, share
+from hanas.devices.measuring.board_queue import BoardQueue, NoBoardLeft
 
 MODELS = [f"m{number}" for number in range(20)]
 
@@ -30,16 +30,15 @@ def run(boards, fails, *, proven=None, models=MODELS, **patience):
         measured.append(model)
         return True
 
-    share(
+    BoardQueue(
         models,
         boards,
         measure,
         proven=proven or {},
         settings=Measuring(**{"pause_seconds": 0.0, **patience}),
         give_up=given_up.__setitem__,
-        alone_on=lambda board, stopped: contextlib.nullcontext(),
         log=lambda line: None,
-    )
+    ).run(contextlib.nullcontext)
     return given_up, measured, asked
 
 
