@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,26 +23,20 @@ _ASK_AGAIN_SECONDS = 0.2
 
 
 @contextlib.contextmanager
-def alone_on(
-    device: str,
-    *,
-    log: Log,
-    folder: Path | None = None,
-    stopped: Callable[[], bool] = lambda: False,
-) -> Iterator[None]:
+def alone_on(device: str, *, log: Log, stopped: Callable[[], bool]) -> Iterator[None]:
     """Wait until no other process measures on a device, and keep others waiting meanwhile.
 
     Equal names of devices exclude one another. ``log`` is told when there is something to wait for;
     ``stopped`` is asked while waiting: when it says True, the block runs without the lock and is
     expected to do nothing. InputError if the file that is locked cannot be made.
     """
-    path = lock_file(device, folder)
+    path = lock_file(device)
     handle = _locked(path)
     if handle is None:
         log(f"another process measures on {device}; waiting until it has finished ({path})")
-        while handle is None and not stopped():
-            time.sleep(_ASK_AGAIN_SECONDS)
-            handle = _locked(path)
+    while handle is None and not stopped():
+        time.sleep(_ASK_AGAIN_SECONDS)
+        handle = _locked(path)
     try:
         yield
     finally:
@@ -51,10 +44,9 @@ def alone_on(
             os.close(handle)
 
 
-def lock_file(device: str, folder: Path | None = None) -> Path:
+def lock_file(device: str) -> Path:
     """Return the file that is locked while somebody measures on a device."""
-    folder = folder or (FOLDER if FOLDER.is_dir() else Path(tempfile.gettempdir()))
-    return folder / f"hanas-device-{digest(device)[:16]}.lock"
+    return FOLDER / f"hanas-device-{digest(device)[:16]}.lock"
 
 
 def _locked(path: Path) -> int | None:
@@ -66,13 +58,11 @@ def _locked(path: Path) -> int | None:
             f"{path}: cannot be made, so that nothing keeps two processes from measuring on one "
             f"device: {one_line(error)}"
         ) from error
-    try:
+    with contextlib.suppress(BlockingIOError, FileNotFoundError):
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # Somebody who cleans up may have removed the file: a lock on it would exclude nobody.
         if os.stat(path).st_ino == os.fstat(handle).st_ino:
             return handle
-    except (BlockingIOError, FileNotFoundError):
-        pass
     os.close(handle)
     return None
 

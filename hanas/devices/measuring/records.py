@@ -6,7 +6,8 @@ settings, so that other settings judge the same facts anew.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,17 +42,10 @@ class Measurement:
         """Return the measurement that sums up some passes."""
         latencies = timings.latencies_ms
         q25, median, q75 = (float(q) for q in np.quantile(latencies, [0.25, 0.5, 0.75]))
-        return Measurement(
-            board=board,
-            runtime=timings.runtime or runtime,
-            passes=len(latencies),
-            mean_ms=float(latencies.mean()),
-            median_ms=median,
-            q25_ms=q25,
-            q75_ms=q75,
-            energy_mj=timings.energy_mj,
-            estimate=timings.estimate,
-        )
+        numbers = float(latencies.mean()), median, q25, q75
+        runtime = timings.runtime or runtime
+        told = timings.energy_mj, timings.estimate
+        return Measurement(board, runtime, len(latencies), *numbers, *told)
 
     def latency_ms(self, settings: Measuring) -> float:
         """Return the mean or the median, as the settings say."""
@@ -90,11 +84,8 @@ class Record:
 
     def is_measured(self, settings: Measuring) -> bool:
         """Return whether a measurement is stable, or there were enough of them."""
-        return (
-            self.refused is not None
-            or len(self.first) >= settings.repeats
-            or any(m.is_stable(settings) for m in self.first)
-        )
+        enough = self.refused is not None or len(self.first) >= settings.repeats
+        return enough or any(m.is_stable(settings) for m in self.first)
 
     def is_checked(self, settings: Measuring) -> bool:
         """Return whether the A/A check agrees, cannot agree, or has been tried often enough."""
@@ -107,8 +98,8 @@ class Record:
         With an A/A check, a stable measurement needs another one of the other time that differs by
         no more than the limit.
         """
-        agreeing = self._agreeing(settings) if self.again else []
-        calmest = _calmest(agreeing or [*self.first, *self.again], settings)
+        agreeing = self._agreeing(settings)
+        calmest = _calmest(agreeing or (*self.first, *self.again), settings)
         return calmest, (not self.again or bool(agreeing)) and calmest.is_stable(settings)
 
     def difference(self, settings: Measuring) -> float:
@@ -116,14 +107,12 @@ class Record:
         return _difference(_calmest(self.first, settings), _calmest(self.again, settings), settings)
 
     def _agreeing(self, settings: Measuring) -> list[Measurement]:
+        first, again = ([m for m in ms if m.is_stable(settings)] for ms in (self.first, self.again))
         return [
             measurement
-            for one in self.first
-            for other in self.again
-            if one.is_stable(settings)
-            and other.is_stable(settings)
-            and _difference(one, other, settings) <= settings.spread_limit
-            for measurement in (one, other)
+            for pair in itertools.product(first, again)
+            if _difference(*pair, settings) <= settings.spread_limit
+            for measurement in pair
         ]
 
     def row(
@@ -158,7 +147,7 @@ class Record:
         return row | {"source": f"{'estimate' if estimate else 'measured'}: {', '.join(how)}"}
 
 
-def _calmest(made: tuple[Measurement, ...] | list[Measurement], settings: Measuring) -> Measurement:
+def _calmest(made: Sequence[Measurement], settings: Measuring) -> Measurement:
     return min(made, key=lambda measurement: measurement.spread(settings))
 
 
