@@ -87,8 +87,6 @@ class Timings:
 class Device(Settings):
     """An entry of ``devices``."""
 
-    #: Whether models are measured, one at a time, and what was not measured is predicted.
-    measured: ClassVar[bool] = False
     kind: Any  # a literal of its own in each kind
     objectives: Annotated[list[Metric] | None, Unique, NoRerun()] = Field(
         None,
@@ -219,7 +217,6 @@ def _networks(spaces: tuple[str, ...]) -> type[Settings]:
 class MeasuredDevice(Device):
     """A device that measures a whole model at a time."""
 
-    measured: ClassVar[bool] = True
     #: Whether it quantises models itself, and so is given them in float32.
     quantises: ClassVar[bool] = False
     #: Cores that a job takes which measures.

@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import logging.handlers
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -42,8 +41,20 @@ ZIGZAGS_OWN = (
 )
 #: Raise it when the same layer on the same accelerator is estimated otherwise.
 REVISION = 1
+# What a layer does not fit in is tried, too: ZigZag shall not print all that it complains of.
+logging.getLogger("zigzag").addHandler(logging.NullHandler())
+logging.getLogger("zigzag").propagate = False
 #: How many loops are ordered, and how many ways to lay a layer out on the array are tried.
 _LOOPS, _LAYOUTS = 5, 3
+
+
+#: Of each kind of layers, ZigZag's operator and equation. The addition's second map takes the place
+#: of weights; a pooling has one weight a pixel.
+_OPERATORS = {
+    "convolution": ("Conv", "O[b][g][k][oy][ox]+=W[g][k][c][fy][fx]*I[b][g][c][iy][ix]"),
+    "pooling": ("Pooling", "O[b][g][oy][ox]+=W[fy][fx]*I[b][g][iy][ix]"),
+    "addition": ("Add", "O[b][g][oy][ox]=W[b][g][oy][ox]+I[b][g][oy][ox]"),
+}
 
 
 class AnalyticDevice(MeasuredDevice):
@@ -183,30 +194,17 @@ def _path(accelerator: str) -> Path:
     raise InputError(f"accelerator: no {accelerator!r}; expected a YAML file or one of: {names}")
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[logging.handlers.BufferingHandler]:
-    """Keep ZigZag from printing; what it complains of goes into the buffer."""
-    logger, listener = logging.getLogger("zigzag"), logging.handlers.BufferingHandler(1000)
-    before = logger.level, logger.propagate
-    logger.addHandler(listener)
-    logger.setLevel(logging.CRITICAL)
-    logger.propagate = False
-    try:
-        yield listener
-    finally:
-        logger.removeHandler(listener)
-        logger.level, logger.propagate = before
-
-
 def _accelerator(description: Description):
     from zigzag.parser.accelerator_factory import AcceleratorFactory
     from zigzag.parser.accelerator_validator import AcceleratorValidator
 
-    with _quiet() as said:
-        checked = AcceleratorValidator(dict(description.content))
-        if not checked.validate():
-            raise ValueError("; ".join(record.getMessage() for record in said.buffer))
-        return AcceleratorFactory(checked.normalized_data).create()
+    class Checked(AcceleratorValidator):
+        def invalidate(self, extra_msg: str) -> None:
+            raise ValueError(extra_msg)
+
+    checked = Checked(dict(description.content))
+    checked.validate()
+    return AcceleratorFactory(checked.normalized_data).create()
 
 
 @cache
@@ -223,7 +221,6 @@ def _cost(layer: Layer, accelerator: Description) -> Cost:
     raise ModelRefused(f"{accelerator.name} cannot run a {layer}: {reason}")
 
 
-@_quiet()
 def _evaluate(layer: Layer, accelerator: Description, *, mixed: bool):
     from zigzag.mapping.temporal_mapping import TemporalMappingType
     from zigzag.parser.mapping_validator import MappingValidator
@@ -263,26 +260,20 @@ def _evaluate(layer: Layer, accelerator: Description, *, mixed: bool):
 
 def _as_workload(layer: Layer, bits: int) -> dict[str, Any]:
     """Return a layer in ZigZag's form."""
+    operator, equation = _OPERATORS[layer.kind]
     (height, width), (rows, columns) = layer.side, layer.kernel
     sizes = {"B": layer.batch, "G": layer.groups, "OY": height, "OX": width}
-    sums = "O[b][g][oy][ox]=W[b][g][oy][ox]+I[b][g][oy][ox]"
     found: dict[str, Any] = {
         "id": 0,
         "name": layer.kind,
-        # The addition's second map takes the place of weights; a pooling has one weight a pixel.
+        "operator_type": operator,
+        "equation": equation,
+        "dimension_relations": [],
         "operand_precision": dict.fromkeys(("W", "I", "O", "O_final"), bits),
         "operand_source": {"I": 0, "W": 0},
     }
-    if layer.kind == "addition":
-        found |= {"operator_type": "Add", "equation": sums, "dimension_relations": []}
-    else:
+    if layer.kind != "addition":
         sizes |= {"FY": rows, "FX": columns}
-        pooled = "O[b][g][oy][ox]+=W[fy][fx]*I[b][g][iy][ix]"
-        found |= {"operator_type": "Pooling", "equation": pooled}
-        if layer.kind == "convolution":
-            sizes |= {"K": layer.outputs, "C": layer.inputs}
-            full = "O[b][g][k][oy][ox]+=W[g][k][c][fy][fx]*I[b][g][c][iy][ix]"
-            found |= {"operator_type": "Conv", "equation": full}
         top, bottom, left, right = layer.padding
         found |= {
             "dimension_relations": [
@@ -293,6 +284,8 @@ def _as_workload(layer: Layer, bits: int) -> dict[str, Any]:
             "pr_loop_sizes": [layer.side_before[1], layer.side_before[0]],
             "padding": [[left, right], [top, bottom]],
         }
+    if layer.kind == "convolution":
+        sizes |= {"K": layer.outputs, "C": layer.inputs}
     return found | {"loop_dims": list(sizes), "loop_sizes": list(sizes.values())}
 
 
