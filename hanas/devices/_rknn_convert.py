@@ -48,11 +48,11 @@ def _do(request, answer) -> None:
     answer["step"] = "convert"
     _demand(toolkit.config(target_platform=request["target"]), "config")
     _demand(toolkit.load_onnx(model="model.onnx"), "load_onnx")
-    files = []
-    for number, image in enumerate(np.load("calibration.npy")):
-        files.append(f"calibration_{number}.npy\n")
-        np.save(files[-1].strip(), image[None])
-    Path("calibration.txt").write_text("".join(files), encoding="utf-8")
+    calibration = np.load("calibration.npy")
+    for number, image in enumerate(calibration):
+        np.save(f"{number}.npy", image[None])
+    files = "".join(f"{number}.npy\n" for number in range(len(calibration)))
+    Path("calibration.txt").write_text(files, encoding="utf-8")
     _demand(toolkit.build(do_quantization=True, dataset="calibration.txt"), "build")
     if request.get("simulate"):
         answer["step"] = "simulate"

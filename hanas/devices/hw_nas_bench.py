@@ -7,6 +7,7 @@ ICLR 2021.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -89,9 +90,9 @@ def read(path: Path, dataset: str, keys: Mapping[str, str]) -> dict[str, np.ndar
             has = f"has no {key!r} at level {level}; expected the layout of HW-NAS-Bench v1.0"
             raise InputError(f"{path}: {has}")
         content = content[key]
-    missing = [key for key in keys.values() if not isinstance(content, dict) or key not in content]
-    if missing:
-        raise InputError(f"{path}: {dataset} has no {missing[0]!r}")
+    for key in keys.values():
+        if not isinstance(content, dict) or key not in content:
+            raise InputError(f"{path}: {dataset} has no {key!r}")
     if "config" in content:
         _check_order(path, dataset, content["config"])
     return {metric: _column(path, dataset, key, content[key]) for metric, key in keys.items()}
@@ -106,13 +107,13 @@ def _column(path: Path, dataset: str, key: str, values: Any) -> np.ndarray:
     if len(values) != size:
         raise InputError(f"{where} has {len(values):,} values; expected {size:,}, one a cell")
     for number, value in enumerate(values):
-        # A truth value is an int to Python.
-        if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        # A truth value is a number to Python.
+        if isinstance(value, bool) or not isinstance(value, Real):
             place = _place(path, dataset, key, number)
             raise InputError(f"{place}: a {type(value).__name__}; expected a number")
     try:
         return np.array(values, dtype=np.float64)
-    except (OverflowError, TypeError) as error:  # a huge integer, a complex number
+    except OverflowError as error:  # a huge integer
         raise InputError(f"{where}: {error}") from error
 
 
@@ -123,8 +124,9 @@ def _check_order(path: Path, dataset: str, configs: Any) -> None:
         raise InputError(f"{path}: {dataset}: config is no list of {len(texts):,} cells")
     for number, (config, text) in enumerate(zip(configs, texts, strict=True)):
         found = config.get("arch_str") if isinstance(config, dict) else None
-        if not isinstance(found, str) or found != text:
-            shown = repr(found)[:200] if isinstance(found, str) else "no arch_str"
+        found = found if isinstance(found, str) else None
+        if found != text:
+            shown = "no arch_str" if found is None else repr(found)[:200]
             place = _place(path, dataset, "config", number)
             raise InputError(f"{place}: holds {shown}: the cells are not in the official order")
 

@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 
 #: Of made-up images that models are converted with where only their time matters.
 _CALIBRATION_IMAGES = 4
-# A line of the toolkit's table of layers: number, operation, type, unit, shapes, cycles, traffic,
-# name.
+# Of the toolkit's table of layers: number, operation, type, unit, shapes, cycles, traffic, name.
 _LAYER = re.compile(
     r"\]\s+\d+\s+(\w+)\s+\w+\s+(CPU|NPU|GPU)\s+\S+\s+\S+\s+\d+/\d+/\d+\s+\S+\s+(\S.*)"
 )
@@ -65,16 +64,12 @@ class RknnDevice(TimedDevice):
     target: str = Field("rk3588", description="Name of the chip in the toolkit.")
     device_id: str | None = Field(None, description="The attached board, where there are several.")
     simulated_images: Annotated[Count, NoRerun()] = Field(
-        500,
-        description="Test images that the toolkit simulates for "
-        "results/exports/{retraining}/rknn/{device}.csv, which needs no board.",
+        500, description="Test images of results/exports/{retraining}/rknn/{device}.csv."
     )
     fix_frequency: bool = Field(True, description="Clocks are held while timing.")
-    timeout_seconds: Positive = Field(
-        3600, description="Longest that converting and timing a model may take."
-    )
+    timeout_seconds: Positive = Field(3600, description="Longest that a model may take.")
     python: str = Field(
-        ".venv-rknn/bin/python", description="The Python that has rknn-toolkit2; see envs/rknn.txt."
+        ".venv-rknn/bin/python", description="Python with rknn-toolkit2; see envs/."
     )
 
     def report(
@@ -94,11 +89,10 @@ class RknnDevice(TimedDevice):
         :func:`hanas.deploy.exporting.export_retrained`, ``folder`` a folder a number with its ONNX
         files. ``images`` is the file of the data set, ``resolution`` the side they were trained at.
 
-        Returns a table with a model a row: ``number``, ``arch``, ``layers``, ``fallbacks`` (layers
-        that do not run on the NPU), ``simulated_accuracy_percent`` and
-        ``float32_accuracy_percent``, the first on ``simulated_images`` test images, and ``source``;
-        and one with such a layer a row: ``number``, ``arch``, ``layer``, ``operation`` and
-        ``unit``. InputError if the toolkit is not there or cannot convert a model.
+        Returns a row a model: ``number``, ``arch``, ``layers``, ``fallbacks`` (those that do not
+        run on the NPU), ``simulated_accuracy_percent`` (on ``simulated_images`` test images),
+        ``float32_accuracy_percent`` and ``source``; and a row a fallback: ``number``, ``arch``,
+        ``layer``, ``operation`` and ``unit``. InputError as of :meth:`simulated`.
         """
         import pandas as pd
 
@@ -111,9 +105,8 @@ class RknnDevice(TimedDevice):
         test = load_split(data, "test", resolution=resolution).take(simulated_images)
         arrays, labels = (normalised(calibration), normalised(test)), test.labels.numpy()
         rows, fallbacks = [], []
-        for number, arch, accuracy in zip(
-            *(models[name] for name in ("number", "arch", "float32_accuracy_percent")), strict=True
-        ):
+        for model in models.to_dict("records"):
+            number, arch = model["number"], model["arch"]
             file = folder / str(number) / FLOAT32_FILE
             logits, found, version = self.simulated(file, *arrays)
             of_model = [layer for layer in found if layer.unit != "NPU"]
@@ -133,7 +126,7 @@ class RknnDevice(TimedDevice):
                     "fallbacks": len(of_model),
                     "simulated_accuracy_percent": simulated,
                     "simulated_images": len(labels),
-                    "float32_accuracy_percent": accuracy,
+                    "float32_accuracy_percent": model["float32_accuracy_percent"],
                     "source": f"measured: simulator of rknn-toolkit2 {version} for {self.target}, "
                     f"INT8, ranges of {len(calibration)} training images",
                 }
