@@ -6,9 +6,9 @@ a shell; a text is a command of the user's for ``sh``, where more than one progr
     command: [./time_on_board, "{model}", --passes, "{passes}"]
     command: scp -q {model} pi:m.onnx && ssh pi ./bench m.onnx {passes}
 
-Either has no input. ``{model}``, ``{passes}``, ``{warmup}``, ``{batch}``, ``{threads}`` and
-``{board}`` in it are replaced (in a text, quoted for the shell); all else, other braces too, stays
-as it is. Of a pipe, the shell tells only whether the last part failed.
+``{model}``, ``{passes}``, ``{warmup}``, ``{batch}``, ``{threads}`` and ``{board}`` in either are
+replaced (in a text, quoted for the shell); all else, other braces too, stays as it is. There is no
+input. Of a pipe, the shell tells only whether the last part failed.
 
 What counts of its output is the last JSON document that begins and ends with a line: a list with
 the milliseconds of each pass, one number (their mean), or an object with ``latency_ms`` (a list or
@@ -48,7 +48,7 @@ _PLACEHOLDER = re.compile(r"(?<!\$)\{(model|passes|warmup|batch|threads|board)\}
 #: Exit statuses of a shell after which trying again is of no use.
 _FOR_GOOD = {126: "cannot be executed", 127: "was not found"}
 _EXPECTED = (
-    "expected JSON: a list of milliseconds, one number, or an object with latency_ms or infeasible"
+    "expected JSON: milliseconds, a list of them, or an object with latency_ms or infeasible"
 )
 # Where a JSON document may begin: at the first character of a line that one can begin with.
 _START = re.compile(r'^[ \t]*(?=[\[{"\-0-9tfnNI])', re.MULTILINE)
@@ -76,19 +76,16 @@ class CommandDevice(TimedDevice):
     kind: Literal["command"] = Field(description="Boards that are reached by a command.")
     command: Command | None = Field(
         None,
-        description="Command that is given an ONNX file and prints milliseconds as JSON: a list, "
-        "a program and its arguments, or a text for the shell; {model}, {passes}, {warmup}, "
-        "{batch}, {threads} and {board} are filled in.",
+        description="A list, a program and its arguments, or a text for the shell, that prints "
+        "milliseconds of an ONNX file as JSON; {model}, {passes}, {warmup}, {batch}, {threads} and "
+        "{board} are filled in.",
     )
     boards: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")], Command] | None = Field(
         None,
         min_length=1,
-        description="Instead of command: such a command for each of several boards of one kind, "
-        "which share the work.",
+        description="Instead: a command for each of several boards, which share the work.",
     )
-    timeout_seconds: Positive = Field(
-        600, description="Longest that the command may take for a model."
-    )
+    timeout_seconds: Positive = Field(600, description="Longest that a model may take.")
 
     @model_validator(mode="after")
     def _one_of_both(self) -> CommandDevice:

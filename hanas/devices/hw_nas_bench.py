@@ -45,9 +45,7 @@ class HwNasBenchDevice(TabulatedDevice):
 
     kind: Literal["hw_nas_bench"] = Field(description="HW-NAS-Bench's official pickle.")
     device: str = Field(description="edgegpu, raspi4, edgetpu, pixel3, eyeriss or fpga.")
-    dataset: str | None = Field(
-        None, description="Name of the data set inside the file where it differs."
-    )
+    dataset: str | None = Field(None, description="Name of the data set in it where it differs.")
     file: Annotated[str, UserFile()] = Field(
         description="Path of HW-NAS-Bench-v1_0.pickle relative to the data folder."
     )
@@ -57,9 +55,8 @@ class HwNasBenchDevice(TabulatedDevice):
         require_nb201(space.name, benchmark="HW-NAS-Bench")
         name = official_name(self.dataset or dataset, benchmark="HW-NAS-Bench")
         if self.device not in DEVICES:
-            raise InputError(
-                f"HW-NAS-Bench has no device {self.device!r}; it has: {', '.join(DEVICES)}"
-            )
+            known = ", ".join(DEVICES)
+            raise InputError(f"HW-NAS-Bench has no device {self.device!r}; it has: {known}")
         path, keys = user_path(root, self.file), DEVICES[self.device]
         of_another = f" of {name} for {dataset}" if self.dataset not in (None, dataset) else ""
         return device_table(
@@ -74,17 +71,15 @@ class HwNasBenchDevice(TabulatedDevice):
 def read(path: Path, dataset: str, keys: Mapping[str, str]) -> dict[str, np.ndarray]:
     """Return each metric in the official file, float64 (15625,) in the official order of the cells.
 
-    Infeasible ones still carry their marker. The pickle is
-    ``{"nasbench201": {dataset: {key: [15,625 numbers], "config": [...]}}}``; ``keys`` are its names
-    of the metrics. InputError if the file is damaged or not of this layout.
+    ``keys`` are its names of the metrics; infeasible cells carry their marker. The pickle is
+    ``{"nasbench201": {dataset: {key: [15,625 numbers], "config": [...]}}}``, or InputError.
     """
     try:
         with path.open("rb") as handle:
             content = load_plain(handle, name=str(path))
     except OSError as error:
-        raise InputError(
-            f"{path}: not readable ({error.strerror}); put HW-NAS-Bench-v1_0.pickle there"
-        ) from error
+        hint = f"not readable ({error.strerror}); put HW-NAS-Bench-v1_0.pickle there"
+        raise InputError(f"{path}: {hint}") from error
     for level, key in enumerate(("nasbench201", dataset), start=1):
         if not isinstance(content, dict) or key not in content:
             has = f"has no {key!r} at level {level}; expected the layout of HW-NAS-Bench v1.0"

@@ -9,21 +9,33 @@ failures were the board's, which is asked again after longer and longer pauses a
 A model is given up when every board that is still there has tried it and it has failed so often
 that chance is no explanation: where boards now and then fail with any model, because of a loose
 cable, that takes more failures. So no model is given up because a board was unplugged.
+
+Between processes of whatever user, a board is locked on the machine that drives it, by a file that
+is open for as long as the process lives: a killed process leaves no lock behind.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import math
+import os
 import threading
+import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from hanas.core.errors import InputError
+from hanas.core.errors import InputError, one_line
+from hanas.core.files import digest
 from hanas.core.progress import Log, duration
 from hanas.devices._device import BoardLost, Measuring
 
+#: The folder of locks, which all processes of a machine see, whatever their ``TMPDIR``.
+FOLDER = Path("/tmp")
+_ASK_AGAIN_SECONDS = 0.2
 #: A model is given up when its boards would fail so often by chance in one of so many cases.
 _CHANCE = 2e-3
 #: Failures of a model after which the job ends, where boards may be at fault for them.
@@ -49,11 +61,6 @@ class _Board:
     successes: int = 0
     faults: int = 0
     given_up: bool = False
-
-    def how_it_failed(self) -> str:
-        count = self.failures_in_a_row
-        often = f"failed {count} times in a row, at last" if count > 1 else "failed"
-        return f"{often}: {self.last_reason}"
 
     def fault_rate(self) -> float:
         """Return how often it fails with models that it can run, by Laplace's rule."""
@@ -119,7 +126,11 @@ class BoardQueue:
         if self._errors:
             raise self._errors[0]
         if self.left:
-            ways = [f"{name} {board.how_it_failed()}" for name, board in self._boards.items()]
+            ways = []
+            for name, board in self._boards.items():
+                count = board.failures_in_a_row
+                often = f" {count} times in a row, at last" if count > 1 else ""
+                ways.append(f"{name} failed{often}: {board.last_reason}")
             raise NoBoardLeft("; ".join(ways))
 
     @property
@@ -148,19 +159,16 @@ class BoardQueue:
                 self._changed.notify_all()
 
     def _taken(self, board: str) -> str | None:
-        """Return what the board shall measure next, waiting for it; None where nothing is left.
-
-        After a failure it may be a model that the board has measured before.
-        """
+        """Return what the board shall measure next, waiting for it; None where nothing is left."""
         with self._changed:
             while self.left and not self.stopped and not self._boards[board].given_up:
-                model = self._choice(board)
-                if model is not None:
-                    if model in self._waiting:
-                        self._waiting.remove(model)
-                        self._busy.add(model)
-                    return model
-                self._changed.wait()
+                if (model := self._choice(board)) is None:
+                    self._changed.wait()
+                    continue
+                if model in self._waiting:  # and none that the board has measured before
+                    self._waiting.remove(model)
+                    self._busy.add(model)
+                return model
         return None
 
     def _choice(self, name: str) -> str | None:
@@ -234,3 +242,53 @@ class BoardQueue:
         pause = self._settings.pause_seconds * 3 ** (tries - 2) if tries > 1 else 0.0
         self._log(f"{said} asked again {f'in {duration(pause)}' if pause else 'at once'}")
         self._changed.wait_for(lambda: self.stopped or not self.left, pause)
+
+
+@contextlib.contextmanager
+def alone_on(device: str, *, log: Log, stopped: Callable[[], bool]) -> Iterator[None]:
+    """Wait until no other process measures on a device, and keep others waiting meanwhile.
+
+    ``log`` is told when there is something to wait for; ``stopped`` is asked while waiting: when it
+    says True, the block runs without the lock and is expected to do nothing. InputError if the file
+    that is locked cannot be made.
+    """
+    path = FOLDER / f"hanas-device-{digest(device)[:16]}.lock"
+    handle = _locked(path)
+    if handle is None:
+        log(f"another process measures on {device}; waiting until it has finished ({path})")
+    while handle is None and not stopped():
+        time.sleep(_ASK_AGAIN_SECONDS)
+        handle = _locked(path)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def _locked(path: Path) -> int | None:
+    """Return the open and locked file, or None where another process has locked it."""
+    try:
+        handle = _open(path)
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be made, so that nothing keeps two processes from measuring on one "
+            f"device: {one_line(error)}"
+        ) from error
+    with contextlib.suppress(BlockingIOError, FileNotFoundError):
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Somebody who cleans up may have removed the file: a lock on it would exclude nobody.
+        if os.stat(path).st_ino == os.fstat(handle).st_ino:
+            return handle
+    os.close(handle)
+    return None
+
+
+def _open(path: Path) -> int:
+    """Open a file that may belong to another user, who must be able to lock it too."""
+    while True:
+        # Linux lets nobody create what another user has in a shared folder: open it first.
+        with contextlib.suppress(FileNotFoundError):
+            return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        with contextlib.suppress(FileExistsError):
+            return os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)

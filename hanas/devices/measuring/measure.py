@@ -24,8 +24,7 @@ from hanas.core.errors import InputError
 from hanas.core.files import checksum, digest
 from hanas.core.progress import Log, Progress, print_at_once
 from hanas.devices._device import BoardLost, MeasuredDevice, ModelRefused
-from hanas.devices.measuring.board_queue import BoardQueue, NoBoardLeft
-from hanas.devices.measuring.device_locks import alone_on
+from hanas.devices.measuring.board_queue import BoardQueue, NoBoardLeft, alone_on
 from hanas.devices.measuring.records import COLUMNS, Measurement, Record
 
 
@@ -55,13 +54,9 @@ def measure_models(
     What is kept in the folder ``workspace`` of the same models and conditions counts. ``again`` is
     how many models are measured twice, if not so many as the device says.
 
-    Returns a row a model, in the order given: ``arch``, ``feasible``, ``reason`` (why it is not),
-    ``latency_ms`` (the statistic asked for), ``latency_mean_ms``, ``latency_median_ms``,
-    ``latency_q25_ms``, ``latency_q75_ms``, ``passes`` (1 where the device gives only a mean),
-    ``batch``, ``threads``, ``precision``, ``runtime``, ``board``, ``repeats`` (measurements made),
-    ``stable``, ``again_latency_ms`` and ``again_board`` (of the A/A check; NaN and empty where a
-    model was measured once), ``energy_mj`` (only where the device gives it) and ``source``. Numbers
-    are NaN where a model is not feasible. InputError when no board is left that can measure.
+    Returns a row a model, in the order given, with :data:`~hanas.devices.measuring.records.COLUMNS`
+    (``energy_mj`` only where the device gives it). InputError when no board is left that can
+    measure.
     """
     job = _Job(models, device, workspace, log)
     job.measure()
@@ -144,11 +139,8 @@ class _Job:
 
     def check_again(self, count: int) -> None:
         """Measure some models a second time and say how well the device repeats itself."""
-        able = [
-            arch
-            for arch in self.models
-            if self.records[arch].refused is None and not self.records[arch].first[0].estimate
-        ]
+        runs = [arch for arch in self.models if self.records[arch].refused is None]
+        able = [arch for arch in runs if not self.records[arch].first[0].estimate]
         # Which ones follows from their names: the same after a kill.
         chosen = sorted(able, key=lambda arch: digest(["again", arch]))[:count]
         self._share([arch for arch in chosen if not self._is_done(arch, again=True)])

@@ -15,6 +15,9 @@ import numpy as np
 
 from hanas.devices._device import Measuring, Timings
 
+#: Of a table of measurements. ``reason`` says why a model is not feasible, ``latency_ms`` is the
+#: statistic asked for, ``passes`` are 1 where the device gives only a mean, ``repeats`` are the
+#: measurements made, ``again_`` those of the A/A check. Numbers are NaN where there are none.
 COLUMNS = (
     *("arch", "feasible", "reason", "latency_ms", "latency_mean_ms", "latency_median_ms"),
     *("latency_q25_ms", "latency_q75_ms", "passes", "batch", "threads", "precision", "runtime"),
@@ -118,10 +121,7 @@ class Record:
     def row(
         self, arch: str, conditions: Mapping[str, Any], board: str, settings: Measuring
     ) -> dict[str, Any]:
-        """Return what the table says of the model, which a board has measured or refused.
-
-        The conditions are those of :meth:`hanas.devices._device.MeasuredDevice.conditions`.
-        """
+        """Return what the table says of the model, measured under a board's conditions."""
         row: dict[str, Any] = dict.fromkeys(COLUMNS, float("nan"))
         row |= {name: conditions[name] for name in ("batch", "threads", "precision", "runtime")}
         row |= {"arch": arch, "feasible": self.refused is None, "reason": self.refused or ""}
