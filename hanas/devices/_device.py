@@ -50,8 +50,8 @@ class Timings:
     """Passes of one model on one board; ValueError for a number that is not finite and above 0.
 
     ``latencies_ms``, float64 (P,), are of a whole batch each; P is 1 where the device gives nothing
-    but a mean. ``energy_mj`` is of a pass, ``estimate`` says that the numbers were computed rather
-    than measured, and ``runtime`` what ran the model, where only the device knows it.
+    but a mean. ``energy_mj`` is of a pass; an ``estimate`` was computed rather than measured;
+    ``runtime`` ran the model, where only the device knows it.
 
     >>> Timings(np.array([2.0, float("nan")]))
     Traceback (most recent call last):
@@ -160,7 +160,6 @@ class Measuring(Settings):
     )
 
 
-@dataclass(frozen=True)
 class _OfEverySpace:
     """The type of the networks of each space, by its name; those not given are the default."""
 
@@ -224,16 +223,12 @@ class MeasuredDevice(Device):
     def conditions(self, board: str) -> dict[str, str | int]:
         """Return what a measurement depends on, apart from the model.
 
-        ``runtime``, ``threads``, ``precision`` and ``batch`` at least; ``passes`` where the number
-        is known.
+        ``runtime``, ``threads``, ``precision``, ``batch``; ``passes`` where the number is known.
         """
 
     @abstractmethod
     def measure(self, model: Path, board: str) -> Timings:
-        """Measure an ONNX model of fixed batch.
-
-        ModelRefused if the device cannot run it, BoardLost if the board gave no measurement.
-        """
+        """Measure an ONNX model of fixed batch, or raise ModelRefused or BoardLost."""
 
 
 class TimedDevice(MeasuredDevice, Measuring):

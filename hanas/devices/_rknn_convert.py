@@ -2,15 +2,14 @@
 
 Run by :mod:`hanas.devices.rknn` in another Python, one that has the toolkit, which cannot share an
 environment with hanas: so it imports nothing of hanas. Reads ``request.json`` in the folder where
-it runs and writes ``answer.json`` there, with ``error`` where a step fails:
+it runs and writes ``answer.json`` there, with the ``version`` of the toolkit and, where a step
+fails, ``error``:
 
-- always: ``version`` of the toolkit;
 - with ``list_boards``: ``boards``, the identities of those that are attached;
 - with ``target``: converts ``model.onnx`` to 8-bit integers for that chip, looking at
   ``calibration.npy`` (float32 (N, 3, H, W)); the toolkit prints on which unit each layer runs;
 - with ``simulate`` too: runs ``images.npy`` in the simulator, writes ``outputs.npy``;
-- with ``passes`` too: times that many passes on the board ``device_id`` after ``warmup`` others,
-  each of which the toolkit prints.
+- with ``passes`` too: prints times of that many passes on ``device_id`` after ``warmup`` others.
 """
 
 import importlib.metadata
@@ -29,8 +28,7 @@ def main() -> None:
         _do(request, answer)
     except Exception as error:  # the toolkit raises almost anything
         traceback.print_exc()
-        lines = [line for line in str(error).splitlines() if line.strip()]
-        answer["error"] = lines[-1] if lines else type(error).__name__
+        answer["error"] = str(error).strip().rpartition("\n")[2] or type(error).__name__
     Path("answer.json").write_text(json.dumps(answer), encoding="utf-8")
 
 
@@ -62,8 +60,8 @@ def _do(request, answer) -> None:
         np.save("outputs.npy", np.concatenate(outputs))
     if request.get("passes"):
         answer["step"] = "time"
-        board = {name: request[name] for name in ("target", "device_id")}
-        _demand(toolkit.init_runtime(**board), "init_runtime")
+        status = toolkit.init_runtime(target=request["target"], device_id=request["device_id"])
+        _demand(status, "init_runtime")
         for number in range(request["warmup"] + request["passes"]):
             print("hanas pass", number, flush=True)
             toolkit.eval_perf(is_print=True, fix_freq=request["fix_frequency"])

@@ -27,6 +27,8 @@ from hanas.devices._processes import run
 if TYPE_CHECKING:
     import pandas as pd
 
+    from hanas.data.batches import Split
+
 #: Of made-up images that models are converted with where only their time matters.
 _CALIBRATION_IMAGES = 4
 # Of the toolkit's table of layers: number, operation, type, unit, shapes, cycles, traffic, name.
@@ -73,36 +75,23 @@ class RknnDevice(TimedDevice):
     )
 
     def report(
-        self,
-        models: pd.DataFrame,
-        folder: Path,
-        images: str | Path,
-        *,
-        resolution: int | None,
-        calibration_images: int,
-        simulated_images: int,
-        log: Log,
+        self, models: pd.DataFrame, folder: Path, calibration: Split, test: Split, log: Log
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Convert exported models for the NPU, which needs no board, and simulate them.
 
         ``models`` has ``number``, ``arch`` and ``float32_accuracy_percent`` of each, see
         :func:`hanas.deploy.exporting.export_retrained`, ``folder`` a folder a number with its ONNX
-        files. ``images`` is the file of the data set, ``resolution`` the side they were trained at.
+        files. Training images give the ranges, test images the accuracy.
 
         Returns a row a model: ``number``, ``arch``, ``layers``, ``fallbacks`` (those that do not
-        run on the NPU), ``simulated_accuracy_percent`` (on ``simulated_images`` test images),
+        run on the NPU), ``simulated_accuracy_percent``, ``simulated_images``,
         ``float32_accuracy_percent`` and ``source``; and a row a fallback: ``number``, ``arch``,
         ``layer``, ``operation`` and ``unit``. InputError as of :meth:`simulated`.
         """
         import pandas as pd
 
-        from hanas.data.batches import load_split
-        from hanas.data.images import load_images
         from hanas.deploy.exporting import FLOAT32_FILE, normalised
 
-        data = load_images(images)
-        calibration = load_split(data, "train", resolution=resolution).take(calibration_images)
-        test = load_split(data, "test", resolution=resolution).take(simulated_images)
         arrays, labels = (normalised(calibration), normalised(test)), test.labels.numpy()
         rows, fallbacks = [], []
         for model in models.to_dict("records"):

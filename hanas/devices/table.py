@@ -41,7 +41,7 @@ class TableOfDataset(Settings):
 class TableDevice(TabulatedDevice):
     """A device in files of the user's."""
 
-    kind: Literal["table"] = Field(description="Your own CSV or Parquet file, one row each.")
+    kind: Literal["table"] = Field(description="Your CSV or Parquet file, an architecture a row.")
     datasets: Annotated[dict[str, TableOfDataset], Field(min_length=1)] = Field(
         description="The file and its columns for each data set."
     )

@@ -26,7 +26,7 @@ def test_each_model_has_its_fallbacks_and_its_accuracy(images, tmp_path, monkeyp
     def simulated(device, model, calibration, pictures):
         seen.append((model, calibration.shape, pictures.shape))
         layers = [Layer("Conv", "NPU", "first"), Layer("AveragePool", "CPU", "pool")]
-        classes = load_split(load_images(images), "test").take(12).labels.numpy()
+        classes = test.labels.numpy().copy()
         classes[:3] += 3
         return np.eye(6)[classes], layers * (1 + int(model.parent.name)), "2.5.0"
 
@@ -34,11 +34,11 @@ def test_each_model_has_its_fallbacks_and_its_accuracy(images, tmp_path, monkeyp
     models = pd.DataFrame(
         {"number": [1, 2], "arch": ["x", "y"], "float32_accuracy_percent": [80.0, 70.0]}
     )
-    counts = {"resolution": 4, "calibration_images": 10, "simulated_images": 12}
-    lines: list[str] = []
-    accuracies, fallbacks = RknnDevice(kind="rknn").report(
-        models, tmp_path, images, **counts, log=lines.append
-    )
+    data, lines = load_images(images), []
+    train, test = (load_split(data, split, resolution=4) for split in ("train", "test"))
+    train, test = train.take(10), test.take(12)
+    device = RknnDevice(kind="rknn")
+    accuracies, fallbacks = device.report(models, tmp_path, train, test, lines.append)
     assert seen == [
         (tmp_path / str(number) / "model.onnx", (10, 3, 4, 4), (12, 3, 4, 4)) for number in (1, 2)
     ]

@@ -93,15 +93,14 @@ class Writer:
 
     def __init__(self, space: str, device: MeasuredDevice, network: Settings, images: Path) -> None:
         self._data, self._file = load_images(images), images
-        self._space, self._network, self._resolution = space, network, device.resolution
-        self._precision, measuring = device.model_precision, device.measuring
-        self._batch, self._per_channel = measuring.batch, measuring.per_channel
-        self._side = self._resolution or self._data.images.shape[1]
+        self._space, self._network, self._device = space, network, device
+        self._batch = device.measuring.batch
+        self._side = device.resolution or self._data.images.shape[1]
 
     @cached_property
     def images(self) -> np.ndarray:
         """Normalised training images, float32 (M, 3, H, W), M a multiple of the batch."""
-        train = load_split(self._data, "train", resolution=self._resolution)
+        train = load_split(self._data, "train", resolution=self._device.resolution)
         count = -(-IMAGES // self._batch) * self._batch
         (batch,) = ordered_batches(train.take(count), count)
         taken = batch.images.contiguous().numpy()
@@ -110,7 +109,7 @@ class Writer:
     def _settings(self, arch: str) -> Settings:
         maker = published if arch in published.NAMES else plugins.space(self._space)
         found = architectures.settings_for_images(
-            maker, self._network, self._data.images.shape[1:3], self._resolution, self._file
+            maker, self._network, self._data.images.shape[1:3], self._device.resolution, self._file
         )
         return found.model_copy(update={"batch_norm": "running"})
 
@@ -123,13 +122,13 @@ class Writer:
             "classes": len(self._data.classes),
             "side": self._side,
             "batch": self._batch,
-            "precision": self._precision,
+            "precision": self._device.model_precision,
             "written by": [REVISION, torch.__version__],
         }
-        if self._precision == "int8":
+        if self._device.model_precision == "int8":
             import onnxruntime
 
-            facts["quantised by"] = [onnxruntime.__version__, self._per_channel]
+            facts["quantised by"] = [onnxruntime.__version__, self._device.measuring.per_channel]
         return digest(facts)
 
     def write(self, arch: str, file: Path) -> None:
@@ -148,10 +147,15 @@ class Writer:
                 network(torch.from_numpy(self.images))
             network.eval()
             size = {"resolution": self._side, "batch": self._batch}
-            if self._precision == "float32":
+            if self._device.model_precision == "float32":
                 onnx_models.export(network, file, **size)
                 return
             with tempfile.TemporaryDirectory(prefix="hanas-export-") as folder:
                 exported = Path(folder) / "float32.onnx"
                 onnx_models.export(network, exported, **size)
-                quantise(exported, file, self.images, Quantisation(per_channel=self._per_channel))
+                quantise(
+                    exported,
+                    file,
+                    self.images,
+                    Quantisation(per_channel=self._device.measuring.per_channel),
+                )
