@@ -7,7 +7,6 @@ normalisations get to know some training images first; 8-bit ranges are those of
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from functools import cached_property, partial
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
+from torch.optim.swa_utils import update_bn
 
 from hanas.core import plugins
 from hanas.core.compute import threads
@@ -69,12 +68,7 @@ def untrained(
     images.
     """
     writer = Writer(space, device, network, images)
-    return {
-        arch: Model(
-            partial(writer.write, arch), key=writer.key(arch), infeasible=infeasible(arch, space)
-        )
-        for arch in archs
-    }
+    return {a: Model(partial(writer.write, a), writer.key(a), infeasible(a, space)) for a in archs}
 
 
 def infeasible(arch: str, space: str) -> str | None:
@@ -133,29 +127,16 @@ class Writer:
 
     def write(self, arch: str, file: Path) -> None:
         """Write an architecture."""
+        classes, settings = len(self._data.classes), self._settings(arch)
+        quantised = self._device.model_precision == "int8"
+        exported = file.with_name("float32.onnx") if quantised else file
         with threads(1):
-            classes, settings = len(self._data.classes), self._settings(arch)
             network = architectures.build(
                 arch, space=self._space, classes=classes, network=settings
-            )
-            for module in network.modules():
-                if isinstance(module, nn.BatchNorm2d):
-                    module.momentum = None  # the mean over all batches, of which there is one
-                    module.reset_running_stats()
-            network.train()
-            with torch.no_grad():
-                network(torch.from_numpy(self.images))
-            network.eval()
-            size = {"resolution": self._side, "batch": self._batch}
-            if self._device.model_precision == "float32":
-                onnx_models.export(network, file, **size)
-                return
-            with tempfile.TemporaryDirectory(prefix="hanas-export-") as folder:
-                exported = Path(folder) / "float32.onnx"
-                onnx_models.export(network, exported, **size)
-                quantise(
-                    exported,
-                    file,
-                    self.images,
-                    Quantisation(per_channel=self._device.measuring.per_channel),
-                )
+            ).eval()
+            update_bn([torch.from_numpy(self.images)], network)
+            onnx_models.export(network, exported, resolution=self._side, batch=self._batch)
+            if quantised:
+                how = Quantisation(per_channel=self._device.measuring.per_channel)
+                quantise(exported, file, self.images, how)
+                exported.unlink()
