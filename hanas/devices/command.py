@@ -31,6 +31,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -39,7 +40,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from hanas.core.errors import InputError
 from hanas.core.settings import Positive
 from hanas.devices._device import BoardLost, ModelRefused, TimedDevice, Timings
-from hanas.devices._processes import Finished, run
+from hanas.devices._processes import run
 
 #: Name of the only board where ``command`` gives no name.
 BOARD = "the board"
@@ -122,16 +123,16 @@ class CommandDevice(TimedDevice):
         command = filled(self.commands[board], {"model": model, "board": board, **numbers})
         finished = run(command, timeout_seconds=self.timeout_seconds)
         try:
-            found = timings(finished.output)  # raises ModelRefused, however the command has ended
+            found = timings(finished.stdout)  # raises ModelRefused, however the command has ended
         except ValueError as error:
             raise self._lost(finished, str(error)) from error
-        if finished.status != 0:
+        if finished.returncode != 0:
             raise self._lost(finished, "")
         return found
 
-    def _lost(self, finished: Finished, otherwise: str) -> BoardLost:
+    def _lost(self, finished: CompletedProcess[str], otherwise: str) -> BoardLost:
         """Return how a command ended, or what else is wrong, with the end of its errors."""
-        status, said = finished.status, " ".join(finished.errors.split())
+        status, said = finished.returncode, " ".join(finished.stderr.split())
         if status is None:
             how = f"the command did not end within {self.timeout_seconds:g} s"
         elif status in _FOR_GOOD:

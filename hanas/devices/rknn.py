@@ -211,15 +211,16 @@ class RknnDevice(TimedDevice):
             answer = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
             logits = np.load(outputs) if outputs.is_file() else None
         if answer is None:
-            how = "did not end in time" if finished.status is None else f"status {finished.status}"
-            none = f"gave no answer ({how}): {' '.join(finished.errors.split())[-300:]}"
+            status = finished.returncode
+            how = "did not end in time" if status is None else f"status {status}"
+            none = f"gave no answer ({how}): {' '.join(finished.stderr.split())[-300:]}"
             if request.get("passes"):  # the board may be at fault
                 raise BoardLost(f"rknn-toolkit2 {none}")
             raise InputError(f"meter.python is {self.python!r}: it {none}; {_HINT}")
-        said = _ERROR.search(_COLOUR.sub("", f"{finished.output}\n{finished.errors}"))
+        said = _ERROR.search(_COLOUR.sub("", f"{finished.stdout}\n{finished.stderr}"))
         if "error" in answer and said:  # which says more than what the toolkit raises
             answer["error"] = said[1].strip()
-        return answer | {"printed": finished.output, "outputs": logits}
+        return answer | {"printed": finished.stdout, "outputs": logits}
 
 
 def layers(output: str) -> list[Layer]:

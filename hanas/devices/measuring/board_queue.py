@@ -44,10 +44,6 @@ _MOST_FAILURES = 30
 _MOST_PROOFS = 3
 
 
-class NoBoardLeft(InputError):  # noqa: N818 - says what happened
-    """All boards were given up while models were left; the text says how each failed."""
-
-
 @dataclass
 class _Board:
     #: A model that this board has measured.
@@ -98,12 +94,12 @@ class BoardQueue:
         self._errors: list[BaseException] = []
         self.stopped = False
 
-    def run(self, alone_on: Callable[[str], AbstractContextManager]) -> None:
+    def run(self, alone_on: Callable[[str], AbstractContextManager]) -> str | None:
         """Measure; ``alone_on(board)`` gives a context in which a board belongs to this process.
 
-        Whether nothing more shall be measured, ``stopped`` tells those who wait for it. NoBoardLeft
-        if all boards were given up; InputError if a model has failed very often and boards may be
-        at fault for it.
+        Whether nothing more shall be measured, ``stopped`` tells those who wait for it. Returns how
+        each board failed if all were given up while models were ``left``. InputError if a model has
+        failed very often and boards may be at fault for it.
         """
 
         def serve(board: str) -> None:
@@ -125,13 +121,12 @@ class BoardQueue:
             self._stop()
         if self._errors:
             raise self._errors[0]
-        if self.left:
-            ways = []
-            for name, board in self._boards.items():
-                count = board.failures_in_a_row
-                often = f" {count} times in a row, at last" if count > 1 else ""
-                ways.append(f"{name} failed{often}: {board.last_reason}")
-            raise NoBoardLeft("; ".join(ways))
+        ways = []
+        for name, board in self._boards.items():
+            count = board.failures_in_a_row
+            often = f" {count} times in a row, at last" if count > 1 else ""
+            ways.append(f"{name} failed{often}: {board.last_reason}")
+        return "; ".join(ways) if self.left else None
 
     @property
     def left(self) -> int:

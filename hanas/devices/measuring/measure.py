@@ -24,7 +24,7 @@ from hanas.core.errors import InputError
 from hanas.core.files import checksum, digest
 from hanas.core.progress import Log, Progress, print_at_once
 from hanas.devices._device import BoardLost, MeasuredDevice, ModelRefused
-from hanas.devices.measuring.board_queue import BoardQueue, NoBoardLeft, alone_on
+from hanas.devices.measuring.board_queue import BoardQueue, alone_on
 from hanas.devices.measuring.records import COLUMNS, Measurement, Record
 
 
@@ -206,15 +206,13 @@ class _Job:
         queue = BoardQueue(archs, self.boards, measure, proven=proven, **how)
         if not archs:
             return
-        try:
-            queue.run(alone)
-        except NoBoardLeft as error:
+        if failed := queue.run(alone):
             total = len(self.models)
             raise InputError(
-                f"meter {self.device.kind}: no board is left to measure on: {error}. "
+                f"meter {self.device.kind}: no board is left to measure on: {failed}. "
                 f"{total - queue.left} of {total} models are measured and kept; run it again to go "
                 "on with the others"
-            ) from None
+            )
 
     def _measure_once(self, file: Path, board: str) -> Measurement:
         runtime = str(self.conditions[board]["runtime"])
