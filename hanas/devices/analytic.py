@@ -32,7 +32,6 @@ from hanas.core.settings import Positive
 from hanas.deploy.onnx_layers import Layer, layers
 from hanas.devices._device import MeasuredDevice, ModelRefused, Timings
 
-#: Descriptions that are shipped with the project.
 SHIPPED = Path(__file__).parents[2] / "resources" / "accelerators"
 #: Of ZigZag's own, those that compute in memory are left out: they want other layers.
 ZIGZAGS_OWN = (

@@ -81,12 +81,14 @@ class _Job:
         self.board_of: dict[str, str] = {}
         self.keys: dict[str, str] = {}
         for arch, model in models.items():
-            if model.infeasible is not None:
-                self.records[arch] = Record(refused=model.infeasible)
-                self.board_of[arch] = self.boards[0]
-                self.log(self._described(arch))
-            else:
+            if model.infeasible is None:
                 self._look_for(arch, model.key)
+                continue
+            self.records[arch], self.board_of[arch] = (
+                Record(refused=model.infeasible),
+                self.boards[0],
+            )
+            self.log(self._described(arch))
 
     def log(self, line: str) -> None:
         with self._talking:
@@ -164,8 +166,7 @@ class _Job:
 
         ``progress`` counts those that are measured the first time; it is None of the A/A check.
         """
-        again = progress is None
-        turn = "again" if again else "first"
+        again, turn = progress is None, "again" if progress is None else "first"
 
         def measure(arch: str, board: str) -> bool:
             known = self._is_done(arch, again=again)  # measured to show that the board works
@@ -201,11 +202,11 @@ class _Job:
             name = f"{self.device.kind} {self.device.lock_name(board)}"
             return alone_on(name, log=self.log, stopped=lambda: queue.stopped)
 
+        if not archs:
+            return
         proven = {m.board: arch for arch, known in self.records.items() for m in known.first}
         how: dict[str, Any] = {"settings": self.settings, "give_up": give_up, "log": self.log}
         queue = BoardQueue(archs, self.boards, measure, proven=proven, **how)
-        if not archs:
-            return
         if failed := queue.run(alone):
             total = len(self.models)
             raise InputError(

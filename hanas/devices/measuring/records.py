@@ -23,7 +23,6 @@ COLUMNS = (
     *("latency_q25_ms", "latency_q75_ms", "passes", "batch", "threads", "precision", "runtime"),
     *("board", "repeats", "stable", "again_latency_ms", "again_board", "energy_mj", "source"),
 )
-_STATISTICS = ("mean_ms", "median_ms", "q25_ms", "q75_ms")
 
 
 @dataclass(frozen=True)
@@ -45,10 +44,9 @@ class Measurement:
         """Return the measurement that sums up some passes."""
         latencies = timings.latencies_ms
         q25, median, q75 = (float(q) for q in np.quantile(latencies, [0.25, 0.5, 0.75]))
-        numbers = float(latencies.mean()), median, q25, q75
-        runtime = timings.runtime or runtime
+        numbers = len(latencies), float(latencies.mean()), median, q25, q75
         told = timings.energy_mj, timings.estimate
-        return Measurement(board, runtime, len(latencies), *numbers, *told)
+        return Measurement(board, timings.runtime or runtime, *numbers, *told)
 
     def latency_ms(self, settings: Measuring) -> float:
         """Return the mean or the median, as the settings say."""
@@ -131,7 +129,8 @@ class Record:
         if self.refused is None:
             counts, row["stable"] = self.judged(settings)
             row["latency_ms"] = counts.latency_ms(settings)
-            row |= {f"latency_{name}": getattr(counts, name) for name in _STATISTICS}
+            of_passes = ("mean_ms", "median_ms", "q25_ms", "q75_ms")
+            row |= {f"latency_{name}": getattr(counts, name) for name in of_passes}
             row |= {name: getattr(counts, name) for name in ("passes", "runtime", "board")}
             estimate, passes = counts.estimate, counts.passes if counts.passes > 1 else passes
             if counts.energy_mj is not None:
