@@ -3,20 +3,20 @@
 from pathlib import Path
 
 from hanas.core.files import read_csv, write_csv
-from hanas.devices.measuring import rknn_reports
+from hanas.data.batches import load_split
+from hanas.data.images import load_images
 from hanas.devices.rknn import RknnDevice
 from hanas.study.jobs import job
 
 with job(snakemake) as facts:
-    cfg = snakemake.params.cfg
-    accuracies, fallbacks = rknn_reports.tables(
+    cfg, images = snakemake.params.cfg, load_images(snakemake.input.images)
+    train, test = (load_split(images, s, resolution=cfg["resolution"]) for s in ("train", "test"))
+    device = RknnDevice.read(cfg["device"], f"devices.{snakemake.wildcards.device}")
+    accuracies, fallbacks = device.report(
         read_csv(snakemake.input.accuracies),
         Path(snakemake.input.models),
-        snakemake.input.images,
-        RknnDevice.read(cfg["device"], f"devices.{snakemake.wildcards.device}"),
-        resolution=cfg["resolution"],
-        calibration_images=cfg["calibration_images"],
-        simulated_images=cfg["simulated_images"],
+        train.take(cfg["calibration_images"]),
+        test.take(cfg["simulated_images"]),
         log=print,
     )
     write_csv(accuracies, snakemake.output.accuracies)

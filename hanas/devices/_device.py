@@ -6,21 +6,14 @@ A device that is measured times some models, one at a time; what was not measure
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import (
-    Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
-    create_model,
-    model_validator,
-)
-from pydantic_core import CoreSchema, core_schema
+from pydantic import Field, create_model, model_validator
+from pydantic_core import core_schema
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
@@ -39,8 +32,8 @@ Whole = Annotated[int, Field(ge=0)]
 class BoardLost(Exception):  # noqa: N818 - says what happened
     """A board gave no measurement: it may have vanished, or the model may be at fault.
 
-    The model is then measured on another board, or later. ``for_good``: asking the board again is
-    of no use, because its tool is not there.
+    The model is then measured on another board, or later; with ``for_good``, never on this one,
+    because its tool is not there.
     """
 
     def __init__(self, reason: str, *, for_good: bool = False) -> None:
@@ -57,8 +50,8 @@ class Timings:
     """Passes of one model on one board; ValueError for a number that is not finite and above 0.
 
     ``latencies_ms``, float64 (P,), are of a whole batch each; P is 1 where the device gives nothing
-    but a mean. ``energy_mj`` is of a pass, ``estimate`` says that the numbers were computed rather
-    than measured, and ``runtime`` what ran the model, where only the device knows it.
+    but a mean. ``energy_mj`` is of a pass; an ``estimate`` was computed rather than measured;
+    ``runtime`` ran the model, where only the device knows it.
 
     >>> Timings(np.array([2.0, float("nan")]))
     Traceback (most recent call last):
@@ -74,21 +67,17 @@ class Timings:
         latencies, energy = self.latencies_ms, self.energy_mj
         if latencies.ndim != 1 or not len(latencies):
             raise ValueError("there is no latency; expected at least one number of milliseconds")
-        wrong = np.flatnonzero(~(np.isfinite(latencies) & (latencies > 0)))
-        if len(wrong):
-            raise ValueError(
-                f"latency {wrong[0] + 1} of {len(latencies)} is {latencies[wrong[0]]:g} ms; "
-                "expected a finite number above 0"
-            )
-        if energy is not None and not (np.isfinite(energy) and energy > 0):
+        for number, latency in enumerate(latencies, start=1):
+            if not 0 < latency < np.inf:
+                place = f"latency {number} of {len(latencies)}"
+                raise ValueError(f"{place} is {latency:g} ms; expected a finite number above 0")
+        if energy is not None and not 0 < energy < np.inf:
             raise ValueError(f"the energy is {energy:g} mJ; expected a finite number above 0")
 
 
 class Device(Settings):
     """An entry of ``devices``."""
 
-    #: Whether models are measured, one at a time, and what was not measured is predicted.
-    measured: ClassVar[bool] = False
     kind: Any  # a literal of its own in each kind
     objectives: Annotated[list[Metric] | None, Unique, NoRerun()] = Field(
         None,
@@ -107,8 +96,8 @@ class TabulatedDevice(Device):
     def table(self, space: Space, dataset: str, root: Path) -> pd.DataFrame:
         """Return the metrics of every architecture, as :func:`device_table` of metric_tables does.
 
-        The space is one whose architectures can be listed, the data set has its name in the study,
-        and ``root`` is the data folder. InputError if there are no such numbers, or they cannot be.
+        The space can be listed, the data set has its name in the study, ``root`` is the data
+        folder. InputError if there are no such numbers, or they cannot be.
         """
 
     def state(self, root: Path) -> str | None:
@@ -123,23 +112,16 @@ class Campaign(Settings):
         50, description="Architectures that are measured for the predictor of all others."
     )
     first: Annotated[int, Field(ge=3)] = Field(
-        20,
-        description="How many of them are drawn at random, before any prediction; the smallest "
-        "and the largest are always among them.",
+        20, description="How many are drawn at random first, the smallest and largest among them."
     )
     each_round: Count = Field(
-        10,
-        description="How many are then chosen at a time where a measurement says most about all "
-        "others.",
+        10, description="How many are then chosen at a time, where a measurement says most."
     )
     held_out: Annotated[int, Field(ge=3)] = Field(
-        10,
-        description="Further random architectures that are measured only to judge the predictor.",
+        10, description="Further random ones that are measured only to judge the predictor."
     )
     until_error: Positive | None = Field(
-        None,
-        description="Median relative error on the held-out ones at which measuring stops, before "
-        "all models are measured; null: never.",
+        None, description="Median relative error on held-out ones that ends it early; null: never."
     )
     seed: Seed = Field(0, description="Of the random ones.")
 
@@ -153,12 +135,8 @@ class Campaign(Settings):
 class Measuring(Settings):
     """How models are measured: their passes, what is trusted, how often what fails is repeated."""
 
-    precision: Literal["float32", "int8"] = Field(
-        "float32", description="Of the models that are measured."
-    )
-    per_channel: bool = Field(
-        True, description="Weights are quantised by channel, with precision int8."
-    )
+    precision: Literal["float32", "int8"] = Field("float32", description="Of measured models.")
+    per_channel: bool = Field(True, description="Weights are quantised by channel, in int8.")
     passes: Count = Field(400, description="Forward passes of a measurement.")
     warmup: Whole = Field(20, description="Passes before that are not counted.")
     batch: Count = Field(1, description="Images a pass.")
@@ -166,78 +144,61 @@ class Measuring(Settings):
     statistic: Literal["mean", "median"] = Field(
         "mean", description="What of the passes is the latency. All are kept."
     )
-    repeats: Count = Field(
-        3, description="How often at most a measurement that is not stable is made."
-    )
+    repeats: Count = Field(3, description="How often an unstable measurement is made at most.")
     spread_limit: Positive = Field(
         0.1,
-        description="Interquartile range over median, or difference of two measurements, above "
-        "which one is not stable.",
+        description="Interquartile range over median, or relative difference of two measurements, "
+        "above which one is not stable.",
     )
-    again: Whole = Field(
-        5, description="Models that are measured a second time to see how well numbers repeat."
-    )
+    again: Whole = Field(5, description="Models measured twice, to see how well numbers repeat.")
     board_tries: Count = Field(5, description="Failures in a row after which a board is given up.")
     model_tries: Annotated[int, Field(ge=2)] = Field(
-        3,
-        description="Failures with boards that can measure others after which a model counts as "
-        "one that does not run.",
+        3, description="Failures on boards that work after which a model does not run on them."
     )
     pause_seconds: Annotated[float, Field(ge=0)] = Field(
-        10,
-        description="Until a board is asked again after a failure; longer after each further one.",
+        10, description="Pause after a second failure of a board; longer after each further one."
     )
 
 
-@dataclass(frozen=True)
 class _OfEverySpace:
     """The type of the networks of each space, by its name; those not given are the default."""
 
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
         return core_schema.no_info_plain_validator_function(
             lambda value: dict(_networks(plugins.names("spaces")).model_validate(value))
         )
 
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> Any:
         return handler(_networks(plugins.names("spaces")).__pydantic_core_schema__)
 
 
 @cache
 def _networks(spaces: tuple[str, ...]) -> type[Settings]:
-    networks = {space: plugins.space(space).deployed for space in spaces}
-    fields: Mapping[str, Any] = {
-        space: (network, Field(default_factory=network, description=f"Of space {space}."))
-        for space, network in networks.items()
-    }
+    fields: dict[str, Any] = {}
+    for space in spaces:
+        network = plugins.space(space).deployed
+        default = Field(default_factory=network, description=f"Of space {space}.")
+        fields[space] = network, default
     return create_model("Networks", __base__=Settings, **fields)
 
 
 class MeasuredDevice(Device):
     """A device that measures a whole model at a time."""
 
-    measured: ClassVar[bool] = True
     #: Whether it quantises models itself, and so is given them in float32.
     quantises: ClassVar[bool] = False
     #: Cores that a job takes which measures.
     threads_taken: ClassVar[int] = 1
     campaign: Annotated[Campaign, NoRerun()] = Field(
-        default_factory=lambda: Campaign.read({}),
-        description="Which architectures are measured.",
+        default_factory=lambda: Campaign.read({}), description="Which architectures are measured."
     )
     networks: Annotated[dict[str, Settings], _OfEverySpace(), NoRerun()] = Field(
         default_factory=dict,
         validate_default=True,
-        description="Size and form, by space, of the networks that are measured: those that are "
-        "to be deployed.",
+        description="By space, size and form of the networks that are to be deployed.",
     )
     resolution: Side | None = Field(
-        None,
-        description="Side of the images of the networks, a divisor of the data set's; null: the "
-        "data set's.",
+        None, description="Side of the images, a divisor of the data set's; null: the data set's."
     )
 
     @property
@@ -262,16 +223,12 @@ class MeasuredDevice(Device):
     def conditions(self, board: str) -> dict[str, str | int]:
         """Return what a measurement depends on, apart from the model.
 
-        ``runtime``, ``threads``, ``precision`` and ``batch`` at least; ``passes`` where the number
-        is known.
+        ``runtime``, ``threads``, ``precision``, ``batch``; ``passes`` where the number is known.
         """
 
     @abstractmethod
     def measure(self, model: Path, board: str) -> Timings:
-        """Measure an ONNX model of fixed batch.
-
-        ModelRefused if the device cannot run it, BoardLost if the board gave no measurement.
-        """
+        """Measure an ONNX model of fixed batch, or raise ModelRefused or BoardLost."""
 
 
 class TimedDevice(MeasuredDevice, Measuring):

@@ -9,7 +9,7 @@ import subprocess
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any
 
 #: Bytes at the end of each output that are kept.
 KEPT_BYTES = 1 << 22
@@ -25,18 +25,13 @@ exec "$@" </dev/null 3<&-
 """
 
 
-class Finished(NamedTuple):
-    """How a command ended; ``status`` is None after a timeout and negative after a signal."""
-
-    status: int | None
-    output: str
-    errors: str
-
-
-def run(command: Sequence[str], *, timeout_seconds: float, folder: Path | None = None) -> Finished:
+def run(
+    command: Sequence[str], *, timeout_seconds: float, folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run a program with arguments, without input; whatever it has started is killed at its end.
 
-    ``folder`` is where it runs, if not here; it is killed after ``timeout_seconds``.
+    ``folder`` is where it runs, if not here. ``returncode`` is None where it was killed after
+    ``timeout_seconds``, and negative after another signal.
     """
     process = subprocess.Popen(
         ["sh", "-c", _GUARD, "sh", *command],
@@ -57,7 +52,7 @@ def run(command: Sequence[str], *, timeout_seconds: float, folder: Path | None =
             reader.start()
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout_seconds)
-        status = process.poll()
+        status: Any = process.poll()
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -66,7 +61,7 @@ def run(command: Sequence[str], *, timeout_seconds: float, folder: Path | None =
     for reader in readers:
         reader.join(_READ_ON_SECONDS)
     output, errors = (end.decode("utf-8", "replace") for end in ends)
-    return Finished(status, output, errors)
+    return subprocess.CompletedProcess(command, status, output, errors)
 
 
 def _read(pipe: IO[bytes], end: bytearray) -> None:

@@ -2,15 +2,14 @@
 
 Run by :mod:`hanas.devices.rknn` in another Python, one that has the toolkit, which cannot share an
 environment with hanas: so it imports nothing of hanas. Reads ``request.json`` in the folder where
-it runs and writes ``answer.json`` there, with ``error`` where a step fails:
+it runs and writes ``answer.json`` there, with the ``version`` of the toolkit and, where a step
+fails, ``error``:
 
-- always: ``version`` of the toolkit;
 - with ``list_boards``: ``boards``, the identities of those that are attached;
-- with ``model``: converts it to 8-bit integers for ``target``, looking at ``calibration.npy``
-  (float32 (N, 3, H, W)); the toolkit prints on which unit each layer runs;
+- with ``target``: converts ``model.onnx`` to 8-bit integers for that chip, looking at
+  ``calibration.npy`` (float32 (N, 3, H, W)); the toolkit prints on which unit each layer runs;
 - with ``simulate`` too: runs ``images.npy`` in the simulator, writes ``outputs.npy``;
-- with ``passes`` too: times that many passes on the board ``device_id`` after ``warmup`` others,
-  each of which the toolkit prints.
+- with ``passes`` too: prints times of that many passes on ``device_id`` after ``warmup`` others.
 """
 
 import importlib.metadata
@@ -29,46 +28,43 @@ def main() -> None:
         _do(request, answer)
     except Exception as error:  # the toolkit raises almost anything
         traceback.print_exc()
-        lines = [line for line in str(error).splitlines() if line.strip()]
-        answer["error"] = lines[-1] if lines else type(error).__name__
+        answer["error"] = str(error).strip().rpartition("\n")[2] or type(error).__name__
     Path("answer.json").write_text(json.dumps(answer), encoding="utf-8")
 
 
 def _do(request, answer) -> None:
+    if not request:
+        return
     answer["step"] = "load"
     from rknn.api import RKNN  # pyright: ignore[reportMissingImports]
 
-    if request.get("list_boards"):
+    if "target" not in request:
         adb, ntb = RKNN(verbose=False).list_devices()
         answer["boards"] = [*adb, *ntb]
-    if "model" not in request:
         return
     toolkit = RKNN(verbose=True)
     answer["step"] = "convert"
     _demand(toolkit.config(target_platform=request["target"]), "config")
-    _demand(toolkit.load_onnx(model=request["model"]), "load_onnx")
-    files = []
-    for number, image in enumerate(np.load("calibration.npy")):
-        files.append(f"calibration_{number}.npy\n")
-        np.save(files[-1].strip(), image[None])
-    Path("calibration.txt").write_text("".join(files), encoding="utf-8")
+    _demand(toolkit.load_onnx(model="model.onnx"), "load_onnx")
+    calibration = np.load("calibration.npy")
+    for number, image in enumerate(calibration):
+        np.save(f"{number}.npy", image[None])
+    files = "".join(f"{number}.npy\n" for number in range(len(calibration)))
+    Path("calibration.txt").write_text(files, encoding="utf-8")
     _demand(toolkit.build(do_quantization=True, dataset="calibration.txt"), "build")
     if request.get("simulate"):
         answer["step"] = "simulate"
         _demand(toolkit.init_runtime(), "init_runtime")
-        outputs = [
-            toolkit.inference(inputs=[image[None]], data_format="nchw")[0]
-            for image in np.load("images.npy")
-        ]
+        shown = [image[None] for image in np.load("images.npy")]
+        outputs = [toolkit.inference(inputs=[image], data_format="nchw")[0] for image in shown]
         np.save("outputs.npy", np.concatenate(outputs))
     if request.get("passes"):
         answer["step"] = "time"
-        board = {"target": request["target"], "device_id": request.get("device_id")}
-        _demand(toolkit.init_runtime(**board), "init_runtime")
+        status = toolkit.init_runtime(target=request["target"], device_id=request["device_id"])
+        _demand(status, "init_runtime")
         for number in range(request["warmup"] + request["passes"]):
             print("hanas pass", number, flush=True)
             toolkit.eval_perf(is_print=True, fix_freq=request["fix_frequency"])
-    answer["step"] = "done"
 
 
 def _demand(status, name) -> None:

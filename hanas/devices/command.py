@@ -1,17 +1,14 @@
 r"""Any command that is given an ONNX file and prints milliseconds as JSON.
 
-A board over ssh, adb, a vendor's tool::
+A board over ssh, adb, a vendor's tool. A list is a program and its arguments, run as it is, without
+a shell; a text is a command of the user's for ``sh``, where more than one program is to run::
 
     command: [./time_on_board, "{model}", --passes, "{passes}"]
-
-A list is a program and its arguments, run as it is, without a shell. A text is a command of the
-user's for ``sh``, where more than one program is to run::
-
     command: scp -q {model} pi:m.onnx && ssh pi ./bench m.onnx {passes}
 
-Either has no input. ``{model}``, ``{passes}``, ``{warmup}``, ``{batch}``, ``{threads}`` and
-``{board}`` in it are replaced (in a text, quoted for the shell); all else, other braces too, stays
-as it is. Of a pipe, the shell tells only whether the last part failed.
+``{model}``, ``{passes}``, ``{warmup}``, ``{batch}``, ``{threads}`` and ``{board}`` in either are
+replaced (in a text, quoted for the shell); all else, other braces too, stays as it is. There is no
+input. Of a pipe, the shell tells only whether the last part failed.
 
 What counts of its output is the last JSON document that begins and ends with a line: a list with
 the milliseconds of each pass, one number (their mean), or an object with ``latency_ms`` (a list or
@@ -32,8 +29,9 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -42,17 +40,16 @@ from pydantic import BeforeValidator, Field, model_validator
 from hanas.core.errors import InputError
 from hanas.core.settings import Positive
 from hanas.devices._device import BoardLost, ModelRefused, TimedDevice, Timings
-from hanas.devices._processes import Finished, run
+from hanas.devices._processes import run
 
 #: Name of the only board where ``command`` gives no name.
 BOARD = "the board"
-_NAMES = ("model", "passes", "warmup", "batch", "threads", "board")
 # Not behind a dollar sign: that is a variable of the shell.
-_PLACEHOLDER = re.compile(rf"(?<!\$)\{{({'|'.join(_NAMES)})\}}")
+_PLACEHOLDER = re.compile(r"(?<!\$)\{(model|passes|warmup|batch|threads|board)\}")
 #: Exit statuses of a shell after which trying again is of no use.
 _FOR_GOOD = {126: "cannot be executed", 127: "was not found"}
 _EXPECTED = (
-    "expected JSON: a list of milliseconds, one number, or an object with latency_ms or infeasible"
+    "expected JSON: milliseconds, a list of them, or an object with latency_ms or infeasible"
 )
 # Where a JSON document may begin: at the first character of a line that one can begin with.
 _START = re.compile(r'^[ \t]*(?=[\[{"\-0-9tfnNI])', re.MULTILINE)
@@ -60,12 +57,12 @@ _REST_OF_LINE = re.compile(r"[ \t]*(?:\n|\Z)")
 
 
 def _checked(command: Any) -> Any:
-    parts = _parts(command)
-    if not (isinstance(parts, list) and parts and all(isinstance(part, str) for part in parts)):
-        raise InputError(f"is {command!r}; expected a text, or a list of texts")
-    if "model" not in _told(command):
+    parts = [command] if isinstance(command, str) else command
+    texts = isinstance(parts, list) and all(isinstance(part, str) for part in parts)
+    if not texts or "model" not in _told(command):
         raise InputError(
-            f"is {command!r}; expected a command in which {{model}} stands for the ONNX file"
+            f"is {command!r}; expected a command in which {{model}} stands for the ONNX file: a "
+            "text, or a list of texts"
         )
     return command
 
@@ -80,19 +77,16 @@ class CommandDevice(TimedDevice):
     kind: Literal["command"] = Field(description="Boards that are reached by a command.")
     command: Command | None = Field(
         None,
-        description="Command that is given an ONNX file and prints milliseconds as JSON: a list, "
-        "a program and its arguments, or a text for the shell; {model}, {passes}, {warmup}, "
-        "{batch}, {threads} and {board} are filled in.",
+        description="A list, a program and its arguments, or a text for the shell, that prints "
+        "milliseconds of an ONNX file as JSON; {model}, {passes}, {warmup}, {batch}, {threads} and "
+        "{board} are filled in.",
     )
     boards: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")], Command] | None = Field(
         None,
         min_length=1,
-        description="Instead of command: such a command for each of several boards of one kind, "
-        "which share the work.",
+        description="Instead: a command for each of several boards, which share the work.",
     )
-    timeout_seconds: Positive = Field(
-        600, description="Longest that the command may take for a model."
-    )
+    timeout_seconds: Positive = Field(600, description="Longest that a model may take.")
 
     @model_validator(mode="after")
     def _one_of_both(self) -> CommandDevice:
@@ -128,16 +122,30 @@ class CommandDevice(TimedDevice):
         numbers = {name: getattr(self, name) for name in ("passes", "warmup", "batch", "threads")}
         command = filled(self.commands[board], {"model": model, "board": board, **numbers})
         finished = run(command, timeout_seconds=self.timeout_seconds)
-        check_refusal(finished.output)
-        if finished.status != 0:
-            raise _failure(finished, self.timeout_seconds)
         try:
-            return timings(finished.output)
+            found = timings(finished.stdout)  # raises ModelRefused, however the command has ended
         except ValueError as error:
-            raise BoardLost(f"{error}{_end(finished.errors)}") from error
+            raise self._lost(finished, str(error)) from error
+        if finished.returncode != 0:
+            raise self._lost(finished, "")
+        return found
+
+    def _lost(self, finished: CompletedProcess[str], otherwise: str) -> BoardLost:
+        """Return how a command ended, or what else is wrong, with the end of its errors."""
+        status, said = finished.returncode, " ".join(finished.stderr.split())
+        if status is None:
+            how = f"the command did not end within {self.timeout_seconds:g} s"
+        elif status in _FOR_GOOD:
+            how = f"a command {_FOR_GOOD[status]} (exit status {status})"
+        elif status < 0:
+            how = f"the command was killed by signal {-status}"
+        else:
+            how = f"the command ended with exit status {status}" if status else otherwise
+        said = f"... {said[-300:]}" if len(said) > 300 else said
+        return BoardLost(f"{how}{f': {said}' if said else ''}", for_good=status in _FOR_GOOD)
 
 
-def filled(command: str | Sequence[str], values: Mapping[str, Any]) -> list[str]:
+def filled(command: str | list[str], values: Mapping[str, Any]) -> list[str]:
     """Return the program to run and its arguments, with placeholders replaced.
 
     >>> filled(["run", "--model={model}"], {"model": "a b.onnx"})
@@ -151,53 +159,19 @@ def filled(command: str | Sequence[str], values: Mapping[str, Any]) -> list[str]
     return [_PLACEHOLDER.sub(lambda found: str(values[found[1]]), part) for part in command]
 
 
-def _told(command: str | Sequence[str]) -> set[str]:
+def _told(command: str | list[str]) -> set[str]:
     """Return the names of the placeholders in a command."""
-    return {name for part in _parts(command) for name in _PLACEHOLDER.findall(part)}
+    return set(_PLACEHOLDER.findall(_in_one_line(command)))
 
 
-def _parts(command: str | Sequence[str]) -> Sequence[str]:
-    return [command] if isinstance(command, str) else command
-
-
-def _in_one_line(command: str | Sequence[str]) -> str:
+def _in_one_line(command: str | list[str]) -> str:
     return command if isinstance(command, str) else shlex.join(command)
-
-
-def _failure(finished: Finished, timeout_seconds: float) -> BoardLost:
-    status, said = finished.status, _end(finished.errors)
-    if status is None:
-        return BoardLost(f"the command did not end within {timeout_seconds:g} s{said}")
-    if status in _FOR_GOOD:
-        how = f"{_FOR_GOOD[status]} (exit status {status})"
-        return BoardLost(f"a command {how}{said}", for_good=True)
-    how = f"was killed by signal {-status}" if status < 0 else f"ended with exit status {status}"
-    return BoardLost(f"the command {how}{said}")
-
-
-def _end(errors: str) -> str:
-    """Return the end of what a command has printed as errors, in one line."""
-    words = " ".join(errors.split())
-    if len(words) > 300:
-        words = f"... {words[-300:]}"
-    return f": {words}" if words else ""
-
-
-def check_refusal(output: str) -> None:
-    """Raise ModelRefused where a command says that the device cannot run the model."""
-    try:
-        answer = _last_document(output)
-    except ValueError:
-        return
-    reason = answer.get("infeasible") if isinstance(answer, dict) else None
-    if reason is True:
-        raise ModelRefused("the command gives no reason")
-    if isinstance(reason, str) and reason.strip():
-        raise ModelRefused(" ".join(reason.split()))
 
 
 def timings(output: str) -> Timings:
     r"""Return the timings in what a command has printed; ValueError where there are none.
+
+    ModelRefused where it says that the device cannot run the model.
 
     >>> timings("loading\n[1.5, 2.5]\ndone").latencies_ms
     array([1.5, 2.5])
@@ -207,6 +181,11 @@ def timings(output: str) -> Timings:
     answer = _last_document(output)
     if not isinstance(answer, dict):
         return Timings(_numbers(answer, "the command's answer"))
+    refusal = answer.get("infeasible")
+    if refusal is True:
+        raise ModelRefused("the command gives no reason")
+    if isinstance(refusal, str) and refusal.strip():
+        raise ModelRefused(" ".join(refusal.split()))
     if "latency_ms" not in answer:
         raise ValueError(f"the command printed an object without latency_ms; {_EXPECTED}")
     energy, runtime = answer.get("energy_mj"), answer.get("runtime")

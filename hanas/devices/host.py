@@ -26,7 +26,6 @@ class HostDevice(TimedDevice):
     """The machine that hanas runs on."""
 
     kind: Literal["host"] = Field(description="ONNX Runtime on the machine that runs the workflow.")
-
     threads_taken: ClassVar[int] = 64  # all that there are: the machine is measured alone
 
     def board_names(self) -> tuple[str, ...]:

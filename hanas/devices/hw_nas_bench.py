@@ -7,6 +7,7 @@ ICLR 2021.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -44,9 +45,7 @@ class HwNasBenchDevice(TabulatedDevice):
 
     kind: Literal["hw_nas_bench"] = Field(description="HW-NAS-Bench's official pickle.")
     device: str = Field(description="edgegpu, raspi4, edgetpu, pixel3, eyeriss or fpga.")
-    dataset: str | None = Field(
-        None, description="Name of the data set inside the file where it differs."
-    )
+    dataset: str | None = Field(None, description="Name of the data set in it where it differs.")
     file: Annotated[str, UserFile()] = Field(
         description="Path of HW-NAS-Bench-v1_0.pickle relative to the data folder."
     )
@@ -56,9 +55,8 @@ class HwNasBenchDevice(TabulatedDevice):
         require_nb201(space.name, benchmark="HW-NAS-Bench")
         name = official_name(self.dataset or dataset, benchmark="HW-NAS-Bench")
         if self.device not in DEVICES:
-            raise InputError(
-                f"HW-NAS-Bench has no device {self.device!r}; it has: {', '.join(DEVICES)}"
-            )
+            known = ", ".join(DEVICES)
+            raise InputError(f"HW-NAS-Bench has no device {self.device!r}; it has: {known}")
         path, keys = user_path(root, self.file), DEVICES[self.device]
         of_another = f" of {name} for {dataset}" if self.dataset not in (None, dataset) else ""
         return device_table(
@@ -73,25 +71,23 @@ class HwNasBenchDevice(TabulatedDevice):
 def read(path: Path, dataset: str, keys: Mapping[str, str]) -> dict[str, np.ndarray]:
     """Return each metric in the official file, float64 (15625,) in the official order of the cells.
 
-    Infeasible ones still carry their marker. The pickle is
-    ``{"nasbench201": {dataset: {key: [15,625 numbers], "config": [...]}}}``; ``keys`` are its names
-    of the metrics. InputError if the file is damaged or not of this layout.
+    ``keys`` are its names of the metrics; infeasible cells carry their marker. The pickle is
+    ``{"nasbench201": {dataset: {key: [15,625 numbers], "config": [...]}}}``, or InputError.
     """
     try:
         with path.open("rb") as handle:
             content = load_plain(handle, name=str(path))
     except OSError as error:
-        raise InputError(
-            f"{path}: not readable ({error.strerror}); put HW-NAS-Bench-v1_0.pickle there"
-        ) from error
+        hint = f"not readable ({error.strerror}); put HW-NAS-Bench-v1_0.pickle there"
+        raise InputError(f"{path}: {hint}") from error
     for level, key in enumerate(("nasbench201", dataset), start=1):
         if not isinstance(content, dict) or key not in content:
             has = f"has no {key!r} at level {level}; expected the layout of HW-NAS-Bench v1.0"
             raise InputError(f"{path}: {has}")
         content = content[key]
-    missing = [key for key in keys.values() if not isinstance(content, dict) or key not in content]
-    if missing:
-        raise InputError(f"{path}: {dataset} has no {missing[0]!r}")
+    for key in keys.values():
+        if not isinstance(content, dict) or key not in content:
+            raise InputError(f"{path}: {dataset} has no {key!r}")
     if "config" in content:
         _check_order(path, dataset, content["config"])
     return {metric: _column(path, dataset, key, content[key]) for metric, key in keys.items()}
@@ -106,13 +102,13 @@ def _column(path: Path, dataset: str, key: str, values: Any) -> np.ndarray:
     if len(values) != size:
         raise InputError(f"{where} has {len(values):,} values; expected {size:,}, one a cell")
     for number, value in enumerate(values):
-        # A truth value is an int to Python.
-        if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        # A truth value is a number to Python.
+        if isinstance(value, bool) or not isinstance(value, Real):
             place = _place(path, dataset, key, number)
             raise InputError(f"{place}: a {type(value).__name__}; expected a number")
     try:
         return np.array(values, dtype=np.float64)
-    except (OverflowError, TypeError) as error:  # a huge integer, a complex number
+    except OverflowError as error:  # a huge integer
         raise InputError(f"{where}: {error}") from error
 
 
@@ -123,8 +119,9 @@ def _check_order(path: Path, dataset: str, configs: Any) -> None:
         raise InputError(f"{path}: {dataset}: config is no list of {len(texts):,} cells")
     for number, (config, text) in enumerate(zip(configs, texts, strict=True)):
         found = config.get("arch_str") if isinstance(config, dict) else None
-        if not isinstance(found, str) or found != text:
-            shown = repr(found)[:200] if isinstance(found, str) else "no arch_str"
+        found = found if isinstance(found, str) else None
+        if found != text:
+            shown = "no arch_str" if found is None else repr(found)[:200]
             place = _place(path, dataset, "config", number)
             raise InputError(f"{place}: holds {shown}: the cells are not in the official order")
 

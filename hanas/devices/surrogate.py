@@ -26,12 +26,8 @@ class SurrogateDevice(TabulatedDevice):
 
     kind: Literal["surrogate"] = Field(description="Small models fitted to HW-NAS-Bench.")
     device: str = Field(description="Name of the device in the bundle.")
-    dataset: str | None = Field(
-        None, description="Name of the data set inside the bundle where it differs."
-    )
-    file: Annotated[str, UserFile()] | None = Field(
-        None, description="Another bundle of surrogates than the shipped one."
-    )
+    dataset: str | None = Field(None, description="Name of the data set in it where it differs.")
+    file: Annotated[str, UserFile()] | None = Field(None, description="Instead of the shipped one.")
 
     def table(self, space: Space, dataset: str, root: Path) -> pd.DataFrame:
         """Return predicted metrics; the source says how well they fit other cells."""
@@ -39,21 +35,16 @@ class SurrogateDevice(TabulatedDevice):
         path = user_path(root, self.file) if self.file else surrogates.SHIPPED
         bundle = surrogates.load(path)
         where = f"{self.dataset or dataset}/{self.device}"
-        names = {metric: f"{where}/{metric}" for metric in METRICS}
-        names = {metric: name for metric, name in names.items() if name in bundle.names()}
+        names = {m: f"{where}/{m}" for m in METRICS if f"{where}/{m}" in bundle.names()}
         if not names:
             known = {"/".join(n.split("/")[:2]) for n in bundle.names() if n.count("/") == 2}
-            raise InputError(
-                f"{path}: no surrogates of {where}; there are: {', '.join(sorted(known))}"
-            )
+            known = ", ".join(sorted(known))
+            raise InputError(f"{path}: no surrogates of {where}; there are: {known}")
         archs, genes = space.all_texts(), space.all_genes()
         feasible = bundle.feasible(self.dataset or dataset, self.device, genes)
         return device_table(
             archs,
-            {
-                metric: np.where(feasible, bundle.predict(name, genes), -1.0)
-                for metric, name in names.items()
-            },
+            {m: np.where(feasible, bundle.predict(n, genes), -1.0) for m, n in names.items()},
             source=surrogates.described(bundle, list(names.values())),
             place=lambda number, metric: f"{path}: {metric} of {archs[number]}",
             infeasible=-1.0,

@@ -33,20 +33,15 @@ class TableOfDataset(Settings):
     file: Annotated[str, UserFile()] = Field(description="Path relative to the data folder.")
     columns: Columns = Field(description="What the file calls its columns.")
     infeasible: float | None = Field(
-        None,
-        description="The value that marks an architecture which the device cannot run, e.g. -1.",
+        None, description="Value that marks what the device cannot run, e.g. -1."
     )
-    source: str | None = Field(
-        None, description="Where the numbers are from; printed in every table."
-    )
+    source: str | None = Field(None, description="Where they are from; printed in every table.")
 
 
 class TableDevice(TabulatedDevice):
     """A device in files of the user's."""
 
-    kind: Literal["table"] = Field(
-        description="Your own CSV or Parquet file, an architecture a row."
-    )
+    kind: Literal["table"] = Field(description="Your CSV or Parquet file, an architecture a row.")
     datasets: Annotated[dict[str, TableOfDataset], Field(min_length=1)] = Field(
         description="The file and its columns for each data set."
     )

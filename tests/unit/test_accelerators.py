@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from hanas.core.errors import InputError
 from hanas.deploy.onnx_layers import Layer
-from hanas.devices import _accelerators as accelerators
-from hanas.devices._accelerators import cost, describe
+from hanas.devices import analytic
 from hanas.devices._device import ModelRefused
+from hanas.devices.analytic import cost, describe
 
 ROOT = Path(__file__).parents[2]
-NAMES = [*(file.stem for file in accelerators.SHIPPED.glob("*.yaml")), *accelerators.ZIGZAGS_OWN]
+NAMES = [*(file.stem for file in analytic.SHIPPED.glob("*.yaml")), *analytic.ZIGZAGS_OWN]
 SMALL = Layer("convolution", 1, 1, 4, 8, (4, 4), (4, 4), (3, 3), padding=(1, 1, 1, 1))
 KINDS = {
     "3x3": SMALL,
@@ -67,7 +67,7 @@ def test_more_work_costs_more(eyeriss):
 def test_costs_are_kept_and_checked(eyeriss, tmp_path, monkeypatch):
     first = cost(SMALL, eyeriss, tmp_path)
     (file,) = tmp_path.glob("*.json")
-    monkeypatch.setattr(accelerators, "_cost", None)  # would be called in vain
+    monkeypatch.setattr(analytic, "_cost", None)  # would be called in vain
     assert cost(SMALL, eyeriss, tmp_path) == first
     kept = json.loads(file.read_text())
     kept["record"]["cycles"] *= 2
@@ -101,7 +101,7 @@ def test_a_folder_that_cannot_be_written_costs_only_time(eyeriss, tmp_path):
 def test_nothing_is_printed_and_no_file_is_left(tmp_path):
     """In a fresh process with another order of hashes; equal costs."""
     code = (
-        "from hanas.devices._accelerators import *; from hanas.deploy.onnx_layers import Layer\n"
+        "from hanas.devices.analytic import *; from hanas.deploy.onnx_layers import Layer\n"
         "layer = Layer('convolution', 1, 1, 4, 8, (4, 4), (4, 4), (3, 3), padding=(1, 1, 1, 1))\n"
         "found = cost(layer, describe('eyeriss'), None)\n"
         "print(repr(found.energy_pj), repr(found.cycles))"
@@ -143,7 +143,7 @@ def test_layers_that_do_not_fit(tmp_path):
     ],
 )
 def test_descriptions_that_cannot_be(tmp_path, change, message):
-    content = yaml.safe_load((accelerators.SHIPPED / "eyeriss.yaml").read_text())
+    content = yaml.safe_load((analytic.SHIPPED / "eyeriss.yaml").read_text())
     change(content)
     file = tmp_path / "mine.yaml"
     file.write_text(yaml.safe_dump(content))

@@ -5,7 +5,7 @@ from torch import nn
 from hanas.core.errors import InputError
 from hanas.deploy import onnx_models
 from hanas.deploy.onnx_layers import layers
-from hanas.devices import _accelerators as accelerators
+from hanas.devices import analytic
 from hanas.devices._device import ModelRefused
 from hanas.devices.measuring.measure import Model, measure_models
 from hanas.spaces import nb201
@@ -38,10 +38,10 @@ def model(folder):
 def test_costs_are_sums_over_the_layers(model, cache):
     (board,) = eyeriss().board_names()
     timings = eyeriss().measure(model, board)
-    described = accelerators.describe("eyeriss")
+    described = analytic.describe("eyeriss")
     energy = cycles = 0.0
     for layer, count in layers(model).items():
-        cost = accelerators.cost(layer, described, cache)
+        cost = analytic.cost(layer, described, cache)
         energy += count * cost.energy_pj
         cycles += count * cost.cycles
     assert timings.estimate
@@ -64,7 +64,7 @@ def test_a_table_says_that_they_are_estimates(model, tmp_path):
     models = {"a cell": Model(write)}
     table = measure_models(models, eyeriss(), workspace=tmp_path, log=lines.append)
     row = table.iloc[0]
-    assert row["source"].startswith(f"estimate: {accelerators.zigzag()}")
+    assert row["source"].startswith(f"estimate: {analytic.zigzag()}")
     assert row["source"].endswith("int16, batch 1, eyeriss at 200 MHz")
     assert row["latency_ms"] > 0
     assert row["energy_mj"] > 0

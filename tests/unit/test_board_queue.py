@@ -9,7 +9,7 @@ import pytest
 
 from hanas.core.errors import InputError
 from hanas.devices._device import BoardLost, Measuring
-from hanas.devices.measuring.board_queue import NoBoardLeft, share
+from hanas.devices.measuring.board_queue import BoardQueue
 
 MODELS = [f"m{number}" for number in range(20)]
 
@@ -30,16 +30,17 @@ def run(boards, fails, *, proven=None, models=MODELS, **patience):
         measured.append(model)
         return True
 
-    share(
+    queue = BoardQueue(
         models,
         boards,
         measure,
         proven=proven or {},
         settings=Measuring(**{"pause_seconds": 0.0, **patience}),
         give_up=given_up.__setitem__,
-        alone_on=lambda board, stopped: contextlib.nullcontext(),
         log=lambda line: None,
     )
+    if failed := queue.run(contextlib.nullcontext):
+        raise InputError(failed)
     return given_up, measured, asked
 
 
@@ -73,7 +74,7 @@ def test_failures_by_chance_make_hardly_any_model_infeasible(rate, bad):
 
 
 def test_boards_that_never_answer_are_given_up_and_named():
-    with pytest.raises(NoBoardLeft) as error:
+    with pytest.raises(InputError) as error:
         run(["x", "y"], lambda model, board: True)
     assert str(error.value) == (
         "x failed 5 times in a row, at last: no answer; y failed 5 times in a row, at last: "
@@ -88,7 +89,7 @@ def test_an_unplugged_board_is_asked_again_and_again_with_longer_pauses():
         times.append(time.monotonic())
         return len(times) > 1
 
-    with pytest.raises(NoBoardLeft):
+    with pytest.raises(InputError, match="x failed 5 times"):
         run(["x"], fails, pause_seconds=0.05)
     gaps = [later - earlier for earlier, later in itertools.pairwise(times[1:])]
     assert len(gaps) == 4

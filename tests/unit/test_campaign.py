@@ -12,7 +12,7 @@ from some_devices import device
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.devices._device import Campaign
-from hanas.devices.measuring import device_locks
+from hanas.devices.measuring import board_queue
 from hanas.devices.prediction import campaign, predictor
 from hanas.devices.prediction.campaign import QUALITY, conduct, judge
 from hanas.devices.prediction.features import Features
@@ -234,7 +234,7 @@ def test_judged_by_hand():
 @pytest.mark.slow
 def test_a_campaign_on_a_device_that_is_a_command(toy_file, tmp_path, monkeypatch):
     """Latency is the size of the file; every model is measured once, but two for the A/A check."""
-    monkeypatch.setattr(device_locks, "FOLDER", tmp_path)
+    monkeypatch.setattr(board_queue, "FOLDER", tmp_path)
     calls = tmp_path / "calls"
     command = f"echo x >> {calls}; wc -c < {{model}} | awk '{{print $1/1e5}}'"
     board = device(

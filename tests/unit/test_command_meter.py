@@ -287,6 +287,6 @@ def test_commands_that_cannot_be(wrong):
 
 def test_the_end_of_long_outputs_is_kept():
     finished = run(["sh", "-c", "seq 1000000; seq 10 >&2; exit 5"], timeout_seconds=20)
-    assert finished.status == 5
-    assert finished.output.endswith("\n999999\n1000000\n")
-    assert finished.errors.splitlines() == [str(n) for n in range(1, 11)]
+    assert finished.returncode == 5
+    assert finished.stdout.endswith("\n999999\n1000000\n")
+    assert finished.stderr.splitlines() == [str(n) for n in range(1, 11)]

@@ -17,6 +17,7 @@ from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.data.tables.metric_tables import METRICS, device_table
 from hanas.devices import hw_nas_bench
+from hanas.devices._device import TabulatedDevice
 from hanas.spaces import nb201
 
 TEXTS = nb201.all_texts()
@@ -48,7 +49,9 @@ SETTINGS = {
 
 
 TABULATED = [
-    kind for kind in plugins.names("devices") if not plugins.plugin("devices", kind).measured
+    kind
+    for kind in plugins.names("devices")
+    if issubclass(plugins.plugin("devices", kind), TabulatedDevice)
 ]
 
 

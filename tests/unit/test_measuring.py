@@ -13,7 +13,7 @@ import pytest
 from some_devices import device
 
 from hanas.core.errors import InputError
-from hanas.devices.measuring import device_locks
+from hanas.devices.measuring import board_queue
 from hanas.devices.measuring.measure import Model, measure_models
 from hanas.devices.measuring.records import COLUMNS
 
@@ -47,7 +47,7 @@ def measure(which, workspace: Path, log=None, **settings):
 def _in_a_folder(tmp_path, monkeypatch):
     """Commands write their notes into a folder of their own; locks disturb no other test."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(device_locks, "FOLDER", tmp_path)
+    monkeypatch.setattr(board_queue, "FOLDER", tmp_path)
 
 
 def noted(file: str = "noted") -> list[str]:
@@ -338,10 +338,10 @@ def test_what_is_unstable_is_repeated_then_flagged(tmp_path, answers, made, stab
 JOB = """
 import sys
 from pathlib import Path
-from hanas.devices.measuring import device_locks
+from hanas.devices.measuring import board_queue
 from hanas.devices.command import CommandDevice
 from hanas.devices.measuring.measure import Model, measure_models
-device_locks.FOLDER = Path.cwd()
+board_queue.FOLDER = Path.cwd()
 
 def writer(name):
     def write(file):

@@ -9,13 +9,17 @@ from toy_pictures import toy_images
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.data.images import save_images
-from hanas.devices._device import BoardLost, ModelRefused, Timings
-from hanas.devices.measuring import device_locks
+from hanas.devices._device import BoardLost, MeasuredDevice, ModelRefused, Timings
+from hanas.devices.measuring import board_queue
 from hanas.devices.measuring.measure import measure_models
 from hanas.devices.measuring.models import untrained
 from hanas.spaces import nb201
 
-KINDS = [name for name in plugins.names("devices") if plugins.plugin("devices", name).measured]
+KINDS = [
+    name
+    for name in plugins.names("devices")
+    if issubclass(plugins.plugin("devices", name), MeasuredDevice)
+]
 NETWORK = nb201.SPACE.deployed.read({"channels": 4, "cells": 1})
 
 
@@ -53,7 +57,7 @@ def models(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _own_locks(tmp_path, tmp_path_factory, monkeypatch):
-    monkeypatch.setattr(device_locks, "FOLDER", tmp_path)
+    monkeypatch.setattr(board_queue, "FOLDER", tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hanas.data.images import ImageData, save_images
-from hanas.devices.measuring import rknn_reports
-from hanas.devices.rknn import Layer, RknnDevice, RknnReport
+from hanas.data.batches import load_split
+from hanas.data.images import ImageData, load_images, save_images
+from hanas.devices.rknn import Layer, RknnDevice
 
 
 @pytest.fixture
@@ -23,23 +23,30 @@ def images(tmp_path):
 def test_each_model_has_its_fallbacks_and_its_accuracy(images, tmp_path, monkeypatch):
     seen = []
 
-    def report(device, model, calibration, pictures, labels):
-        seen.append((model, calibration.shape, pictures.shape, len(labels)))
-        layers = [Layer("Conv", "NPU", "(1)", "first"), Layer("AveragePool", "CPU", "(1)", "pool")]
-        count = 1 + int(model.parent.name)
-        return RknnReport("2.5.0", "rk3588", tuple(layers * count), 75.0, len(labels))
+    def simulated(device, model, calibration, pictures):
+        seen.append((model, calibration.shape, pictures.shape))
+        layers = [Layer("Conv", "NPU", "first"), Layer("AveragePool", "CPU", "pool")]
+        classes = test.labels.numpy().copy()
+        classes[:3] += 3
+        return np.eye(6)[classes], layers * (1 + int(model.parent.name)), "2.5.0"
 
-    monkeypatch.setattr(RknnDevice, "report", report)
+    monkeypatch.setattr(RknnDevice, "simulated", simulated)
     models = pd.DataFrame(
         {"number": [1, 2], "arch": ["x", "y"], "float32_accuracy_percent": [80.0, 70.0]}
     )
-    counts = {"resolution": 4, "calibration_images": 10, "simulated_images": 12}
+    data, lines = load_images(images), []
+    train, test = (load_split(data, split, resolution=4) for split in ("train", "test"))
+    train, test = train.take(10), test.take(12)
     device = RknnDevice.read({"kind": "rknn"})
-    accuracies, fallbacks = rknn_reports.tables(models, tmp_path, images, device, **counts)
+    accuracies, fallbacks = device.report(models, tmp_path, train, test, lines.append)
     assert seen == [
-        (tmp_path / str(number) / "model.onnx", (10, 3, 4, 4), (12, 3, 4, 4), 12)
-        for number in (1, 2)
+        (tmp_path / str(number) / "model.onnx", (10, 3, 4, 4), (12, 3, 4, 4)) for number in (1, 2)
     ]
+    assert lines[1] == (
+        f"{seen[1][0]}: rknn-toolkit2 2.5.0 for rk3588: 3 of 6 layers do not run on the NPU (3 "
+        "AveragePool on the CPU); 75.00 % right in int8 on 12 images (simulated)"
+    )
+    assert accuracies["simulated_accuracy_percent"].tolist() == [75.0, 75.0]
     assert accuracies["layers"].tolist() == [4, 6]
     assert accuracies["fallbacks"].tolist() == [2, 3]
     assert accuracies["simulated_images"].tolist() == [12, 12]

@@ -24,8 +24,7 @@ from hanas.core.errors import InputError
 from hanas.core.files import checksum, digest
 from hanas.core.progress import Log, Progress, print_at_once
 from hanas.devices._device import BoardLost, MeasuredDevice, ModelRefused
-from hanas.devices.measuring.board_queue import NoBoardLeft, share
-from hanas.devices.measuring.device_locks import alone_on
+from hanas.devices.measuring.board_queue import BoardQueue, alone_on
 from hanas.devices.measuring.records import COLUMNS, Measurement, Record
 
 
@@ -55,31 +54,14 @@ def measure_models(
     What is kept in the folder ``workspace`` of the same models and conditions counts. ``again`` is
     how many models are measured twice, if not so many as the device says.
 
-    Returns
-    -------
-    DataFrame
-        A row a model, in the order given: ``arch``, ``feasible``, ``reason`` (why it is not),
-        ``latency_ms`` (the statistic asked for), ``latency_mean_ms``, ``latency_median_ms``,
-        ``latency_q25_ms``, ``latency_q75_ms``, ``passes`` (1 where the device gives only a mean),
-        ``batch``, ``threads``, ``precision``, ``runtime``, ``board``, ``repeats`` (measurements
-        made), ``stable``, ``again_latency_ms`` and ``again_board`` (of the A/A check; NaN and
-        empty where a model was measured once), ``energy_mj`` (only where the device gives it) and
-        ``source``. Numbers are NaN where a model is not feasible.
-
-    Raises
-    ------
-    InputError
-        When no board is left that can measure.
+    Returns a row a model, in the order given, with :data:`~hanas.devices.measuring.records.COLUMNS`
+    (``energy_mj`` only where the device gives it). InputError when no board is left that can
+    measure.
     """
-    with tempfile.TemporaryDirectory(prefix="hanas-models-") as folder:
-        job = _Job(models, device, Path(workspace), Path(folder), log)
-        job.measure()
-        job.check_again(device.measuring.again if again is None else again)
-    rows = [
-        record.row(arch, job.conditions[board], board, job.settings)
-        for arch, record, board in ((a, job.records[a], job.board_of[a]) for a in models)
-    ]
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    job = _Job(models, device, workspace, log)
+    job.measure()
+    job.check_again(device.measuring.again if again is None else again)
+    table = pd.DataFrame([job.row(arch) for arch in models], columns=list(COLUMNS))
     return table.drop(columns="energy_mj") if table["energy_mj"].isna().all() else table
 
 
@@ -87,15 +69,10 @@ class _Job:
     """What is known of the models so far, and how more is found out."""
 
     def __init__(
-        self,
-        models: Mapping[str, Model],
-        device: MeasuredDevice,
-        workspace: Path,
-        folder: Path,
-        log: Log,
+        self, models: Mapping[str, Model], device: MeasuredDevice, workspace: Path, log: Log
     ) -> None:
         self.models, self.device, self.settings = models, device, device.measuring
-        self.workspace, self.folder, self._log = workspace, folder, log
+        self.workspace, self._log = workspace, log
         self.boards = device.board_names()
         self.conditions = {board: device.conditions(board) for board in self.boards}
         self._exporting, self._talking = threading.Lock(), threading.Lock()
@@ -104,20 +81,26 @@ class _Job:
         self.board_of: dict[str, str] = {}
         self.keys: dict[str, str] = {}
         for arch, model in models.items():
-            if model.infeasible is not None:
-                self.records[arch] = Record(refused=model.infeasible)
-                self.board_of[arch] = self.boards[0]
-                self.log(self._described(arch))
-            else:
+            if model.infeasible is None:
                 self._look_for(arch, model.key)
+                continue
+            self.records[arch], self.board_of[arch] = (
+                Record(refused=model.infeasible),
+                self.boards[0],
+            )
+            self.log(self._described(arch))
 
     def log(self, line: str) -> None:
         with self._talking:
             self._log(line)
 
+    def row(self, arch: str) -> dict[str, Any]:
+        board = self.board_of[arch]
+        return self.records[arch].row(arch, self.conditions[board], board, self.settings)
+
     def _look_for(self, arch: str, key: str | None) -> None:
         if key is None:
-            with self._written(arch, "key") as file:
+            with self._written(arch) as file:
                 key = checksum(file)
         self.keys[arch] = key
         for board in self.boards:
@@ -140,64 +123,29 @@ class _Job:
         kept.write(*self._place(arch, self.board_of.setdefault(arch, board)), asdict(record))
 
     @contextlib.contextmanager
-    def _written(self, arch: str, board: str) -> Iterator[Path]:
+    def _written(self, arch: str) -> Iterator[Path]:
         """Yield the ONNX file of a model, which is there inside the block."""
-        file = self.folder / f"{digest([arch, board])[:12]}.onnx"
-        with self._exporting:  # PyTorch exports one network at a time
-            self.models[arch].write(file)
-        try:
+        with tempfile.TemporaryDirectory(prefix="hanas-models-") as folder:
+            file = Path(folder) / "model.onnx"
+            with self._exporting:  # PyTorch exports one network at a time
+                self.models[arch].write(file)
             yield file
-        finally:
-            file.unlink(missing_ok=True)
 
     def measure(self) -> None:
         """Measure all models that are not measured yet."""
-
-        def is_done(arch: str) -> bool:
-            return arch in self.records and self.records[arch].is_measured(self.settings)
-
-        def measure_once(arch: str, file: Path, board: str) -> None:
-            record = self.records.get(arch, Record())
-            try:
-                record = replace(record, first=(*record.first, self._measure_once(file, board)))
-            except ModelRefused as refusal:
-                record = Record(refused=str(refusal))
-            self._keep(arch, board, record)
-
-        def give_up(arch: str, reason: str) -> None:
-            if arch not in self.records:
-                self._keep(arch, self.boards[0], Record(refused=reason))
-            progress.advance(f": {self._described(arch)}")
-
-        left = [arch for arch in self.models if not is_done(arch)]
+        left = [arch for arch in self.models if not self._is_done(arch, again=False)]
         progress = Progress(len(self.models) - len(left), len(self.models), self.log)
         if left and progress.done:
             self.log(f"{progress.done} of {progress.total} models were measured before")
-        self._share(left, is_done, measure_once, give_up, progress)
+        self._share(left, progress)
 
     def check_again(self, count: int) -> None:
         """Measure some models a second time and say how well the device repeats itself."""
-        able = [
-            arch
-            for arch in self.models
-            if self.records[arch].refused is None and not self.records[arch].first[0].estimate
-        ]
+        runs = [arch for arch in self.models if self.records[arch].refused is None]
+        able = [arch for arch in runs if not self.records[arch].first[0].estimate]
         # Which ones follows from their names: the same after a kill.
         chosen = sorted(able, key=lambda arch: digest(["again", arch]))[:count]
-
-        def is_done(arch: str) -> bool:
-            return self.records[arch].is_checked(self.settings)
-
-        def measure_once(arch: str, file: Path, board: str) -> None:
-            record = self.records[arch]
-            again = (*record.again, self._measure_once(file, board))
-            self._keep(arch, board, replace(record, again=again))
-
-        def give_up(arch: str, reason: str) -> None:
-            self.log(f"{arch} could not be measured a second time: {reason}")
-
-        left = [arch for arch in chosen if not is_done(arch)]
-        self._share(left, is_done, measure_once, give_up)
+        self._share([arch for arch in chosen if not self._is_done(arch, again=True)])
         twice = [self.records[arch] for arch in chosen if self.records[arch].again]
         if twice:
             differences = [record.difference(self.settings) for record in twice]
@@ -209,57 +157,63 @@ class _Job:
                 f"the median and {max(differences):.1%} at most"
             )
 
-    def _share(
-        self,
-        archs: list[str],
-        is_done: Callable[[str], bool],
-        measure_once: Callable[[str, Path, str], None],
-        give_up: Callable[[str, str], None],
-        progress: Progress | None = None,
-    ) -> None:
-        """Measure models on all boards until each is done, or given up."""
+    def _is_done(self, arch: str, *, again: bool) -> bool:
+        record = self.records.get(arch, Record())
+        return record.is_checked(self.settings) if again else record.is_measured(self.settings)
+
+    def _share(self, archs: list[str], progress: Progress | None = None) -> None:
+        """Measure models on all boards until each is done, or given up.
+
+        ``progress`` counts those that are measured the first time; it is None of the A/A check.
+        """
+        again, turn = progress is None, "again" if progress is None else "first"
 
         def measure(arch: str, board: str) -> bool:
-            with self._written(arch, board) as file:
-                if is_done(arch):  # is measured once more to show that the board works
-                    try:
-                        self._measure_once(file, board)
-                    except ModelRefused as refusal:
-                        known = "it refuses a model that it has measured"
-                        raise BoardLost(f"{known}: {refusal}") from None
-                    return True
+            known = self._is_done(arch, again=again)  # measured to show that the board works
+            with self._written(arch) as file:
                 try:
-                    while not is_done(arch):
-                        measure_once(arch, file, board)
+                    if known:
+                        self._measure_once(file, board)
+                    while not self._is_done(arch, again=again):
+                        record = self.records.get(arch, Record())
+                        more = (*getattr(record, turn), self._measure_once(file, board))
+                        self._keep(arch, board, replace(record, **{turn: more}))
                 except ModelRefused as refusal:
-                    self.log(f"{arch} was measured, and is refused now: {refusal}")
-                    return False
-            if progress is not None:
+                    if known:
+                        said = f"it refuses a model that it has measured: {refusal}"
+                        raise BoardLost(said) from None
+                    if again:
+                        self.log(f"{arch} was measured, and is refused now: {refusal}")
+                        return False
+                    self._keep(arch, board, Record(refused=str(refusal)))
+            if progress is not None and not known:
                 progress.advance(f": {self._described(arch)}")
             return self.records[arch].refused is None
 
-        def alone(board: str, stopped: Callable[[], bool]) -> AbstractContextManager[None]:
+        def give_up(arch: str, reason: str) -> None:
+            if progress is None:
+                self.log(f"{arch} could not be measured a second time: {reason}")
+                return
+            if arch not in self.records:
+                self._keep(arch, self.boards[0], Record(refused=reason))
+            progress.advance(f": {self._described(arch)}")
+
+        def alone(board: str) -> AbstractContextManager[None]:
             name = f"{self.device.kind} {self.device.lock_name(board)}"
-            return alone_on(name, log=self.log, stopped=stopped)
+            return alone_on(name, log=self.log, stopped=lambda: queue.stopped)
 
         if not archs:
             return
-        try:
-            share(
-                *(archs, self.boards, measure),
-                proven={m.board: arch for arch, known in self.records.items() for m in known.first},
-                settings=self.settings,
-                give_up=give_up,
-                alone_on=alone,
-                log=self.log,
-            )
-        except NoBoardLeft as error:
-            done = len(self.models) - error.left
+        proven = {m.board: arch for arch, known in self.records.items() for m in known.first}
+        how: dict[str, Any] = {"settings": self.settings, "give_up": give_up, "log": self.log}
+        queue = BoardQueue(archs, self.boards, measure, proven=proven, **how)
+        if failed := queue.run(alone):
+            total = len(self.models)
             raise InputError(
-                f"meter {self.device.kind}: no board is left to measure on: {error}. {done} of "
-                f"{len(self.models)} models are measured and kept; run it again to go on with the "
-                "others"
-            ) from None
+                f"meter {self.device.kind}: no board is left to measure on: {failed}. "
+                f"{total - queue.left} of {total} models are measured and kept; run it again to go "
+                "on with the others"
+            )
 
     def _measure_once(self, file: Path, board: str) -> Measurement:
         runtime = str(self.conditions[board]["runtime"])

@@ -7,10 +7,7 @@ normalisations get to know some training images first; 8-bit ranges are those of
 
 from __future__ import annotations
 
-import tempfile
-import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -18,15 +15,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
+from torch.optim.swa_utils import update_bn
 
 from hanas.core import plugins
 from hanas.core.compute import threads
 from hanas.core.files import digest
 from hanas.core.settings import Settings
 from hanas.data.batches import load_split, ordered_batches
-from hanas.data.images import ImageData, load_images
+from hanas.data.images import load_images
 from hanas.deploy import onnx_models
+from hanas.deploy.exporting import FLOAT32_FILE, INT8_FILE
 from hanas.deploy.quantisation import Quantisation, quantise
 from hanas.devices._device import MeasuredDevice
 from hanas.devices.measuring.measure import Model
@@ -37,7 +35,7 @@ REVISION = 1
 #: Training images that batch normalisations and 8-bit ranges are taken from.
 IMAGES = 16
 #: The file of a trained model, by the precision that a device is given.
-FILES = {"float32": "model.onnx", "int8": "model.int8.onnx"}
+FILES = {"float32": FLOAT32_FILE, "int8": INT8_FILE}
 
 
 def trained(
@@ -69,23 +67,8 @@ def untrained(
     classes, side and the images. InputError for a text that is no architecture, or unsuitable
     images.
     """
-    sample = _Sample(load_images(images), device.resolution, device.measuring.batch)
-    found = {}
-    for arch in archs:
-        maker = published if arch in published.NAMES else plugins.space(space)
-        of_images = architectures.settings_for_images(
-            maker, network, sample.data.images.shape[1:3], sample.resolution, images
-        )
-        writer = Writer(
-            arch=arch,
-            space=space,
-            network=of_images.model_copy(update={"batch_norm": "running"}),
-            precision=device.model_precision,
-            per_channel=device.measuring.per_channel,
-            sample=sample,
-        )
-        found[arch] = Model(writer, key=writer.key, infeasible=infeasible(arch, space))
-    return found
+    writer = Writer(space, device, network, images)
+    return {a: Model(partial(writer.write, a), writer.key(a), infeasible(a, space)) for a in archs}
 
 
 def infeasible(arch: str, space: str) -> str | None:
@@ -99,80 +82,61 @@ def infeasible(arch: str, space: str) -> str | None:
     return "no path leads from its input to its output, so that its file has no input"
 
 
-@dataclass(frozen=True, eq=False)
-class _Sample:
-    """Some images of a data set, which are prepared when the first model is written."""
+class Writer:
+    """Writes architectures as ONNX files."""
 
-    data: ImageData
-    resolution: int | None
-    batch: int
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    @property
-    def side(self) -> int:
-        return self.resolution or self.data.images.shape[1]
+    def __init__(self, space: str, device: MeasuredDevice, network: Settings, images: Path) -> None:
+        self._data, self._file = load_images(images), images
+        self._space, self._network, self._device = space, network, device
+        self._batch = device.measuring.batch
+        self._side = device.resolution or self._data.images.shape[1]
 
     @cached_property
     def images(self) -> np.ndarray:
         """Normalised training images, float32 (M, 3, H, W), M a multiple of the batch."""
-        train = load_split(self.data, "train", resolution=self.resolution)
-        count = -(-IMAGES // self.batch) * self.batch
+        train = load_split(self._data, "train", resolution=self._device.resolution)
+        count = -(-IMAGES // self._batch) * self._batch
         (batch,) = ordered_batches(train.take(count), count)
         taken = batch.images.contiguous().numpy()
         return np.tile(taken, (-(-count // len(taken)), 1, 1, 1))[:count]
 
+    def _settings(self, arch: str) -> Settings:
+        maker = published if arch in published.NAMES else plugins.space(self._space)
+        found = architectures.settings_for_images(
+            maker, self._network, self._data.images.shape[1:3], self._device.resolution, self._file
+        )
+        return found.model_copy(update={"batch_norm": "running"})
 
-@dataclass(frozen=True, eq=False)
-class Writer:
-    """Writes one architecture as an ONNX file."""
-
-    arch: str
-    space: str
-    network: Settings
-    precision: str
-    per_channel: bool
-    sample: _Sample
-
-    @property
-    def key(self) -> str:
-        """A text that is different for models that differ, whatever the pictures show."""
+    def key(self, arch: str) -> str:
+        """Return a text that is different for models that differ, whatever the pictures show."""
         facts: dict[str, Any] = {
-            "arch": self.arch,
-            "space": None if self.arch in published.NAMES else self.space,
-            "network": self.network.params(),
-            "classes": len(self.sample.data.classes),
-            "side": self.sample.side,
-            "batch": self.sample.batch,
-            "precision": self.precision,
+            "arch": arch,
+            "space": None if arch in published.NAMES else self._space,
+            "network": self._settings(arch).params(),
+            "classes": len(self._data.classes),
+            "side": self._side,
+            "batch": self._batch,
+            "precision": self._device.model_precision,
             "written by": [REVISION, torch.__version__],
         }
-        if self.precision == "int8":
+        if self._device.model_precision == "int8":
             import onnxruntime
 
-            facts["quantised by"] = [onnxruntime.__version__, self.per_channel]
+            facts["quantised by"] = [onnxruntime.__version__, self._device.measuring.per_channel]
         return digest(facts)
 
-    def __call__(self, file: Path) -> None:
-        """Write the model."""
-        with self.sample.lock, threads(1):
-            classes = len(self.sample.data.classes)
+    def write(self, arch: str, file: Path) -> None:
+        """Write an architecture."""
+        classes, settings = len(self._data.classes), self._settings(arch)
+        quantised = self._device.model_precision == "int8"
+        exported = file.with_name("float32.onnx") if quantised else file
+        with threads(1):
             network = architectures.build(
-                self.arch, space=self.space, classes=classes, network=self.network
-            )
-            for module in network.modules():
-                if isinstance(module, nn.BatchNorm2d):
-                    module.momentum = None  # the mean over all batches, of which there is one
-                    module.reset_running_stats()
-            network.train()
-            with torch.no_grad():
-                network(torch.from_numpy(self.sample.images))
-            network.eval()
-            size = {"resolution": self.sample.side, "batch": self.sample.batch}
-            if self.precision == "float32":
-                onnx_models.export(network, file, **size)
-                return
-            with tempfile.TemporaryDirectory(prefix="hanas-export-") as folder:
-                exported = Path(folder) / "float32.onnx"
-                onnx_models.export(network, exported, **size)
-                how = Quantisation(per_channel=self.per_channel)
-                quantise(exported, file, self.sample.images, how)
+                arch, space=self._space, classes=classes, network=settings
+            ).eval()
+            update_bn([torch.from_numpy(self.images)], network)
+            onnx_models.export(network, exported, resolution=self._side, batch=self._batch)
+            if quantised:
+                how = Quantisation(per_channel=self._device.measuring.per_channel)
+                quantise(exported, file, self.images, how)
+                exported.unlink()

@@ -6,7 +6,8 @@ settings, so that other settings judge the same facts anew.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +15,14 @@ import numpy as np
 
 from hanas.devices._device import Measuring, Timings
 
+#: Of a table of measurements. ``reason`` says why a model is not feasible, ``latency_ms`` is the
+#: statistic asked for, ``passes`` are 1 where the device gives only a mean, ``repeats`` are the
+#: measurements made, ``again_`` those of the A/A check. Numbers are NaN where there are none.
 COLUMNS = (
     *("arch", "feasible", "reason", "latency_ms", "latency_mean_ms", "latency_median_ms"),
     *("latency_q25_ms", "latency_q75_ms", "passes", "batch", "threads", "precision", "runtime"),
     *("board", "repeats", "stable", "again_latency_ms", "again_board", "energy_mj", "source"),
 )
-_STATISTICS = ("mean_ms", "median_ms", "q25_ms", "q75_ms")
 
 
 @dataclass(frozen=True)
@@ -41,17 +44,9 @@ class Measurement:
         """Return the measurement that sums up some passes."""
         latencies = timings.latencies_ms
         q25, median, q75 = (float(q) for q in np.quantile(latencies, [0.25, 0.5, 0.75]))
-        return Measurement(
-            board=board,
-            runtime=timings.runtime or runtime,
-            passes=len(latencies),
-            mean_ms=float(latencies.mean()),
-            median_ms=median,
-            q25_ms=q25,
-            q75_ms=q75,
-            energy_mj=timings.energy_mj,
-            estimate=timings.estimate,
-        )
+        numbers = len(latencies), float(latencies.mean()), median, q25, q75
+        told = timings.energy_mj, timings.estimate
+        return Measurement(board, timings.runtime or runtime, *numbers, *told)
 
     def latency_ms(self, settings: Measuring) -> float:
         """Return the mean or the median, as the settings say."""
@@ -90,11 +85,8 @@ class Record:
 
     def is_measured(self, settings: Measuring) -> bool:
         """Return whether a measurement is stable, or there were enough of them."""
-        return (
-            self.refused is not None
-            or len(self.first) >= settings.repeats
-            or any(m.is_stable(settings) for m in self.first)
-        )
+        enough = self.refused is not None or len(self.first) >= settings.repeats
+        return enough or any(m.is_stable(settings) for m in self.first)
 
     def is_checked(self, settings: Measuring) -> bool:
         """Return whether the A/A check agrees, cannot agree, or has been tried often enough."""
@@ -107,8 +99,8 @@ class Record:
         With an A/A check, a stable measurement needs another one of the other time that differs by
         no more than the limit.
         """
-        agreeing = self._agreeing(settings) if self.again else []
-        calmest = _calmest(agreeing or [*self.first, *self.again], settings)
+        agreeing = self._agreeing(settings)
+        calmest = _calmest(agreeing or (*self.first, *self.again), settings)
         return calmest, (not self.again or bool(agreeing)) and calmest.is_stable(settings)
 
     def difference(self, settings: Measuring) -> float:
@@ -116,23 +108,18 @@ class Record:
         return _difference(_calmest(self.first, settings), _calmest(self.again, settings), settings)
 
     def _agreeing(self, settings: Measuring) -> list[Measurement]:
+        first, again = ([m for m in ms if m.is_stable(settings)] for ms in (self.first, self.again))
         return [
             measurement
-            for one in self.first
-            for other in self.again
-            if one.is_stable(settings)
-            and other.is_stable(settings)
-            and _difference(one, other, settings) <= settings.spread_limit
-            for measurement in (one, other)
+            for pair in itertools.product(first, again)
+            if _difference(*pair, settings) <= settings.spread_limit
+            for measurement in pair
         ]
 
     def row(
         self, arch: str, conditions: Mapping[str, Any], board: str, settings: Measuring
     ) -> dict[str, Any]:
-        """Return what the table says of the model, which a board has measured or refused.
-
-        The conditions are those of :meth:`hanas.devices._device.MeasuredDevice.conditions`.
-        """
+        """Return what the table says of the model, measured under a board's conditions."""
         row: dict[str, Any] = dict.fromkeys(COLUMNS, float("nan"))
         row |= {name: conditions[name] for name in ("batch", "threads", "precision", "runtime")}
         row |= {"arch": arch, "feasible": self.refused is None, "reason": self.refused or ""}
@@ -142,7 +129,8 @@ class Record:
         if self.refused is None:
             counts, row["stable"] = self.judged(settings)
             row["latency_ms"] = counts.latency_ms(settings)
-            row |= {f"latency_{name}": getattr(counts, name) for name in _STATISTICS}
+            of_passes = ("mean_ms", "median_ms", "q25_ms", "q75_ms")
+            row |= {f"latency_{name}": getattr(counts, name) for name in of_passes}
             row |= {name: getattr(counts, name) for name in ("passes", "runtime", "board")}
             estimate, passes = counts.estimate, counts.passes if counts.passes > 1 else passes
             if counts.energy_mj is not None:
@@ -158,7 +146,7 @@ class Record:
         return row | {"source": f"{'estimate' if estimate else 'measured'}: {', '.join(how)}"}
 
 
-def _calmest(made: tuple[Measurement, ...] | list[Measurement], settings: Measuring) -> Measurement:
+def _calmest(made: Sequence[Measurement], settings: Measuring) -> Measurement:
     return min(made, key=lambda measurement: measurement.spread(settings))
 
 
