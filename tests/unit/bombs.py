@@ -68,7 +68,7 @@ def tar_of_zeros(folder: Path) -> None:
         handle.write(header)
         for _ in range(64):
             handle.write(bytes(2**20))
-    list(read_members(path, {"batch": 2**20}))
+    list(read_members(path, ["batch"], 2**20))
 
 
 def bzipped_pickle(folder: Path) -> None:

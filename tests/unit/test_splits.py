@@ -14,7 +14,7 @@ from hanas.data.datasets.image_folder import stratified
 
 def halves(count, seed):
     settings = Cifar10(kind="cifar10", split_seed=seed)
-    first, second, sources = settings.halves(count, ("train", "valid"), Path())
+    first, second, sources = settings.halves(count, Path())
     assert sources == ()
     return first, second
 
@@ -37,7 +37,7 @@ def test_split_file_in_the_form_of_nas_bench_201(tmp_path):
         '  "valid"              : ["int"   , ["1", "3", "4"]]\n}'
     )
     settings = Cifar10(kind="cifar10", split_file="cifar-split.txt")
-    first, second, sources = settings.halves(6, ("train", "valid"), tmp_path)
+    first, second, sources = settings.halves(6, tmp_path)
     assert first.tolist() == [0, 2, 5]
     assert second.tolist() == [1, 3, 4]
     assert sources[0]["file"] == "cifar-split.txt"
@@ -78,7 +78,7 @@ def test_unusable_split_file_is_refused_by_name(tmp_path, text, message):
 
 def test_missing_split_file(tmp_path):
     with pytest.raises(InputError, match=r"none\.txt: not readable"):
-        Cifar10(kind="cifar10", split_file="none.txt").halves(4, ("train", "valid"), tmp_path)
+        Cifar10(kind="cifar10", split_file="none.txt").halves(4, tmp_path)
 
 
 @given(

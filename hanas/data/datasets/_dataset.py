@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any, BinaryIO, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -18,6 +19,12 @@ from hanas.core.files import checksum, user_path
 from hanas.core.pickles import load_plain
 from hanas.core.settings import Seed, Settings, UserFile
 from hanas.data.images import ImageData
+from hanas.data.published_files import KnownFile
+
+#: Images uint8 (N, H, W, 3) and labels int64 (N,).
+Labelled = tuple[np.ndarray, np.ndarray]
+#: What provenance says of each file that was read.
+Sources = tuple[dict[str, str], ...]
 
 
 class Dataset(Settings):
@@ -40,7 +47,20 @@ class Dataset(Settings):
 
 
 class OfficialDataset(Dataset):
-    """A data set of NAS-Bench-201, of which one part is divided into two."""
+    """A data set of NAS-Bench-201, of which one part is divided into two.
+
+    Its ``batches`` are the pickled files of images in their order: ``train_images`` for training,
+    then ``other_images``. Their labels stand under ``label_key``.
+    """
+
+    batches: ClassVar[Sequence[KnownFile]]
+    label_key: ClassVar[str] = "labels"
+    side: ClassVar[int] = 32  # pixels
+    train_images: ClassVar[int] = 50_000
+    other_images: ClassVar[int] = 10_000
+    classes: ClassVar[Sequence[str]]
+    #: What a split file calls the two parts: the other images are divided, unless one is ``train``.
+    split_keys: ClassVar[tuple[str, str]] = ("xvalid", "xtest")
 
     split_seed: Seed = Field(
         0,
@@ -52,10 +72,42 @@ class OfficialDataset(Dataset):
         description="File of the split in the form of NAS-Bench-201, relative to the data folder.",
     )
 
-    def halves(
-        self, count: int, keys: tuple[str, str], root: Path
-    ) -> tuple[np.ndarray, np.ndarray, tuple[dict[str, str], ...]]:
-        """Divide ``0 .. count - 1`` into two parts, by the file (its ``keys``) or by the seed.
+    def load(self, root: Path, downloads: Path) -> ImageData:
+        """Return all images, with half of the part that is divided in each of two splits."""
+        divides_training = "train" in self.split_keys
+        count = self.train_images if divides_training else self.other_images
+        first, second, split_sources = self.halves(count, root)
+        (images, labels), sources = self.find(root, downloads)
+        if len(images) != self.train_images + self.other_images:
+            raise InputError(
+                f"{self.kind}: {len(images)} images; expected {self.train_images} for training "
+                f"and {self.other_images} others"
+            )
+        train, others = np.split(np.arange(len(images)), [self.train_images])
+        if divides_training:
+            splits = {"train": train[first], "validation": train[second], "test": others}
+        else:
+            splits = {"train": train, "validation": others[first], "test": others[second]}
+        return ImageData(images, labels, tuple(self.classes), splits, (*sources, *split_sources))
+
+    @abstractmethod
+    def find(self, root: Path, downloads: Path) -> tuple[Labelled, Sources]:
+        """Return all images in official order, and where they are from; raises like ``load``."""
+
+    def read_folder(self, folder: Path, remedy: str) -> Iterator[Labelled]:
+        """Yield what each batch holds; InputError, with a remedy, if one is missing or changed."""
+        for batch in self.batches:
+            path = folder / batch.name
+            batch.verify(path, remedy)
+            with path.open("rb") as handle:
+                yield self.decoded(handle, str(path))
+
+    def decoded(self, handle: BinaryIO, name: str) -> Labelled:
+        """Return what the file of a batch holds, see :func:`read_batch`."""
+        return read_batch(handle, name=name, side=self.side, label_key=self.label_key)
+
+    def halves(self, count: int, root: Path) -> tuple[np.ndarray, np.ndarray, Sources]:
+        """Divide ``0 .. count - 1`` into two parts, by the file or by the seed.
 
         Return two sorted int64 arrays, and the sources (one where a file was read).
         """
@@ -63,7 +115,7 @@ class OfficialDataset(Dataset):
             order = np.random.default_rng(self.split_seed).permutation(count)
             return np.sort(order[: count // 2]), np.sort(order[count // 2 :]), ()
         path = user_path(root, self.split_file)
-        first, second = read_split(path, keys, count)
+        first, second = read_split(path, self.split_keys, count)
         source = {"file": path.name, "algorithm": "sha256", "how": "split file"}
         return first, second, ({**source, "checksum": checksum(path)},)
 
@@ -107,9 +159,7 @@ def _indices(value: Any, where: str) -> np.ndarray:
     return np.sort(np.array([int(entry) for entry in value], dtype=np.int64))
 
 
-def read_batch(
-    handle: BinaryIO, *, name: str, side: int, label_key: str
-) -> tuple[np.ndarray, np.ndarray]:
+def read_batch(handle: BinaryIO, *, name: str, side: int, label_key: str) -> Labelled:
     """Decode a published batch of images of ``side`` pixels; code in it is refused.
 
     The file, which messages call ``name``, is a pickled dictionary with ``data``, uint8
