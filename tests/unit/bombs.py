@@ -98,7 +98,7 @@ def wide_png(folder: Path) -> None:
     """A picture of 60,000 x 60,000 pixels in a hundred bytes."""
     path = folder / "bomb.png"
     path.write_bytes(png_header(60_000, 60_000))
-    image_folder.read_square(path.read_bytes(), 8, str(path))
+    image_folder.read_square(path, 8)
 
 
 def npm_png(folder: Path) -> None:

@@ -166,7 +166,7 @@ READERS = {
         Reader("train_data_batch_1", _batch, _read_batch),
         Reader("images.tar.gz", _tar, lambda path: list(read_members(path, ["one", "two"], 3000))),
         *(
-            Reader(f"cat.{form}", _picture(form), lambda p: read_square(p.read_bytes(), 8, str(p)))
+            Reader(f"cat.{form}", _picture(form), lambda path: read_square(path, 8))
             for form in ("png", "jpeg", "bmp", "gif", "tiff", "webp")
         ),
         Reader(

@@ -90,7 +90,9 @@ def test_missing_split_file(tmp_path):
 def test_stratified_parts_have_their_share_of_each_class(sizes, one, other, seed):
     labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(sizes)), sizes))
     names = [str(label) for label in range(len(sizes))]
-    parts = stratified(labels, [one, other], names, np.random.default_rng(seed))
+    fractions = {"validation": one, "test": other}
+    found = stratified(labels, fractions, names, np.random.default_rng(seed), "pets")
+    parts = [found[name] for name in ("train", "validation", "test")]
     assert sorted(np.concatenate(parts).tolist()) == list(range(len(labels)))
     for label, size in enumerate(sizes):
         counts = [int((labels[part] == label).sum()) for part in parts]
@@ -101,7 +103,7 @@ def test_stratified_parts_have_their_share_of_each_class(sizes, one, other, seed
 
 def test_stratified_needs_an_image_of_each_class_for_each_part():
     labels = np.array([0, 0, 0, 1, 1])
-    with pytest.raises(InputError, match="class 'b' has 2 image"):
-        stratified(labels, [0.2, 0.2], ["a", "b"], np.random.default_rng(0))
+    with pytest.raises(InputError, match="pets: class 'b' has 2 image"):
+        stratified(labels, {"a": 0.2, "b": 0.2}, ["a", "b"], np.random.default_rng(0), "pets")
     with pytest.raises(InputError, match="leave nothing"):
-        stratified(labels, [0.5, 0.5], ["a", "b"], np.random.default_rng(0))
+        stratified(labels, {"a": 0.5, "b": 0.5}, ["a", "b"], np.random.default_rng(0), "pets")
