@@ -7,7 +7,6 @@ from the seed and the epoch, so that any batch of any epoch can be made directly
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -103,11 +102,8 @@ def load_split(
     if factor > 1:
         # Sums of pixels instead of means: exact in whole numbers.
         dtype = torch.int16 if 255 * factor**2 < 2**15 else torch.int32
-        offsets = itertools.product(range(factor), repeat=2)
-        parts = [pixels[:, row::factor, column::factor] for row, column in offsets]
-        pixels = parts[0].to(dtype)
-        for part in parts[1:]:
-            pixels += part
+        blocks = pixels.view(len(pixels), height // factor, factor, width // factor, factor, 3)
+        pixels = blocks.sum(dim=(2, 4), dtype=dtype)
     if crop_padding:
         border = (0, 0, crop_padding, crop_padding, crop_padding, crop_padding)
         pixels = torch.nn.functional.pad(pixels, border)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hanas.core.errors import InputError, one_line
+from hanas.core.errors import InputError
+from hanas.core.files import reading
+from hanas.deploy import onnx_models
 
 #: Operators of layers that are counted.
 COUNTED = (
@@ -74,9 +75,9 @@ def layers(model: str | Path, *, open_batch: int | None = None) -> Counter[Layer
     """
     from onnx import shape_inference
 
-    proto = _load(model)
+    proto = onnx_models.load(model)
     if any(node.op_type == "Expand" for node in proto.graph.node):  # weights may be computed
-        proto = _as_run(model, "ORT_ENABLE_BASIC")
+        proto = onnx_models.as_run(model, "ORT_ENABLE_BASIC")
     for tensor in proto.graph.input if open_batch else ():
         (batch, *_) = tensor.type.tensor_type.shape.dim
         if not batch.dim_value:
@@ -84,10 +85,8 @@ def layers(model: str | Path, *, open_batch: int | None = None) -> Counter[Layer
             del proto.graph.value_info[:]  # shapes in between were inferred with the batch open
             for output in proto.graph.output:
                 output.type.tensor_type.shape.dim[0].Clear()
-    try:
+    with reading(model, "ONNX"):
         graph = shape_inference.infer_shapes(proto, data_prop=True).graph
-    except Exception as error:  # a damaged file makes protobuf raise almost anything
-        raise InputError(f"{model}: not readable as ONNX: {one_line(error)}") from error
     if not graph.node:
         raise InputError(f"{model}: not readable as ONNX: it holds no network")
     shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
@@ -103,39 +102,9 @@ def integer_convolutions(model: str | Path) -> tuple[int, int]:
     Counted in the graph that ONNX Runtime really runs, after its fusions: where a convolution
     stays float32, its input is converted back and forth. InputError if ONNX Runtime cannot run it.
     """
-    total = sum(node.op_type == "Conv" for node in _load(model).graph.node)
-    run = _as_run(model, "ORT_ENABLE_EXTENDED")
+    total = sum(node.op_type == "Conv" for node in onnx_models.load(model).graph.node)
+    run = onnx_models.as_run(model, "ORT_ENABLE_EXTENDED")
     return sum(node.op_type == "QLinearConv" for node in run.graph.node), total
-
-
-def _as_run(model: str | Path, level: str):
-    """Return a model as ONNX Runtime runs it after its optimisations up to a level.
-
-    The basic ones keep to ONNX's operators, compute what is constant and fold batch normalisations
-    into convolutions.
-    """
-    import onnxruntime
-
-    with tempfile.TemporaryDirectory(prefix="hanas-onnx-") as folder:
-        options = onnxruntime.SessionOptions()
-        options.optimized_model_filepath = str(Path(folder) / "run.onnx")
-        options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, level)
-        options.intra_op_num_threads = 1
-        options.log_severity_level = 3
-        try:
-            onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime has an exception class for each kind of failure
-            raise InputError(f"{model}: ONNX Runtime cannot load it: {one_line(error)}") from error
-        return _load(options.optimized_model_filepath)
-
-
-def _load(model: str | Path):
-    import onnx
-
-    try:
-        return onnx.load(str(model))
-    except Exception as error:  # a damaged file makes protobuf raise almost anything
-        raise InputError(f"{model}: not readable as ONNX: {one_line(error)}") from error
 
 
 def _layer(node, shapes: Mapping[str, tuple[int, ...]], model: str | Path) -> Layer | None:

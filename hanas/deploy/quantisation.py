@@ -26,13 +26,14 @@ import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
-from hanas.core.errors import InputError, one_line
-from hanas.core.files import replacing
+from hanas.core.errors import InputError
+from hanas.core.files import reading, replacing
 from hanas.core.settings import Count, Settings
 from hanas.deploy import onnx_models
 
@@ -69,10 +70,6 @@ class Quantisation(Settings):
     )
 
 
-class NothingToQuantise(InputError):  # noqa: N818 - says what is wrong
-    """A model without a convolution, as that of a cell whose input does not reach its output."""
-
-
 def quantise(
     float_model: str | Path,
     int8_model: str | Path,
@@ -87,23 +84,21 @@ def quantise(
     fixed; that of ``int8_model`` and its output are the same. ``images`` calibrate: float32
     (M, 3, H, W), normalised as in training; of a fixed N, only whole batches are used.
 
-    Raises InputError if the model cannot be read, run or quantised, or if the images do not fit;
-    :class:`NothingToQuantise` if it has no convolution.
+    Raises InputError if the model cannot be read, run or quantised or has no convolution, or if the
+    images do not fit.
     """
+    import onnx
+
     settings = settings or Quantisation()
     with _ONE_AT_A_TIME, tempfile.TemporaryDirectory(prefix="hanas-int8-") as folder, _quiet():
         prepared = Path(folder) / "prepared.onnx"
-        try:
-            _prepare(Path(float_model), prepared)
+        with reading(float_model, "a float32 ONNX model of convolutions"):
+            folded = onnx_models.as_run(float_model, "ORT_ENABLE_BASIC")
+            if not any(node.op_type == "Conv" for node in folded.graph.node):
+                raise InputError(f"{float_model}: has no convolution, so nothing to quantise")
+            onnx.save(onnx.shape_inference.infer_shapes(folded), prepared)
             ranges = _ranges(prepared, images, settings.method, threads, str(float_model))
             content = _quantised(prepared, ranges, settings)
-        except InputError:
-            raise
-        except Exception as error:  # ONNX and ONNX Runtime raise almost anything
-            raise InputError(
-                f"{float_model}: cannot be quantised ({type(error).__name__}: {one_line(error)}); "
-                "it must be a float32 ONNX model of convolutions that ONNX Runtime can run"
-            ) from error
         with replacing(int8_model) as temporary:
             temporary.write_bytes(content)
             onnx_models.session(temporary, threads=threads)  # refuses what it cannot run
@@ -120,25 +115,6 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logging.disable(before)
-
-
-def _prepare(model: Path, prepared: Path) -> None:
-    """Fold constants and batch normalisations into convolutions; infer shapes."""
-    import onnx
-    import onnxruntime
-
-    if not model.is_file():
-        raise InputError(f"{model}: there is no such file")
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.optimized_model_filepath = str(prepared)
-    options.log_severity_level = 3
-    options.intra_op_num_threads = 1
-    onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-    inferred = onnx.shape_inference.infer_shapes(onnx.load(prepared))
-    if not any(node.op_type == "Conv" for node in inferred.graph.node):
-        raise NothingToQuantise(f"{model}: has no convolution, so there is nothing to quantise")
-    onnx.save(inferred, prepared)
 
 
 def _ranges(prepared: Path, images: np.ndarray, method: str, threads: int, place: str):
@@ -161,7 +137,7 @@ def _ranges(prepared: Path, images: np.ndarray, method: str, threads: int, place
     calibrator.infer_session = model
     for batch in _batches(images, model.get_inputs()[0], place):
         # One at a time: histograms are collected from whole activations, kept until then.
-        calibrator.collect_data(_Reader(batch))
+        calibrator.collect_data(SimpleNamespace(get_next=iter([batch, None]).__next__))
     ranges = calibrator.compute_data()
     for name, of_tensor in ranges.items():
         if not np.isfinite(of_tensor.range_value).all():
@@ -169,16 +145,6 @@ def _ranges(prepared: Path, images: np.ndarray, method: str, threads: int, place
                 f"{place}: its values at {name} are not finite on the calibration images"
             )
     return ranges
-
-
-class _Reader:
-    """Gives one batch to a calibrator, then None."""
-
-    def __init__(self, batch: dict[str, np.ndarray]) -> None:
-        self._left = [batch]
-
-    def get_next(self) -> dict[str, np.ndarray] | None:
-        return self._left.pop() if self._left else None
 
 
 def _batches(images: np.ndarray, expected, place: str) -> Iterator[dict[str, np.ndarray]]:
