@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,12 +34,12 @@ class Layer:
     groups: int
     inputs: int
     outputs: int
-    side: tuple[int, int] = (1, 1)
-    side_before: tuple[int, int] = (1, 1)
-    kernel: tuple[int, int] = (1, 1)
-    stride: tuple[int, int] = (1, 1)
-    dilation: tuple[int, int] = (1, 1)
-    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    side: tuple[int, ...] = (1, 1)
+    side_before: tuple[int, ...] = (1, 1)
+    kernel: tuple[int, ...] = (1, 1)
+    stride: tuple[int, ...] = (1, 1)
+    dilation: tuple[int, ...] = (1, 1)
+    padding: tuple[int, ...] = (0, 0, 0, 0)
 
     def __str__(self) -> str:
         channels = f"{self.groups}x" if self.groups > 1 else ""
@@ -124,8 +124,7 @@ def _layer(node, shapes: Mapping[str, tuple[int, ...]], model: str | Path) -> La
     if node.op_type == "Add":
         if first != shape(node.input[1]) or len(output) != 4:
             return None  # a bias or another number for a whole map
-        batch, channels, *side = output
-        return Layer("addition", batch, channels, 1, 1, _pair(side), _pair(side))
+        return Layer("addition", *output[:2], 1, 1, output[2:], output[2:])
     if node.op_type in ("Gemm", "MatMul"):
         if len(first) != 2 or len(shape(node.input[1])) != 2:
             return None
@@ -134,9 +133,9 @@ def _layer(node, shapes: Mapping[str, tuple[int, ...]], model: str | Path) -> La
         return None
     if len(first) != 4:
         raise InputError(f"{model}: {node.name}: maps of shape {first}; expected images")
-    batch, channels, *before = first
+    batch, channels, before = *first[:2], first[2:]
     if node.op_type in ("GlobalAveragePool", "ReduceMean"):
-        return Layer("pooling", batch, channels, 1, 1, (1, 1), _pair(before), _pair(before))
+        return Layer("pooling", batch, channels, 1, 1, (1, 1), before, before)
     given = {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
     top, left, bottom, right = given.get("pads", (0, 0, 0, 0))
     if node.op_type == "Conv":
@@ -147,15 +146,10 @@ def _layer(node, shapes: Mapping[str, tuple[int, ...]], model: str | Path) -> La
         of_layer, kernel = ("pooling", batch, channels, 1, 1), given["kernel_shape"]
     return Layer(
         *of_layer,
-        side=_pair(output[2:]),
-        side_before=_pair(before),
-        kernel=_pair(kernel),
-        stride=_pair(given.get("strides", (1, 1))),
-        dilation=_pair(given.get("dilations", (1, 1))),
+        side=output[2:],
+        side_before=before,
+        kernel=tuple(kernel),
+        stride=tuple(given.get("strides", (1, 1))),
+        dilation=tuple(given.get("dilations", (1, 1))),
         padding=(top, bottom, left, right),
     )
-
-
-def _pair(numbers: Sequence[int]) -> tuple[int, int]:
-    height, width = numbers
-    return height, width
