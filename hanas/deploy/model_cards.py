@@ -32,26 +32,21 @@ CARD_FILE = "model.json"
 #: What a source begins with, before a colon; any other text is that of a user's table.
 KINDS = ("measured", "predicted", "benchmark", "surrogate", "estimate", "table")
 _WHOLE = ("threads", "batch", "passes", "repeats")
-#: Columns of a device's table that say how it was measured, and what else of each metric.
-CONDITIONS = ("board", "runtime", "precision", *_WHOLE, "stable")
+#: Columns of a device's table that say how it was measured, and what is said of each metric.
+CONDITIONS = ("precision", *_WHOLE, "stable", "runtime", "board")
 DETAILS = {
     "latency": {
         "value": "latency_ms",
+        "deviation": "latency_ms_deviation",
         "mean": "latency_mean_ms",
         "median": "latency_median_ms",
         "lower_quartile": "latency_q25_ms",
         "upper_quartile": "latency_q75_ms",
-        "deviation": "latency_ms_deviation",
     },
     "energy": {"value": "energy_mj", "deviation": "energy_mj_deviation"},
 }
 #: Columns of a device's table that the table of models shows, in that order.
-_SHOWN = (
-    *("feasible", "reason", "latency_ms", "latency_ms_deviation", "latency_mean_ms"),
-    *("latency_median_ms", "latency_q25_ms", "latency_q75_ms", "energy_mj"),
-    *("energy_mj_deviation", "precision", "threads", "batch", "passes", "repeats", "stable"),
-    *("runtime", "board"),
-)
+_SHOWN = ("feasible", "reason", *DETAILS["latency"].values(), *DETAILS["energy"].values())
 
 
 @dataclass(frozen=True)
@@ -85,8 +80,7 @@ def write_cards(
     Raises InputError if a table has no row of an exported architecture, or a file is not there.
     """
     data = load_images(images)
-    sources = {"sources": [dict(source) for source in data.sources]}
-    made_from = {"file": name_of(images), "sha256": checksum(images), **sources}
+    made_from = {"file": name_of(images), "sha256": checksum(images), "sources": data.sources}
     for export in exports.to_dict("records"):
         place = Path(folder) / str(export["number"])
         content = {
@@ -244,7 +238,7 @@ def models_table(
     models = exports.rename(columns={"sources": "accuracy_source"})
     parts = []
     for device, of_device in latencies:
-        kept = [column for column in _SHOWN if column in of_device]
+        kept = [column for column in (*_SHOWN, *CONDITIONS) if column in of_device]
         known = of_device[["arch", *kept, "source"]].rename(columns={"source": "latency_source"})
         joined = models.merge(known, on="arch", how="left", validate="1:1")
         parts.append(joined.assign(device=device))

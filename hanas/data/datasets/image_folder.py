@@ -123,31 +123,29 @@ def stratified(
 
 def _survey(folder: Path) -> tuple[tuple[str, ...], dict[str, Pictures]]:
     """Return the names of the classes and the pictures of each split that has a folder."""
-    subfolders = _subfolders(folder, folder)
+    subfolders = _subfolders(folder)
     given = {FOLDERS[name]: name for name in subfolders if name in FOLDERS}
     if not given:
-        return tuple(subfolders), {"train": _pictures(folder, subfolders)}
+        return tuple(subfolders), {"train": _pictures(subfolders)}
     if "train" not in given or len(given) < len(subfolders):
         raise InputError(
             f"{folder}: has {', '.join(subfolders)}; expected train, validation (or val) and test, "
             "or else class folders none of which has such a name"
         )
-    found = {
-        split: _subfolders(folder, folder / given[split]) for split in SPLITS if split in given
-    }
+    found = {split: _subfolders(folder / given[split]) for split in SPLITS if split in given}
     for split, classes in found.items():
         if odd := sorted(set(classes) ^ set(found["train"])):
             raise InputError(
                 f"{folder / given[split]}: its classes are not those of train: {', '.join(odd)} is "
                 "in only one of them"
             )
-    return tuple(found["train"]), {name: _pictures(folder, part) for name, part in found.items()}
+    return tuple(found["train"]), {name: _pictures(part) for name, part in found.items()}
 
 
-def _subfolders(top: Path, folder: Path) -> dict[str, Path]:
+def _subfolders(folder: Path) -> dict[str, Path]:
     """Return the folders in ``folder`` by name, sorted; images beside them are refused."""
     found = {}
-    for path in _entries(top, folder):
+    for path in _entries(folder):
         if path.is_dir():
             found[path.name] = path
         elif path.suffix.lower() in SUFFIXES:
@@ -159,11 +157,11 @@ def _subfolders(top: Path, folder: Path) -> dict[str, Path]:
     return found
 
 
-def _pictures(top: Path, classes: Mapping[str, Path]) -> Pictures:
+def _pictures(classes: Mapping[str, Path]) -> Pictures:
     """Return the images of the class folders, sorted by class and name."""
     pictures = []
     for label, folder in enumerate(classes.values()):
-        entries = _entries(top, folder)
+        entries = _entries(folder)
         if not entries:
             raise InputError(
                 f"{folder}: class {folder.name!r} is empty; put images into it or remove it"
@@ -177,20 +175,10 @@ def _pictures(top: Path, classes: Mapping[str, Path]) -> Pictures:
     return pictures
 
 
-def _entries(top: Path, folder: Path) -> list[Path]:
-    """List a folder by name; a symbolic link that leads out of ``top`` is refused."""
-    inside, entries = top.resolve(), []
-    for path in sorted(folder.iterdir(), key=lambda path: path.name):
-        if path.name.startswith(".") or path.name in IGNORED:
-            continue
-        try:
-            leads_out = not path.resolve().is_relative_to(inside)
-        except (OSError, RuntimeError):  # a link to itself
-            leads_out = True
-        if leads_out:
-            raise InputError(f"{path}: a link that leads out of {top}; copy what it points to")
-        entries.append(path)
-    return entries
+def _entries(folder: Path) -> list[Path]:
+    """List a folder by name, without what file managers leave there."""
+    names = sorted(path.name for path in folder.iterdir())
+    return [folder / name for name in names if name[0] != "." and name not in IGNORED]
 
 
 # ---- pictures -----------------------------------------------------------------------------
@@ -201,6 +189,8 @@ def _read(folder: Path, pictures: Pictures, resolution: int) -> tuple[np.ndarray
     images = np.empty((len(pictures), resolution, resolution, 3), dtype=np.uint8)
     hasher = hashlib.sha256()
     for i, (path, _) in enumerate(pictures):
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise InputError(f"{path}: a link that leads out of {folder}; copy what it points to")
         images[i] = read_square(path, resolution)
         name = path.relative_to(folder).as_posix()
         hasher.update(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest())
