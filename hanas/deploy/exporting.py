@@ -17,7 +17,7 @@ from hanas.core.files import read_tensors
 from hanas.core.progress import Log, print_at_once
 from hanas.data.batches import Split, load_split, ordered_batches
 from hanas.data.images import load_images
-from hanas.deploy import onnx_layers, onnx_models
+from hanas.deploy import onnx_models
 from hanas.deploy.quantisation import Quantisation, quantise
 from hanas.spaces._space import Network
 from hanas.spaces.networks import architectures, published
@@ -90,7 +90,7 @@ def export_retrained(
         with torch_threads(threads):
             difference = _checked_difference(made, float_file, normalised(test.take(COMPARED)))
         quantise(float_file, int8_file, calibration_images, quantisation, threads=threads)
-        integer, convolutions = onnx_layers.integer_convolutions(int8_file)
+        integer, convolutions = onnx_models.integer_convolutions(int8_file)
         results = {
             "number": number,
             "arch": arch,
@@ -98,7 +98,7 @@ def export_retrained(
             **_accuracies(float_file, int8_file, test, threads),
             "largest_difference": difference,
             "params": sum(weight.numel() for weight in made.parameters()),
-            "multiply_accumulates": onnx_layers.multiply_accumulates(float_file),
+            "multiply_accumulates": onnx_models.multiply_accumulates(float_file),
             "convolutions": convolutions,
             "int8_convolutions": integer,
             "float32_bytes": float_file.stat().st_size,

@@ -21,7 +21,7 @@ import yaml
 from hanas.core import kept
 from hanas.core.errors import InputError, one_line
 from hanas.core.files import digest
-from hanas.deploy.onnx_layers import Layer
+from hanas.deploy.onnx_models import Layer
 from hanas.devices._device import ModelRefused
 
 #: Descriptions that are shipped with the project.

@@ -52,7 +52,7 @@ class AnalyticDevice(MeasuredDevice):
 
     def measure(self, model: Path, board: str) -> Timings:
         """Add up the costs of an ONNX model's layers; ModelRefused where one does not fit."""
-        from hanas.deploy.onnx_layers import layers
+        from hanas.deploy.onnx_models import layers
 
         try:
             found = layers(model)

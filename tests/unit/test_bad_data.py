@@ -29,9 +29,9 @@ from hanas.benchmarks.surrogates import models as surrogates
 from hanas.core import files, plugins, yaml_files
 from hanas.core.errors import InputError
 from hanas.data import images
-from hanas.data.datasets import _dataset
 from hanas.data.datasets._dataset import read_split
 from hanas.data.datasets.image_folder import read_square
+from hanas.data.datasets.imagenet16_120 import Imagenet16120
 from hanas.data.published_files import read_members
 from hanas.data.tables import user_tables
 from hanas.spaces import nb201
@@ -91,7 +91,7 @@ def _batch() -> bytes:
 
 def _read_batch(path: Path) -> Any:
     with path.open("rb") as handle:
-        return _dataset.read_batch(handle, name=str(path), side=16, label_key="labels")
+        return Imagenet16120(kind="imagenet16_120").decoded(handle, str(path))
 
 
 def _tar() -> bytes:

@@ -17,7 +17,7 @@ from torch import nn
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
-from hanas.deploy import onnx_layers, onnx_models
+from hanas.deploy import onnx_models
 from hanas.deploy.quantisation import Quantisation, quantise
 from hanas.spaces import nb201
 from hanas.spaces.networks import architectures, published
@@ -252,8 +252,8 @@ def test_every_convolution_of_every_network_runs_in_integers(tmp_path, space, na
     model = _write(network, tmp_path / "float.onnx", side=16)
     quantise(model, tmp_path / "int8.onnx", _coloured(16))
     count = sum(isinstance(part, nn.Conv2d) for part in network.modules())
-    assert onnx_layers.integer_convolutions(tmp_path / "int8.onnx") == (count, count)
-    assert onnx_layers.integer_convolutions(model) == (0, count)
+    assert onnx_models.integer_convolutions(tmp_path / "int8.onnx") == (count, count)
+    assert onnx_models.integer_convolutions(model) == (0, count)
     images = _coloured(32, seed=9)
     found = onnx_models.logits(tmp_path / "int8.onnx", images)
     expected = _as_written(tmp_path / "int8.onnx", images)

@@ -103,8 +103,32 @@ class OfficialDataset(Dataset):
                 yield self.decoded(handle, str(path))
 
     def decoded(self, handle: BinaryIO, name: str) -> Labelled:
-        """Return what the file of a batch holds, see :func:`read_batch`."""
-        return read_batch(handle, name=name, side=self.side, label_key=self.label_key)
+        """Return the images of a batch, and labels as they are in the file; code in it is refused.
+
+        The file, which messages call ``name``, is a pickled dictionary with ``data``, uint8
+        (n, 3 * side * side) in channel order, and integer labels; InputError if it is another.
+        """
+        key, side = self.label_key, self.side
+        # Python 2 wrote these files: its strings come out as text this way, whoever wrote them.
+        content = load_plain(handle, name=name, encoding="latin1")
+        if not isinstance(content, dict) or "data" not in content or key not in content:
+            raise InputError(f"{name}: expected a dictionary with 'data' and {key!r}")
+        data = content["data"]
+        if not isinstance(data, np.ndarray) or data.dtype != np.uint8:
+            raise InputError(f"{name}: 'data' is no array of uint8")
+        if data.ndim != 2 or data.shape[1] != 3 * side * side:
+            raise InputError(
+                f"{name}: 'data' has the shape {data.shape}; expected {side} x {side} RGB images, "
+                f"(n, {3 * side * side})"
+            )
+        try:
+            labels = np.asarray(content[key])
+        except ValueError:  # lists of different lengths
+            labels = np.empty((0, 0))
+        if labels.shape != (len(data),) or labels.dtype.kind not in "iu":
+            raise InputError(f"{name}: {key!r} is not a list of {len(data)} integers")
+        images = data.reshape(-1, 3, side, side).transpose(0, 2, 3, 1)
+        return np.ascontiguousarray(images), labels.astype(np.int64)
 
     def halves(self, count: int, root: Path) -> tuple[np.ndarray, np.ndarray, Sources]:
         """Divide ``0 .. count - 1`` into two parts, by the file or by the seed.
@@ -152,32 +176,3 @@ def _indices(value: Any, where: str) -> np.ndarray:
         if not is_number or len(str(entry)) > 11 or int(entry) < 0:
             raise InputError(f"{where} holds {entry!r}, which is not an index")
     return np.sort(np.array([int(entry) for entry in value], dtype=np.int64))
-
-
-def read_batch(handle: BinaryIO, *, name: str, side: int, label_key: str) -> Labelled:
-    """Decode a published batch of images of ``side`` pixels; code in it is refused.
-
-    The file, which messages call ``name``, is a pickled dictionary with ``data``, uint8
-    (n, 3 * side * side) in channel order, and integer labels under ``label_key``; InputError if it
-    is another. Return uint8 (n, side, side, 3) and int64 (n,), the labels as they are in the file.
-    """
-    # Python 2 wrote these files: its strings come out as text this way, whoever wrote them.
-    content = load_plain(handle, name=name, encoding="latin1")
-    if not isinstance(content, dict) or "data" not in content or label_key not in content:
-        raise InputError(f"{name}: expected a dictionary with 'data' and {label_key!r}")
-    data = content["data"]
-    if not isinstance(data, np.ndarray) or data.dtype != np.uint8:
-        raise InputError(f"{name}: 'data' is no array of uint8")
-    if data.ndim != 2 or data.shape[1] != 3 * side * side:
-        raise InputError(
-            f"{name}: 'data' has the shape {data.shape}; expected {side} x {side} RGB images, "
-            f"(n, {3 * side * side})"
-        )
-    try:
-        labels = np.asarray(content[label_key])
-    except ValueError:  # lists of different lengths
-        labels = np.empty((0, 0))
-    if labels.shape != (len(data),) or labels.dtype.kind not in "iu":
-        raise InputError(f"{name}: {label_key!r} is not a list of {len(data)} integers")
-    images = data.reshape(-1, 3, side, side).transpose(0, 2, 3, 1)
-    return np.ascontiguousarray(images), labels.astype(np.int64)

@@ -118,9 +118,6 @@ def stratified(
     return {name: np.sort(np.concatenate(part)) for name, part in parts.items()}
 
 
-# ---- what lies in the folder --------------------------------------------------------------
-
-
 def _survey(folder: Path) -> tuple[tuple[str, ...], dict[str, Pictures]]:
     """Return the names of the classes and the pictures of each split that has a folder."""
     subfolders = _subfolders(folder)
@@ -181,15 +178,12 @@ def _entries(folder: Path) -> list[Path]:
     return [folder / name for name in names if name[0] != "." and name not in IGNORED]
 
 
-# ---- pictures -----------------------------------------------------------------------------
-
-
 def _read(folder: Path, pictures: Pictures, resolution: int) -> tuple[np.ndarray, str]:
     """Return uint8 (N, resolution, resolution, 3) and a digest of the files."""
     images = np.empty((len(pictures), resolution, resolution, 3), dtype=np.uint8)
-    hasher = hashlib.sha256()
+    hasher, top = hashlib.sha256(), folder.resolve()
     for i, (path, _) in enumerate(pictures):
-        if not path.resolve().is_relative_to(folder.resolve()):
+        if not path.resolve().is_relative_to(top):
             raise InputError(f"{path}: a link that leads out of {folder}; copy what it points to")
         images[i] = read_square(path, resolution)
         name = path.relative_to(folder).as_posix()
