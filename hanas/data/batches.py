@@ -69,9 +69,8 @@ class Split:
         if flips is not None:
             columns = torch.where(flips[:, None], width - 1 - columns, columns)
         if shifts is None:
-            rows, columns = rows + self.padding, columns + self.padding
-        else:
-            rows, columns = rows + shifts[:, :1], columns + shifts[:, 1:]
+            shifts = torch.full((len(indices), 2), self.padding, device=device)
+        rows, columns = rows + shifts[:, :1], columns + shifts[:, 1:]
         pixels = self.pixels[indices[:, None, None], rows[:, :, None], columns[:, None, :]]
         images = (pixels.float() - self.mean) / self.deviation  # (B, H, W, 3)
         return Batch(images.permute(0, 3, 1, 2), self.labels[indices])

@@ -138,7 +138,7 @@ def _transfer(url: str, known: KnownFile, partial: Path) -> Path:
             # No name, no route, refused, no answer in time: asking again at once is of no use.
             is_permanent = isinstance(error, URLError)
             if isinstance(error, HTTPError):
-                is_permanent = error.code < 500 and error.code not in (408, 416, 429)
+                is_permanent = error.code < 500 and error.code not in (408, 429)
             reason = str(error.reason) if type(error) is URLError else one_line(error)
             print(f"{url}: {reason}")
             if is_permanent or time.monotonic() > deadline:
@@ -156,15 +156,14 @@ def _append(url: str, known: KnownFile, partial: Path, deadline: float) -> None:
     try:
         response = _open(Request(url, headers=headers))
     except HTTPError as error:
-        if error.code == 416:  # nothing after what we have: let the next attempt start anew
-            partial.unlink(missing_ok=True)
+        if error.code == 416:  # nothing after what we have
+            return
         raise
     with response:
         content_range = response.headers.get("Content-Range", "")
         if response.status != 206 or not content_range.startswith(f"bytes {size}-"):
             size = 0  # the server sends the whole file
-        length = response.headers.get("Content-Length") or ""
-        total = size + int(length) if length.isdigit() else known.size_bytes
+        total = known.size_bytes if response.length is None else size + response.length
         if known.size_bytes is not None and total != known.size_bytes:
             raise UnavailableError(
                 f"the server offers {total:,} bytes, the file has {known.size_bytes:,}"

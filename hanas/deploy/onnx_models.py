@@ -128,12 +128,15 @@ def with_batch(source: str | Path, path: str | Path, batch: int) -> None:
     import onnx
 
     model = load(source)
-    for tensor in (*model.graph.input, *model.graph.output):
-        tensor.type.tensor_type.shape.dim[0].dim_value = batch
-    # Shapes in between were inferred with the batch open.
-    del model.graph.value_info[:]
+    _fix_batch(model, batch)
     with replacing(path) as temporary:
         onnx.save(model, str(temporary))
+
+
+def _fix_batch(model: onnx.ModelProto, batch: int) -> None:
+    for tensor in (*model.graph.input, *model.graph.output):
+        tensor.type.tensor_type.shape.dim[0].dim_value = batch
+    del model.graph.value_info[:]  # shapes in between were inferred with the batch open
 
 
 @dataclass(frozen=True, order=True)
@@ -195,13 +198,8 @@ def layers(model: str | Path, *, open_batch: int | None = None) -> Counter[Layer
     proto = load(model)
     if any(node.op_type == "Expand" for node in proto.graph.node):  # weights may be computed
         proto = as_run(model, "ORT_ENABLE_BASIC")
-    for tensor in proto.graph.input if open_batch else ():
-        (batch, *_) = tensor.type.tensor_type.shape.dim
-        if not batch.dim_value:
-            batch.dim_value = open_batch or 0
-            del proto.graph.value_info[:]  # shapes in between were inferred with the batch open
-            for output in proto.graph.output:
-                output.type.tensor_type.shape.dim[0].Clear()
+    if open_batch and not all(t.type.tensor_type.shape.dim[0].dim_value for t in proto.graph.input):
+        _fix_batch(proto, open_batch)
     with reading(model, "ONNX"):
         graph = shape_inference.infer_shapes(proto, data_prop=True).graph
     if not graph.node:

