@@ -40,7 +40,7 @@ class Table(Benchmark):
     ) -> pd.DataFrame:
         """Return the accuracies of the file, whichever data set it is."""
         archs, path = space.all_texts(), user_path(root, self.file)
-        table = user_tables.read(path, self.columns, archs, space=space)
+        table = user_tables.read(path, self.columns, space=space)
         source = self.source or f"table: {path.name}: {self.columns.accuracy_percent}"
         return accuracy_table(
             archs,

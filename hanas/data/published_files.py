@@ -1,9 +1,8 @@
 """Published files that never change: fetched, verified, and read out of archives.
 
 They are fetched over the network, or with npm, bounded in time and size. A file gets its name only
-once its checksum has been verified, so what is there is whole. What a broken connection or a killed
-run leaves behind is kept as ``.NAME.part`` and continued; the usual libraries for such files
-(pooch, torchvision) begin anew.
+once its checksum has been verified. What a broken connection or a killed run leaves behind is kept
+as ``.NAME.part`` and continued; the usual libraries (pooch, torchvision) begin anew.
 """
 
 from __future__ import annotations
@@ -78,10 +77,8 @@ def read_members(path: Path, names: Iterable[str], limit_bytes: int) -> Iterator
                 continue
             missing.remove(member.name)
             if not member.isreg() or member.size > limit_bytes:
-                raise InputError(
-                    f"{path}: {member.name} is no file of at most {limit_bytes:,} bytes; "
-                    "get the archive again"
-                )
+                what = f"{member.name} is no file of at most {limit_bytes:,} bytes"
+                raise InputError(f"{path}: {what}; get the archive again")
             handle = archive.extractfile(member)
             assert handle is not None  # it is a regular file
             yield member.name, handle.read()
@@ -116,10 +113,8 @@ def download(address: str, known: KnownFile, folder: Path) -> Path:
 def _transfer(url: str, known: KnownFile, partial: Path) -> Path:
     """Fetch a file from a URL into ``partial``; return that once it is whole and verified.
 
-    A transfer that breaks is continued with an HTTP range request, in this run and in the next;
-    a server that does not know ranges starts it anew. It is given up if there is no connection in
-    time (for the name, the connection and the first answer together), if it stalls in each of a
-    few attempts, if all the time is over, or for other content.
+    A transfer that breaks is continued with an HTTP range request, in this run and in the next; a
+    server that does not know ranges starts it anew.
     """
     deadline = time.monotonic() + TOTAL_SECONDS
     resumed, reason = partial.exists(), ""
@@ -164,7 +159,7 @@ def _append(url: str, known: KnownFile, partial: Path, deadline: float) -> None:
         if response.status != 206 or not content_range.startswith(f"bytes {size}-"):
             size = 0  # the server sends the whole file
         total = known.size_bytes if response.length is None else size + response.length
-        if known.size_bytes is not None and total != known.size_bytes:
+        if known.size_bytes not in (None, total):
             raise UnavailableError(
                 f"the server offers {total:,} bytes, the file has {known.size_bytes:,}"
             )
@@ -181,11 +176,7 @@ def _append(url: str, known: KnownFile, partial: Path, deadline: float) -> None:
 
 
 def _open(request: Request) -> HTTPResponse:
-    """Open a URL within :data:`CONNECT_SECONDS`, in a thread.
-
-    Neither the look-up of a name nor one attempt for each of its addresses is covered by a
-    socket's timeout.
-    """
+    """Open a URL in time, in a thread: a socket's timeout covers no look-up of names."""
     answer: Future[HTTPResponse] = Future()
 
     def ask() -> None:

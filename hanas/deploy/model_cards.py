@@ -1,8 +1,7 @@
 """Cards beside exported networks, all that one needs to use and to judge one; and their table.
 
-A card is JSON, its layout described and checked by ``resources/model_card.schema.json``. A program
-that reads cards looks at ``schema_version`` first: it is raised when a key changes its meaning or
-goes away, and not when one is added.
+A card is JSON in the layout of ``resources/model_card.schema.json``. Its ``schema_version`` is
+raised when a key changes its meaning or goes away, and not when one is added.
 """
 
 from __future__ import annotations
@@ -73,11 +72,9 @@ def write_cards(
 
     ``exports`` is the table of :func:`hanas.deploy.exporting.export_retrained`, ``folder`` where
     they were exported to, and ``images`` the file of the data set. ``latencies`` are names of
-    devices with a table, an architecture a row, in the order in which they are shown; a device may
-    come twice, as with what was predicted and what was measured. Columns: ``arch``, ``feasible``,
-    ``latency_ms``, ``source``, and those of :data:`DETAILS` and :data:`CONDITIONS` that there are.
-
-    Raises InputError if a table has no row of an exported architecture, or a file is not there.
+    devices, in the order in which they are shown, with tables of ``arch``, ``feasible``, ``source``
+    and what there is of :data:`DETAILS` and :data:`CONDITIONS`; a device may come twice, predicted
+    and measured. InputError if a table has no row of an architecture, or a file is not there.
     """
     data = load_images(images)
     made_from = {"file": name_of(images), "sha256": checksum(images), "sources": data.sources}
@@ -231,9 +228,8 @@ def models_table(
 ) -> pd.DataFrame:
     """Return a row for each model and device; for each model alone where there is no device.
 
-    ``exports`` and ``latencies`` are those of :func:`write_cards`. ``retraining``, ``number``,
-    ``arch``, ``device``, the columns of the exports with ``accuracy_source``, and those of the
-    device with ``latency_source``.
+    ``exports`` and ``latencies`` are those of :func:`write_cards`, whose ``sources`` become
+    ``accuracy_source`` and ``latency_source``.
     """
     models = exports.rename(columns={"sources": "accuracy_source"})
     parts = []

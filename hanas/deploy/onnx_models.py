@@ -71,9 +71,8 @@ def session(
 ):
     """Return an ONNX Runtime session on the CPU that uses so many threads.
 
-    ``exact_sums`` sets :data:`EXACT_SUMS`: for accuracies, not for times. The model is written as
-    ``optimised`` up to a level of its GraphOptimizationLevel. Raises InputError if the file is no
-    model that ONNX Runtime reads.
+    ``exact_sums`` sets :data:`EXACT_SUMS`: for accuracies, not for times. The model as it is run is
+    written to ``optimised``. InputError if the file is no model that ONNX Runtime reads.
     """
     import onnxruntime
 
@@ -114,8 +113,7 @@ def load(path: str | Path) -> onnx.ModelProto:
 def as_run(path: str | Path, level: str) -> onnx.ModelProto:
     """Return a model as ONNX Runtime runs it after its optimisations up to a level.
 
-    The basic ones keep to ONNX's operators, compute what is constant and fold batch normalisations
-    into convolutions.
+    The basic ones keep to ONNX's operators and fold batch normalisations into convolutions.
     """
     with tempfile.TemporaryDirectory(prefix="hanas-onnx-") as folder:
         optimised = Path(folder) / "run.onnx"
@@ -143,10 +141,9 @@ def _fix_batch(model: onnx.ModelProto, batch: int) -> None:
 class Layer:
     """A layer by its shape; layers that are equal cost the same.
 
-    The kind is ``convolution`` (also depthwise and fully connected), ``pooling`` (each channel by
-    itself) or ``addition`` (of two maps). ``inputs`` and ``outputs`` are channels of a group, of
-    which none sees another. Pairs are height and width, ``side`` that of the output; the padding is
-    before and after, of the height, then of the width.
+    The kind is ``convolution`` (also depthwise and fully connected), ``pooling`` or ``addition``
+    (of two maps). ``inputs`` and ``outputs`` are channels of a group. Pairs are height and width,
+    ``side`` that of the output; the padding is before and after, of the height, then of the width.
     """
 
     kind: str

@@ -80,12 +80,10 @@ def quantise(
 ) -> None:
     """Write the 8-bit version of a model; equal models and images give equal bytes.
 
-    ``float_model`` is an ONNX file of a network with one input, float32 (N, 3, H, W), N open or
-    fixed; that of ``int8_model`` and its output are the same. ``images`` calibrate: float32
-    (M, 3, H, W), normalised as in training; of a fixed N, only whole batches are used.
-
-    Raises InputError if the model cannot be read, run or quantised or has no convolution, or if the
-    images do not fit.
+    ``float_model`` is an ONNX file with one input, float32 (N, 3, H, W), N open or fixed.
+    ``images`` calibrate: float32 (M, 3, H, W), normalised as in training; of a fixed N, only whole
+    batches are used. InputError if the model cannot be read, run or quantised, has no convolution,
+    or the images do not fit.
     """
     import onnx
 

@@ -59,7 +59,7 @@ class TableDevice(TabulatedDevice):
             )
         given = self.datasets[dataset]
         path = user_path(root, given.file)
-        table = user_tables.read(path, given.columns, space.all_texts(), space=space)
+        table = user_tables.read(path, given.columns, space=space)
         return device_table(
             space.all_texts(),
             table.values,

@@ -140,7 +140,7 @@ class OneNumber(user_tables.Columns):
 
 
 def _user_table(path: Path) -> None:
-    user_tables.read(path, OneNumber(arch="cell", number="ms"), TEXTS, space=nb201.SPACE)
+    user_tables.read(path, OneNumber(arch="cell", number="ms"), space=nb201.SPACE)
 
 
 def rows_of_parquet(folder: Path) -> None:
