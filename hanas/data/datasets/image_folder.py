@@ -54,14 +54,11 @@ class ImageFolder(Dataset):
     def load(self, root: Path, downloads: Path) -> ImageData:
         """Return the images of the folder, in the order of the names of splits, classes and files.
 
-        Raises InputError if the folder is not of this form, a class is empty, or a file is no
-        readable image.
+        InputError if the folder is not of this form, a class is empty, or a file no readable image.
         """
         folder = user_path(root, self.folder)
         if not folder.is_dir():
-            raise InputError(
-                f"{folder}: there is no such folder; set `folder` to that of your images"
-            )
+            raise InputError(f"{folder}: there is no such folder; set `folder` to your images")
         classes, parts = _survey(folder)
         pictures = [picture for part in parts.values() for picture in part]
         images, sha256 = _read(folder, pictures, self.resolution)
@@ -160,9 +157,7 @@ def _pictures(classes: Mapping[str, Path]) -> Pictures:
     for label, folder in enumerate(classes.values()):
         entries = _entries(folder)
         if not entries:
-            raise InputError(
-                f"{folder}: class {folder.name!r} is empty; put images into it or remove it"
-            )
+            raise InputError(f"{folder}: class {folder.name!r} is empty; fill it or remove it")
         for path in entries:
             if path.is_dir():
                 raise InputError(f"{path}: a folder in a class folder; only images belong there")
@@ -211,10 +206,8 @@ def read_square(path: Path, resolution: int) -> np.ndarray:
         with Image.open(path, formats=FORMATS) as picture:
             width, height = picture.size  # from the header: nothing is decoded yet
             if width * height > MAXIMUM_PIXELS:
-                raise InputError(
-                    f"{path}: {width} x {height} pixels are too many (at most "
-                    f"{MAXIMUM_PIXELS:,}); make the picture smaller"
-                )
+                most = f"at most {MAXIMUM_PIXELS:,}; make the picture smaller"
+                raise InputError(f"{path}: {width} x {height} pixels are too many; {most}")
             picture.load()
             upright = _to_rgb(ImageOps.exif_transpose(picture), path)
             size = (resolution, resolution)

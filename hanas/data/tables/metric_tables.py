@@ -32,12 +32,12 @@ def official_name(dataset: str, *, benchmark: str) -> str:
     """Return a benchmark's own name of a data set; InputError if it has no such data set."""
     if dataset in OFFICIAL_NAMES.values():
         return dataset
-    if dataset not in OFFICIAL_NAMES:
-        raise InputError(
-            f"{benchmark} has no data set {dataset!r}; it has: {', '.join(OFFICIAL_NAMES)}; name "
-            "the one whose numbers are to be used with the setting `dataset`"
-        )
-    return OFFICIAL_NAMES[dataset]
+    if dataset in OFFICIAL_NAMES:
+        return OFFICIAL_NAMES[dataset]
+    raise InputError(
+        f"{benchmark} has no data set {dataset!r}; it has: {', '.join(OFFICIAL_NAMES)}; name "
+        "the one whose numbers are to be used with the setting `dataset`"
+    )
 
 
 def require_nb201(space: str, *, benchmark: str) -> None:

@@ -5,6 +5,7 @@ The settings say which column holds what; every architecture must be there exact
 
 from __future__ import annotations
 
+import contextlib
 import csv
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -125,13 +126,9 @@ def _number(cell: Any, place: str) -> float:
     if isinstance(cell, str) and not cell.strip():
         raise InputError(f"{place} is empty; expected a number")
     is_number = isinstance(cell, str | int | float | Decimal) and not isinstance(cell, bool)
-    try:
-        if is_number and "_" not in str(cell):  # Python would read 1_000
+    if is_number and "_" not in str(cell):  # Python would read 1_000
+        with contextlib.suppress(ValueError):
             return float(cell)
-    except OverflowError:
-        return float("inf")
-    except ValueError:
-        pass
     shown = repr(cell) if isinstance(cell, str | bool) else f"a {type(cell).__name__}"
     raise InputError(f"{place} is {shown[:60]}; expected a number")
 
