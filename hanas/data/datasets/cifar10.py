@@ -86,7 +86,7 @@ class Cifar(OfficialDataset):
 
 
 class Cifar10(Cifar):
-    """CIFAR-10; a split file is NAS-Bench-201's ``cifar-split.txt``, of the training images."""
+    """CIFAR-10; a split file is NAS-Bench-201's ``cifar-split.txt``."""
 
     kind: Literal["cifar10"] = Field(description="CIFAR-10.")
 

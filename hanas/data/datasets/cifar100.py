@@ -25,7 +25,7 @@ television tiger tractor train trout tulip turtle wardrobe whale willow_tree wol
 
 
 class Cifar100(Cifar):
-    """CIFAR-100; a split file is NAS-Bench-201's ``cifar100-test-split.txt``, of test images."""
+    """CIFAR-100; a split file is NAS-Bench-201's ``cifar100-test-split.txt``."""
 
     kind: Literal["cifar100"] = Field(description="CIFAR-100, with its fine labels.")
 
