@@ -16,12 +16,10 @@ with job(snakemake) as facts:
         (device, read_parquet(file) if file.endswith(".parquet") else read_csv(file))
         for device, file in cfg["latencies"].items()
     ]
-    training = RetrainingTraining.read(cfg["training"], "training")
     made = Made(
         space=cfg["space"],
         network=plugins.space(cfg["space"]).deployed.read(cfg["network"], "network"),
-        training=training,
-        resolution=training.resolution,
+        training=RetrainingTraining.read(cfg["training"], "training"),
         seed=cfg["seed"],
         precision=cfg.get("precision"),
         quantisation=Quantisation.read(cfg.get("quantisation", {}), "quantisation"),

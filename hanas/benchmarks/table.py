@@ -39,9 +39,9 @@ class Table(Benchmark):
         self, space: Space, dataset: str, root: Path, cells: Path | None = None
     ) -> pd.DataFrame:
         """Return the accuracies of the file, whichever data set it is."""
-        archs = space.all_texts()
-        table = user_tables.read(user_path(root, self.file), self.columns, archs, space=space)
-        source = self.source or f"table: {table.path.name}: {self.columns.accuracy_percent}"
+        archs, path = space.all_texts(), user_path(root, self.file)
+        table = user_tables.read(path, self.columns, space=space)
+        source = self.source or f"table: {path.name}: {self.columns.accuracy_percent}"
         return accuracy_table(
             archs,
             table.values["accuracy_percent"],

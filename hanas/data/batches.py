@@ -1,13 +1,11 @@
 """A split of a data set on the device that computes, and batches of it.
 
-All pixels are one small-integer tensor. Choosing images, cropping and flipping them is one gather
-from it; what is drawn at random is drawn for a whole epoch at once, from a generator that follows
-from the seed and the epoch, so that any batch of any epoch can be made directly.
+Choosing images, cropping and flipping them is one gather from one tensor. What is random is drawn
+for a whole epoch at once, so that any batch of any epoch can be made directly.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -49,8 +47,7 @@ class Split:
     def take(self, count: int | None) -> Split:
         """Return at most ``count`` images (None: all), mixed in an order that is always the same.
 
-        Mixed, because the images of a split may be sorted by class, and batch normalisation with
-        batch statistics needs batches of all classes.
+        Batch normalisation needs batches of all classes, and a split may be sorted by class.
         """
         order = torch.randperm(len(self), generator=generator(0, "subset"))[:count]
         order = order.to(self.labels.device)
@@ -70,9 +67,8 @@ class Split:
         if flips is not None:
             columns = torch.where(flips[:, None], width - 1 - columns, columns)
         if shifts is None:
-            rows, columns = rows + self.padding, columns + self.padding
-        else:
-            rows, columns = rows + shifts[:, :1], columns + shifts[:, 1:]
+            shifts = torch.full((len(indices), 2), self.padding, device=device)
+        rows, columns = rows + shifts[:, :1], columns + shifts[:, 1:]
         pixels = self.pixels[indices[:, None, None], rows[:, :, None], columns[:, None, :]]
         images = (pixels.float() - self.mean) / self.deviation  # (B, H, W, 3)
         return Batch(images.permute(0, 3, 1, 2), self.labels[indices])
@@ -103,11 +99,8 @@ def load_split(
     if factor > 1:
         # Sums of pixels instead of means: exact in whole numbers.
         dtype = torch.int16 if 255 * factor**2 < 2**15 else torch.int32
-        offsets = itertools.product(range(factor), repeat=2)
-        parts = [pixels[:, row::factor, column::factor] for row, column in offsets]
-        pixels = parts[0].to(dtype)
-        for part in parts[1:]:
-            pixels += part
+        blocks = pixels.view(len(pixels), height // factor, factor, width // factor, factor, 3)
+        pixels = blocks.sum(dim=(2, 4), dtype=dtype)
     if crop_padding:
         border = (0, 0, crop_padding, crop_padding, crop_padding, crop_padding)
         pixels = torch.nn.functional.pad(pixels, border)
@@ -140,9 +133,9 @@ def random_batches(
 ) -> Callable[[int], Batch]:
     """Draw the batches of one epoch; return a function that makes the batch of a step.
 
-    Every image is used once before one is used again; a batch has all images where there are
-    fewer than ``batch_size``. Images are flipped with probability ``flip`` and moved evenly within
-    the split's padding. ``random`` is a CPU generator, so that all devices see the same batches.
+    Every image is used once before one is used again. Images are flipped with probability ``flip``
+    and moved evenly within the split's padding. ``random`` is a CPU generator, so that all devices
+    see the same batches.
     """
     size = min(batch_size, len(split))
     rounds = -(-steps * size // len(split))

@@ -35,13 +35,9 @@ class ImageData:
     def __post_init__(self) -> None:
         images, labels, last = self.images, self.labels, len(self.classes) - 1
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or not images.size:
-            raise InputError(
-                f"images: {images.dtype} of shape {images.shape}; expected uint8 (N, H, W, 3)"
-            )
+            raise InputError(f"images: {_form(images)}; expected uint8 (N, H, W, 3)")
         if labels.dtype != np.int64 or labels.shape != images.shape[:1]:
-            raise InputError(
-                f"labels: {labels.dtype} of shape {labels.shape}; expected int64 ({len(images)},)"
-            )
+            raise InputError(f"labels: {_form(labels)}; expected int64 ({len(images)},)")
         if last < 1:
             raise InputError(f"classes: {len(self.classes)} given; expected at least two")
         if len(wrong := np.flatnonzero((labels < 0) | (labels > last))):
@@ -55,8 +51,7 @@ class ImageData:
             indices = self.splits[name]
             if indices.dtype != np.int64 or indices.ndim != 1 or not len(indices):
                 raise InputError(
-                    f"splits.{name}: {indices.dtype} of shape {indices.shape}; "
-                    "expected at least one int64 index"
+                    f"splits.{name}: {_form(indices)}; expected at least one int64 index"
                 )
             if indices.min() < 0 or indices.max() >= len(taken):
                 raise InputError(f"splits.{name}: an index is outside 0 to {len(taken) - 1}")
@@ -71,6 +66,10 @@ class ImageData:
             hasher.update(repr(array.shape).encode())
             hasher.update(np.ascontiguousarray(array).data)
         return hasher.hexdigest()
+
+
+def _form(array: np.ndarray) -> str:
+    return f"{array.dtype} of shape {array.shape}"
 
 
 def save_images(data: ImageData, path: str | Path) -> None:

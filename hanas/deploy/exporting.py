@@ -17,7 +17,7 @@ from hanas.core.files import read_tensors
 from hanas.core.progress import Log, print_at_once
 from hanas.data.batches import Split, load_split, ordered_batches
 from hanas.data.images import load_images
-from hanas.deploy import onnx_layers, onnx_models
+from hanas.deploy import onnx_models
 from hanas.deploy.quantisation import Quantisation, quantise
 from hanas.spaces._space import Network
 from hanas.spaces.networks import architectures, published
@@ -52,13 +52,11 @@ def export_retrained(
     ``space``, ``network`` and ``resolution``, the side that images are average-pooled to (None
     keeps theirs), are those of the retraining.
 
-    An architecture a row: ``number``, ``arch``, ``test_accuracy_percent`` (PyTorch's, after
-    training), ``float32_accuracy_percent`` and ``int8_accuracy_percent`` (ONNX Runtime's, on all
-    test images), ``int8_loss_percent`` (points), ``largest_difference`` (of a logit, between
-    PyTorch and ONNX Runtime), ``agreement_percent`` (test images to which float32 and 8-bit network
-    give the same class), ``test_images``, ``params``, ``multiply_accumulates`` (for one image),
-    ``convolutions``, ``int8_convolutions`` (how many of them run in integers), ``float32_bytes``,
-    ``int8_bytes``, ``train_images``, and ``sources``.
+    An architecture a row. ``test_accuracy_percent`` is PyTorch's, after training, the other two
+    are ONNX Runtime's, on all test images, and ``int8_loss_percent`` is in points;
+    ``largest_difference`` is of a logit, between PyTorch and ONNX Runtime; ``agreement_percent``
+    says to how many test images both networks give the same class; ``multiply_accumulates`` are for
+    one image; ``int8_convolutions`` run in integers.
 
     Raises InputError if weights and settings do not fit together, if a network's result depends on
     the other images of its batch, or if ONNX Runtime computes something else than PyTorch.
@@ -71,6 +69,7 @@ def export_retrained(
     if side != width:
         raise InputError(f"{images}: images of {side}x{width} pixels; only squares are exported")
     states = read_tensors(weights, "weights", dict)
+    source = _source(quantisation, len(calibration_images))
     rows = []
     for number, row in enumerate(metrics.to_dict("records"), start=1):
         arch, place = str(row["arch"]), Path(folder) / str(number)
@@ -81,16 +80,15 @@ def export_retrained(
                 "the same retraining"
             )
         maker = published if arch in published.NAMES else plugins.space(space)
-        fitted = architectures.settings_for_images(
-            maker, network, data.images.shape[1:3], resolution, images
-        )
+        sides = data.images.shape[1:3]
+        fitted = architectures.settings_for_images(maker, network, sides, resolution, images)
         made = architectures.build(arch, space=space, classes=len(data.classes), network=fitted)
         _fill(made, states[arch], arch)
         onnx_models.export(made, float_file, resolution=side, batch=None)
         with torch_threads(threads):
             difference = _checked_difference(made, float_file, normalised(test.take(COMPARED)))
         quantise(float_file, int8_file, calibration_images, quantisation, threads=threads)
-        integer, convolutions = onnx_layers.integer_convolutions(int8_file)
+        integer, convolutions = onnx_models.integer_convolutions(int8_file)
         results = {
             "number": number,
             "arch": arch,
@@ -98,13 +96,13 @@ def export_retrained(
             **_accuracies(float_file, int8_file, test, threads),
             "largest_difference": difference,
             "params": sum(weight.numel() for weight in made.parameters()),
-            "multiply_accumulates": onnx_layers.multiply_accumulates(float_file),
+            "multiply_accumulates": onnx_models.multiply_accumulates(float_file),
             "convolutions": convolutions,
             "int8_convolutions": integer,
             "float32_bytes": float_file.stat().st_size,
             "int8_bytes": int8_file.stat().st_size,
             "train_images": row["train_images"],
-            "sources": _source(quantisation, len(calibration_images)),
+            "sources": source,
         }
         log(
             f"{number} of {len(metrics)}: {arch}: {results['float32_accuracy_percent']:.2f} % in "
@@ -130,8 +128,7 @@ def _fill(network: nn.Module, state: dict[str, torch.Tensor], arch: str) -> None
             f"the weights of {arch} do not fit its network ({one_line(error)[:300]}); space, "
             "network and data set must be those of the retraining"
         ) from error
-    norms = [part for part in network.modules() if isinstance(part, nn.BatchNorm2d)]
-    if any(norm.running_mean is None for norm in norms):
+    if any(isinstance(m, nn.BatchNorm2d) and m.running_mean is None for m in network.modules()):
         raise InputError(
             "network.batch_norm: what such a network says of an image depends on the other images "
             "of its batch; retrain with batch_norm: running to export"
@@ -154,10 +151,8 @@ def _checked_difference(network: nn.Module, file: Path, images: np.ndarray) -> f
 
 def _accuracies(float_file: Path, int8_file: Path, test: Split, threads: int) -> dict[str, Any]:
     """Return what ONNX Runtime makes of all test images."""
-    models = [
-        onnx_models.session(file, threads=threads, exact_sums=True)
-        for file in (float_file, int8_file)
-    ]
+    files = (float_file, int8_file)
+    models = [onnx_models.session(file, threads=threads, exact_sums=True) for file in files]
     counts = np.zeros(3, dtype=np.int64)  # right in float32, right in int8, the same in both
     for batch in ordered_batches(test, EVALUATION_BATCH):
         images = {onnx_models.INPUT: batch.images.contiguous().numpy()}

@@ -1,8 +1,7 @@
 """Cards beside exported networks, all that one needs to use and to judge one; and their table.
 
-A card is JSON, its layout described and checked by ``resources/model_card.schema.json``. A program
-that reads cards looks at ``schema_version`` first: it is raised when a key changes its meaning or
-goes away, and not when one is added.
+A card is JSON in the layout of ``resources/model_card.schema.json``. Its ``schema_version`` is
+raised when a key changes its meaning or goes away, and not when one is added.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 import hanas
@@ -26,31 +24,28 @@ from hanas.deploy import onnx_models
 from hanas.deploy.exporting import FLOAT32_FILE, INT8_FILE
 from hanas.deploy.quantisation import Quantisation
 from hanas.spaces.networks import published
+from hanas.training.settings import RetrainingTraining
 
 SCHEMA_VERSION = 1
 CARD_FILE = "model.json"
 #: What a source begins with, before a colon; any other text is that of a user's table.
 KINDS = ("measured", "predicted", "benchmark", "surrogate", "estimate", "table")
 _WHOLE = ("threads", "batch", "passes", "repeats")
-#: Columns of a device's table that say how it was measured, and what else of each metric.
-CONDITIONS = ("board", "runtime", "precision", *_WHOLE, "stable")
+#: Columns of a device's table that say how it was measured, and what is said of each metric.
+CONDITIONS = ("precision", *_WHOLE, "stable", "runtime", "board")
 DETAILS = {
     "latency": {
+        "value": "latency_ms",
+        "deviation": "latency_ms_deviation",
         "mean": "latency_mean_ms",
         "median": "latency_median_ms",
         "lower_quartile": "latency_q25_ms",
         "upper_quartile": "latency_q75_ms",
-        "deviation": "latency_ms_deviation",
     },
-    "energy": {"deviation": "energy_mj_deviation"},
+    "energy": {"value": "energy_mj", "deviation": "energy_mj_deviation"},
 }
 #: Columns of a device's table that the table of models shows, in that order.
-_SHOWN = (
-    *("feasible", "reason", "latency_ms", "latency_ms_deviation", "latency_mean_ms"),
-    *("latency_median_ms", "latency_q25_ms", "latency_q75_ms", "energy_mj"),
-    *("energy_mj_deviation", "precision", "threads", "batch", "passes", "repeats", "stable"),
-    *("runtime", "board"),
-)
+_SHOWN = ("feasible", "reason", *DETAILS["latency"].values(), *DETAILS["energy"].values())
 
 
 @dataclass(frozen=True)
@@ -59,8 +54,7 @@ class Made:
 
     space: str
     network: Settings
-    training: Settings
-    resolution: int | None  # side that images are average-pooled to; None keeps theirs
+    training: RetrainingTraining
     seed: int | None  # of the training, as the precision
     precision: str | None
     quantisation: Quantisation
@@ -73,21 +67,17 @@ def write_cards(
     *,
     made: Made,
     folder: str | Path,
-) -> list[Path]:
+) -> None:
     """Write ``{number}/model.json`` beside every exported network; equal input gives equal bytes.
 
     ``exports`` is the table of :func:`hanas.deploy.exporting.export_retrained`, ``folder`` where
     they were exported to, and ``images`` the file of the data set. ``latencies`` are names of
-    devices with a table, an architecture a row, in the order in which they are shown; a device may
-    come twice, as with what was predicted and what was measured. Columns: ``arch``, ``feasible``,
-    ``latency_ms``, ``source``, and those of :data:`DETAILS` and :data:`CONDITIONS` that there are.
-
-    Raises InputError if a table has no row of an exported architecture, or a file is not there.
+    devices, in the order in which they are shown, with tables of ``arch``, ``feasible``, ``source``
+    and what there is of :data:`DETAILS` and :data:`CONDITIONS`; a device may come twice, predicted
+    and measured. InputError if a table has no row of an architecture, or a file is not there.
     """
     data = load_images(images)
-    sources = {"sources": [dict(source) for source in data.sources]}
-    made_from = {"file": name_of(images), "sha256": checksum(images), **sources}
-    paths = []
+    made_from = {"file": name_of(images), "sha256": checksum(images), "sources": data.sources}
     for export in exports.to_dict("records"):
         place = Path(folder) / str(export["number"])
         content = {
@@ -108,9 +98,7 @@ def write_cards(
                 "images": made_from,
             },
         }
-        paths.append(place / CARD_FILE)
-        write_json(paths[-1], content)
-    return paths
+        write_json(place / CARD_FILE, content)
 
 
 def _of_network(export: Mapping[str, Any], data: ImageData, made: Made) -> dict[str, Any]:
@@ -126,7 +114,7 @@ def _of_network(export: Mapping[str, Any], data: ImageData, made: Made) -> dict[
             "multiply_accumulates": int(export["multiply_accumulates"]),
         },
         "classes": list(data.classes),
-        "input": _input(data, made.resolution),
+        "input": _input(data, made.training.resolution),
         "output": {
             "name": onnx_models.OUTPUT,
             "type": "float32",
@@ -207,9 +195,9 @@ def _of_device(name: str, table: pd.DataFrame, arch: str) -> dict[str, Any]:
     rows = table[table["arch"] == arch]
     if len(rows) != 1:
         raise InputError(f"device {name}: {len(rows)} rows of {arch} in its table; expected one")
-    row = {str(key): _plain(value) for key, value in rows.iloc[0].items()}
+    row = rows.dropna(axis="columns").to_dict("records")[0]
     # A column in which other rows have no number holds fractions.
-    row |= {key: int(row[key]) for key in _WHOLE if row.get(key) is not None}
+    row |= {key: int(row[key]) for key in _WHOLE if key in row}
     kind = str(row["source"]).split(":")[0]
     entry: dict[str, Any] = {
         "device": name,
@@ -219,21 +207,14 @@ def _of_device(name: str, table: pd.DataFrame, arch: str) -> dict[str, Any]:
     }
     if not row["feasible"]:
         return entry | ({"reason": row["reason"]} if row.get("reason") else {})
-    for metric, column, unit in (("latency", "latency_ms", "ms"), ("energy", "energy_mj", "mJ")):
-        if row.get(column) is not None:
-            entry[metric] = {"value": row[column], "unit": unit, **_given(row, DETAILS[metric])}
+    for metric, unit in (("latency", "ms"), ("energy", "mJ")):
+        if found := _given(row, DETAILS[metric]):
+            entry[metric] = {**found, "unit": unit}
     return entry | {"conditions": _given(row, {key: key for key in CONDITIONS})}
 
 
-def _given(row: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
-    return {key: row[column] for key, column in columns.items() if row.get(column) is not None}
-
-
-def _plain(value: Any) -> Any:
-    """Return a cell of a table as JSON knows it; no number is None."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if pd.isna(value) else value
+def _given(row: Mapping[Any, Any], columns: Mapping[str, str]) -> dict[str, Any]:
+    return {key: row[column] for key, column in columns.items() if column in row}
 
 
 def _file(path: Path, precision: str) -> dict[str, Any]:
@@ -247,19 +228,17 @@ def models_table(
 ) -> pd.DataFrame:
     """Return a row for each model and device; for each model alone where there is no device.
 
-    ``exports`` and ``latencies`` are those of :func:`write_cards`. ``retraining``, ``number``,
-    ``arch``, ``device``, the columns of the exports with ``accuracy_source``, and those of the
-    device with ``latency_source``.
+    ``exports`` and ``latencies`` are those of :func:`write_cards`, whose ``sources`` become
+    ``accuracy_source`` and ``latency_source``.
     """
     models = exports.rename(columns={"sources": "accuracy_source"})
     parts = []
     for device, of_device in latencies:
-        kept = [column for column in _SHOWN if column in of_device]
+        kept = [column for column in (*_SHOWN, *CONDITIONS) if column in of_device]
         known = of_device[["arch", *kept, "source"]].rename(columns={"source": "latency_source"})
         joined = models.merge(known, on="arch", how="left", validate="1:1")
         parts.append(joined.assign(device=device))
-    whole = pd.concat(parts, ignore_index=True) if parts else models.assign(device="")
-    whole = whole.sort_values("number", kind="stable", ignore_index=True)
-    whole.insert(0, "retraining", retraining)
+    whole = (pd.concat(parts) if parts else models.assign(device="")).assign(retraining=retraining)
     first = ["retraining", "number", "arch", "device"]
-    return whole[[*first, *(column for column in whole if column not in first)]]
+    columns = [*first, *whole.columns.difference(first, sort=False)]
+    return whole[columns].sort_values("number", kind="stable", ignore_index=True)

@@ -7,13 +7,11 @@ https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html; i
 B. Jacob et al., "Quantization and Training of Neural Networks for Efficient
 Integer-Arithmetic-Only Inference", CVPR 2018.
 
-Where sums may saturate. On x86 processors without VNNI (Intel before Cascade Lake, AMD before
-Zen 4), ONNX Runtime adds pairs of products of uint8 and int8 in 16 bits: above 32,767 they are cut
-off and accuracy is lost, without a warning. Processors with VNNI, ARM ones and NPUs add in 32 bits.
-So weights use all 8 bits by default, and on such a processor there are two ways out: the session
-option :data:`hanas.deploy.onnx_models.EXACT_SUMS`, which is slower there and exact, or a file
-quantised with ``reduce_range``: of weights with 7 bits no two products pass the limit (2 * 255 * 64
-= 32,640). Accuracies are computed with the option, so that they are the same on every machine.
+On x86 processors without VNNI (Intel before Cascade Lake, AMD before Zen 4), ONNX Runtime adds
+pairs of products in 16 bits: above 32,767 they are cut off and accuracy is lost, without a warning.
+There are two ways out: the session option :data:`hanas.deploy.onnx_models.EXACT_SUMS`, slower there
+and exact, with which accuracies are computed, or a file quantised with ``reduce_range``: of weights
+with 7 bits no two products pass the limit (2 * 255 * 64 = 32,640).
 """
 
 from __future__ import annotations
@@ -26,13 +24,14 @@ import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
-from hanas.core.errors import InputError, one_line
-from hanas.core.files import replacing
+from hanas.core.errors import InputError
+from hanas.core.files import reading, replacing
 from hanas.core.settings import Count, Settings
 from hanas.deploy import onnx_models
 
@@ -69,10 +68,6 @@ class Quantisation(Settings):
     )
 
 
-class NothingToQuantise(InputError):  # noqa: N818 - says what is wrong
-    """A model without a convolution, as that of a cell whose input does not reach its output."""
-
-
 def quantise(
     float_model: str | Path,
     int8_model: str | Path,
@@ -83,27 +78,23 @@ def quantise(
 ) -> None:
     """Write the 8-bit version of a model; equal models and images give equal bytes.
 
-    ``float_model`` is an ONNX file of a network with one input, float32 (N, 3, H, W), N open or
-    fixed; that of ``int8_model`` and its output are the same. ``images`` calibrate: float32
-    (M, 3, H, W), normalised as in training; of a fixed N, only whole batches are used.
-
-    Raises InputError if the model cannot be read, run or quantised, or if the images do not fit;
-    :class:`NothingToQuantise` if it has no convolution.
+    ``float_model`` is an ONNX file with one input, float32 (N, 3, H, W), N open or fixed.
+    ``images`` calibrate: float32 (M, 3, H, W), normalised as in training; of a fixed N, only whole
+    batches are used. InputError if the model cannot be read, run or quantised, has no convolution,
+    or the images do not fit.
     """
+    import onnx
+
     settings = settings or Quantisation()
     with _ONE_AT_A_TIME, tempfile.TemporaryDirectory(prefix="hanas-int8-") as folder, _quiet():
         prepared = Path(folder) / "prepared.onnx"
-        try:
-            _prepare(Path(float_model), prepared)
+        with reading(float_model, "a float32 ONNX model of convolutions"):
+            folded = onnx_models.as_run(float_model, "ORT_ENABLE_BASIC")
+            if not any(node.op_type == "Conv" for node in folded.graph.node):
+                raise InputError(f"{float_model}: has no convolution, so nothing to quantise")
+            onnx.save(onnx.shape_inference.infer_shapes(folded), prepared)
             ranges = _ranges(prepared, images, settings.method, threads, str(float_model))
             content = _quantised(prepared, ranges, settings)
-        except InputError:
-            raise
-        except Exception as error:  # ONNX and ONNX Runtime raise almost anything
-            raise InputError(
-                f"{float_model}: cannot be quantised ({type(error).__name__}: {one_line(error)}); "
-                "it must be a float32 ONNX model of convolutions that ONNX Runtime can run"
-            ) from error
         with replacing(int8_model) as temporary:
             temporary.write_bytes(content)
             onnx_models.session(temporary, threads=threads)  # refuses what it cannot run
@@ -122,46 +113,24 @@ def _quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-def _prepare(model: Path, prepared: Path) -> None:
-    """Fold constants and batch normalisations into convolutions; infer shapes."""
-    import onnx
-    import onnxruntime
-
-    if not model.is_file():
-        raise InputError(f"{model}: there is no such file")
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.optimized_model_filepath = str(prepared)
-    options.log_severity_level = 3
-    options.intra_op_num_threads = 1
-    onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-    inferred = onnx.shape_inference.infer_shapes(onnx.load(prepared))
-    if not any(node.op_type == "Conv" for node in inferred.graph.node):
-        raise NothingToQuantise(f"{model}: has no convolution, so there is nothing to quantise")
-    onnx.save(inferred, prepared)
-
-
 def _ranges(prepared: Path, images: np.ndarray, method: str, threads: int, place: str):
     """Return the range of each activation, by ONNX Runtime's calibrator."""
     from onnxruntime.quantization import CalibrationMethod, create_calibrator
 
-    of_method = {
-        "minmax": (CalibrationMethod.MinMax, {}),
-        "percentile": (CalibrationMethod.Percentile, {"symmetric": False, "percentile": 99.999}),
-    }
+    methods = {"minmax": CalibrationMethod.MinMax, "percentile": CalibrationMethod.Percentile}
     augmented = prepared.with_name("augmented.onnx")
     calibrator = create_calibrator(
         prepared,
         augmented_model_path=str(augmented),
-        calibrate_method=of_method[method][0],
-        extra_options=of_method[method][1],
+        calibrate_method=methods[method],
+        extra_options={"symmetric": False, "percentile": 99.999},
     )
     # Its own would take all cores of the machine and leave the graph as it is.
     model = onnx_models.session(augmented, threads=threads)
     calibrator.infer_session = model
     for batch in _batches(images, model.get_inputs()[0], place):
         # One at a time: histograms are collected from whole activations, kept until then.
-        calibrator.collect_data(_Reader(batch))
+        calibrator.collect_data(SimpleNamespace(get_next=iter([batch, None]).__next__))
     ranges = calibrator.compute_data()
     for name, of_tensor in ranges.items():
         if not np.isfinite(of_tensor.range_value).all():
@@ -169,16 +138,6 @@ def _ranges(prepared: Path, images: np.ndarray, method: str, threads: int, place
                 f"{place}: its values at {name} are not finite on the calibration images"
             )
     return ranges
-
-
-class _Reader:
-    """Gives one batch to a calibrator, then None."""
-
-    def __init__(self, batch: dict[str, np.ndarray]) -> None:
-        self._left = [batch]
-
-    def get_next(self) -> dict[str, np.ndarray] | None:
-        return self._left.pop() if self._left else None
 
 
 def _batches(images: np.ndarray, expected, place: str) -> Iterator[dict[str, np.ndarray]]:
@@ -200,17 +159,8 @@ def _quantised(prepared: Path, ranges, settings: Quantisation) -> bytes:
     import onnx
     from onnxruntime.quantization import QDQQuantizer, QuantType
 
-    quantiser = QDQQuantizer(
-        onnx.load(prepared),
-        settings.per_channel,
-        settings.reduce_range,
-        QuantType.QInt8,  # weights, symmetric
-        QuantType.QUInt8,  # activations, asymmetric
-        ranges,
-        [],
-        [],
-        list(_OPERATORS),
-        {},
-    )
+    model, types = onnx.load(prepared), (QuantType.QInt8, QuantType.QUInt8)  # weights, activations
+    options = (settings.per_channel, settings.reduce_range)
+    quantiser = QDQQuantizer(model, *options, *types, ranges, [], [], list(_OPERATORS), {})
     quantiser.quantize_model()
     return quantiser.model.model.SerializeToString(deterministic=True)

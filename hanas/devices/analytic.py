@@ -29,7 +29,7 @@ from hanas.core import kept
 from hanas.core.errors import InputError, one_line
 from hanas.core.files import digest
 from hanas.core.settings import Positive
-from hanas.deploy.onnx_layers import Layer, layers
+from hanas.deploy.onnx_models import Layer, layers
 from hanas.devices._device import MeasuredDevice, ModelRefused, Timings
 
 SHIPPED = Path(__file__).parents[2] / "resources" / "accelerators"

@@ -54,9 +54,9 @@ class TableDevice(TabulatedDevice):
             )
         given = self.datasets[dataset]
         path = user_path(root, given.file)
-        table = user_tables.read(path, given.columns, space.all_texts(), space=space)
+        table = user_tables.read(path, given.columns, space=space)
         return device_table(
-            table.archs,
+            space.all_texts(),
             table.values,
             source=f"{given.source or f'table: {path.name}'} (sha256 {table.sha256})",
             place=table.place,

@@ -68,7 +68,7 @@ def tar_of_zeros(folder: Path) -> None:
         handle.write(header)
         for _ in range(64):
             handle.write(bytes(2**20))
-    list(read_members(path, {"batch": 2**20}))
+    list(read_members(path, ["batch"], 2**20))
 
 
 def bzipped_pickle(folder: Path) -> None:
@@ -98,7 +98,7 @@ def wide_png(folder: Path) -> None:
     """A picture of 60,000 x 60,000 pixels in a hundred bytes."""
     path = folder / "bomb.png"
     path.write_bytes(png_header(60_000, 60_000))
-    image_folder.read_square(path.read_bytes(), 8, str(path))
+    image_folder.read_square(path, 8)
 
 
 def npm_png(folder: Path) -> None:
@@ -140,9 +140,7 @@ class OneNumber(user_tables.Columns):
 
 
 def _user_table(path: Path) -> None:
-    user_tables.read(
-        path, OneNumber.read({"arch": "cell", "number": "ms"}), TEXTS, space=nb201.SPACE
-    )
+    user_tables.read(path, OneNumber.read({"arch": "cell", "number": "ms"}), space=nb201.SPACE)
 
 
 def rows_of_parquet(folder: Path) -> None:

@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hanas.core.errors import InputError
-from hanas.deploy.onnx_layers import Layer
+from hanas.deploy.onnx_models import Layer
 from hanas.devices import analytic
+
 from hanas.devices._device import ModelRefused
 from hanas.devices.analytic import cost, describe
 
@@ -101,7 +102,7 @@ def test_a_folder_that_cannot_be_written_costs_only_time(eyeriss, tmp_path):
 def test_nothing_is_printed_and_no_file_is_left(tmp_path):
     """In a fresh process with another order of hashes; equal costs."""
     code = (
-        "from hanas.devices.analytic import *; from hanas.deploy.onnx_layers import Layer\n"
+        "from hanas.devices.analytic import *; from hanas.deploy.onnx_models import Layer\n"
         "layer = Layer('convolution', 1, 1, 4, 8, (4, 4), (4, 4), (3, 3), padding=(1, 1, 1, 1))\n"
         "found = cost(layer, describe('eyeriss'), None)\n"
         "print(repr(found.energy_pj), repr(found.cycles))"

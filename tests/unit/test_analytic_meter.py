@@ -4,7 +4,7 @@ from torch import nn
 
 from hanas.core.errors import InputError
 from hanas.deploy import onnx_models
-from hanas.deploy.onnx_layers import layers
+from hanas.deploy.onnx_models import layers
 from hanas.devices import analytic
 from hanas.devices._device import ModelRefused
 from hanas.devices.measuring.measure import Model, measure_models

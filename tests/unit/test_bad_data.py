@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -29,9 +30,9 @@ from hanas.benchmarks.surrogates import models as surrogates
 from hanas.core import files, plugins, yaml_files
 from hanas.core.errors import InputError
 from hanas.data import images
-from hanas.data.datasets import _dataset
 from hanas.data.datasets._dataset import read_split
 from hanas.data.datasets.image_folder import read_square
+from hanas.data.datasets.imagenet16_120 import Imagenet16120
 from hanas.data.published_files import read_members
 from hanas.data.tables import user_tables
 from hanas.spaces import nb201
@@ -39,6 +40,8 @@ from hanas.spaces import nb201
 REPOSITORY = Path(__file__).parents[2]
 TEXTS = nb201.all_texts()
 SOME = TEXTS[:500]
+#: A space of its first cells only.
+SPACE = SimpleNamespace(all_texts=lambda: SOME, from_text=nb201.SPACE.from_text)
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ def _batch() -> bytes:
 
 def _read_batch(path: Path) -> Any:
     with path.open("rb") as handle:
-        return _dataset.read_batch(handle, name=str(path), side=16, label_key="labels")
+        return Imagenet16120.read({"kind": "imagenet16_120"}).decoded(handle, str(path))
 
 
 def _tar() -> bytes:
@@ -120,7 +123,7 @@ def _user_columns() -> pd.DataFrame:
 
 def _read_user_table(path: Path) -> Any:
     columns = OneNumber.read({"arch": "cell", "number": "ms"})
-    return user_tables.read(path, columns, SOME, space=nb201.SPACE).values["number"]
+    return user_tables.read(path, columns, space=SPACE).values["number"]
 
 
 def _read_study(path: Path) -> Any:
@@ -164,11 +167,9 @@ READERS = {
             lambda path: nats_bench.read_cells(path.parent, TEXTS[:1]),
         ),
         Reader("train_data_batch_1", _batch, _read_batch),
-        Reader(
-            "images.tar.gz", _tar, lambda path: list(read_members(path, {"one": 3000, "two": 3000}))
-        ),
+        Reader("images.tar.gz", _tar, lambda path: list(read_members(path, ["one", "two"], 3000))),
         *(
-            Reader(f"cat.{form}", _picture(form), lambda p: read_square(p.read_bytes(), 8, str(p)))
+            Reader(f"cat.{form}", _picture(form), lambda path: read_square(path, 8))
             for form in ("png", "jpeg", "bmp", "gif", "tiff", "webp")
         ),
         Reader(
@@ -322,7 +323,7 @@ def test_an_archive_writes_nothing_anywhere(member, kind, tmp_path):
         entry.size = 4 if kind == tarfile.REGTYPE else 0
         archive.addfile(entry, io.BytesIO(b"evil"))
     with pytest.raises(InputError, match=r"evil\.tar\.gz"):
-        list(read_members(path, {"one": 10}))
+        list(read_members(path, ["one"], 10))
     assert sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*")) == [
         "inside",
         "inside/evil.tar.gz",

@@ -1,6 +1,5 @@
 """CIFAR-100, and the reader of ImageNet16, on real images."""
 
-import dataclasses
 import importlib.util
 import pickle
 import subprocess
@@ -11,8 +10,10 @@ import pytest
 from release_files import channel_order, digest
 
 from hanas.core.errors import InputError
-from hanas.data.datasets import cifar100, imagenet16_120
+from hanas.data.datasets.cifar100 import Cifar100
+from hanas.data.datasets.imagenet16_120 import Imagenet16120
 from hanas.data.images import training_statistics
+from hanas.data.published_files import KnownFile
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def test_real_cifar100(image_packs, tmp_path):
         check=True,
         stdout=subprocess.DEVNULL,
     )
-    data = cifar100.Cifar100.read({"kind": "cifar100"}).load(tmp_path, tmp_path / "d")
+    data = Cifar100.read({"kind": "cifar100"}).load(tmp_path, tmp_path / "d")
     for name, part in (("train", slice(0, 50_000)), ("test", slice(50_000, 60_000))):
         content = pickle.loads(
             (tmp_path / "cifar-100-python" / name).read_bytes(), encoding="bytes"
@@ -61,7 +62,7 @@ def test_real_cifar100(image_packs, tmp_path):
         handle.seek(20_000_000)
         handle.write(bytes([byte ^ 1]))
     with pytest.raises(InputError, match="cifar-100-python/test: MD5 is"):
-        cifar100.Cifar100.read({"kind": "cifar100"}).load(tmp_path, tmp_path / "d")
+        Cifar100.read({"kind": "cifar100"}).load(tmp_path, tmp_path / "d")
 
 
 @pytest.fixture(scope="module")
@@ -79,81 +80,72 @@ def stand_in(image_packs, tmp_path_factory):
         "train_data_batch_2": slice(2000, 3000),
         "val_data": slice(3000, 6000),
     }
-    checksums = {}
+    batches = []
     for name, part in parts.items():
         content = {"data": channel_order(images[part]), "labels": shown[part].tolist()}
         content["mean"] = images[part].mean(0).ravel()
         path = root / "ImageNet16" / name
         path.write_bytes(pickle.dumps(content, protocol=2))
-        checksums[name] = digest(path.read_bytes(), "md5")
+        batches.append(KnownFile(name, "md5", digest(path.read_bytes(), "md5")))
     kept = shown <= 120
-    release = imagenet16_120.Release(
-        training={name: checksums[name] for name in list(parts)[:2]},
-        validation={"val_data": checksums["val_data"]},
-        training_images=int(kept[:3000].sum()),
-        validation_images=int(kept[3000:].sum()),
-    )
+    release = made(batches, int(kept[:3000].sum()), int(kept[3000:].sum()))
     return root, release, images[kept], labels[kept] - 1
 
 
-@pytest.fixture
-def load_imagenet16(monkeypatch):
-    """Return a function that reads a release from a data folder."""
+def made(files, training, others):
+    """Return the data set of other files, with so many images of the 120 classes."""
 
-    def load(root, release=imagenet16_120.RELEASE):
-        monkeypatch.setattr(imagenet16_120, "RELEASE", release)
-        settings = imagenet16_120.Imagenet16120.read({"kind": "imagenet16_120"})
-        return settings.load(root, root / "downloads")
+    class StandIn(Imagenet16120):
+        batches, train_images, other_images = files, training, others
 
-    return load
+    return StandIn.read({"kind": "imagenet16_120"})
 
 
-def test_imagenet16_form_keeps_the_first_120_classes(stand_in, load_imagenet16):
+def test_imagenet16_form_keeps_the_first_120_classes(stand_in):
     root, release, images, labels = stand_in
-    data = load_imagenet16(root, release)
+    data = release.load(root, root)
     np.testing.assert_array_equal(data.images, images)
     np.testing.assert_array_equal(data.labels, labels)
     assert data.images.shape[1:] == (16, 16, 3)
     assert len(data.classes) == 120
-    assert len(data.splits["train"]) == release.training_images
-    half = release.validation_images // 2
+    assert len(data.splits["train"]) == release.train_images
+    half = release.other_images // 2
     assert len(data.splits["validation"]) == half
-    assert len(data.splits["test"]) == release.validation_images - half
+    assert len(data.splits["test"]) == release.other_images - half
     assert min(data.splits["test"].min(), data.splits["validation"].min()) == len(
         data.splits["train"]
     )
-    directly = load_imagenet16(root / "ImageNet16", release)
+    directly = release.load(root / "ImageNet16", root)
     np.testing.assert_array_equal(directly.splits["test"], data.splits["test"])
 
 
-def test_imagenet16_form_is_checked(stand_in, tmp_path, load_imagenet16):
+def test_imagenet16_form_is_checked(stand_in, tmp_path):
     root, release, _, _ = stand_in
-    with pytest.raises(InputError, match=r"no train_data_batch_3, .*train_data_batch_10"):
-        load_imagenet16(root)  # not the official files
+    with pytest.raises(InputError, match=r"train_data_batch_1: MD5 is .* image-net\.org"):
+        Imagenet16120.read({"kind": "imagenet16_120"}).load(root, root)  # not the official files
     folder = tmp_path / "ImageNet16"
     folder.mkdir()
     for path in (root / "ImageNet16").iterdir():
         (folder / path.name).write_bytes(path.read_bytes())
-    more = dataclasses.replace(release, training_images=release.training_images + 1)
-    with pytest.raises(InputError, match=f"hold {release.training_images} images"):
-        load_imagenet16(tmp_path, more)
+    more = made(release.batches, release.train_images + 1, release.other_images)
+    with pytest.raises(InputError, match=f"expected {more.train_images} for training"):
+        more.load(tmp_path, tmp_path)
     content = bytearray((folder / "val_data").read_bytes())
     content[5000] ^= 1
     (folder / "val_data").write_bytes(content)
     with pytest.raises(InputError, match=r"val_data: MD5 is .* image-net\.org"):
-        load_imagenet16(tmp_path, release)
+        release.load(tmp_path, tmp_path)
 
 
-def test_imagenet16_labels_are_counted_from_1(tmp_path, load_imagenet16):
+def test_imagenet16_labels_are_counted_from_1(tmp_path):
     content = {"data": np.zeros((3, 768), np.uint8), "labels": [0, 1, 2]}
     (tmp_path / "t").write_bytes(pickle.dumps(content))
     checksum = digest((tmp_path / "t").read_bytes(), "md5")
-    release = imagenet16_120.Release({"t": checksum}, {"t": checksum}, 3, 3)
+    release = made([KnownFile("t", "md5", checksum)], 3, 3)
     with pytest.raises(InputError, match="t: a label is 0; they are counted from 1"):
-        load_imagenet16(tmp_path, release)
+        release.load(tmp_path, tmp_path)
 
 
 def test_imagenet16_official_files_are_what_nas_bench_201_reads():
-    official = imagenet16_120.RELEASE
-    assert len(official.training) == 10
-    assert (official.training_images, official.validation_images) == (151_700, 6_000)
+    assert len(Imagenet16120.batches) == 11
+    assert (Imagenet16120.train_images, Imagenet16120.other_images) == (151_700, 6_000)

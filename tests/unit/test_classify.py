@@ -20,7 +20,7 @@ from hanas.deploy.model_cards import Made, write_cards
 from hanas.deploy.quantisation import Quantisation
 from hanas.spaces import nb201
 from hanas.training.retraining import retrain
-from hanas.training.settings import FromScratch
+from hanas.training.settings import FromScratch, RetrainingTraining
 
 SIDES = [
     pytest.param(None, id="as they are", marks=pytest.mark.slow),
@@ -108,8 +108,7 @@ def study(request, tmp_path_factory):
     made = Made(
         space="nb201",
         network=network_settings,
-        training=network_settings,  # what it says of its training does not matter here
-        resolution=request.param,
+        training=RetrainingTraining.read(settings["training"]),
         seed=0,
         precision=None,
         quantisation=Quantisation(),

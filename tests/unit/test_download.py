@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
+from hanas.data import published_files
 from hanas.data.published_files import KnownFile, UnavailableError, download
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
@@ -82,8 +83,8 @@ def server(monkeypatch):
     http.server_close()
 
 
-def fetch(server, folder, known=KNOWN, **limits):
-    return download(server.url, known, folder, report=lambda line: None, **limits)
+def fetch(server, folder, known=KNOWN):
+    return download(server.url, known, folder)
 
 
 def test_whole_file_gets_its_name_and_is_not_fetched_again(server, tmp_path):
@@ -204,27 +205,31 @@ def test_nobody_listens(server, tmp_path):
             fetch(server, tmp_path)
 
 
-def test_server_that_never_answers_is_given_up_soon(server, tmp_path):
+def test_server_that_never_answers_is_given_up_soon(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(published_files, "CONNECT_SECONDS", 0.2)
     with socket.socket() as mute:
         mute.bind(("127.0.0.1", 0))
         mute.listen()
         server.url = f"http://127.0.0.1:{mute.getsockname()[1]}/images.tar.gz"
         started = time.monotonic()
         with pytest.raises(UnavailableError, match=r"no answer within 0\.2 s"):
-            fetch(server, tmp_path, connect_seconds=0.2)
+            fetch(server, tmp_path)
         assert time.monotonic() - started < 5
 
 
-def test_transfer_that_stalls_is_continued(server, tmp_path):
+def test_transfer_that_stalls_is_continued(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(published_files, "STALL_SECONDS", 0.5)
     server.bytes_until_break = [100_000]
     server.hang_after_break.clear()
-    assert fetch(server, tmp_path, stall_seconds=0.5).read_bytes() == CONTENT
+    assert fetch(server, tmp_path).read_bytes() == CONTENT
     assert server.ranges == [None, "bytes=100000-"]
 
 
-def test_total_time_is_bounded_and_what_came_is_kept(server, tmp_path):
-    with pytest.raises(UnavailableError, match="time for this download is over"):
-        fetch(server, tmp_path, total_seconds=0)
+def test_total_time_is_bounded_and_what_came_is_kept(server, tmp_path, monkeypatch):
+    with monkeypatch.context() as hurried:
+        hurried.setattr(published_files, "TOTAL_SECONDS", 0)
+        with pytest.raises(UnavailableError, match="time for this download is over"):
+            fetch(server, tmp_path)
     assert (tmp_path / PART).stat().st_size > 0
     assert fetch(server, tmp_path).read_bytes() == CONTENT
 

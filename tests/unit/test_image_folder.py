@@ -163,7 +163,7 @@ def reserved_name(pets):
         (loose_image, r"lost\.png: this image is in no class folder"),
         (nested_folder, "dog/puppies: a folder in a class folder"),
         (link_out, r"dog/linked\.png: a link that leads out"),
-        (folder_link_out, "wolf: a link that leads out"),
+        (folder_link_out, r"wolf/0\.png: a link that leads out"),
         (link_to_itself, r"dog/loop\.png: (a link that leads out|not an image)"),
         (too_few, r"pets: class 'bird' has 2 image\(s\) and 3 parts to fill"),
         (reserved_name, "pets: has cat, dog, test; expected train"),

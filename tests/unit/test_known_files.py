@@ -17,9 +17,9 @@ def test_known_file_tells_what_is_wrong(tmp_path):
     KNOWN.verify(path, "do this")
     path.write_bytes(CONTENT[:1000])
     actual = hashlib.md5(CONTENT[:1000]).hexdigest()
-    message = rf"MD5 is {actual}, expected {KNOWN.checksum} \(1,000 bytes, not 300,000\)"
+    message = rf"MD5 is {actual}, expected {KNOWN.checksum} \(1,000 bytes, expected 300,000\)"
     with pytest.raises(InputError, match=f"{message}.*do this"):
         KNOWN.verify(path, "do this")
     path.write_bytes(CONTENT[::-1])
-    with pytest.raises(InputError, match=r"\(300,000 bytes, as expected\)"):
+    with pytest.raises(InputError, match=r"\(300,000 bytes, expected 300,000\)"):
         KNOWN.verify(path, "do this")

@@ -4,7 +4,8 @@ import hashlib
 
 import pytest
 
-from hanas.data.published_files import KnownFile, UnavailableError, npm_pack
+from hanas.data import published_files
+from hanas.data.published_files import KnownFile, UnavailableError, download
 
 TARBALL = KnownFile("p-1.0.0.tgz", "sha512", hashlib.sha512(b"tarball").hexdigest(), 7)
 
@@ -25,8 +26,8 @@ def fake_npm(monkeypatch, tmp_path):
     return install
 
 
-def pack(folder, **limits):
-    return npm_pack("p@1.0.0", TARBALL, folder, report=lambda line: None, **limits)
+def pack(folder):
+    return download("npm pack p@1.0.0", TARBALL, folder)
 
 
 def test_npm_gives_the_tarball_once(fake_npm, tmp_path):
@@ -50,10 +51,11 @@ def test_npm_gives_the_tarball_once(fake_npm, tmp_path):
         ("exec sleep 30", 0.5, "did not finish within 0.5 s"),
     ],
 )
-def test_npm_that_fails(fake_npm, tmp_path, script, seconds, message):
+def test_npm_that_fails(fake_npm, tmp_path, monkeypatch, script, seconds, message):
+    monkeypatch.setattr(published_files, "NPM_SECONDS", seconds)
     fake_npm(script)
     with pytest.raises(UnavailableError, match=message):
-        pack(tmp_path / "downloads", total_seconds=seconds)
+        pack(tmp_path / "downloads")
     left = [p.name for p in (tmp_path / "downloads").iterdir()]
     assert left == [".p-1.0.0.tgz.lock"]
 

@@ -9,8 +9,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
-from hanas.deploy import onnx_layers, onnx_models
-from hanas.deploy.onnx_layers import Layer, layers, multiply_accumulates
+from hanas.deploy import onnx_models
+from hanas.deploy.onnx_models import Layer, layers, multiply_accumulates
 from hanas.spaces import nb201
 from hanas.spaces.networks import published
 
@@ -103,7 +103,7 @@ def test_layers_of_a_cell(tmp_path):
     assert counts["pooling 2x2 of 16x1 to 16x1 channels, 1x1"] == 1  # of the whole map
     assert counts["convolution 1x1 of 16 to 3 channels, 1x1"] == 1  # the classifier
     nodes = onnx.load(tmp_path / "m.onnx").graph.node
-    assert found.total() == sum(node.op_type in onnx_layers.COUNTED for node in nodes)
+    assert found.total() == sum(node.op_type in onnx_models.COUNTED for node in nodes)
 
 
 def test_shapes_of_a_convolution(tmp_path):
@@ -157,10 +157,10 @@ def test_files_that_are_no_models(tmp_path, content):
 
 def test_a_network_in_float32_has_no_integer_convolution(tmp_path):
     onnx_models.export(nn.Conv2d(3, 6, 3), tmp_path / "layer.onnx", resolution=8)
-    assert onnx_layers.integer_convolutions(tmp_path / "layer.onnx") == (0, 1)
+    assert onnx_models.integer_convolutions(tmp_path / "layer.onnx") == (0, 1)
     (tmp_path / "no.onnx").write_bytes(b"no model")
     with pytest.raises(InputError, match=r"no\.onnx: not readable as ONNX"):
-        onnx_layers.integer_convolutions(tmp_path / "no.onnx")
+        onnx_models.integer_convolutions(tmp_path / "no.onnx")
 
 
 def test_what_onnx_runtime_cannot_run_is_named(tmp_path):
@@ -172,4 +172,4 @@ def test_what_onnx_runtime_cannot_run_is_named(tmp_path):
     graph = onnx.helper.make_graph([node], "graph", ends[:1], ends[1:])
     onnx.save(onnx.helper.make_model(graph), tmp_path / "odd.onnx")
     with pytest.raises(InputError, match=r"odd\.onnx: ONNX Runtime cannot load it"):
-        onnx_layers.integer_convolutions(tmp_path / "odd.onnx")
+        onnx_models.integer_convolutions(tmp_path / "odd.onnx")

@@ -1,6 +1,8 @@
 import io
 import struct
+import tempfile
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,13 +11,20 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hanas.core.errors import InputError
-from hanas.data.datasets.image_folder import middle_square, read_square
+from hanas.data.datasets import image_folder
 
 
 def encode(picture, kind="PNG", **options):
     buffer = io.BytesIO()
     picture.save(buffer, kind, **options)
     return buffer.getvalue()
+
+
+def read_square(content, resolution, name):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        path.write_bytes(content)
+        return image_folder.read_square(path, resolution)
 
 
 def stripes(width, height):
@@ -47,16 +56,6 @@ def test_any_size_gives_a_square_and_one_colour_stays(width, height, resolution)
     square = read_square(encode(picture), resolution, "f")
     assert square.shape == (resolution, resolution, 3)
     assert (square == [10, 200, 30]).all()
-
-
-@given(st.integers(1, 10_000), st.integers(1, 10_000))
-def test_middle_square_is_inside_and_as_large_as_can_be(width, height):
-    left, top, right, bottom = middle_square(width, height)
-    assert right - left == bottom - top == min(width, height)
-    assert 0 <= left <= right <= width
-    assert 0 <= top <= bottom <= height
-    assert left + right == width
-    assert top + bottom == height
 
 
 @pytest.mark.parametrize(

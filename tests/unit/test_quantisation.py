@@ -17,8 +17,8 @@ from torch import nn
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
-from hanas.deploy import onnx_layers, onnx_models
-from hanas.deploy.quantisation import NothingToQuantise, Quantisation, quantise
+from hanas.deploy import onnx_models
+from hanas.deploy.quantisation import Quantisation, quantise
 from hanas.spaces import nb201
 from hanas.spaces.networks import architectures, published
 
@@ -252,8 +252,8 @@ def test_every_convolution_of_every_network_runs_in_integers(tmp_path, space, na
     model = _write(network, tmp_path / "float.onnx", side=16)
     quantise(model, tmp_path / "int8.onnx", _coloured(16))
     count = sum(isinstance(part, nn.Conv2d) for part in network.modules())
-    assert onnx_layers.integer_convolutions(tmp_path / "int8.onnx") == (count, count)
-    assert onnx_layers.integer_convolutions(model) == (0, count)
+    assert onnx_models.integer_convolutions(tmp_path / "int8.onnx") == (count, count)
+    assert onnx_models.integer_convolutions(model) == (0, count)
     images = _coloured(32, seed=9)
     found = onnx_models.logits(tmp_path / "int8.onnx", images)
     expected = _as_written(tmp_path / "int8.onnx", images)
@@ -352,9 +352,9 @@ def _not_finite(path, content):
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
-        (lambda path, content: path.unlink(), "there is no such file"),
-        (lambda path, content: path.write_bytes(content[: len(content) // 2]), "cannot be quantis"),
-        (lambda path, content: path.write_bytes(b"no model"), "cannot be quantised"),
+        (lambda path, content: path.unlink(), "File doesn't exist"),
+        (lambda path, content: path.write_bytes(content[: len(content) // 2]), "cannot load it"),
+        (lambda path, content: path.write_bytes(b"no model"), "cannot load it"),
         (_no_convolution, "has no convolution"),
         (_not_finite, "not finite"),
     ],
@@ -371,7 +371,7 @@ def test_what_cannot_be_quantised_is_named(tmp_path, small, temporary, spoil, sa
 def test_a_cell_that_computes_a_constant_is_told_apart(tmp_path):
     network = nb201.build([0] * 6, 10, SMALL["nb201"])
     model = _write(network, tmp_path / "float.onnx", side=16, batch=1)
-    with pytest.raises(NothingToQuantise, match="has no convolution"):
+    with pytest.raises(InputError, match="has no convolution"):
         quantise(model, tmp_path / "int8.onnx", _images(4, 16))
 
 

@@ -14,7 +14,7 @@ from hanas.data.datasets.image_folder import stratified
 
 def halves(count, seed):
     settings = Cifar10.read({"kind": "cifar10", "split_seed": seed})
-    first, second, sources = settings.halves(count, ("train", "valid"), Path())
+    first, second, sources = settings.halves(count, Path())
     assert sources == ()
     return first, second
 
@@ -37,7 +37,7 @@ def test_split_file_in_the_form_of_nas_bench_201(tmp_path):
         '  "valid"              : ["int"   , ["1", "3", "4"]]\n}'
     )
     settings = Cifar10.read({"kind": "cifar10", "split_file": "cifar-split.txt"})
-    first, second, sources = settings.halves(6, ("train", "valid"), tmp_path)
+    first, second, sources = settings.halves(6, tmp_path)
     assert first.tolist() == [0, 2, 5]
     assert second.tolist() == [1, 3, 4]
     assert sources[0]["file"] == "cifar-split.txt"
@@ -78,9 +78,7 @@ def test_unusable_split_file_is_refused_by_name(tmp_path, text, message):
 
 def test_missing_split_file(tmp_path):
     with pytest.raises(InputError, match=r"none\.txt: not readable"):
-        Cifar10.read({"kind": "cifar10", "split_file": "none.txt"}).halves(
-            4, ("train", "valid"), tmp_path
-        )
+        Cifar10.read({"kind": "cifar10", "split_file": "none.txt"}).halves(4, tmp_path)
 
 
 @given(
@@ -92,7 +90,9 @@ def test_missing_split_file(tmp_path):
 def test_stratified_parts_have_their_share_of_each_class(sizes, one, other, seed):
     labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(sizes)), sizes))
     names = [str(label) for label in range(len(sizes))]
-    parts = stratified(labels, [one, other], names, np.random.default_rng(seed))
+    fractions = {"validation": one, "test": other}
+    found = stratified(labels, fractions, names, np.random.default_rng(seed), "pets")
+    parts = [found[name] for name in ("train", "validation", "test")]
     assert sorted(np.concatenate(parts).tolist()) == list(range(len(labels)))
     for label, size in enumerate(sizes):
         counts = [int((labels[part] == label).sum()) for part in parts]
@@ -103,7 +103,7 @@ def test_stratified_parts_have_their_share_of_each_class(sizes, one, other, seed
 
 def test_stratified_needs_an_image_of_each_class_for_each_part():
     labels = np.array([0, 0, 0, 1, 1])
-    with pytest.raises(InputError, match="class 'b' has 2 image"):
-        stratified(labels, [0.2, 0.2], ["a", "b"], np.random.default_rng(0))
+    with pytest.raises(InputError, match="pets: class 'b' has 2 image"):
+        stratified(labels, {"a": 0.2, "b": 0.2}, ["a", "b"], np.random.default_rng(0), "pets")
     with pytest.raises(InputError, match="leave nothing"):
-        stratified(labels, [0.5, 0.5], ["a", "b"], np.random.default_rng(0))
+        stratified(labels, {"a": 0.5, "b": 0.5}, ["a", "b"], np.random.default_rng(0), "pets")

@@ -1,24 +1,17 @@
 """CIFAR-100 (Krizhevsky, 2009): 60,000 images of 32 x 32 pixels in 100 classes.
 
-From the official archive ``cifar-100-python.tar.gz`` or its unpacked ``cifar-100-python/``; see
-:func:`hanas.data.datasets._cifar.find` for where they are looked for.
+From the official archive ``cifar-100-python.tar.gz`` or its unpacked ``cifar-100-python/``.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
-import numpy as np
 from pydantic import Field
 
-from hanas.data.datasets import _cifar
-from hanas.data.datasets._dataset import OfficialDataset
-from hanas.data.images import ImageData
+from hanas.data.datasets.cifar10 import Cifar
 from hanas.data.published_files import KnownFile
 
-TRAIN_IMAGES = 50_000
-TEST_IMAGES = 10_000
 NAMES = """
 apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus
 butterfly camel can castle caterpillar cattle chair chimpanzee clock cloud cockroach couch
@@ -31,38 +24,19 @@ television tiger tractor train trout tulip turtle wardrobe whale willow_tree wol
 """  # of the fine labels 0 to 99
 
 
-class Cifar100(OfficialDataset):
+class Cifar100(Cifar):
     """CIFAR-100; a split file is NAS-Bench-201's ``cifar100-test-split.txt``."""
 
     kind: Literal["cifar100"] = Field(description="CIFAR-100, with its fine labels.")
 
-    def load(self, root: Path, downloads: Path) -> ImageData:
-        """Return half of the official test images each for validation and testing.
-
-        The 50,000 training images come first, in official order, then the 10,000 test images.
-        """
-        validation, test, split_sources = self.halves(TEST_IMAGES, ("xvalid", "xtest"), root)
-        found = _cifar.find(RELEASE, root, downloads)
-        return found.data(
-            RELEASE,
-            split_sources,
-            train=np.arange(TRAIN_IMAGES),
-            validation=TRAIN_IMAGES + validation,
-            test=TRAIN_IMAGES + test,
-        )
-
-
-RELEASE = _cifar.Release(
-    name="cifar100",
-    url="https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz",
-    archive=KnownFile(
+    url = "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz"
+    archive = KnownFile(
         "cifar-100-python.tar.gz", "md5", "eb9058c3a382ffc7106e4002c42a8d85", 169_001_437
-    ),
-    folder="cifar-100-python",
-    batches={
-        "train": ("16019d7e3df5f24257cddd939b257f8d", TRAIN_IMAGES),
-        "test": ("f0ef6b0ae62326f3e7ffdfab6717acfc", TEST_IMAGES),
-    },
-    label_key="fine_labels",
-    classes=tuple(NAMES.split()),
-)
+    )
+    folder = "cifar-100-python"
+    batches = (
+        KnownFile("train", "md5", "16019d7e3df5f24257cddd939b257f8d"),
+        KnownFile("test", "md5", "f0ef6b0ae62326f3e7ffdfab6717acfc"),
+    )
+    label_key = "fine_labels"
+    classes = tuple(NAMES.split())

@@ -1,7 +1,6 @@
 """The two tables of true numbers: accuracies of a benchmark, metrics of a device.
 
-Whatever kind of source they come from, they have one form, and numbers that cannot be are refused
-here, with the place where the user finds them.
+Numbers that cannot be are refused here, with the place where the user finds them.
 """
 
 from __future__ import annotations
@@ -33,12 +32,12 @@ def official_name(dataset: str, *, benchmark: str) -> str:
     """Return a benchmark's own name of a data set; InputError if it has no such data set."""
     if dataset in OFFICIAL_NAMES.values():
         return dataset
-    if dataset not in OFFICIAL_NAMES:
-        raise InputError(
-            f"{benchmark} has no data set {dataset!r}; it has: {', '.join(OFFICIAL_NAMES)}; name "
-            "the one whose numbers are to be used with the setting `dataset`"
-        )
-    return OFFICIAL_NAMES[dataset]
+    if dataset in OFFICIAL_NAMES:
+        return OFFICIAL_NAMES[dataset]
+    raise InputError(
+        f"{benchmark} has no data set {dataset!r}; it has: {', '.join(OFFICIAL_NAMES)}; name "
+        "the one whose numbers are to be used with the setting `dataset`"
+    )
 
 
 def require_nb201(space: str, *, benchmark: str) -> None:
@@ -62,9 +61,8 @@ def device_table(
     architectures which the device cannot run; it never gets into the table as a number.
 
     The columns are ``arch``, ``feasible`` (bool), the metrics (float64; NaN exactly where not
-    feasible, else finite and above 0) and ``source``. Raises InputError if a metric is unknown, if
-    a value is NaN, infinite, zero or negative without being the marker, if only one of two metrics
-    is marked, or if all architectures are marked.
+    feasible, else finite and above 0) and ``source``. InputError if a metric is unknown, a value
+    impossible, only one of two metrics marked, or all architectures.
     """
     import pandas as pd
 

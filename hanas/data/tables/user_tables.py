@@ -5,12 +5,12 @@ The settings say which column holds what; every architecture must be there exact
 
 from __future__ import annotations
 
+import contextlib
 import csv
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -18,13 +18,13 @@ from pydantic import Field, model_validator
 from hanas.core.errors import InputError, one_line
 from hanas.core.files import checksum, reading
 from hanas.core.settings import Settings
+from hanas.data.tables.metric_tables import Place
 
 if TYPE_CHECKING:
     from hanas.spaces._space import Space
 
 _LONGEST_TEXT = 300  # that an error message quotes
-_LONGEST_CELL = 10_000
-_MOST_ROWS = 1_000_000
+_LONGEST_CELL, _MOST_ROWS = 10_000, 1_000_000
 
 
 class Columns(Settings):
@@ -47,78 +47,63 @@ class Columns(Settings):
         return self.model_dump(exclude_none=True)  # arch and index are the first fields
 
 
-@dataclass(frozen=True)
-class UserTable:
-    """Numbers of a file, one row for each architecture that was asked for, in that order.
+class UserTable(NamedTuple):
+    """Numbers of a file, one row for each architecture of a space, in its order.
 
-    ``sha256`` are the first 12 digits of the file's checksum, ``columns`` the file's names of the
-    columns, ``rows`` how a person finds each row (``line 17``, ``row 16``). ``values`` holds each
-    column that is no key, float64 (N,); NaN where a Parquet file has nothing.
+    ``values`` holds each column that is no key, float64 (N,); NaN where a Parquet file has nothing.
+    ``place`` names where a number stands, ``sha256`` is the first 12 digits of the checksum.
     """
 
-    path: Path
-    sha256: str
-    columns: Mapping[str, str]
-    rows: Sequence[str]
-    archs: Sequence[str]
     values: Mapping[str, np.ndarray]
-
-    def place(self, number: int, column: str) -> str:
-        """Name the place of a value, for an error message."""
-        row = f"{self.path}, {self.rows[number]}, column {self.columns[column]!r}"
-        return f"{row} ({self.archs[number]})"
+    place: Place
+    sha256: str
 
 
-def read(path: Path, columns: Columns, archs: Sequence[str], *, space: Space) -> UserTable:
+def read(path: Path, columns: Columns, *, space: Space) -> UserTable:
     """Read the columns that settings name of a ``.csv`` (UTF-8, commas) or ``.parquet`` file.
 
-    ``archs`` are canonical texts that must be there; other architectures of the space may be too.
-
-    Raises InputError if the file cannot be read, lacks a column or an architecture, has one twice,
-    or has a cell that is no architecture or no number. The message names the line of a CSV file
-    (the header is line 1) or the row of a Parquet file (the first row is row 1).
+    InputError if the file cannot be read, lacks a column or an architecture of the space, has one
+    twice, or has a cell that is no architecture or no number. It names the line of a CSV file (the
+    header is line 1) or the row of a Parquet file (from 1).
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file; put it there or mend the setting `file`")
     readers = {".csv": _csv_rows, ".parquet": _parquet_rows}
     if path.suffix.lower() not in readers:
         raise InputError(f"{path}: unknown form {path.suffix!r}; expected .csv or .parquet")
-    names, known = columns.names(), space.all_texts()
+    names, archs = columns.names(), space.all_texts()
     key, *others = names
-    is_text, number_of_arch = frozenset(known).__contains__, {a: n for n, a in enumerate(archs)}
-    rows = [""] * len(archs)
+    numbers, rows = {arch: number for number, arch in enumerate(archs)}, [""] * len(archs)
     values = {name: np.full(len(archs), np.nan) for name in others}
     for row, (key_cell, *cells) in readers[path.suffix.lower()](path, list(names.values())):
-        place = f"{path}, {row}, column {names[key]!r}"
+        where = f"{path}, {row}, column {names[key]!r}"
         if key == "index":
-            index = _number(key_cell, f"{place}: index")
-            if not (index.is_integer() and 0 <= index < len(known)):
-                raise InputError(
-                    f"{place}: index {index:g}; expected an integer in 0..{len(known) - 1}"
-                )
-            arch = known[int(index)]
-        elif isinstance(key_cell, str) and is_text(key_cell):
-            arch = key_cell
+            index, last = _number(key_cell, f"{where}: index"), len(archs) - 1
+            if not (index.is_integer() and 0 <= index <= last):
+                raise InputError(f"{where}: index {index:g}; expected an integer in 0..{last}")
+            number = int(index)
+        elif isinstance(key_cell, str) and key_cell in numbers:
+            number = numbers[key_cell]
         else:
-            raise InputError(f"{place}: {_no_architecture(key_cell, space)}")
-        number = number_of_arch.get(arch)
-        if number is None:  # an architecture of the space that nobody asked for
-            continue
+            raise InputError(f"{where}: {_no_architecture(key_cell, space)}")
         if rows[number]:
-            raise InputError(
-                f"{path}, {row}: gives {arch} again, which {rows[number]} gives already; leave one"
-            )
+            twice = f"gives {archs[number]} again, which {rows[number]} gives already; leave one"
+            raise InputError(f"{path}, {row}: {twice}")
         rows[number] = row
         for name, cell in zip(others, cells, strict=True):
-            place = f"{path}, {row}, column {names[name]!r} ({arch}): {name}"
-            values[name][number] = _number(cell, place)
+            where = f"{path}, {row}, column {names[name]!r} ({archs[number]}): {name}"
+            values[name][number] = _number(cell, where)
     missing = [arch for arch, row in zip(archs, rows, strict=True) if not row]
     if missing:
         raise InputError(
             f"{path}: {len(missing):,} of {len(archs):,} architectures are missing, the first of "
             f"them {missing[0]}"
         )
-    return UserTable(path, checksum(path)[:12], names, rows, archs, values)
+
+    def place(number: int, column: str) -> str:
+        return f"{path}, {rows[number]}, column {names[column]!r} ({archs[number]})"
+
+    return UserTable(values, place, checksum(path)[:12])
 
 
 def _no_architecture(cell: Any, space: Space) -> str:
@@ -141,13 +126,9 @@ def _number(cell: Any, place: str) -> float:
     if isinstance(cell, str) and not cell.strip():
         raise InputError(f"{place} is empty; expected a number")
     is_number = isinstance(cell, str | int | float | Decimal) and not isinstance(cell, bool)
-    try:
-        if is_number and not (isinstance(cell, str) and "_" in cell):  # Python would read 1_000
+    if is_number and "_" not in str(cell):  # Python would read 1_000
+        with contextlib.suppress(ValueError):
             return float(cell)
-    except OverflowError:
-        return float("inf")
-    except ValueError:
-        pass
     shown = repr(cell) if isinstance(cell, str | bool) else f"a {type(cell).__name__}"
     raise InputError(f"{place} is {shown[:60]}; expected a number")
 
