@@ -20,15 +20,14 @@ with job(snakemake) as facts:
         histories, sources = search_tables(space, *tables, *settings)
     else:
         from hanas.devices.prediction import predictor
-        from hanas.proxies._proxy import Inputs
+        from hanas.proxies._proxy import Inputs, Work
 
         proxy = plugins.plugin("proxies", cfg["proxy"]["kind"]).read(cfg["proxy"])
         read = {name: Path(file) for name in ("weights", "images") if (file := files.get(name))}
         # Not an output: what was scored once is of use to every search with this proxy.
         kept = Path("results", "proxies", snakemake.wildcards.proxy, "kept")
-        with proxy.on_demand_scorer(
-            space, Inputs(**read), kept=kept, threads=snakemake.threads, log=print
-        ) as scorer:
+        work = Work(kept, snakemake.threads, print)
+        with proxy.on_demand_scorer(space, Inputs(**read), work) as scorer:
             predicted = predictor.load(files.predictor)
             histories, sources = search_on_demand(space, scorer, predicted, *settings)
     write_parquet(histories, snakemake.output.history)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
@@ -26,35 +25,21 @@ class CombinedProxy(Proxy):
     )
 
 
-@dataclass(frozen=True)
-class Members:
-    """Proxies of one space, in the order of the settings, and their tables in index order.
+def member_tables(space: Space, inputs: Inputs) -> tuple[list[pd.DataFrame], np.ndarray]:
+    """Return the tables of the members, and the scores that a search by each would minimise.
 
-    ``scores``, float64 (N, proxies), is what a search by each would minimise.
+    They are in index order; the scores are float64 (N, members). Raises InputError if a table lacks
+    its column or is of other architectures.
     """
-
-    names: tuple[str, ...]
-    tables: tuple[pd.DataFrame, ...]
-    scores: np.ndarray
-
-    @classmethod
-    def read(cls, space: Space, inputs: Inputs) -> Members:
-        """Read the tables; InputError if one lacks its column or is of other architectures."""
-        tables = []
-        for member in inputs.members:
-            table = read_parquet(member.file)
-            if member.objective not in table:
-                raise InputError(
-                    f"{member.file}: the proxy table has no column {member.objective!r}"
-                )
-            check_order(table, space, str(member.file))
-            tables.append(table)
-        scores = [
-            table[member.objective].to_numpy(dtype=np.float64)
-            for member, table in zip(inputs.members, tables, strict=True)
-        ]
-        names = tuple(member.name for member in inputs.members)
-        return cls(names, tuple(tables), np.stack(scores, axis=1))
+    tables, scores = [], []
+    for member in inputs.members:
+        table = read_parquet(member.file)
+        if member.objective not in table:
+            raise InputError(f"{member.file}: the proxy table has no column {member.objective!r}")
+        check_order(table, space, str(member.file))
+        tables.append(table)
+        scores.append(table[member.objective].to_numpy(dtype=np.float64))
+    return tables, np.stack(scores, axis=1)
 
 
 def check_order(table: pd.DataFrame, space: Space, place: str) -> None:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, ClassVar
 
 import numpy as np
 from pydantic import Field
 
-from hanas.core.progress import Log
 from hanas.core.settings import Positive, Settings
 from hanas.proxies._proxy import Columns, Inputs, OnDemandScorer, SpaceProxy, Work
 from hanas.spaces._space import Space
@@ -35,10 +32,8 @@ class CountedProxy(SpaceProxy):
 
     def scores(self, space: Space, inputs: Inputs, work: Work) -> Columns:
         """Return the counts."""
-        return {
-            "score": self.count(space, space.all_genes()).astype(float),
-            "source": self.source,
-        }
+        score = self.count(space, space.all_genes()).astype(float)
+        return {"score": score, "source": self.source}
 
 
 class CountedNetwork(Settings):
@@ -75,18 +70,15 @@ class SizeProxy(CountedProxy):
                 "leave it out"
             )
 
-    def on_demand_scorer(
-        self, space: Space, inputs: Inputs, *, kept: Path, threads: int, log: Log
-    ) -> AbstractContextManager[OnDemandScorer]:
+    def on_demand_scorer(self, space: Space, inputs: Inputs, work: Work) -> OnDemandScorer:
         """Return what counts; see :meth:`Proxy.on_demand_scorer`."""
-        return nullcontext(_OnDemand(self, space))
+        return _Counts(self, space)
 
 
-@dataclass(frozen=True)
-class _OnDemand:
+@dataclass
+class _Counts(OnDemandScorer):
     proxy: SizeProxy
     space: Space
-    columns: tuple[str, ...] = ("score",)
 
     def score(self, genes: np.ndarray) -> dict[str, np.ndarray]:
         return {"score": self.proxy.count(self.space, genes).astype(float)}

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 import numpy as np
 from pydantic import Field
@@ -62,31 +61,43 @@ class Inputs:
     accuracies: Path | None = None
     dataset: str = ""
 
+    @property
+    def names(self) -> list[str]:
+        """Names of the members."""
+        return [member.name for member in self.members]
+
 
 @dataclass(frozen=True)
 class Work:
-    """Where a job keeps what is finished, its number of worker processes, and its log."""
+    """Where a job keeps what is finished, its number of worker processes, and its log.
+
+    A killed job continues from what is in the ``folder``. Workers, of one thread each, are on a
+    CPU. Scores depend on neither, not in a bit.
+    """
 
     folder: Path
     threads: int
     log: Log
 
 
-class OnDemandScorer(Protocol):
-    """Scores architectures of any space when a search asks for them."""
+class OnDemandScorer:
+    """Scores architectures of any space when a search asks for it, in a ``with`` statement."""
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Names of the scores."""
-        ...
+    columns: tuple[str, ...] = ("score",)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
 
     def score(self, genes: np.ndarray) -> dict[str, np.ndarray]:
-        """Return columns of scores, float64 (N,) each, of genes (N, G)."""
-        ...
+        """Return the columns, float64 (N,) each, of genes (N, G)."""
+        raise NotImplementedError
 
     def source(self, objective: str) -> str:
         """Return where a column is from, in one line."""
-        ...
+        raise NotImplementedError
 
 
 class Proxy(Settings):
@@ -127,14 +138,8 @@ class Proxy(Settings):
         """Yield what does not go together with a space, the name of the setting first."""
         yield from ()
 
-    def score(
-        self, space: Space, inputs: Inputs, *, workspace: Path, threads: int, log: Log
-    ) -> pd.DataFrame:
-        """Score every architecture of a space that can be listed.
-
-        In the folder ``workspace`` is what is finished already: a killed job continues from there,
-        and the folder is removed at the end. ``threads`` is the number of worker processes of one
-        thread each, on a CPU; the result does not depend on it, not in a bit.
+    def score(self, space: Space, inputs: Inputs, work: Work) -> pd.DataFrame:
+        """Score every architecture of a space that can be listed; the folder is removed at the end.
 
         Returns ``arch``, the scores (float64, lower is better) and ``source``, in index order.
         Raises InputError if files are damaged or do not fit each other, or a score is not finite.
@@ -145,24 +150,19 @@ class Proxy(Settings):
         texts = plugins.enumerable_space(space.name, place).all_texts()
         if self.of_cells and space.name != "nb201":
             raise InputError(f"{place} looks at cells of space 'nb201', not of {space.name!r}")
-        columns = self.scores(space, inputs, Work(workspace, threads, log))
-        return pd.DataFrame({"arch": list(texts), **columns})
+        return pd.DataFrame({"arch": list(texts), **self.scores(space, inputs, work)})
 
     def scores(self, space: Space, inputs: Inputs, work: Work) -> Columns:
         """Return what stands beside ``arch`` in the table of :meth:`score`."""
         raise NotImplementedError
 
-    def on_demand_scorer(
-        self, space: Space, inputs: Inputs, *, kept: Path, threads: int, log: Log
-    ) -> AbstractContextManager[OnDemandScorer]:
-        """Return what scores architectures when it is asked to, inside a ``with`` statement.
+    def on_demand_scorer(self, space: Space, inputs: Inputs, work: Work) -> OnDemandScorer:
+        """Return what scores architectures of any space; any number of searches share the folder.
 
-        As for :meth:`score`, but of any space; ``kept`` is the folder of the scores that are known,
-        of any number of searches. Scores do not depend on what is in it, not in a bit.
+        Raises InputError as :meth:`score` does, and if this kind scores no single architectures.
         """
-        able = [
-            name for name in plugins.names("proxies") if plugins.plugin("proxies", name).on_demand
-        ]
+        kinds = plugins.names("proxies")
+        able = [kind for kind in kinds if plugins.plugin("proxies", kind).on_demand]
         raise InputError(
             f"proxy.kind is {self.kind!r}; in space {space.name!r}, which is too large for a "
             f"table, expected one of: {', '.join(able)}"

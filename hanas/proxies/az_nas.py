@@ -8,7 +8,7 @@ multiply-accumulates (complexity).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
@@ -39,8 +39,8 @@ class AzNas(ProxyOfBatches):
     images: Count = Field(64, description="Images of noise a seed.")
     measures: ClassVar[tuple[str, ...]] = ("expressivity", "progressivity", "trainability")
     source: ClassVar[str] = (
-        "az-nas of untrained {skeleton} networks ({channels} channels, {depth} cells a stage) on "
-        "{seen} images of noise of {side}x{side} pixels, computed"
+        "az-nas of untrained {network.skeleton} networks ({network.channels} channels, "
+        "{network.cells} cells a stage) on {seen} images of noise of {side}x{side} pixels, computed"
     )
 
     def drawn(self, seed: int, side: int, split: Split | None) -> list[Batch]:
@@ -64,11 +64,11 @@ class AzNas(ProxyOfBatches):
         found = [_assess(network, genes, batch.images) for batch in batches]
         return tuple(float(mean) for mean in np.mean(found, axis=0))
 
-    def ranked(self, numbers: Mapping[str, np.ndarray], cells: np.ndarray) -> np.ndarray:
+    def ranked(self, numbers: np.ndarray, cells: np.ndarray) -> np.ndarray:
         """Return minus the sum of log(rank / D), where rank D is the best."""
         from scipy.stats import rankdata
 
-        four = np.stack([*numbers.values(), nb201.flops(cells)])  # (4, D)
+        four = np.vstack([numbers, nb201.flops(cells)])  # (4, D)
         # Minus infinity is kept as NaN: worst of all.
         ranks = rankdata(np.nan_to_num(four, nan=-np.inf, neginf=-np.inf), axis=1)
         return -np.log(ranks / len(cells)).sum(axis=0)

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from hanas.core.errors import InputError
 from hanas.core.settings import Positive
-from hanas.proxies._combined import CombinedProxy, Members
+from hanas.proxies._combined import CombinedProxy, member_tables
 from hanas.proxies._proxy import Columns, Inputs, Work
 from hanas.spaces._space import Space
 
@@ -51,13 +51,13 @@ class Fused(CombinedProxy):
         """Return the weighted means of the ranks; ties share the mean of theirs."""
         from scipy.stats import rankdata
 
-        members = Members.read(space, inputs)
-        count = len(members.scores)
-        ranks = (rankdata(members.scores, axis=0) - 1) / max(count - 1, 1)  # (N, proxies), 0 to 1
-        weights = np.array(self.weights or [1] * len(members.names), dtype=np.float64)
+        _, scores = member_tables(space, inputs)
+        count, members = scores.shape
+        ranks = (rankdata(scores, axis=0) - 1) / max(count - 1, 1)  # (N, proxies), 0 to 1
+        weights = np.array(self.weights or [1] * members, dtype=np.float64)
         score = np.zeros(count)
         # One after the other, so that equal ranks give equal scores. A matrix product would sum the
         # last rows in another order than the others.
         for of_one, weight in zip(ranks.T, weights / weights.sum(), strict=True):
             score += of_one * weight
-        return {"score": score, "source": self.in_words(members.names)}
+        return {"score": score, "source": self.in_words(inputs.names)}

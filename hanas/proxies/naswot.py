@@ -5,14 +5,15 @@ J. Mellor et al., "Neural Architecture Search without Training", ICML 2021.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
+from hanas.core.errors import InputError
 from hanas.core.settings import Entry
-from hanas.proxies._untrained import ProxyOfBatches, worst_where_missing
+from hanas.proxies._untrained import ProxyOfBatches
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -35,11 +36,10 @@ class Naswot(ProxyOfBatches):
         description="Data set whose training images are looked at, an entry of datasets; null for "
         "the task's.",
     )
-    looks_at_images: ClassVar[bool] = True
     measures: ClassVar[tuple[str, ...]] = ("log_determinant",)
     source: ClassVar[str] = (
-        "naswot of untrained {skeleton} networks ({channels} channels, {depth} cells a stage) "
-        "on {seen} training images of {side}x{side} pixels, measured"
+        "naswot of untrained {network.skeleton} networks ({network.channels} channels, "
+        "{network.cells} cells a stage) on {seen} training images of {side}x{side} pixels, measured"
     )
 
     def drawn(self, seed: int, side: int, split: Split | None) -> list[Batch]:
@@ -48,7 +48,8 @@ class Naswot(ProxyOfBatches):
 
         from hanas.core.compute import generator
 
-        assert split is not None
+        if split is None:
+            raise InputError("naswot looks at images; none are given")
         order = torch.randperm(len(split), generator=generator(seed, "images"))
         parts = torch.tensor_split(order[: self.images], self.batches)
         return [split.batch(part) for part in parts]
@@ -82,9 +83,8 @@ class Naswot(ProxyOfBatches):
             for hook in hooks:
                 hook.remove()
         mean = float(np.mean(logarithms))
-        return (mean if np.isfinite(mean) else float("nan"),)
+        return (mean if np.isfinite(mean) else np.nan,)
 
-    def ranked(self, numbers: Mapping[str, np.ndarray], cells: np.ndarray) -> np.ndarray:
+    def ranked(self, numbers: np.ndarray, cells: np.ndarray) -> np.ndarray:
         """Return minus the logarithms."""
-        (logarithms,) = numbers.values()
-        return worst_where_missing(-logarithms)
+        return -numbers[0]

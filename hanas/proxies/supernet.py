@@ -2,21 +2,28 @@
 
 The one-shot proxy of RSPS, GDAS and SPOS: an architecture inherits the weights of its operations
 and is evaluated without any training of its own (G. Bender et al., "Understanding and Simplifying
-One-Shot Architecture Search", ICML 2018).
+One-Shot Architecture Search", ICML 2018). Layer-wise spaces have too many architectures for a
+table: those of a population are scored together when a search asks for them, and every score is
+kept for later searches.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from hanas.core.errors import InputError
-from hanas.core.progress import Log
+from hanas.core.files import checksum, digest
+from hanas.core.kept import KeptScores
+from hanas.core.progress import duration
 from hanas.core.settings import Count, Entry, NoRerun
+from hanas.core.workers import Here, Workers
 from hanas.proxies._proxy import (
     SUPERNET_SCORES,
     Columns,
@@ -27,6 +34,12 @@ from hanas.proxies._proxy import (
     Work,
 )
 from hanas.spaces._space import Space
+
+if TYPE_CHECKING:
+    from hanas.proxies.scoring.chain_evaluation import SharedEvaluation
+
+#: Architectures that are scored, and kept, together at most.
+PIECE = 32
 
 
 class Supernet(Proxy):
@@ -88,12 +101,6 @@ class Supernet(Proxy):
             raise InputError(f"objective is {self.objective!r}; set precision to int8 too")
         return self
 
-    @property
-    def layerwise_columns(self) -> tuple[str, ...]:
-        """The scores of an architecture of a layer-wise space."""
-        both = ("error", "cross_entropy")
-        return (*both, "int8_error", "int8_cross_entropy") if self.precision == "int8" else both
-
     def columns_of(self, members: Sequence[Sequence[str]]) -> tuple[str, ...]:
         """Return the scores of cells: those of other spaces have no table."""
         return SUPERNET_SCORES
@@ -120,19 +127,117 @@ class Supernet(Proxy):
 
     def scores(self, space: Space, inputs: Inputs, work: Work) -> Columns:
         """Return those of :data:`SUPERNET_SCORES`; cells of one function are scored once."""
-        from hanas.proxies.scoring.supernet_cells import score_space
+        from hanas.proxies.scoring.cells import score_space
+        from hanas.proxies.scoring.supernet_cells import Scorer
 
-        return score_space(self, *self._files(inputs), work)
+        files, device, key = self.belongs_to(inputs, [self.images, self.batch_size])
+        make = partial(Scorer, *files, self.images, self.batch_size, device)
+        check = partial(check_finite, files[0])
+        scorer, scores = score_space(make, key, SUPERNET_SCORES, work, device=device, check=check)
+        return {**scores, "source": f"measured: shared weights of a supernet on {scorer.seen}"}
 
-    def on_demand_scorer(
-        self, space: Space, inputs: Inputs, *, kept: Path, threads: int, log: Log
-    ) -> AbstractContextManager[OnDemandScorer]:
+    def on_demand_scorer(self, space: Space, inputs: Inputs, work: Work) -> OnDemandScorer:
         """Return what scores architectures of a layer-wise space; see :class:`Proxy`."""
-        from hanas.proxies.scoring.layerwise_scoring import LayerwiseScorer
+        return LayerwiseScorer(self, space, inputs, work)
 
-        return LayerwiseScorer(self, space, *self._files(inputs), Work(kept, threads, log))
+    def evaluation(self, space: str, weights: Path, images: Path, device: str) -> SharedEvaluation:
+        """Return a layer-wise supernet and its images; InputError where they do not fit."""
+        from hanas.data.batches import load_split
+        from hanas.proxies.scoring.chain_evaluation import Pictures, SharedEvaluation
+        from hanas.proxies.scoring.supernet_cells import load_both
+        from hanas.spaces.networks.chain import ChainNetwork
 
-    def _files(self, inputs: Inputs) -> tuple[Path, Path]:
+        supernet, data = load_both(weights, images, space)
+        network = supernet.network(device)
+        if not isinstance(network, ChainNetwork):
+            raise InputError(f"{weights} is no supernet of a layer-wise space")
+        size: dict[str, Any] = {"resolution": supernet.resolution, "device": device}
+        calibration = None
+        if self.statistics == "recalibrated":
+            calibration = load_split(data, "train", **size).take(self.calibration_images)
+        validation = load_split(data, "validation", **size).take(self.images)
+        int8 = self.precision == "int8"
+        return SharedEvaluation(network, Pictures(validation, calibration, self.batch_size, int8))
+
+    def belongs_to(
+        self, inputs: Inputs, settings: list[Any]
+    ) -> tuple[tuple[Path, Path], str, dict[str, Any]]:
+        """Return the files, the type of the device, and all that scores depend on."""
+        import torch
+
+        from hanas.core.compute import choose_device
+
         if inputs.weights is None or inputs.images is None:
             raise InputError(f"proxy {self.kind}: needs the files of a supernet and its data set")
-        return inputs.weights, inputs.images
+        files, device = (inputs.weights, inputs.images), choose_device(self.device).type
+        key = {
+            "revision": self.revision,
+            "files": [checksum(file) for file in files],
+            "settings": settings,
+            "computed by": [torch.__version__, device],
+        }
+        return files, device, key
+
+
+def check_finite(weights: Path, genes: np.ndarray, scores: Mapping[str, np.ndarray]) -> None:
+    """Raise InputError if a score of genes (N, G) is not a finite number."""
+    for column, values in scores.items():
+        if not np.isfinite(values).all():
+            raise InputError(
+                f"{weights}: the {column} of the architecture with genes "
+                f"{genes[np.isfinite(values).argmin()].tolist()} is not a finite number; train the "
+                "supernet with a lower training.learning_rate"
+            )
+
+
+class LayerwiseScorer(OnDemandScorer):
+    """Scores populations with what their beginnings share computed once, and keeps the scores."""
+
+    def __init__(self, proxy: Supernet, space: Space, inputs: Inputs, work: Work) -> None:
+        calibrated_with = proxy.calibration_images if proxy.statistics == "recalibrated" else None
+        settings = [proxy.images, proxy.batch_size, calibrated_with, proxy.precision]
+        files, device, key = proxy.belongs_to(inputs, settings)
+        make = partial(proxy.evaluation, space.name, *files, device)
+        here = make()
+        self._weights, self._pictures = files[0], here.pictures
+        self._log, self._count = work.log, max(work.threads, 1)
+        self._workers = Workers(make, work.threads) if device == "cpu" else Here(here)
+        of_int8 = ("int8_error", "int8_cross_entropy") if proxy.precision == "int8" else ()
+        self.columns = ("error", "cross_entropy", *of_int8)
+        self._kept = KeptScores(work.folder, digest(key), self.columns, work.log)
+        if len(self._kept):
+            work.log(f"{len(self._kept)} architectures of this supernet were scored before")
+
+    def __exit__(self, *error: Any) -> None:
+        self._workers.__exit__(*error)
+
+    def score(self, genes: np.ndarray) -> dict[str, np.ndarray]:
+        """Return columns of scores, float64 (N,) each, of genes (N, layers).
+
+        What is not known yet is computed and kept, piece by piece, so that a killed search goes on
+        from there. Raises InputError if a score is not a finite number.
+        """
+        self._kept.refresh()
+        missing = np.unique(genes, axis=0)  # sorted: neighbours share their beginnings
+        missing = missing[~self._kept.known(missing)]
+        if len(missing):
+            started = time.monotonic()
+            pieces = max(min(self._count, len(missing)), -(-len(missing) // PIECE))
+            split = np.array_split(missing, pieces)
+            for number, scores in self._workers.answers(split):
+                self._kept.add(split[number], scores)
+            self._kept.tidy()
+            taken = duration(time.monotonic() - started)
+            self._log(f"{len(missing)} of {len(genes)} architectures are scored anew; {taken}")
+        scores = self._kept.scores(genes)
+        check_finite(self._weights, genes, scores)
+        return scores
+
+    def source(self, objective: str) -> str:
+        """Return where a column of scores is from, in one line."""
+        said = f"{len(self._pictures.validation)} validation images"
+        if self._pictures.calibration is not None:
+            said += f", batch normalisation recalibrated on {len(self._pictures.calibration)}"
+            said += " training images"
+        simulated = " with simulated INT8" if objective.startswith("int8_") else ""
+        return f"measured: shared weights of a supernet{simulated} on {said}"

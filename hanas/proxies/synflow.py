@@ -7,13 +7,13 @@ Flow", NeurIPS 2020; summed over all weights as a score of architectures by M. A
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from hanas.proxies._untrained import UntrainedProxy, worst_where_missing
+from hanas.proxies._untrained import UntrainedProxy
 
 if TYPE_CHECKING:
     from hanas.data.batches import Batch, Split
@@ -31,8 +31,8 @@ class Synflow(UntrainedProxy):
     )
     measures: ClassVar[tuple[str, ...]] = ("flow",)
     source: ClassVar[str] = (
-        "synflow of untrained {skeleton} networks ({channels} channels, {depth} cells a stage, "
-        "{side}x{side} pixels), computed"
+        "synflow of untrained {network.skeleton} networks ({network.channels} channels, "
+        "{network.cells} cells a stage, {side}x{side} pixels), computed"
     )
 
     def prepared(self, network: CellNetwork) -> CellNetwork:
@@ -77,9 +77,8 @@ class Synflow(UntrainedProxy):
             ),
         )
 
-    def ranked(self, numbers: Mapping[str, np.ndarray], cells: np.ndarray) -> np.ndarray:
+    def ranked(self, numbers: np.ndarray, cells: np.ndarray) -> np.ndarray:
         """Return -log(flow)."""
-        (flows,) = numbers.values()
-        logarithms = np.full(len(flows), np.nan)
-        np.log(flows, out=logarithms, where=flows > 0)
-        return worst_where_missing(-logarithms)
+        logarithms = np.full(len(cells), np.nan)
+        np.log(numbers[0], out=logarithms, where=numbers[0] > 0)
+        return -logarithms

@@ -9,7 +9,7 @@ import pytest
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.files import write_parquet
-from hanas.proxies._proxy import Inputs, MemberTable
+from hanas.proxies._proxy import Inputs, MemberTable, Work
 from hanas.spaces import nb201
 
 ARCHS = list(nb201.all_texts())
@@ -30,17 +30,8 @@ def score_of_files(kind: str, folder: Path, objectives: dict[str, str], weights=
         MemberTable(name, objective, folder / f"{name}.parquet")
         for name, objective in objectives.items()
     ]
-    return (
-        plugins.plugin("proxies", kind)
-        .read(given)
-        .score(
-            nb201.SPACE,
-            Inputs(members=tuple(members)),
-            workspace=folder,
-            threads=1,
-            log=pytest.fail,
-        )
-    )
+    proxy = plugins.plugin("proxies", kind).read(given)
+    return proxy.score(nb201.SPACE, Inputs(members=tuple(members)), Work(folder, 1, pytest.fail))
 
 
 @pytest.fixture

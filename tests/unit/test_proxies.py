@@ -57,18 +57,14 @@ def read(kind: str, **settings):
 def score(weights: Path, data: Path, workspace: Path, *, threads: int = 1, **settings):
     lines: list[str] = []
     table = read(**{**SETTINGS, **settings}).score(
-        nb201.SPACE,
-        Inputs(weights=weights, images=data),
-        threads=threads,
-        workspace=workspace,
-        log=lines.append,
+        nb201.SPACE, Inputs(weights=weights, images=data), Work(workspace, threads, lines.append)
     )
     return table, lines
 
 
 def counted(kind: str):
     """The scores of a proxy that reads nothing, by architecture."""
-    table = read(kind).score(nb201.SPACE, Inputs(), workspace=Path(), threads=1, log=pytest.fail)
+    table = read(kind).score(nb201.SPACE, Inputs(), Work(Path(), 1, pytest.fail))
     return table.set_index("arch")["score"]
 
 
@@ -143,8 +139,7 @@ def any_table(request, scored, toy_file, tmp_path):
         accuracies=tmp_path / "accuracies.parquet",
         dataset="toy",
     )
-    given = {"workspace": tmp_path / "work", "threads": 2, "log": lambda line: None}
-    return proxy.score(nb201.SPACE, inputs, **given)
+    return proxy.score(nb201.SPACE, inputs, Work(tmp_path / "work", 2, lambda line: None))
 
 
 def test_every_proxy_scores_every_architecture(any_table):
@@ -288,10 +283,9 @@ def test_the_table_holds_what_the_network_says(scored, is_scored, weights, toy_d
 def test_scores_are_means_over_snapshots(scored, weights, toy_file, tmp_path):
     first, last = load_supernet(weights), load_supernet(make_supernet(tmp_path / "last", seed=1))
     save_supernet(replace(last, earlier=[first.weights]), tmp_path / "both.pt")
-    proxy = read(**SETTINGS)
     with threads(1):
-        both = Scorer(proxy, tmp_path / "both.pt", toy_file, "cpu")
-        alone = Scorer(proxy, tmp_path / "last" / "weights.pt", toy_file, "cpu")
+        both = Scorer(tmp_path / "both.pt", toy_file, 16, 16, "cpu")
+        alone = Scorer(tmp_path / "last" / "weights.pt", toy_file, 16, 16, "cpu")
         for cells in list(groups_of(some_cells("batch")[0]))[::5]:
             rows = nb201.index_of(cells)
             mean, of_last = both(cells), alone(cells)
@@ -299,7 +293,7 @@ def test_scores_are_means_over_snapshots(scored, weights, toy_file, tmp_path):
                 expected = (scored[column].to_numpy()[rows] + of_last[column]) / 2
                 np.testing.assert_allclose(mean[column], expected)
     assert len(both.networks) == 2
-    batches = Scorer(read(**{**SETTINGS, "batch_size": 6}), weights, toy_file, "cpu")._batches
+    batches = Scorer(weights, toy_file, 16, 6, "cpu")._batches
     assert [len(batch.labels) for batch in batches] == [6, 5, 5]
     assert both.seen == "16 validation images, means over 2 snapshots of its training"
     assert alone.seen == "16 validation images"
@@ -320,13 +314,13 @@ import json, sys
 from pathlib import Path
 from toy_cells import some_cells
 from hanas.core import plugins
-from hanas.proxies._proxy import Inputs
+from hanas.proxies._proxy import Inputs, Work
 from hanas.proxies.scoring import cells
 cells.distinct_cells = some_cells
 weights, images, workspace = map(Path, sys.argv[2:])
 proxy = plugins.plugin("proxies", "supernet").read(json.loads(sys.argv[1]))
-proxy.score(plugins.space("nb201"), Inputs(weights=weights, images=images), workspace=workspace,
-            threads=1, log=lambda line: None)
+proxy.score(plugins.space("nb201"), Inputs(weights=weights, images=images),
+            Work(workspace, 1, lambda line: None))
 """
 
 

@@ -10,8 +10,7 @@ The running statistics of a supernet are those of a mixture of all architectures
 an architecture is evaluated either with the statistics of the batch at hand or with statistics
 *recalibrated* for it alone, as in Z. Guo et al., "Single Path One-Shot Neural Architecture Search
 with Uniform Sampling", ECCV 2020: the averages over some batches of training images, each of which
-goes through the network with its own statistics. What the supernet did while it was trained, its
-setting ``batch_norm``, decides only whether there is an affine part.
+goes through the network with its own statistics.
 """
 
 from __future__ import annotations
@@ -31,29 +30,20 @@ from hanas.spaces.networks.chain import ChainNetwork
 
 STATISTICS = ("batch", "recalibrated")
 
-#: Buffers by name, such as running statistics: what would be the state of a module.
-State = dict[str, Tensor]
-
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
-    """The images that architectures are evaluated on.
+    """The images that architectures are evaluated on, at most ``batch_size`` a batch.
 
     Errors and cross-entropies are of ``validation``; batch normalisation is recalibrated with
-    ``calibration``, training images, or uses batch statistics where that is None. ``batch_size`` is
-    the most images a batch. With ``int8``, architectures are evaluated with simulated INT8 as well,
-    with ranges of the calibration images.
+    ``calibration``, training images, or uses batch statistics where that is None. With ``int8``,
+    architectures are evaluated with simulated INT8 as well, in the ranges of calibration images.
     """
 
     validation: Split
     calibration: Split | None
     batch_size: int
     int8: bool = False
-
-    @property
-    def statistics(self) -> str:
-        """One of :data:`STATISTICS`."""
-        return "batch" if self.calibration is None else "recalibrated"
 
     def calibration_images(self) -> Iterator[Tensor]:
         """Yield batches of images (B, 3, H, W) to calibrate with."""
@@ -71,7 +61,8 @@ class SharedEvaluation:
 
     def __init__(self, network: ChainNetwork, pictures: Pictures) -> None:
         self.pictures = pictures
-        self._evaluating = with_statistics(network, pictures.statistics)
+        statistics = "batch" if pictures.calibration is None else "recalibrated"
+        self._evaluating = with_statistics(network, statistics)
         self._calibrating = sharing_weights(self._evaluating).train()
         if pictures.int8:
             self._observing = observing(self._evaluating)
@@ -83,15 +74,15 @@ class SharedEvaluation:
 
         They are ``error`` (fraction) and ``cross_entropy`` (nats), and the same with ``int8_``
         before it. Memory is needed for one batch at each place that an architecture branches off,
-        and for the statistics of everything that is different in ``genes``: sort large populations
-        and score them in parts.
+        and for the statistics of everything that is different in ``genes``: score large populations
+        sorted and in parts.
         """
         genes, rows = np.unique(genes, axis=0, return_inverse=True)  # in lexicographic order
-        states = _States(self._evaluating)
+        states = _States()
         self._calibrate(self._calibrating, genes, states)
         scores = self._scores(self._evaluating, genes, states)
         if self.pictures.int8:
-            states = _States(self._observing, states)
+            states = _States(states)
             self._calibrate(self._observing, genes, states)
             rounded = self._scores(self._rounding, genes, states)
             scores |= {f"int8_{name}": values for name, values in rounded.items()}
@@ -106,14 +97,14 @@ class SharedEvaluation:
     def _scores(
         self, network: ChainNetwork, genes: np.ndarray, states: _States
     ) -> dict[str, np.ndarray]:
-        wrong, entropy = torch.zeros(2, len(genes), dtype=torch.float64)
-        count = 0
+        sums = torch.zeros(2, len(genes), dtype=torch.float64)
         for images, labels in self.pictures.validation_batches():
             for row, logits in enumerate(_logits(network, genes, images, states)):
-                wrong[row] += (logits.argmax(dim=1) != labels).sum().cpu()
-                entropy[row] += F.cross_entropy(logits.double(), labels, reduction="sum").cpu()
-            count += len(labels)
-        return {"error": (wrong / count).numpy(), "cross_entropy": (entropy / count).numpy()}
+                wrong = (logits.argmax(dim=1) != labels).sum()
+                entropy = F.cross_entropy(logits.double(), labels, reduction="sum")
+                sums[:, row] += torch.stack([wrong.double(), entropy]).cpu()
+        error, cross_entropy = (sums / len(self.pictures.validation)).numpy()
+        return {"error": error, "cross_entropy": cross_entropy}
 
 
 def with_statistics(network: ChainNetwork, statistics: str) -> ChainNetwork:
@@ -148,14 +139,9 @@ def walk(
 ) -> Iterator[Tensor]:
     """Yield what the last layer of each architecture returns.
 
-    Parameters
-    ----------
-    genes
-        int (N, L), different and in lexicographic order, that agree up to ``layer``.
-    x
-        What goes into that layer of all of them. It must not be changed by layers.
-    through_layer
-        Returns what a layer makes of its input; it is named by the genes up to and with it.
+    ``genes``, int (N, L), are different and in lexicographic order, and agree up to ``layer``.
+    ``x``, which layers must not change, goes into that layer of all of them. ``through_layer``
+    returns what a layer, named by the genes up to and with it, makes of its input.
     """
     while layer < genes.shape[1] and (genes[:, layer] == genes[0, layer]).all():
         layer += 1
@@ -167,37 +153,26 @@ def walk(
         yield from walk(part, x, through_layer, layer)
 
 
-class _States(dict[Hashable, State]):
-    """The buffers of every part of a network that a walk comes through.
+class _States(dict[Hashable, dict[str, Tensor]]):
+    """The buffers, by name, of every part of a network that a walk comes through.
 
-    They begin as the network was made, but for those that were known before.
+    They begin as the network was made, but for those that were known ``before``.
     """
 
-    def __init__(self, network: ChainNetwork, before: _States | None = None) -> None:
+    def __init__(self, before: _States | None = None) -> None:
         super().__init__()
-        self._network, self._before = network, before or {}
+        self._before = before or {}
 
-    def __missing__(self, part: Hashable) -> State:
-        if isinstance(part, tuple):
-            buffers = self._network.layer(len(part) - 1, part[-1]).named_buffers()
-        else:
-            buffers = _Ends(self._network).named_buffers()
-        fresh = {
-            name: value.clone() for name, value in buffers if not name.startswith("network.layers.")
-        }
-        self[part] = {**fresh, **self._before.get(part, {})}
-        return self[part]
+    def through(self, module: nn.Module, part: Hashable, x: Tensor) -> Tensor:
+        """Return what a module makes of its input with the buffers of a part instead of its own.
 
-
-class _Ends(nn.Module):
-    """What is before and after the layers of a network, as a module."""
-
-    def __init__(self, network: ChainNetwork) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, x: Tensor, which: str) -> Tensor:
-        return getattr(self.network, which)(x)
+        What it changes of them, it changes here: the module stays as it is.
+        """
+        if part not in self:
+            own = {name: value.clone() for name, value in module.named_buffers()}
+            self[part] = {**own, **self._before.get(part, {})}
+        state = self[part]
+        return functional_call(module, state, x, tie_weights=False) if state else module(x)
 
 
 def _logits(
@@ -206,17 +181,9 @@ def _logits(
     """Yield the logits (B, classes) of each row of genes."""
 
     def through_layer(part: tuple[int, ...], x: Tensor) -> Tensor:
-        return _apply(network.layer(len(part) - 1, part[-1]), states[part], x)
+        return states.through(network.layer(len(part) - 1, part[-1]), part, x)
 
-    ends = _Ends(network)
-    x = _apply(ends, states["begin"], images, "begin")
+    x = states.through(network.stem, "stem", images)
     for row, last in enumerate(walk(genes, x, through_layer)):
-        yield _apply(ends, states[row], last, "end")
-
-
-def _apply(module: nn.Module, state: State, *given: object) -> Tensor:
-    """Return what a module makes of its input with the buffers of ``state`` instead of its own.
-
-    What it changes of them, it changes in ``state``: the module stays as it is.
-    """
-    return functional_call(module, state, given, tie_weights=False) if state else module(*given)
+        pooled = states.through(network.head, f"head {row}", last).mean(dim=(2, 3))
+        yield states.through(network.classifier, f"classifier {row}", pooled)

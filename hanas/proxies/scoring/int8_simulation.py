@@ -35,30 +35,27 @@ Module = TypeVar("Module", bound=nn.Module)
 
 
 class Observer(nn.Module):
-    """Notes the range of what goes through it, which holds zero, in the buffers low and high."""
+    """Notes the range of what goes through it, which holds zero, in the buffers low and high.
+
+    Once it ``rounds``, it rounds to 8 bits in that range instead.
+    """
 
     low: Tensor
     high: Tensor
+    rounds = False
 
     def __init__(self, device: torch.device) -> None:
         super().__init__()
         self.register_buffer("low", torch.zeros((), device=device))
         self.register_buffer("high", torch.zeros((), device=device))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return ``x`` as it is."""
+    def forward(self, x: Tensor) -> Tensor:  # noqa: D102
+        if self.rounds:
+            return rounded(x, self.low, self.high)
         lowest, highest = x.aminmax()
         self.low.copy_(torch.minimum(self.low, lowest))
         self.high.copy_(torch.maximum(self.high, highest))
         return x
-
-
-class Rounder(Observer):
-    """Rounds to the values of the range that was noted."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return ``x`` in 8 bits."""
-        return rounded(x, self.low, self.high)
 
 
 def sharing_weights(network: Module) -> Module:
@@ -78,24 +75,21 @@ def observing(network: ChainNetwork) -> ChainNetwork:
         if isinstance(module, Bottleneck) and module.has_residual:
             _after(module.body, Observer(device))
         if isinstance(module, ShuffleUnit):
-            for half in (module.branch, module.projection):
-                if half is not None:
-                    _after(half, Observer(device))
+            _after(module.branch, Observer(device))
+            if module.projection is not None:
+                _after(module.projection, Observer(device))
     return made
 
 
 def rounding(observed: ChainNetwork) -> ChainNetwork:
     """Return a copy of an observing network that computes with 8 bits in the ranges it noted."""
     made = sharing_weights(observed)
-    for parent in list(made.modules()):
-        if isinstance(parent, nn.Conv2d | nn.Linear):
-            weight = rounded_weight(parent.weight.detach())
-            parent.weight = nn.Parameter(weight, requires_grad=False)
-        for name, module in parent.named_children():
-            if isinstance(module, Observer):
-                rounder = Rounder(module.low.device)
-                rounder.load_state_dict(module.state_dict())
-                setattr(parent, name, rounder)
+    for module in made.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            weight = rounded_weight(module.weight.detach())
+            module.weight = nn.Parameter(weight, requires_grad=False)
+        if isinstance(module, Observer):
+            module.rounds = True
     return made
 
 

@@ -2,54 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from hanas.core.compute import choose_device
 from hanas.core.errors import InputError
-from hanas.core.files import checksum
 from hanas.data.batches import Batch, load_split, ordered_batches
 from hanas.data.images import ImageData, load_images
-from hanas.proxies._proxy import SUPERNET_SCORES, Columns, Work
-from hanas.proxies.scoring import cells as scoring
+from hanas.proxies._proxy import SUPERNET_SCORES
 from hanas.proxies.scoring.cells import PREFIX, Scores
-from hanas.proxies.supernet import Supernet as SupernetProxy
 from hanas.spaces import nb201
 from hanas.spaces.networks.cell import Cell, CellNetwork
 from hanas.training.supernets import Supernet, load_supernet
-
-
-def score_space(proxy: SupernetProxy, weights: Path, images: Path, work: Work) -> Columns:
-    """Return the scores of all cells, and ``source``."""
-    device = choose_device(proxy.device).type
-    key = {
-        "revision": proxy.revision,
-        "settings": [proxy.images, proxy.batch_size],
-        "files": [checksum(weights), checksum(images)],
-        "computed by": [torch.__version__, device],
-    }
-
-    def check(cells: np.ndarray, scores: Scores) -> None:
-        finite = np.isfinite([scores[name] for name in SUPERNET_SCORES]).all(axis=0)
-        if not finite.all():
-            raise InputError(
-                f"{weights}: the cross-entropy of the cell with genes "
-                f"{cells[finite.argmin()].tolist()} is not a finite number; train the supernet "
-                "with a lower training.learning_rate"
-            )
-
-    make = partial(Scorer, proxy, weights, images, device)
-    scorer, scores = scoring.score_space(
-        make, key, SUPERNET_SCORES, work, device=device, check=check
-    )
-    return {**scores, "source": f"measured: shared weights of a supernet on {scorer.seen}"}
 
 
 def load_both(weights: Path, images: Path, space: str) -> tuple[Supernet, ImageData]:
@@ -70,24 +40,24 @@ class Scorer:
     ``seen`` says on what cells are scored; ``batch_norm`` is the mode of the supernet.
     """
 
-    def __init__(self, proxy: SupernetProxy, weights: Path, images: Path, device: str) -> None:
+    def __init__(
+        self, weights: Path, images: Path, count: int | None, batch_size: int, device: str
+    ) -> None:
         supernet, data = load_both(weights, images, "nb201")
-        on = torch.device(device)
-        self.networks = [cast(CellNetwork, network) for network in supernet.snapshots(on)]
-        validation = load_split(data, "validation", resolution=supernet.resolution, device=on)
-        validation = validation.take(proxy.images)
+        self.networks = cast(list[CellNetwork], supernet.snapshots(device))
+        validation = load_split(
+            data, "validation", resolution=supernet.resolution, device=device
+        ).take(count)
         self.batch_norm = self.networks[0].settings.batch_norm
         self.seen = f"{len(validation)} validation images"
         if len(self.networks) > 1:
             self.seen += f", means over {len(self.networks)} snapshots of its training"
-        self._batches = list(ordered_batches(validation, proxy.batch_size))
+        self._batches = list(ordered_batches(validation, batch_size))
 
     def __call__(self, cells: np.ndarray) -> Scores:
         """Return the scores of the cells (N, 6) of a group, means over snapshots."""
         scores = [score_group(network, cells, self._batches) for network in self.networks]
-        return {
-            column: np.mean([of[column] for of in scores], axis=0) for column in SUPERNET_SCORES
-        }
+        return {name: np.mean([of[name] for of in scores], axis=0) for name in SUPERNET_SCORES}
 
 
 @torch.inference_mode()
@@ -100,56 +70,48 @@ def score_group(supernet: CellNetwork, genes: np.ndarray, batches: Sequence[Batc
     network is shared: on the first cell's input there are only 5 different outputs for each edge
     from node 0, 25 for each edge from node 1 and 625 for the edge from node 2.
     """
-    sums = {name: torch.zeros(len(genes), dtype=torch.float64) for name in SUPERNET_SCORES}
-    n_images = 0
+    sums = torch.zeros(len(SUPERNET_SCORES), len(genes), dtype=torch.float64)
     for images, labels in batches:
         x = supernet.stem(images)
-        first_cell = _FirstCell(cast(Cell, cast(nn.ModuleList, supernet.stages[0])[0]), x, genes[0])
+        first_cell = _first_cell(cast(Any, supernet.stages)[0][0], x, genes[0])
         for row, cell_genes in enumerate(genes.tolist()):
             logits = _after_first_cell(supernet, first_cell(cell_genes), cell_genes).double()
-            centred = logits - logits.mean(dim=0)
-            found = {
-                "error": (logits.argmax(dim=1) != labels).sum(),
-                "cross_entropy": F.cross_entropy(logits, labels, reduction="sum"),
-                "centred_cross_entropy": F.cross_entropy(centred, labels, reduction="sum"),
-            }
-            for name, total in found.items():
-                sums[name][row] += total.cpu()
-        n_images += len(labels)
-    return {name: (total / n_images).numpy() for name, total in sums.items()}
+            wrong = (logits.argmax(dim=1) != labels).sum()
+            both = (logits, logits - logits.mean(dim=0))
+            losses = [F.cross_entropy(each, labels, reduction="sum") for each in both]
+            sums[:, row] += torch.stack([wrong.double(), *losses]).cpu()
+    sums /= sum(len(batch.labels) for batch in batches)
+    return dict(zip(SUPERNET_SCORES, sums.numpy(), strict=True))
 
 
-class _FirstCell:
-    """The first cell of the network for all architectures with the same nodes 1 and 2."""
+def _first_cell(cell: Cell, x: Tensor, prefix: np.ndarray) -> Callable[[Sequence[int]], Tensor]:
+    """Return what computes the cell of ``x`` for all genes with this prefix; quickest in order."""
+    zeros = torch.zeros_like(x)
 
-    def __init__(self, cell: Cell, x: Tensor, prefix: np.ndarray) -> None:
-        self._zeros = torch.zeros_like(x)
+    def of_edge(edge: int, operation: int, node: Tensor) -> Tensor | None:
+        return None if operation == nb201.NONE else cell.operation(edge, operation)(node)
 
-        def of_edge(edge: int, operation: int, node: Tensor) -> Tensor | None:
-            return None if operation == nb201.NONE else cell.operation(edge, operation)(node)
+    to_node_1, from_0_to_2, from_1_to_2 = (int(gene) for gene in prefix[:PREFIX])
+    node_1 = _or(zeros, of_edge(0, to_node_1, x))
+    node_2 = _or(zeros, _add(of_edge(1, from_0_to_2, x), of_edge(2, from_1_to_2, node_1)))
+    from_0, from_1, from_2 = (
+        [of_edge(edge, operation, node) for operation in range(len(nb201.OPERATIONS))]
+        for edge, node in ((3, x), (4, node_1), (5, node_2))
+    )
 
-        to_node_1, from_0_to_2, from_1_to_2 = (int(gene) for gene in prefix[:PREFIX])
-        node_1 = self._or_zeros(of_edge(0, to_node_1, x))
-        into_2 = _add(of_edge(1, from_0_to_2, x), of_edge(2, from_1_to_2, node_1))
-        node_2 = self._or_zeros(into_2)
-        #: What each operation makes of nodes 0, 1 and 2 on the edges to the output.
-        self._to_output = [
-            [of_edge(edge, operation, node) for operation in range(len(nb201.OPERATIONS))]
-            for edge, node in ((3, x), (4, node_1), (5, node_2))
-        ]
-        self._sum_of: tuple[int, int] | None = None  # the genes whose sum is kept
-        self._sum: Tensor | None = None
+    @lru_cache(maxsize=1)
+    def of_two_edges(first: int, second: int) -> Tensor | None:
+        return _add(from_0[first], from_1[second])
 
-    def __call__(self, genes: Sequence[int]) -> Tensor:
-        """Return the output of the cell with these genes; fastest in the order of the genes."""
-        from_0, from_1, from_2 = self._to_output
+    def output(genes: Sequence[int]) -> Tensor:
         first, second, third = genes[PREFIX:]
-        if (first, second) != self._sum_of:
-            self._sum_of, self._sum = (first, second), _add(from_0[first], from_1[second])
-        return self._or_zeros(_add(self._sum, from_2[third]))
+        return _or(zeros, _add(of_two_edges(first, second), from_2[third]))
 
-    def _or_zeros(self, node: Tensor | None) -> Tensor:
-        return self._zeros if node is None else node
+    return output
+
+
+def _or(zeros: Tensor, node: Tensor | None) -> Tensor:
+    return zeros if node is None else node
 
 
 def _add(first: Tensor | None, second: Tensor | None) -> Tensor | None:
@@ -161,9 +123,8 @@ def _add(first: Tensor | None, second: Tensor | None) -> Tensor | None:
 
 def _after_first_cell(supernet: CellNetwork, x: Tensor, genes: Sequence[int]) -> Tensor:
     for number, stage in enumerate(supernet.stages):
-        for position, cell in enumerate(cast(nn.ModuleList, stage)):
-            if (number, position) != (0, 0):
-                x = cell(x, genes)
+        for cell in list(cast(Any, stage))[number == 0 :]:
+            x = cell(x, genes)
         if number < len(supernet.transitions):
             x = supernet.transitions[number](x)
     return supernet.classify(x)

@@ -35,11 +35,6 @@ class History:
     #: architecture out; NaN throughout for a searcher that compares by dominance.
     score: np.ndarray
 
-    def __post_init__(self) -> None:
-        lengths = {len(self.genes), len(self.objectives), len(self.generation), len(self.score)}
-        if len(lengths) != 1:
-            raise ValueError(f"columns of different lengths: {sorted(lengths)}")
-
     def __len__(self) -> int:
         """Return the number of evaluations."""
         return len(self.genes)
