@@ -32,13 +32,13 @@ def member_tables(space: Space, inputs: Inputs) -> tuple[list[pd.DataFrame], np.
     its column or is of other architectures.
     """
     tables, scores = [], []
-    for member in inputs.members:
-        table = read_parquet(member.file)
-        if member.objective not in table:
-            raise InputError(f"{member.file}: the proxy table has no column {member.objective!r}")
-        check_order(table, space, str(member.file))
+    for objective, file in inputs.members:
+        table = read_parquet(file)
+        if objective not in table:
+            raise InputError(f"{file}: the proxy table has no column {objective!r}")
+        check_order(table, space, str(file))
         tables.append(table)
-        scores.append(table[member.objective].to_numpy(dtype=np.float64))
+        scores.append(table[objective].to_numpy(dtype=np.float64))
     return tables, np.stack(scores, axis=1)
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
 
 from hanas.core.settings import Positive, Settings
-from hanas.proxies._proxy import Columns, Inputs, OnDemandScorer, SpaceProxy, Work
+from hanas.proxies._proxy import Inputs, OnDemandScorer, SpaceProxy, Work
 from hanas.spaces._space import Space
 
 
@@ -30,7 +30,7 @@ class CountedProxy(SpaceProxy):
         """Where the numbers are from."""
         return f"{self.counted}, computed"
 
-    def scores(self, space: Space, inputs: Inputs, work: Work) -> Columns:
+    def scores(self, space: Space, inputs: Inputs, work: Work) -> dict[str, Any]:
         """Return the counts."""
         score = self.count(space, space.all_genes()).astype(float)
         return {"score": score, "source": self.source}
@@ -65,10 +65,8 @@ class SizeProxy(CountedProxy):
     def problems_in(self, space: Space) -> Iterator[str]:
         """Yield what does not go together with a space."""
         if self.network and space.enumerable:
-            yield (
-                f"network: the cells of {space.name} rank alike at every size of the network; "
-                "leave it out"
-            )
+            said = f"network: the cells of {space.name} rank alike at every size of the network"
+            yield f"{said}; leave it out"
 
     def on_demand_scorer(self, space: Space, inputs: Inputs, work: Work) -> OnDemandScorer:
         """Return what counts; see :meth:`Proxy.on_demand_scorer`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
@@ -13,7 +13,7 @@ from pydantic import Field
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.progress import Log
-from hanas.core.settings import Count, Named, NoRerun, Settings
+from hanas.core.settings import Count, Member, Named, NoRerun, Settings
 from hanas.spaces._space import Space
 
 if TYPE_CHECKING:  # imported where a job scores
@@ -28,8 +28,6 @@ SUPERNET_SCORES = ("error", "cross_entropy", "centred_cross_entropy")
 #: Columns of scores that a proxy table can have, all lower is better.
 SCORES = (*SUPERNET_SCORES, "score")
 
-#: Columns of a proxy table, (N,) each, and ``source``: text, or texts (N,).
-Columns = dict[str, Any]
 Threads = Annotated[
     Count,
     Field(description="Worker processes at most. Results do not depend on their number."),
@@ -38,33 +36,20 @@ Threads = Annotated[
 
 
 @dataclass(frozen=True)
-class MemberTable:
-    """The table of a proxy that another one is made of, and the column that a search minimises."""
-
-    name: str
-    objective: str
-    file: Path
-
-
-@dataclass(frozen=True)
 class Inputs:
     """Files that proxies read; of each proxy those that it needs.
 
     ``weights`` of a supernet (:func:`hanas.training.supernets.load_supernet`), ``images`` of a data
-    set (:mod:`hanas.data.images`), tables of the proxies that it is made of, and true
-    ``accuracies`` (:mod:`hanas.data.tables.metric_tables`) on the data set of this name.
+    set (:mod:`hanas.data.images`); of the ``members`` that it is made of the column that a search
+    minimises and the table; true ``accuracies`` (:mod:`hanas.data.tables.metric_tables`) on the
+    data set of this name.
     """
 
     weights: Path | None = None
     images: Path | None = None
-    members: tuple[MemberTable, ...] = ()
+    members: tuple[tuple[str, Path], ...] = ()
     accuracies: Path | None = None
     dataset: str = ""
-
-    @property
-    def names(self) -> list[str]:
-        """Names of the members."""
-        return [member.name for member in self.members]
 
 
 @dataclass(frozen=True)
@@ -119,7 +104,7 @@ class Proxy(Settings):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel to worker processes by kind: they find the class of a user's plugin too."""
-        return _restored, (self.kind, self.model_dump())
+        return Member("proxies").read, (self.model_dump(),)
 
     @property
     def trained_architectures(self) -> int:
@@ -152,8 +137,8 @@ class Proxy(Settings):
             raise InputError(f"{place} looks at cells of space 'nb201', not of {space.name!r}")
         return pd.DataFrame({"arch": list(texts), **self.scores(space, inputs, work)})
 
-    def scores(self, space: Space, inputs: Inputs, work: Work) -> Columns:
-        """Return what stands beside ``arch`` in the table of :meth:`score`."""
+    def scores(self, space: Space, inputs: Inputs, work: Work) -> dict[str, Any]:
+        """Return the other columns of the table of :meth:`score`, (N,) each; source may be text."""
         raise NotImplementedError
 
     def on_demand_scorer(self, space: Space, inputs: Inputs, work: Work) -> OnDemandScorer:
@@ -167,10 +152,6 @@ class Proxy(Settings):
             f"proxy.kind is {self.kind!r}; in space {space.name!r}, which is too large for a "
             f"table, expected one of: {', '.join(able)}"
         )
-
-
-def _restored(kind: str, settings: Mapping[str, Any]) -> Proxy:
-    return plugins.plugin("proxies", kind).model_validate(settings)
 
 
 class SpaceProxy(Proxy):

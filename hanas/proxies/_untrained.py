@@ -1,16 +1,14 @@
 """Proxies that look at stand-alone networks at initialisation.
 
 All cells are measured with one draw of initial weights: equal operations on equal edges begin with
-equal weights, as in a supernet that was never trained. Each network is still one that its own
-initialisation could have made, but cells differ by what they are and not by luck.
+equal weights, as in a supernet that was never trained, so cells do not differ by luck.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -18,16 +16,13 @@ from pydantic import Field, model_validator
 from hanas.core.errors import InputError
 from hanas.core.files import checksum
 from hanas.core.settings import Count, Settings
-from hanas.proxies._proxy import Columns, Inputs, SpaceProxy, Threads, Work
+from hanas.proxies._proxy import Inputs, SpaceProxy, Threads, Work
 from hanas.spaces import nb201
 from hanas.spaces._space import Space
 
 if TYPE_CHECKING:
     from hanas.data.batches import Batch, Split
     from hanas.spaces.networks.cell import CellNetwork
-
-#: Classes and side of the images, where those are made up.
-CLASSES, SIDE = 10, 32
 
 
 class UntrainedNetwork(Settings):
@@ -70,20 +65,15 @@ class UntrainedProxy(SpaceProxy):
         """Return images of a side for the network of a seed; ``split`` are those it was given."""
         raise NotImplementedError
 
-    def measure(
-        self, network: CellNetwork, genes: Sequence[int], batches: Sequence[Batch]
-    ) -> tuple[float, ...]:
+    def measure(self, network: CellNetwork, genes: list[int], batches: list[Batch]) -> list[float]:
         """Return the measures of the network of one cell, which stays as it is."""
         raise NotImplementedError
 
     def ranked(self, numbers: np.ndarray, cells: np.ndarray) -> np.ndarray:
-        """Return scores (D,), lower is better, of the measures (M, D) of cells (D, 6).
-
-        NaN is put behind the worst of the others.
-        """
+        """Return scores (D,), lower is better, of the measures (M, D) of cells (D, 6)."""
         raise NotImplementedError
 
-    def scores(self, space: Space, inputs: Inputs, work: Work) -> Columns:
+    def scores(self, space: Space, inputs: Inputs, work: Work) -> dict[str, Any]:
         """Return the scores; cells that are the same function are measured once.
 
         On one computer, equal settings give equal bits, whatever the number of workers.
@@ -100,14 +90,16 @@ class UntrainedProxy(SpaceProxy):
         }
         columns = tuple(f"{name} {seed}" for seed in range(self.seeds) for name in self.measures)
         make = partial(UntrainedScorer, self, inputs.images)
-        scorer, scores = score_space(make, key, columns, work, ranked=self._mean_over_seeds)
-        drawn = f", mean of {self.seeds} draws" if self.seeds > 1 else ""
-        said = self.source.format(network=self.network, side=scorer.side, seen=scorer.seen)
-        return {**scores, "source": said + drawn}
+        return score_space(make, key, columns, work, ranked=self.mean_over_seeds)
 
-    def _mean_over_seeds(self, cells: np.ndarray, found: Columns) -> Columns:
+    def mean_over_seeds(self, cells: np.ndarray, found: dict[str, Any]) -> dict[str, np.ndarray]:
+        """Return ``score`` of all cells (D, 6), from what each seed measured of them.
+
+        NaN is one above the largest of a seed: a cell that has no score is worst.
+        """
         of_seeds = np.array([*found.values()]).reshape(self.seeds, -1, len(cells))
-        ranked = [worst_where_missing(self.ranked(numbers, cells)) for numbers in of_seeds]
+        ranked = [self.ranked(numbers, cells) for numbers in of_seeds]
+        ranked = [np.where(np.isnan(of), np.nanmax(of) + 1, of) for of in ranked]
         scores = np.mean(ranked, axis=0)
         if not np.isfinite(scores).all():
             genes = cells[np.isfinite(scores).argmin()].tolist()
@@ -129,11 +121,7 @@ class ProxyOfBatches(UntrainedProxy):
 
 
 class UntrainedScorer:
-    """The networks and their images, ready to measure groups of cells.
-
-    ``draws`` are for each seed the network and the batches that it is measured on; ``seen`` is the
-    number of their images, ``side`` their size.
-    """
+    """For each seed a network and the batches that it is measured on, ready for groups of cells."""
 
     #: Statistics of the batch, as in the first step of a training, and nothing learnt.
     batch_norm = "batch"
@@ -145,19 +133,22 @@ class UntrainedScorer:
         from hanas.data.images import load_images
 
         self._proxy = proxy
-        split, self.side, classes = None, proxy.resolution or SIDE, CLASSES
+        split, side, classes = None, proxy.resolution or 32, 10  # where images are made up
         if images is not None:
             data = load_images(images)
             split = load_split(data, "train", resolution=proxy.resolution)
-            self.side, classes = split.pixels.shape[1], len(data.classes)
-            nb201.check_side(self.side, str(images))
+            side, classes = split.pixels.shape[1], len(data.classes)
+            nb201.check_side(side, str(images))
         network = {**proxy.network.params(), "batch_norm": self.batch_norm}
         self.draws = []
         for seed in range(proxy.seeds):
             made = nb201.supernet(classes, network, seed=seed)
             made = proxy.prepared(made.to(memory_format=torch.channels_last)).train()
-            self.draws.append((made, proxy.drawn(seed, self.side, split)))
-        self.seen = sum(len(batch.labels) for batch in self.draws[0][1])
+            self.draws.append((made, proxy.drawn(seed, side, split)))
+        seen = sum(len(batch.labels) for batch in self.draws[0][1])
+        self.source = proxy.source.format(network=proxy.network, side=side, seen=seen)
+        if proxy.seeds > 1:
+            self.source += f", mean of {proxy.seeds} draws"
 
     def __call__(self, cells: np.ndarray) -> dict[str, np.ndarray]:
         """Return what is measured of the cells (N, 6) of a group, a column a number and seed."""
@@ -167,12 +158,3 @@ class UntrainedScorer:
             for name, values in zip(self._proxy.measures, np.array(rows, float).T, strict=True):
                 columns[f"{name} {seed}"] = values
         return columns
-
-
-def worst_where_missing(values: np.ndarray) -> np.ndarray:
-    """Return scores in which NaN is one above the largest: a cell that has no score is worst.
-
-    >>> worst_where_missing(np.array([2.0, np.nan, 1.0]))
-    array([2., 3., 1.])
-    """
-    return np.where(np.isnan(values), np.nanmax(values) + 1, values)

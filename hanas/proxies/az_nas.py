@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 class AzNas(ProxyOfBatches):
     """The score is minus the sum over the four of the logarithm of the relative rank.
 
-    Ranks are those among all different functions: being bad at one thing costs more than being
-    good at another gains.
+    Being bad at one thing costs more than being good at another gains.
     """
 
     kind: Literal["az_nas"] = Field(
@@ -57,12 +56,10 @@ class AzNas(ProxyOfBatches):
             for part in torch.tensor_split(noise, self.batches)
         ]
 
-    def measure(
-        self, network: CellNetwork, genes: Sequence[int], batches: Sequence[Batch]
-    ) -> tuple[float, ...]:
+    def measure(self, network: CellNetwork, genes: list[int], batches: list[Batch]) -> list[float]:
         """Return expressivity, progressivity and trainability, means over the batches."""
         found = [_assess(network, genes, batch.images) for batch in batches]
-        return tuple(float(mean) for mean in np.mean(found, axis=0))
+        return np.mean(found, axis=0).tolist()
 
     def ranked(self, numbers: np.ndarray, cells: np.ndarray) -> np.ndarray:
         """Return minus the sum of log(rank / D), where rank D is the best."""
@@ -102,10 +99,7 @@ def _assess(
 
 
 def entropy(features: Tensor) -> float:
-    """Return the entropy, in nats, of the normalised principal variances of (N, C, H, W).
-
-    From 0, where the channels vary together or not at all, to log(C), where all vary alike.
-    """
+    """Return the entropy, 0 to log(C) nats, of normalised principal variances of (N, C, H, W)."""
     import torch
 
     samples = features.permute(0, 2, 3, 1).reshape(-1, features.shape[1]).double()  # (NHW, C)
@@ -121,9 +115,8 @@ def entropy(features: Tensor) -> float:
 def trainability(signs: Tensor, gradient: Tensor) -> float:
     """Return 2 - s - 1/s, at most 0, for the spectral norm s of a block's mean Jacobian.
 
-    ``signs`` are random signs (N, C', H', W') in the place of gradients at the block's output,
-    which make gradient times sign an estimate of the Jacobian (at each position); ``gradient`` is
-    what of them arrives at its input, (N, C, H, W).
+    ``signs`` are random gradients (N, C', H', W') at the block's output, which make gradient times
+    sign an estimate of the Jacobian; ``gradient`` (N, C, H, W) is what arrives at its input.
     """
     import torch
 

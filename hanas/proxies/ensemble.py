@@ -7,7 +7,7 @@ clearly weighs more than one that barely does.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -15,7 +15,7 @@ from pydantic import Field
 from hanas.core.errors import InputError
 from hanas.core.settings import NoRerun
 from hanas.proxies._combined import CombinedProxy, member_tables
-from hanas.proxies._proxy import SCORES, Columns, Inputs, Work
+from hanas.proxies._proxy import SCORES, Inputs, Work
 from hanas.spaces._space import Space
 
 
@@ -42,10 +42,10 @@ class Ensemble(CombinedProxy):
         """Return what a search ranks by."""
         return f"mean {self.objective} of {', '.join(names)}"
 
-    def scores(self, space: Space, inputs: Inputs, work: Work) -> Columns:
+    def scores(self, space: Space, inputs: Inputs, work: Work) -> dict[str, Any]:
         """Return the means; InputError if the tables have no column in common."""
         tables, _ = member_tables(space, inputs)
-        named = ", ".join(inputs.names)
+        named = ", ".join(self.proxies)
         shared = self.columns_of([list(table) for table in tables])
         if not shared:
             raise InputError(f"{named}: their tables have no column in common")

@@ -2,17 +2,17 @@
 
 A Gaussian process on what other proxies say and on what paths and which direct edge a cell has (see
 :mod:`hanas.core.gaussian_process`). The architectures that are trained, here looked up in a
-benchmark, are the price of this proxy, and they are counted wherever evaluations are. The first are
-those that tell most about all others, whatever comes of them. Then, in rounds, the model says what
-it expects of all others and how unsure it is, and those are trained that may well be on the front
-of error and cost: what a search on any device will choose from. Which device that is, is not known,
-so costs are what every device has to pay for: multiply-accumulates and the number of layers.
+benchmark, are the price of this proxy, counted wherever evaluations are. The first are those that
+tell most about all others. Then, in rounds, the model says what it expects of all others and how
+unsure it is, and those are trained that may well be on the front of error and cost, which a search
+chooses from. The device is not known, so costs are what every one has to pay for:
+multiply-accumulates and the number of layers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -21,7 +21,7 @@ from hanas.core.errors import InputError
 from hanas.core.files import read_parquet
 from hanas.core.settings import Entry, Seed
 from hanas.proxies._combined import CombinedProxy, check_order, member_tables
-from hanas.proxies._proxy import Columns, Inputs, Work
+from hanas.proxies._proxy import Inputs, Work
 from hanas.spaces import nb201
 from hanas.spaces._space import Space
 
@@ -36,8 +36,7 @@ SAMPLE = 3000
 class Learned(CombinedProxy):
     """The score is the expected normal score of the error's rank among those looked up.
 
-    It is the true one for them and what is the same function. Errors are those on the data set that
-    is learned from.
+    It is the true one for them and what is the same function.
     """
 
     kind: Literal["learned"] = Field(
@@ -88,7 +87,7 @@ class Learned(CombinedProxy):
         """Return what a search ranks by."""
         return f"learned from {self.architectures} architectures with {', '.join(names)}"
 
-    def scores(self, space: Space, inputs: Inputs, work: Work) -> Columns:
+    def scores(self, space: Space, inputs: Inputs, work: Work) -> dict[str, Any]:
         """Return ``score``, ``looked_up`` and ``source``.
 
         Nothing is read of the accuracies but those of the architectures that are looked up, which
@@ -121,7 +120,7 @@ class Learned(CombinedProxy):
             "looked_up": np.isin(np.arange(len(genes)), posterior.observed),
             "source": f"learned from {self.architectures} architectures trained on "
             f"{inputs.dataset} ({truth['source'].iloc[0]}), {self._first} of them chosen before "
-            f"any was known (seed {self.seed}), with {', '.join(inputs.names)}",
+            f"any was known (seed {self.seed}), with {', '.join(self.proxies)}",
         }
 
     @property
@@ -193,8 +192,7 @@ def _on_possible_fronts(
 ) -> np.ndarray:
     """Return ``count`` of the rows ``left``: each the least known on the front of what may be.
 
-    What may be is one standard deviation better than expected. That those chosen before will
-    be known is taken into account.
+    That is one standard deviation better than expected. Those chosen before will be known.
     """
     from hanas.core.pareto import non_dominated
 

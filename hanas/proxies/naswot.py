@@ -5,7 +5,6 @@ J. Mellor et al., "Neural Architecture Search without Training", ICML 2021.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
@@ -54,9 +53,7 @@ class Naswot(ProxyOfBatches):
         parts = torch.tensor_split(order[: self.images], self.batches)
         return [split.batch(part) for part in parts]
 
-    def measure(
-        self, network: CellNetwork, genes: Sequence[int], batches: Sequence[Batch]
-    ) -> tuple[float]:
+    def measure(self, network: CellNetwork, genes: list[int], batches: list[Batch]) -> list[float]:
         """Return log|K| where K_ij counts ReLUs that are both on or both off for images i and j.
 
         NaN where the determinant is zero: two images are the same to the network.
@@ -83,7 +80,7 @@ class Naswot(ProxyOfBatches):
             for hook in hooks:
                 hook.remove()
         mean = float(np.mean(logarithms))
-        return (mean if np.isfinite(mean) else np.nan,)
+        return [mean if np.isfinite(mean) else np.nan]
 
     def ranked(self, numbers: np.ndarray, cells: np.ndarray) -> np.ndarray:
         """Return minus the logarithms."""

@@ -2,9 +2,8 @@
 
 The one-shot proxy of RSPS, GDAS and SPOS: an architecture inherits the weights of its operations
 and is evaluated without any training of its own (G. Bender et al., "Understanding and Simplifying
-One-Shot Architecture Search", ICML 2018). Layer-wise spaces have too many architectures for a
-table: those of a population are scored together when a search asks for them, and every score is
-kept for later searches.
+One-Shot Architecture Search", ICML 2018). Layer-wise spaces are too large for a table: a population
+is scored when a search asks for it, and every score is kept for later searches.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -24,15 +23,7 @@ from hanas.core.kept import KeptScores
 from hanas.core.progress import duration
 from hanas.core.settings import Count, Entry, NoRerun
 from hanas.core.workers import Here, Workers
-from hanas.proxies._proxy import (
-    SUPERNET_SCORES,
-    Columns,
-    Inputs,
-    OnDemandScorer,
-    Proxy,
-    Threads,
-    Work,
-)
+from hanas.proxies._proxy import SUPERNET_SCORES, Inputs, OnDemandScorer, Proxy, Threads, Work
 from hanas.spaces._space import Space
 
 if TYPE_CHECKING:
@@ -119,22 +110,18 @@ class Supernet(Proxy):
                 )
             return
         for name, plain in (("statistics", "batch"), ("precision", "float32")):
-            if getattr(self, name) != plain:
-                yield (
-                    f"{name} is {getattr(self, name)!r}, which works in layer-wise spaces; "
-                    f"expected {plain} for space {space.name!r}"
-                )
+            if (given := getattr(self, name)) != plain:
+                said = f"{name} is {given!r}, which works in layer-wise spaces"
+                yield f"{said}; expected {plain} for space {space.name!r}"
 
-    def scores(self, space: Space, inputs: Inputs, work: Work) -> Columns:
+    def scores(self, space: Space, inputs: Inputs, work: Work) -> dict[str, Any]:
         """Return those of :data:`SUPERNET_SCORES`; cells of one function are scored once."""
-        from hanas.proxies.scoring.cells import score_space
-        from hanas.proxies.scoring.supernet_cells import Scorer
+        from hanas.proxies.scoring.cells import SupernetScorer, score_space
 
         files, device, key = self.belongs_to(inputs, [self.images, self.batch_size])
-        make = partial(Scorer, *files, self.images, self.batch_size, device)
+        make = partial(SupernetScorer, *files, self.images, self.batch_size, device)
         check = partial(check_finite, files[0])
-        scorer, scores = score_space(make, key, SUPERNET_SCORES, work, device=device, check=check)
-        return {**scores, "source": f"measured: shared weights of a supernet on {scorer.seen}"}
+        return score_space(make, key, SUPERNET_SCORES, work, device=device, check=check)
 
     def on_demand_scorer(self, space: Space, inputs: Inputs, work: Work) -> OnDemandScorer:
         """Return what scores architectures of a layer-wise space; see :class:`Proxy`."""
@@ -142,21 +129,15 @@ class Supernet(Proxy):
 
     def evaluation(self, space: str, weights: Path, images: Path, device: str) -> SharedEvaluation:
         """Return a layer-wise supernet and its images; InputError where they do not fit."""
-        from hanas.data.batches import load_split
+        from hanas.proxies.scoring.cells import load_both
         from hanas.proxies.scoring.chain_evaluation import Pictures, SharedEvaluation
-        from hanas.proxies.scoring.supernet_cells import load_both
         from hanas.spaces.networks.chain import ChainNetwork
 
-        supernet, data = load_both(weights, images, space)
-        network = supernet.network(device)
-        if not isinstance(network, ChainNetwork):
-            raise InputError(f"{weights} is no supernet of a layer-wise space")
-        size: dict[str, Any] = {"resolution": supernet.resolution, "device": device}
-        calibration = None
-        if self.statistics == "recalibrated":
-            calibration = load_split(data, "train", **size).take(self.calibration_images)
-        validation = load_split(data, "validation", **size).take(self.images)
-        int8 = self.precision == "int8"
+        supernet, load = load_both(weights, images, space, device)
+        network = cast(ChainNetwork, supernet.network(device))
+        recalibrated = self.statistics == "recalibrated"
+        calibration = load("train", self.calibration_images) if recalibrated else None
+        validation, int8 = load("validation", self.images), self.precision == "int8"
         return SharedEvaluation(network, Pictures(validation, calibration, self.batch_size, int8))
 
     def belongs_to(
@@ -199,11 +180,9 @@ class LayerwiseScorer(OnDemandScorer):
         files, device, key = proxy.belongs_to(inputs, settings)
         make = partial(proxy.evaluation, space.name, *files, device)
         here = make()
-        self._weights, self._pictures = files[0], here.pictures
+        self.columns, self._pictures, self._weights = here.columns, here.pictures, files[0]
         self._log, self._count = work.log, max(work.threads, 1)
         self._workers = Workers(make, work.threads) if device == "cpu" else Here(here)
-        of_int8 = ("int8_error", "int8_cross_entropy") if proxy.precision == "int8" else ()
-        self.columns = ("error", "cross_entropy", *of_int8)
         self._kept = KeptScores(work.folder, digest(key), self.columns, work.log)
         if len(self._kept):
             work.log(f"{len(self._kept)} architectures of this supernet were scored before")
@@ -214,8 +193,7 @@ class LayerwiseScorer(OnDemandScorer):
     def score(self, genes: np.ndarray) -> dict[str, np.ndarray]:
         """Return columns of scores, float64 (N,) each, of genes (N, layers).
 
-        What is not known yet is computed and kept, piece by piece, so that a killed search goes on
-        from there. Raises InputError if a score is not a finite number.
+        What is not known yet is kept piece by piece. Raises InputError if a score is not finite.
         """
         self._kept.refresh()
         missing = np.unique(genes, axis=0)  # sorted: neighbours share their beginnings
@@ -235,9 +213,9 @@ class LayerwiseScorer(OnDemandScorer):
 
     def source(self, objective: str) -> str:
         """Return where a column of scores is from, in one line."""
-        said = f"{len(self._pictures.validation)} validation images"
-        if self._pictures.calibration is not None:
-            said += f", batch normalisation recalibrated on {len(self._pictures.calibration)}"
-            said += " training images"
         simulated = " with simulated INT8" if objective.startswith("int8_") else ""
-        return f"measured: shared weights of a supernet{simulated} on {said}"
+        validation, calibration = self._pictures.validation, self._pictures.calibration
+        said = f"shared weights of a supernet{simulated} on {len(validation)} validation images"
+        if calibration is not None:
+            said += f", batch normalisation recalibrated on {len(calibration)} training images"
+        return f"measured: {said}"

@@ -7,7 +7,6 @@ Flow", NeurIPS 2020; summed over all weights as a score of architectures by M. A
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
@@ -60,22 +59,15 @@ class Synflow(UntrainedProxy):
         ones = torch.ones(1, 3, side, side, dtype=torch.float64)
         return [Batch(ones, torch.zeros(1, dtype=torch.long))]
 
-    def measure(
-        self, network: CellNetwork, genes: Sequence[int], batches: Sequence[Batch]
-    ) -> tuple[float]:
+    def measure(self, network: CellNetwork, genes: list[int], batches: list[Batch]) -> list[float]:
         """Return the sum over all weights but biases, w * dR/dw, R being the sum of the logits."""
         import torch
 
         used = [weight for weight in network.parameters() if weight.ndim > 1]
         logits = network(batches[0].images, genes)
         gradients = torch.autograd.grad(logits.sum(), used, allow_unused=True)
-        return (
-            sum(
-                float((weight.detach() * gradient).sum())
-                for weight, gradient in zip(used, gradients, strict=True)
-                if gradient is not None
-            ),
-        )
+        pairs = zip(used, gradients, strict=True)
+        return [sum(float((w.detach() * dw).sum()) for w, dw in pairs if dw is not None)]
 
     def ranked(self, numbers: np.ndarray, cells: np.ndarray) -> np.ndarray:
         """Return -log(flow)."""

@@ -111,7 +111,7 @@ def test_what_was_scored_once_is_not_scored_again(weights, toy_file, tmp_path, m
 
 def test_scores_are_kept_for_what_they_depend_on(weights, toy_file, tmp_path, monkeypatch):
     """Each of these is a supernet, a data set or a way of its own, but for the last two."""
-    nothing = SimpleNamespace(pictures=None)
+    nothing = SimpleNamespace(columns=("error",), pictures=None)
     monkeypatch.setattr(supernet.Supernet, "evaluation", lambda *given: nothing)
     other_weights = saved_supernet(tmp_path / "other", "shuffle_i", seed=1)
     other_images = tmp_path / "other.pt"

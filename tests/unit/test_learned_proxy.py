@@ -16,7 +16,7 @@ from hanas.core.gaussian_process import fit, most_telling
 from hanas.core.pareto import non_dominated
 from hanas.core.ranking import kendall_tau
 from hanas.proxies import learned
-from hanas.proxies._proxy import Inputs, MemberTable, Work
+from hanas.proxies._proxy import Inputs, Work
 from hanas.spaces import nb201
 
 FUNCTIONS = nb201.index_of(nb201.without_dead_edges(nb201.all_genes()))
@@ -37,7 +37,7 @@ def write_inputs(folder: Path, percent: np.ndarray) -> Inputs:
     members = []
     for kind in ("params", "live_params"):
         write_parquet(table_of(kind), folder / f"{kind}.parquet")
-        members.append(MemberTable(kind, "score", folder / f"{kind}.parquet"))
+        members.append(("score", folder / f"{kind}.parquet"))
     accuracies = {"arch": nb201.all_texts(), "accuracy_percent": percent, "source": "a table"}
     write_parquet(pd.DataFrame(accuracies), folder / "accuracies.parquet")
     return Inputs(

@@ -24,10 +24,15 @@ from hanas.core.kept import KeptScores
 from hanas.core.workers import Here
 from hanas.data.batches import load_split, ordered_batches
 from hanas.data.images import save_images
-from hanas.proxies._proxy import Inputs, MemberTable, Work
+from hanas.proxies._proxy import Inputs, Work
 from hanas.proxies.scoring import cells as scoring
-from hanas.proxies.scoring.cells import distinct_cells, groups_of, score_space
-from hanas.proxies.scoring.supernet_cells import Scorer, score_group
+from hanas.proxies.scoring.cells import (
+    SupernetScorer,
+    distinct_cells,
+    groups_of,
+    score_group,
+    score_space,
+)
 from hanas.spaces import nb201
 from hanas.spaces.networks.cell import TRANSITIONS
 from hanas.training.supernets import Supernet, load_supernet, save_supernet
@@ -129,10 +134,7 @@ def any_table(request, scored, toy_file, tmp_path):
     write_parquet(scored, tmp_path / "scored.parquet")
     accuracies = scored[["arch", "source"]].assign(accuracy_percent=100 - 100 * scored["error"])
     write_parquet(accuracies, tmp_path / "accuracies.parquet")
-    members = [
-        MemberTable(name, "cross_entropy", tmp_path / "scored.parquet")
-        for name in MADE_OF["proxies"]
-    ]
+    members = [("cross_entropy", tmp_path / "scored.parquet")] * 2
     inputs = Inputs(
         images=toy_file,
         members=tuple(members),
@@ -284,8 +286,8 @@ def test_scores_are_means_over_snapshots(scored, weights, toy_file, tmp_path):
     first, last = load_supernet(weights), load_supernet(make_supernet(tmp_path / "last", seed=1))
     save_supernet(replace(last, earlier=[first.weights]), tmp_path / "both.pt")
     with threads(1):
-        both = Scorer(tmp_path / "both.pt", toy_file, 16, 16, "cpu")
-        alone = Scorer(tmp_path / "last" / "weights.pt", toy_file, 16, 16, "cpu")
+        both = SupernetScorer(tmp_path / "both.pt", toy_file, 16, 16, "cpu")
+        alone = SupernetScorer(tmp_path / "last" / "weights.pt", toy_file, 16, 16, "cpu")
         for cells in list(groups_of(some_cells("batch")[0]))[::5]:
             rows = nb201.index_of(cells)
             mean, of_last = both(cells), alone(cells)
@@ -293,10 +295,10 @@ def test_scores_are_means_over_snapshots(scored, weights, toy_file, tmp_path):
                 expected = (scored[column].to_numpy()[rows] + of_last[column]) / 2
                 np.testing.assert_allclose(mean[column], expected)
     assert len(both.networks) == 2
-    batches = Scorer(weights, toy_file, 16, 6, "cpu")._batches
+    batches = SupernetScorer(weights, toy_file, 16, 6, "cpu")._batches
     assert [len(batch.labels) for batch in batches] == [6, 5, 5]
-    assert both.seen == "16 validation images, means over 2 snapshots of its training"
-    assert alone.seen == "16 validation images"
+    assert both.source.endswith("on 16 validation images, means over 2 snapshots of its training")
+    assert alone.source.endswith("on 16 validation images")
 
 
 def test_isomorphic_dead_cells_share_a_score(scored, is_scored):

@@ -16,7 +16,7 @@ from hanas.data.batches import Batch
 from hanas.data.images import save_images
 from hanas.proxies import az_nas
 from hanas.proxies._proxy import Inputs, Work
-from hanas.proxies._untrained import UntrainedScorer, worst_where_missing
+from hanas.proxies._untrained import UntrainedScorer
 from hanas.proxies.scoring import cells as scoring
 from hanas.proxies.scoring.cells import distinct_cells, groups_of
 from hanas.spaces import nb201
@@ -105,8 +105,8 @@ def test_synflow_by_hand():
 def test_nothing_flows_through_an_empty_cell(network):
     (flow,) = SYNFLOW.measure(SYNFLOW.prepared(network), EMPTY, ones(8))
     assert flow == 0
-    scores = SYNFLOW.ranked(np.array([[np.e, 0, np.e**2]]), np.empty((3, 6)))
-    assert worst_where_missing(scores).tolist() == [-1, 0, -2]
+    found = SYNFLOW.mean_over_seeds(np.empty((3, 6)), {"flow 0": np.array([np.e, 0, np.e**2])})
+    assert found["score"].tolist() == [-1, 0, -2]
 
 
 def test_naswot_is_the_kernel_of_hamming_distances(network, genes):
@@ -126,8 +126,8 @@ def test_naswot_is_the_kernel_of_hamming_distances(network, genes):
 def test_images_that_look_the_same_have_no_determinant(network):
     (found,) = NASWOT.measure(network, EMPTY, [batch_of(4)])
     assert np.isnan(found)
-    scores = NASWOT.ranked(np.array([[3.0, np.nan, 5.0]]), np.empty((3, 6)))
-    assert worst_where_missing(scores).tolist() == [-3, -2, -5]
+    found = NASWOT.mean_over_seeds(np.empty((3, 6)), {"log 0": np.array([3.0, np.nan, 5.0])})
+    assert found["score"].tolist() == [-3, -2, -5]
 
 
 def test_az_nas_by_numpy(network, genes):

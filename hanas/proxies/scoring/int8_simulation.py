@@ -6,9 +6,8 @@ Inference", CVPR 2018), as :mod:`hanas.deploy.quantisation` does it for ONNX Run
 
 * Activations are rounded to one of 256 values, evenly from the lowest to the highest that
   calibration images had there in float32 and zero, which is one of the values; what is outside is
-  cut off. That is done to what goes into a convolution or the classifier, to the terms and the
-  result of a residual sum, to the two halves that a ShuffleNetV2 unit joins and to what it makes of
-  them, and to the logits.
+  cut off. Rounded are what goes into a convolution or the classifier, the terms and the result of a
+  residual sum, the two halves that a ShuffleNetV2 unit joins and its output, and the logits.
 * Weights are rounded to -127..127 times a scale, for each output channel its largest absolute
   weight over 127. Folding batch normalisation multiplies the weights of an output channel and its
   scale alike, so weights may be rounded before it. ONNX Runtime has one scale for the classifier;
@@ -20,7 +19,6 @@ Inference", CVPR 2018), as :mod:`hanas.deploy.quantisation` does it for ONNX Run
 from __future__ import annotations
 
 import copy
-from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -31,7 +29,6 @@ LEVELS = 255
 LARGEST_WEIGHT = 127
 #: A scale below is that of zeros, or too small to divide by.
 _SMALLEST_SCALE = 1e-30
-Module = TypeVar("Module", bound=nn.Module)
 
 
 class Observer(nn.Module):
@@ -58,7 +55,7 @@ class Observer(nn.Module):
         return x
 
 
-def sharing_weights(network: Module) -> Module:
+def sharing_weights(network: ChainNetwork) -> ChainNetwork:
     """Return a copy of a network with the same parameters and with buffers of its own."""
     return copy.deepcopy(network, {id(weight): weight for weight in network.parameters()})
 
