@@ -1,4 +1,7 @@
-"""What every proxy is: settings, and a score of architectures of which lower is better."""
+"""What every proxy is: settings, and a score of architectures of which lower is better.
+
+Also the bases of those that count by the genes alone, and of those that are made of others.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +15,18 @@ from pydantic import Field
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
+from hanas.core.files import read_parquet
 from hanas.core.progress import Log
-from hanas.core.settings import Count, Member, Named, NoRerun, Settings
+from hanas.core.settings import Count, Entry, Member, Named, NoRerun, Positive, Settings, Unique
 from hanas.spaces._space import Space
 
 if TYPE_CHECKING:  # imported where a job scores
     import pandas as pd
 
 #: Scores of cells by shared weights: the share of images that are wrong; the mean cross-entropy in
-#: nats; and the same of logits less their mean over the images of a batch. The classifier's bias
-#: was learned for all cells at once: where it favours a class in one of them, a training of its own
-#: would undo that, so it should not count against the cell. (Meant for classes of about equal size:
-#: how frequent a class is does not count either.)
+#: nats; and the same of logits less their mean over a batch. The classifier's bias was learned for
+#: all cells at once: where it favours a class, a training of its own would undo that, so it should
+#: not count against a cell. (For classes of about equal size: how frequent one is counts neither.)
 SUPERNET_SCORES = ("error", "cross_entropy", "centred_cross_entropy")
 #: Columns of scores that a proxy table can have, all lower is better.
 SCORES = (*SUPERNET_SCORES, "score")
@@ -56,8 +59,8 @@ class Inputs:
 class Work:
     """Where a job keeps what is finished, its number of worker processes, and its log.
 
-    A killed job continues from what is in the ``folder``. Workers, of one thread each, are on a
-    CPU. Scores depend on neither, not in a bit.
+    A killed job continues from the ``folder``. Workers have one thread each, and are on a CPU.
+    Scores depend on neither, not in a bit.
     """
 
     folder: Path
@@ -159,3 +162,105 @@ class SpaceProxy(Proxy):
 
     space: Annotated[str, Named("spaces")] = Field("nb201", description="A member of hanas/spaces.")
     objective: ClassVar[str] = "score"  # pyright: ignore[reportIncompatibleVariableOverride]
+
+
+class CountedProxy(SpaceProxy):
+    """Settings of a proxy that counts."""
+
+    of_cells: ClassVar[bool] = True
+    #: What is counted.
+    counted: ClassVar[str]
+
+    def count(self, space: Space, genes: np.ndarray) -> np.ndarray:
+        """Return numbers (N,), of which lower is better, of genes (N, G)."""
+        raise NotImplementedError
+
+    @property
+    def source(self) -> str:
+        """Where the numbers are from."""
+        return f"{self.counted}, computed"
+
+    def scores(self, space: Space, inputs: Inputs, work: Work) -> dict[str, Any]:
+        """Return the counts."""
+        score = self.count(space, space.all_genes()).astype(float)
+        return {"score": score, "source": self.source}
+
+
+class CountedNetwork(Settings):
+    """The network of a layer-wise space that is counted."""
+
+    width: Positive = Field(1, description="What all numbers of channels are multiplied by.")
+    resolution: Annotated[int, Field(ge=4)] = Field(
+        32, description="Side of the images, for flops."
+    )
+
+
+class SizeProxy(CountedProxy):
+    """Settings of a proxy that counts the parts of a network, of which more are better."""
+
+    on_demand: ClassVar[bool] = True
+    of_cells: ClassVar[bool] = False
+    network: CountedNetwork | None = Field(
+        None,
+        description="Of layer-wise spaces: the network that is counted; where absent, that of full "
+        "size. Cells rank alike at every size.",
+    )
+
+    @property
+    def source(self) -> str:
+        """Where the numbers are from."""
+        size = "network" if self.network else "full-size network"
+        return f"{self.counted} of the {size}, computed"
+
+    def problems_in(self, space: Space) -> Iterator[str]:
+        """Yield what does not go together with a space."""
+        if self.network and space.enumerable:
+            said = f"network: the cells of {space.name} rank alike at every size of the network"
+            yield f"{said}; leave it out"
+
+    def on_demand_scorer(self, space: Space, inputs: Inputs, work: Work) -> OnDemandScorer:
+        """Return what counts; see :meth:`Proxy.on_demand_scorer`."""
+        return _Counts(self, space)
+
+
+@dataclass
+class _Counts(OnDemandScorer):
+    proxy: SizeProxy
+    space: Space
+
+    def score(self, genes: np.ndarray) -> dict[str, np.ndarray]:
+        return {"score": self.proxy.count(self.space, genes).astype(float)}
+
+    def source(self, objective: str) -> str:
+        return self.proxy.source
+
+
+class CombinedProxy(Proxy):
+    """A proxy that is made of others, whose tables it reads."""
+
+    proxies: Annotated[list[Annotated[str, Entry("proxies")]], Field(min_length=2), Unique] = Field(
+        description="Entries of proxies."
+    )
+
+
+def member_tables(space: Space, inputs: Inputs) -> tuple[list[pd.DataFrame], np.ndarray]:
+    """Return the tables of the members, and the scores that a search by each would minimise.
+
+    They are in index order; the scores are float64 (N, members). Raises InputError if a table lacks
+    its column or is of other architectures.
+    """
+    tables, scores = [], []
+    for objective, file in inputs.members:
+        table = read_parquet(file)
+        if objective not in table:
+            raise InputError(f"{file}: the proxy table has no column {objective!r}")
+        check_order(table, space, str(file))
+        tables.append(table)
+        scores.append(table[objective].to_numpy(dtype=np.float64))
+    return tables, np.stack(scores, axis=1)
+
+
+def check_order(table: pd.DataFrame, space: Space, place: str) -> None:
+    """Raise InputError, naming ``place``, unless a table is of all architectures in index order."""
+    if tuple(table["arch"]) != space.all_texts():
+        raise InputError(f"{place}: not the architectures of {space.name} in their order")

@@ -101,8 +101,7 @@ class UntrainedProxy(SpaceProxy):
         ranked = [self.ranked(numbers, cells) for numbers in of_seeds]
         ranked = [np.where(np.isnan(of), np.nanmax(of) + 1, of) for of in ranked]
         scores = np.mean(ranked, axis=0)
-        if not np.isfinite(scores).all():
-            genes = cells[np.isfinite(scores).argmin()].tolist()
+        for genes in cells[~np.isfinite(scores)].tolist():
             raise InputError(f"{self.kind}: the score of the cell with genes {genes} is not finite")
         return {"score": scores}
 

@@ -1,9 +1,8 @@
 """Rank architectures by four things that an untrained network shows of itself on noise.
 
 J. Lee and B. Ham, "AZ-NAS: Assembling Zero-Cost Proxies for Network Architecture Search", CVPR
-2024: how much of their space the features fill (expressivity), whether they fill more from block
-to block (progressivity), whether gradients keep their size (trainability), and the
-multiply-accumulates (complexity).
+2024: how much of their space features fill (expressivity), whether that grows from block to block
+(progressivity), whether gradients keep their size (trainability), and multiply-accumulates.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 import numpy as np
 from pydantic import Field
 
+from hanas.core.compute import generator
 from hanas.core.settings import Count
 from hanas.proxies._untrained import ProxyOfBatches
 from hanas.spaces import nb201
@@ -46,15 +46,12 @@ class AzNas(ProxyOfBatches):
         """Return batches of standard normal noise, with labels of no meaning."""
         import torch
 
-        from hanas.core.compute import generator
         from hanas.data.batches import Batch
 
         noise = torch.randn(self.images, 3, side, side, generator=generator(seed, "noise"))
         noise = noise.contiguous(memory_format=torch.channels_last)
-        return [
-            Batch(part, torch.zeros(len(part), dtype=torch.long))
-            for part in torch.tensor_split(noise, self.batches)
-        ]
+        parts = torch.tensor_split(noise, self.batches)
+        return [Batch(part, torch.zeros(len(part), dtype=torch.long)) for part in parts]
 
     def measure(self, network: CellNetwork, genes: list[int], batches: list[Batch]) -> list[float]:
         """Return expressivity, progressivity and trainability, means over the batches."""
@@ -136,8 +133,6 @@ def trainability(signs: Tensor, gradient: Tensor) -> float:
 def random_signs(shape: tuple[int, ...], block: int) -> Tensor:
     """Return -1 and 1 at random, the same for all architectures."""
     import torch
-
-    from hanas.core.compute import generator
 
     bits = torch.randint(2, shape, generator=generator(0, "signs", block))
     return (2.0 * bits - 1).contiguous(memory_format=torch.channels_last)

@@ -14,8 +14,7 @@ from pydantic import Field
 
 from hanas.core.errors import InputError
 from hanas.core.settings import NoRerun
-from hanas.proxies._combined import CombinedProxy, member_tables
-from hanas.proxies._proxy import SCORES, Inputs, Work
+from hanas.proxies._proxy import SCORES, CombinedProxy, Inputs, Work, member_tables
 from hanas.spaces._space import Space
 
 

@@ -13,8 +13,7 @@ from pydantic import Field, model_validator
 
 from hanas.core.errors import InputError
 from hanas.core.settings import Positive
-from hanas.proxies._combined import CombinedProxy, member_tables
-from hanas.proxies._proxy import Inputs, Work
+from hanas.proxies._proxy import CombinedProxy, Inputs, Work, member_tables
 from hanas.spaces._space import Space
 
 
@@ -32,10 +31,8 @@ class Fused(CombinedProxy):
     @model_validator(mode="after")
     def _has_a_weight_each(self) -> Fused:
         if self.weights is not None and len(self.weights) != len(self.proxies):
-            raise InputError(
-                f"weights: {len(self.weights)} given; expected one for each of the "
-                f"{len(self.proxies)} proxies"
-            )
+            expected = f"expected one for each of the {len(self.proxies)} proxies"
+            raise InputError(f"weights: {len(self.weights)} given; {expected}")
         return self
 
     def in_words(self, names: Sequence[str]) -> str:

@@ -20,8 +20,7 @@ from pydantic import Field, model_validator
 from hanas.core.errors import InputError
 from hanas.core.files import read_parquet
 from hanas.core.settings import Entry, Seed
-from hanas.proxies._combined import CombinedProxy, check_order, member_tables
-from hanas.proxies._proxy import Inputs, Work
+from hanas.proxies._proxy import CombinedProxy, Inputs, Work, check_order, member_tables
 from hanas.spaces import nb201
 from hanas.spaces._space import Space
 
@@ -72,10 +71,8 @@ class Learned(CombinedProxy):
     def _first_are_some_of_them(self) -> Learned:
         # Without rounds all are chosen beforehand, and first is not looked at.
         if self.rounds and self.first > self.architectures:
-            raise InputError(
-                f"first is {self.first}; expected at most architectures, {self.architectures}, or "
-                "rounds of 0"
-            )
+            expected = f"expected at most architectures, {self.architectures}, or rounds of 0"
+            raise InputError(f"first is {self.first}; {expected}")
         return self
 
     @property

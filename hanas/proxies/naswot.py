@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
+from hanas.core.compute import generator
 from hanas.core.errors import InputError
 from hanas.core.settings import Entry
 from hanas.proxies._untrained import ProxyOfBatches
@@ -45,8 +46,6 @@ class Naswot(ProxyOfBatches):
         """Return batches of training images."""
         import torch
 
-        from hanas.core.compute import generator
-
         if split is None:
             raise InputError("naswot looks at images; none are given")
         order = torch.randperm(len(split), generator=generator(seed, "images"))
@@ -56,7 +55,7 @@ class Naswot(ProxyOfBatches):
     def measure(self, network: CellNetwork, genes: list[int], batches: list[Batch]) -> list[float]:
         """Return log|K| where K_ij counts ReLUs that are both on or both off for images i and j.
 
-        NaN where the determinant is zero: two images are the same to the network.
+        NaN where it is infinite: two images are the same to the network.
         """
         import torch
 
@@ -71,9 +70,8 @@ class Naswot(ProxyOfBatches):
         hooks = [relu.register_forward_hook(add_agreements) for relu in relus]
         try:
             with torch.inference_mode():
-                for images, labels in batches:
-                    size = len(labels), len(labels)
-                    kernels.append(torch.zeros(size, dtype=torch.float64))
+                for images, _ in batches:
+                    kernels.append(torch.zeros(len(images), len(images), dtype=torch.float64))
                     network(images, genes)
                 logarithms = [float(torch.linalg.slogdet(kernel).logabsdet) for kernel in kernels]
         finally:

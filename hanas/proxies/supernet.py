@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 import numpy as np
 from pydantic import Field, model_validator
 
+from hanas.core.compute import choose_device
 from hanas.core.errors import InputError
 from hanas.core.files import checksum, digest
 from hanas.core.kept import KeptScores
@@ -104,10 +105,9 @@ class Supernet(Proxy):
         """Yield what does not go together with a space, the name of the setting first."""
         if not space.enumerable:
             if self.objective == "centred_cross_entropy":
-                yield (
-                    "objective is 'centred_cross_entropy', which works in spaces of cells; "
-                    f"expected another one, such as cross_entropy, for space {space.name!r}"
-                )
+                said = "objective is 'centred_cross_entropy', which works in spaces of cells"
+                expected = "expected another one, such as cross_entropy"
+                yield f"{said}; {expected}, for space {space.name!r}"
             return
         for name, plain in (("statistics", "batch"), ("precision", "float32")):
             if (given := getattr(self, name)) != plain:
@@ -146,8 +146,6 @@ class Supernet(Proxy):
         """Return the files, the type of the device, and all that scores depend on."""
         import torch
 
-        from hanas.core.compute import choose_device
-
         if inputs.weights is None or inputs.images is None:
             raise InputError(f"proxy {self.kind}: needs the files of a supernet and its data set")
         files, device = (inputs.weights, inputs.images), choose_device(self.device).type
@@ -163,12 +161,10 @@ class Supernet(Proxy):
 def check_finite(weights: Path, genes: np.ndarray, scores: Mapping[str, np.ndarray]) -> None:
     """Raise InputError if a score of genes (N, G) is not a finite number."""
     for column, values in scores.items():
-        if not np.isfinite(values).all():
-            raise InputError(
-                f"{weights}: the {column} of the architecture with genes "
-                f"{genes[np.isfinite(values).argmin()].tolist()} is not a finite number; train the "
-                "supernet with a lower training.learning_rate"
-            )
+        for worst in genes[~np.isfinite(values)]:
+            said = f"the {column} of the architecture with genes {worst.tolist()}"
+            remedy = "train the supernet with a lower training.learning_rate"
+            raise InputError(f"{weights}: {said} is not a finite number; {remedy}")
 
 
 class LayerwiseScorer(OnDemandScorer):

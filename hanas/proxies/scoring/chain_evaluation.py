@@ -112,12 +112,9 @@ def with_statistics(network: ChainNetwork, statistics: str) -> ChainNetwork:
         for name, module in parent.named_children():
             if isinstance(module, nn.BatchNorm2d):
                 # Without momentum: running statistics are plain averages over the batches.
-                replaced = nn.BatchNorm2d(
-                    module.num_features, module.eps, None, False, recalibrated
-                )
-                replaced.affine = module.affine
-                replaced.weight, replaced.bias = module.weight, module.bias
-                setattr(parent, name, replaced)
+                new = nn.BatchNorm2d(module.num_features, module.eps, None, False, recalibrated)
+                new.affine, new.weight, new.bias = module.affine, module.weight, module.bias
+                setattr(parent, name, new)
     return made.to(next(network.parameters()).device).eval()
 
 

@@ -33,7 +33,6 @@ class History:
     score: np.ndarray
 
     def __len__(self) -> int:
-        """Return the number of evaluations."""
         return len(self.genes)
 
     @property
