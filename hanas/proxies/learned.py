@@ -149,13 +149,12 @@ class Learned(CombinedProxy):
         order = order[np.sort(np.unique(functions[order], return_index=True)[1])]
         errors = look_up(chosen)
         others = np.arange(self.architectures - self._first)
-        for part in np.array_split(others, self.rounds) if len(others) else ():
-            if len(part):
-                posterior = fit(groups, chosen, normal_scores(errors))
-                left = order[~np.isin(functions[order], functions[chosen])]
-                promising = _on_possible_fronts(posterior, costs, left, len(part))
-                chosen = np.concatenate([chosen, promising])
-                errors = np.concatenate([errors, look_up(promising)])
+        for part in np.array_split(others, min(self.rounds, len(others))) if len(others) else ():
+            posterior = fit(groups, chosen, normal_scores(errors))
+            left = order[~np.isin(functions[order], functions[chosen])]
+            promising = _on_possible_fronts(posterior, costs, left, len(part))
+            chosen = np.concatenate([chosen, promising])
+            errors = np.concatenate([errors, look_up(promising)])
         known = normal_scores(errors)
         return fit(groups, chosen, known), known
 

@@ -20,28 +20,21 @@ if TYPE_CHECKING:
 
 
 def search_tables(
-    space: Space,
-    proxy: pd.DataFrame,
-    device: pd.DataFrame,
-    searches: Mapping[str, Searcher],
-    proxy_objective: str,
-    device_objectives: Sequence[str] | None,
-    log: Log,
-) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Search a space whose every architecture is in the tables, see :func:`objectives_of`.
+    space: Space, objectives: pd.DataFrame, searches: Mapping[str, Searcher], log: Log
+) -> pd.DataFrame:
+    """Search a space whose every architecture is in a table of :func:`objectives_of`.
 
     Returns the history of every evaluation: ``search``, ``seed``, ``evaluation`` (from 0 within a
     seed), ``generation``, ``arch``, the objectives (a proxy's that is named ``score`` as
     ``proxy_score``), ``feasible`` and ``score`` (what a scalar searcher minimises; NaN for Pareto
-    searchers); and where each objective comes from.
+    searchers).
     """
-    objectives, sources = objectives_of(proxy, device, proxy_objective, device_objectives)
     values = objectives.loc[list(space.all_texts())].to_numpy()  # (number of architectures, M)
 
     def evaluate(genes: np.ndarray) -> np.ndarray:
         return values[space.index_of(genes)]
 
-    return _run_all(searches, space, list(objectives), evaluate, log), sources
+    return _run_all(searches, space, list(objectives), evaluate, log)
 
 
 def search_on_demand(
@@ -56,7 +49,8 @@ def search_on_demand(
     """Search a space that is too large for a table: what is asked for is scored and predicted.
 
     What the device will hardly run, as predicted, is not scored, and infeasible in the history.
-    Returns what :func:`search_tables` does. Raises InputError if the parts do not fit.
+    Returns the history as :func:`search_tables` does, and where each objective comes from. Raises
+    InputError if the parts do not fit.
     """
     from hanas.devices.prediction.predictor import likely_runs
 

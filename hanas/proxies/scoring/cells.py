@@ -44,8 +44,7 @@ class Scorer(Protocol):
     batch_norm: str
     source: str  # in the table
 
-    def __call__(self, cells: np.ndarray) -> Scores:  # noqa: D102
-        ...
+    def __call__(self, cells: np.ndarray) -> Scores: ...  # noqa: D102
 
 
 def distinct_cells(batch_norm: str) -> tuple[np.ndarray, np.ndarray]:
