@@ -19,7 +19,7 @@ from scipy.stats import rankdata
 
 from hanas.core import plugins
 from hanas.core.progress import print_at_once
-from hanas.proxies._proxy import Inputs
+from hanas.proxies._proxy import Inputs, Work
 
 COUNTED = ("live_params", "residual", "pooled_shortcuts")
 #: Weights of the ranks by the supernet and by what is counted, in the same order.
@@ -38,11 +38,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     results = parser.parse_args().folder / "results"
-    given = {"workspace": Path(), "threads": 1, "log": print_at_once}
+    work = Work(Path(), 1, print_at_once)
     counted = []
     for kind in COUNTED:
         proxy = plugins.plugin("proxies", kind).read({"kind": kind})
-        table = proxy.score(plugins.space("nb201"), Inputs(), **given)
+        table = proxy.score(plugins.space("nb201"), Inputs(), work)
         counted.append(table.set_index("arch")["score"])
 
     def fusions(table: pd.DataFrame) -> Iterator[tuple[str, pd.Series]]:

@@ -17,7 +17,7 @@ import torch
 from hanas.core import plugins
 from hanas.data.batches import load_split
 from hanas.data.images import SPLITS, ImageData, save_images
-from hanas.proxies._proxy import Inputs
+from hanas.proxies._proxy import Inputs, Work
 from hanas.spaces import nb201
 from hanas.training.supernets import Supernet, save_supernet
 from hanas.training.weight_steps import evaluate
@@ -55,17 +55,10 @@ def main() -> None:
 
         started = time.perf_counter()
         settings = {"kind": "supernet", "supernet": "untrained", "images": count, "device": "cpu"}
-        table = (
-            plugins.plugin("proxies", "supernet")
-            .read(settings)
-            .score(
-                nb201.SPACE,
-                Inputs(weights=folder / "weights.pt", images=folder / "images.pt"),
-                threads=1,
-                workspace=folder / "unfinished",
-                log=lambda line: None,
-            )
-        )
+        proxy = plugins.plugin("proxies", "supernet").read(settings)
+        inputs = Inputs(weights=folder / "weights.pt", images=folder / "images.pt")
+        work = Work(folder / "unfinished", 1, lambda line: None)
+        table = proxy.score(nb201.SPACE, inputs, work)
         whole = time.perf_counter() - started
         found = table["cross_entropy"].to_numpy()[sample]
         worst = np.abs(found - one_by_one).max()

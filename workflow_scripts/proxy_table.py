@@ -5,7 +5,7 @@ from pathlib import Path
 from hanas.core import plugins
 from hanas.core.files import write_parquet
 from hanas.core.progress import print_at_once
-from hanas.proxies._proxy import Inputs, MemberTable, Proxy
+from hanas.proxies._proxy import Inputs, Proxy, Work
 from hanas.study.jobs import job
 
 with job(snakemake) as facts:
@@ -14,16 +14,14 @@ with job(snakemake) as facts:
     read = ("weights", "images", "accuracies")
     files = {name: Path(given.get(name)) for name in read if given.get(name)}
     members = [
-        MemberTable(member["proxy"], member["objective"], Path(file))
+        (member["objective"], Path(file))
         for member, file in zip(cfg.get("members", []), given.get("tables", []), strict=True)
     ]
     table = proxy.score(
         plugins.space(cfg["space"]),
         Inputs(members=tuple(members), dataset=cfg.get("dataset", ""), **files),
         # Not an output: Snakemake deletes those before a job, and a killed one continues from here.
-        workspace=output.with_name(f".{output.stem}.unfinished"),
-        threads=snakemake.threads,
-        log=print_at_once,
+        Work(output.with_name(f".{output.stem}.unfinished"), snakemake.threads, print_at_once),
     )
     write_parquet(table, output)
     facts.update(sources=sorted(set(table["source"])), architectures=len(table))

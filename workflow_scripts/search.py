@@ -4,7 +4,7 @@ from pathlib import Path
 
 from hanas.core import plugins
 from hanas.core.files import read_parquet, write_parquet
-from hanas.search.run import search_on_demand, search_tables
+from hanas.search.run import objectives_of, search_on_demand, search_tables
 from hanas.study.jobs import job
 
 with job(snakemake) as facts:
@@ -14,24 +14,25 @@ with job(snakemake) as facts:
         name: plugins.plugin("searchers", given["searcher"]).read(given, f"searches.{name}")
         for name, given in cfg["searches"].items()
     }
-    settings = (searches, cfg["proxy_objective"], cfg["device_objectives"], print)
+    chosen = cfg["proxy_objective"], cfg["device_objectives"]
     if space.enumerable:
         tables = read_parquet(files.proxy), read_parquet(files.device)
-        histories, sources = search_tables(space, *tables, *settings)
+        objectives, sources = objectives_of(*tables, *chosen)
+        histories = search_tables(space, objectives, searches, print)
     else:
         from hanas.devices.prediction import predictor
-        from hanas.proxies._proxy import Inputs
+        from hanas.proxies._proxy import Inputs, Work
 
         proxy = plugins.plugin("proxies", cfg["proxy"]["kind"]).read(cfg["proxy"])
         paths = {name: Path(file) for name in ("weights", "images") if (file := files.get(name))}
         read = Inputs(paths.get("weights"), paths.get("images"))
         # Not an output: what was scored once is of use to every search with this proxy.
         kept = Path("results", "proxies", snakemake.wildcards.proxy, "kept")
-        with proxy.on_demand_scorer(
-            space, read, kept=kept, threads=snakemake.threads, log=print
-        ) as scorer:
+        work = Work(kept, snakemake.threads, print)
+        with proxy.on_demand_scorer(space, read, work) as scorer:
             predicted = predictor.load(files.predictor)
-            histories, sources = search_on_demand(space, scorer, predicted, *settings)
+            found = search_on_demand(space, scorer, predicted, searches, *chosen, print)
+            histories, sources = found
     write_parquet(histories, snakemake.output.history)
     facts["sources"] = sources
     facts["unique_evaluations"] = {

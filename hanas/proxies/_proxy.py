@@ -1,36 +1,36 @@
-"""What every proxy is: settings, and a score of architectures of which lower is better."""
+"""What every proxy is: settings, and a score of architectures of which lower is better.
+
+Also the bases of those that count by the genes alone, and of those that are made of others.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 import numpy as np
 from pydantic import Field
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
+from hanas.core.files import read_parquet
 from hanas.core.progress import Log
-from hanas.core.settings import Count, Named, NoRerun, Settings
+from hanas.core.settings import Count, Entry, Member, Named, NoRerun, Positive, Settings, Unique
 from hanas.spaces._space import Space
 
 if TYPE_CHECKING:  # imported where a job scores
     import pandas as pd
 
 #: Scores of cells by shared weights: the share of images that are wrong; the mean cross-entropy in
-#: nats; and the same of logits less their mean over the images of a batch. The classifier's bias
-#: was learned for all cells at once: where it favours a class in one of them, a training of its own
-#: would undo that, so it should not count against the cell. (Meant for classes of about equal size:
-#: how frequent a class is does not count either.)
+#: nats; and the same of logits less their mean over a batch. The classifier's bias was learned for
+#: all cells at once: where it favours a class, a training of its own would undo that, so it should
+#: not count against a cell. (For classes of about equal size: how frequent one is counts neither.)
 SUPERNET_SCORES = ("error", "cross_entropy", "centred_cross_entropy")
 #: Columns of scores that a proxy table can have, all lower is better.
 SCORES = (*SUPERNET_SCORES, "score")
 
-#: Columns of a proxy table, (N,) each, and ``source``: text, or texts (N,).
-Columns = dict[str, Any]
 Threads = Annotated[
     Count,
     Field(description="Worker processes at most. Results do not depend on their number."),
@@ -39,54 +39,53 @@ Threads = Annotated[
 
 
 @dataclass(frozen=True)
-class MemberTable:
-    """The table of a proxy that another one is made of, and the column that a search minimises."""
-
-    name: str
-    objective: str
-    file: Path
-
-
-@dataclass(frozen=True)
 class Inputs:
     """Files that proxies read; of each proxy those that it needs.
 
     ``weights`` of a supernet (:func:`hanas.training.supernets.load_supernet`), ``images`` of a data
-    set (:mod:`hanas.data.images`), tables of the proxies that it is made of, and true
-    ``accuracies`` (:mod:`hanas.data.tables.metric_tables`) on the data set of this name.
+    set (:mod:`hanas.data.images`); of the ``members`` that it is made of the column that a search
+    minimises and the table; true ``accuracies`` (:mod:`hanas.data.tables.metric_tables`) on the
+    data set of this name.
     """
 
     weights: Path | None = None
     images: Path | None = None
-    members: tuple[MemberTable, ...] = ()
+    members: tuple[tuple[str, Path], ...] = ()
     accuracies: Path | None = None
     dataset: str = ""
 
 
 @dataclass(frozen=True)
 class Work:
-    """Where a job keeps what is finished, its number of worker processes, and its log."""
+    """Where a job keeps what is finished, its number of worker processes, and its log.
+
+    A killed job continues from the ``folder``. Workers have one thread each, and are on a CPU.
+    Scores depend on neither, not in a bit.
+    """
 
     folder: Path
     threads: int
     log: Log
 
 
-class OnDemandScorer(Protocol):
-    """Scores architectures of any space when a search asks for them."""
+class OnDemandScorer:
+    """Scores architectures of any space when a search asks for it, in a ``with`` statement."""
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Names of the scores."""
-        ...
+    columns: tuple[str, ...] = ("score",)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
 
     def score(self, genes: np.ndarray) -> dict[str, np.ndarray]:
-        """Return columns of scores, float64 (N,) each, of genes (N, G)."""
-        ...
+        """Return the columns, float64 (N,) each, of genes (N, G)."""
+        raise NotImplementedError
 
     def source(self, objective: str) -> str:
         """Return where a column is from, in one line."""
-        ...
+        raise NotImplementedError
 
 
 class Proxy(Settings):
@@ -108,7 +107,7 @@ class Proxy(Settings):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel to worker processes by kind: they find the class of a user's plugin too."""
-        return _restored, (self.kind, self.model_dump())
+        return Member("proxies").read, (self.model_dump(),)
 
     @property
     def trained_architectures(self) -> int:
@@ -127,14 +126,8 @@ class Proxy(Settings):
         """Yield what does not go together with a space, the name of the setting first."""
         yield from ()
 
-    def score(
-        self, space: Space, inputs: Inputs, *, workspace: Path, threads: int, log: Log
-    ) -> pd.DataFrame:
-        """Score every architecture of a space that can be listed.
-
-        In the folder ``workspace`` is what is finished already: a killed job continues from there,
-        and the folder is removed at the end. ``threads`` is the number of worker processes of one
-        thread each, on a CPU; the result does not depend on it, not in a bit.
+    def score(self, space: Space, inputs: Inputs, work: Work) -> pd.DataFrame:
+        """Score every architecture of a space that can be listed; the folder is removed at the end.
 
         Returns ``arch``, the scores (float64, lower is better) and ``source``, in index order.
         Raises InputError if files are damaged or do not fit each other, or a score is not finite.
@@ -145,32 +138,23 @@ class Proxy(Settings):
         texts = plugins.enumerable_space(space.name, place).all_texts()
         if self.of_cells and space.name != "nb201":
             raise InputError(f"{place} looks at cells of space 'nb201', not of {space.name!r}")
-        columns = self.scores(space, inputs, Work(workspace, threads, log))
-        return pd.DataFrame({"arch": list(texts), **columns})
+        return pd.DataFrame({"arch": list(texts), **self.scores(space, inputs, work)})
 
-    def scores(self, space: Space, inputs: Inputs, work: Work) -> Columns:
-        """Return what stands beside ``arch`` in the table of :meth:`score`."""
+    def scores(self, space: Space, inputs: Inputs, work: Work) -> dict[str, Any]:
+        """Return the other columns of the table of :meth:`score`, (N,) each; source may be text."""
         raise NotImplementedError
 
-    def on_demand_scorer(
-        self, space: Space, inputs: Inputs, *, kept: Path, threads: int, log: Log
-    ) -> AbstractContextManager[OnDemandScorer]:
-        """Return what scores architectures when it is asked to, inside a ``with`` statement.
+    def on_demand_scorer(self, space: Space, inputs: Inputs, work: Work) -> OnDemandScorer:
+        """Return what scores architectures of any space; any number of searches share the folder.
 
-        As for :meth:`score`, but of any space; ``kept`` is the folder of the scores that are known,
-        of any number of searches. Scores do not depend on what is in it, not in a bit.
+        Raises InputError as :meth:`score` does, and if this kind scores no single architectures.
         """
-        able = [
-            name for name in plugins.names("proxies") if plugins.plugin("proxies", name).on_demand
-        ]
+        kinds = plugins.names("proxies")
+        able = [kind for kind in kinds if plugins.plugin("proxies", kind).on_demand]
         raise InputError(
             f"proxy.kind is {self.kind!r}; in space {space.name!r}, which is too large for a "
             f"table, expected one of: {', '.join(able)}"
         )
-
-
-def _restored(kind: str, settings: Mapping[str, Any]) -> Proxy:
-    return plugins.plugin("proxies", kind).model_validate(settings)
 
 
 class SpaceProxy(Proxy):
@@ -178,3 +162,105 @@ class SpaceProxy(Proxy):
 
     space: Annotated[str, Named("spaces")] = Field("nb201", description="A member of hanas/spaces.")
     objective: ClassVar[str] = "score"  # pyright: ignore[reportIncompatibleVariableOverride]
+
+
+class CountedProxy(SpaceProxy):
+    """Settings of a proxy that counts."""
+
+    of_cells: ClassVar[bool] = True
+    #: What is counted.
+    counted: ClassVar[str]
+
+    def count(self, space: Space, genes: np.ndarray) -> np.ndarray:
+        """Return numbers (N,), of which lower is better, of genes (N, G)."""
+        raise NotImplementedError
+
+    @property
+    def source(self) -> str:
+        """Where the numbers are from."""
+        return f"{self.counted}, computed"
+
+    def scores(self, space: Space, inputs: Inputs, work: Work) -> dict[str, Any]:
+        """Return the counts."""
+        score = self.count(space, space.all_genes()).astype(float)
+        return {"score": score, "source": self.source}
+
+
+class CountedNetwork(Settings):
+    """The network of a layer-wise space that is counted."""
+
+    width: Positive = Field(1, description="What all numbers of channels are multiplied by.")
+    resolution: Annotated[int, Field(ge=4)] = Field(
+        32, description="Side of the images, for flops."
+    )
+
+
+class SizeProxy(CountedProxy):
+    """Settings of a proxy that counts the parts of a network, of which more are better."""
+
+    on_demand: ClassVar[bool] = True
+    of_cells: ClassVar[bool] = False
+    network: CountedNetwork | None = Field(
+        None,
+        description="Of layer-wise spaces: the network that is counted; where absent, that of full "
+        "size. Cells rank alike at every size.",
+    )
+
+    @property
+    def source(self) -> str:
+        """Where the numbers are from."""
+        size = "network" if self.network else "full-size network"
+        return f"{self.counted} of the {size}, computed"
+
+    def problems_in(self, space: Space) -> Iterator[str]:
+        """Yield what does not go together with a space."""
+        if self.network and space.enumerable:
+            said = f"network: the cells of {space.name} rank alike at every size of the network"
+            yield f"{said}; leave it out"
+
+    def on_demand_scorer(self, space: Space, inputs: Inputs, work: Work) -> OnDemandScorer:
+        """Return what counts; see :meth:`Proxy.on_demand_scorer`."""
+        return _Counts(self, space)
+
+
+@dataclass
+class _Counts(OnDemandScorer):
+    proxy: SizeProxy
+    space: Space
+
+    def score(self, genes: np.ndarray) -> dict[str, np.ndarray]:
+        return {"score": self.proxy.count(self.space, genes).astype(float)}
+
+    def source(self, objective: str) -> str:
+        return self.proxy.source
+
+
+class CombinedProxy(Proxy):
+    """A proxy that is made of others, whose tables it reads."""
+
+    proxies: Annotated[list[Annotated[str, Entry("proxies")]], Field(min_length=2), Unique] = Field(
+        description="Entries of proxies."
+    )
+
+
+def member_tables(space: Space, inputs: Inputs) -> tuple[list[pd.DataFrame], np.ndarray]:
+    """Return the tables of the members, and the scores that a search by each would minimise.
+
+    They are in index order; the scores are float64 (N, members). Raises InputError if a table lacks
+    its column or is of other architectures.
+    """
+    tables, scores = [], []
+    for objective, file in inputs.members:
+        table = read_parquet(file)
+        if objective not in table:
+            raise InputError(f"{file}: the proxy table has no column {objective!r}")
+        check_order(table, space, str(file))
+        tables.append(table)
+        scores.append(table[objective].to_numpy(dtype=np.float64))
+    return tables, np.stack(scores, axis=1)
+
+
+def check_order(table: pd.DataFrame, space: Space, place: str) -> None:
+    """Raise InputError, naming ``place``, unless a table is of all architectures in index order."""
+    if tuple(table["arch"]) != space.all_texts():
+        raise InputError(f"{place}: not the architectures of {space.name} in their order")

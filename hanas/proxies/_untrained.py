@@ -1,21 +1,23 @@
 """Proxies that look at stand-alone networks at initialisation.
 
 All cells are measured with one draw of initial weights: equal operations on equal edges begin with
-equal weights, as in a supernet that was never trained. Each network is still one that its own
-initialisation could have made, but cells differ by what they are and not by luck.
+equal weights, as in a supernet that was never trained, so cells do not differ by luck.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from hanas.core.errors import InputError
+from hanas.core.files import checksum
 from hanas.core.settings import Count, Settings
-from hanas.proxies._proxy import Columns, Inputs, SpaceProxy, Threads, Work
+from hanas.proxies._proxy import Inputs, SpaceProxy, Threads, Work
+from hanas.spaces import nb201
 from hanas.spaces._space import Space
 
 if TYPE_CHECKING:
@@ -50,11 +52,9 @@ class UntrainedProxy(SpaceProxy):
     threads: Threads = 8
 
     of_cells: ClassVar[bool] = True
-    #: Whether it looks at images of a data set.
-    looks_at_images: ClassVar[bool] = False
     #: Names of the numbers that are measured.
     measures: ClassVar[tuple[str, ...]]
-    #: What is said about the table, with the size of the networks and images in braces.
+    #: What is said about the table; in braces what is of the ``network`` and its images.
     source: ClassVar[str]
 
     def prepared(self, network: CellNetwork) -> CellNetwork:
@@ -62,27 +62,48 @@ class UntrainedProxy(SpaceProxy):
         return network
 
     def drawn(self, seed: int, side: int, split: Split | None) -> list[Batch]:
-        """Return what the network of a seed is measured on: images of a side.
+        """Return images of a side for the network of a seed; ``split`` are those it was given."""
+        raise NotImplementedError
 
-        ``split`` holds the training images of a data set if it looks at one.
+    def measure(self, network: CellNetwork, genes: list[int], batches: list[Batch]) -> list[float]:
+        """Return the measures of the network of one cell, which stays as it is."""
+        raise NotImplementedError
+
+    def ranked(self, numbers: np.ndarray, cells: np.ndarray) -> np.ndarray:
+        """Return scores (D,), lower is better, of the measures (M, D) of cells (D, 6)."""
+        raise NotImplementedError
+
+    def scores(self, space: Space, inputs: Inputs, work: Work) -> dict[str, Any]:
+        """Return the scores; cells that are the same function are measured once.
+
+        On one computer, equal settings give equal bits, whatever the number of workers.
         """
-        raise NotImplementedError
+        import torch
 
-    def measure(
-        self, network: CellNetwork, genes: Sequence[int], batches: Sequence[Batch]
-    ) -> tuple[float, ...]:
-        """Return the numbers of the network of one cell, which stays as it is."""
-        raise NotImplementedError
+        from hanas.proxies.scoring.cells import score_space
 
-    def ranked(self, numbers: Mapping[str, np.ndarray], cells: np.ndarray) -> np.ndarray:
-        """Return scores (D,), of which lower is better, of the numbers (D,) of cells (D, 6)."""
-        raise NotImplementedError
+        key = {
+            "settings": self.params(),
+            "revision": self.revision,
+            "images": None if inputs.images is None else checksum(inputs.images),
+            "computed by": torch.__version__,
+        }
+        columns = tuple(f"{name} {seed}" for seed in range(self.seeds) for name in self.measures)
+        make = partial(UntrainedScorer, self, inputs.images)
+        return score_space(make, key, columns, work, ranked=self.mean_over_seeds)
 
-    def scores(self, space: Space, inputs: Inputs, work: Work) -> Columns:
-        """Return the scores; cells that are the same function are measured once."""
-        from hanas.proxies.scoring.cells import score_untrained
+    def mean_over_seeds(self, cells: np.ndarray, found: dict[str, Any]) -> dict[str, np.ndarray]:
+        """Return ``score`` of all cells (D, 6), from what each seed measured of them.
 
-        return score_untrained(self, inputs.images, work)
+        NaN is one above the largest of a seed: a cell that has no score is worst.
+        """
+        of_seeds = np.array([*found.values()]).reshape(self.seeds, -1, len(cells))
+        ranked = [self.ranked(numbers, cells) for numbers in of_seeds]
+        ranked = [np.where(np.isnan(of), np.nanmax(of) + 1, of) for of in ranked]
+        scores = np.mean(ranked, axis=0)
+        for genes in cells[~np.isfinite(scores)].tolist():
+            raise InputError(f"{self.kind}: the score of the cell with genes {genes} is not finite")
+        return {"score": scores}
 
 
 class ProxyOfBatches(UntrainedProxy):
@@ -98,10 +119,41 @@ class ProxyOfBatches(UntrainedProxy):
         return self
 
 
-def worst_where_missing(values: np.ndarray) -> np.ndarray:
-    """Return scores in which NaN is one above the largest: a cell that has no score is worst.
+class UntrainedScorer:
+    """For each seed a network and the batches that it is measured on, ready for groups of cells."""
 
-    >>> worst_where_missing(np.array([2.0, np.nan, 1.0]))
-    array([2., 3., 1.])
-    """
-    return np.where(np.isnan(values), np.nanmax(values) + 1, values)
+    #: Statistics of the batch, as in the first step of a training, and nothing learnt.
+    batch_norm = "batch"
+
+    def __init__(self, proxy: UntrainedProxy, images: Path | None) -> None:
+        import torch
+
+        from hanas.data.batches import load_split
+        from hanas.data.images import load_images
+
+        self._proxy = proxy
+        split, side, classes = None, proxy.resolution or 32, 10  # where images are made up
+        if images is not None:
+            data = load_images(images)
+            split = load_split(data, "train", resolution=proxy.resolution)
+            side, classes = split.pixels.shape[1], len(data.classes)
+            nb201.check_side(side, str(images))
+        network = {**proxy.network.params(), "batch_norm": self.batch_norm}
+        self.draws = []
+        for seed in range(proxy.seeds):
+            made = nb201.supernet(classes, network, seed=seed)
+            made = proxy.prepared(made.to(memory_format=torch.channels_last)).train()
+            self.draws.append((made, proxy.drawn(seed, side, split)))
+        seen = sum(len(batch.labels) for batch in self.draws[0][1])
+        self.source = proxy.source.format(network=proxy.network, side=side, seen=seen)
+        if proxy.seeds > 1:
+            self.source += f", mean of {proxy.seeds} draws"
+
+    def __call__(self, cells: np.ndarray) -> dict[str, np.ndarray]:
+        """Return what is measured of the cells (N, 6) of a group, a column a number and seed."""
+        columns = {}
+        for seed, (network, batches) in enumerate(self.draws):
+            rows = [self._proxy.measure(network, genes, batches) for genes in cells.tolist()]
+            for name, values in zip(self._proxy.measures, np.array(rows, float).T, strict=True):
+                columns[f"{name} {seed}"] = values
+        return columns

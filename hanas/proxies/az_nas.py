@@ -1,20 +1,20 @@
 """Rank architectures by four things that an untrained network shows of itself on noise.
 
 J. Lee and B. Ham, "AZ-NAS: Assembling Zero-Cost Proxies for Network Architecture Search", CVPR
-2024: how much of their space the features fill (expressivity), whether they fill more from block
-to block (progressivity), whether gradients keep their size (trainability), and the
-multiply-accumulates (complexity).
+2024: how much of their space features fill (expressivity), whether that grows from block to block
+(progressivity), whether gradients keep their size (trainability), and multiply-accumulates.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 import numpy as np
 from pydantic import Field
 
+from hanas.core.compute import generator
 from hanas.core.settings import Count
 from hanas.proxies._untrained import ProxyOfBatches
 from hanas.spaces import nb201
@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 class AzNas(ProxyOfBatches):
     """The score is minus the sum over the four of the logarithm of the relative rank.
 
-    Ranks are those among all different functions: being bad at one thing costs more than being
-    good at another gains.
+    Being bad at one thing costs more than being good at another gains.
     """
 
     kind: Literal["az_nas"] = Field(
@@ -39,36 +38,31 @@ class AzNas(ProxyOfBatches):
     images: Count = Field(64, description="Images of noise a seed.")
     measures: ClassVar[tuple[str, ...]] = ("expressivity", "progressivity", "trainability")
     source: ClassVar[str] = (
-        "az-nas of untrained {skeleton} networks ({channels} channels, {depth} cells a stage) on "
-        "{seen} images of noise of {side}x{side} pixels, computed"
+        "az-nas of untrained {network.skeleton} networks ({network.channels} channels, "
+        "{network.cells} cells a stage) on {seen} images of noise of {side}x{side} pixels, computed"
     )
 
     def drawn(self, seed: int, side: int, split: Split | None) -> list[Batch]:
         """Return batches of standard normal noise, with labels of no meaning."""
         import torch
 
-        from hanas.core.compute import generator
         from hanas.data.batches import Batch
 
         noise = torch.randn(self.images, 3, side, side, generator=generator(seed, "noise"))
         noise = noise.contiguous(memory_format=torch.channels_last)
-        return [
-            Batch(part, torch.zeros(len(part), dtype=torch.long))
-            for part in torch.tensor_split(noise, self.batches)
-        ]
+        parts = torch.tensor_split(noise, self.batches)
+        return [Batch(part, torch.zeros(len(part), dtype=torch.long)) for part in parts]
 
-    def measure(
-        self, network: CellNetwork, genes: Sequence[int], batches: Sequence[Batch]
-    ) -> tuple[float, ...]:
+    def measure(self, network: CellNetwork, genes: list[int], batches: list[Batch]) -> list[float]:
         """Return expressivity, progressivity and trainability, means over the batches."""
         found = [_assess(network, genes, batch.images) for batch in batches]
-        return tuple(float(mean) for mean in np.mean(found, axis=0))
+        return np.mean(found, axis=0).tolist()
 
-    def ranked(self, numbers: Mapping[str, np.ndarray], cells: np.ndarray) -> np.ndarray:
+    def ranked(self, numbers: np.ndarray, cells: np.ndarray) -> np.ndarray:
         """Return minus the sum of log(rank / D), where rank D is the best."""
         from scipy.stats import rankdata
 
-        four = np.stack([*numbers.values(), nb201.flops(cells)])  # (4, D)
+        four = np.vstack([numbers, nb201.flops(cells)])  # (4, D)
         # Minus infinity is kept as NaN: worst of all.
         ranks = rankdata(np.nan_to_num(four, nan=-np.inf, neginf=-np.inf), axis=1)
         return -np.log(ranks / len(cells)).sum(axis=0)
@@ -102,10 +96,7 @@ def _assess(
 
 
 def entropy(features: Tensor) -> float:
-    """Return the entropy, in nats, of the normalised principal variances of (N, C, H, W).
-
-    From 0, where the channels vary together or not at all, to log(C), where all vary alike.
-    """
+    """Return the entropy, 0 to log(C) nats, of normalised principal variances of (N, C, H, W)."""
     import torch
 
     samples = features.permute(0, 2, 3, 1).reshape(-1, features.shape[1]).double()  # (NHW, C)
@@ -121,9 +112,8 @@ def entropy(features: Tensor) -> float:
 def trainability(signs: Tensor, gradient: Tensor) -> float:
     """Return 2 - s - 1/s, at most 0, for the spectral norm s of a block's mean Jacobian.
 
-    ``signs`` are random signs (N, C', H', W') in the place of gradients at the block's output,
-    which make gradient times sign an estimate of the Jacobian (at each position); ``gradient`` is
-    what of them arrives at its input, (N, C, H, W).
+    ``signs`` are random gradients (N, C', H', W') at the block's output, which make gradient times
+    sign an estimate of the Jacobian; ``gradient`` (N, C, H, W) is what arrives at its input.
     """
     import torch
 
@@ -143,8 +133,6 @@ def trainability(signs: Tensor, gradient: Tensor) -> float:
 def random_signs(shape: tuple[int, ...], block: int) -> Tensor:
     """Return -1 and 1 at random, the same for all architectures."""
     import torch
-
-    from hanas.core.compute import generator
 
     bits = torch.randint(2, shape, generator=generator(0, "signs", block))
     return (2.0 * bits - 1).contiguous(memory_format=torch.channels_last)

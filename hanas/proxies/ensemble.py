@@ -7,15 +7,14 @@ clearly weighs more than one that barely does.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
 
 from hanas.core.errors import InputError
 from hanas.core.settings import NoRerun
-from hanas.proxies._combined import CombinedProxy, Members
-from hanas.proxies._proxy import SCORES, Columns, Inputs, Work
+from hanas.proxies._proxy import SCORES, CombinedProxy, Inputs, Work, member_tables
 from hanas.spaces._space import Space
 
 
@@ -42,17 +41,14 @@ class Ensemble(CombinedProxy):
         """Return what a search ranks by."""
         return f"mean {self.objective} of {', '.join(names)}"
 
-    def scores(self, space: Space, inputs: Inputs, work: Work) -> Columns:
+    def scores(self, space: Space, inputs: Inputs, work: Work) -> dict[str, Any]:
         """Return the means; InputError if the tables have no column in common."""
-        members = Members.read(space, inputs)
-        named = ", ".join(members.names)
-        shared = self.columns_of([list(table) for table in members.tables])
+        tables, _ = member_tables(space, inputs)
+        named = ", ".join(self.proxies)
+        shared = self.columns_of([list(table) for table in tables])
         if not shared:
             raise InputError(f"{named}: their tables have no column in common")
-        means = {
-            name: np.mean([table[name].to_numpy(float) for table in members.tables], axis=0)
-            for name in shared
-        }
-        sources = dict.fromkeys(str(table["source"].iloc[0]) for table in members.tables)
-        source = f"mean of {len(members.names)} proxies ({named}): {'; '.join(sources)}"
-        return {**means, "source": source}
+        means = {name: np.mean([table[name] for table in tables], axis=0) for name in shared}
+        sources = dict.fromkeys(str(table["source"].iloc[0]) for table in tables)
+        said = f"mean of {len(tables)} proxies ({named}): {'; '.join(sources)}"
+        return {**means, "source": said}

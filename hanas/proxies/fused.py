@@ -6,15 +6,14 @@ Known as Borda's count (J.-C. de Borda, "Memoire sur les elections au scrutin", 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from hanas.core.errors import InputError
 from hanas.core.settings import Positive
-from hanas.proxies._combined import CombinedProxy, Members
-from hanas.proxies._proxy import Columns, Inputs, Work
+from hanas.proxies._proxy import CombinedProxy, Inputs, Work, member_tables
 from hanas.spaces._space import Space
 
 
@@ -32,10 +31,8 @@ class Fused(CombinedProxy):
     @model_validator(mode="after")
     def _has_a_weight_each(self) -> Fused:
         if self.weights is not None and len(self.weights) != len(self.proxies):
-            raise InputError(
-                f"weights: {len(self.weights)} given; expected one for each of the "
-                f"{len(self.proxies)} proxies"
-            )
+            expected = f"expected one for each of the {len(self.proxies)} proxies"
+            raise InputError(f"weights: {len(self.weights)} given; {expected}")
         return self
 
     def in_words(self, names: Sequence[str]) -> str:
@@ -47,17 +44,17 @@ class Fused(CombinedProxy):
         ]
         return f"mean rank of {', '.join(named)}"
 
-    def scores(self, space: Space, inputs: Inputs, work: Work) -> Columns:
+    def scores(self, space: Space, inputs: Inputs, work: Work) -> dict[str, Any]:
         """Return the weighted means of the ranks; ties share the mean of theirs."""
         from scipy.stats import rankdata
 
-        members = Members.read(space, inputs)
-        count = len(members.scores)
-        ranks = (rankdata(members.scores, axis=0) - 1) / max(count - 1, 1)  # (N, proxies), 0 to 1
-        weights = np.array(self.weights or [1] * len(members.names), dtype=np.float64)
+        _, scores = member_tables(space, inputs)
+        count = len(scores)
+        ranks = (rankdata(scores, axis=0) - 1) / max(count - 1, 1)  # (N, proxies), 0 to 1
+        weights = np.array(self.weights or [1] * len(self.proxies), dtype=np.float64)
         score = np.zeros(count)
         # One after the other, so that equal ranks give equal scores. A matrix product would sum the
         # last rows in another order than the others.
         for of_one, weight in zip(ranks.T, weights / weights.sum(), strict=True):
             score += of_one * weight
-        return {"score": score, "source": self.in_words(members.names)}
+        return {"score": score, "source": self.in_words(self.proxies)}

@@ -2,17 +2,17 @@
 
 A Gaussian process on what other proxies say and on what paths and which direct edge a cell has (see
 :mod:`hanas.core.gaussian_process`). The architectures that are trained, here looked up in a
-benchmark, are the price of this proxy, and they are counted wherever evaluations are. The first are
-those that tell most about all others, whatever comes of them. Then, in rounds, the model says what
-it expects of all others and how unsure it is, and those are trained that may well be on the front
-of error and cost: what a search on any device will choose from. Which device that is, is not known,
-so costs are what every device has to pay for: multiply-accumulates and the number of layers.
+benchmark, are the price of this proxy, counted wherever evaluations are. The first are those that
+tell most about all others. Then, in rounds, the model says what it expects of all others and how
+unsure it is, and those are trained that may well be on the front of error and cost, which a search
+chooses from. The device is not known, so costs are what every one has to pay for:
+multiply-accumulates and the number of layers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -20,8 +20,7 @@ from pydantic import Field, model_validator
 from hanas.core.errors import InputError
 from hanas.core.files import read_parquet
 from hanas.core.settings import Entry, Seed
-from hanas.proxies._combined import CombinedProxy, Members, check_order
-from hanas.proxies._proxy import Columns, Inputs, Work
+from hanas.proxies._proxy import CombinedProxy, Inputs, Work, check_order, member_tables
 from hanas.spaces import nb201
 from hanas.spaces._space import Space
 
@@ -36,8 +35,7 @@ SAMPLE = 3000
 class Learned(CombinedProxy):
     """The score is the expected normal score of the error's rank among those looked up.
 
-    It is the true one for them and what is the same function. Errors are those on the data set that
-    is learned from.
+    It is the true one for them and what is the same function.
     """
 
     kind: Literal["learned"] = Field(
@@ -73,10 +71,8 @@ class Learned(CombinedProxy):
     def _first_are_some_of_them(self) -> Learned:
         # Without rounds all are chosen beforehand, and first is not looked at.
         if self.rounds and self.first > self.architectures:
-            raise InputError(
-                f"first is {self.first}; expected at most architectures, {self.architectures}, or "
-                "rounds of 0"
-            )
+            expected = f"expected at most architectures, {self.architectures}, or rounds of 0"
+            raise InputError(f"first is {self.first}; {expected}")
         return self
 
     @property
@@ -88,13 +84,13 @@ class Learned(CombinedProxy):
         """Return what a search ranks by."""
         return f"learned from {self.architectures} architectures with {', '.join(names)}"
 
-    def scores(self, space: Space, inputs: Inputs, work: Work) -> Columns:
+    def scores(self, space: Space, inputs: Inputs, work: Work) -> dict[str, Any]:
         """Return ``score``, ``looked_up`` and ``source``.
 
         Nothing is read of the accuracies but those of the architectures that are looked up, which
         ``looked_up`` names; each is told to the log.
         """
-        members = Members.read(space, inputs)
+        _, of_members = member_tables(space, inputs)
         genes, texts = nb201.all_genes(), nb201.all_texts()
         live = nb201.without_dead_edges(genes)
         assert inputs.accuracies is not None
@@ -109,17 +105,9 @@ class Learned(CombinedProxy):
 
         functions = nb201.index_of(live)
         layers = (live != nb201.NONE).sum(axis=1) - (live == nb201.SKIP).sum(axis=1)
-        first = self.first if self.rounds else self.architectures
-        posterior, known = learn(
-            [normal_scores(members.scores), _features(genes)],
-            np.column_stack([nb201.flops(live), layers]).astype(np.float64),
-            functions,
-            look_up,
-            count=self.architectures,
-            first=first,
-            rounds=self.rounds,
-            rng=np.random.default_rng(self.seed),
-        )
+        costs = np.column_stack([nb201.flops(live), layers]).astype(np.float64)
+        groups = [normal_scores(of_members), _features(genes)]
+        posterior, known = self.learn(groups, costs, functions, look_up)
         # What was looked up is known, also of all that is the same function.
         expected = posterior.mean.copy()
         for row, value in zip(posterior.observed, known, strict=True):
@@ -128,9 +116,47 @@ class Learned(CombinedProxy):
             "score": expected,
             "looked_up": np.isin(np.arange(len(genes)), posterior.observed),
             "source": f"learned from {self.architectures} architectures trained on "
-            f"{inputs.dataset} ({truth['source'].iloc[0]}), {first} of them chosen before any "
-            f"was known (seed {self.seed}), with {', '.join(members.names)}",
+            f"{inputs.dataset} ({truth['source'].iloc[0]}), {self._first} of them chosen before "
+            f"any was known (seed {self.seed}), with {', '.join(self.proxies)}",
         }
+
+    @property
+    def _first(self) -> int:
+        return self.first if self.rounds else self.architectures
+
+    def learn(
+        self,
+        groups: list[np.ndarray],
+        costs: np.ndarray,
+        functions: np.ndarray,
+        look_up: Callable[[np.ndarray], np.ndarray],
+    ) -> tuple[Posterior, np.ndarray]:
+        """Return what is expected of all N architectures after some of them were looked up.
+
+        ``groups`` are features, float64 (N, F) each; ``costs`` what a front trades the error for,
+        float64 (N, C); ``functions`` int (N,), equal where two architectures are the same function,
+        which is paid for once. ``look_up(rows)`` returns true errors: the price of this proxy.
+
+        The posterior is of the normal scores of the errors' ranks among those looked up, since it
+        is the ranking that matters; these are returned too.
+        """
+        from hanas.core.gaussian_process import fit, most_telling
+
+        order = np.random.default_rng(self.seed).permutation(len(functions))
+        sample = order[:SAMPLE]
+        different = np.sort(np.unique(functions[sample], return_index=True)[1])
+        chosen = sample[most_telling([group[sample] for group in groups], different, self._first)]
+        order = order[np.sort(np.unique(functions[order], return_index=True)[1])]
+        errors = look_up(chosen)
+        others = np.arange(self.architectures - self._first)
+        for part in np.array_split(others, min(self.rounds, len(others))) if len(others) else ():
+            posterior = fit(groups, chosen, normal_scores(errors))
+            left = order[~np.isin(functions[order], functions[chosen])]
+            promising = _on_possible_fronts(posterior, costs, left, len(part))
+            chosen = np.concatenate([chosen, promising])
+            errors = np.concatenate([errors, look_up(promising)])
+        known = normal_scores(errors)
+        return fit(groups, chosen, known), known
 
 
 def _features(genes: np.ndarray) -> np.ndarray:
@@ -143,46 +169,6 @@ def _features(genes: np.ndarray) -> np.ndarray:
     # none, one or more. Seen, and the factor chosen, on CIFAR-100.
     features[:, 0] *= 3
     return features
-
-
-def learn(
-    groups: list[np.ndarray],
-    costs: np.ndarray,
-    functions: np.ndarray,
-    look_up: Callable[[np.ndarray], np.ndarray],
-    *,
-    count: int,
-    first: int,
-    rounds: int,
-    rng: np.random.Generator,
-) -> tuple[Posterior, np.ndarray]:
-    """Return what is expected of all N architectures after ``count`` of them were looked up.
-
-    ``groups`` are features, float64 (N, F) each; ``costs`` what a front trades the error for,
-    float64 (N, C); ``functions`` int (N,), equal where two architectures are the same function,
-    which is paid for once. ``look_up(rows)`` returns true errors: the price of this proxy.
-    ``first`` are looked up before anything is known, the others in ``rounds``.
-
-    The posterior is of the normal scores of the errors' ranks among those looked up, since it is
-    the ranking that matters; these are returned too.
-    """
-    from hanas.core.gaussian_process import fit, most_telling
-
-    order = rng.permutation(len(functions))
-    sample = order[:SAMPLE]
-    different = np.sort(np.unique(functions[sample], return_index=True)[1])
-    chosen = sample[most_telling([group[sample] for group in groups], different, first)]
-    order = order[np.sort(np.unique(functions[order], return_index=True)[1])]
-    errors = look_up(chosen)
-    for part in np.array_split(np.arange(count - first), rounds) if rounds else ():
-        if len(part):
-            posterior = fit(groups, chosen, normal_scores(errors))
-            left = order[~np.isin(functions[order], functions[chosen])]
-            promising = _on_possible_fronts(posterior, costs, left, len(part))
-            chosen = np.concatenate([chosen, promising])
-            errors = np.concatenate([errors, look_up(promising)])
-    known = normal_scores(errors)
-    return fit(groups, chosen, known), known
 
 
 def normal_scores(values: np.ndarray) -> np.ndarray:
@@ -202,8 +188,7 @@ def _on_possible_fronts(
 ) -> np.ndarray:
     """Return ``count`` of the rows ``left``: each the least known on the front of what may be.
 
-    What may be is one standard deviation better than expected. That those chosen before will
-    be known is taken into account.
+    That is one standard deviation better than expected. Those chosen before will be known.
     """
     from hanas.core.pareto import non_dominated
 

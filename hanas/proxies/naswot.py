@@ -5,14 +5,15 @@ J. Mellor et al., "Neural Architecture Search without Training", ICML 2021.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
+from hanas.core.compute import generator
+from hanas.core.errors import InputError
 from hanas.core.settings import Entry
-from hanas.proxies._untrained import ProxyOfBatches, worst_where_missing
+from hanas.proxies._untrained import ProxyOfBatches
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -35,30 +36,26 @@ class Naswot(ProxyOfBatches):
         description="Data set whose training images are looked at, an entry of datasets; null for "
         "the task's.",
     )
-    looks_at_images: ClassVar[bool] = True
     measures: ClassVar[tuple[str, ...]] = ("log_determinant",)
     source: ClassVar[str] = (
-        "naswot of untrained {skeleton} networks ({channels} channels, {depth} cells a stage) "
-        "on {seen} training images of {side}x{side} pixels, measured"
+        "naswot of untrained {network.skeleton} networks ({network.channels} channels, "
+        "{network.cells} cells a stage) on {seen} training images of {side}x{side} pixels, measured"
     )
 
     def drawn(self, seed: int, side: int, split: Split | None) -> list[Batch]:
         """Return batches of training images."""
         import torch
 
-        from hanas.core.compute import generator
-
-        assert split is not None
+        if split is None:
+            raise InputError("naswot looks at images; none are given")
         order = torch.randperm(len(split), generator=generator(seed, "images"))
         parts = torch.tensor_split(order[: self.images], self.batches)
         return [split.batch(part) for part in parts]
 
-    def measure(
-        self, network: CellNetwork, genes: Sequence[int], batches: Sequence[Batch]
-    ) -> tuple[float]:
+    def measure(self, network: CellNetwork, genes: list[int], batches: list[Batch]) -> list[float]:
         """Return log|K| where K_ij counts ReLUs that are both on or both off for images i and j.
 
-        NaN where the determinant is zero: two images are the same to the network.
+        NaN where it is infinite: two images are the same to the network.
         """
         import torch
 
@@ -73,18 +70,16 @@ class Naswot(ProxyOfBatches):
         hooks = [relu.register_forward_hook(add_agreements) for relu in relus]
         try:
             with torch.inference_mode():
-                for images, labels in batches:
-                    size = len(labels), len(labels)
-                    kernels.append(torch.zeros(size, dtype=torch.float64))
+                for images, _ in batches:
+                    kernels.append(torch.zeros(len(images), len(images), dtype=torch.float64))
                     network(images, genes)
                 logarithms = [float(torch.linalg.slogdet(kernel).logabsdet) for kernel in kernels]
         finally:
             for hook in hooks:
                 hook.remove()
         mean = float(np.mean(logarithms))
-        return (mean if np.isfinite(mean) else float("nan"),)
+        return [mean if np.isfinite(mean) else np.nan]
 
-    def ranked(self, numbers: Mapping[str, np.ndarray], cells: np.ndarray) -> np.ndarray:
+    def ranked(self, numbers: np.ndarray, cells: np.ndarray) -> np.ndarray:
         """Return minus the logarithms."""
-        (logarithms,) = numbers.values()
-        return worst_where_missing(-logarithms)
+        return -numbers[0]

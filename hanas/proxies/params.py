@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from hanas.proxies._counted import SizeProxy
+from hanas.proxies._proxy import SizeProxy
 from hanas.spaces._space import Space
 
 

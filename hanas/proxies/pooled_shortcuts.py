@@ -14,7 +14,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from hanas.proxies._counted import CountedProxy
+from hanas.proxies._proxy import CountedProxy
 from hanas.spaces import nb201
 from hanas.spaces._space import Space
 

@@ -2,31 +2,36 @@
 
 The one-shot proxy of RSPS, GDAS and SPOS: an architecture inherits the weights of its operations
 and is evaluated without any training of its own (G. Bender et al., "Understanding and Simplifying
-One-Shot Architecture Search", ICML 2018).
+One-Shot Architecture Search", ICML 2018). Layer-wise spaces are too large for a table: a population
+is scored when a search asks for it, and every score is kept for later searches.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
+import numpy as np
 from pydantic import Field, model_validator
 
+from hanas.core.compute import choose_device
 from hanas.core.errors import InputError
-from hanas.core.progress import Log
+from hanas.core.files import checksum, digest
+from hanas.core.kept import KeptScores
+from hanas.core.progress import duration
 from hanas.core.settings import Count, Entry, NoRerun
-from hanas.proxies._proxy import (
-    SUPERNET_SCORES,
-    Columns,
-    Inputs,
-    OnDemandScorer,
-    Proxy,
-    Threads,
-    Work,
-)
+from hanas.core.workers import Here, Workers
+from hanas.proxies._proxy import SUPERNET_SCORES, Inputs, OnDemandScorer, Proxy, Threads, Work
 from hanas.spaces._space import Space
+
+if TYPE_CHECKING:
+    from hanas.proxies.scoring.chain_evaluation import SharedEvaluation
+
+#: Architectures that are scored, and kept, together at most.
+PIECE = 32
 
 
 class Supernet(Proxy):
@@ -88,12 +93,6 @@ class Supernet(Proxy):
             raise InputError(f"objective is {self.objective!r}; set precision to int8 too")
         return self
 
-    @property
-    def layerwise_columns(self) -> tuple[str, ...]:
-        """The scores of an architecture of a layer-wise space."""
-        both = ("error", "cross_entropy")
-        return (*both, "int8_error", "int8_cross_entropy") if self.precision == "int8" else both
-
     def columns_of(self, members: Sequence[Sequence[str]]) -> tuple[str, ...]:
         """Return the scores of cells: those of other spaces have no table."""
         return SUPERNET_SCORES
@@ -106,33 +105,113 @@ class Supernet(Proxy):
         """Yield what does not go together with a space, the name of the setting first."""
         if not space.enumerable:
             if self.objective == "centred_cross_entropy":
-                yield (
-                    "objective is 'centred_cross_entropy', which works in spaces of cells; "
-                    f"expected another one, such as cross_entropy, for space {space.name!r}"
-                )
+                said = "objective is 'centred_cross_entropy', which works in spaces of cells"
+                expected = "expected another one, such as cross_entropy"
+                yield f"{said}; {expected}, for space {space.name!r}"
             return
         for name, plain in (("statistics", "batch"), ("precision", "float32")):
-            if getattr(self, name) != plain:
-                yield (
-                    f"{name} is {getattr(self, name)!r}, which works in layer-wise spaces; "
-                    f"expected {plain} for space {space.name!r}"
-                )
+            if (given := getattr(self, name)) != plain:
+                said = f"{name} is {given!r}, which works in layer-wise spaces"
+                yield f"{said}; expected {plain} for space {space.name!r}"
 
-    def scores(self, space: Space, inputs: Inputs, work: Work) -> Columns:
+    def scores(self, space: Space, inputs: Inputs, work: Work) -> dict[str, Any]:
         """Return those of :data:`SUPERNET_SCORES`; cells of one function are scored once."""
-        from hanas.proxies.scoring.supernet_cells import score_space
+        from hanas.proxies.scoring.cells import SupernetScorer, score_space
 
-        return score_space(self, *self._files(inputs), work)
+        files, device, key = self.belongs_to(inputs, [self.images, self.batch_size])
+        make = partial(SupernetScorer, *files, self.images, self.batch_size, device)
+        check = partial(check_finite, files[0])
+        return score_space(make, key, SUPERNET_SCORES, work, device=device, check=check)
 
-    def on_demand_scorer(
-        self, space: Space, inputs: Inputs, *, kept: Path, threads: int, log: Log
-    ) -> AbstractContextManager[OnDemandScorer]:
+    def on_demand_scorer(self, space: Space, inputs: Inputs, work: Work) -> OnDemandScorer:
         """Return what scores architectures of a layer-wise space; see :class:`Proxy`."""
-        from hanas.proxies.scoring.layerwise_scoring import LayerwiseScorer
+        return LayerwiseScorer(self, space, inputs, work)
 
-        return LayerwiseScorer(self, space, *self._files(inputs), Work(kept, threads, log))
+    def evaluation(self, space: str, weights: Path, images: Path, device: str) -> SharedEvaluation:
+        """Return a layer-wise supernet and its images; InputError where they do not fit."""
+        from hanas.proxies.scoring.cells import load_both
+        from hanas.proxies.scoring.chain_evaluation import Pictures, SharedEvaluation
+        from hanas.spaces.networks.chain import ChainNetwork
 
-    def _files(self, inputs: Inputs) -> tuple[Path, Path]:
+        supernet, load = load_both(weights, images, space, device)
+        network = cast(ChainNetwork, supernet.network(device))
+        recalibrated = self.statistics == "recalibrated"
+        calibration = load("train", self.calibration_images) if recalibrated else None
+        validation, int8 = load("validation", self.images), self.precision == "int8"
+        return SharedEvaluation(network, Pictures(validation, calibration, self.batch_size, int8))
+
+    def belongs_to(
+        self, inputs: Inputs, settings: list[Any]
+    ) -> tuple[tuple[Path, Path], str, dict[str, Any]]:
+        """Return the files, the type of the device, and all that scores depend on."""
+        import torch
+
         if inputs.weights is None or inputs.images is None:
             raise InputError(f"proxy {self.kind}: needs the files of a supernet and its data set")
-        return inputs.weights, inputs.images
+        files, device = (inputs.weights, inputs.images), choose_device(self.device).type
+        key = {
+            "revision": self.revision,
+            "files": [checksum(file) for file in files],
+            "settings": settings,
+            "computed by": [torch.__version__, device],
+        }
+        return files, device, key
+
+
+def check_finite(weights: Path, genes: np.ndarray, scores: Mapping[str, np.ndarray]) -> None:
+    """Raise InputError if a score of genes (N, G) is not a finite number."""
+    for column, values in scores.items():
+        for worst in genes[~np.isfinite(values)]:
+            said = f"the {column} of the architecture with genes {worst.tolist()}"
+            remedy = "train the supernet with a lower training.learning_rate"
+            raise InputError(f"{weights}: {said} is not a finite number; {remedy}")
+
+
+class LayerwiseScorer(OnDemandScorer):
+    """Scores populations with what their beginnings share computed once, and keeps the scores."""
+
+    def __init__(self, proxy: Supernet, space: Space, inputs: Inputs, work: Work) -> None:
+        calibrated_with = proxy.calibration_images if proxy.statistics == "recalibrated" else None
+        settings = [proxy.images, proxy.batch_size, calibrated_with, proxy.precision]
+        files, device, key = proxy.belongs_to(inputs, settings)
+        make = partial(proxy.evaluation, space.name, *files, device)
+        here = make()
+        self.columns, self._pictures, self._weights = here.columns, here.pictures, files[0]
+        self._log, self._count = work.log, max(work.threads, 1)
+        self._workers = Workers(make, work.threads) if device == "cpu" else Here(here)
+        self._kept = KeptScores(work.folder, digest(key), self.columns, work.log)
+        if len(self._kept):
+            work.log(f"{len(self._kept)} architectures of this supernet were scored before")
+
+    def __exit__(self, *error: Any) -> None:
+        self._workers.__exit__(*error)
+
+    def score(self, genes: np.ndarray) -> dict[str, np.ndarray]:
+        """Return columns of scores, float64 (N,) each, of genes (N, layers).
+
+        What is not known yet is kept piece by piece. Raises InputError if a score is not finite.
+        """
+        self._kept.refresh()
+        missing = np.unique(genes, axis=0)  # sorted: neighbours share their beginnings
+        missing = missing[~self._kept.known(missing)]
+        if len(missing):
+            started = time.monotonic()
+            pieces = max(min(self._count, len(missing)), -(-len(missing) // PIECE))
+            split = np.array_split(missing, pieces)
+            for number, scores in self._workers.answers(split):
+                self._kept.add(split[number], scores)
+            self._kept.tidy()
+            taken = duration(time.monotonic() - started)
+            self._log(f"{len(missing)} of {len(genes)} architectures are scored anew; {taken}")
+        scores = self._kept.scores(genes)
+        check_finite(self._weights, genes, scores)
+        return scores
+
+    def source(self, objective: str) -> str:
+        """Return where a column of scores is from, in one line."""
+        simulated = " with simulated INT8" if objective.startswith("int8_") else ""
+        validation, calibration = self._pictures.validation, self._pictures.calibration
+        said = f"shared weights of a supernet{simulated} on {len(validation)} validation images"
+        if calibration is not None:
+            said += f", batch normalisation recalibrated on {len(calibration)} training images"
+        return f"measured: {said}"

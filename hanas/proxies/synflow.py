@@ -7,13 +7,12 @@ Flow", NeurIPS 2020; summed over all weights as a score of architectures by M. A
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from hanas.proxies._untrained import UntrainedProxy, worst_where_missing
+from hanas.proxies._untrained import UntrainedProxy
 
 if TYPE_CHECKING:
     from hanas.data.batches import Batch, Split
@@ -31,8 +30,8 @@ class Synflow(UntrainedProxy):
     )
     measures: ClassVar[tuple[str, ...]] = ("flow",)
     source: ClassVar[str] = (
-        "synflow of untrained {skeleton} networks ({channels} channels, {depth} cells a stage, "
-        "{side}x{side} pixels), computed"
+        "synflow of untrained {network.skeleton} networks ({network.channels} channels, "
+        "{network.cells} cells a stage, {side}x{side} pixels), computed"
     )
 
     def prepared(self, network: CellNetwork) -> CellNetwork:
@@ -60,26 +59,18 @@ class Synflow(UntrainedProxy):
         ones = torch.ones(1, 3, side, side, dtype=torch.float64)
         return [Batch(ones, torch.zeros(1, dtype=torch.long))]
 
-    def measure(
-        self, network: CellNetwork, genes: Sequence[int], batches: Sequence[Batch]
-    ) -> tuple[float]:
+    def measure(self, network: CellNetwork, genes: list[int], batches: list[Batch]) -> list[float]:
         """Return the sum over all weights but biases, w * dR/dw, R being the sum of the logits."""
         import torch
 
         used = [weight for weight in network.parameters() if weight.ndim > 1]
         logits = network(batches[0].images, genes)
         gradients = torch.autograd.grad(logits.sum(), used, allow_unused=True)
-        return (
-            sum(
-                float((weight.detach() * gradient).sum())
-                for weight, gradient in zip(used, gradients, strict=True)
-                if gradient is not None
-            ),
-        )
+        pairs = zip(used, gradients, strict=True)
+        return [sum(float((w.detach() * dw).sum()) for w, dw in pairs if dw is not None)]
 
-    def ranked(self, numbers: Mapping[str, np.ndarray], cells: np.ndarray) -> np.ndarray:
+    def ranked(self, numbers: np.ndarray, cells: np.ndarray) -> np.ndarray:
         """Return -log(flow)."""
-        (flows,) = numbers.values()
-        logarithms = np.full(len(flows), np.nan)
-        np.log(flows, out=logarithms, where=flows > 0)
-        return worst_where_missing(-logarithms)
+        logarithms = np.full(len(cells), np.nan)
+        np.log(numbers[0], out=logarithms, where=numbers[0] > 0)
+        return -logarithms

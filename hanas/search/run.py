@@ -20,28 +20,21 @@ if TYPE_CHECKING:
 
 
 def search_tables(
-    space: Space,
-    proxy: pd.DataFrame,
-    device: pd.DataFrame,
-    searches: Mapping[str, Searcher],
-    proxy_objective: str,
-    device_objectives: Sequence[str] | None,
-    log: Log,
-) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Search a space whose every architecture is in the tables, see :func:`objectives_of`.
+    space: Space, objectives: pd.DataFrame, searches: Mapping[str, Searcher], log: Log
+) -> pd.DataFrame:
+    """Search a space whose every architecture is in a table of :func:`objectives_of`.
 
     Returns the history of every evaluation: ``search``, ``seed``, ``evaluation`` (from 0 within a
     seed), ``generation``, ``arch``, the objectives (a proxy's that is named ``score`` as
     ``proxy_score``), ``feasible`` and ``score`` (what a scalar searcher minimises; NaN for Pareto
-    searchers); and where each objective comes from.
+    searchers).
     """
-    objectives, sources = objectives_of(proxy, device, proxy_objective, device_objectives)
     values = objectives.loc[list(space.all_texts())].to_numpy()  # (number of architectures, M)
 
     def evaluate(genes: np.ndarray) -> np.ndarray:
         return values[space.index_of(genes)]
 
-    return _run_all(searches, space, list(objectives), evaluate, log), sources
+    return _run_all(searches, space, list(objectives), evaluate, log)
 
 
 def search_on_demand(
@@ -55,8 +48,9 @@ def search_on_demand(
 ) -> tuple[pd.DataFrame, dict[str, str]]:
     """Search a space that is too large for a table: what is asked for is scored and predicted.
 
-    What the device will hardly run, as its metrics are predicted, is not scored, and infeasible in
-    the history. Returns what :func:`search_tables` does. Raises InputError if the parts do not fit.
+    What the device will hardly run, as predicted, is not scored, and infeasible in the history.
+    Returns the history as :func:`search_tables` does, and where each objective comes from. Raises
+    InputError if the parts do not fit.
     """
     from hanas.devices.prediction.predictor import likely_runs
 
@@ -97,8 +91,7 @@ def objectives_of(
         raise InputError(f"the proxy table has no column {proxy_objective!r}")
     wanted = _chosen([metric for metric in METRICS if metric in device], device_objectives)
     joined = proxy.merge(device, on="arch", how="left", validate="1:1", suffixes=("", "_device"))
-    missing = joined.loc[joined["feasible"].isna(), "arch"].tolist()
-    if missing:
+    if missing := joined.loc[joined["feasible"].isna(), "arch"].tolist():
         said = f"{len(missing)} architectures have a proxy but no device metrics"
         raise InputError(f"{said}, the first: {missing[0]}")
     for worst in joined.loc[~np.isfinite(joined[proxy_objective]), "arch"]:
@@ -112,8 +105,9 @@ def objectives_of(
 def _chosen(has: Sequence[str], wanted: Sequence[str] | None) -> list[str]:
     for metric in wanted or []:
         if metric not in has:
-            known = ", ".join(has)
-            raise InputError(f"the device has no {metric}; it has: {known} (see objectives)")
+            raise InputError(
+                f"the device has no {metric}; it has: {', '.join(has)} (see objectives)"
+            )
     return list(has if wanted is None else wanted)
 
 
@@ -128,17 +122,15 @@ def _run_all(
     histories = []
     for name, searcher in searches.items():
         for seed in range(searcher.seeds):
-            history = searcher.search(space.choices, evaluate, np.random.default_rng(seed))
-            frame = pd.DataFrame({"search": name, "seed": seed, "evaluation": range(len(history))})
-            frame["generation"] = history.generation
-            genes = history.genes
+            found = searcher.search(space.choices, evaluate, np.random.default_rng(seed))
             if space.enumerable:  # looking up is quicker
-                frame["arch"] = np.array(space.all_texts())[space.index_of(genes)]
+                archs = np.array(space.all_texts())[space.index_of(found.genes)]
             else:
-                frame["arch"] = [space.to_text(row) for row in genes]
-            frame[columns] = history.objectives
-            frame["feasible"] = history.feasible
-            frame["score"] = history.score
+                archs = [space.to_text(row) for row in found.genes]
+            frame = pd.DataFrame({"search": name, "seed": seed, "evaluation": range(len(found))})
+            frame["generation"], frame["arch"] = found.generation, archs
+            frame[columns] = found.objectives
+            frame["feasible"], frame["score"] = found.feasible, found.score
             histories.append(frame)
-            log(f"{name}, seed {seed}: {len(history)} unique evaluations")
+            log(f"{name}, seed {seed}: {len(found)} unique evaluations")
     return pd.concat(histories, ignore_index=True)

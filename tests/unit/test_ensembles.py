@@ -9,7 +9,7 @@ import pytest
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.files import write_parquet
-from hanas.proxies._proxy import Inputs, MemberTable
+from hanas.proxies._proxy import Inputs, Work
 from hanas.spaces import nb201
 
 ARCHS = list(nb201.all_texts())
@@ -26,21 +26,9 @@ def score(kind: str, folder: Path, *, weights=None, **tables: dict[str, np.ndarr
 
 def score_of_files(kind: str, folder: Path, objectives: dict[str, str], weights=None):
     given = {"kind": kind, "proxies": list(objectives), **({"weights": weights} if weights else {})}
-    members = [
-        MemberTable(name, objective, folder / f"{name}.parquet")
-        for name, objective in objectives.items()
-    ]
-    return (
-        plugins.plugin("proxies", kind)
-        .read(given)
-        .score(
-            nb201.SPACE,
-            Inputs(members=tuple(members)),
-            workspace=folder,
-            threads=1,
-            log=pytest.fail,
-        )
-    )
+    members = [(objective, folder / f"{name}.parquet") for name, objective in objectives.items()]
+    proxy = plugins.plugin("proxies", kind).read(given)
+    return proxy.score(nb201.SPACE, Inputs(members=tuple(members)), Work(folder, 1, pytest.fail))
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from hanas.core.errors import InputError
 from hanas.core.workers import Here
 from hanas.data.batches import load_split
 from hanas.data.images import save_images
-from hanas.proxies._proxy import Inputs
-from hanas.proxies.scoring import layerwise_scoring
+from hanas.proxies import supernet
+from hanas.proxies._proxy import Inputs, Work
 from hanas.proxies.scoring.chain_evaluation import Pictures, with_statistics
 from hanas.training.supernets import load_supernet, save_supernet
 
@@ -44,9 +44,7 @@ def scorer(folder, weights, file, *, space="shuffle_i", kept="kept", threads=1, 
     made = read(**changes).on_demand_scorer(
         plugins.space(space),
         Inputs(weights=weights, images=file),
-        kept=folder / kept,
-        threads=threads,
-        log=lines.append,
+        Work(folder / kept, threads, lines.append),
     )
     return made, lines
 
@@ -59,7 +57,7 @@ def weights(tmp_path_factory):
 @pytest.fixture
 def here(monkeypatch):
     """Score in this process, which is quicker than to start others."""
-    monkeypatch.setattr(layerwise_scoring, "Workers", lambda make, count: Here(make()))
+    monkeypatch.setattr(supernet, "Workers", lambda make, count: Here(make()))
 
 
 def plainly(weights, toy_data, genes, statistics):
@@ -79,7 +77,7 @@ def test_workers_give_the_bits_of_one_by_one(
 ):
     if not workers:
         request.getfixturevalue("here")
-    monkeypatch.setattr(layerwise_scoring, "PIECE", 3)
+    monkeypatch.setattr(supernet, "PIECE", 3)
     genes = random_genes("shuffle_i", 7)
     genes[4:, :15] = genes[0, :15]
     population = genes[[5, 0, 1, 6, 1, 2, 3, 4]]  # one of them twice
@@ -113,8 +111,8 @@ def test_what_was_scored_once_is_not_scored_again(weights, toy_file, tmp_path, m
 
 def test_scores_are_kept_for_what_they_depend_on(weights, toy_file, tmp_path, monkeypatch):
     """Each of these is a supernet, a data set or a way of its own, but for the last two."""
-    nothing = SimpleNamespace(pictures=None)
-    monkeypatch.setattr(layerwise_scoring, "evaluation", lambda *given: nothing)
+    nothing = SimpleNamespace(columns=("error",), pictures=None)
+    monkeypatch.setattr(supernet.Supernet, "evaluation", lambda *given: nothing)
     other_weights = saved_supernet(tmp_path / "other", "shuffle_i", seed=1)
     other_images = tmp_path / "other.pt"
     save_images(toy_images(images_each=30), other_images)
@@ -150,15 +148,15 @@ def test_counts_are_scored_on_demand_as_in_tables(space, tmp_path):
     genes = np.random.default_rng(0).integers(0, made_of.choices, (5, len(made_of.choices)))
     for kind, count in (("params", made_of.params), ("flops", made_of.flops)):
         proxy = plugins.plugin("proxies", kind).read({"kind": kind})
-        given = {"kept": tmp_path, "threads": 1, "log": pytest.fail}
-        with proxy.on_demand_scorer(made_of, Inputs(), **given) as made:
+        given = (made_of, Inputs(), Work(tmp_path, 1, pytest.fail))
+        with proxy.on_demand_scorer(*given) as made:
             assert made.score(genes)["score"].tolist() == (-count(genes)).tolist()
             assert made.columns == ("score",)
             assert made.source("score").endswith("of the full-size network, computed")
         if not made_of.enumerable:
             small = proxy.read({"kind": kind, "network": {"width": 0.5, "resolution": 64}})
             network = {"width": 0.5, "resolution": 64}
-            with small.on_demand_scorer(made_of, Inputs(), **given) as made:
+            with small.on_demand_scorer(*given) as made:
                 expected = -count(genes, network=network)
                 assert made.score(genes)["score"].tolist() == expected.tolist()
                 assert made.source("score").endswith("of the network, computed")
@@ -166,10 +164,9 @@ def test_counts_are_scored_on_demand_as_in_tables(space, tmp_path):
 
 def test_others_score_listed_architectures_only(tmp_path):
     proxy = plugins.plugin("proxies", "naswot").read({"kind": "naswot"})
+    work = Work(tmp_path, 1, pytest.fail)
     with pytest.raises(InputError, match="'naswot'; in space 'shuffle_i', which is too large"):
-        proxy.on_demand_scorer(
-            plugins.space("shuffle_i"), Inputs(), kept=tmp_path, threads=1, log=pytest.fail
-        )
+        proxy.on_demand_scorer(plugins.space("shuffle_i"), Inputs(), work)
 
 
 def test_files_that_do_not_fit_are_refused(weights, toy_file, tmp_path):
@@ -214,7 +211,7 @@ def test_weights_that_are_not_finite_are_refused_warm_and_cold(toy_file, tmp_pat
 def test_images_of_any_split_and_size_are_those_asked_for(weights, toy_data, toy_file):
     for images, calibration in itertools.product((None, 5), (6, 512)):
         proxy = read(statistics="recalibrated", images=images, calibration_images=calibration)
-        used = layerwise_scoring.evaluation(proxy, "shuffle_i", weights, toy_file, "cpu").pictures
+        used = proxy.evaluation("shuffle_i", weights, toy_file, "cpu").pictures
         assert len(used.validation) == (images or 24)
         assert used.calibration is not None
         assert len(used.calibration) == min(calibration, 24)

@@ -13,7 +13,7 @@ from layerwise import SPACES, STAGES, WITH_IDENTITY, first_layers, genes_of, ran
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
-from hanas.proxies._proxy import Inputs
+from hanas.proxies._proxy import Inputs, Work
 
 
 def test_the_chains_are_these():
@@ -202,7 +202,7 @@ def test_proxies_of_whole_spaces_refuse_a_space_that_cannot_be_listed(kind, tmp_
     for name in SPACES:
         said = rf"proxy {kind} .*'{name}'.*expected a space of: nb201"
         with pytest.raises(InputError, match=said):
-            proxy.score(plugins.space(name), Inputs(), threads=1, workspace=tmp_path, log=print)
+            proxy.score(plugins.space(name), Inputs(), Work(tmp_path, 1, print))
 
 
 def test_a_space_is_known_without_pytorch():

@@ -16,7 +16,7 @@ from hanas.core.gaussian_process import fit, most_telling
 from hanas.core.pareto import non_dominated
 from hanas.core.ranking import kendall_tau
 from hanas.proxies import learned
-from hanas.proxies._proxy import Inputs, MemberTable
+from hanas.proxies._proxy import Inputs, Work
 from hanas.spaces import nb201
 
 FUNCTIONS = nb201.index_of(nb201.without_dead_edges(nb201.all_genes()))
@@ -29,17 +29,15 @@ def percent() -> np.ndarray:
 
 
 def table_of(kind: str) -> pd.DataFrame:
-    given = {"workspace": Path(), "threads": 1, "log": pytest.fail}
-    return (
-        plugins.plugin("proxies", kind).read({"kind": kind}).score(nb201.SPACE, Inputs(), **given)
-    )
+    proxy = plugins.plugin("proxies", kind).read({"kind": kind})
+    return proxy.score(nb201.SPACE, Inputs(), Work(Path(), 1, pytest.fail))
 
 
 def write_inputs(folder: Path, percent: np.ndarray) -> Inputs:
     members = []
     for kind in ("params", "live_params"):
         write_parquet(table_of(kind), folder / f"{kind}.parquet")
-        members.append(MemberTable(kind, "score", folder / f"{kind}.parquet"))
+        members.append(("score", folder / f"{kind}.parquet"))
     accuracies = {"arch": nb201.all_texts(), "accuracy_percent": percent, "source": "a table"}
     write_parquet(pd.DataFrame(accuracies), folder / "accuracies.parquet")
     return Inputs(
@@ -53,7 +51,7 @@ def read(**settings):
 
 
 def score(inputs: Inputs, log=lambda line: None, **settings) -> pd.DataFrame:
-    return read(**settings).score(nb201.SPACE, inputs, workspace=Path(), threads=1, log=log)
+    return read(**settings).score(nb201.SPACE, inputs, Work(Path(), 1, log))
 
 
 @pytest.fixture(scope="module")
@@ -142,16 +140,8 @@ def test_later_ones_are_where_the_front_may_be(percent):
         looked_up.append(rows)
         return error[rows]
 
-    learned.learn(
-        groups,
-        costs,
-        FUNCTIONS,
-        look_up,
-        count=13,
-        first=10,
-        rounds=2,
-        rng=np.random.default_rng(0),
-    )
+    proxy = read(architectures=13, first=10, rounds=2, seed=0)
+    proxy.learn(groups, costs, FUNCTIONS, look_up)
     assert [len(rows) for rows in looked_up] == [10, 2, 1]
     sample = np.random.default_rng(0).permutation(len(genes))[: learned.SAMPLE]
     different = np.unique(FUNCTIONS[sample], return_index=True)[1]

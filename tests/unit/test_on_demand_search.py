@@ -16,9 +16,8 @@ from layerwise_supernets import saved_supernet, score_alone
 from hanas.core import plugins
 from hanas.core.compute import threads
 from hanas.devices.prediction import predictor
-from hanas.proxies._proxy import Inputs
+from hanas.proxies._proxy import Inputs, Work
 from hanas.proxies.scoring.chain_evaluation import with_statistics
-from hanas.proxies.scoring.layerwise_scoring import evaluation
 from hanas.search.run import search_on_demand
 from hanas.training.supernets import load_supernet
 
@@ -44,9 +43,8 @@ def search(kept, weights, images, given=NSGA2, *, proxy=None, predicted=None, wo
     searches = {"one": plugins.plugin("searchers", given["searcher"]).read(given)}
     predicted = predicted or device("made up")
     inputs = Inputs(weights=Path(weights), images=Path(images))
-    with proxy.on_demand_scorer(
-        SPACE, inputs, kept=Path(kept), threads=workers, log=lines.append
-    ) as scorer:
+    work = Work(Path(kept), workers, lines.append)
+    with proxy.on_demand_scorer(SPACE, inputs, work) as scorer:
         parts = (SPACE, scorer, predicted, searches, proxy.objective, None, lines.append)
         history, sources = search_on_demand(*parts)
     return history, sources, lines
@@ -68,7 +66,7 @@ def found(tmp_path_factory, weights, toy_file):
 def one_by_one(weights, images, proxy, archs):
     supernet = load_supernet(weights)
     network = with_statistics(supernet.network(), proxy.statistics)
-    used = evaluation(proxy, SPACE.name, weights, images, "cpu").pictures
+    used = proxy.evaluation(SPACE.name, weights, images, "cpu").pictures
     with threads(1):
         return [score_alone(network, SPACE.from_text(arch).tolist(), used) for arch in archs]
 

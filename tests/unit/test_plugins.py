@@ -69,7 +69,7 @@ MINE = {
     "proxies/threes": '''
         """How many 3x3 convolutions there are."""
         from typing import Literal
-        from hanas.proxies._counted import CountedProxy
+        from hanas.proxies._proxy import CountedProxy
 
         class Threes(CountedProxy):
             """Rank by the number of 3x3 convolutions."""

@@ -24,10 +24,15 @@ from hanas.core.kept import KeptScores
 from hanas.core.workers import Here
 from hanas.data.batches import load_split, ordered_batches
 from hanas.data.images import save_images
-from hanas.proxies._proxy import Inputs, MemberTable, Work
+from hanas.proxies._proxy import Inputs, Work
 from hanas.proxies.scoring import cells as scoring
-from hanas.proxies.scoring.cells import distinct_cells, groups_of, score_space
-from hanas.proxies.scoring.supernet_cells import Scorer, score_group
+from hanas.proxies.scoring.cells import (
+    SupernetScorer,
+    distinct_cells,
+    groups_of,
+    score_group,
+    score_space,
+)
 from hanas.spaces import nb201
 from hanas.spaces.networks.cell import TRANSITIONS
 from hanas.training.supernets import Supernet, load_supernet, save_supernet
@@ -57,18 +62,14 @@ def read(kind: str, **settings):
 def score(weights: Path, data: Path, workspace: Path, *, threads: int = 1, **settings):
     lines: list[str] = []
     table = read(**{**SETTINGS, **settings}).score(
-        nb201.SPACE,
-        Inputs(weights=weights, images=data),
-        threads=threads,
-        workspace=workspace,
-        log=lines.append,
+        nb201.SPACE, Inputs(weights=weights, images=data), Work(workspace, threads, lines.append)
     )
     return table, lines
 
 
 def counted(kind: str):
     """The scores of a proxy that reads nothing, by architecture."""
-    table = read(kind).score(nb201.SPACE, Inputs(), workspace=Path(), threads=1, log=pytest.fail)
+    table = read(kind).score(nb201.SPACE, Inputs(), Work(Path(), 1, pytest.fail))
     return table.set_index("arch")["score"]
 
 
@@ -133,18 +134,14 @@ def any_table(request, scored, toy_file, tmp_path):
     write_parquet(scored, tmp_path / "scored.parquet")
     accuracies = scored[["arch", "source"]].assign(accuracy_percent=100 - 100 * scored["error"])
     write_parquet(accuracies, tmp_path / "accuracies.parquet")
-    members = [
-        MemberTable(name, "cross_entropy", tmp_path / "scored.parquet")
-        for name in MADE_OF["proxies"]
-    ]
+    members = [("cross_entropy", tmp_path / "scored.parquet")] * 2
     inputs = Inputs(
         images=toy_file,
         members=tuple(members),
         accuracies=tmp_path / "accuracies.parquet",
         dataset="toy",
     )
-    given = {"workspace": tmp_path / "work", "threads": 2, "log": lambda line: None}
-    return proxy.score(nb201.SPACE, inputs, **given)
+    return proxy.score(nb201.SPACE, inputs, Work(tmp_path / "work", 2, lambda line: None))
 
 
 def test_every_proxy_scores_every_architecture(any_table):
@@ -288,10 +285,9 @@ def test_the_table_holds_what_the_network_says(scored, is_scored, weights, toy_d
 def test_scores_are_means_over_snapshots(scored, weights, toy_file, tmp_path):
     first, last = load_supernet(weights), load_supernet(make_supernet(tmp_path / "last", seed=1))
     save_supernet(replace(last, earlier=[first.weights]), tmp_path / "both.pt")
-    proxy = read(**SETTINGS)
     with threads(1):
-        both = Scorer(proxy, tmp_path / "both.pt", toy_file, "cpu")
-        alone = Scorer(proxy, tmp_path / "last" / "weights.pt", toy_file, "cpu")
+        both = SupernetScorer(tmp_path / "both.pt", toy_file, 16, 16, "cpu")
+        alone = SupernetScorer(tmp_path / "last" / "weights.pt", toy_file, 16, 16, "cpu")
         for cells in list(groups_of(some_cells("batch")[0]))[::5]:
             rows = nb201.index_of(cells)
             mean, of_last = both(cells), alone(cells)
@@ -299,10 +295,10 @@ def test_scores_are_means_over_snapshots(scored, weights, toy_file, tmp_path):
                 expected = (scored[column].to_numpy()[rows] + of_last[column]) / 2
                 np.testing.assert_allclose(mean[column], expected)
     assert len(both.networks) == 2
-    batches = Scorer(read(**{**SETTINGS, "batch_size": 6}), weights, toy_file, "cpu")._batches
+    batches = SupernetScorer(weights, toy_file, 16, 6, "cpu")._batches
     assert [len(batch.labels) for batch in batches] == [6, 5, 5]
-    assert both.seen == "16 validation images, means over 2 snapshots of its training"
-    assert alone.seen == "16 validation images"
+    assert both.source.endswith("on 16 validation images, means over 2 snapshots of its training")
+    assert alone.source.endswith("on 16 validation images")
 
 
 def test_isomorphic_dead_cells_share_a_score(scored, is_scored):
@@ -320,13 +316,13 @@ import json, sys
 from pathlib import Path
 from toy_cells import some_cells
 from hanas.core import plugins
-from hanas.proxies._proxy import Inputs
+from hanas.proxies._proxy import Inputs, Work
 from hanas.proxies.scoring import cells
 cells.distinct_cells = some_cells
 weights, images, workspace = map(Path, sys.argv[2:])
 proxy = plugins.plugin("proxies", "supernet").read(json.loads(sys.argv[1]))
-proxy.score(plugins.space("nb201"), Inputs(weights=weights, images=images), workspace=workspace,
-            threads=1, log=lambda line: None)
+proxy.score(plugins.space("nb201"), Inputs(weights=weights, images=images),
+            Work(workspace, 1, lambda line: None))
 """
 
 

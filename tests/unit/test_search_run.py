@@ -83,13 +83,10 @@ def test_every_searcher_keeps_every_evaluation():
     proxy, device = _tables()
     objectives, _ = objectives_of(proxy, device, "error", None)
     names, lines = plugins.names("searchers"), []
-    histories, sources = search_tables(
-        nb201.SPACE, proxy, device, searches(*names), "error", None, lines.append
-    )
+    histories = search_tables(nb201.SPACE, objectives, searches(*names), lines.append)
     metrics = ["latency_ms", "energy_mj"]
     assert list(histories) == [*COLUMNS, "error", *metrics, "feasible", "score"]
     assert list(histories["search"].unique()) == [f"my_{name}" for name in names]
-    assert sources == {"error": "proxy", **dict.fromkeys(metrics, "device")}
     assert len(lines) == 2 * len(names)
     for _, history in histories.groupby("search"):
         assert sorted(history["seed"].unique()) == [0, 1]
@@ -102,9 +99,9 @@ def test_every_searcher_keeps_every_evaluation():
 
 
 def test_a_search_does_not_depend_on_the_others():
-    tables = _tables()
+    objectives, _ = objectives_of(*_tables(), "error", None)
     both, alone = (
-        search_tables(nb201.SPACE, *tables, searches(*names), "error", None, print)[0]
+        search_tables(nb201.SPACE, objectives, searches(*names), print)
         for names in (["random", "nsga2"], ["nsga2"])
     )
     of_both = both[both["search"] == "my_nsga2"].reset_index(drop=True)
@@ -114,9 +111,8 @@ def test_a_search_does_not_depend_on_the_others():
 def test_the_score_of_a_proxy_and_that_of_a_searcher_are_two_columns():
     proxy, device = _tables()
     proxy = proxy.rename(columns={"error": "score"})
-    histories, _ = search_tables(
-        nb201.SPACE, proxy, device, searches("nsga2", "wsea", seeds=1), "score", None, print
-    )
+    objectives, _ = objectives_of(proxy, device, "score", None)
+    histories = search_tables(nb201.SPACE, objectives, searches("nsga2", "wsea", seeds=1), print)
     scores = proxy.set_index("arch")["score"]
     for name, history in histories.groupby("search"):
         feasible = history[history["feasible"]]

@@ -329,11 +329,6 @@ def test_choices_that_cannot_be(choices):
         Ledger(choices, problem(1, (2,)))
 
 
-def test_history_refuses_columns_of_different_lengths():
-    with pytest.raises(ValueError, match="different lengths"):
-        History(np.zeros((2, 3), dtype=int), np.zeros((2, 2)), np.zeros(1), np.zeros(2))
-
-
 def test_searchers_import_nothing_heavy():
     code = (
         "import sys; from hanas.core import plugins\n"

@@ -15,9 +15,10 @@ from hanas.core.errors import InputError
 from hanas.data.batches import Batch
 from hanas.data.images import save_images
 from hanas.proxies import az_nas
-from hanas.proxies._proxy import Inputs
+from hanas.proxies._proxy import Inputs, Work
+from hanas.proxies._untrained import UntrainedScorer
 from hanas.proxies.scoring import cells as scoring
-from hanas.proxies.scoring.cells import UntrainedScorer, distinct_cells, groups_of
+from hanas.proxies.scoring.cells import distinct_cells, groups_of
 from hanas.spaces import nb201
 
 NETWORK = {"skeleton": "pooled", "channels": 3, "cells": 1}
@@ -104,8 +105,8 @@ def test_synflow_by_hand():
 def test_nothing_flows_through_an_empty_cell(network):
     (flow,) = SYNFLOW.measure(SYNFLOW.prepared(network), EMPTY, ones(8))
     assert flow == 0
-    scores = SYNFLOW.ranked({"flow": np.array([np.e, 0, np.e**2])}, np.empty((3, 6)))
-    assert scores.tolist() == [-1, 0, -2]
+    found = SYNFLOW.mean_over_seeds(np.empty((3, 6)), {"flow 0": np.array([np.e, 0, np.e**2])})
+    assert found["score"].tolist() == [-1, 0, -2]
 
 
 def test_naswot_is_the_kernel_of_hamming_distances(network, genes):
@@ -125,8 +126,8 @@ def test_naswot_is_the_kernel_of_hamming_distances(network, genes):
 def test_images_that_look_the_same_have_no_determinant(network):
     (found,) = NASWOT.measure(network, EMPTY, [batch_of(4)])
     assert np.isnan(found)
-    scores = NASWOT.ranked({"log": np.array([3.0, np.nan, 5.0])}, np.empty((3, 6)))
-    assert scores.tolist() == [-3, -2, -5]
+    found = NASWOT.mean_over_seeds(np.empty((3, 6)), {"log 0": np.array([3.0, np.nan, 5.0])})
+    assert found["score"].tolist() == [-3, -2, -5]
 
 
 def test_az_nas_by_numpy(network, genes):
@@ -167,11 +168,8 @@ def test_az_nas_of_blocks_that_do_nothing(network):
 
 def test_az_nas_adds_logarithms_of_ranks():
     cells = np.array([CELLS[0], EMPTY, CELLS[2]])
-    numbers = {
-        "expressivity": np.array([3.0, 1.0, 2.0]),
-        "progressivity": np.array([-1.0, -3.0, -1.0]),
-        "trainability": np.array([-0.5, np.nan, -0.1]),
-    }
+    # Expressivity, progressivity, trainability.
+    numbers = np.array([[3.0, 1.0, 2.0], [-1.0, -3.0, -1.0], [-0.5, np.nan, -0.1]])
     expected = sum(
         np.log(rankdata(column) / 3)
         for column in ([3, 1, 2], [2, 1, 2], [2, 1, 3], nb201.flops(cells))
@@ -232,7 +230,7 @@ def test_each_seed_draws_weights_and_images_of_its_own(toy_file, kind):
 
 
 def test_settings_are_checked(toy_file, tmp_path):
-    given = {"workspace": tmp_path / "work", "threads": 1, "log": pytest.fail}
+    work = Work(tmp_path / "work", 1, pytest.fail)
     with pytest.raises(InputError, match="images is 1; expected at least batches, 2"):
         read("naswot", images=1, batches=2)
     with pytest.raises(InputError, match="resolution is 6; expected a multiple of 4"):
@@ -240,11 +238,11 @@ def test_settings_are_checked(toy_file, tmp_path):
     odd = tmp_path / "odd.pt"
     save_images(toy_images(side=6), odd)
     with pytest.raises(InputError, match="images of 6x6 pixels"):
-        read("naswot", network=NETWORK).score(nb201.SPACE, Inputs(images=odd), **given)
+        read("naswot", network=NETWORK).score(nb201.SPACE, Inputs(images=odd), work)
     with pytest.raises(InputError, match="naswot looks at images"):
-        read("naswot", network=NETWORK).score(nb201.SPACE, Inputs(), **given)
+        read("naswot", network=NETWORK).score(nb201.SPACE, Inputs(), work)
     with pytest.raises(InputError, match="proxy naswot looks at every architecture of a space"):
-        read("naswot").score(plugins.space("shuffle"), Inputs(images=toy_file), **given)
+        read("naswot").score(plugins.space("shuffle"), Inputs(images=toy_file), work)
 
 
 @pytest.mark.slow
@@ -252,13 +250,8 @@ def test_the_table_of_two_workers_holds_what_one_scorer_finds(toy_file, tmp_path
     monkeypatch.setattr(scoring, "distinct_cells", some_cells)
     settings = {"network": {**NETWORK, "channels": 1}, "images": 8, "seeds": 2}
     lines: list[str] = []
-    table = read("naswot", **settings).score(
-        nb201.SPACE,
-        Inputs(images=toy_file),
-        threads=2,
-        workspace=tmp_path / "work",
-        log=lines.append,
-    )
+    work = Work(tmp_path / "work", 2, lines.append)
+    table = read("naswot", **settings).score(nb201.SPACE, Inputs(images=toy_file), work)
     assert not (tmp_path / "work").exists()
     cells, _ = some_cells("batch")
     assert lines[0] == f"{len(cells)} of 15625 cells are different functions"

@@ -1,17 +1,13 @@
 """Evaluate many architectures of a layer-wise supernet with their shared beginnings computed once.
 
-Architectures that agree in their first layers make the same of an image up to there: sorted by
-their genes they are the leaves of a trie, which is walked depth first. The numbers are those of one
-architecture at a time, to the last bit: what a layer makes of its input depends on nothing but that
-input, and what is kept for a layer of an architecture (the statistics of its batch normalisation)
-is passed along and never left in the network.
+Sorted by their genes, they are the leaves of a trie, which is walked depth first. The numbers are
+those of one architecture at a time, to the last bit: what a layer makes of its input depends on
+nothing else, and the statistics of its batch normalisation are never left in the network.
 
 The running statistics of a supernet are those of a mixture of all architectures and fit none. So
-an architecture is evaluated either with the statistics of the batch at hand or with statistics
-*recalibrated* for it alone, as in Z. Guo et al., "Single Path One-Shot Neural Architecture Search
-with Uniform Sampling", ECCV 2020: the averages over some batches of training images, each of which
-goes through the network with its own statistics. What the supernet did while it was trained, its
-setting ``batch_norm``, decides only whether there is an affine part.
+an architecture is evaluated with the statistics of the batch at hand, or with those *recalibrated*
+for it alone (Z. Guo et al., "Single Path One-Shot Neural Architecture Search with Uniform
+Sampling", ECCV 2020): averages over batches of training images that each went through with its own.
 """
 
 from __future__ import annotations
@@ -30,30 +26,23 @@ from hanas.proxies.scoring.int8_simulation import observing, rounding, sharing_w
 from hanas.spaces.networks.chain import ChainNetwork
 
 STATISTICS = ("batch", "recalibrated")
-
-#: Buffers by name, such as running statistics: what would be the state of a module.
-State = dict[str, Tensor]
+#: Scores of an architecture: a fraction and nats, and the same with simulated INT8.
+SCORES = ("error", "cross_entropy", "int8_error", "int8_cross_entropy")
 
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
-    """The images that architectures are evaluated on.
+    """The images that architectures are evaluated on, at most ``batch_size`` a batch.
 
     Errors and cross-entropies are of ``validation``; batch normalisation is recalibrated with
-    ``calibration``, training images, or uses batch statistics where that is None. ``batch_size`` is
-    the most images a batch. With ``int8``, architectures are evaluated with simulated INT8 as well,
-    with ranges of the calibration images.
+    ``calibration``, training images, or uses batch statistics where that is None. With ``int8``,
+    architectures are evaluated with simulated INT8 as well, in the ranges of calibration images.
     """
 
     validation: Split
     calibration: Split | None
     batch_size: int
     int8: bool = False
-
-    @property
-    def statistics(self) -> str:
-        """One of :data:`STATISTICS`."""
-        return "batch" if self.calibration is None else "recalibrated"
 
     def calibration_images(self) -> Iterator[Tensor]:
         """Yield batches of images (B, 3, H, W) to calibrate with."""
@@ -70,8 +59,9 @@ class SharedEvaluation:
     """A supernet, which stays as it is, and images, to score many architectures."""
 
     def __init__(self, network: ChainNetwork, pictures: Pictures) -> None:
-        self.pictures = pictures
-        self._evaluating = with_statistics(network, pictures.statistics)
+        self.pictures, self.columns = pictures, SCORES[: 4 if pictures.int8 else 2]
+        statistics = "batch" if pictures.calibration is None else "recalibrated"
+        self._evaluating = with_statistics(network, statistics)
         self._calibrating = sharing_weights(self._evaluating).train()
         if pictures.int8:
             self._observing = observing(self._evaluating)
@@ -79,64 +69,52 @@ class SharedEvaluation:
 
     @torch.inference_mode()
     def __call__(self, genes: np.ndarray) -> dict[str, np.ndarray]:
-        """Return columns of scores, float64 (N,) each, of genes (N, L).
+        """Return columns of :data:`SCORES`, float64 (N,) each, of genes (N, L).
 
-        They are ``error`` (fraction) and ``cross_entropy`` (nats), and the same with ``int8_``
-        before it. Memory is needed for one batch at each place that an architecture branches off,
-        and for the statistics of everything that is different in ``genes``: sort large populations
-        and score them in parts.
+        In memory are a batch at each place that an architecture branches off, and the statistics of
+        everything that is different in ``genes``: score large populations sorted and in parts.
         """
         genes, rows = np.unique(genes, axis=0, return_inverse=True)  # in lexicographic order
-        states = _States(self._evaluating)
+        states = _States()
         self._calibrate(self._calibrating, genes, states)
-        scores = self._scores(self._evaluating, genes, states)
+        scores = [*self._scores(self._evaluating, genes, states)]
         if self.pictures.int8:
-            states = _States(self._observing, states)
+            states = _States(states)
             self._calibrate(self._observing, genes, states)
-            rounded = self._scores(self._rounding, genes, states)
-            scores |= {f"int8_{name}": values for name, values in rounded.items()}
-        return {name: values[rows] for name, values in scores.items()}
+            scores += [*self._scores(self._rounding, genes, states)]
+        return {name: values[rows] for name, values in zip(self.columns, scores, strict=True)}
 
     def _calibrate(self, network: ChainNetwork, genes: np.ndarray, states: _States) -> None:
         """Let the calibration images change the states."""
         for images in self.pictures.calibration_images():
-            for _ in _logits(network, genes, images, states):
+            for _ in states.logits(network, genes, images):
                 pass
 
-    def _scores(
-        self, network: ChainNetwork, genes: np.ndarray, states: _States
-    ) -> dict[str, np.ndarray]:
-        wrong, entropy = torch.zeros(2, len(genes), dtype=torch.float64)
-        count = 0
+    def _scores(self, network: ChainNetwork, genes: np.ndarray, states: _States) -> np.ndarray:
+        """Return errors and cross-entropies, float64 (2, N)."""
+        sums = torch.zeros(2, len(genes), dtype=torch.float64)
         for images, labels in self.pictures.validation_batches():
-            for row, logits in enumerate(_logits(network, genes, images, states)):
-                wrong[row] += (logits.argmax(dim=1) != labels).sum().cpu()
-                entropy[row] += F.cross_entropy(logits.double(), labels, reduction="sum").cpu()
-            count += len(labels)
-        return {"error": (wrong / count).numpy(), "cross_entropy": (entropy / count).numpy()}
+            for row, logits in enumerate(states.logits(network, genes, images)):
+                wrong = (logits.argmax(dim=1) != labels).sum()
+                entropy = F.cross_entropy(logits.double(), labels, reduction="sum")
+                sums[:, row] += torch.stack([wrong.double(), entropy]).cpu()
+        return (sums / len(self.pictures.validation)).numpy()
 
 
 def with_statistics(network: ChainNetwork, statistics: str) -> ChainNetwork:
-    """Return a copy of a network, with its very weights, whose batch normalisation works one way.
+    """Return a copy, with the very weights, that normalises in one of :data:`STATISTICS`.
 
-    With ``batch``: batch statistics, in training and in evaluation. With ``recalibrated``: in
-    training those of the batch, of which plain averages since the last ``reset_running_stats`` are
-    kept; in evaluation these. The copy is in evaluation mode.
+    ``recalibrated``: in evaluation with averages of what batches had in training since the last
+    ``reset_running_stats``. The copy is in evaluation mode.
     """
-    made = sharing_weights(network)
+    made, recalibrated = sharing_weights(network), statistics == "recalibrated"
     for parent in list(made.modules()):
         for name, module in parent.named_children():
             if isinstance(module, nn.BatchNorm2d):
-                replaced = nn.BatchNorm2d(
-                    module.num_features,
-                    eps=module.eps,
-                    momentum=None,  # running statistics are plain averages over the batches
-                    affine=False,
-                    track_running_stats=statistics == "recalibrated",
-                )
-                replaced.affine = module.affine
-                replaced.weight, replaced.bias = module.weight, module.bias
-                setattr(parent, name, replaced)
+                # Without momentum: running statistics are plain averages over the batches.
+                new = nn.BatchNorm2d(module.num_features, module.eps, None, False, recalibrated)
+                new.affine, new.weight, new.bias = module.affine, module.weight, module.bias
+                setattr(parent, name, new)
     return made.to(next(network.parameters()).device).eval()
 
 
@@ -148,14 +126,9 @@ def walk(
 ) -> Iterator[Tensor]:
     """Yield what the last layer of each architecture returns.
 
-    Parameters
-    ----------
-    genes
-        int (N, L), different and in lexicographic order, that agree up to ``layer``.
-    x
-        What goes into that layer of all of them. It must not be changed by layers.
-    through_layer
-        Returns what a layer makes of its input; it is named by the genes up to and with it.
+    ``genes``, int (N, L), are different and in lexicographic order, and agree up to ``layer``.
+    ``x``, which layers must not change, goes into that layer of all of them. ``through_layer``
+    returns what a layer, named by the genes up to and with it, makes of its input.
     """
     while layer < genes.shape[1] and (genes[:, layer] == genes[0, layer]).all():
         layer += 1
@@ -167,56 +140,31 @@ def walk(
         yield from walk(part, x, through_layer, layer)
 
 
-class _States(dict[Hashable, State]):
-    """The buffers of every part of a network that a walk comes through.
+class _States(dict[Hashable, dict[str, Tensor]]):
+    """The buffers, by name, of every part of a network that a walk comes through.
 
-    They begin as the network was made, but for those that were known before.
+    They begin as the network was made, but for those that were known ``before``.
     """
 
-    def __init__(self, network: ChainNetwork, before: _States | None = None) -> None:
+    def __init__(self, before: _States | None = None) -> None:
         super().__init__()
-        self._network, self._before = network, before or {}
+        self._before = before or {}
 
-    def __missing__(self, part: Hashable) -> State:
-        if isinstance(part, tuple):
-            buffers = self._network.layer(len(part) - 1, part[-1]).named_buffers()
-        else:
-            buffers = _Ends(self._network).named_buffers()
-        fresh = {
-            name: value.clone() for name, value in buffers if not name.startswith("network.layers.")
-        }
-        self[part] = {**fresh, **self._before.get(part, {})}
-        return self[part]
+    def logits(self, network: ChainNetwork, genes: np.ndarray, images: Tensor) -> Iterator[Tensor]:
+        """Yield the logits (B, classes) of each row of genes."""
 
+        def through_layer(part: tuple[int, ...], x: Tensor) -> Tensor:
+            return self._through(network.layer(len(part) - 1, part[-1]), part, x)
 
-class _Ends(nn.Module):
-    """What is before and after the layers of a network, as a module."""
+        x = self._through(network.stem, "stem", images)
+        for row, last in enumerate(walk(genes, x, through_layer)):
+            pooled = self._through(network.head, f"head {row}", last).mean(dim=(2, 3))
+            yield self._through(network.classifier, f"classifier {row}", pooled)
 
-    def __init__(self, network: ChainNetwork) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, x: Tensor, which: str) -> Tensor:
-        return getattr(self.network, which)(x)
-
-
-def _logits(
-    network: ChainNetwork, genes: np.ndarray, images: Tensor, states: _States
-) -> Iterator[Tensor]:
-    """Yield the logits (B, classes) of each row of genes."""
-
-    def through_layer(part: tuple[int, ...], x: Tensor) -> Tensor:
-        return _apply(network.layer(len(part) - 1, part[-1]), states[part], x)
-
-    ends = _Ends(network)
-    x = _apply(ends, states["begin"], images, "begin")
-    for row, last in enumerate(walk(genes, x, through_layer)):
-        yield _apply(ends, states[row], last, "end")
-
-
-def _apply(module: nn.Module, state: State, *given: object) -> Tensor:
-    """Return what a module makes of its input with the buffers of ``state`` instead of its own.
-
-    What it changes of them, it changes in ``state``: the module stays as it is.
-    """
-    return functional_call(module, state, given, tie_weights=False) if state else module(*given)
+    def _through(self, module: nn.Module, part: Hashable, x: Tensor) -> Tensor:
+        """Return what a module makes of its input with, and to, the buffers of a part."""
+        if part not in self:
+            own = {name: value.clone() for name, value in module.named_buffers()}
+            self[part] = {**own, **self._before.get(part, {})}
+        state = self[part]
+        return functional_call(module, state, x, tie_weights=False) if state else module(x)

@@ -6,9 +6,8 @@ Inference", CVPR 2018), as :mod:`hanas.deploy.quantisation` does it for ONNX Run
 
 * Activations are rounded to one of 256 values, evenly from the lowest to the highest that
   calibration images had there in float32 and zero, which is one of the values; what is outside is
-  cut off. That is done to what goes into a convolution or the classifier, to the terms and the
-  result of a residual sum, to the two halves that a ShuffleNetV2 unit joins and to what it makes of
-  them, and to the logits.
+  cut off. Rounded are what goes into a convolution or the classifier, the terms and the result of a
+  residual sum, the two halves that a ShuffleNetV2 unit joins and its output, and the logits.
 * Weights are rounded to -127..127 times a scale, for each output channel its largest absolute
   weight over 127. Folding batch normalisation multiplies the weights of an output channel and its
   scale alike, so weights may be rounded before it. ONNX Runtime has one scale for the classifier;
@@ -20,7 +19,6 @@ Inference", CVPR 2018), as :mod:`hanas.deploy.quantisation` does it for ONNX Run
 from __future__ import annotations
 
 import copy
-from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -31,37 +29,33 @@ LEVELS = 255
 LARGEST_WEIGHT = 127
 #: A scale below is that of zeros, or too small to divide by.
 _SMALLEST_SCALE = 1e-30
-Module = TypeVar("Module", bound=nn.Module)
 
 
 class Observer(nn.Module):
-    """Notes the range of what goes through it, which holds zero, in the buffers low and high."""
+    """Notes the range of what goes through it, which holds zero, in the buffers low and high.
+
+    Once it ``rounds``, it rounds to 8 bits in that range instead.
+    """
 
     low: Tensor
     high: Tensor
+    rounds = False
 
     def __init__(self, device: torch.device) -> None:
         super().__init__()
         self.register_buffer("low", torch.zeros((), device=device))
         self.register_buffer("high", torch.zeros((), device=device))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return ``x`` as it is."""
+    def forward(self, x: Tensor) -> Tensor:  # noqa: D102
+        if self.rounds:
+            return rounded(x, self.low, self.high)
         lowest, highest = x.aminmax()
         self.low.copy_(torch.minimum(self.low, lowest))
         self.high.copy_(torch.maximum(self.high, highest))
         return x
 
 
-class Rounder(Observer):
-    """Rounds to the values of the range that was noted."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return ``x`` in 8 bits."""
-        return rounded(x, self.low, self.high)
-
-
-def sharing_weights(network: Module) -> Module:
+def sharing_weights(network: ChainNetwork) -> ChainNetwork:
     """Return a copy of a network with the same parameters and with buffers of its own."""
     return copy.deepcopy(network, {id(weight): weight for weight in network.parameters()})
 
@@ -78,24 +72,21 @@ def observing(network: ChainNetwork) -> ChainNetwork:
         if isinstance(module, Bottleneck) and module.has_residual:
             _after(module.body, Observer(device))
         if isinstance(module, ShuffleUnit):
-            for half in (module.branch, module.projection):
-                if half is not None:
-                    _after(half, Observer(device))
+            _after(module.branch, Observer(device))
+            if module.projection is not None:
+                _after(module.projection, Observer(device))
     return made
 
 
 def rounding(observed: ChainNetwork) -> ChainNetwork:
     """Return a copy of an observing network that computes with 8 bits in the ranges it noted."""
     made = sharing_weights(observed)
-    for parent in list(made.modules()):
-        if isinstance(parent, nn.Conv2d | nn.Linear):
-            weight = rounded_weight(parent.weight.detach())
-            parent.weight = nn.Parameter(weight, requires_grad=False)
-        for name, module in parent.named_children():
-            if isinstance(module, Observer):
-                rounder = Rounder(module.low.device)
-                rounder.load_state_dict(module.state_dict())
-                setattr(parent, name, rounder)
+    for module in made.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            weight = rounded_weight(module.weight.detach())
+            module.weight = nn.Parameter(weight, requires_grad=False)
+        if isinstance(module, Observer):
+            module.rounds = True
     return made
 
 

@@ -35,7 +35,7 @@ class Selection:
 
     survival: Survival  # pymoo's operator
     fitness: ByObjectives  # what is minimised (N, K)
-    violation: ByObjectives | None = None  # of a constraint (N,), 0 where none
+    violation: ByObjectives = lambda each: np.zeros(len(each))  # of a constraint (N,), 0 where none
     score: ByObjectives | None = None  # in the history (N,); None for NaN
 
 
@@ -96,8 +96,7 @@ class EvolutionarySearcher(Searcher):
             objectives = ledger.evaluate(children, generation)
             feasible = feasible_rows(objectives)
             able = np.where(feasible[:, None], objectives, 0.0)
-            violation = selection.violation(able) if selection.violation else np.zeros(len(able))
-            violation = np.where(feasible, violation, np.inf)[:, None]
+            violation = np.where(feasible, selection.violation(able), np.inf)[:, None]
             born = Population.new("X", children, "F", selection.fitness(able), "G", violation)
             population = best(Population.merge(population, born), self.population)
         return ledger.history(selection.score)

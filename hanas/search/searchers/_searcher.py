@@ -23,10 +23,7 @@ Evaluate = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class History:
-    """Every evaluation of one search, in the order in which they were made.
-
-    No architecture occurs twice, so the length is the number of *unique* evaluations.
-    """
+    """Every evaluation of one search, in the order in which they were made; none is made twice."""
 
     genes: np.ndarray  # int64 (N, G), all rows different
     objectives: np.ndarray  # float64 (N, M), minimised; a row with a NaN is infeasible
@@ -35,13 +32,7 @@ class History:
     #: architecture out; NaN throughout for a searcher that compares by dominance.
     score: np.ndarray
 
-    def __post_init__(self) -> None:
-        lengths = {len(self.genes), len(self.objectives), len(self.generation), len(self.score)}
-        if len(lengths) != 1:
-            raise ValueError(f"columns of different lengths: {sorted(lengths)}")
-
     def __len__(self) -> int:
-        """Return the number of evaluations."""
         return len(self.genes)
 
     @property
@@ -99,21 +90,18 @@ class Ledger:
         Raises InputError if what comes back is not a row of as many finite numbers, or NaN, each.
         """
         objectives = np.asarray(self._evaluate(genes.copy()), dtype=np.float64)
-        if objectives.ndim != 2 or len(objectives) != len(genes) or not objectives.shape[1]:
-            raise InputError(
-                f"evaluate: {objectives.shape} for {len(genes)} architectures; expected a row each"
-            )
-        before = self._evaluated[0][1].shape[1] if self._evaluated else objectives.shape[1]
-        if objectives.shape[1] != before:
-            said = f"{objectives.shape[1]} objectives after {before}"
-            raise InputError(f"evaluate: {said}; expected as many every time")
+        shape = objectives.shape
+        if len(shape) != 2 or shape[0] != len(genes) or not shape[1]:
+            said = f"evaluate: {shape} for {len(genes)} architectures"
+            raise InputError(f"{said}; expected a row each")
+        if self._evaluated and shape[1] != (before := self._evaluated[0][1].shape[1]):
+            said = f"evaluate: {shape[1]} objectives after {before}"
+            raise InputError(f"{said}; expected as many every time")
         for row, column in np.argwhere(np.isinf(objectives)):
-            said = f"objective {column} of {genes[row].tolist()} is infinite"
-            expected = "expected a number, or NaN for an infeasible architecture"
-            raise InputError(f"evaluate: {said}; {expected}")
+            said = f"evaluate: objective {column} of {genes[row].tolist()} is infinite"
+            raise InputError(f"{said}; expected a number, or NaN for an infeasible architecture")
         self._seen.update(row.tobytes() for row in genes)
-        generations = np.full(len(genes), generation, dtype=np.int64)
-        self._evaluated.append((genes, objectives, generations))
+        self._evaluated.append((genes, objectives, np.full(len(genes), generation)))
         return objectives
 
     def history(self, score: Callable[[np.ndarray], np.ndarray] | None = None) -> History:
