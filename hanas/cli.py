@@ -122,7 +122,7 @@ def pick(
 def _picked(row: dict[str, Any], limits: dict[str, float]) -> dict[str, Any]:
     import pandas as pd
 
-    from hanas.fronts.floor import reaches_percent
+    from hanas.fronts.truth import reaches_percent
 
     accuracy, floor = row["accuracy_percent"], float(row["accuracy_floor_percent"])
     known = not pd.isna(accuracy)

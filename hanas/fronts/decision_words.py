@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from hanas.fronts.decisions import KNEE, LOWEST, PROXY_BEST
-from hanas.fronts.floor import reaches_percent
+from hanas.fronts.truth import reaches_percent
 
 UNITS = {"latency_ms": "ms", "energy_mj": "mJ"}
 Point = dict[str, Any]

@@ -17,10 +17,10 @@ from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.files import read_json, read_parquet
 from hanas.fronts import picks
-from hanas.fronts.floor import reaches_percent
 from hanas.fronts.peeling import peel
 from hanas.fronts.rows import Row, read_history
 from hanas.fronts.settings import Peeling
+from hanas.fronts.truth import reaches_percent
 from hanas.search.run import METRICS
 
 #: The source of accuracies of which nothing is known.

@@ -10,11 +10,9 @@ import numpy as np
 import pandas as pd
 
 from hanas.core.files import read_parquet
-from hanas.core.pareto import non_dominated
 from hanas.core.ranking import kendall_tau, spearman_rho
 from hanas.fronts.rows import Row
 from hanas.fronts.runs import Runs
-from hanas.fronts.truth import Truth
 from hanas.search.run import METRICS
 
 #: Columns of the tables, also where there is one device only.
@@ -35,22 +33,23 @@ def correlation_table(rows: Sequence[Row]) -> pd.DataFrame:
     A row for each task, metric that both devices have, and pair: ``kendall_tau`` and
     ``spearman_rho`` over the ``architectures`` that both can run, and the sources.
     """
+    files: dict[tuple[str, str], dict[str, str]] = {}
+    for row in rows:
+        files.setdefault((row.task, row.dataset), {})[row.device] = row.tables[1]
     lines = []
-    for task, dataset in dict.fromkeys((row.task, row.dataset) for row in rows):
-        files = {row.device: row.tables[1] for row in rows if row.task == task}
-        found = {device: read_parquet(file).set_index("arch") for device, file in files.items()}
+    for names, of_devices in files.items():
+        tables = {device: read_parquet(file) for device, file in of_devices.items()}
         for metric in METRICS:
-            having = [device for device, table in found.items() if metric in table]
+            having = [device for device, table in tables.items() if metric in table]
             for pair in combinations(having, 2):
-                a, b = (found[device] for device in pair)
-                both = a.merge(b, left_index=True, right_index=True, suffixes=("_a", "_b"))
-                both = both[both["feasible_a"].astype(bool) & both["feasible_b"].astype(bool)]
+                a, b = (tables[device] for device in pair)
+                both = a[a["feasible"]].merge(b[b["feasible"]], on="arch", suffixes=("_a", "_b"))
                 values = [both[f"{metric}_{side}"].to_numpy(dtype=float) for side in "ab"]
                 taus = [np.nan, np.nan]
                 if len(both) > 1:
                     taus = [kendall_tau(*values), spearman_rho(*values)]
                 sources = [table["source"].iloc[0] for table in (a, b)]
-                lines.append((task, dataset, metric, *pair, *taus, len(both), *sources))
+                lines.append((*names, metric, *pair, *taus, len(both), *sources))
     return pd.DataFrame(lines, columns=list(_CORRELATION))
 
 
@@ -64,55 +63,43 @@ def transfer_table(searches: Sequence[Runs]) -> pd.DataFrame:
     front and of the other's; ``lost`` = own - borrowed, ``lost_std`` over ``seeds`` (0 for the
     exact front); ``cannot_run``, how many of the other's front (mean).
     """
-    groups: dict[tuple[str, str], dict[str, Runs]] = {}
+    exact: dict[str, dict[str, Runs]] = {}  # by task, of any search: the truth is the same
+    found: dict[tuple[str, str], dict[str, Runs]] = {}
     for runs in searches:
         if len(runs.truth.metrics) == 1:
-            group = (runs.row.task, f"{runs.row.proxy}+{runs.row.search}")
-            groups.setdefault(group, {})[runs.row.device] = runs
+            row = runs.row
+            exact.setdefault(row.task, {}).setdefault(row.device, runs)
+            found.setdefault((row.task, f"{row.proxy}+{row.search}"), {})[row.device] = runs
     lines = []
-    for task in dict.fromkeys(task for task, _ in groups):
-        truths: dict[str, Runs] = {}
-        for (of_task, _), by_device in groups.items():
-            if of_task == task:
-                truths = {**by_device, **truths}
-        for origin, target in permutations(truths.values(), 2):
-            archs = [origin.truth.archs[_true_front(origin.truth)]]
-            own = [_true_front(target.truth)]
-            lines.append({**_lost("true", origin, target, archs, own), "seeds": 0})
-    for (_, front), by_device in groups.items():
+    for by_device in exact.values():
+        for origin, target in permutations(by_device.values(), 2):
+            fronts = [(origin.truth.front_rows, target.truth.front_rows)]
+            lines.append(_lost("true", origin, target, fronts) | {"seeds": 0})
+    for (_, front), by_device in found.items():
         for origin, target in permutations(by_device.values(), 2):
             seeds = sorted(set(origin.evaluated) & set(target.evaluated))
-            archs = [origin.truth.archs[origin.found_front(seed)] for seed in seeds]
-            own = [target.found_front(seed) for seed in seeds]
-            lines.append(_lost(front, origin, target, archs, own))
+            fronts = [(origin.found_front(seed), target.found_front(seed)) for seed in seeds]
+            lines.append(_lost(front, origin, target, fronts))
     return pd.DataFrame(lines, columns=list(_TRANSFER))
 
 
-def _true_front(truth: Truth) -> np.ndarray:
-    rows = np.flatnonzero(truth.reaches_floor)
-    return rows[non_dominated(truth.objectives[rows])]
-
-
 def _lost(
-    front: str, origin: Runs, target: Runs, archs: Sequence[pd.Index], own: Sequence[np.ndarray]
+    front: str, origin: Runs, target: Runs, fronts: Sequence[tuple[np.ndarray, np.ndarray]]
 ) -> dict[str, Any]:
-    borrowed = [target.truth.rows_of(of_seed) for of_seed in archs]
-    both = zip(own, borrowed, strict=True)
-    shares = np.array([[target.truth.share(rows) for rows in of_seed] for of_seed in both])
-    lost = shares[:, 0] - shares[:, 1]
-    return {
-        **target.row.names,
-        **target.sources,
-        "front": front,
-        "from_device": origin.row.device,
-        "to_device": target.row.device,
-        "objectives": target.truth.name,
-        "own": shares[:, 0].mean(),
-        "borrowed": shares[:, 1].mean(),
-        "lost": lost.mean(),
-        "lost_std": lost.std(ddof=1) if len(lost) > 1 else np.nan,
-        "seeds": len(lost),
-        "cannot_run": float(np.mean([(rows < 0).sum() for rows in borrowed])),
-        "metrics_source_from": origin.truth.metrics_source,
-        "metrics_source_to": target.truth.metrics_source,
-    }
+    borrowed = [target.truth.rows_of(origin.truth.archs[of_origin]) for of_origin, _ in fronts]
+    own = np.array([target.truth.share(of_target) for _, of_target in fronts])
+    shares = np.array([target.truth.share(rows) for rows in borrowed])
+    lost = own - shares
+    return target.line(
+        front=front,
+        from_device=origin.row.device,
+        to_device=target.row.device,
+        own=own.mean(),
+        borrowed=shares.mean(),
+        lost=lost.mean(),
+        lost_std=lost.std(ddof=1) if len(lost) > 1 else np.nan,
+        seeds=len(lost),
+        cannot_run=float(np.mean([(rows < 0).sum() for rows in borrowed])),
+        metrics_source_from=origin.truth.metrics_source,
+        metrics_source_to=target.truth.metrics_source,
+    )

@@ -10,7 +10,7 @@ import pandas as pd
 from hanas.core.errors import InputError
 from hanas.core.files import read_parquet
 from hanas.core.ranking import rank_panel, size_panel
-from hanas.fronts.floor import reaches
+from hanas.fronts.truth import reaches
 
 COUNTS = (10, 50, 100)
 

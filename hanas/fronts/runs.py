@@ -13,9 +13,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from hanas.core.errors import InputError
 from hanas.core.files import read_parquet
 from hanas.core.pareto import non_dominated
 from hanas.fronts.rows import Row, read_history
@@ -36,15 +34,12 @@ class Runs:
     proxy_source: str
     sampled: int = 0  # first evaluations of a seed, drawn at random before its search began
 
-    @property
-    def key(self) -> dict[str, Any]:
-        """The columns that a row of a table begins with."""
-        return {**self.row.names, "objectives": self.truth.name}
-
-    @property
-    def sources(self) -> dict[str, Any]:
-        """The columns that a row of a table ends with: the floor, and where numbers come from."""
+    def line(self, **columns: Any) -> dict[str, Any]:
+        """Return a row of a table: which search, the columns, the floor, where numbers are from."""
         return {
+            **self.row.names,
+            "objectives": self.truth.name,
+            **columns,
             "accuracy_floor_percent": self.truth.accuracy_floor * 100,
             "accuracy_source": self.truth.accuracy_source,
             "metrics_source": self.truth.metrics_source,
@@ -65,16 +60,11 @@ class Runs:
 
         It may fall: the proxy can drop an architecture for one that is worse in truth.
         """
-        rows = self.evaluated[seed]
-        if len(counts) and counts[-1] > len(rows):
-            raise InputError(f"{counts[-1]} evaluations asked for; seed {seed} made {len(rows)}")
-        shares, done, front = [], 0, np.empty(0, dtype=np.int64)
-        for count in counts:
-            new = rows[done:count]
+        shares, front = [], np.empty(0, dtype=np.int64)
+        for new in np.split(self.evaluated[seed], counts)[:-1]:
             # The front of all so far is that of the last front and what is new.
             front = self.front_of(np.concatenate([front, new[new >= 0]]))
             shares.append(self.truth.share(front))
-            done = count
         return np.array(shares)
 
 
@@ -85,16 +75,13 @@ def read_runs(rows: Iterable[Row]) -> Iterator[Runs]:
     energy can be compared; the second, where more metrics were searched, all of them.
     """
     table = cache(read_parquet)
-    searched: dict[tuple[str, ...], pd.DataFrame] = {}
     truths: dict[tuple[str, ...], Truth] = {}
     for row in rows:
         accuracies, metrics, proxy = map(table, row.tables)
-        of_proxy = (row.task, row.device, row.proxy)
-        if of_proxy not in searched:
-            given = (row.proxy_objective, row.device_objectives)
-            searched[of_proxy], _ = objectives_of(proxy, metrics, *given)
-        history = read_history(row.history, row.search)
-        names = list(searched[of_proxy])
+        given = (row.proxy_objective, row.device_objectives)
+        searched, _ = objectives_of(proxy, metrics, *given)
+        history, names = read_history(row.history, row.search), list(searched)
+        seeds = history["seed"].to_numpy()
         for count in sorted({1, len(names) - 1}):
             chosen = names[1 : 1 + count]
             key = (row.device, row.task, *chosen)
@@ -104,11 +91,11 @@ def read_runs(rows: Iterable[Row]) -> Iterator[Runs]:
                     accuracies, metrics, metrics=chosen, accuracy_floor_percent=floor, name=name
                 )
             truth = truths[key]
-            found, seeds = truth.rows_of(history["arch"]), history["seed"].to_numpy()
+            found = truth.rows_of(history["arch"])
             yield Runs(
                 row=row,
                 truth=truth,
-                searched=searched[of_proxy].loc[truth.archs, [names[0], *chosen]].to_numpy(),
+                searched=searched.loc[truth.archs, [names[0], *chosen]].to_numpy(),
                 evaluated={int(seed): found[seeds == seed] for seed in np.unique(seeds)},
                 proxy_source=str(proxy["source"].iloc[0]),
                 sampled=int((history["generation"] < 0).groupby(seeds).sum().max()),

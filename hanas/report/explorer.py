@@ -25,8 +25,8 @@ from hanas.core.files import read_parquet
 from hanas.core.pareto import non_dominated
 from hanas.data.tables.metric_tables import METRICS
 from hanas.fronts import picks
-from hanas.fronts.floor import reaches_percent
 from hanas.fronts.rows import Row, read_history
+from hanas.fronts.truth import reaches_percent
 
 
 def explorer_data(

@@ -10,7 +10,7 @@ from judged_study import ARCHS, LATENCY_MS, WHOLE, write_search
 
 from hanas.core.errors import InputError
 from hanas.fronts import evaluation, runs, truth
-from hanas.fronts.indicators import additive_epsilon, igd_plus, normalised_hypervolume
+from hanas.fronts.truth import normalised_hypervolume
 from hanas.spaces import nb201
 
 # A proxy that sees 2 as worse than 4, and hides 1 behind 3, as in the error budget's own test.
@@ -85,11 +85,11 @@ def test_devices_with_energy_are_judged_in_both_sets_of_objectives(tmp_path):
     energy = [9.0, 8.0, 1.0, 2.0, 3.0, 4.0]
     row = write_search(tmp_path, [[0, 1, 2]], energy_mj=energy)
     two, three = _read(row)
-    assert two.key["objectives"] == "error+latency_ms"
-    assert three.key["objectives"] == "error+latency_ms+energy_mj"
+    assert two.truth.name == "error+latency_ms"
+    assert three.truth.name == "error+latency_ms+energy_mj"
     assert two.found_front(0).tolist() == three.found_front(0).tolist() == [0, 1, 2]
     only = _read(dataclasses.replace(row, device_objectives=["energy_mj"]))
-    assert [runs.key["objectives"] for runs in only] == ["error+energy_mj"]
+    assert [runs.truth.name for runs in only] == ["error+energy_mj"]
 
 
 def test_infeasible_evaluations_count_as_evaluations_only(tmp_path):
@@ -128,12 +128,6 @@ def test_convergence_by_hand(tmp_path):
 def test_convergence_ends_where_all_seeds_have_evaluations(tmp_path):
     row = write_search(tmp_path, [[0, 3, 2], [0, 3, 1, 2]])
     assert evaluation.convergence_table(_read(row))["evaluations"].tolist() == [1, 2, 3]
-
-
-def test_more_evaluations_than_were_made(tmp_path):
-    (searched,) = _read(write_search(tmp_path, [[0, 3]]))
-    with pytest.raises(InputError, match="3 evaluations asked for; seed 0 made 2"):
-        searched.share_after(0, [3])
 
 
 def test_attainment_by_hand(tmp_path):
@@ -205,8 +199,8 @@ def test_tables_agree_with_the_library(tmp_path_factory, error, latency, proxy, 
     if len(chosen):
         low, high = judged.front.min(axis=0), judged.front.max(axis=0)
         points, front = ((each - low) / (high - low) for each in (true[chosen], judged.front))
-        assert indicators.loc[0, "igd_plus"] == pytest.approx(igd_plus(points, front))
-        epsilon = additive_epsilon(points, front)
+        assert indicators.loc[0, "igd_plus"] == pytest.approx(moocore.igd_plus(points, front))
+        epsilon = moocore.epsilon_additive(points, front)
         assert indicators.loc[0, "additive_epsilon"] == pytest.approx(epsilon)
 
 

@@ -52,12 +52,6 @@ def test_front_of_nothing_feasible_is_empty():
     assert pick(front, {"latency_ms": 1.0}) is None
 
 
-def test_unknown_metrics_are_named():
-    front = found_front(_history([("a", 0.1, 1.0, 1.0)]))
-    with pytest.raises(InputError, match="no power_w"):
-        pick(front, {"power_w": 1.0})
-
-
 _VALUES = st.sampled_from([0.0, 0.1, 0.2, 0.3, 0.7])
 
 
