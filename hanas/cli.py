@@ -86,7 +86,7 @@ def pick(
     import pandas as pd  # late, so that --help is quick
 
     from hanas.fronts import picks
-    from hanas.fronts.decision_words import rounded_up
+    from hanas.fronts.decisions import rounded_up
 
     for metric, limit in limits.items():
         if not (math.isfinite(limit) and limit > 0):

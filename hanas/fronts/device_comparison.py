@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations, permutations
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,6 +24,7 @@ _TRANSFER = (
     *("lost", "lost_std", "seeds", "cannot_run", "accuracy_floor_percent"),
     *("accuracy_source", "metrics_source_from", "metrics_source_to"),
 )
+_TRUE = "true"
 
 
 def correlation_table(rows: Sequence[Row]) -> pd.DataFrame:
@@ -38,17 +38,17 @@ def correlation_table(rows: Sequence[Row]) -> pd.DataFrame:
         files.setdefault((row.task, row.dataset), {})[row.device] = row.tables[1]
     lines = []
     for names, of_devices in files.items():
-        tables = {device: read_parquet(file) for device, file in of_devices.items()}
+        tables = {name: read_parquet(file).set_index("arch") for name, file in of_devices.items()}
         for metric in METRICS:
-            having = [device for device, table in tables.items() if metric in table]
+            having = {name: table for name, table in tables.items() if metric in table}
             for pair in combinations(having, 2):
-                a, b = (tables[device] for device in pair)
-                both = a[a["feasible"]].merge(b[b["feasible"]], on="arch", suffixes=("_a", "_b"))
-                values = [both[f"{metric}_{side}"].to_numpy(dtype=float) for side in "ab"]
-                taus = [np.nan, np.nan]
-                if len(both) > 1:
-                    taus = [kendall_tau(*values), spearman_rho(*values)]
-                sources = [table["source"].iloc[0] for table in (a, b)]
+                feasible = [having[name][having[name]["feasible"]] for name in pair]
+                both = pd.concat([table[metric] for table in feasible], axis=1, join="inner")
+                a, b = both.to_numpy(dtype=float).T
+                taus = (
+                    (kendall_tau(a, b), spearman_rho(a, b)) if len(both) > 1 else (np.nan, np.nan)
+                )
+                sources = [having[name]["source"].iloc[0] for name in pair]
                 lines.append((*names, metric, *pair, *taus, len(both), *sources))
     return pd.DataFrame(lines, columns=list(_CORRELATION))
 
@@ -63,43 +63,33 @@ def transfer_table(searches: Sequence[Runs]) -> pd.DataFrame:
     front and of the other's; ``lost`` = own - borrowed, ``lost_std`` over ``seeds`` (0 for the
     exact front); ``cannot_run``, how many of the other's front (mean).
     """
-    exact: dict[str, dict[str, Runs]] = {}  # by task, of any search: the truth is the same
-    found: dict[tuple[str, str], dict[str, Runs]] = {}
+    groups: dict[tuple[str, str], dict[str, tuple[Runs, list[np.ndarray]]]] = {}
     for runs in searches:
         if len(runs.truth.metrics) == 1:
-            row = runs.row
-            exact.setdefault(row.task, {}).setdefault(row.device, runs)
-            found.setdefault((row.task, f"{row.proxy}+{row.search}"), {})[row.device] = runs
+            row, found = runs.row, [runs.found_front(evaluated) for evaluated in runs.evaluated]
+            names = (row.task, f"{row.proxy}+{row.search}")
+            groups.setdefault(names, {})[row.device] = runs, found
+            groups.setdefault((row.task, _TRUE), {})[row.device] = runs, [runs.truth.front_rows]
     lines = []
-    for by_device in exact.values():
-        for origin, target in permutations(by_device.values(), 2):
-            fronts = [(origin.truth.front_rows, target.truth.front_rows)]
-            lines.append(_lost("true", origin, target, fronts) | {"seeds": 0})
-    for (_, front), by_device in found.items():
-        for origin, target in permutations(by_device.values(), 2):
-            seeds = sorted(set(origin.evaluated) & set(target.evaluated))
-            fronts = [(origin.found_front(seed), target.found_front(seed)) for seed in seeds]
-            lines.append(_lost(front, origin, target, fronts))
+    for (_, front), of_devices in sorted(groups.items(), key=lambda item: item[0][1] != _TRUE):
+        for (origin, theirs), (target, ours) in permutations(of_devices.values(), 2):
+            truth = target.truth
+            taken = [truth.archs.get_indexer(origin.truth.archs[rows]) for rows in theirs]
+            pairs = list(zip(ours, taken, strict=False))  # seeds that both have
+            own, borrowed = np.array([list(map(truth.share, pair)) for pair in pairs]).T
+            lost = own - borrowed
+            line = target.line(
+                front=front,
+                from_device=origin.row.device,
+                to_device=target.row.device,
+                own=own.mean(),
+                borrowed=borrowed.mean(),
+                lost=lost.mean(),
+                lost_std=lost.std(ddof=1) if len(lost) > 1 else np.nan,
+                seeds=0 if front == _TRUE else len(lost),
+                cannot_run=float(np.mean([(rows < 0).sum() for _, rows in pairs])),
+                metrics_source_from=origin.truth.metrics_source,
+                metrics_source_to=truth.metrics_source,
+            )
+            lines.append(line)
     return pd.DataFrame(lines, columns=list(_TRANSFER))
-
-
-def _lost(
-    front: str, origin: Runs, target: Runs, fronts: Sequence[tuple[np.ndarray, np.ndarray]]
-) -> dict[str, Any]:
-    borrowed = [target.truth.rows_of(origin.truth.archs[of_origin]) for of_origin, _ in fronts]
-    own = np.array([target.truth.share(of_target) for _, of_target in fronts])
-    shares = np.array([target.truth.share(rows) for rows in borrowed])
-    lost = own - shares
-    return target.line(
-        front=front,
-        from_device=origin.row.device,
-        to_device=target.row.device,
-        own=own.mean(),
-        borrowed=shares.mean(),
-        lost=lost.mean(),
-        lost_std=lost.std(ddof=1) if len(lost) > 1 else np.nan,
-        seeds=len(lost),
-        cannot_run=float(np.mean([(rows < 0).sum() for rows in borrowed])),
-        metrics_source_from=origin.truth.metrics_source,
-        metrics_source_to=target.truth.metrics_source,
-    )

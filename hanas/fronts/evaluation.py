@@ -33,8 +33,8 @@ def indicator_table(searches: Sequence[Runs]) -> pd.DataFrame:
     for runs in searches:
         truth = runs.truth
         true_front = to_unit_box(truth.front, truth.front)
-        for seed, evaluated in runs.evaluated.items():
-            front = runs.found_front(seed)
+        for seed, evaluated in enumerate(runs.evaluated):
+            front = runs.found_front(evaluated)
             scaled = truth.scaled[truth.worthy(front)]
             igd_plus, epsilon = (
                 distance(scaled, ref=true_front) if len(scaled) else np.inf
@@ -103,13 +103,13 @@ def convergence_table(searches: Sequence[Runs]) -> pd.DataFrame:
     at multiples of one round number, 1, 2, 5, 10, 20, ..., and at the most evaluations that all
     their seeds have made.
     """
-    most = [min(map(len, runs.evaluated.values())) for runs in searches]
+    most = [min(map(len, runs.evaluated)) for runs in searches]
     steps = [digit * 10**exponent for exponent in range(12) for digit in (1, 2, 5)]
     step = max([1, *(step for step in steps if step * _POINTS <= min(most))])
     tables = []
     for runs, last in zip(searches, most, strict=True):
         counts = sorted({*range(step, last + 1, step), last})
-        shares = np.array([runs.share_after(seed, counts) for seed in runs.evaluated])
+        shares = runs.shares_after(counts)
         columns = runs.line(
             evaluations=counts,
             **_quartiles(shares),
@@ -136,7 +136,8 @@ def attainment_table(searches: Sequence[Runs]) -> pd.DataFrame:
         truth = runs.truth
         if len(truth.metrics) != 1:
             continue
-        fronts = [truth.objectives[truth.worthy(runs.found_front(seed))] for seed in runs.evaluated]
+        found = map(runs.found_front, runs.evaluated)
+        fronts = [truth.objectives[truth.worthy(front)] for front in found]
         for attained_by in sorted({1, (len(fronts) + 1) // 2, len(fronts)}):
             surface = attainment_surface(fronts, attained_by)
             corners = {"error": surface[:, 0], truth.metrics[0]: surface[:, 1]}
@@ -175,7 +176,7 @@ def peeling_table(searches: Sequence[Runs], settings: Peeling) -> pd.DataFrame:
     lines = []
     for runs in searches:
         truth = runs.truth
-        for seed, evaluated in runs.evaluated.items():
+        for seed, evaluated in enumerate(runs.evaluated):
             rows = evaluated[evaluated >= 0]
             trained = peel(
                 runs.searched[rows],

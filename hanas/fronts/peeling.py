@@ -20,7 +20,7 @@ import pandas as pd
 from hanas.core.errors import InputError
 from hanas.core.pareto import crowding_distance, non_dominated
 from hanas.core.progress import Log, print_at_once
-from hanas.fronts.picks import SEED, feasible_evaluations, objectives_in, require_feasible
+from hanas.fronts.picks import feasible_evaluations, objectives_in, require_feasible
 from hanas.fronts.settings import Peeling
 from hanas.fronts.truth import normalised_hypervolume, reaches
 from hanas.training.settings import FromScratch
@@ -123,7 +123,7 @@ def retrain_layers(
     """
     from hanas.training.retraining import FromScratchTraining
 
-    evaluated = require_feasible(feasible_evaluations(history, seed=SEED))
+    evaluated = require_feasible(feasible_evaluations(history))
     training = FromScratchTraining(
         settings, images, checkpoints=checkpoints, log=log, validate=True
     )

@@ -28,26 +28,19 @@ def objectives_in(history: pd.DataFrame) -> list[str]:
     return [column for column in history if column not in NOT_OBJECTIVES]
 
 
-def found_front(history: pd.DataFrame, *, seed: int = SEED) -> pd.DataFrame:
+def found_front(history: pd.DataFrame) -> pd.DataFrame:
     """Return what no other :func:`feasible_evaluations` dominates, the point to prefer first.
 
     Preferred is the lower proxy objective; among equals the lower first metric, and so on.
     """
-    feasible = feasible_evaluations(history, seed=seed)
+    feasible = feasible_evaluations(history)
     points = feasible[objectives_in(history)].to_numpy(dtype=float)
     return by_preference(feasible[non_dominated(points)])
 
 
-def feasible_evaluations(history: pd.DataFrame, *, seed: int) -> pd.DataFrame:
-    """Return ``arch``, ``evaluation`` and the objectives of what one seed of a search could run.
-
-    Raises InputError if the history has no such seed.
-    """
-    of_seed = history[history["seed"] == seed]
-    if of_seed.empty:
-        seeds = ", ".join(str(known) for known in sorted(set(history["seed"])))
-        raise InputError(f"the search has no seed {seed}; it has: {seeds or '(none)'}")
-    feasible = of_seed[of_seed["feasible"].to_numpy(dtype=bool)]
+def feasible_evaluations(history: pd.DataFrame) -> pd.DataFrame:
+    """Return ``arch``, ``evaluation`` and the objectives of what seed 0 of a search could run."""
+    feasible = history[(history["seed"] == SEED) & history["feasible"].astype(bool)]
     return feasible[["arch", "evaluation", *objectives_in(history)]].reset_index(drop=True)
 
 

@@ -28,9 +28,9 @@ class Runs:
     row: Row
     truth: Truth
     searched: np.ndarray  # float64 (N, M), minimised: the proxy, then the metrics of the truth
-    #: For each seed rows of ``truth``, int64 (E,), in the order of evaluation; -1 for an
+    #: For each seed, from 0, rows of ``truth``, int64 (E,), in the order of evaluation; -1 for an
     #: architecture that the device cannot run.
-    evaluated: dict[int, np.ndarray]
+    evaluated: list[np.ndarray]
     proxy_source: str
     sampled: int = 0  # first evaluations of a seed, drawn at random before its search began
 
@@ -46,26 +46,24 @@ class Runs:
             "proxy_source": self.proxy_source,
         }
 
-    def found_front(self, seed: int) -> np.ndarray:
-        """Return the rows of the front that a seed found."""
-        rows = self.evaluated[seed]
-        return self.front_of(rows[rows >= 0])
-
-    def front_of(self, rows: np.ndarray) -> np.ndarray:
-        """Return those of ``rows`` that are the front in the searched objectives."""
+    def found_front(self, evaluated: np.ndarray) -> np.ndarray:
+        """Return those of the rows that can be run and are the front in the searched objectives."""
+        rows = evaluated[evaluated >= 0]
         return rows[non_dominated(self.searched[rows], copies=False)]
 
-    def share_after(self, seed: int, counts: Sequence[int]) -> np.ndarray:
-        """Return the normalised hypervolume in truth after each of the rising ``counts``.
+    def shares_after(self, counts: Sequence[int]) -> np.ndarray:
+        """Return the normalised hypervolume in truth, (seeds, N), after each of rising counts.
 
         It may fall: the proxy can drop an architecture for one that is worse in truth.
         """
-        shares, front = [], np.empty(0, dtype=np.int64)
-        for new in np.split(self.evaluated[seed], counts)[:-1]:
-            # The front of all so far is that of the last front and what is new.
-            front = self.front_of(np.concatenate([front, new[new >= 0]]))
-            shares.append(self.truth.share(front))
-        return np.array(shares)
+        shares = np.empty((len(self.evaluated), len(counts)))
+        for seed, evaluated in enumerate(self.evaluated):
+            front = evaluated[:0]
+            for step, new in enumerate(np.split(evaluated, counts)[:-1]):
+                # The front of all so far is that of the last front and what is new.
+                front = self.found_front(np.concatenate([front, new]))
+                shares[seed, step] = self.truth.share(front)
+        return shares
 
 
 def read_runs(rows: Iterable[Row]) -> Iterator[Runs]:
@@ -91,12 +89,12 @@ def read_runs(rows: Iterable[Row]) -> Iterator[Runs]:
                     accuracies, metrics, metrics=chosen, accuracy_floor_percent=floor, name=name
                 )
             truth = truths[key]
-            found = truth.rows_of(history["arch"])
+            found = truth.archs.get_indexer(history["arch"])
             yield Runs(
                 row=row,
                 truth=truth,
                 searched=searched.loc[truth.archs, [names[0], *chosen]].to_numpy(),
-                evaluated={int(seed): found[seeds == seed] for seed in np.unique(seeds)},
+                evaluated=[found[seeds == seed] for seed in np.unique(seeds)],
                 proxy_source=str(proxy["source"].iloc[0]),
                 sampled=int((history["generation"] < 0).groupby(seeds).sum().max()),
             )

@@ -93,16 +93,16 @@ def searcher_tests(searches: Sequence[Runs]) -> pd.DataFrame:
 
 
 def _compared(a: Runs, b: Runs) -> dict[str, Any]:
-    cut = min(len(rows) for runs in (a, b) for rows in runs.evaluated.values())
-    seeds = sorted(set(a.evaluated) & set(b.evaluated))
-    of_a, of_b = (np.array([runs.share_after(seed, [cut])[0] for seed in seeds]) for runs in (a, b))
+    cut = min(map(len, [*a.evaluated, *b.evaluated]))
+    seeds = min(len(a.evaluated), len(b.evaluated))
+    of_a, of_b = (runs.shares_after([cut])[:seeds, 0] for runs in (a, b))
     differences = np.round(of_a - of_b, 12)
     effect, p_value = wilcoxon_signed_rank(differences)
     return {
         "search_a": a.row.search,
         "search_b": b.row.search,
         "evaluations": cut,
-        "seeds": len(seeds),
+        "seeds": seeds,
         "mean_a": of_a.mean(),
         "mean_b": of_b.mean(),
         "median_difference": float(np.median(differences)),

@@ -100,10 +100,6 @@ class Truth:
         """The objectives in words, such as ``error+latency_ms``."""
         return "+".join(["error", *self.metrics])
 
-    def rows_of(self, archs: pd.Series | pd.Index | Sequence[str]) -> np.ndarray:
-        """Return the row of each architecture; -1 where the device cannot run it."""
-        return self.archs.get_indexer(pd.Index(archs))
-
     def worthy(self, rows: np.ndarray) -> np.ndarray:
         """Return those of ``rows`` that can be run and reach the accuracy floor."""
         rows = rows[rows >= 0]

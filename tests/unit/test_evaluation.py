@@ -87,7 +87,11 @@ def test_devices_with_energy_are_judged_in_both_sets_of_objectives(tmp_path):
     two, three = _read(row)
     assert two.truth.name == "error+latency_ms"
     assert three.truth.name == "error+latency_ms+energy_mj"
-    assert two.found_front(0).tolist() == three.found_front(0).tolist() == [0, 1, 2]
+    assert (
+        two.found_front(two.evaluated[0]).tolist()
+        == three.found_front(three.evaluated[0]).tolist()
+        == [0, 1, 2]
+    )
     only = _read(dataclasses.replace(row, device_objectives=["energy_mj"]))
     assert [runs.truth.name for runs in only] == ["error+energy_mj"]
 
@@ -97,7 +101,7 @@ def test_infeasible_evaluations_count_as_evaluations_only(tmp_path):
     searches = _read(write_search(tmp_path, [[4, 0, 2]], latency_ms=latency))
     line = evaluation.indicator_table(searches).iloc[0]
     assert line[["unique_evaluations", "feasible_evaluations"]].tolist() == [3, 2]
-    archs = searches[0].truth.archs[searches[0].found_front(0)]
+    archs = searches[0].truth.archs[searches[0].found_front(searches[0].evaluated[0])]
     assert archs.tolist() == [ARCHS[0], ARCHS[2]]
 
 
@@ -105,10 +109,10 @@ def test_of_equal_architectures_the_first_evaluated_stands_for_all(tmp_path):
     (searched,) = _read(
         write_search(tmp_path, [[3, 0, 1, 2]], proxy_error=[0.3] * 6, latency_ms=LATENCY_MS)
     )
-    assert searched.found_front(0).tolist() == [3]  # the fastest
+    assert searched.found_front(searched.evaluated[0]).tolist() == [3]  # the fastest
     blind = dataclasses.replace(searched, searched=np.full((6, 2), 0.3))
-    assert blind.found_front(0).tolist() == [3]
-    assert blind.share_after(0, [1, 2, 3, 4]).tolist() == [0, 0, 0, 0]
+    assert blind.found_front(blind.evaluated[0]).tolist() == [3]
+    assert blind.shares_after([1, 2, 3, 4])[0].tolist() == [0, 0, 0, 0]
 
 
 def test_convergence_by_hand(tmp_path):
@@ -192,7 +196,7 @@ def test_tables_agree_with_the_library(tmp_path_factory, error, latency, proxy, 
     assert line["loss_by_ranking"] == 1 - line["ceiling"]
     assert line["loss_by_searching"] == line["ceiling"] - line["found_mean"]
     judged = searches[0].truth
-    chosen = judged.worthy(searches[0].found_front(0))
+    chosen = judged.worthy(searches[0].found_front(searches[0].evaluated[0]))
     assert judged.share(chosen) == pytest.approx(
         normalised_hypervolume(judged.objectives[chosen], judged.front), abs=1e-9
     )
@@ -207,9 +211,9 @@ def test_tables_agree_with_the_library(tmp_path_factory, error, latency, proxy, 
 def test_prefixes_of_a_search_have_the_front_of_their_own(tmp_path):
     row = write_search(tmp_path, [[4, 3, 0, 1, 5, 2]], proxy_error=PROXY)
     (searched,) = _read(row)
-    shares = searched.share_after(0, [1, 2, 3, 4, 5, 6])
+    shares = searched.shares_after([1, 2, 3, 4, 5, 6])[0]
     for count, share in enumerate(shares, start=1):
-        front = searched.front_of(searched.evaluated[0][:count])
+        front = searched.found_front(searched.evaluated[0][:count])
         assert share == searched.truth.share(front)
 
 

@@ -136,7 +136,7 @@ def test_true_fronts_of_the_whole_space_agree_with_moocore(data_folder, device, 
     share = moocore.hypervolume(inside, ref=ones) / moocore.hypervolume(
         (expected - low) / (high - low), ref=ones
     )
-    chosen = truth.rows_of([str(row) for row in rows])
+    chosen = truth.archs.get_indexer([str(row) for row in rows])
     ours, deviation = truth.ceiling(truth.objectives, chosen)
     assert ours == pytest.approx(share, abs=1e-9)
     assert deviation == 0
