@@ -42,21 +42,6 @@ class Layer:
     pays: bool  # whether to go on after this layer
 
 
-def layers(predicted: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield the rows of the front of points, float (N, M), then of the front of what is left.
-
-    Of points that look the same the first is taken, the next in the layer after.
-
-    >>> [rows.tolist() for rows in layers(np.array([[1, 4], [2, 2], [2, 2], [3, 3]]))]
-    [[0, 1], [2], [3]]
-    """
-    left = np.arange(len(predicted))
-    while len(left):
-        front = non_dominated(predicted[left], copies=False)
-        yield left[front]
-        left = left[~front]
-
-
 def peel(
     predicted: np.ndarray,
     train: Callable[[np.ndarray], np.ndarray],
@@ -67,20 +52,20 @@ def peel(
 ) -> Iterator[Layer]:
     """Train one layer after the other and yield each.
 
-    ``predicted`` are float (N, M), minimised: the proxy, then what is known without training.
-    ``train`` returns the true errors, fractions, of the rows of one layer. What is below the
-    accuracy floor, a fraction, counts for nothing. A layer that does not fit into the limit is
-    thinned: those in the emptiest regions stay. ``past_the_end`` goes on to the limit though the
-    layers do not pay, to see what that would bring.
+    ``predicted`` are float64 (N, M), minimised: the proxy, then what is known without training. Of
+    points that look the same the first is taken, the next in the layer after. ``train`` returns the
+    true errors, fractions, of the rows of one layer. What is below the accuracy floor, a fraction,
+    counts for nothing. A layer that does not fit into the limit is thinned: those in the emptiest
+    regions stay. ``past_the_end`` goes on to the limit though the layers do not pay.
     """
-    objectives = np.array(predicted, dtype=np.float64)
-    trained = front = np.empty(0, dtype=np.int64)
+    objectives, left = predicted.copy(), np.arange(len(predicted))
+    trained = front = left[:0]
     little, pays = 0, True
-    for rows in layers(predicted):
-        room = settings.limit - len(trained)
-        if len(rows) > room:
-            emptiest = np.argsort(-crowding_distance(predicted[rows]), kind="stable")
-            rows = np.sort(rows[emptiest[:room]])
+    while len(left) and len(trained) < settings.limit and (pays or past_the_end):
+        on_front = non_dominated(predicted[left], copies=False)
+        rows, left = left[on_front], left[~on_front]
+        emptiest = np.argsort(-crowding_distance(predicted[rows]), kind="stable")
+        rows = np.sort(rows[emptiest[: settings.limit - len(trained)]])
         objectives[rows, 0] = train(rows)
         trained = np.concatenate([trained, rows])
         worthy = trained[reaches(objectives[trained, 0], accuracy_floor)]
@@ -89,8 +74,6 @@ def peel(
         little = little + 1 if gain < settings.epsilon else 0
         pays = pays and little < settings.patience and len(trained) < settings.limit
         yield Layer(rows, trained, front, gain, pays)
-        if len(trained) >= settings.limit or not (pays or past_the_end):
-            return
 
 
 def _gain(before: np.ndarray, after: np.ndarray) -> float:

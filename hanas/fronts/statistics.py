@@ -60,12 +60,9 @@ def holm(p_values: ArrayLike) -> np.ndarray:
     S. Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of
     Statistics 6, 1979.
     """
-    p_values = np.asarray(p_values, dtype=np.float64)
-    order = np.argsort(p_values, kind="stable")
-    factors = len(p_values) - np.arange(len(p_values))
-    result = np.empty(len(p_values))
-    result[order] = np.minimum(1, np.maximum.accumulate(p_values[order] * factors))
-    return result
+    rising = pd.Series(np.asarray(p_values, dtype=np.float64)).sort_values(kind="stable")
+    factors = np.arange(len(rising), 0, -1)
+    return (rising * factors).cummax().clip(upper=1).sort_index().to_numpy()
 
 
 def searcher_tests(searches: Sequence[Runs]) -> pd.DataFrame:

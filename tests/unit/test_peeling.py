@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 
 from hanas.core.errors import InputError
 from hanas.core.pareto import non_dominated
-from hanas.fronts.peeling import layers, peel
+from hanas.fronts.peeling import peel
 from hanas.fronts.settings import Peeling
 
 POINTS = st.integers(1, 30).flatmap(
@@ -16,17 +16,19 @@ POINTS = st.integers(1, 30).flatmap(
 )
 
 
+def errors_of(true):
+    return lambda rows: true[rows]
+
+
 @given(POINTS)
 def test_layers_hold_every_row_once_and_follow_the_ranks(points):
-    found = list(layers(points))
+    settings = Peeling(limit=len(points))
+    layers = peel(points, errors_of(points[:, 0]), settings, past_the_end=True)
+    found = [layer.rows for layer in layers]
     assert sorted(np.concatenate(found).tolist()) == list(range(len(points)))
     for earlier, later in pairwise(found):
         # Each of the later is dominated by, or equal to, one of the earlier.
         assert all((points[earlier] <= points[row]).all(axis=1).any() for row in later)
-
-
-def errors_of(true):
-    return lambda rows: true[rows]
 
 
 @given(POINTS, st.integers(0, 2**32 - 1), st.integers(1, 40))
