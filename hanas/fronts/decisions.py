@@ -189,23 +189,20 @@ def _words_of_front(whole: list[Point]) -> list[str]:
     reaches = reaches_percent([row["accuracy_percent"] for row in whole], floor)
     front = [row for row, worthy in zip(whole, reaches, strict=True) if worthy]
     # A device may lack a metric on one data set that it has on another. The first is always picked.
-    metrics = [
-        metric for metric in UNITS if not math.isnan(first.get(f"pick_below_{metric}", math.nan))
-    ]
+    metrics = [metric for metric in UNITS if pd.notna(first.get(f"pick_below_{metric}"))]
     lines = [f"## {first['task']} ({first['method']})", ""]
-    if front:
+    if not front:
+        lines += [f"No network of the front reaches the accuracy floor of {floor:g} %.", ""]
+    else:
         for metric in metrics:
             word = metric.split("_")[0]
             lines += [f"By {word}:", "", *_picks_under_limits(front, metric), ""]
         of_role = {role: row for row in front for role in row["roles"].split("; ")}
-        lines += ["Points of note:", ""]
         roles = (KNEE, PROXY_BEST, *(LOWEST[metric] for metric in metrics))
-        lines += [f"- {role.capitalize()}: {_cell(of_role[role])}." for role in roles]
+        notes = [f"- {role.capitalize()}: {_cell(of_role[role])}." for role in roles]
         if known:
-            lines.append(f"- {_cost_of_percent(front, of_role[KNEE], metrics)}")
-        lines.append("")
-    else:
-        lines += [f"No network of the front reaches the accuracy floor of {floor:g} %.", ""]
+            notes.append(f"- {_cost_of_percent(front, of_role[KNEE], metrics)}")
+        lines += ["Points of note:", "", *notes, ""]
     truth = (
         "Their true accuracies are **not known**: train those that you like "
         "(`retrainings` in the study's settings)."
@@ -257,7 +254,7 @@ def _numbers(row: Point) -> str:
     numbers = [f"{row['accuracy_percent']:.2f} %"]  # true
     if math.isnan(row["accuracy_percent"]):
         numbers = [f"{row['proxy_objective'].replace('_', '-')} {row['proxy_value']:.3g}"]
-    known = [metric for metric in UNITS if not math.isnan(row.get(metric, math.nan))]
+    known = [metric for metric in UNITS if pd.notna(row.get(metric))]
     return ", ".join([*numbers, *(f"{row[metric]:.4g} {UNITS[metric]}" for metric in known)])
 
 
@@ -265,9 +262,8 @@ def _cost_of_percent(front: list[Point], knee: Point, metrics: Sequence[str]) ->
     if knee["next_percent_arch"] == "":
         return "No network of this front is more accurate than the knee by 1 %."
     costs = [f"{knee[f'next_percent_{metric}']:+.4g} {UNITS[metric]}" for metric in metrics]
-    target = next(row for row in front if row["arch"] == knee["next_percent_arch"])
-    said = " and ".join(costs)
-    return f"From the knee, the next 1 % of true accuracy costs {said}: {_cell(target)}."
+    cell = next(_cell(row) for row in front if row["arch"] == knee["next_percent_arch"])
+    return f"From the knee, the next 1 % of true accuracy costs {' and '.join(costs)}: {cell}."
 
 
 def rounded_up(value: float) -> float:
@@ -277,8 +273,8 @@ def rounded_up(value: float) -> float:
     return float(f"{digits}e{exponent}")
 
 
-def round_limits(lowest: float, highest: float, count: int = 6) -> list[float]:
-    """Return up to about ``count`` round numbers from ``lowest`` to ``highest``, rising.
+def round_limits(lowest: float, highest: float) -> list[float]:
+    """Return up to about six round numbers from ``lowest`` to ``highest``, rising.
 
     Evenly spaced where the range is short, such as 2, 3, 4, 5; else 1, 2, 5, 10, ...
     """
@@ -288,7 +284,7 @@ def round_limits(lowest: float, highest: float, count: int = 6) -> list[float]:
         exponents = range(math.floor(math.log10(lowest)), math.ceil(math.log10(highest)) + 1)
         steps = [digit * 10.0**exponent for exponent in exponents for digit in (1, 2, 5)]
         return [step for step in steps if lowest <= step <= highest]
-    size = (highest - lowest) / count
+    size = (highest - lowest) / 6
     power = 10.0 ** math.floor(math.log10(size))
     step = next(digit * power for digit in (1, 2, 5, 10) if digit * power >= size * (1 - 1e-9))
     multiples = np.arange(math.ceil(lowest / step), math.floor(highest / step) + 1)

@@ -45,9 +45,7 @@ def correlation_table(rows: Sequence[Row]) -> pd.DataFrame:
                 feasible = [having[name][having[name]["feasible"]] for name in pair]
                 both = pd.concat([table[metric] for table in feasible], axis=1, join="inner")
                 a, b = both.to_numpy(dtype=float).T
-                taus = (
-                    (kendall_tau(a, b), spearman_rho(a, b)) if len(both) > 1 else (np.nan, np.nan)
-                )
+                taus = [tau(a, b) if len(a) > 1 else np.nan for tau in (kendall_tau, spearman_rho)]
                 sources = [having[name]["source"].iloc[0] for name in pair]
                 lines.append((*names, metric, *pair, *taus, len(both), *sources))
     return pd.DataFrame(lines, columns=list(_CORRELATION))
@@ -59,9 +57,9 @@ def transfer_table(searches: Sequence[Runs]) -> pd.DataFrame:
     Fronts are judged by the true error and the first searched metric of the device they are used
     on, without what it cannot run. A row for each task, ordered pair of devices and ``front``:
     ``true``, the exact true front of the other device, or ``proxy+search``, the front found for it
-    (mean over seeds). ``own`` and ``borrowed``: the normalised hypervolume of the device's own
-    front and of the other's; ``lost`` = own - borrowed, ``lost_std`` over ``seeds`` (0 for the
-    exact front); ``cannot_run``, how many of the other's front (mean).
+    (mean over ``seeds``, which are 0 for the exact one). ``own`` and ``borrowed`` are the
+    normalised hypervolume of the device's own front and of the other's, ``lost`` their difference;
+    ``cannot_run``, how many of the other's front (mean).
     """
     groups: dict[tuple[str, str], dict[str, tuple[Runs, list[np.ndarray]]]] = {}
     for runs in searches:

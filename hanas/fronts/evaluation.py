@@ -20,14 +20,10 @@ _POINTS = 20
 def indicator_table(searches: Sequence[Runs]) -> pd.DataFrame:
     """Return how good the front of each seed is in truth, a row a seed.
 
-    ``unique_evaluations`` of the proxy and how many of them were ``feasible_evaluations``;
-    ``trained_architectures``, evaluations of the real kind that the proxy was learned from;
-    ``front_points`` of the found front and how many of them reach the floor;
-    ``normalised_hypervolume`` (1 for the true front); ``igd_plus``, how far the points of the true
-    front are from being dominated, on average (H. Ishibuchi et al., EMO 2015), and
-    ``additive_epsilon``, the least that has to be taken off every objective for that (E. Zitzler
-    et al., IEEE Trans. Evolutionary Computation 7, 2003): 0 for the true front, in its units,
-    infinite for a front without a point above the floor; ``true_front_points``.
+    ``trained_architectures`` are evaluations of the real kind that the proxy was learned from.
+    ``igd_plus`` (H. Ishibuchi et al., EMO 2015) and ``additive_epsilon`` (E. Zitzler et al., IEEE
+    Trans. Evolutionary Computation 7, 2003) are in the units of the true front, and infinite for a
+    front without a point above the floor.
     """
     lines = []
     for runs in searches:
@@ -64,8 +60,7 @@ def budget_table(searches: Sequence[Runs], indicators: pd.DataFrame) -> pd.DataF
     whole space; ``ceiling_above_floor`` the same as if the proxy knew the floor; ``_std`` their
     deviations (:meth:`hanas.fronts.truth.Truth.ceiling`). ``found_mean`` and ``found_std`` (of a
     sample) are over seeds. ``loss`` = 1 - ``found_mean`` = ``loss_by_ranking`` +
-    ``loss_by_searching``; the last can be below zero: a front that is incomplete, or of those that
-    look the same has other ones, can, by luck, be better in truth.
+    ``loss_by_searching``; the last can be below zero: an incomplete front can be better by luck.
     """
     grouped = indicators.groupby(["task", "objectives", "proxy", "search"])
     ceilings: dict[tuple[str, ...], dict[str, float]] = {}
@@ -99,9 +94,8 @@ def budget_table(searches: Sequence[Runs], indicators: pd.DataFrame) -> pd.DataF
 def convergence_table(searches: Sequence[Runs]) -> pd.DataFrame:
     """Return the normalised hypervolume over the number of unique evaluations.
 
-    ``evaluations``, and over the ``seeds`` ``median``, ``q25`` and ``q75``. All searches are shown
-    at multiples of one round number, 1, 2, 5, 10, 20, ..., and at the most evaluations that all
-    their seeds have made.
+    All searches are shown at multiples of one round number, 1, 2, 5, 10, 20, ..., and at the most
+    evaluations that all their seeds have made.
     """
     most = [min(map(len, runs.evaluated)) for runs in searches]
     steps = [digit * 10**exponent for exponent in range(12) for digit in (1, 2, 5)]
@@ -128,8 +122,7 @@ def _quartiles(shares: np.ndarray) -> dict[str, np.ndarray]:
 def attainment_table(searches: Sequence[Runs]) -> pd.DataFrame:
     """Return what one, half and all seeds of a search attain in truth, in two objectives.
 
-    ``attained_by`` so many of ``seeds``; ``error`` (a fraction) and the first metric of each corner
-    of the surface. Only architectures above the floor.
+    Error (a fraction) and metric of each corner of the surface, of architectures above the floor.
     """
     tables = []
     for runs in searches:
@@ -150,9 +143,8 @@ def attainment_surface(fronts: Sequence[np.ndarray], attained_by: int) -> np.nda
     """Return the surface that at least ``attained_by`` of the fronts attain, float64 (P, 2).
 
     Its points, rising in the first objective, are the best that so many of the fronts, float
-    (N_i, 2), weakly dominate (V. Grunert da Fonseca, C. M. Fonseca and A. O. Hall, "Inferential
-    Performance Assessment of Stochastic Optimisers and the Attainment Function", EMO 2001). Fronts
-    may be empty; where too few of them have points, so is the surface.
+    (N_i, 2), weakly dominate (V. Grunert da Fonseca et al., EMO 2001). Fronts may be empty; where
+    too few of them have points, so is the surface.
     """
     runs = [front for front in fronts if len(front)]
     if attained_by > len(runs):
@@ -166,11 +158,10 @@ def attainment_surface(fronts: Sequence[np.ndarray], attained_by: int) -> np.nda
 def peeling_table(searches: Sequence[Runs], settings: Peeling) -> pd.DataFrame:
     """Return what each layer of each seed of each search brings, a row a layer.
 
-    Peeling goes on to the limit, so that one sees what stopping where it did has cost. ``layer`` (1
-    is the predicted front; a seed that found nothing that the device can run has one row, of layer
-    0); ``trained_architectures`` so far, those that the proxy itself was learned from included;
-    ``gain`` (:class:`Layer`); ``pays``, False for the layer after which peeling stops, and for
-    those after it; ``front_points`` of the trained front and its ``normalised_hypervolume``.
+    Peeling goes on to the limit, so that one sees what stopping where it did has cost. Layer 1 is
+    the predicted front; a seed that found nothing that the device can run has one row, of layer 0.
+    ``trained_architectures`` so far include those that the proxy itself was learned from; ``gain``
+    and ``pays`` are those of :class:`~hanas.fronts.peeling.Layer`, the rest of the trained front.
     """
     none = np.empty(0, dtype=np.int64)
     lines = []
@@ -186,8 +177,8 @@ def peeling_table(searches: Sequence[Runs], settings: Peeling) -> pd.DataFrame:
                 past_the_end=True,
             )
             found = list(trained) or [Layer(none, none, none, 0.0, False)]
-            for number, layer in enumerate(found, start=1 if len(rows) else 0):
-                line = runs.line(
+            lines += [
+                runs.line(
                     seed=seed,
                     layer=number,
                     trained_architectures=runs.row.trained_architectures + len(layer.trained),
@@ -196,18 +187,18 @@ def peeling_table(searches: Sequence[Runs], settings: Peeling) -> pd.DataFrame:
                     front_points=len(layer.front),
                     normalised_hypervolume=truth.share(rows[layer.front]),
                 )
-                lines.append(line)
+                for number, layer in enumerate(found, start=1 if len(rows) else 0)
+            ]
     return pd.DataFrame(lines)
 
 
 def curve_table(peeled: pd.DataFrame) -> pd.DataFrame:
     """Return the normalised hypervolume over what was trained, over the seeds of each search.
 
-    ``trained_architectures``, every number at which a seed has finished a layer, from where all
-    have finished their first, up to the least that a seed ends with; ``median``, ``q25``, ``q75``
-    of the last layer that each has finished; ``stopped_at`` and ``stopped_with``, medians, over the
-    seeds, of what was trained when peeling stopped and of the normalised hypervolume then;
-    ``seeds`` and sources.
+    At every number of ``trained_architectures`` at which a seed has finished a layer, from where
+    all have finished their first, up to the least that a seed ends with. ``stopped_at`` and
+    ``stopped_with`` are medians, over the seeds, of what was trained when peeling stopped and of
+    the normalised hypervolume then.
     """
     key = ["device", "task", "dataset", "proxy", "search", "objectives"]
     rest = ["accuracy_floor_percent", "accuracy_source", "metrics_source", "proxy_source"]

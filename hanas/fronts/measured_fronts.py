@@ -37,11 +37,10 @@ def measure(
 
     ``predictor`` is what the search took its metrics from, ``images`` the file of the data set;
     measurements of the device are kept in ``workspace``. Returns a row an architecture of the
-    front, the lowest predicted latency first: ``arch``, the proxy's objective; for each metric
-    ``predicted_``, ``predicted_{metric}_deviation`` and ``measured_``; of the latency also its
-    quartiles; ``feasible``, ``reason``, ``stable``; ``on_measured_front``, whether it is on the
-    front in measured metrics too; ``predicted_source`` and ``measured_source``. Raises InputError
-    if the search found no feasible architecture.
+    front, the lowest predicted latency first: its proxy objective, each metric as predicted, with
+    its deviation, and as measured, the latency also with its quartiles; ``on_measured_front`` is
+    whether it is on the front in measured metrics too. Raises InputError if the search found no
+    feasible architecture.
     """
     front = require_feasible(found_front(history))
     objective = objectives_in(history)[0]

@@ -1,10 +1,9 @@
 """Peel a predicted front: train its layers, the next after the last, until a layer adds little.
 
 A proxy puts good architectures close behind its front as often as onto it. So the front is taken
-off and trained for real, then the front of what is left, and so on (layers of non-dominated
-points, as NSGA-II ranks them). What is non-dominated in truth among all that was trained is the
-*trained front*, which takes the predicted one's place. Whether another layer pays is judged
-without knowing the true front: by the share of the trained front's hypervolume that is new.
+off and trained for real, then the front of what is left, and so on. What is non-dominated in truth
+among all that was trained is the *trained front*, which takes the predicted one's place. Whether
+another layer pays is judged by the share of the trained front's hypervolume that is new.
 """
 
 from __future__ import annotations

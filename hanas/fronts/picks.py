@@ -92,8 +92,7 @@ def choose(objectives: ArrayLike, rule: str = "knee") -> int:
     Only non-dominated points can be chosen. Objectives are scaled so that each runs from 0 to 1
     on the front; one that is constant there does not count. ``knee`` is the least sum of them, the
     largest distance below the plane through the unit points, the front's extremes for two
-    objectives (I. Das, "On Characterizing the 'Knee' of the Pareto Curve Based on Normal-Boundary
-    Intersection", Structural Optimization 18, 1999): on a straight or bulging front an end.
+    objectives (I. Das, Structural Optimization 18, 1999): on a straight or bulging front an end.
     ``closest_to_ideal`` is the least Euclidean distance from the origin, ``lowest_hardware`` the
     least mean of all but the error. Ties go to the lower error, then to the lower next objectives,
     then to the first row. Raises InputError for a NaN.

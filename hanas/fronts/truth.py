@@ -58,9 +58,8 @@ def normalised_hypervolume(points: np.ndarray, front: np.ndarray) -> float:
 
     Objectives are scaled by :func:`to_unit_box`, the reference point is (1, ..., 1), and what
     lies outside the box counts for nothing: points beyond the nadir are left out, points beyond
-    the ideal are moved onto the box. The extreme points of the true front carry no volume of their
-    own. Raises InputError if it has no extent in an objective or no volume (fewer than three
-    points, for two objectives).
+    the ideal are moved onto the box. Raises InputError if the true front has no extent in an
+    objective or no volume: its extreme points carry none, so it needs three, for two objectives.
     """
     return _volume_in_box(to_unit_box(points, front)) / _volume_of_front(front)
 

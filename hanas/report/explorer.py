@@ -32,10 +32,9 @@ from hanas.fronts.truth import reaches_percent
 def explorer_data(rows: Sequence[Row], *, most_points: int = 300) -> dict[str, Any]:
     """Return all that the page shows of judged searches, as JSON-like values.
 
-    Of every search seed 0 is shown; at most ``most_points`` evaluations of it are
-    drawn, spread evenly, besides its front, and the page says so.
-
-    Raises InputError if there is no row, or a table lacks an architecture of another.
+    Of every search seed 0 is shown; at most ``most_points`` evaluations of it are drawn, spread
+    evenly, besides its front, and the page says so. Raises InputError if there is no row, or a
+    table lacks an architecture of another.
     """
     if not rows:
         raise InputError("there is no search to show: no task has a proxy, or no device a task")
