@@ -25,7 +25,7 @@ from pymoo.operators.sampling.rnd import IntegerRandomSampling
 
 from hanas.core import plugins
 from hanas.core.pareto import non_dominated
-from hanas.fronts.indicators import normalised_hypervolume
+from hanas.fronts.truth import normalised_hypervolume
 from hanas.spaces import nb201
 
 DEVICES = ("edgegpu", "raspi4", "eyeriss", "fpga")

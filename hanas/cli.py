@@ -86,7 +86,7 @@ def pick(
     import pandas as pd  # late, so that --help is quick
 
     from hanas.fronts import picks
-    from hanas.fronts.decision_words import rounded_up
+    from hanas.fronts.decisions import rounded_up
 
     for metric, limit in limits.items():
         if not (math.isfinite(limit) and limit > 0):
@@ -122,7 +122,7 @@ def pick(
 def _picked(row: dict[str, Any], limits: dict[str, float]) -> dict[str, Any]:
     import pandas as pd
 
-    from hanas.fronts.floor import reaches_percent
+    from hanas.fronts.truth import reaches_percent
 
     accuracy, floor = row["accuracy_percent"], float(row["accuracy_floor_percent"])
     known = not pd.isna(accuracy)

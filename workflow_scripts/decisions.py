@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from hanas.core.files import write_csv
-from hanas.fronts.decision_words import in_words
-from hanas.fronts.decisions import decision_table
+from hanas.fronts.decisions import decision_table, in_words
 from hanas.fronts.rows import Row
 from hanas.study.jobs import job, located
 

@@ -3,7 +3,6 @@
 from hanas.core.files import write_csv, write_parquet
 from hanas.fronts import evaluation, statistics
 from hanas.fronts.decisions import decision_table
-from hanas.fronts.peeling import peeling_table
 from hanas.fronts.rows import Row
 from hanas.fronts.runs import read_runs
 from hanas.fronts.settings import Peeling
@@ -20,6 +19,6 @@ with job(snakemake):
     write_csv(statistics.searcher_tests(searches), output.statistics)
     write_parquet(evaluation.convergence_table(searches), output.convergence)
     write_parquet(evaluation.attainment_table(searches), output.attainment)
-    write_csv(peeling_table(searches, peeling), output.peeling)
+    write_csv(evaluation.peeling_table(searches, peeling), output.peeling)
     shown_first = sorted(rows, key=lambda row: row.search != cfg["front_search"])
     write_csv(decision_table(shown_first, peeling), output.trained_fronts)

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from hanas.core.files import read_parquet, write_parquet, write_tensors
-from hanas.fronts.peeled_retraining import retrain_layers
+from hanas.fronts.peeling import retrain_layers
 from hanas.fronts.picks import picks_of_front
 from hanas.fronts.rows import read_history
 from hanas.fronts.settings import Peeling

@@ -36,21 +36,11 @@ def measure(
     """Measure the front that seed 0 of a search found, beside what was predicted of it.
 
     ``predictor`` is what the search took its metrics from, ``images`` the file of the data set;
-    measurements of the device are kept in ``workspace``.
-
-    Returns
-    -------
-    DataFrame
-        A row an architecture of the front, the lowest predicted latency first: ``arch``, the
-        proxy's objective; for each metric ``predicted_``, ``predicted_{metric}_deviation`` and
-        ``measured_``; of the latency also its quartiles; ``feasible``, ``reason``, ``stable``;
-        ``on_measured_front``, whether it is on the front in measured metrics too;
-        ``predicted_source`` and ``measured_source``.
-
-    Raises
-    ------
-    InputError
-        If the search found no feasible architecture.
+    measurements of the device are kept in ``workspace``. Returns a row an architecture of the
+    front, the lowest predicted latency first: its proxy objective, each metric as predicted, with
+    its deviation, and as measured, the latency also with its quartiles; ``on_measured_front`` is
+    whether it is on the front in measured metrics too. Raises InputError if the search found no
+    feasible architecture.
     """
     front = require_feasible(found_front(history))
     objective = objectives_in(history)[0]
@@ -59,21 +49,20 @@ def measure(
     predicted = predictor.predict(np.array([space.from_text(arch) for arch in archs]))
     models = untrained(archs, space=space.name, device=device, network=network, images=images)
     measured = measure_models(models, device, workspace=workspace, log=log)
-    table = front[["arch", objective]].copy()
+    table, searched = front[["arch", objective]].copy(), [objective]
     for metric in METRICS:
-        if metric not in predicted:
-            continue
-        table[f"predicted_{metric}"] = predicted[metric].to_numpy()
-        table[f"predicted_{metric}_deviation"] = predicted[f"{metric}_deviation"].to_numpy()
-        table[f"measured_{metric}"] = measured[metric].to_numpy()
-    quartiles = {f"measured_{name}": name for name in ("latency_q25_ms", "latency_q75_ms")}
-    kept = {name: name for name in ("feasible", "reason", "stable")}
-    for column, name in (quartiles | kept).items():
-        table[column] = measured[name].to_numpy()
+        if metric in predicted:
+            table[f"predicted_{metric}"] = predicted[metric].to_numpy()
+            table[f"predicted_{metric}_deviation"] = predicted[f"{metric}_deviation"].to_numpy()
+            table[f"measured_{metric}"] = measured[metric].to_numpy()
+            searched.append(f"measured_{metric}")
+    for name in ("latency_q25_ms", "latency_q75_ms"):
+        table[f"measured_{name}"] = measured[name].to_numpy()
+    for name in ("feasible", "reason", "stable"):
+        table[name] = measured[name].to_numpy()
     runs = table["feasible"].to_numpy(dtype=bool)
-    columns = [objective, *(f"measured_{m}" for m in METRICS if f"measured_{m}" in table)]
     on_front = np.zeros(len(table), dtype=bool)
-    on_front[runs] = non_dominated(table.loc[runs, columns].to_numpy(dtype=float))
+    on_front[runs] = non_dominated(table.loc[runs, searched].to_numpy(dtype=float))
     table["on_measured_front"] = on_front
     table["predicted_source"] = predictor.source
     table["measured_source"] = measured["source"].to_numpy()

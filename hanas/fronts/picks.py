@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from hanas.core.errors import InputError
-from hanas.core.pareto import as_points, non_dominated
+from hanas.core.pareto import non_dominated
 from hanas.search.run import METRICS
 
 #: The run of a search that is shown and picked from.
@@ -28,26 +28,19 @@ def objectives_in(history: pd.DataFrame) -> list[str]:
     return [column for column in history if column not in NOT_OBJECTIVES]
 
 
-def found_front(history: pd.DataFrame, *, seed: int = SEED) -> pd.DataFrame:
+def found_front(history: pd.DataFrame) -> pd.DataFrame:
     """Return what no other :func:`feasible_evaluations` dominates, the point to prefer first.
 
     Preferred is the lower proxy objective; among equals the lower first metric, and so on.
     """
-    feasible = feasible_evaluations(history, seed=seed)
+    feasible = feasible_evaluations(history)
     points = feasible[objectives_in(history)].to_numpy(dtype=float)
     return by_preference(feasible[non_dominated(points)])
 
 
-def feasible_evaluations(history: pd.DataFrame, *, seed: int) -> pd.DataFrame:
-    """Return ``arch``, ``evaluation`` and the objectives of what one seed of a search could run.
-
-    Raises InputError if the history has no such seed.
-    """
-    of_seed = history[history["seed"] == seed]
-    if of_seed.empty:
-        seeds = ", ".join(str(known) for known in sorted(set(history["seed"])))
-        raise InputError(f"the search has no seed {seed}; it has: {seeds or '(none)'}")
-    feasible = of_seed[of_seed["feasible"].to_numpy(dtype=bool)]
+def feasible_evaluations(history: pd.DataFrame) -> pd.DataFrame:
+    """Return ``arch``, ``evaluation`` and the objectives of what seed 0 of a search could run."""
+    feasible = history[(history["seed"] == SEED) & history["feasible"].astype(bool)]
     return feasible[["arch", "evaluation", *objectives_in(history)]].reset_index(drop=True)
 
 
@@ -68,30 +61,24 @@ def pick(front: pd.DataFrame, limits: Mapping[str, float]) -> int | None:
     """Return the position of the point to take, or None where none keeps within the limits.
 
     ``front`` is in order of preference; a limit is the most that a metric may be, by its name.
-    Raises InputError if the front has no such metric.
 
     >>> front = pd.DataFrame({"error": [0.1, 0.2], "latency_ms": [5.0, 3.0]})
     >>> pick(front, {"latency_ms": 4.0})
     1
     """
-    within = np.ones(len(front), dtype=bool)
-    for metric, limit in limits.items():
-        if metric not in front:
-            raise InputError(f"the front has no {metric}; it has: {', '.join(front)}")
-        within &= front[metric].to_numpy() <= limit
+    within = (front[list(limits)] <= pd.Series(limits)).all(axis=1).to_numpy()
     return int(np.argmax(within)) if within.any() else None
 
 
 def picks_of_front(history: pd.DataFrame, *, count: int, representative: str) -> list[str]:
     """Return at most ``count`` architectures of the front that seed 0 of a search found.
 
-    The representative, by a rule of :func:`choose`, comes first, then those
-    that spread evenly by the first hardware metric, both ends included. Raises InputError if the
-    search found no feasible architecture.
+    The representative, by a rule of :func:`choose`, comes first, then those that spread evenly by
+    the first hardware metric, both ends included. Raises InputError if nothing feasible was found.
     """
     front = require_feasible(found_front(history))
     objectives = objectives_in(history)
-    metric = next((name for name in METRICS if name in objectives), objectives[-1])
+    metric = next(name for name in METRICS if name in objectives)
     first = choose(front[objectives].to_numpy(dtype=float), representative)
     spread = np.argsort(front[metric].to_numpy(), kind="stable")
     others = spread[np.linspace(0, len(front) - 1, min(count, len(front))).round().astype(int)]
@@ -105,18 +92,15 @@ def choose(objectives: ArrayLike, rule: str = "knee") -> int:
     Only non-dominated points can be chosen. Objectives are scaled so that each runs from 0 to 1
     on the front; one that is constant there does not count. ``knee`` is the least sum of them, the
     largest distance below the plane through the unit points, the front's extremes for two
-    objectives (I. Das, "On Characterizing the 'Knee' of the Pareto Curve Based on Normal-Boundary
-    Intersection", Structural Optimization 18, 1999): on a straight or bulging front an end.
+    objectives (I. Das, Structural Optimization 18, 1999): on a straight or bulging front an end.
     ``closest_to_ideal`` is the least Euclidean distance from the origin, ``lowest_hardware`` the
     least mean of all but the error. Ties go to the lower error, then to the lower next objectives,
-    then to the first row. Raises InputError for another rule, no point, or a NaN.
+    then to the first row. Raises InputError for a NaN.
 
     >>> choose([[0.0, 9.0], [0.1, 2.0], [0.5, 1.0], [0.6, 3.0]], "knee")
     1
     """
-    points = as_points(objectives, "objectives")
-    if len(points) == 0:
-        raise InputError("objectives: no feasible point to choose from")
+    points = np.asarray(objectives, dtype=np.float64)
     rows = np.flatnonzero(non_dominated(points))
     front = points[rows]
     span = front.max(axis=0) - front.min(axis=0)
@@ -127,8 +111,6 @@ def choose(objectives: ArrayLike, rule: str = "knee") -> int:
         "lowest_error": scaled[:, 0],
         "lowest_hardware": scaled[:, 1:].sum(axis=1),
     }
-    if rule not in badness:
-        raise InputError(f"representative: no rule {rule!r}; expected one of: {', '.join(badness)}")
     # Rounded, so that sums that differ only by floating-point noise are ties. lexsort takes its
     # last key first and is stable, so equal points keep the order of their rows.
     order = np.lexsort((*front.T[::-1], np.round(badness[rule], 12)))

@@ -10,7 +10,7 @@ import pandas as pd
 from hanas.core.errors import InputError
 from hanas.core.files import read_parquet
 from hanas.core.ranking import rank_panel, size_panel
-from hanas.fronts.floor import reaches
+from hanas.fronts.truth import reaches
 
 COUNTS = (10, 50, 100)
 
@@ -31,9 +31,6 @@ class RankedProxy:
     space_table: str  # whose params are the size of an architecture
 
 
-_NAMES = ("task", "dataset", "proxy", "proxy_objective", "trained_on", "trained_architectures")
-
-
 def ranking_table(proxies: Sequence[RankedProxy]) -> pd.DataFrame:
     """Return how well each proxy ranks, in two rows a proxy.
 
@@ -42,6 +39,7 @@ def ranking_table(proxies: Sequence[RankedProxy]) -> pd.DataFrame:
     ``regret_percentage_points``), :func:`hanas.core.ranking.size_panel` over about quarters of the
     row's architectures by number of parameters, and sources.
     """
+    names = ("task", "dataset", "proxy", "proxy_objective", "trained_on", "trained_architectures")
     lines = []
     for row in proxies:
         accuracies, proxy = read_parquet(row.accuracies), read_parquet(row.proxy_table)
@@ -55,16 +53,15 @@ def ranking_table(proxies: Sequence[RankedProxy]) -> pd.DataFrame:
         score = joined[row.proxy_objective].to_numpy(dtype=float)
         size = read_parquet(row.space_table).set_index("arch")["params"].loc[joined["arch"]]
         size, floor = size.to_numpy(dtype=float), row.accuracy_floor_percent
-        scopes = {"all": slice(None), "above the floor": reaches(error, floor / 100)}
-        for cells in list(scopes)[: 2 if floor > 0 else 1]:
-            kept = scopes[cells]
+        scopes = {"all": reaches(error, 0), "above the floor": reaches(error, floor / 100)}
+        for cells, kept in list(scopes.items())[: 2 if floor > 0 else 1]:
             try:
                 panel = rank_panel(score[kept], error[kept], counts=COUNTS)
                 panel |= size_panel(score[kept], error[kept], size[kept])
             except InputError as problem:
                 raise InputError(f"task {row.task}, proxy {row.proxy}: {problem}") from None
             regret = panel.pop("regret")
-            line = {name: getattr(row, name) for name in _NAMES} | {"cells": cells}
+            line = {name: getattr(row, name) for name in names} | {"cells": cells}
             line |= {"accuracy_floor_percent": floor, "architectures": len(error[kept]), **panel}
             line["regret_percentage_points"] = regret * 100
             line["accuracy_source"] = accuracies["source"].iloc[0]

@@ -13,9 +13,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from hanas.core.errors import InputError
 from hanas.core.files import read_parquet
 from hanas.core.pareto import non_dominated
 from hanas.fronts.rows import Row, read_history
@@ -30,52 +28,42 @@ class Runs:
     row: Row
     truth: Truth
     searched: np.ndarray  # float64 (N, M), minimised: the proxy, then the metrics of the truth
-    #: For each seed rows of ``truth``, int64 (E,), in the order of evaluation; -1 for an
+    #: For each seed, from 0, rows of ``truth``, int64 (E,), in the order of evaluation; -1 for an
     #: architecture that the device cannot run.
-    evaluated: dict[int, np.ndarray]
+    evaluated: list[np.ndarray]
     proxy_source: str
     sampled: int = 0  # first evaluations of a seed, drawn at random before its search began
 
-    @property
-    def key(self) -> dict[str, Any]:
-        """The columns that a row of a table begins with."""
-        return {**self.row.names, "objectives": self.truth.name}
-
-    @property
-    def sources(self) -> dict[str, Any]:
-        """The columns that a row of a table ends with: the floor, and where numbers come from."""
+    def line(self, **columns: Any) -> dict[str, Any]:
+        """Return a row of a table: which search, the columns, the floor, where numbers are from."""
         return {
+            **self.row.names,
+            "objectives": self.truth.name,
+            **columns,
             "accuracy_floor_percent": self.truth.accuracy_floor * 100,
             "accuracy_source": self.truth.accuracy_source,
             "metrics_source": self.truth.metrics_source,
             "proxy_source": self.proxy_source,
         }
 
-    def found_front(self, seed: int) -> np.ndarray:
-        """Return the rows of the front that a seed found."""
-        rows = self.evaluated[seed]
-        return self.front_of(rows[rows >= 0])
-
-    def front_of(self, rows: np.ndarray) -> np.ndarray:
-        """Return those of ``rows`` that are the front in the searched objectives."""
+    def found_front(self, evaluated: np.ndarray) -> np.ndarray:
+        """Return those of the rows that can be run and are the front in the searched objectives."""
+        rows = evaluated[evaluated >= 0]
         return rows[non_dominated(self.searched[rows], copies=False)]
 
-    def share_after(self, seed: int, counts: Sequence[int]) -> np.ndarray:
-        """Return the normalised hypervolume in truth after each of the rising ``counts``.
+    def shares_after(self, counts: Sequence[int]) -> np.ndarray:
+        """Return the normalised hypervolume in truth, (seeds, N), after each of rising counts.
 
         It may fall: the proxy can drop an architecture for one that is worse in truth.
         """
-        rows = self.evaluated[seed]
-        if len(counts) and counts[-1] > len(rows):
-            raise InputError(f"{counts[-1]} evaluations asked for; seed {seed} made {len(rows)}")
-        shares, done, front = [], 0, np.empty(0, dtype=np.int64)
-        for count in counts:
-            new = rows[done:count]
-            # The front of all so far is that of the last front and what is new.
-            front = self.front_of(np.concatenate([front, new[new >= 0]]))
-            shares.append(self.truth.share(front))
-            done = count
-        return np.array(shares)
+        shares = np.empty((len(self.evaluated), len(counts)))
+        for seed, evaluated in enumerate(self.evaluated):
+            front = evaluated[:0]
+            for step, new in enumerate(np.split(evaluated, counts)[:-1]):
+                # The front of all so far is that of the last front and what is new.
+                front = self.found_front(np.concatenate([front, new]))
+                shares[seed, step] = self.truth.share(front)
+        return shares
 
 
 def read_runs(rows: Iterable[Row]) -> Iterator[Runs]:
@@ -85,16 +73,13 @@ def read_runs(rows: Iterable[Row]) -> Iterator[Runs]:
     energy can be compared; the second, where more metrics were searched, all of them.
     """
     table = cache(read_parquet)
-    searched: dict[tuple[str, ...], pd.DataFrame] = {}
     truths: dict[tuple[str, ...], Truth] = {}
     for row in rows:
         accuracies, metrics, proxy = map(table, row.tables)
-        of_proxy = (row.task, row.device, row.proxy)
-        if of_proxy not in searched:
-            given = (row.proxy_objective, row.device_objectives)
-            searched[of_proxy], _ = objectives_of(proxy, metrics, *given)
-        history = read_history(row.history, row.search)
-        names = list(searched[of_proxy])
+        given = (row.proxy_objective, row.device_objectives)
+        searched, _ = objectives_of(proxy, metrics, *given)
+        history, names = read_history(row.history, row.search), list(searched)
+        seeds = history["seed"].to_numpy()
         for count in sorted({1, len(names) - 1}):
             chosen = names[1 : 1 + count]
             key = (row.device, row.task, *chosen)
@@ -104,12 +89,12 @@ def read_runs(rows: Iterable[Row]) -> Iterator[Runs]:
                     accuracies, metrics, metrics=chosen, accuracy_floor_percent=floor, name=name
                 )
             truth = truths[key]
-            found, seeds = truth.rows_of(history["arch"]), history["seed"].to_numpy()
+            found = truth.archs.get_indexer(history["arch"])
             yield Runs(
                 row=row,
                 truth=truth,
-                searched=searched[of_proxy].loc[truth.archs, [names[0], *chosen]].to_numpy(),
-                evaluated={int(seed): found[seeds == seed] for seed in np.unique(seeds)},
+                searched=searched.loc[truth.archs, [names[0], *chosen]].to_numpy(),
+                evaluated=[found[seeds == seed] for seed in np.unique(seeds)],
                 proxy_source=str(proxy["source"].iloc[0]),
                 sampled=int((history["generation"] < 0).groupby(seeds).sum().max()),
             )

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from hanas.core.errors import InputError
 from hanas.fronts.runs import Runs
 
 LEVEL = 0.05
@@ -28,11 +27,11 @@ _COLUMNS = (
 def wilcoxon_signed_rank(differences: ArrayLike) -> tuple[float, float]:
     """Return the effect size and the two-sided p of the Wilcoxon signed-rank test.
 
-    Of differences, float (N,). Zero ones say nothing and are left out; tied ones share the mean of
-    their ranks (F. Wilcoxon, "Individual Comparisons by Ranking Methods", Biometrics Bulletin 1,
-    1945). The distribution is the exact one given the ranks; scipy's is exact without ties only.
-    The effect, the rank-biserial correlation, is the share of the rank sum that is positive less
-    the share that is negative, -1 to 1; 0, and p is 1, without differences.
+    Of finite differences, float (N,). Zero ones say nothing and are left out; tied ones share the
+    mean of their ranks (F. Wilcoxon, "Individual Comparisons by Ranking Methods", Biometrics
+    Bulletin 1, 1945). The distribution is the exact one given the ranks; scipy's is exact without
+    ties only. The effect, the rank-biserial correlation, is the share of the rank sum that is
+    positive less the share that is negative, -1 to 1; 0, and p is 1, without differences.
 
     >>> wilcoxon_signed_rank([1, 2, 3, 4, 5, 6])
     (1.0, 0.03125)
@@ -40,8 +39,6 @@ def wilcoxon_signed_rank(differences: ArrayLike) -> tuple[float, float]:
     from scipy.stats import rankdata
 
     values = np.asarray(differences, dtype=np.float64)
-    if not np.isfinite(values).all():
-        raise InputError("differences: expected a list of finite numbers")
     values = values[values != 0]
     if len(values) == 0:
         return 0.0, 1.0
@@ -63,12 +60,9 @@ def holm(p_values: ArrayLike) -> np.ndarray:
     S. Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of
     Statistics 6, 1979.
     """
-    p_values = np.asarray(p_values, dtype=np.float64)
-    order = np.argsort(p_values, kind="stable")
-    factors = len(p_values) - np.arange(len(p_values))
-    result = np.empty(len(p_values))
-    result[order] = np.minimum(1, np.maximum.accumulate(p_values[order] * factors))
-    return result
+    rising = pd.Series(np.asarray(p_values, dtype=np.float64)).sort_values(kind="stable")
+    factors = np.arange(len(rising), 0, -1)
+    return (rising * factors).cummax().clip(upper=1).sort_index().to_numpy()
 
 
 def searcher_tests(searches: Sequence[Runs]) -> pd.DataFrame:
@@ -91,24 +85,23 @@ def searcher_tests(searches: Sequence[Runs]) -> pd.DataFrame:
         corrected = holm([line["p_value"] for line in compared])
         for (a, b), line, p_holm in zip(pairs, compared, corrected, strict=True):
             line |= {"comparisons": len(pairs), "p_holm": p_holm}
-            claim = _claim(a, b, line)
-            lines.append({**a.key, **line, "claim": claim, **family[0].sources})
+            lines.append(a.line(**line, claim=_claim(a, b, line)))
     return pd.DataFrame(lines, columns=list(_COLUMNS))
 
 
 def _compared(a: Runs, b: Runs) -> dict[str, Any]:
-    cut = min(len(rows) for runs in (a, b) for rows in runs.evaluated.values())
-    seeds = sorted(set(a.evaluated) & set(b.evaluated))
-    shares = np.array([[runs.share_after(seed, [cut])[0] for runs in (a, b)] for seed in seeds])
-    differences = np.round(shares[:, 0] - shares[:, 1], 12)
+    cut = min(map(len, [*a.evaluated, *b.evaluated]))
+    seeds = min(len(a.evaluated), len(b.evaluated))
+    of_a, of_b = (runs.shares_after([cut])[:seeds, 0] for runs in (a, b))
+    differences = np.round(of_a - of_b, 12)
     effect, p_value = wilcoxon_signed_rank(differences)
     return {
         "search_a": a.row.search,
         "search_b": b.row.search,
         "evaluations": cut,
-        "seeds": len(seeds),
-        "mean_a": shares[:, 0].mean(),
-        "mean_b": shares[:, 1].mean(),
+        "seeds": seeds,
+        "mean_a": of_a.mean(),
+        "mean_b": of_b.mean(),
         "median_difference": float(np.median(differences)),
         "rank_biserial": effect,
         "p_value": p_value,

@@ -1,7 +1,9 @@
 """The truth about a whole space on one device, and what a set of architectures is worth in it.
 
-The measure is the normalised hypervolume (:mod:`hanas.fronts.indicators`) of the *true* objectives.
-The true front is found and scaled once, so that thousands of fronts can be judged against it.
+The measure is the normalised hypervolume (E. Zitzler and L. Thiele, "Multiobjective Optimization
+Using Evolutionary Algorithms - A Comparative Case Study", PPSN V, 1998) of the *true* objectives,
+which are all minimised. An accuracy floor keeps cells whose input does not reach the output, which
+are fast and guess, from stretching the true front and so from making every other front look good.
 """
 
 from __future__ import annotations
@@ -9,17 +11,71 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import moocore
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
 from hanas.core.errors import InputError
 from hanas.core.pareto import as_points, non_dominated
-from hanas.fronts.floor import reaches
-from hanas.fronts.indicators import hypervolume, normalised_hypervolume, to_unit_box
 
 #: Orders in which architectures that look the same are met, where a ceiling depends on it.
 _ORDERS = 100
+#: Of floors: room for 1 - (1 - x) not being x in floats.
+_TOLERANCE = 1e-12
+
+
+def reaches(error: ArrayLike, accuracy_floor: float) -> np.ndarray:
+    """Return which errors, float (N,), fractions, are of accuracies at or above a floor; bool (N,).
+
+    An error that is not known (NaN) is not below the floor.
+    """
+    return ~(np.asarray(error, dtype=np.float64) > 1 - accuracy_floor + _TOLERANCE)
+
+
+def reaches_percent(accuracy_percent: ArrayLike, floor_percent: float) -> np.ndarray:
+    """Return the same of accuracies and a floor in percent."""
+    return reaches(1 - np.asarray(accuracy_percent, dtype=np.float64) / 100, floor_percent / 100)
+
+
+def to_unit_box(points: np.ndarray, front: np.ndarray) -> np.ndarray:
+    """Return ``points``, float64 (N, M), in units in which a front spans the unit box.
+
+    0 is its ideal, the best of each objective, and 1 its nadir, the worst. Raises InputError if an
+    objective is the same on the whole front.
+    """
+    ideal, nadir = front.min(axis=0), front.max(axis=0)
+    for objective in np.flatnonzero(nadir == ideal):
+        raise InputError(
+            f"true front: objective {objective} is {ideal[objective]:g} everywhere, so it cannot "
+            "be scaled; compare fronts without this objective"
+        )
+    return (points - ideal) / (nadir - ideal)
+
+
+def normalised_hypervolume(points: np.ndarray, front: np.ndarray) -> float:
+    """Return the hypervolume of ``points`` over that of a true front, 1 for the true front.
+
+    Objectives are scaled by :func:`to_unit_box`, the reference point is (1, ..., 1), and what
+    lies outside the box counts for nothing: points beyond the nadir are left out, points beyond
+    the ideal are moved onto the box. Raises InputError if the true front has no extent in an
+    objective or no volume: its extreme points carry none, so it needs three, for two objectives.
+    """
+    return _volume_in_box(to_unit_box(points, front)) / _volume_of_front(front)
+
+
+def _volume_in_box(scaled: np.ndarray) -> float:
+    return moocore.hypervolume(np.maximum(scaled, 0), ref=1)
+
+
+def _volume_of_front(front: np.ndarray) -> float:
+    volume = _volume_in_box(to_unit_box(front, front))
+    if volume == 0:
+        raise InputError(
+            "true front: its hypervolume is 0, because each of its points is the worst in some "
+            "objective; there is nothing to compare with"
+        )
+    return volume
 
 
 @dataclass(frozen=True)
@@ -31,7 +87,8 @@ class Truth:
     metrics: tuple[str, ...]
     scaled: np.ndarray  # objectives in the units of the true front: 0 its ideal, 1 its nadir
     reaches_floor: np.ndarray  # bool (N,): whether the true accuracy is at least the floor
-    front: np.ndarray  # float64 (K, 1 + metrics): true front of what reaches it, all different
+    front_rows: np.ndarray  # rows of the true front of what reaches it, with all that are equal
+    front: np.ndarray  # float64 (K, 1 + metrics): their objectives, all different
     front_volume: float  # its hypervolume, in its units
     accuracy_floor: float  # a fraction
     accuracy_source: str
@@ -42,10 +99,6 @@ class Truth:
         """The objectives in words, such as ``error+latency_ms``."""
         return "+".join(["error", *self.metrics])
 
-    def rows_of(self, archs: pd.Series | pd.Index | Sequence[str]) -> np.ndarray:
-        """Return the row of each architecture; -1 where the device cannot run it."""
-        return self.archs.get_indexer(pd.Index(archs))
-
     def worthy(self, rows: np.ndarray) -> np.ndarray:
         """Return those of ``rows`` that can be run and reach the accuracy floor."""
         rows = rows[rows >= 0]
@@ -53,9 +106,8 @@ class Truth:
 
     def share(self, rows: np.ndarray) -> float:
         """Return the normalised hypervolume, 0 to 1, of the architectures in ``rows``."""
-        inside = np.maximum(self.scaled[self.worthy(rows)], 0)
         # Rounded, so that equal fronts do not differ by the order in which they were summed.
-        return round(hypervolume(inside, np.ones(inside.shape[1])) / self.front_volume, 12)
+        return round(_volume_in_box(self.scaled[self.worthy(rows)]) / self.front_volume, 12)
 
     def ceiling(self, searched: np.ndarray, rows: np.ndarray) -> tuple[float, float]:
         """Return the share of the exact front of what was searched: the proxy's oracle bound.
@@ -97,39 +149,30 @@ def truth_of_tables(
     missing = feasible.index[accuracy.isna()]
     if len(missing):
         raise InputError(f"{name}: {len(missing)} without accuracy, first: {missing[0]}")
-    objectives = np.column_stack([1 - accuracy / 100, feasible[list(metrics)]]).astype(float)
     floor = accuracy_floor_percent / 100
     try:
+        true = np.column_stack([1 - accuracy / 100, feasible[list(metrics)]])
+        objectives = as_points(true, "true objectives")
+        reaches_floor = reaches(objectives[:, 0], floor)
+        rows = np.flatnonzero(reaches_floor)
+        if len(rows) == 0:
+            raise InputError(f"accuracy_floor: no architecture reaches {floor:g}; lower it")
+        front_rows = rows[non_dominated(objectives[rows])]
         # Equal architectures are one point: none of them weighs more in IGD+.
-        front = np.unique(true_front(objectives, accuracy_floor=floor), axis=0)
-        normalised_hypervolume(front, front)  # refuses a front that nothing compares with
-        scaled = to_unit_box(objectives, front)
+        front = np.unique(objectives[front_rows], axis=0)
+        return Truth(
+            archs=feasible.index,
+            objectives=objectives,
+            metrics=tuple(metrics),
+            scaled=to_unit_box(objectives, front),
+            reaches_floor=reaches_floor,
+            front_rows=front_rows,
+            front=front,
+            front_volume=_volume_of_front(front),
+            accuracy_floor=floor,
+            accuracy_source=str(accuracies["source"].iloc[0]),
+            metrics_source=str(metrics_table["source"].iloc[0]),
+        )
     except InputError as error:
         said = f"tasks.*.accuracy_floor_percent is {accuracy_floor_percent:g}"
         raise InputError(f"{name}: {error} ({said})") from error
-    return Truth(
-        archs=feasible.index,
-        objectives=objectives,
-        metrics=tuple(metrics),
-        scaled=scaled,
-        reaches_floor=reaches(objectives[:, 0], floor),
-        front=front,
-        front_volume=hypervolume(to_unit_box(front, front), np.ones(front.shape[1])),
-        accuracy_floor=floor,
-        accuracy_source=str(accuracies["source"].iloc[0]),
-        metrics_source=str(metrics_table["source"].iloc[0]),
-    )
-
-
-def true_front(true_objectives: ArrayLike, *, accuracy_floor: float = 0.0) -> np.ndarray:
-    """Return the front, float64 (K, M), of true objectives, float (N, M), that reach a floor.
-
-    Column 0 is the error, a fraction as is the floor. Raises InputError if none reaches it.
-    """
-    points = as_points(true_objectives, "true objectives")
-    if not 0 <= accuracy_floor <= 1:
-        raise InputError(f"accuracy_floor: {accuracy_floor}; expected a fraction, 0 to 1")
-    points = points[reaches(points[:, 0], accuracy_floor)]
-    if len(points) == 0:
-        raise InputError(f"accuracy_floor: no architecture reaches {accuracy_floor:g}; lower it")
-    return points[non_dominated(points)]

@@ -25,19 +25,16 @@ from hanas.core.files import read_parquet
 from hanas.core.pareto import non_dominated
 from hanas.data.tables.metric_tables import METRICS
 from hanas.fronts import picks
-from hanas.fronts.floor import reaches_percent
 from hanas.fronts.rows import Row, read_history
+from hanas.fronts.truth import reaches_percent
 
 
-def explorer_data(
-    rows: Sequence[Row], *, seed: int = picks.SEED, most_points: int = 300
-) -> dict[str, Any]:
+def explorer_data(rows: Sequence[Row], *, most_points: int = 300) -> dict[str, Any]:
     """Return all that the page shows of judged searches, as JSON-like values.
 
-    ``seed`` is that of every search that is shown; at most ``most_points`` evaluations of it are
-    drawn, spread evenly, besides its front, and the page says so.
-
-    Raises InputError if there is no row, or a table lacks an architecture of another.
+    Of every search seed 0 is shown; at most ``most_points`` evaluations of it are drawn, spread
+    evenly, besides its front, and the page says so. Raises InputError if there is no row, or a
+    table lacks an architecture of another.
     """
     if not rows:
         raise InputError("there is no search to show: no task has a proxy, or no device a task")
@@ -49,8 +46,8 @@ def explorer_data(
     spaces = {name: _Architectures(name) for name in sorted({row.space for row in rows})}
     columns: dict[str, int] = {}  # each column once: several tasks can share a proxy's
     searches = [read_history(row.history, row.search) for row in rows]
-    fronts = [picks.found_front(history, seed=seed) for history in searches]
-    drawn = [_drawn(history, seed, most_points) for history in searches]
+    fronts = [picks.found_front(history) for history in searches]
+    drawn = [_drawn(history, picks.SEED, most_points) for history in searches]
     true_fronts: dict[tuple[str, str], dict[str, list[str]]] = {}
     for row, front, archs in zip(rows, fronts, drawn, strict=True):
         accuracies, metrics, _ = map(table, row.tables)
@@ -101,11 +98,11 @@ def explorer_data(
             "source": _source(scores),
         }
     runs = [
-        _run(row, history, front, archs, table(row.tables[1]), spaces[row.space], seed)
+        _run(row, history, front, archs, table(row.tables[1]), spaces[row.space], picks.SEED)
         for row, history, front, archs in zip(rows, searches, fronts, drawn, strict=True)
     ]
     return {
-        "seed": seed,
+        "seed": picks.SEED,
         "most_points": most_points,
         "spaces": {name: space.described() for name, space in spaces.items()},
         "tasks": tasks,

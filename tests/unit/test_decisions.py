@@ -6,8 +6,7 @@ from judged_study import ARCHS, write_search
 
 from hanas.core.errors import InputError
 from hanas.fronts import picks
-from hanas.fronts.decision_words import in_words, round_limits
-from hanas.fronts.decisions import decision_table, pick_ranges
+from hanas.fronts.decisions import decision_table, in_words, pick_ranges, round_limits
 from hanas.spaces import nb201
 
 ALL = [[0, 1, 2, 3, 4, 5]]

@@ -5,7 +5,7 @@ from test_retraining import SETTINGS
 
 from hanas.core.errors import InputError
 from hanas.core.pareto import non_dominated
-from hanas.fronts.peeled_retraining import retrain_layers
+from hanas.fronts.peeling import retrain_layers
 from hanas.fronts.settings import Peeling
 from hanas.spaces import nb201
 from hanas.training.retraining import retrain

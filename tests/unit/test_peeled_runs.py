@@ -7,7 +7,7 @@ from judged_study import ARCHS, ERROR, LATENCY_MS, write_search
 
 from hanas.fronts import runs
 from hanas.fronts.decisions import decision_table
-from hanas.fronts.peeling import curve_table, peeling_table
+from hanas.fronts.evaluation import curve_table, peeling_table
 from hanas.fronts.settings import Peeling
 
 # Predicted layers: 0, 4, 3 and 5; then 2, which is better in truth than 4; then 1.

@@ -77,9 +77,5 @@ def test_ties_go_to_the_lower_error_then_to_the_first_row():
 
 
 def test_refuses():
-    with pytest.raises(InputError, match="no rule 'best'; expected one of: knee"):
-        choose(FRONT, "best")
-    with pytest.raises(InputError, match="no feasible point"):
-        choose(np.empty((0, 2)))
     with pytest.raises(InputError, match="row 0, objective 1"):
         choose([[0.1, np.nan]])

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from hanas.core.errors import InputError
 from hanas.core.pareto import non_dominated
-from hanas.fronts.truth import Truth, true_front, truth_of_tables
+from hanas.fronts.truth import Truth, truth_of_tables
 from hanas.spaces import nb201
 
 # Error and latency of six architectures; all but the last two are on the true front, whose
@@ -41,8 +41,10 @@ def every_row(truth: Truth) -> np.ndarray:
 
 
 def test_true_front_with_and_without_floor():
-    assert true_front(TRUE, accuracy_floor=FLOOR).tolist() == TRUE[:4].tolist()
-    assert true_front(TRUE).tolist() == TRUE[[0, 1, 2, 3, 5]].tolist()
+    truth = truth_of(TRUE, FLOOR)
+    assert truth.front_rows.tolist() == [0, 1, 2, 3]
+    assert truth.front == pytest.approx(TRUE[:4])
+    assert truth_of(TRUE).front_rows.tolist() == [0, 1, 2, 3, 5]
 
 
 def test_perfect_proxy_loses_nothing():
@@ -122,10 +124,10 @@ def test_true_fronts_of_the_whole_space_agree_with_moocore(data_folder, device, 
     columns = [f"c10_{device}_{metric}" for metric in ("latency_ms", "energy_mJ")]
     hardware = metrics[[column for column in columns if column in metrics]].to_numpy()
     points = np.column_stack([error, hardware])[(hardware > 0).all(axis=1)]
-    front = true_front(points, accuracy_floor=floor)
+    truth = truth_of(points, floor)
     expected = moocore.filter_dominated(points[points[:, 0] <= 1 - floor], keep_weakly=True)
-    assert np.unique(front, axis=0).tolist() == np.unique(expected, axis=0).tolist()
-    assert len(front) == len(expected)
+    assert truth.front == pytest.approx(np.unique(expected, axis=0))
+    assert len(truth.front_rows) == len(expected)
     rows = np.random.default_rng(0).choice(len(points), 500, replace=False)
     random = points[rows]
     low, high = expected.min(axis=0), expected.max(axis=0)
@@ -134,8 +136,7 @@ def test_true_fronts_of_the_whole_space_agree_with_moocore(data_folder, device, 
     share = moocore.hypervolume(inside, ref=ones) / moocore.hypervolume(
         (expected - low) / (high - low), ref=ones
     )
-    truth = truth_of(points, floor)
-    chosen = truth.rows_of([str(row) for row in rows])
+    chosen = truth.archs.get_indexer([str(row) for row in rows])
     ours, deviation = truth.ceiling(truth.objectives, chosen)
     assert ours == pytest.approx(share, abs=1e-9)
     assert deviation == 0
@@ -179,12 +180,10 @@ def test_floor_keeps_architectures_out_of_a_chosen_front():
 
 def test_refuses():
     with pytest.raises(InputError, match=r"no architecture reaches 0\.95"):
-        true_front(TRUE, accuracy_floor=0.95)
-    with pytest.raises(InputError, match="expected a fraction"):
-        true_front(TRUE, accuracy_floor=50)
+        truth_of(TRUE, 0.95)
     bad = TRUE.copy()
     bad[2, 1] = np.nan
     with pytest.raises(InputError, match="true objectives: row 2, objective 1"):
-        true_front(bad)
+        truth_of(bad)
     with pytest.raises(InputError, match="points: row 2, objective 1"):
         truth_of(TRUE).ceiling(bad, np.arange(6))

@@ -25,7 +25,7 @@ def draw_task(
 
     What is shown of one proxy is shown of the first: the front of ``front_search`` and, beside it,
     the best architectures of others. ``convergence``, ``budget`` (:mod:`hanas.fronts.evaluation`)
-    and ``layers`` (:func:`hanas.fronts.peeling.peeling_table`) are of the device.
+    and ``layers`` (:func:`hanas.fronts.evaluation.peeling_table`) are of the device.
 
     ``files`` says where to write: ``{figure}_data`` (the table, Parquet), ``{figure}_pdf``,
     ``{figure}_svg`` and ``{figure}_png`` of the figures ``fronts``, ``proxy_and_true``,

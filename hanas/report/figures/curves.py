@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hanas.fronts.peeling import curve_table
+from hanas.fronts.evaluation import curve_table
 from hanas.fronts.rows import Row
 from hanas.report.figures import points, style
 
@@ -51,7 +51,7 @@ def convergence_table(
 def peeling_table(layers: pd.DataFrame, rows: Sequence[Row]) -> pd.DataFrame:
     """Return what training the layers behind the fronts of a search brings, over what it costs.
 
-    ``layers`` is that of :func:`hanas.fronts.peeling.peeling_table`; ``rows`` one search with
+    ``layers`` is that of :func:`hanas.fronts.evaluation.peeling_table`; ``rows`` one search with
     each of the proxies that are shown, in the order of the legend. A label that several proxies
     have is shown with their names.
 

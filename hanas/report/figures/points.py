@@ -10,9 +10,9 @@ import pandas as pd
 from hanas.core.errors import InputError
 from hanas.core.pareto import non_dominated
 from hanas.data.tables.metric_tables import METRICS
-from hanas.fronts.floor import reaches
 from hanas.fronts.picks import SEED
 from hanas.fronts.rows import Row
+from hanas.fronts.truth import reaches
 from hanas.report.figures import style
 from hanas.search.run import objectives_of
 
