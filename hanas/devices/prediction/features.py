@@ -1,6 +1,6 @@
 """What a predictor of device metrics sees of an architecture.
 
-Features come in groups; what lies near in a group has metrics alike. The first groups are such
+Features come in groups; what lies near in a group has metrics alike. The first two are such
 that a metric may well be linear in them: how often each operation is there, since a device needs
 its time for each. All features are standardised over the architectures of the space, not over
 those that were measured, so that nothing hangs on which were.
@@ -20,8 +20,6 @@ from hanas.core.errors import InputError
 from hanas.core.settings import Settings
 from hanas.spaces._space import Network
 
-#: How many groups, the first ones, a metric may be linear in.
-LINEAR = 2
 #: Of a space that cannot be listed, features are standardised over so many random architectures.
 _SAMPLE = 4096
 
@@ -80,11 +78,9 @@ def _scales(features: Features) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
     else:
         rng = np.random.default_rng(0)
         genes = rng.integers(0, space.choices, size=(_SAMPLE, len(space.choices)))
-    raw = _raw(features, genes)
-    deviations = [group.std(axis=0) for group in raw]
     return tuple(
-        (group.mean(axis=0), np.where(off > 1e-9, off, 1.0))
-        for group, off in zip(raw, deviations, strict=True)
+        (group.mean(axis=0), np.where((off := group.std(axis=0)) > 1e-9, off, 1.0))
+        for group in _raw(features, genes)
     )
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,7 +27,7 @@ from hanas.core import files, gaussian_process, plugins
 from hanas.core.errors import InputError
 from hanas.core.gaussian_process import Regression
 from hanas.data.tables.metric_tables import METRICS, device_table
-from hanas.devices.prediction.features import LINEAR, Features
+from hanas.devices.prediction.features import Features
 from hanas.spaces._space import Network
 
 FORMAT = 1
@@ -67,13 +67,8 @@ class Predictor:
     @cached_property
     def regressions(self) -> dict[str, Regression]:
         """The regression of each metric, bent as :func:`_bent` says, and of ``feasible``."""
-        found, groups = {}, self.features.groups(self.genes)
-        for name, targets in _targets(self.values).items():
-            if name in self.parameters:
-                known = np.isfinite(targets)
-                seen = tuple(group[known] for group in groups)
-                found[name] = Regression(LINEAR, seen, targets[known], self.parameters[name])
-        return found
+        seen = _seen(self.features.groups(self.genes), self.values)
+        return {name: Regression(*seen[name], found) for name, found in self.parameters.items()}
 
     def predict(self, genes: np.ndarray) -> pd.DataFrame:
         """Return what measuring architectures, int (N, G), is expected to give.
@@ -162,20 +157,13 @@ def fit(
     values = _checked(metrics, len(genes))
     order = np.lexsort((*values.values(), *genes.T[::-1]))
     genes, values = genes[order], {name: column[order] for name, column in values.items()}
-    groups = features.groups(genes)
-    parameters = {}
-    for name, targets in _targets(values).items():
-        known = np.isfinite(targets)
-        chosen = tuple(group[known] for group in groups)
-        parameters[name] = gaussian_process.parameters(chosen, targets[known], linear=LINEAR)
-    return Predictor(features, _described(len(genes), source), genes, values, parameters)
-
-
-def _described(count: int, source: str) -> str:
+    seen = _seen(features.groups(genes), values)
+    parameters = {name: gaussian_process.parameters(*shown) for name, shown in seen.items()}
     kind, _, where = source.partition(": ")
-    named = {"measured": (where, "measured"), "estimate": (where, "estimated")}
-    where, how = named.get(kind, (source, "measured"))
-    return f"predicted: Gaussian process fitted to {count} {how} models ({where})"
+    how = "estimated" if kind == "estimate" else "measured"
+    where = where if kind in ("measured", "estimate") else source
+    described = f"predicted: Gaussian process fitted to {len(genes)} {how} models ({where})"
+    return Predictor(features, described, genes, values, parameters)
 
 
 def save(predictor: Predictor, path: str | Path) -> None:
@@ -203,14 +191,12 @@ def load(path: str | Path) -> Predictor:
             raise InputError(f"{path}: format {version}; this version of hanas reads {FORMAT}")
         if _sha256(header, arrays) != expected:
             raise InputError(f"{path}: not what was written; the file is damaged{hint}")
-        parameters = {key: array for key, array in arrays.items() if key.startswith("parameters/")}
-        return Predictor(
-            Features.of(header["space"], header["network"]),
-            header["source"],
-            arrays["genes"],
-            {name: arrays[f"values/{name}"] for name in header["metrics"]},
-            {key.removeprefix("parameters/"): array for key, array in parameters.items()},
-        )
+        features, genes = Features.of(header["space"], header["network"]), arrays.pop("genes")
+        found: dict[str, dict[str, np.ndarray]] = {"values": {}, "parameters": {}}
+        for key, array in arrays.items():
+            kind, name = key.split("/")
+            found[kind][name] = array
+        return Predictor(features, header["source"], genes, **found)
 
 
 def _sha256(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
@@ -222,8 +208,7 @@ def _sha256(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
 
 
 def _checked(metrics: Mapping[str, np.ndarray], count: int) -> dict[str, np.ndarray]:
-    unknown = [name for name in metrics if name not in METRICS]
-    if unknown or not metrics:
+    if not metrics or not set(metrics) <= set(METRICS):
         raise InputError(f"metrics {list(metrics)}; expected some of: {', '.join(METRICS)}")
     values = {name: np.asarray(metrics[name], np.float64) for name in METRICS if name in metrics}
     for name, column in values.items():
@@ -231,10 +216,8 @@ def _checked(metrics: Mapping[str, np.ndarray], count: int) -> dict[str, np.ndar
             raise InputError(f"{name} of shape {column.shape}; expected ({count},), one a model")
         wrong = np.flatnonzero(~np.isnan(column) & ~(np.isfinite(column) & (column > 0)))
         if len(wrong):
-            raise InputError(
-                f"{name} of model {wrong[0] + 1} is {column[wrong[0]]:g}; expected a finite "
-                "number above 0"
-            )
+            value = f"{name} of model {wrong[0] + 1} is {column[wrong[0]]:g}"
+            raise InputError(f"{value}; expected a finite number above 0")
         known = int(np.isfinite(column).sum())
         if known < LEAST:
             raise InputError(
@@ -244,13 +227,22 @@ def _checked(metrics: Mapping[str, np.ndarray], count: int) -> dict[str, np.ndar
     return values
 
 
-def _targets(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return what regressions learn: bent metrics, and 1 and -1 for feasible and not."""
+def _seen(
+    groups: Sequence[np.ndarray], values: Mapping[str, np.ndarray]
+) -> dict[str, tuple[list[np.ndarray], np.ndarray]]:
+    """Return the points and values that regressions learn from.
+
+    Values are bent metrics, and 1 and -1 for feasible and not where some are not.
+    """
     targets = {name: _bent(column, _knee(column)) for name, column in values.items()}
     runs = np.isfinite(np.stack(list(values.values()))).any(axis=0)
     if not runs.all():
         targets["feasible"] = np.where(runs, 1.0, -1.0)
-    return targets
+    known = {name: np.isfinite(column) for name, column in targets.items()}
+    return {
+        name: ([group[known[name]] for group in groups], column[known[name]])
+        for name, column in targets.items()
+    }
 
 
 def _knee(values: np.ndarray) -> float:
