@@ -20,7 +20,7 @@ from hanas.data.images import SPLITS, ImageData, save_images
 from hanas.proxies._proxy import Inputs
 from hanas.spaces import nb201
 from hanas.training.supernets import Supernet, save_supernet
-from hanas.training.weight_steps import evaluate
+from hanas.training.epochs import evaluate
 
 NETWORK = {"skeleton": "pooled", "channels": 8, "cells": 1, "batch_norm": "batch"}
 

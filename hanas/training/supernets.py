@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,21 +13,11 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from hanas.core import plugins
+from hanas.core import files, plugins
 from hanas.core.compute import choose_device, generator, threads
 from hanas.core.errors import InputError
-from hanas.core.files import (
-    REMEDY,
-    checksum,
-    digest,
-    discard,
-    read_tensors,
-    write_json,
-    write_parquet,
-    write_tensors,
-)
 from hanas.core.progress import Log, print_at_once
-from hanas.data.batches import load_split
+from hanas.data.batches import Batch, Split, load_split, random_batches, steps_per_epoch
 from hanas.data.images import load_images
 from hanas.spaces._space import Space
 from hanas.spaces.networks.architectures import settings_for_images
@@ -35,8 +25,7 @@ from hanas.spaces.networks.cell import CellNetwork
 from hanas.spaces.networks.chain import ChainNetwork
 from hanas.spaces.networks.settings import CellNetworkSettings, ChainSettings
 from hanas.training import epochs
-from hanas.training.trainers._trainer import Run, Trainer, possible_operations, snapshot_epochs
-from hanas.training.weight_steps import WeightStepper
+from hanas.training.trainers._trainer import Forward, Trainer, snapshot_epochs
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,17 +89,12 @@ def train_supernet(
     """
     with threads(trainer.threads):
         run = prepare(trainer, images)
-        device = run.alphas.device.type
-        belongs_to = {
-            "settings": trainer.params(),
-            "revision": trainer.revision,
-            "images": checksum(images),
-            "computed by": [torch.__version__, device],
-        }
+        device = run.alphas.device
+        belongs_to = files.digest(epochs.depends_on(trainer, images, device))
         rows, earlier = epochs.run(
-            _loop(run), checkpoint=Path(checkpoint), belongs_to=digest(belongs_to), log=log
+            _loop(run), checkpoint=Path(checkpoint), belongs_to=belongs_to, log=log
         )
-        genes, how = trainer.found(run, log)
+        genes, how = trainer.found(run)
         cross_entropy, error = run.judge_cell(genes)
     facts = {
         "arch": run.space.to_text(genes),
@@ -124,10 +108,80 @@ def train_supernet(
     made = (trainer.space, network.classifier.out_features, network.settings, resolution)
     trained = Supernet(*made, network.state_dict(), run.alphas.detach(), earlier)
     save_supernet(trained, weights)
-    write_parquet(pd.DataFrame(rows).astype({"epoch": np.int64}), history)
-    write_json(found, facts)
-    discard(checkpoint)
-    return {**facts, "device": device}
+    files.write_parquet(pd.DataFrame(rows).astype({"epoch": np.int64}), history)
+    files.write_json(found, facts)
+    files.discard(checkpoint)
+    return {**facts, "device": device.type}
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One training of a supernet: weights learn from ``train``, alphas from ``validation``.
+
+    ``alphas``, float32 (genes, operations), are logits of the operations of each edge or layer,
+    minus infinity for operations that cannot be there; ``candidate_images`` are some of the
+    validation images, to judge cells on.
+    """
+
+    trainer: Trainer
+    space: Space
+    network: CellNetwork | ChainNetwork
+    alphas: nn.Parameter
+    weight_stepper: epochs.WeightStepper
+    alpha_optimizer: torch.optim.Optimizer | None
+    train: Split
+    validation: Split
+    candidate_images: Split
+
+    @property
+    def cell_network(self) -> CellNetwork:
+        """The supernet of a cell space, whose edges can be mixtures of operations."""
+        assert isinstance(self.network, CellNetwork)
+        return self.network
+
+    @property
+    def steps(self) -> int:
+        """Steps an epoch."""
+        training = self.trainer.training
+        return steps_per_epoch(len(self.train), training.batch_size, training.batches_per_epoch)
+
+    def random(self, *purpose: str | int) -> torch.Generator:
+        """Return the generator for a purpose, such as ``"genes", epoch``."""
+        return generator(self.trainer.seed, *purpose)
+
+    def train_batches(self, epoch: int) -> Callable[[int], Batch]:
+        """Return the function that makes the augmented training batch of a step."""
+        return self._batches(self.train, self.trainer.training.flip, "train batches", epoch)
+
+    def validation_batches(self, epoch: int) -> Callable[[int], Batch]:
+        """Return the function that makes a validation batch, not augmented, for each step."""
+        return self._batches(self.validation, 0, "validation batches", epoch)
+
+    def _batches(
+        self, split: Split, flip: float, purpose: str, epoch: int
+    ) -> Callable[[int], Batch]:
+        size, random = self.trainer.training.batch_size, self.random(purpose, epoch)
+        return random_batches(split, steps=self.steps, batch_size=size, flip=flip, random=random)
+
+    def step_alphas(self, gradient: Tensor) -> None:
+        """Change the architecture weights by their gradient."""
+        assert self.alpha_optimizer is not None
+        self.alphas.grad = gradient
+        self.alpha_optimizer.step()
+
+    def judge(self, forward: Forward) -> tuple[float, float]:
+        """Return cross-entropy and error of ``forward`` on the candidate images."""
+        images, precision = self.candidate_images, self.trainer.precision
+        return epochs.evaluate(self.network, forward, images, precision=precision)
+
+    def judge_cell(self, genes: np.ndarray) -> tuple[float, float]:
+        """Return cross-entropy and error of one architecture with the shared weights."""
+        return self.judge(lambda images: self.network(images, genes))
+
+
+def possible_operations(space: Space) -> Tensor:
+    """Return which operations each gene can stand for, the first ones: bool (genes, operations)."""
+    return torch.arange(len(space.operations)) < torch.tensor(space.choices)[:, None]
 
 
 def prepare(trainer: Trainer, images: str | Path) -> Run:
@@ -146,7 +200,9 @@ def prepare(trainer: Trainer, images: str | Path) -> Run:
         space=space,
         network=network,
         alphas=alphas,
-        weight_stepper=WeightStepper(list(network.parameters()), training, trainer.precision),
+        weight_stepper=epochs.WeightStepper(
+            list(network.parameters()), training, trainer.precision
+        ),
         alpha_optimizer=trainer.alpha_optimizer(alphas),
         train=load_split(data, "train", crop_padding=training.crop_padding, **as_trained),
         validation=validation,
@@ -211,7 +267,7 @@ def save_supernet(supernet: Supernet, path: str | Path) -> None:
         "earlier": [_plain(weights) for weights in supernet.earlier],
     }
     content["sha256"] = _content_digest(content)
-    write_tensors(content, path)
+    files.write_tensors(content, path)
 
 
 def load_supernet(path: str | Path) -> Supernet:
@@ -223,9 +279,9 @@ def load_supernet(path: str | Path) -> Supernet:
         network = plugins.space(content["space"]).settings(content["network_settings"])
         return Supernet(**{**content, "network_settings": network}), is_unchanged
 
-    supernet, is_unchanged = read_tensors(path, "a supernet", parse)
+    supernet, is_unchanged = files.read_tensors(path, "a supernet", parse)
     if not is_unchanged:
-        raise InputError(f"{path}: its weights were changed after writing; {REMEDY}")
+        raise InputError(f"{path}: its weights were changed after writing; {files.REMEDY}")
     return supernet
 
 
@@ -237,8 +293,8 @@ def _content_digest(content: Mapping[str, Any]) -> str:
     """Return a SHA-256 of settings and weights: PyTorch does not notice changed bytes."""
     tensors = ("weights", "alphas", "earlier")
     facts = {name: value for name, value in content.items() if name not in tensors}
-    hasher = hashlib.sha256(digest(facts).encode())
-    parts = [*content.get("earlier", ()), content["weights"], {"alphas": content["alphas"]}]
+    hasher = hashlib.sha256(files.digest(facts).encode())
+    parts = [*content["earlier"], content["weights"], {"alphas": content["alphas"]}]
     for name, tensor in (item for part in parts for item in part.items()):
         hasher.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         hasher.update(tensor.contiguous().numpy().tobytes())

@@ -5,7 +5,6 @@ from hypothesis import strategies as st
 from layerwise import SPACES
 
 from hanas.core import plugins
-from hanas.core.errors import InputError
 from hanas.devices.prediction import predictor
 from hanas.devices.prediction.campaign import (
     CANDIDATES,

@@ -8,15 +8,15 @@ from pydantic import Field
 
 from hanas.core.errors import InputError
 from hanas.core.settings import Count, Positive, Settings
-from hanas.training.settings import NotNegative, SampledTraining
-from hanas.training.trainers._trainer import Run, Trainer
+from hanas.training.settings import NotNegative
+from hanas.training.trainers._trainer import Trainer
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
     from torch import nn
 
-    from hanas.core.progress import Log
+    from hanas.training.supernets import Run
 
 
 class AlphaSettings(Settings):
@@ -37,9 +37,6 @@ class Differentiable(Trainer):
 
     alpha_scale: ClassVar[float] = 1e-3
 
-    training: SampledTraining = Field(  # pyright: ignore[reportIncompatibleVariableOverride]
-        default=SampledTraining(), description="How the weights are trained."
-    )
     architecture: AlphaSettings = Field(
         default=AlphaSettings(), description="How the architecture weights are trained."
     )
@@ -57,13 +54,11 @@ class Differentiable(Trainer):
         """Return Adam."""
         import torch
 
-        settings = self.architecture
-        first, second = settings.betas
-        return torch.optim.Adam(
-            [alphas], settings.learning_rate, (first, second), weight_decay=settings.weight_decay
-        )
+        (first, second), decay = self.architecture.betas, self.architecture.weight_decay
+        rate = self.architecture.learning_rate
+        return torch.optim.Adam([alphas], rate, (first, second), weight_decay=decay)
 
-    def found(self, run: Run, log: Log) -> tuple[np.ndarray, str]:
+    def found(self, run: Run) -> tuple[np.ndarray, str]:
         """Return the operation with the largest architecture weight on each edge."""
         genes = run.alphas.detach().argmax(dim=1).cpu().numpy()
         return genes, "largest architecture weight of each edge"

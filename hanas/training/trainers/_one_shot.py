@@ -11,16 +11,15 @@ from pydantic import Field
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.settings import Count
-from hanas.training.settings import SampledTraining
-from hanas.training.trainers._trainer import Forward, Run, Step, Trainer, possible_operations
+from hanas.training.trainers._trainer import Forward, Step, Trainer
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from hanas.core.progress import Log
     from hanas.data.batches import Batch
-    from hanas.training.weight_steps import StepResult
+    from hanas.training.epochs import StepResult
+    from hanas.training.supernets import Run
 
 
 class OneShot(Trainer):
@@ -42,30 +41,20 @@ class OneShot(Trainer):
         random = run.random("validation genes", epoch)
         return lambda images: run.network(images, self.draw(run, 1, random)[0])
 
-    def found(self, run: Run, log: Log) -> tuple[np.ndarray, str]:
+    def found(self, run: Run) -> tuple[np.ndarray, str]:
         """Return the best of some drawn uniformly: lowest error, then lowest cross-entropy."""
-        import torch
+        from hanas.training.supernets import possible_operations
 
-        random, count = run.random("candidates"), self.candidates
-        possible = possible_operations(run.space)
-        uniform = torch.zeros(possible.shape).masked_fill(~possible, -torch.inf)
-        candidates = draw_operations(uniform, count, random).numpy()
-        scores = []
-        for genes in candidates:
-            cross_entropy, error = run.judge_cell(genes)
-            scores.append((error, cross_entropy))
-        images = len(run.candidate_images)
+        count, images = self.candidates, len(run.candidate_images)
+        uniform = possible_operations(run.space).float().log()
+        candidates = draw_operations(uniform, count, run.random("candidates")).numpy()
         how = f"lowest error of {count} random {self.drawn} on {images} validation images"
-        log(how)
-        return candidates[min(range(count), key=scores.__getitem__)], how
+        return min(candidates, key=lambda genes: run.judge_cell(genes)[::-1]), how
 
 
 class SinglePath(OneShot):
     """Every step trains one architecture, drawn operation by operation."""
 
-    training: SampledTraining = Field(  # pyright: ignore[reportIncompatibleVariableOverride]
-        default=SampledTraining(), description="How the weights are trained."
-    )
     sampled_cells: Literal["all", "connected", "distinct"] = Field(
         default="all",
         description="Cells to draw from: all, those whose input reaches the output, or one of "

@@ -1,15 +1,14 @@
-"""What all trainers of supernets share: their settings, and the run that they work with.
+"""What all trainers of supernets share: their settings.
 
 A trainer is a class of a module of this folder; it says how a step goes and what is found. Images,
 network, optimizer, epochs, files and going on after a kill are the program's, see
-:mod:`hanas.training.supernets`.
+:class:`hanas.training.supernets.Run`.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field, model_validator
@@ -24,7 +23,6 @@ from hanas.training.settings import (
     Device,
     Precision,
     SampledTraining,
-    TrainingSettings,
 )
 
 if TYPE_CHECKING:  # PyTorch is imported only where something is trained
@@ -32,12 +30,10 @@ if TYPE_CHECKING:  # PyTorch is imported only where something is trained
     import torch
     from torch import Tensor, nn
 
-    from hanas.core.progress import Log
-    from hanas.data.batches import Batch, Split
+    from hanas.data.batches import Batch
     from hanas.spaces._space import Space
-    from hanas.spaces.networks.cell import CellNetwork
-    from hanas.spaces.networks.chain import ChainNetwork
-    from hanas.training.weight_steps import StepResult, WeightStepper
+    from hanas.training.epochs import StepResult
+    from hanas.training.supernets import Run
 
 #: Makes a step, called with its number in the epoch and a training batch.
 Step = Callable[[int, "Batch"], "StepResult"]
@@ -60,8 +56,8 @@ class Trainer(Settings, ABC):
     )
     seed: Seed = Field(default=0, description="Of initial weights, batches and samples.")
     network: SupernetNetwork
-    training: TrainingSettings = Field(
-        default=TrainingSettings(), description="How the weights are trained."
+    training: SampledTraining = Field(
+        default=SampledTraining(), description="How the weights are trained."
     )
     candidate_images: Count | None = Field(
         default=256,
@@ -87,10 +83,8 @@ class Trainer(Settings, ABC):
         snapshot_epochs(self.training.epochs, self.snapshots)
         space = plugins.space(self.space)
         if not space.enumerable and not self.layerwise:
-            trainers = {
-                name: plugins.plugin("trainers", name) for name in plugins.names("trainers")
-            }
-            able = [name for name, trainer in trainers.items() if trainer.layerwise]
+            trainers = plugins.names("trainers")
+            able = [name for name in trainers if plugins.plugin("trainers", name).layerwise]
             raise InputError(
                 f"trainer is {self.name!r}, which trains cells, but {self.space!r} is a "
                 f"layer-wise space; expected one of: {', '.join(able)}"
@@ -111,8 +105,7 @@ class Trainer(Settings, ABC):
     @property
     def operation_probabilities(self) -> Mapping[str, float] | None:
         """Probabilities that sampling starts with, by operation; None: equal ones."""
-        training = self.training
-        return training.operation_probabilities if isinstance(training, SampledTraining) else None
+        return getattr(self.training, "operation_probabilities", None)
 
     def alpha_optimizer(self, alphas: nn.Parameter) -> torch.optim.Optimizer | None:
         """Return what changes the architecture weights; None where nothing does."""
@@ -131,91 +124,8 @@ class Trainer(Settings, ABC):
         return {}
 
     @abstractmethod
-    def found(self, run: Run, log: Log) -> tuple[np.ndarray, str]:
+    def found(self, run: Run) -> tuple[np.ndarray, str]:
         """Return the genes of the architecture that training yields, and how it was chosen."""
-
-
-@dataclass(frozen=True, eq=False)
-class Run:
-    """One training of a supernet: weights learn from ``train``, alphas from ``validation``.
-
-    ``alphas``, float32 (genes, operations), are logits of the operations of each edge or layer,
-    minus infinity for operations that cannot be there; ``candidate_images`` are some of the
-    validation images, to judge cells on.
-    """
-
-    trainer: Trainer
-    space: Space
-    network: CellNetwork | ChainNetwork
-    alphas: nn.Parameter
-    weight_stepper: WeightStepper
-    alpha_optimizer: torch.optim.Optimizer | None
-    train: Split
-    validation: Split
-    candidate_images: Split
-
-    @property
-    def cell_network(self) -> CellNetwork:
-        """The supernet of a cell space, whose edges can be mixtures of operations."""
-        from hanas.spaces.networks.cell import CellNetwork
-
-        assert isinstance(self.network, CellNetwork)
-        return self.network
-
-    @property
-    def steps(self) -> int:
-        """Steps an epoch."""
-        from hanas.data.batches import steps_per_epoch
-
-        training = self.trainer.training
-        return steps_per_epoch(len(self.train), training.batch_size, training.batches_per_epoch)
-
-    def random(self, *purpose: str | int) -> torch.Generator:
-        """Return the generator for a purpose, such as ``"genes", epoch``."""
-        from hanas.core.compute import generator
-
-        return generator(self.trainer.seed, *purpose)
-
-    def train_batches(self, epoch: int) -> Callable[[int], Batch]:
-        """Return the function that makes the augmented training batch of a step."""
-        return self._batches(self.train, self.trainer.training.flip, "train batches", epoch)
-
-    def validation_batches(self, epoch: int) -> Callable[[int], Batch]:
-        """Return the function that makes a validation batch, not augmented, for each step."""
-        return self._batches(self.validation, 0, "validation batches", epoch)
-
-    def _batches(
-        self, split: Split, flip: float, purpose: str, epoch: int
-    ) -> Callable[[int], Batch]:
-        from hanas.data.batches import random_batches
-
-        size, random = self.trainer.training.batch_size, self.random(purpose, epoch)
-        return random_batches(split, steps=self.steps, batch_size=size, flip=flip, random=random)
-
-    def step_alphas(self, gradient: Tensor) -> None:
-        """Change the architecture weights by their gradient."""
-        assert self.alpha_optimizer is not None
-        self.alphas.grad = gradient
-        self.alpha_optimizer.step()
-
-    def judge(self, forward: Forward) -> tuple[float, float]:
-        """Return cross-entropy and error of ``forward`` on the candidate images."""
-        from hanas.training.weight_steps import evaluate
-
-        precision = self.trainer.precision
-        return evaluate(self.network, forward, self.candidate_images, precision=precision)
-
-    def judge_cell(self, genes: np.ndarray) -> tuple[float, float]:
-        """Return cross-entropy and error of one architecture with the shared weights."""
-        return self.judge(lambda images: self.network(images, genes))
-
-
-def possible_operations(space: Space) -> Tensor:
-    """Return which operations each gene can stand for, the first ones: bool (genes, operations)."""
-    import torch
-
-    choices = torch.tensor(space.choices)
-    return torch.arange(len(space.operations)) < choices[:, None]
 
 
 def snapshot_epochs(epochs: int, count: int) -> tuple[int, ...]:

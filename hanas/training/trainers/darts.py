@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from hanas.training.trainers._differentiable import AlphaSettings, Differentiable
-from hanas.training.trainers._trainer import Forward, Run, Step
+from hanas.training.trainers._trainer import Forward, Step
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from hanas.data.batches import Batch
-    from hanas.training.weight_steps import StepResult
+    from hanas.training.epochs import StepResult
+    from hanas.training.supernets import Run
 
 
 class DartsAlphas(AlphaSettings):
@@ -40,7 +41,7 @@ class Darts(Differentiable):
         """Alternate a step of the alphas on a validation batch and steps of the weights."""
         import torch
 
-        from hanas.training.weight_steps import loss_and_logits
+        from hanas.training.epochs import loss_and_logits
 
         validation = run.validation_batches(epoch)
         weights = list(run.network.parameters())
@@ -52,13 +53,9 @@ class Darts(Differentiable):
             validation_batch = validation(number)
             if self.architecture.order == 1:
                 return torch.autograd.grad(loss(validation_batch), run.alphas)[0]
-            return second_order_gradient(
-                run.alphas,
-                weights,
-                lambda: loss(batch),
-                lambda: loss(validation_batch),
-                learning_rate=run.weight_stepper.learning_rate,
-            )
+            losses = (lambda: loss(batch)), (lambda: loss(validation_batch))
+            rate = run.weight_stepper.learning_rate
+            return second_order_gradient(run.alphas, weights, *losses, learning_rate=rate)
 
         def step(number: int, batch: Batch) -> StepResult:
             if number % self.architecture.weight_steps == 0:

@@ -13,14 +13,15 @@ from pydantic import Field
 
 from hanas.core.settings import Positive
 from hanas.training.trainers._differentiable import AlphaSettings, Differentiable
-from hanas.training.trainers._trainer import Forward, Run, Step
+from hanas.training.trainers._trainer import Forward, Step
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
     from hanas.data.batches import Batch
-    from hanas.training.weight_steps import StepResult
+    from hanas.training.epochs import StepResult
+    from hanas.training.supernets import Run
 
 
 class GdasAlphas(AlphaSettings):
@@ -51,7 +52,7 @@ class Gdas(Differentiable):
         """
         import torch
 
-        from hanas.training.weight_steps import loss_and_logits
+        from hanas.training.epochs import loss_and_logits
 
         validation = run.validation_batches(epoch)
         shape = (run.steps, 2, *run.alphas.shape)
@@ -83,7 +84,7 @@ class Gdas(Differentiable):
 
     def validation_forward(self, run: Run, epoch: int) -> Forward:
         """Judge the network by the cell that would be found now."""
-        genes, _ = self.found(run, print)
+        genes, _ = self.found(run)
         return lambda images: run.network(images, genes)
 
     def columns(self, epoch: int) -> Mapping[str, float]:
