@@ -16,19 +16,15 @@ from hanas.core.errors import InputError
 def as_points(points: ArrayLike, name: str = "points") -> np.ndarray:
     """Return ``points`` as float64 (N, M).
 
-    Raises InputError for another shape, M = 0, and NaN or infinite values: infeasible
-    architectures have to be dropped before fronts are compared.
+    InputError for another shape, M = 0, and values that are not finite: infeasible architectures
+    have to be dropped before fronts are compared.
     """
     array = np.asarray(points, dtype=np.float64)
     if array.ndim != 2 or array.shape[1] == 0:
         raise InputError(f"{name}: shape {array.shape}; expected (points, objectives)")
-    bad = np.argwhere(~np.isfinite(array))
-    if len(bad):
-        row, column = bad[0]
-        raise InputError(
-            f"{name}: row {row}, objective {column} is {array[row, column]}; "
-            "drop infeasible rows first"
-        )
+    for row, column in np.argwhere(~np.isfinite(array)):
+        wrong = f"{name}: row {row}, objective {column} is {array[row, column]}"
+        raise InputError(f"{wrong}; drop infeasible rows first")
     return array
 
 

@@ -39,7 +39,6 @@ class Workers(Generic[Request, Answer]):
 
     A process is started when there is a request for it, and then kept. ``make`` makes, once in
     each, the function from a request to its answer; all of these can be pickled.
-    ``functools.partial`` of a class does, whose objects can be called.
     """
 
     def __init__(self, make: Callable[[], Callable[[Request], Answer]], count: int) -> None:
