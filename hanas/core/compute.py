@@ -55,9 +55,7 @@ def choose_device(name: str, precision: str = "float32") -> torch.device:
 
     has_cuda = torch.cuda.is_available()
     if name == "cuda" and not has_cuda:
-        raise InputError(
-            "device is 'cuda', but PyTorch finds no CUDA device; set auto or cpu"
-        )
+        raise InputError("device is 'cuda', but PyTorch finds no CUDA device; set auto or cpu")
     device = torch.device("cuda" if name != "cpu" and has_cuda else "cpu")
     if precision == "mixed" and device.type == "cpu":
         raise InputError("precision is 'mixed', which needs CUDA, but this runs on the CPU")

@@ -114,10 +114,9 @@ class Posterior:
 
 
 def fit(groups: Sequence[np.ndarray], observed: np.ndarray, values: np.ndarray) -> Posterior:
-    """Fit a Gaussian process, linear in the first group, and predict all points.
+    """Fit a Gaussian process to values, float64 (n,), of the rows ``observed``, and predict all.
 
-    ``groups`` are features of all points, float64 (N, F) each, standardised; the rows ``observed``,
-    int (n,), have the values, float64 (n,).
+    ``groups`` are features of all points, float64 (N, F) each, standardised.
     """
     centre, scale = float(np.mean(values)), _scale(values)
     targets = (values - centre) / scale
@@ -231,7 +230,7 @@ class Regression:
 def parameters(groups: Sequence[np.ndarray], values: np.ndarray) -> np.ndarray:
     """Return the most probable parameters of a :class:`Regression`, found with their gradient.
 
-    Takes O(n^3) a step. Of more than 500 points, 500 at even distances in their order are used.
+    Of more than 500 points, 500 at even distances in their order are used, since a step is O(n^3).
     """
     some = np.linspace(0, len(values) - 1, min(len(values), _ENOUGH)).round().astype(int)
     groups, values, prior = [group[some] for group in groups], values[some], OF_ANY_POINTS

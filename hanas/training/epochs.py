@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -140,31 +140,23 @@ def evaluate(
 # ---- epochs -----------------------------------------------------------------------------------
 
 
-class Stateful(Protocol):
-    """Anything whose state can be taken and put back, such as a network or an optimizer."""
-
-    def state_dict(self) -> dict[str, Any]: ...  # noqa: D102
-    def load_state_dict(self, state_dict: Any) -> Any: ...  # noqa: D102
-
-
 @dataclass(frozen=True)
 class Loop:
     """A training, as the loop sees it; the stepper's settings say how many epochs there are.
 
     ``begin_epoch`` is called with the epoch (from 0); it returns the function that makes one step,
-    called with the number of the step in the epoch. What they draw at random may depend on these
-    numbers and not on earlier calls, because a resumed training does not make them. ``end_epoch``
-    is called with the epoch and the learning rate that it began with, and returns further columns
-    for its row of the history. ``state`` is all that changes while training, ``network`` among it,
-    but for the stepper's optimizer. After the epochs ``kept_after``, from 1, a copy of the
-    network's weights is kept.
+    called with its number in the epoch. What they draw at random may depend on these numbers and
+    not on earlier calls, which a resumed training does not make. ``end_epoch`` gets the epoch and
+    the learning rate that it began with, and returns further columns of the history. ``state`` is
+    all that changes while training, ``network`` among it, but for the stepper's optimizer. After
+    the epochs ``kept_after``, from 1, a copy of the network's weights is kept.
     """
 
     stepper: WeightStepper
     steps: int
     begin_epoch: Callable[[int], Callable[[int], StepResult]]
     end_epoch: Callable[[int, float], Mapping[str, float]]
-    state: Mapping[str, Stateful]
+    state: Mapping[str, nn.Module | torch.optim.Optimizer]
     kept_after: Collection[int] = ()
 
     def rate_at(self, epoch: int, step: int) -> float:
@@ -207,15 +199,15 @@ def run(
         for name, part in state.items():
             part.load_state_dict(saved["parts"][name])
         log(f"going on from {checkpoint}: epoch {first_epoch + 1}, step {first_step + 1}")
-    epochs = loop.stepper.settings.epochs
+    epochs, begun = loop.stepper.settings.epochs, first_epoch * loop.steps + first_step
     started = last_save = time.monotonic()
-    begun = first_epoch * loop.steps + first_step
 
-    def save(epoch: int, step: int, sums: list[float]) -> None:
+    def save(epoch: int, step: int, sums: list[float]) -> float:
         parts = {name: part.state_dict() for name, part in state.items()}
         progress = {"epoch": epoch, "step": step, "sums": sums, "rows": rows, "kept": kept}
         whole = {**progress, "seconds": seconds + time.monotonic() - started, "parts": parts}
         save_checkpoint(checkpoint, whole, belongs_to=belongs_to)
+        return time.monotonic()
 
     for epoch in range(first_epoch, epochs):
         results: list[StepResult] = []  # they stay on the device until they are asked for
@@ -226,8 +218,7 @@ def run(
             is_late = time.monotonic() - last_save > SECONDS_BETWEEN_CHECKPOINTS
             if is_late and step + 1 < loop.steps:
                 sums, results = _added(sums, results, epoch), []
-                save(epoch, step + 1, sums)
-                last_save = time.monotonic()
+                last_save = save(epoch, step + 1, sums)
         loss, correct, images = _added(sums, results, epoch)
         if epoch + 1 in loop.kept_after:
             weights = state["network"].state_dict()
@@ -240,8 +231,7 @@ def run(
         left = elapsed / max(done - begun, 1) * (epochs * loop.steps - done)
         log(_line(rows[-1], epochs, left))
         first_step, sums = 0, [0.0, 0.0, 0.0]
-        save(epoch + 1, 0, sums)
-        last_save = time.monotonic()
+        last_save = save(epoch + 1, 0, sums)
     return rows, kept
 
 

@@ -247,9 +247,8 @@ def _loop(run: Run) -> epochs.Loop:
         return row
 
     alphas = nn.ParameterDict({"alphas": run.alphas})
-    state: dict[str, epochs.Stateful] = {"network": run.network, "alphas": alphas}
-    if run.alpha_optimizer is not None:
-        state["alpha_optimizer"] = run.alpha_optimizer
+    state = {"network": run.network, "alphas": alphas, "alpha_optimizer": run.alpha_optimizer}
+    state = {name: part for name, part in state.items() if part is not None}
     *moments, _ = snapshot_epochs(trainer.training.epochs, trainer.snapshots)  # and the end
     return epochs.Loop(run.weight_stepper, run.steps, begin_epoch, end_epoch, state, moments)
 

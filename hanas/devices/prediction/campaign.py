@@ -56,7 +56,7 @@ def run(
 ) -> tuple[pd.DataFrame, Predictor, pd.DataFrame]:
     """Run a campaign on a device, whose measurements are kept in a workspace; see :func:`conduct`.
 
-    The file of the data set, ``images``, gives classes and side of the networks.
+    The file ``images`` gives classes and side of the networks.
     """
     again = None
 
@@ -185,8 +185,7 @@ def judge(
     Returns a row a metric: ``fitted``, ``held_out`` (how many models of each), ranks and relative
     errors (fractions), the share of held-out models within one and two predicted deviations (0.68
     and 0.95, if those are right), the same of the straight line through FLOPs and metric of the
-    fitted models, and ``again_median_relative_difference``. NaN where too few models were held out,
-    or nothing is known.
+    fitted models, and ``again_median_relative_difference``. NaN where too little is known.
     """
     predicted, rows = predictor.predict(genes), []
     flops = predictor.features.multiply_accumulates(genes)

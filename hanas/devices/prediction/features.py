@@ -42,26 +42,21 @@ class Features:
         genes = np.asarray(genes)
         choices = np.array(plugins.space(self.space).choices)
         if genes.ndim != 2 or genes.shape[1] != len(choices):
-            raise InputError(
-                f"genes of shape {genes.shape}; expected (N, {len(choices)}) for {self.space}"
-            )
-        wrong = np.argwhere((genes < 0) | (genes >= choices) | (genes != np.round(genes)))
-        if len(wrong):
-            row, gene = wrong[0]
-            raise InputError(
-                f"gene {gene + 1} of architecture {row + 1} is {genes[row, gene]}; expected "
-                f"0..{choices[gene] - 1} in {self.space}"
-            )
+            expected = f"(N, {len(choices)}) for {self.space}"
+            raise InputError(f"genes of shape {genes.shape}; expected {expected}")
+        wrong = (genes < 0) | (genes >= choices) | (genes != np.round(genes))
+        for row, gene in np.argwhere(wrong):
+            said = f"gene {gene + 1} of architecture {row + 1} is {genes[row, gene]}"
+            raise InputError(f"{said}; expected 0..{choices[gene] - 1} in {self.space}")
         return genes.astype(np.int64)
 
     def multiply_accumulates(self, genes: np.ndarray) -> np.ndarray:
         """Return the multiply-accumulates, float64 (N,), that a device is often judged by.
 
-        Those of cells are of the full-size network, whatever its settings: of any other one they
-        are a linear function, ranked alike.
+        Those of cells are of the full-size network: of any other one they are a linear function.
         """
-        space, network = plugins.space(self.space), json.loads(self.network)
-        return space.flops(genes, network=network).astype(np.float64)
+        flops = plugins.space(self.space).flops(genes, network=json.loads(self.network))
+        return flops.astype(np.float64)
 
     def groups(self, genes: np.ndarray) -> tuple[np.ndarray, ...]:
         """Return the features of architectures, int (N, G), float64 (N, F) for each group."""
@@ -115,8 +110,7 @@ def _layers(features: Features) -> tuple[np.ndarray, np.ndarray]:
     genes[np.arange(len(at)), [layer for layer, _ in at]] = [gene for _, gene in at]
     costs = np.zeros((2, layers, operations))
     costs[:, *np.transpose(at)] = [
-        space.flops(genes, network=network),
-        space.params(genes, network=network),
+        count(genes, network=network) for count in (space.flops, space.params)
     ]
     costs -= costs[:, :, :1]
     choices = np.array(space.choices)[:, None]

@@ -5,8 +5,8 @@ architecture. A device needs its time for one operation after the other, so metr
 they are and not their logarithms, which was measured to be better at every number of measurements;
 only close to zero are they bent, so that no prediction is below it.
 
-That choice, the features and the expected parameters were made on HW-NAS-Bench's CIFAR-100 tables
-of edgegpu, pixel3 and eyeriss; ``benchmarks/few_measurements.py`` judges them on others.
+That, the features and the expected parameters were chosen on HW-NAS-Bench's CIFAR-100 tables of
+edgegpu, pixel3 and eyeriss; ``benchmarks/few_measurements.py`` judges them on others.
 """
 
 from __future__ import annotations
@@ -48,9 +48,8 @@ class Predictor:
     """What predicts the metrics of a device from those measured of ``genes``, int64 (n, G).
 
     ``values`` are what was measured for each metric, float64 (n,), NaN where it was not;
-    ``parameters`` are those of the :class:`~hanas.core.gaussian_process.Regression` of each metric
-    and, under ``feasible``, of whether the device can run an architecture, where it could not run
-    some. ``source`` says in one line where predictions are from.
+    ``parameters`` are those of the regression of each metric and, under ``feasible``, of whether
+    the device can run an architecture, where it could not run some.
     """
 
     features: Features
@@ -102,23 +101,19 @@ class Predictor:
 
 
 def likely_runs(predicted: pd.DataFrame) -> np.ndarray:
-    """Return what the device more likely runs than not, bool (N,), of :meth:`Predictor.predict`.
-
-    That is known only where the device refused some of the measured models.
-    """
-    if "feasible_probability" not in predicted:
+    """Return what the device more likely runs than not, bool (N,), of :meth:`Predictor.predict`."""
+    if "feasible_probability" not in predicted:  # it refused none of the measured models
         return np.ones(len(predicted), dtype=bool)
     return predicted["feasible_probability"].to_numpy() >= LEAST_PROBABILITY
 
 
 def table(predictor: Predictor) -> pd.DataFrame:
-    """Return the predicted metrics of every architecture of a space, measured ones too.
+    """Return the predicted metrics of every architecture of a space, as ``device_table`` does.
 
-    Predicted ones throughout: a search that compared measured with predicted numbers would prefer
-    what one of the two makes too good. Columns are those of
-    :func:`hanas.data.tables.metric_tables.device_table`, where infeasible is what the device more
-    likely refuses than not, and what nothing can run; for each metric also
-    ``{metric}_deviation``: one standard deviation of what is known about it.
+    Also of those that were measured: a search that compared measured with predicted numbers would
+    prefer what one of the two makes too good. Infeasible is what the device more likely refuses
+    than not, and what nothing can run. ``{metric}_deviation`` is one standard deviation of what is
+    known about a metric.
     """
     space = plugins.enumerable_space(predictor.features.space, "the table of a device")
     archs, genes = space.all_texts(), space.all_genes()
@@ -146,11 +141,10 @@ def fit(
 ) -> Predictor:
     """Fit a predictor to measured architectures, int (n, G), whose order does not matter.
 
-    Metrics, ``latency_ms`` and, where the device has it, ``energy_mj``, are float64 (n,), above 0;
-    NaN where an architecture was not measured. All NaN: the device cannot run it. ``source`` is
-    where they are from, ``measured: ...`` or ``estimate: ...``; ``network`` are settings filled in
-    by the space's ``for_images``, None the defaults. InputError if a number cannot be, a metric is
-    unknown or has fewer than three values, or genes are not of the space.
+    ``metrics`` are float64 (n,), above 0, NaN where an architecture was not measured. All NaN: the
+    device cannot run it. ``source`` is where they are from, ``measured: ...`` or ``estimate: ...``;
+    ``network`` are settings filled in by the space's ``for_images``, None the defaults. InputError
+    if a number cannot be, a metric has fewer than three, or genes are not of the space.
     """
     features = Features.of(space, network)
     genes = features.checked(genes)
@@ -218,12 +212,9 @@ def _checked(metrics: Mapping[str, np.ndarray], count: int) -> dict[str, np.ndar
         if len(wrong):
             value = f"{name} of model {wrong[0] + 1} is {column[wrong[0]]:g}"
             raise InputError(f"{value}; expected a finite number above 0")
-        known = int(np.isfinite(column).sum())
-        if known < LEAST:
-            raise InputError(
-                f"{name} is known of {known} of {count} measured models; a prediction needs "
-                f"{LEAST} at least: measure more"
-            )
+        known = f"{name} is known of {np.isfinite(column).sum()} of {count} measured models"
+        if np.isfinite(column).sum() < LEAST:
+            raise InputError(f"{known}; a prediction needs {LEAST} at least: measure more")
     return values
 
 
@@ -250,11 +241,7 @@ def _knee(values: np.ndarray) -> float:
 
 
 def _bent(values: np.ndarray, knee: float) -> np.ndarray:
-    """Return metrics, bent so that 0 is infinitely far away; far above the knee nothing changes.
-
-    >>> _bent(np.array([1.0, 30.0]), 1.0).round(6)
-    array([ 0.541325, 30.      ])
-    """
+    """Return metrics, bent so that 0 is infinitely far away; far above the knee nothing changes."""
     return values + knee * np.log(-np.expm1(-values / knee))
 
 

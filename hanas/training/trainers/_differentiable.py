@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from hanas.core.errors import InputError
 from hanas.core.settings import Count, Positive, Settings
@@ -41,14 +41,14 @@ class Differentiable(Trainer):
         default=AlphaSettings(), description="How the architecture weights are trained."
     )
 
-    def check(self) -> None:
-        """Raise InputError, naming a setting first, where settings do not go together."""
-        super().check()
+    @model_validator(mode="after")
+    def _probabilities_can_change(self) -> Differentiable:
         if 0 in (self.operation_probabilities or {}).values():
             raise InputError(
                 "training.operation_probabilities has a 0, which no gradient can change; "
                 f"trainer {self.name!r} needs numbers above 0"
             )
+        return self
 
     def alpha_optimizer(self, alphas: nn.Parameter) -> torch.optim.Optimizer:
         """Return Adam."""

@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
@@ -61,14 +61,14 @@ class SinglePath(OneShot):
         "each isomorphism class.",
     )
 
-    def check(self) -> None:
-        """Raise InputError, naming a setting first, where settings do not go together."""
-        super().check()
+    @model_validator(mode="after")
+    def _cells_can_be_listed(self) -> SinglePath:
         if self.sampled_cells != "all" and not plugins.space(self.space).enumerable:
             raise InputError(
                 f"sampled_cells is {self.sampled_cells!r}, but space {self.space!r} is too "
                 "large to list; leave it out"
             )
+        return self
 
     def draw(self, run: Run, count: int, random: torch.Generator) -> Tensor:
         """Draw architectures: each with the product of its operations' probabilities."""

@@ -75,11 +75,6 @@ class Trainer(Settings, ABC):
 
     @model_validator(mode="after")
     def _goes_together(self) -> Trainer:
-        self.check()
-        return self
-
-    def check(self) -> None:
-        """Raise InputError, naming a setting first, where settings do not go together."""
         snapshot_epochs(self.training.epochs, self.snapshots)
         space = plugins.space(self.space)
         if not space.enumerable and not self.layerwise:
@@ -96,6 +91,7 @@ class Trainer(Settings, ABC):
             )
         if self.operation_probabilities is not None:
             _check_probabilities(self.operation_probabilities, space)
+        return self
 
     @property
     def name(self) -> str:

@@ -91,17 +91,16 @@ def second_order_gradient(
         - \xi \nabla^2_{\alpha, w} L_{train}(w, \alpha) \nabla_{w'} L_{val}(w', \alpha)
 
     where the product of the second derivative with the vector :math:`v` is taken as the central
-    difference of :math:`\nabla_\alpha L_{train}` at :math:`w \pm \epsilon v`. Four evaluations of
-    a loss and its gradient, which the losses compute at the present values of ``alphas`` and
-    ``weights``: leaf tensors, changed in place and put back. ``learning_rate`` is :math:`\xi`,
-    ``reach`` is :math:`\epsilon \lVert v \rVert`: the reference takes 0.01, within which few ReLUs
-    of a large network change their side, but those of a tiny one may.
+    difference of :math:`\nabla_\alpha L_{train}` at :math:`w \pm \epsilon v`. ``alphas`` and
+    ``weights`` are leaf tensors, changed in place and put back. ``reach`` is
+    :math:`\epsilon \lVert v \rVert`: the reference takes 0.01, within which few ReLUs of a large
+    network change their side, but those of a tiny one may.
     """
     import torch
 
     original = [w.detach().clone() for w in weights]
 
-    def set_weights(directions: Sequence[Tensor], length: float | Tensor) -> None:
+    def move(directions: Sequence[Tensor], length: float | Tensor) -> None:
         with torch.no_grad():
             for w, start, direction in zip(weights, original, directions, strict=True):
                 w.copy_(start + length * direction)
@@ -113,16 +112,15 @@ def second_order_gradient(
         # A weight may have no part in the loss.
         return torch.autograd.grad(loss, of, allow_unused=True, materialize_grads=True)
 
-    set_weights(gradients(train_loss(), *weights), -learning_rate)
+    move(gradients(train_loss(), *weights), -learning_rate)
     direct, *vector = gradients(validation_loss(), alphas, *weights)
     norm = torch.cat([v.flatten() for v in vector]).norm()
-    if norm == 0:
-        correction = torch.zeros_like(direct)
-    else:
+    correction = torch.zeros_like(direct)
+    if norm != 0:
         epsilon = reach / norm
-        set_weights(vector, epsilon)
+        move(vector, epsilon)
         above = alpha_gradient()
-        set_weights(vector, -epsilon)
+        move(vector, -epsilon)
         correction = (above - alpha_gradient()) / (2 * epsilon)
     with torch.no_grad():
         for w, start in zip(weights, original, strict=True):

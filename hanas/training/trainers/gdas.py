@@ -7,6 +7,7 @@ CVPR 2019.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
@@ -69,12 +70,9 @@ class Gdas(Differentiable):
             result = run.weight_stepper.step(batch, lambda images: run.network(images, genes))
             if number % self.architecture.weight_steps:
                 return result
-            weights, genes = sample(run.alphas, noise[number, 1], tau)
-            loss, _ = loss_and_logits(
-                lambda images: alpha_forward(images, weights, genes),
-                validation(number),
-                self.precision,
-            )
+            weights, drawn = sample(run.alphas, noise[number, 1], tau)
+            forward = partial(alpha_forward, weights=weights, genes=drawn)
+            loss, _ = loss_and_logits(forward, validation(number), self.precision)
             # The loss does not depend on the alphas where the sampled cell is nothing but ``none``.
             (gradient,) = torch.autograd.grad(loss + 0 * weights.sum(), run.alphas)
             run.step_alphas(gradient)
@@ -105,8 +103,8 @@ def sample(alphas: Tensor, noise: Tensor, tau: float) -> tuple[Tensor, list[int]
     """Draw an operation for each edge, with a gradient.
 
     Of logits (genes, operations), p = softmax(alphas), and Gumbel noise g of the same shape.
-    Returns weights of that shape, which are exactly one at argmax(log p + g) and zero elsewhere but
-    have the gradient of softmax((log p + g) / tau); and the argmax as a list.
+    Returns weights of that shape, one at argmax(log p + g) and zero elsewhere, with the gradient of
+    softmax((log p + g) / tau); and the argmax.
 
     >>> import torch
     >>> weights, genes = sample(torch.zeros(1, 3), torch.tensor([[0.1, 0.5, -2.0]]), tau=1.0)
