@@ -8,7 +8,7 @@ from toy_supernets import LAYER_WISE, SPACES, layer_probabilities, read, results
 
 from hanas.spaces import nb201
 from hanas.training.supernets import prepare
-from hanas.training.trainers._one_shot import draw_operations
+from hanas.training.trainers._trainer import draw_operations
 
 
 def test_rsps_finds_the_best_of_its_candidates(toy_file):

@@ -1,32 +1,29 @@
-"""What all trainers of supernets share: their settings.
+"""What all trainers of supernets share: their settings, and their two families.
 
 A trainer is a class of a module of this folder; it says how a step goes and what is found. Images,
 network, optimizer, epochs, files and going on after a kill are the program's, see
-:class:`hanas.training.supernets.Run`.
+:class:`hanas.training.supernets.Run`. A :class:`OneShot` draws architectures, and the best of some
+is what it finds; a :class:`Differentiable` learns architecture weights, and the largest of each
+edge is.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
-from hanas.core.settings import Count, Entry, Named, NoRerun, Seed, Settings
+from hanas.core.settings import Count, Entry, Named, NoRerun, Positive, Seed, Settings
 from hanas.spaces.networks.settings import SupernetNetwork
-from hanas.training.settings import (
-    PRECISION,
-    THREADS,
-    Device,
-    Precision,
-    SampledTraining,
-)
+from hanas.training.settings import Device, NotNegative, Precision, SampledTraining, Threads
 
 if TYPE_CHECKING:  # PyTorch is imported only where something is trained
-    import numpy as np
     import torch
     from torch import Tensor, nn
 
@@ -69,9 +66,9 @@ class Trainer(Settings, ABC):
         description="How many times the weights of cells are kept, evenly in the second half of "
         "the epochs, the end included; proxies score with the mean over them.",
     )
-    device: Device = Field(default="auto", description="Where to train.")
-    precision: Precision = Field(default="float32", description=PRECISION)
-    threads: Count = Field(default=1, description=THREADS)
+    device: Device = "auto"
+    precision: Precision = "float32"
+    threads: Threads = 1
 
     @model_validator(mode="after")
     def _goes_together(self) -> Trainer:
@@ -157,3 +154,154 @@ def _check_probabilities(given: Mapping[str, float], space: Space) -> None:
             raise InputError(
                 f"{place}: no operation that gene {gene} can have is given a probability above 0"
             )
+
+
+# ---- trainers that draw architectures ------------------------------------------------------
+
+
+class OneShot(Trainer):
+    """Architecture weights stay as they are; what is drawn is trained, then judged."""
+
+    #: What is drawn, in words.
+    drawn: ClassVar[str] = "cells"
+
+    candidates: Count = Field(
+        default=100, description="Random architectures to choose from at the end."
+    )
+
+    def draw(self, run: Run, count: int, random: torch.Generator) -> Tensor:
+        """Draw architectures, int64 (count, genes)."""
+        return draw_operations(run.alphas, count, random)
+
+    def validation_forward(self, run: Run, epoch: int) -> Forward:
+        """Judge the network by a new random architecture for each batch."""
+        random = run.random("validation genes", epoch)
+        return lambda images: run.network(images, self.draw(run, 1, random)[0])
+
+    def found(self, run: Run) -> tuple[np.ndarray, str]:
+        """Return the best of some drawn uniformly: lowest error, then lowest cross-entropy."""
+        from hanas.training.supernets import possible_operations
+
+        count, images = self.candidates, len(run.candidate_images)
+        uniform = possible_operations(run.space).float().log()
+        candidates = draw_operations(uniform, count, run.random("candidates")).numpy()
+        how = f"lowest error of {count} random {self.drawn} on {images} validation images"
+        return min(candidates, key=lambda genes: run.judge_cell(genes)[::-1]), how
+
+
+class SinglePath(OneShot):
+    """Every step trains one architecture, drawn operation by operation."""
+
+    sampled_cells: Literal["all", "connected", "distinct"] = Field(
+        default="all",
+        description="Cells to draw from: all, those whose input reaches the output, or one of "
+        "each isomorphism class.",
+    )
+
+    @model_validator(mode="after")
+    def _cells_can_be_listed(self) -> SinglePath:
+        if self.sampled_cells != "all" and not plugins.space(self.space).enumerable:
+            raise InputError(
+                f"sampled_cells is {self.sampled_cells!r}, but space {self.space!r} is too "
+                "large to list; leave it out"
+            )
+        return self
+
+    def draw(self, run: Run, count: int, random: torch.Generator) -> Tensor:
+        """Draw architectures: each with the product of its operations' probabilities."""
+        import torch
+
+        if self.sampled_cells == "all":
+            return draw_operations(run.alphas, count, random)
+        cells = torch.from_numpy(cells_of(self.space, self.sampled_cells))  # (K, genes)
+        log_probabilities = run.alphas.detach().cpu().double().log_softmax(dim=1)
+        of_cells = log_probabilities[torch.arange(cells.shape[1]), cells].sum(dim=1)  # (K,)
+        chosen = torch.multinomial(
+            of_cells.softmax(dim=0), count, replacement=True, generator=random
+        )
+        return cells[chosen]
+
+    def begin_epoch(self, run: Run, epoch: int) -> Step:
+        """Draw the architectures of all steps; a step trains the weights of its own."""
+        genes = self.draw(run, run.steps, run.random("genes", epoch)).tolist()
+        return lambda number, batch: train_together(run, [genes[number]], batch)
+
+
+def train_together(run: Run, architectures: list[list[int]], batch: Batch) -> StepResult:
+    """Train several architectures in one step: their gradients add up."""
+    return run.weight_stepper.step(
+        batch, *(lambda images, genes=genes: run.network(images, genes) for genes in architectures)
+    )
+
+
+def draw_operations(alphas: Tensor, count: int, random: torch.Generator) -> Tensor:
+    """Draw genes, int64 (count, genes), where each operation has probability softmax(alphas)."""
+    import torch
+
+    probabilities = alphas.detach().cpu().softmax(dim=1)
+    return torch.multinomial(probabilities, count, replacement=True, generator=random).T
+
+
+@cache
+def cells_of(space: str, cell_set: str) -> np.ndarray:
+    """Return the cells of a set of an enumerable space, int64 (K, genes), in index order.
+
+    The set is ``all``, ``connected`` (their input reaches the output) or ``distinct`` (the first
+    of each isomorphism class).
+    """
+    found = plugins.space(space)
+    genes = found.all_genes()
+    if cell_set == "connected":
+        return genes[found.connected(genes)]
+    if cell_set == "distinct":
+        _, first = np.unique([found.canonical(row) for row in genes], return_index=True)
+        return genes[np.sort(first)]
+    return genes
+
+
+# ---- trainers that learn architecture weights ----------------------------------------------
+
+
+class AlphaSettings(Settings):
+    """How architecture weights are trained; the defaults are those of NAS-Bench-201."""
+
+    learning_rate: Positive = Field(default=3e-4, description="Learning rate of Adam.")
+    weight_decay: NotNegative = Field(default=1e-3, description="Weight decay of Adam.")
+    betas: Annotated[
+        list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)
+    ] = Field(default=[0.5, 0.999], description="Betas of Adam.")
+    weight_steps: Count = Field(
+        default=1, description="Steps of the weights for each step of the architecture weights."
+    )
+
+
+class Differentiable(Trainer):
+    """Steps of the weights and of the architecture weights take turns."""
+
+    alpha_scale: ClassVar[float] = 1e-3
+
+    architecture: AlphaSettings = Field(
+        default=AlphaSettings(), description="How the architecture weights are trained."
+    )
+
+    @model_validator(mode="after")
+    def _probabilities_can_change(self) -> Differentiable:
+        if 0 in (self.operation_probabilities or {}).values():
+            raise InputError(
+                "training.operation_probabilities has a 0, which no gradient can change; "
+                f"trainer {self.name!r} needs numbers above 0"
+            )
+        return self
+
+    def alpha_optimizer(self, alphas: nn.Parameter) -> torch.optim.Optimizer:
+        """Return Adam."""
+        import torch
+
+        (first, second), decay = self.architecture.betas, self.architecture.weight_decay
+        rate = self.architecture.learning_rate
+        return torch.optim.Adam([alphas], rate, (first, second), weight_decay=decay)
+
+    def found(self, run: Run) -> tuple[np.ndarray, str]:
+        """Return the operation with the largest architecture weight on each edge."""
+        genes = run.alphas.detach().argmax(dim=1).cpu().numpy()
+        return genes, "largest architecture weight of each edge"

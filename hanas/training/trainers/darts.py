@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from hanas.training.trainers._differentiable import AlphaSettings, Differentiable
-from hanas.training.trainers._trainer import Forward, Step
+from hanas.training.trainers._trainer import AlphaSettings, Differentiable, Forward, Step
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from hanas.training.settings import TrainingSettings
-from hanas.training.trainers._one_shot import OneShot, train_together
-from hanas.training.trainers._trainer import Step
+from hanas.training.trainers._trainer import OneShot, Step, train_together
 
 if TYPE_CHECKING:
     import torch

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from hanas.core.settings import Positive
-from hanas.training.trainers._differentiable import AlphaSettings, Differentiable
-from hanas.training.trainers._trainer import Forward, Step
+from hanas.training.trainers._trainer import AlphaSettings, Differentiable, Forward, Step
 
 if TYPE_CHECKING:
     import torch

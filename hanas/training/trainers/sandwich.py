@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from hanas.training.trainers._one_shot import SinglePath, train_together
-from hanas.training.trainers._trainer import Step
+from hanas.training.trainers._trainer import SinglePath, Step, train_together
 
 if TYPE_CHECKING:
     from hanas.training.supernets import Run

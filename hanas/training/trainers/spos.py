@@ -15,7 +15,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from hanas.training.trainers._one_shot import SinglePath
+from hanas.training.trainers._trainer import SinglePath
 
 
 class Spos(SinglePath):
