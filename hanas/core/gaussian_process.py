@@ -101,8 +101,7 @@ class Posterior:
     def deviation(self, rows: np.ndarray, *, also_observed: Sequence[int] = ()) -> np.ndarray:
         """Return the standard deviation of what is known about ``rows``, float64 (M,).
 
-        ``also_observed`` are rows that will have been observed: what is known then does not
-        depend on the values.
+        Also once ``also_observed`` rows were observed: it does not depend on their values.
         """
         observed = np.concatenate([self.observed, np.array(also_observed, dtype=np.int64)])
         known, asked = ([group[some] for group in self.groups] for some in (observed, rows))
@@ -150,8 +149,8 @@ def most_telling(groups: Sequence[np.ndarray], candidates: np.ndarray, count: in
 
     One after the other, each the one after which the sum of the variances of all points is least
     (D. A. Cohn, "Neural Network Exploration Using Optimal Experiment Design", NIPS 1993), for the
-    parameters that are expected beforehand. ``groups`` are as of :func:`fit`; memory is needed for
-    N * N numbers. ``candidates``, int (C,), are rows; ValueError if there are fewer than ``count``.
+    expected parameters. ``candidates``, int (C,), are rows; ValueError if there are fewer than
+    ``count``. Memory is needed for N * N numbers.
     """
     if count > len(candidates):
         raise ValueError(f"{count} of {len(candidates)} candidates cannot be chosen")

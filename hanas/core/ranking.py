@@ -47,11 +47,10 @@ def size_panel(
     """Return how a proxy ranks within bins of architectures of like size, and which it prefers.
 
     A proxy may owe its correlation to telling large from small, or underrate the large ones. The
-    limits of the bins, the smallest first, are quantiles of ``size``, float (N,), such as the
-    number of parameters; architectures at a limit are in the lower bin. Of each bin:
-    ``architectures_size_{bin}``, how many are in it; ``kendall_tau_size_{bin}``, NaN with fewer
-    than two or where one side is constant; ``overrated_size_{bin}``, by which share of all ranks
-    it stands better in the proxy's eyes than in truth, on average; below zero if worse.
+    limits of the bins, the smallest first, are quantiles of ``size``, float (N,); architectures at
+    a limit are in the lower bin. Of each: ``architectures_size_{bin}``, how many are in it;
+    ``kendall_tau_size_{bin}``; ``overrated_size_{bin}``, by which share of all ranks it stands
+    better in the proxy's eyes than in truth, on average; below zero if worse.
 
     >>> panel = size_panel([1, 2, 4, 3], [0.3, 0.4, 0.2, 0.1], size=[1, 1, 2, 2], bins=2)
     >>> panel["kendall_tau_size_1"], panel["overrated_size_1"], panel["overrated_size_2"]

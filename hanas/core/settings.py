@@ -1,9 +1,8 @@
 """Settings as pydantic models that say in words what is wrong, and what may stand beside a field.
 
-A setting is declared once, as the field of a model: its type, default, limits and description,
-what else it names (:class:`Entry`, :class:`Named`, :class:`UserFile`) and whether it changes
-results (:class:`NoRerun`). Everything else follows from the fields: the messages, the check of
-names, the parameters of a job, ``config.schema.yaml`` and the reference of settings.
+A setting is declared once, as the field of a model, with what else it names (:class:`Entry`,
+:class:`Named`, :class:`UserFile`) and whether it changes results (:class:`NoRerun`). Everything
+else follows: messages, the check of names, the parameters of a job, ``config.schema.yaml``.
 """
 
 from __future__ import annotations
@@ -22,16 +21,12 @@ from hanas.core.errors import InputError
 #: How errors of pydantic are told: what was expected instead.
 _EXPECTED = {
     "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "int_parsing": "a whole number",
     "float_type": "a number",
-    "float_parsing": "a number",
     "finite_number": "a finite number",
     "string_type": "text",
     "bool_type": "true or false",
     "dict_type": "a mapping of keys",
     "model_type": "a mapping of keys",
-    "model_attributes_type": "a mapping of keys",
     "list_type": "a list",
     "greater_than_equal": "at least {ge}",
     "greater_than": "more than {gt}",
@@ -124,11 +119,11 @@ class Member:
         key, names = plugins.GROUPS[self.group].key, plugins.names(self.group)
         if not isinstance(value, Mapping):
             raise _worded((), f" is {value!r}; expected a mapping of keys", value)
+        expected, name = f"expected one of: {', '.join(names)}", value.get(key)
         if key not in value:
-            raise _worded((), f": {key!r} is missing; expected one of: {', '.join(names)}", value)
-        name = value[key]
+            raise _worded((), f": {key!r} is missing; {expected}", value)
         if name not in names:
-            raise _worded((key,), f" is {name!r}; expected one of: {', '.join(names)}", name)
+            raise _worded((key,), f" is {name!r}; {expected}", name)
         try:
             return plugins.plugin(self.group, name).model_validate(value)
         except ValidationError as error:

@@ -38,10 +38,9 @@ def retrain(
     are written.
 
     Returns ``metrics`` (``arch``, ``test_accuracy_percent``, ``test_cross_entropy``, ``params`` of
-    the trained network, ``train_images``, ``test_images``), the history, an epoch a row (``arch``,
-    ``epoch``, ``train_loss``, ``train_accuracy`` as a fraction, ``learning_rate``, ``seconds``),
-    and the state dict of each architecture. Raises InputError for a setting that cannot be here,
-    unsuitable images, or a loss that is not finite.
+    the trained network, ``train_images``, ``test_images``), the history (``arch`` and what
+    :func:`hanas.training.epochs.run` says of an epoch), and the state dict of each architecture.
+    InputError for a setting that cannot be here, unsuitable images, or a loss that is not finite.
     """
     training = FromScratchTraining(settings, images, checkpoints=checkpoints, log=log)
     rows, history, weights = [], [], {}

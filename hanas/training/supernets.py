@@ -32,12 +32,11 @@ from hanas.training.trainers._trainer import Forward, Trainer, snapshot_epochs
 class Supernet:
     """A trained supernet: what its network is made of, and its state dict.
 
-    ``resolution`` is the side of the images it was trained on, where they were average-pooled;
-    ``alphas`` are the architecture weights, float32 (genes, operations), minus infinity for
-    operations that cannot be there. ``earlier`` are state dicts at moments before the end. At a
-    learning rate that does not fall, weights keep moving, and so do the scores that architectures
-    get from them; the mean of a few moments ranks better than any of them (G. Huang et al.,
-    "Snapshot Ensembles: Train 1, Get M for Free", ICLR 2017, where each moment ends a cycle).
+    ``resolution`` is the side of the images where they were average-pooled; ``alphas`` are the
+    architecture weights, float32 (genes, operations), minus infinity for operations that cannot be
+    there. ``earlier`` are state dicts before the end: weights keep moving where the learning rate
+    does not fall, and the mean score of a few moments ranks better than any of them (G. Huang et
+    al., "Snapshot Ensembles: Train 1, Get M for Free", ICLR 2017, where each ends a cycle).
     """
 
     space: str
@@ -76,16 +75,13 @@ def train_supernet(
     On a CPU, equal settings give equal weights, bit for bit, also when the training was killed
     in between and continued from ``checkpoint``, a side file that is deleted at the end.
 
-    ``images`` is a file of :func:`hanas.data.images.save_images`, ``weights`` one that
-    :func:`load_supernet` reads. ``history`` has an epoch a row: ``epoch``, ``train_loss``,
-    ``train_accuracy``, ``validation_loss``, ``validation_accuracy`` (fractions),
-    ``learning_rate``, columns of the trainer's own (``tau`` of gdas), ``entropy`` (mean over the
-    edges or layers, in nats), ``alpha_{edge}_{operation}`` for operations that can be there,
-    ``seconds``. ``found`` is JSON: ``arch``, ``how``, ``validation_error``,
-    ``validation_cross_entropy``, ``validation_images``; it is returned with ``device``.
+    ``images`` is a file of :func:`hanas.data.images.save_images`. ``history`` has an epoch a row:
+    those of :func:`hanas.training.epochs.run`, ``validation_loss``, ``validation_accuracy``
+    (fraction), ``learning_rate``, columns of the trainer's own, ``entropy`` (mean over the edges or
+    layers, in nats), ``alpha_{edge}_{operation}`` for operations that can be there. What is written
+    to ``found`` is returned with ``device``.
 
-    Raises InputError for a setting that cannot be here, unsuitable images, or a loss that is not
-    finite.
+    InputError for a setting that cannot be here, unsuitable images, or a loss that is not finite.
     """
     with threads(trainer.threads):
         run = prepare(trainer, images)
@@ -200,9 +196,7 @@ def prepare(trainer: Trainer, images: str | Path) -> Run:
         space=space,
         network=network,
         alphas=alphas,
-        weight_stepper=epochs.WeightStepper(
-            list(network.parameters()), training, trainer.precision
-        ),
+        weight_stepper=epochs.WeightStepper([*network.parameters()], training, trainer.precision),
         alpha_optimizer=trainer.alpha_optimizer(alphas),
         train=load_split(data, "train", crop_padding=training.crop_padding, **as_trained),
         validation=validation,
@@ -213,9 +207,8 @@ def prepare(trainer: Trainer, images: str | Path) -> Run:
 def _initial_alphas(trainer: Trainer, space: Space) -> Tensor:
     """Return the first architecture weights, float32 (genes, operations).
 
-    The logarithm of the operation probabilities where these are given; otherwise normal with the
-    trainer's standard deviation. Minus infinity for operations that cannot be there, so that the
-    probabilities of the others add up to one.
+    The logarithm of the operation probabilities where these are given; otherwise normal. Minus
+    infinity for operations that cannot be there.
     """
     possible, given = possible_operations(space), trainer.operation_probabilities
     if given is None:

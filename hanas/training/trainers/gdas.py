@@ -46,10 +46,7 @@ class Gdas(Differentiable):
     )
 
     def begin_epoch(self, run: Run, epoch: int) -> Step:
-        """Alternate steps of the weights and, on a validation batch, one of the alphas.
-
-        Each draws a cell of its own.
-        """
+        """Alternate steps of the weights and of the alphas; each draws a cell of its own."""
         import torch
 
         from hanas.training.epochs import loss_and_logits
