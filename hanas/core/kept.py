@@ -1,8 +1,7 @@
 """What was computed or measured once, kept in small files so that it is never done twice.
 
 A file holds a *record*, the *key* of what it is of (all that the record depends on) and a digest by
-which damage shows. What is kept decides only how long a job takes: a file that is damaged, or of
-something else, is not used.
+which damage shows. One that is damaged, or of something else, is not used.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
 """Find plugins by their files: what a study can name as the kind of an entry.
 
-A plugin is a module of a group's package without a leading underscore, and its file name is its
-name in the configuration. In all groups but spaces it holds one class, whose fields are the
-settings of an entry and whose methods do the work; a space is an object called ``SPACE``. Nothing
-else has to be touched to add one: the checks of a study, ``config.schema.yaml`` and the tests find
-it by its file. More plugins may lie in a folder of the user's, which the environment variable
-``HANAS_PLUGINS`` names: ``FOLDER/proxies/mine.py``.
+A plugin is a module of a group's package without a leading underscore, named as in the
+configuration. In all groups but spaces it holds one class, whose fields are the settings of an
+entry and whose methods do the work; a space is an object called ``SPACE``. The checks of a study,
+``config.schema.yaml`` and the tests find it by its file. More plugins may lie in a folder of the
+user's, which the environment variable ``HANAS_PLUGINS`` names: ``FOLDER/proxies/mine.py``.
 """
 
 from __future__ import annotations

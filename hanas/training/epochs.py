@@ -63,6 +63,7 @@ class WeightStepper:
         precision: str = "float32",
     ) -> None:
         self.settings, self.precision, self.weights = settings, precision, weights
+        self.learning_rate = settings.learning_rate  # of the next step
         self.optimizer = torch.optim.SGD(
             weights,
             lr=settings.learning_rate,
@@ -71,21 +72,13 @@ class WeightStepper:
             weight_decay=settings.weight_decay,
         )
 
-    @property
-    def learning_rate(self) -> float:
-        """The learning rate of the next step."""
-        return self.optimizer.param_groups[0]["lr"]
-
-    @learning_rate.setter
-    def learning_rate(self, rate: float) -> None:
-        self.optimizer.param_groups[0]["lr"] = rate
-
     def step(self, batch: Batch, *forwards: Callable[[Tensor], Tensor]) -> StepResult:
         """Step along the sum of the losses of ways through the network: images to logits.
 
         Returns the mean loss of the ways, and what is correct by the last of them.
         """
         self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.param_groups[0]["lr"] = self.learning_rate
         losses, correct = [], torch.zeros((), dtype=torch.int64)
         for forward in forwards:  # one graph at a time in memory
             loss, logits = loss_and_logits(forward, batch, self.precision)

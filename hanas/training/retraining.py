@@ -90,8 +90,7 @@ class FromScratchTraining:
     ) -> tuple[dict[str, Any], list[dict[str, Any]], dict[str, torch.Tensor]]:
         """Return an architecture's row of metrics, its history and weights, see :func:`retrain`.
 
-        Where it was validated, the row has ``validation_accuracy_percent``,
-        ``validation_cross_entropy`` and ``validation_images`` too. Weights are on the CPU.
+        Where it was validated, the row has columns of that too. Weights are on the CPU.
         """
         network = self._network(arch)
         row: dict[str, Any] = {"arch": arch}
