@@ -19,8 +19,8 @@ from hanas.data.batches import load_split
 from hanas.data.images import SPLITS, ImageData, save_images
 from hanas.proxies._proxy import Inputs, Work
 from hanas.spaces import nb201
+from hanas.training.epochs import evaluate
 from hanas.training.supernets import Supernet, save_supernet
-from hanas.training.weight_steps import evaluate
 
 NETWORK = {"skeleton": "pooled", "channels": 8, "cells": 1, "batch_norm": "batch"}
 

@@ -33,16 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     status = 0
     try:
         if options.command == "pick":
-            limits = {metric: getattr(options, f"max_{metric}") for metric in _UNITS}
-            answer = pick(
-                options.results,
-                device=options.device,
-                dataset=options.dataset,
-                proxy=options.proxy,
-                search=options.search,
-                trained=options.trained,
-                limits={metric: most for metric, most in limits.items() if most is not None},
-            )
+            given = {metric: getattr(options, f"max_{metric}") for metric in _UNITS}
+            limits = {metric: most for metric, most in given.items() if most is not None}
+            names = ("device", "dataset", "proxy", "search", "trained")
+            chosen = {name: getattr(options, name) for name in names}
+            answer = pick(options.results, **chosen, limits=limits)
             said = _in_words(answer)
         elif options.command == "schema":
             from hanas.study import schema  # late, so that --help is quick
@@ -77,11 +72,10 @@ def pick(
     """Return the architecture to take from a found front, with its numbers and their sources.
 
     It is the one that the proxy likes best of those within the limits (:mod:`hanas.fronts.picks`),
-    or from a ``trained`` front (:mod:`hanas.fronts.peeling`) the most accurate. ``results`` is that
-    folder of a study; ``dataset`` may be the name of a task; ``proxy`` and ``search`` say which
-    front, where not given the first proxy of the task and its NSGA-II search; ``limits`` are the
-    most that ``latency_ms`` and ``energy_mj`` may be. Raises InputError if a name is unknown, a
-    limit is not above 0, the results are not there, or nothing keeps within the limits.
+    or from a ``trained`` front (:mod:`hanas.fronts.peeling`) the most accurate. ``dataset`` may be
+    the name of a task; where not given, the front is that of the task's first proxy and its NSGA-II
+    search; ``limits`` are the most that ``latency_ms`` and ``energy_mj`` may be. InputError if a
+    name is unknown, a limit is not above 0, results are not there, or nothing keeps within limits.
     """
     import pandas as pd  # late, so that --help is quick
 
@@ -101,19 +95,20 @@ def pick(
         raise InputError(f"{dataset} is that of several tasks; give one: {', '.join(tasks)}")
     for column, wanted in (("proxy", proxy), ("search", search)):
         known = _known(front, column)
-        chosen = known[0] if wanted is None else wanted
-        if chosen not in known:
+        if wanted is not None and wanted not in known:
             there = f"{tasks[0]} on {device}; there are: {', '.join(known)}"
             raise InputError(f"no {column} {wanted} for {there}")
-        front = [row for row in front if str(row[column]) == chosen]
+        front = [row for row in front if str(row[column]) == (wanted or known[0])]
     for metric in limits:
         if math.isnan(front[0].get(metric, math.nan)):
             raise InputError(f"{device} has no {metric} to limit")
     position = picks.pick(pd.DataFrame(front), limits)
     if position is None:
         least = {metric: rounded_up(min(row[metric] for row in front)) for metric in limits}
-        said = [f"{value:.4g} {_UNITS[metric]}" for metric, value in least.items()]
-        nearest = "; ".join(f"the least on its front is {each}" for each in said)
+        nearest = "; ".join(
+            f"the least on its front is {value:.4g} {_UNITS[metric]}"
+            for metric, value in least.items()
+        )
         said = " and ".join(f"{limit:g} {_UNITS[metric]}" for metric, limit in limits.items())
         raise InputError(f"nothing keeps within {said} on {device} for {tasks[0]}: {nearest}")
     return _picked(front[position], limits)
@@ -154,16 +149,12 @@ def _in_words(picked: dict[str, Any]) -> str:
         if metric in picked:
             word = metric.split("_")[0]
             lines.append(f"  {word:<13}  {picked[metric]:.4g} {unit}  ({picked['metrics_source']})")
-    lines.append(
-        f"  chosen by      {picked['method']}, {picked['proxy_objective']} "
-        f"{picked['proxy_value']:.4g}  ({picked['proxy_source']})"
-    )
+    value = f"{picked['proxy_objective']} {picked['proxy_value']:.4g}"
+    lines.append(f"  chosen by      {picked['method']}, {value}  ({picked['proxy_source']})")
     if picked["reaches_accuracy_floor"] is False:
-        lines.append(
-            f"  Beware: below the accuracy floor of {picked['dataset']}, "
-            f"{picked['accuracy_floor_percent']:g} %: nothing within the limits that the proxy "
-            "likes is of use."
-        )
+        floor = f"{picked['dataset']}, {picked['accuracy_floor_percent']:g} %"
+        useless = "nothing within the limits that the proxy likes is of use."
+        lines.append(f"  Beware: below the accuracy floor of {floor}: {useless}")
     return "\n".join(lines)
 
 
@@ -176,11 +167,10 @@ def _decisions(results: Path, device: str, *, trained: bool) -> list[dict[str, A
     known = sorted(table.parent.name if trained else table.stem for table in tables)
     if device not in known:
         there = f"there are those of: {', '.join(known)}" if known else "there are none yet"
+        needs = " and a benchmark has its tasks' accuracies" if trained else ""
         raise InputError(
-            f"{path} is not there ({there}). If {device} is a device of your study"
-            + (" and a benchmark has its tasks' accuracies" if trained else "")
-            + ", make it, in the study's folder, with: "
-            f"snakemake --cores 2 results/{place.format(device)}"
+            f"{path} is not there ({there}). If {device} is a device of your study{needs}, make "
+            f"it, in the study's folder, with: snakemake --cores 2 results/{place.format(device)}"
         )
     table = read_csv(path)
     needed = {"task", "dataset", "proxy", "search", "arch", "index", "accuracy_percent"}

@@ -34,12 +34,10 @@ def commit() -> str | None:
 
 def processor() -> str:
     """Return the name of the CPU."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
+    facts = Path("/proc/cpuinfo")
+    for line in facts.read_text(encoding="utf-8").splitlines() if facts.exists() else ():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
     return platform.processor() or "unknown"
 
 
@@ -49,17 +47,15 @@ def has_nvidia_gpu() -> bool:
 
 
 def choose_device(name: str, precision: str = "float32") -> torch.device:
-    """Return the device for a setting: ``cpu``, ``cuda``, or ``auto`` (CUDA where there is one).
+    """Return the device for ``cpu``, ``cuda``, or ``auto``: CUDA where there is one.
 
-    Raises InputError if CUDA is asked for, or needed for the precision, and there is none.
+    InputError if CUDA is asked for, or needed for the precision, and there is none.
     """
     import torch
 
     has_cuda = torch.cuda.is_available()
     if name == "cuda" and not has_cuda:
-        raise InputError(
-            "device is 'cuda', but PyTorch finds no CUDA device; set it to auto or cpu"
-        )
+        raise InputError("device is 'cuda', but PyTorch finds no CUDA device; set auto or cpu")
     device = torch.device("cuda" if name != "cpu" and has_cuda else "cpu")
     if precision == "mixed" and device.type == "cpu":
         raise InputError("precision is 'mixed', which needs CUDA, but this runs on the CPU")

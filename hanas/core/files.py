@@ -62,10 +62,9 @@ def _remove_leftovers(path: Path) -> None:
 
 @contextmanager
 def reading(path: str | Path, what: str, hint: str = "") -> Iterator[None]:
-    """Say of whatever the block raises that a file is not readable as ``what``, in an InputError.
+    """Say of whatever the block raises, but InputErrors, that a file is not readable as ``what``.
 
-    A damaged file makes numpy, pandas, zipfile and json raise almost anything. What the block says
-    as an InputError stays.
+    A damaged file makes numpy, pandas, zipfile and json raise almost anything.
     """
     try:
         yield
@@ -81,13 +80,9 @@ def user_path(root: Path, name: str) -> Path:
 
 
 def name_of(path: object) -> str:
-    """Return the name that a file has in the study.
-
-    Where machines share no file system, Snakemake brings files into a folder of its own:
+    """Return the name in the study of a file that Snakemake may have brought into its own folder.
 
     >>> name_of(".snakemake/storage/s3/bucket/results/tables/tx2.csv")
-    'results/tables/tx2.csv'
-    >>> name_of("results/tables/tx2.csv")
     'results/tables/tx2.csv'
     """
     brought, found, name = str(path).partition("/results/")
@@ -143,34 +138,26 @@ def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
 
 
 def read_csv(path: str | Path) -> pd.DataFrame:
-    """Read a table that :func:`write_csv` wrote, to the last bit; a damaged one raises InputError.
-
-    Only an empty cell is no value: words such as ``none`` are names here.
-    """
+    """Read a table of :func:`write_csv`, to the last bit; a damaged one raises InputError."""
     import pandas as pd
 
-    with reading(path, "CSV"):
+    with reading(path, "CSV"):  # only an empty cell is no value: words such as ``none`` are names
         return pd.read_csv(path, keep_default_na=False, na_values=[""])
 
 
-def write_npz(
-    path: str | Path, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
-) -> None:
+def write_npz(path: str | Path, header: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> None:
     """Write a small model: a JSON header and arrays; equal ones in order give equal bytes."""
     import numpy as np
 
-    text = json.dumps(header, sort_keys=True, allow_nan=False).encode()
+    text = np.frombuffer(json.dumps(header, sort_keys=True, allow_nan=False).encode(), np.uint8)
     with replacing(path) as temporary, temporary.open("wb") as handle:
-        np.savez_compressed(
-            handle, allow_pickle=False, header=np.frombuffer(text, np.uint8), **arrays
-        )
+        np.savez_compressed(handle, allow_pickle=False, header=text, **arrays)
 
 
 def read_npz(path: Path, *, what: str, hint: str = "") -> tuple[Any, dict[str, np.ndarray]]:
     """Return the header and the arrays of a file of ``what`` (plural), no pickles.
 
-    One that is missing, damaged or far too large raises InputError, with a hint such as
-    ``"; fit it again"``.
+    InputError, with a ``hint`` of what to do, if it is missing, damaged or far too large.
     """
     import numpy as np
 
@@ -196,9 +183,8 @@ def write_tensors(content: Mapping[str, Any], path: str | Path) -> None:
 def read_tensors(
     path: str | Path, what: str, parse: Callable[[dict[str, Any]], Content]
 ) -> Content:
-    """Return what ``parse`` makes of the dictionary in a file of ``what``, with tensors on the CPU.
+    """Return what ``parse`` makes of the dictionary in a file of ``what``; InputError if it raises.
 
-    A file that is missing, damaged or of another kind (whatever ``parse`` raises) is an InputError.
     PyTorch does not notice changed bytes in a tensor: what matters needs a digest of its own.
     """
     import torch
@@ -223,26 +209,22 @@ def save_checkpoint(path: Path, state: Any, *, belongs_to: str) -> None:
 
     buffer = io.BytesIO()  # no file name gets into the archive: equal states give equal bytes
     torch.save({"belongs_to": belongs_to, "state": state}, buffer)
-    content = buffer.getbuffer()
     with replacing(path) as temporary, temporary.open("wb") as handle:
-        handle.write(hashlib.sha256(content).digest())
-        handle.write(content)
+        handle.write(hashlib.sha256(buffer.getbuffer()).digest())
+        handle.write(buffer.getbuffer())
 
 
 def load_checkpoint(path: Path, *, belongs_to: str, log: Log = print_at_once) -> Any | None:
     """Return the state, or None (with a line in the log) where a file cannot be used."""
     import torch
 
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
+    if not path.exists():
         return None
-    stored, payload = content[:32], content[32:]
-    if hashlib.sha256(payload).digest() != stored:
-        log(f"{path} is damaged; starting afresh")
-        return None
-    saved = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
-    if saved["belongs_to"] != belongs_to:
-        log(f"{path} is of other settings, data or versions; starting afresh")
-        return None
-    return saved["state"]
+    content, why = path.read_bytes(), "damaged"
+    if hashlib.sha256(content[32:]).digest() == content[:32]:
+        saved = torch.load(io.BytesIO(content[32:]), map_location="cpu", weights_only=True)
+        if saved["belongs_to"] == belongs_to:
+            return saved["state"]
+        why = "of other settings, data or versions"
+    log(f"{path} is {why}; starting afresh")
+    return None

@@ -24,13 +24,16 @@ _AT_A_TIME = 4096  # points; bounds memory
 
 @dataclass(frozen=True)
 class Prior:
-    """Expected logarithms of parameters (of standardised values) and how far off they may be.
+    """A covariance, and what its parameters are expected to be for values of deviation 1.
 
-    They are those of the variance of a linear part, of variance and length scale of a group, and of
-    the variance of the noise, to which ``least_noise`` is added: it keeps covariance matrices
-    invertible. ``limits`` are those of all logarithms.
+    Points are features, float64 (A, F) for each group. Parameters are logarithms: the variance of
+    the linear covariance of each of the first ``linear_groups``, then the variance of the Matern
+    covariance of each group, its length scale, and the variance of the noise, to which
+    ``least_noise`` is added: it keeps covariance matrices invertible. Of each kind the expected
+    value stands here and how far off it may be, and ``limits`` of all.
     """
 
+    linear_groups: int
     linear: tuple[float, float]
     variance: tuple[float, float]
     length: tuple[float, float]
@@ -38,34 +41,59 @@ class Prior:
     limits: tuple[float, float]
     least_noise: float
 
-    def expected(self, linear: int, groups: int) -> np.ndarray:
+    def expected(self, groups: int) -> np.ndarray:
         """Return mean and deviation of each parameter, float64 (parameters, 2)."""
-        of_groups = [*[self.variance] * groups, *[self.length] * groups]
-        return np.array([*[self.linear] * linear, *of_groups, self.noise])
+        linear = [self.linear] * self.linear_groups
+        return np.array([*linear, *[self.variance] * groups, *[self.length] * groups, self.noise])
 
     def noise_of(self, parameters: np.ndarray) -> float:
         """Return the variance of the noise."""
         return float(np.exp(parameters[-1])) + self.least_noise
 
+    def covariance(
+        self, first: Sequence[np.ndarray], second: Sequence[np.ndarray], parameters: np.ndarray
+    ) -> np.ndarray:
+        """Return the covariance of some points with others, float64 (A, B)."""
+        total = np.zeros((len(first[0]), len(second[0])))
+        linear, of_groups = self._parts(parameters, len(first))
+        for a, b, variance in zip(first, second, linear, strict=False):
+            total = total + np.exp(variance) * (a @ b.T / a.shape[1])
+        for a, b, (variance, length) in zip(first, second, of_groups, strict=True):
+            # Per feature, so that a length scale means the same in a group of many.
+            distance = np.sqrt(_mean_squares(a, b) * 3) / np.exp(length)
+            total += np.exp(variance) * (1 + distance) * np.exp(-distance)
+        return total
+
+    def variance_of(self, points: Sequence[np.ndarray], parameters: np.ndarray) -> np.ndarray:
+        """Return the variance of points before anything is known, float64 (N,)."""
+        total = np.zeros(len(points[0]))
+        linear, of_groups = self._parts(parameters, len(points))
+        for group, variance in zip(points, linear, strict=False):
+            total = total + np.exp(variance) * ((group**2).sum(axis=1) / group.shape[1])
+        return total + np.exp(of_groups[:, 0]).sum()
+
+    def _parts(self, parameters: np.ndarray, groups: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the linear variances, and variance and length of each group, (groups, 2)."""
+        linear, of_groups = parameters[: self.linear_groups], parameters[self.linear_groups :]
+        return linear, of_groups[: 2 * groups].reshape(2, groups).T
+
 
 #: Of points that are known beforehand, such as the accuracies of cells; chosen on those.
-OF_ALL_POINTS = Prior((-1.0, 1.0), (-0.5, 1.0), (0.5, 0.7), (-4.0, 1.0), (-8.0, 4.0), 1e-6)
+OF_ALL_POINTS = Prior(1, (-1.0, 1.0), (-0.5, 1.0), (0.5, 0.7), (-4.0, 1.0), (-8.0, 4.0), 1e-6)
 #: Of any points; chosen on metrics of devices.
-OF_ANY_POINTS = Prior((-1.0, 1.5), (-1.0, 1.5), (1.0, 1.0), (-4.0, 1.5), (-14.0, 6.0), 1e-7)
+OF_ANY_POINTS = Prior(2, (-1.0, 1.5), (-1.0, 1.5), (1.0, 1.0), (-4.0, 1.5), (-14.0, 6.0), 1e-7)
 
 
 @dataclass(frozen=True)
 class Posterior:
-    """What is known about all points after some were observed.
+    """What is known about all points after the rows ``observed``, int64 (n,), were observed.
 
-    ``groups`` are standardised features of all points, float64 (N, F) each; the rows ``observed``,
-    int64 (n,), have the ``values``, float64 (n,), with the standard deviation ``scale``. ``mean``,
-    float64 (N,), is what is expected; ``parameters`` are logarithms of those that were found.
+    ``groups`` are standardised features of all points; ``mean``, float64 (N,), is what is expected;
+    ``scale`` is the standard deviation of the observed values.
     """
 
-    groups: tuple[np.ndarray, ...]
+    groups: Sequence[np.ndarray]
     observed: np.ndarray
-    values: np.ndarray
     mean: np.ndarray
     parameters: np.ndarray
     scale: float
@@ -73,30 +101,26 @@ class Posterior:
     def deviation(self, rows: np.ndarray, *, also_observed: Sequence[int] = ()) -> np.ndarray:
         """Return the standard deviation of what is known about ``rows``, float64 (M,).
 
-        ``also_observed`` are rows that will have been observed: what is known then does not
-        depend on the values.
+        Also once ``also_observed`` rows were observed: it does not depend on their values.
         """
         observed = np.concatenate([self.observed, np.array(also_observed, dtype=np.int64)])
-        known, asked = _rows(self.groups, observed), _rows(self.groups, rows)
+        known, asked = ([group[some] for group in self.groups] for some in (observed, rows))
         lower = cholesky(_with_noise(known, self.parameters), lower=True)
-        to_rows = covariance(known, asked, self.parameters)  # (n, M)
+        to_rows = OF_ALL_POINTS.covariance(known, asked, self.parameters)  # (n, M)
         explained = (solve_triangular(lower, to_rows, lower=True) ** 2).sum(axis=0)
-        prior = prior_variance(asked, self.parameters)
+        prior = OF_ALL_POINTS.variance_of(asked, self.parameters)
         return self.scale * np.sqrt(np.maximum(prior - explained, 0))
 
 
 def fit(groups: Sequence[np.ndarray], observed: np.ndarray, values: np.ndarray) -> Posterior:
-    """Fit a Gaussian process, linear in the first group, and predict all points.
+    """Fit a Gaussian process to values, float64 (n,), of the rows ``observed``, and predict all.
 
-    ``groups`` are features of all points, float64 (N, F) each, standardised; the rows ``observed``,
-    int (n,), have the values, float (n,).
+    ``groups`` are features of all points, float64 (N, F) each, standardised.
     """
-    observed, groups = np.asarray(observed, dtype=np.int64), tuple(groups)
-    values = np.asarray(values, dtype=np.float64)
     centre, scale = float(np.mean(values)), _scale(values)
     targets = (values - centre) / scale
-    known = _rows(groups, observed)
-    expected = OF_ALL_POINTS.expected(1, len(groups))
+    known = [group[observed] for group in groups]
+    centres, spreads = OF_ALL_POINTS.expected(len(groups)).T
 
     def improbability(parameters: np.ndarray) -> float:
         try:
@@ -105,19 +129,19 @@ def fit(groups: Sequence[np.ndarray], observed: np.ndarray, values: np.ndarray) 
             return 1e6  # far from all that is expected
         whitened = solve_triangular(lower, targets, lower=True)
         of_values = 0.5 * whitened @ whitened + np.log(np.diag(lower)).sum()
-        return of_values + 0.5 * (((parameters - expected[:, 0]) / expected[:, 1]) ** 2).sum()
+        return of_values + 0.5 * (((parameters - centres) / spreads) ** 2).sum()
 
-    limits = [OF_ALL_POINTS.limits] * len(expected)
-    parameters = minimize(improbability, expected[:, 0], method="L-BFGS-B", bounds=limits).x
+    limits = [OF_ALL_POINTS.limits] * len(centres)
+    parameters = minimize(improbability, centres, method="L-BFGS-B", bounds=limits).x
     factor = cho_factor(_with_noise(known, parameters))
-    to_all = covariance(groups, known, parameters)  # (N, n)
+    to_all = OF_ALL_POINTS.covariance(groups, known, parameters)  # (N, n)
     mean = centre + scale * (to_all @ cho_solve(factor, targets))
-    return Posterior(groups, observed, values, mean, parameters, scale)
+    return Posterior(groups, observed, mean, parameters, scale)
 
 
 def _with_noise(known: Sequence[np.ndarray], parameters: np.ndarray) -> np.ndarray:
-    noise = OF_ALL_POINTS.noise_of(parameters)
-    return covariance(known, known, parameters) + noise * np.eye(len(known[0]))
+    noise = OF_ALL_POINTS.noise_of(parameters) * np.eye(len(known[0]))
+    return OF_ALL_POINTS.covariance(known, known, parameters) + noise
 
 
 def most_telling(groups: Sequence[np.ndarray], candidates: np.ndarray, count: int) -> np.ndarray:
@@ -125,16 +149,15 @@ def most_telling(groups: Sequence[np.ndarray], candidates: np.ndarray, count: in
 
     One after the other, each the one after which the sum of the variances of all points is least
     (D. A. Cohn, "Neural Network Exploration Using Optimal Experiment Design", NIPS 1993), for the
-    parameters that are expected beforehand. ``groups`` are as of :func:`fit`; memory is needed for
-    N * N numbers. ``candidates``, int (C,), are rows; ValueError if there are fewer than ``count``.
+    expected parameters. ``candidates``, int (C,), are rows; ValueError if there are fewer than
+    ``count``. Memory is needed for N * N numbers.
     """
     if count > len(candidates):
         raise ValueError(f"{count} of {len(candidates)} candidates cannot be chosen")
-    parameters = OF_ALL_POINTS.expected(1, len(groups))[:, 0]
-    among = covariance(groups, groups, parameters)  # (N, N), of what is not known yet
+    parameters = OF_ALL_POINTS.expected(len(groups))[:, 0]
+    among = OF_ALL_POINTS.covariance(groups, groups, parameters)  # (N, N), of what is unknown yet
     noise = OF_ALL_POINTS.noise_of(parameters)
-    left = np.zeros(len(among), dtype=bool)
-    left[candidates] = True
+    left = np.isin(np.arange(len(among)), candidates)
     chosen = []
     for _ in range(count):
         explained = np.einsum("ij,ij->j", among, among) / (np.diag(among) + noise)
@@ -148,16 +171,13 @@ def most_telling(groups: Sequence[np.ndarray], candidates: np.ndarray, count: in
 
 @dataclass(frozen=True)
 class Regression:
-    """A Gaussian process that has seen some points and predicts any others.
+    """A Gaussian process, linear in two groups, that has seen some points and predicts any others.
 
-    The points have standardised features, float64 (n, F) for each of the ``groups``, of which the
-    first ones, ``linear`` of them, have a linear covariance besides, and values, float64 (n,).
-    ``parameters`` are logarithms, see :func:`covariance`, of values with mean 0 and deviation 1;
-    the last one is the variance of the noise.
+    The points have standardised features, float64 (n, F) for each of the ``groups``, and values,
+    float64 (n,). ``parameters`` are those of :data:`OF_ANY_POINTS`.
     """
 
-    linear: int
-    groups: tuple[np.ndarray, ...]
+    groups: Sequence[np.ndarray]
     values: np.ndarray
     parameters: np.ndarray
 
@@ -179,8 +199,7 @@ class Regression:
     def predict(self, points: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Return what is expected to be measured at points, and its standard deviation.
 
-        The deviation is that of a measurement, so it includes the noise. Points are features,
-        float64 (N, F) for each group; both results are float64 (N,).
+        The deviation is that of a measurement, so it includes the noise; both are float64 (N,).
         """
         centre = float(np.mean(self.values))
         weights = cho_solve((self._lower, True), (self.values - centre) / self.scale)
@@ -189,7 +208,7 @@ class Regression:
             some = [group[start : start + _AT_A_TIME] for group in points]
             to_points = self._prior(self.groups, some)  # (n, N)
             explained = (solve_triangular(self._lower, to_points, lower=True) ** 2).sum(axis=0)
-            prior = prior_variance(some, self.parameters, linear=self.linear)
+            prior = OF_ANY_POINTS.variance_of(some, self.parameters)
             variance = self.scale**2 * np.maximum(prior - explained, 0) + self.noise
             means.append(centre + self.scale * (to_points.T @ weights))
             deviations.append(np.sqrt(variance))
@@ -204,36 +223,34 @@ class Regression:
         return self.scale**2 * (self._prior(first, second) - a.T @ b)
 
     def _prior(self, first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> np.ndarray:
-        return covariance(first, second, self.parameters, linear=self.linear)
+        return OF_ANY_POINTS.covariance(first, second, self.parameters)
 
 
-def parameters(groups: Sequence[np.ndarray], values: np.ndarray, *, linear: int) -> np.ndarray:
+def parameters(groups: Sequence[np.ndarray], values: np.ndarray) -> np.ndarray:
     """Return the most probable parameters of a :class:`Regression`, found with their gradient.
 
-    Takes O(n^3) a step. Of more than 500 points, 500 at even distances in their order are used.
+    Of more than 500 points, 500 at even distances in their order are used, since a step is O(n^3).
     """
     some = np.linspace(0, len(values) - 1, min(len(values), _ENOUGH)).round().astype(int)
-    groups, values = _rows(groups, some), values[some]
-    count = len(groups)
-    expected = OF_ANY_POINTS.expected(linear, count)
+    groups, values, prior = [group[some] for group in groups], values[some], OF_ANY_POINTS
+    centres, spreads = prior.expected(len(groups)).T
     targets = (values - np.mean(values)) / _scale(values)
-    products = [group @ group.T / group.shape[1] for group in groups[:linear]]  # (n, n) each
+    products = [group @ group.T / group.shape[1] for group in groups]  # (n, n) each
     squares = [_mean_squares(group, group) for group in groups]
 
     def improbability(parameters: np.ndarray) -> tuple[float, np.ndarray]:
         # Derivatives of the covariance, (n, n) each. Those by the logarithm of a variance are the
         # parts of the covariance that it belongs to; the sum of these is the matrix itself.
-        parts = [np.exp(p) * product for p, product in zip(parameters, products, strict=False)]
+        linear, of_groups = prior._parts(parameters, len(groups))
+        parts = [np.exp(p) * product for p, product in zip(linear, products, strict=False)]
         by_lengths = []
-        logs = parameters[linear : linear + 2 * count].reshape(2, count)
-        for square, (log_variance, length) in zip(squares, logs.T, strict=True):
+        for square, (log_variance, length) in zip(squares, of_groups, strict=True):
             variance, scaled = np.exp(log_variance), 3 * square * np.exp(-2 * length)
             distance = np.sqrt(scaled)
             decay = np.exp(-distance)
             parts.append(variance * (1 + distance) * decay)
             by_lengths.append(variance * scaled * decay)
-        noise, matrix = float(np.exp(parameters[-1])), sum(parts)
-        matrix = matrix + (noise + OF_ANY_POINTS.least_noise) * np.eye(len(targets))
+        matrix = sum(parts) + prior.noise_of(parameters) * np.eye(len(targets))
         try:
             lower = np.linalg.cholesky(matrix)
         except np.linalg.LinAlgError:
@@ -244,47 +261,12 @@ def parameters(groups: Sequence[np.ndarray], values: np.ndarray, *, linear: int)
         of_values = 0.5 * targets @ weights + np.log(np.diag(lower)).sum()
         of_matrix = 0.5 * (inverse - np.outer(weights, weights))  # equation 5.9
         slopes = [np.vdot(of_matrix, part) for part in parts + by_lengths]
-        slopes += [noise * np.trace(of_matrix)]
-        off = (parameters - expected[:, 0]) / expected[:, 1]
-        return of_values + 0.5 * off @ off, np.array(slopes) + off / expected[:, 1]
+        slopes += [float(np.exp(parameters[-1])) * np.trace(of_matrix)]
+        off = (parameters - centres) / spreads
+        return of_values + 0.5 * off @ off, np.array(slopes) + off / spreads
 
-    limits = [OF_ANY_POINTS.limits] * len(expected)
-    return minimize(improbability, expected[:, 0], jac=True, method="L-BFGS-B", bounds=limits).x
-
-
-def covariance(
-    first: Sequence[np.ndarray],
-    second: Sequence[np.ndarray],
-    parameters: np.ndarray,
-    *,
-    linear: int = 1,
-) -> np.ndarray:
-    """Return the covariance of some points with others, float64 (A, B).
-
-    Points are features, float64 (A, F) and (B, F) for each group. Parameters are logarithms: the
-    variance of the linear covariance of each of the first ``linear`` groups, then the variance of
-    the Matern covariance (3/2) of each group, its length scale, and what else there is.
-    """
-    count = len(first)
-    total = np.zeros((len(first[0]), len(second[0])))
-    for a, b, variance in zip(first, second, parameters[:linear], strict=False):
-        total = total + np.exp(variance) * (a @ b.T / a.shape[1])
-    logs = parameters[linear : linear + 2 * count].reshape(2, count)
-    for a, b, (variance, length) in zip(first, second, logs.T, strict=True):
-        # Per feature, so that a length scale means the same in a group of many.
-        distance = np.sqrt(_mean_squares(a, b) * 3) / np.exp(length)
-        total += np.exp(variance) * (1 + distance) * np.exp(-distance)
-    return total
-
-
-def prior_variance(
-    points: Sequence[np.ndarray], parameters: np.ndarray, *, linear: int = 1
-) -> np.ndarray:
-    """Return the variance of points before anything is known, float64 (N,)."""
-    total = np.zeros(len(points[0]))
-    for group, variance in zip(points, parameters[:linear], strict=False):
-        total = total + np.exp(variance) * ((group**2).sum(axis=1) / group.shape[1])
-    return total + np.exp(parameters[linear : linear + len(points)]).sum()
+    limits = [prior.limits] * len(centres)
+    return minimize(improbability, centres, jac=True, method="L-BFGS-B", bounds=limits).x
 
 
 def _mean_squares(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -295,7 +277,3 @@ def _mean_squares(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def _scale(values: np.ndarray) -> float:
     return float(np.std(values)) or 1.0
-
-
-def _rows(groups: Sequence[np.ndarray], rows: np.ndarray) -> list[np.ndarray]:
-    return [group[rows] for group in groups]

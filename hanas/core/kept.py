@@ -1,14 +1,14 @@
 """What was computed or measured once, kept in small files so that it is never done twice.
 
 A file holds a *record*, the *key* of what it is of (all that the record depends on) and a digest by
-which damage shows. What is kept decides only how long a job takes: a file that is damaged, or of
-something else, is not used.
+which damage shows. One that is damaged, or of something else, is not used.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,16 +54,14 @@ class KeptScores:
 
     They lie in a folder of their own inside ``folder``, in files that are named by what they hold,
     so that jobs can write at the same time and none can overwrite another's. ``key`` is a digest
-    of all that the scores, named by ``columns``, depend on but the architecture. ``log`` is told of
-    files that cannot be used. Genes are int (N, G).
+    of all that the scores depend on but the architecture. Genes are int (N, G).
     """
 
     def __init__(self, folder: str | Path, key: str, columns: tuple[str, ...], log: Log) -> None:
         self._folder, self._columns, self._log = Path(folder) / key, columns, log
         self._key = {"scores": key, "columns": list(columns)}
         self._scores: dict[tuple[int, ...], tuple[float, ...]] = {}
-        self._seen: set[str] = set()
-        self._usable: set[str] = set()
+        self._usable: dict[str, bool] = {}  # of each file that was looked at
         self.refresh()
 
     def __len__(self) -> int:
@@ -92,27 +90,24 @@ class KeptScores:
     def refresh(self) -> None:
         """Read what other jobs have kept since the last time."""
         for path in sorted(self._folder.glob("*.json")):
-            if path.name not in self._seen:
+            if path.name not in self._usable:
                 self._read(path)
 
     def tidy(self) -> None:
         """Put many small files together into one, and remove what killed processes left."""
         for leftover in self._folder.glob(".*.tmp"):
-            try:
+            with suppress(FileNotFoundError):
                 if time.time() - leftover.stat().st_mtime > _SECONDS_OF_LEFTOVERS:
                     leftover.unlink()
-            except FileNotFoundError:
-                continue
         self.refresh()
-        if len(self._usable) < MANY_FILES:
+        before = {name for name, usable in self._usable.items() if usable}
+        if len(before) < MANY_FILES:
             return
         # Another job may do the same at the same time: what is removed here is in a file that
         # was written before, and equal files have equal names.
-        before = set(self._usable)
-        whole = self._write(self._scores)
-        for name in before - {whole}:
+        for name in before - {self._write(self._scores)}:
             (self._folder / name).unlink(missing_ok=True)
-        self._usable = {whole}
+            del self._usable[name]
 
     def _write(self, scores: Mapping[tuple[int, ...], tuple[float, ...]]) -> str:
         """Write a file, and return its name."""
@@ -122,20 +117,18 @@ class KeptScores:
         }
         path = file_of(self._folder, [self._key, record])
         write(path, self._key, record)
-        self._seen.add(path.name)
-        self._usable.add(path.name)
+        self._usable[path.name] = True
         return path.name
 
     def _read(self, path: Path) -> None:
         content = _content(path)
         if content is None and not path.exists():  # it was put together with others
             return
-        self._seen.add(path.name)
-        if content is None or content["key"] != self._key:
+        self._usable[path.name] = content is not None and content["key"] == self._key
+        if content is None or not self._usable[path.name]:
             why = "damaged" if content is None else "of something else"
             self._log(f"{path} is {why}: its scores are not used")
             return
-        self._usable.add(path.name)
         for genes, values in content["record"].items():
             of_genes = tuple(np.nan if value is None else value for value in values)
             self._scores[tuple(map(int, genes.split()))] = of_genes

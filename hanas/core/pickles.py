@@ -7,8 +7,7 @@ files of several benchmarks are pickles all the same, so this module reads them 
    admitted, and none may ask for more memory than the file's own size justifies;
 2. the pickle is loaded with stand-ins for the few names that plain data needs (numpy's arrays and
    scalars, sets, ordered dictionaries), which check their arguments; other names are refused;
-3. it is loaded once more with numpy's own functions: the instructions of a pickle are a straight
-   line, so this makes exactly the calls that were checked before.
+3. what was loaded is written and read once more, which puts arrays in the place of the stand-ins.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ import math
 import pickle
 import pickletools
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import IO, Any
 
 import numpy as np
 
@@ -29,16 +28,8 @@ from hanas.core.errors import InputError, one_line
 LIMIT_BYTES = 2**30
 
 
-class Readable(Protocol):
-    """A file that is open for reading in binary form, perhaps a compressed one."""
-
-    def read(self, size: int, /) -> bytes:
-        """Return at most ``size`` bytes."""
-        ...
-
-
 def load_plain(
-    handle: Readable, *, name: str, encoding: str = "ASCII", limit_bytes: int = LIMIT_BYTES
+    handle: IO[bytes], *, name: str, encoding: str = "ASCII", limit_bytes: int = LIMIT_BYTES
 ) -> Any:
     """Return the plain data that the pickle in ``handle`` holds; messages call it ``name``.
 
@@ -57,8 +48,8 @@ def load_plain(
         if len(content) > limit_bytes:
             raise InputError(f"{name}: larger than {limit_bytes:,} bytes, so not the expected file")
         _check_instructions(content, name)
-        _Unpickler(content, name, encoding, _CHECKED).load()
-        return _Unpickler(content, name, encoding, _REAL).load()
+        checked = _Unpickler(content, name, encoding).load()
+        return pickle.loads(pickle.dumps(checked, pickle.HIGHEST_PROTOCOL))
     except InputError:
         raise
     except Exception as error:  # a damaged pickle can raise nearly anything
@@ -101,19 +92,17 @@ def _check_instructions(content: bytes, name: str) -> None:
 class _Unpickler(pickle.Unpickler):
     """An unpickler that knows some names only."""
 
-    def __init__(
-        self, content: bytes, name: str, encoding: str, names: Mapping[tuple[str, str], Any]
-    ):
+    def __init__(self, content: bytes, name: str, encoding: str) -> None:
         super().__init__(io.BytesIO(content), encoding=encoding, errors="strict")
-        self._name, self._names = name, names
+        self._name = name
 
     def find_class(self, module: str, name: str, /) -> Any:
-        if (module, name) not in self._names:
+        if (module, name) not in _NAMES:
             raise InputError(
                 f"{self._name}: refused, not plain data: loading it would use "
                 f"{f'{module}.{name}'[:200]!r}; get the file from its official source"
             )
-        return self._names[module, name]
+        return _NAMES[module, name]
 
 
 # ---- stand-ins ----------------------------------------------------------------------------
@@ -124,16 +113,12 @@ def _expect(holds: bool, what: str) -> None:
         raise TypeError(f"{what} in an unusual form")
 
 
-def _is_tuple(value: Any, length: int) -> bool:
-    return type(value) is tuple and len(value) == length
-
-
 class _Name:
     """A name that a pickle may call, and do nothing else with: not even set its attributes."""
 
     __slots__ = ("_call",)
 
-    def __init__(self, call: Callable[..., Any]):
+    def __init__(self, call: Callable[..., Any]) -> None:
         self._call = call
 
     def __call__(self, *arguments: Any) -> Any:
@@ -148,16 +133,15 @@ class _Dtype:
 
     __slots__ = ("_is_built", "dtype")
 
-    def __init__(self, code: Any, align: Any = False, copy: Any = True):
+    def __init__(self, code: Any, align: Any = False, copy: Any = True) -> None:
         text = _text(code)
-        # A copy: what follows in the pickle must not reach the dtype that numpy shares.
         flags = type(align) in (bool, int) and type(copy) in (bool, int) and bool(copy)
         is_number = type(text) is str and re.fullmatch("[biufc][0-9]{1,2}", text) is not None
         _expect(flags and is_number, "a dtype")
         self.dtype, self._is_built = np.dtype(text), False
 
     def __setstate__(self, state: Any) -> None:
-        is_new = not self._is_built and _is_tuple(state, 8)
+        is_new = not self._is_built and type(state) is tuple and len(state) == 8
         _expect(is_new and state[0] == 3 and state[2:] == (None, None, None, -1, -1, 0), "a dtype")
         order = _text(state[1])
         _expect(order in ("<", ">", "|", "="), "a dtype")
@@ -165,33 +149,38 @@ class _Dtype:
 
 
 class _Array:
-    """A stand-in for an array that ``numpy`` reconstructs in two steps, or makes at once."""
+    """A stand-in for an array that ``numpy`` makes at once, or in two steps."""
 
-    __slots__ = ("_is_built",)
+    __slots__ = ("_array",)
 
-    def __init__(self, *, is_built: bool = False):
-        self._is_built = is_built
+    def __init__(self, array: np.ndarray | None = None) -> None:
+        self._array = array
 
     def __setstate__(self, state: Any) -> None:
-        _expect(not self._is_built and _is_tuple(state, 5), "an array")
+        _expect(self._array is None and type(state) is tuple and len(state) == 5, "an array")
         version, shape, dtype, is_fortran, content = state
-        # Python 2 wrote bytes as str; latin-1 then gives one character a byte.
-        kinds = isinstance(is_fortran, int) and isinstance(content, bytes | str)
-        _expect(kinds and version == 1, "an array")
-        _check_size(shape, dtype, len(content))
-        self._is_built = True
+        _expect(version == 1 and isinstance(is_fortran, int), "an array")
+        array = _array(content, dtype, shape, "F" if is_fortran else "C")
+        self._array = array.astype(array.dtype.newbyteorder("="))  # as numpy does
+
+    def __reduce__(self) -> Any:
+        _expect(self._array is not None, "an array")
+        return self._array.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
 
 
 def _text(value: Any) -> Any:
     return value.decode("ascii") if type(value) is bytes else value
 
 
-def _check_size(shape: Any, dtype: Any, size_bytes: int) -> None:
-    _expect(type(dtype) is _Dtype and type(shape) is tuple, "an array")
+def _array(content: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
+    if type(content) is str:  # written by Python 2: latin-1 gives one character a byte
+        content = content.encode("latin1")
+    kinds = type(content) in (bytes, bytearray) and type(dtype) is _Dtype and type(shape) is tuple
+    _expect(kinds and order in ("C", "F") and len(shape) <= 32, "an array")
     _expect(all(type(side) is int and side >= 0 for side in shape), "an array")
-    _expect(len(shape) <= 32, "an array")
-    if math.prod(shape) * dtype.dtype.itemsize != size_bytes:
-        raise ValueError(f"an array of another size than its content of {size_bytes} bytes")
+    if math.prod(shape) * dtype.dtype.itemsize != len(content):
+        raise ValueError(f"an array of another size than its content of {len(content)} bytes")
+    return np.frombuffer(content, dtype.dtype).reshape(shape, order=order).copy(order=order)
 
 
 def _reconstruct(kind: Any, shape: Any, code: Any) -> _Array:
@@ -201,49 +190,25 @@ def _reconstruct(kind: Any, shape: Any, code: Any) -> _Array:
     return _Array()
 
 
-def _from_buffer(content: Any, dtype: Any, shape: Any, order: Any) -> _Array:
-    _expect(type(content) in (bytes, bytearray) and order in ("C", "F"), "an array")
-    _check_size(shape, dtype, len(content))
-    return _Array(is_built=True)
-
-
-def _real_from_buffer(content: bytes, dtype: np.dtype, shape: tuple, order: Any) -> np.ndarray:
-    return np.frombuffer(content, dtype).reshape(shape, order=order).copy(order=order)
-
-
-def _scalar(dtype: Any, content: Any) -> np.generic:
-    if type(content) is str:  # written by Python 2
-        content = content.encode("latin1")
-    _expect(type(content) is bytes, "a scalar of numpy")
-    _check_size((), dtype, len(content))
-    return np.frombuffer(content, dtype.dtype)[0]
-
-
 def _encoded(text: Any, encoding: Any) -> bytes:
     _expect(type(text) is str and encoding == "latin1", "bytes")
     return text.encode("latin1")
 
 
 _NDARRAY = _Name(lambda *_: _expect(False, "an array"))
-_multiarray: Any = np._core.multiarray  # pyright: ignore
-#: Of a name of numpy: its stand-in, and itself.
-_OF_NUMPY: dict[tuple[str, str], tuple[Any, Any]] = {
-    ("numpy", "dtype"): (_Name(_Dtype), np.dtype),
-    ("numpy", "ndarray"): (_NDARRAY, np.ndarray),
-}
-for _core in ("numpy.core", "numpy._core"):  # of numpy 1 and 2
-    _OF_NUMPY |= {
-        (f"{_core}.multiarray", "scalar"): (_Name(_scalar), _multiarray.scalar),
-        (f"{_core}.multiarray", "_reconstruct"): (_Name(_reconstruct), _multiarray._reconstruct),
-        (f"{_core}.numeric", "_frombuffer"): (_Name(_from_buffer), _real_from_buffer),
-    }
-_PLAIN: dict[tuple[str, str], Any] = {
+_NAMES: dict[tuple[str, str], _Name] = {
+    ("numpy", "dtype"): _Name(_Dtype),
+    ("numpy", "ndarray"): _NDARRAY,
     # A dict keeps the order too, and cannot be given attributes.
     ("collections", "OrderedDict"): _Name(dict),
     ("_codecs", "encode"): _Name(_encoded),  # by which old protocols write bytes
 }
+for _core in ("numpy.core", "numpy._core"):  # of numpy 1 and 2
+    _NAMES |= {
+        (f"{_core}.multiarray", "scalar"): _Name(lambda dtype, of: _array(of, dtype, (), "C")[()]),
+        (f"{_core}.multiarray", "_reconstruct"): _Name(_reconstruct),
+        (f"{_core}.numeric", "_frombuffer"): _Name(lambda *given: _Array(_array(*given))),
+    }
 for _module in ("builtins", "__builtin__"):
-    _PLAIN |= {(_module, kind.__name__): _Name(kind) for kind in (set, frozenset, complex)}
-    _PLAIN[_module, "bytes"] = _Name(lambda: b"")  # by which old protocols write empty ones
-_CHECKED = _PLAIN | {name: stand_in for name, (stand_in, _) in _OF_NUMPY.items()}
-_REAL = _PLAIN | {name: real for name, (_, real) in _OF_NUMPY.items()}
+    _NAMES |= {(_module, kind.__name__): _Name(kind) for kind in (set, frozenset, complex)}
+    _NAMES[_module, "bytes"] = _Name(lambda: b"")  # by which old protocols write empty ones

@@ -1,11 +1,10 @@
 """Find plugins by their files: what a study can name as the kind of an entry.
 
-A plugin is a module of a group's package without a leading underscore, and its file name is its
-name in the configuration. In all groups but spaces it holds one class, whose fields are the
-settings of an entry and whose methods do the work; a space is an object called ``SPACE``. Nothing
-else has to be touched to add one: the checks of a study, ``config.schema.yaml`` and the tests find
-it by its file. More plugins may lie in a folder of the user's, which the environment variable
-``HANAS_PLUGINS`` names: ``FOLDER/proxies/mine.py``.
+A plugin is a module of a group's package without a leading underscore, named as in the
+configuration. In all groups but spaces it holds one class, whose fields are the settings of an
+entry and whose methods do the work; a space is an object called ``SPACE``. The checks of a study,
+``config.schema.yaml`` and the tests find it by its file. More plugins may lie in a folder of the
+user's, which the environment variable ``HANAS_PLUGINS`` names: ``FOLDER/proxies/mine.py``.
 """
 
 from __future__ import annotations
@@ -55,13 +54,7 @@ def names(group: str) -> tuple[str, ...]:
 
 
 def plugin(group: str, name: str) -> Any:
-    """Return the class (of ``spaces``: the object) of a plugin.
-
-    Raises
-    ------
-    InputError
-        If the group has no such plugin, or its module holds none.
-    """
+    """Return the class (of ``spaces``: the object) of a plugin; InputError if there is none."""
     return _plugin(group, name, os.environ.get(FOLDER_VARIABLE, ""))
 
 
@@ -71,13 +64,7 @@ def space(name: str) -> Any:
 
 
 def enumerable_space(name: str, place: str) -> Any:
-    """Return a space whose architectures are few enough to list all of them.
-
-    Raises
-    ------
-    InputError
-        Naming ``place``, what lists them all, if the space is another one.
-    """
+    """Return a space whose architectures can all be listed; else InputError names the ``place``."""
     found = space(name)
     if not found.enumerable:
         listed = [other for other in names("spaces") if space(other).enumerable]
@@ -91,14 +78,13 @@ def enumerable_space(name: str, place: str) -> Any:
 @cache
 def _files(group: str, folder: str) -> dict[str, Path]:
     """Return the file of each plugin; those of the user's come last."""
-    root = Path(__file__).parents[2].joinpath(*GROUPS[group].package.split("."))
-    found = [root] + ([Path(folder) / group] if folder else [])
-    return {
-        path.stem: path
-        for place in found
-        for path in sorted(place.glob("*.py"))
-        if not path.stem.startswith("_")
-    }
+    places = [_own_folder(group)] + ([Path(folder) / group] if folder else [])
+    paths = [path for place in places for path in sorted(place.glob("[!_]*.py"))]
+    return {path.stem: path for path in paths}
+
+
+def _own_folder(group: str) -> Path:
+    return Path(__file__).parents[2].joinpath(*GROUPS[group].package.split("."))
 
 
 @cache
@@ -106,27 +92,22 @@ def _plugin(group: str, name: str, folder: str) -> Any:
     files = _files(group, folder)
     if name not in files:
         raise InputError(f"{group}: no {name!r}; expected one of: {', '.join(sorted(files))}")
-    module = _module(group, name, files[name])
+    module, key = _module(group, name, files[name]), GROUPS[group].key
     if group == "spaces":
-        found = [module.SPACE] if hasattr(module, "SPACE") else []
+        found, wanted = [module.SPACE] if hasattr(module, "SPACE") else [], "SPACE"
     else:
-        found = list(_classes(module, GROUPS[group].key, name))
+        found = list(_classes(module, key, name))
+        wanted = f"class with {key}: Literal[{name!r}]"
     if len(found) != 1:
-        wanted = (
-            "SPACE" if group == "spaces" else f"class with {GROUPS[group].key}: Literal[{name!r}]"
-        )
         raise InputError(f"{files[name]}: {len(found)} plugins; expected one {wanted}")
     return found[0]
 
 
 def _module(group: str, name: str, path: Path) -> ModuleType:
-    package = GROUPS[group].package
-    if path.parent == Path(__file__).parents[2].joinpath(*package.split(".")):
-        return import_module(f"{package}.{name}")
+    if path.parent == _own_folder(group):
+        return import_module(f"{GROUPS[group].package}.{name}")
     full = f"hanas_plugins.{group}.{name}"
-    spec = util.spec_from_file_location(full, path)
-    assert spec is not None
-    assert spec.loader is not None
+    spec: Any = util.spec_from_file_location(full, path)
     module = util.module_from_spec(spec)
     sys.modules[full] = module  # pydantic looks names up there
     spec.loader.exec_module(module)

@@ -27,8 +27,8 @@ def rank_panel(
 
     Of scores and true errors, fractions, float (N,) each: ``kendall_tau``, ``spearman_rho``,
     ``kendall_tau_best_{percent}_percent`` within the truly best ones, ``precision_at_{k}`` for the
-    ``counts`` k up to N, and ``regret``. A correlation is NaN where one side is constant. Raises
-    InputError if the arrays differ in length, hold fewer than two values, or hold a NaN.
+    ``counts`` k up to N, and ``regret``. A correlation is NaN where one side is constant.
+    InputError if the arrays differ in length, or hold fewer than two values or a NaN.
     """
     score, error = _pair(score, error)
     panel = {"kendall_tau": kendall_tau(score, error), "spearman_rho": spearman_rho(score, error)}
@@ -47,11 +47,10 @@ def size_panel(
     """Return how a proxy ranks within bins of architectures of like size, and which it prefers.
 
     A proxy may owe its correlation to telling large from small, or underrate the large ones. The
-    limits of the bins, the smallest first, are quantiles of ``size``, float (N,), such as the
-    number of parameters; architectures at a limit are in the lower bin. Of each bin:
-    ``architectures_size_{bin}``, how many are in it; ``kendall_tau_size_{bin}``, NaN with fewer
-    than two or where one side is constant; ``overrated_size_{bin}``, by which share of all ranks
-    it stands better in the proxy's eyes than in truth, on average; below zero if worse.
+    limits of the bins, the smallest first, are quantiles of ``size``, float (N,); architectures at
+    a limit are in the lower bin. Of each: ``architectures_size_{bin}``, how many are in it;
+    ``kendall_tau_size_{bin}``; ``overrated_size_{bin}``, by which share of all ranks it stands
+    better in the proxy's eyes than in truth, on average; below zero if worse.
 
     >>> panel = size_panel([1, 2, 4, 3], [0.3, 0.4, 0.2, 0.1], size=[1, 1, 2, 2], bins=2)
     >>> panel["kendall_tau_size_1"], panel["overrated_size_1"], panel["overrated_size_2"]
@@ -66,11 +65,10 @@ def size_panel(
     for number in range(bins):
         inside = bin_of == number
         count = int(inside.sum())
-        tau = kendall_tau(score[inside], error[inside]) if count > 1 else float("nan")
+        tau = kendall_tau(score[inside], error[inside]) if count > 1 else np.nan
         panel[f"architectures_size_{number + 1}"] = count
         panel[f"kendall_tau_size_{number + 1}"] = tau
-        mean = float(lead[inside].mean()) if count else float("nan")
-        panel[f"overrated_size_{number + 1}"] = mean
+        panel[f"overrated_size_{number + 1}"] = float(lead[inside].mean()) if count else np.nan
     return panel
 
 
@@ -135,7 +133,6 @@ def _pair(score: ArrayLike, error: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     if len(arrays[0]) < 2:
         raise InputError(f"{len(arrays[0])} architectures; a ranking needs two at least")
     for name, values in zip(("score", "error"), arrays, strict=True):
-        bad = np.flatnonzero(~np.isfinite(values))
-        if len(bad):
-            raise InputError(f"{name}: row {bad[0]} is {values[bad[0]]}; drop such rows first")
+        for row in np.flatnonzero(~np.isfinite(values)):
+            raise InputError(f"{name}: row {row} is {values[row]}; drop such rows first")
     return arrays

@@ -1,9 +1,8 @@
 """Settings as pydantic models that say in words what is wrong, and what may stand beside a field.
 
-A setting is declared once, as the field of a model: its type, default, limits and description,
-what else it names (:class:`Entry`, :class:`Named`, :class:`UserFile`) and whether it changes
-results (:class:`NoRerun`). Everything else follows from the fields: the messages, the check of
-names, the parameters of a job, ``config.schema.yaml`` and the reference of settings.
+A setting is declared once, as the field of a model, with what else it names (:class:`Entry`,
+:class:`Named`, :class:`UserFile`) and whether it changes results (:class:`NoRerun`). Everything
+else follows: messages, the check of names, the parameters of a job, ``config.schema.yaml``.
 """
 
 from __future__ import annotations
@@ -13,15 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, Union, get_args, get_origin
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
-    ValidationError,
-)
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
 from hanas.core import plugins
@@ -30,16 +21,12 @@ from hanas.core.errors import InputError
 #: How errors of pydantic are told: what was expected instead.
 _EXPECTED = {
     "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "int_parsing": "a whole number",
     "float_type": "a number",
-    "float_parsing": "a number",
     "finite_number": "a finite number",
     "string_type": "text",
     "bool_type": "true or false",
     "dict_type": "a mapping of keys",
     "model_type": "a mapping of keys",
-    "model_attributes_type": "a mapping of keys",
     "list_type": "a list",
     "greater_than_equal": "at least {ge}",
     "greater_than": "more than {gt}",
@@ -59,6 +46,7 @@ Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 T = TypeVar("T")
+_Handler = Callable[[Any], Any]  # pydantic's, of a type's schema
 
 
 def _unique(items: list[T] | None) -> list[T] | None:
@@ -95,21 +83,16 @@ class Named:
 
     group: str
 
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
+    def __get_pydantic_core_schema__(self, source: Any, handler: _Handler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self._checked, handler(source))
 
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(self, schema: Any, handler: _Handler) -> dict[str, Any]:
         return {"enum": list(plugins.names(self.group))}
 
     def _checked(self, name: str) -> str:
-        if name not in plugins.names(self.group):
-            raise InputError(
-                f"is {name!r}; expected one of: {', '.join(plugins.names(self.group))}"
-            )
+        names = plugins.names(self.group)
+        if name not in names:
+            raise InputError(f"is {name!r}; expected one of: {', '.join(names)}")
         return name
 
 
@@ -122,19 +105,12 @@ class Member:
 
     group: str
 
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
+    def __get_pydantic_core_schema__(self, source: Any, handler: _Handler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(self.read)
 
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        of_plugins = [
-            handler(plugins.plugin(self.group, name).__pydantic_core_schema__)
-            for name in plugins.names(self.group)
-        ]
-        return {"oneOf": of_plugins}
+    def __get_pydantic_json_schema__(self, schema: Any, handler: _Handler) -> dict[str, Any]:
+        of_group = (plugins.plugin(self.group, name) for name in plugins.names(self.group))
+        return {"oneOf": [handler(plugin.__pydantic_core_schema__) for plugin in of_group]}
 
     def read(self, value: Any) -> Settings:
         """Return the settings of an entry; a mapping whose key names the plugin."""
@@ -143,11 +119,11 @@ class Member:
         key, names = plugins.GROUPS[self.group].key, plugins.names(self.group)
         if not isinstance(value, Mapping):
             raise _worded((), f" is {value!r}; expected a mapping of keys", value)
+        expected, name = f"expected one of: {', '.join(names)}", value.get(key)
         if key not in value:
-            raise _worded((), f": {key!r} is missing; expected one of: {', '.join(names)}", value)
-        name = value[key]
+            raise _worded((), f": {key!r} is missing; {expected}", value)
         if name not in names:
-            raise _worded((key,), f" is {name!r}; expected one of: {', '.join(names)}", name)
+            raise _worded((key,), f" is {name!r}; {expected}", name)
         try:
             return plugins.plugin(self.group, name).model_validate(value)
         except ValidationError as error:
@@ -157,19 +133,13 @@ class Member:
     def _of_others(self, name: str, error: Any) -> InitErrorDetails:
         """Say of a setting that the plugin does not know which others do know it."""
         key = plugins.GROUPS[self.group].key
-        knowing = [
-            other
-            for other in plugins.names(self.group)
-            if error["type"] == _UNKNOWN and _knows(plugins.plugin(self.group, other), error["loc"])
-        ]
+        path, value = error["loc"], error["input"]
+        others = plugins.names(self.group) if error["type"] == _UNKNOWN else ()
+        knowing = [each for each in others if _knows(plugins.plugin(self.group, each), path)]
         if not knowing:
             return _again(error)
-        return _detail(
-            error["loc"],
-            f" is {error['input']!r}, which {key} {name!r} does not use; leave it out, or take "
-            f"one of: {', '.join(knowing)}",
-            error["input"],
-        )
+        said = f" is {value!r}, which {key} {name!r} does not use; leave it out, or take one of: "
+        return _detail(path, said + ", ".join(knowing), value)
 
 
 class Settings(BaseModel):
@@ -186,7 +156,7 @@ class Settings(BaseModel):
     revision: ClassVar[int] = 1
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(cls, source: Any, handler: _Handler) -> CoreSchema:
         # Around the validators of subclasses too, which a validator here would not be.
         return core_schema.no_info_wrap_validator_function(cls._told_in_words, handler(source))
 
@@ -200,19 +170,9 @@ class Settings(BaseModel):
 
     @classmethod
     def read(cls, settings: Mapping[str, Any], place: str = "") -> Self:
-        """Return settings made of plain values; every problem is told.
+        """Return settings made of plain values that stand at a ``place``, ``proxies.naswot``.
 
-        Parameters
-        ----------
-        settings
-            As read from YAML.
-        place
-            Where they stand, such as ``proxies.naswot``, for messages.
-
-        Raises
-        ------
-        InputError
-            A line for each setting that is wrong: its path, its value and what is expected.
+        InputError has a line for each setting that is wrong: path, value and what is expected.
         """
         try:
             return cls.model_validate(canonical(settings))
@@ -221,33 +181,21 @@ class Settings(BaseModel):
 
     def params(self) -> dict[str, Any]:
         """Return what changes results, as plain values with sorted keys: 1 for 1.0."""
-        plain = _plain(self)
-        assert isinstance(plain, dict)
-        return plain
+        return canonical(self)
 
 
 def canonical(node: Any) -> Any:
     """Return plain settings in which equal meaning has one form: sorted keys, and 1 for 1.0."""
+    if isinstance(node, Settings):
+        fields = type(node).model_fields.items()
+        marks = {name: field.metadata for name, field in fields}
+        kept = [name for name in marks if not any(isinstance(one, NoRerun) for one in marks[name])]
+        node = {name: getattr(node, name) for name in kept}
     if isinstance(node, Mapping):
         return {key: canonical(node[key]) for key in sorted(node, key=str)}
     if isinstance(node, list | tuple):
         return [canonical(item) for item in node]
     return int(node) if isinstance(node, float) and node.is_integer() else node
-
-
-def _plain(node: Any) -> Any:
-    if isinstance(node, Settings):
-        fields = type(node).model_fields
-        return {
-            name: _plain(getattr(node, name))
-            for name in sorted(fields)
-            if not any(isinstance(mark, NoRerun) for mark in fields[name].metadata)
-        }
-    if isinstance(node, Mapping):
-        return {key: _plain(node[key]) for key in sorted(node)}
-    if isinstance(node, list | tuple):
-        return [_plain(item) for item in node]
-    return canonical(node)
 
 
 def problems(error: ValidationError, place: str = "") -> list[str]:
@@ -261,31 +209,30 @@ def problems(error: ValidationError, place: str = "") -> list[str]:
 
 
 def marked(
-    node: Any, mark: type[T], path: tuple[str, ...] = (), annotation: Any = None
+    node: Any,
+    mark: type[T],
+    path: tuple[str, ...] = (),
+    annotation: Any = None,
+    marks: Sequence[Any] = (),
 ) -> Iterator[tuple[tuple[str, ...], Any, T]]:
     """Yield (path, value, mark) of every value of settings whose field has a mark of a type."""
+    if node is None:
+        return
     if get_origin(annotation) is Annotated:
         annotation, *marks = get_args(annotation)
-        yield from (
-            (path, node, one) for one in marks if isinstance(one, mark) and node is not None
-        )
-    inner = [part for part in _alternatives(annotation) if part is not type(None)]
+    yield from ((path, node, one) for one in marks if isinstance(one, mark))
+    parts = _alternatives(annotation)
     if isinstance(node, Settings):
         for name, field in type(node).model_fields.items():
             value, here = getattr(node, name), (*path, name)
-            if value is not None:
-                yield from ((here, value, one) for one in field.metadata if isinstance(one, mark))
-            yield from marked(value, mark, here, field.annotation)
-    elif isinstance(node, Mapping):
-        of_values = [get_args(part)[1] for part in inner if get_origin(part) is dict]
-        for key, value in node.items():
-            yield from marked(value, mark, (*path, key), *of_values[:1])
-    elif isinstance(node, list):
-        of_items = [get_args(part)[0] for part in inner if get_origin(part) is list]
-        for position, value in enumerate(node):
-            yield from marked(value, mark, (*path, str(position)), *of_items[:1])
+            yield from marked(value, mark, here, field.annotation, field.metadata)
+    elif isinstance(node, Mapping | list):
+        kind, items = (dict, node.items()) if isinstance(node, Mapping) else (list, enumerate(node))
+        inner = next((get_args(part)[-1] for part in parts if get_origin(part) is kind), None)
+        for key, value in items:
+            yield from marked(value, mark, (*path, str(key)), inner)
     else:
-        for part in inner:
+        for part in parts:
             if get_origin(part) is Annotated:
                 yield from marked(node, mark, path, part)
 

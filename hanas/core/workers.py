@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import IO, Any, Generic, TypeVar
 
 ENVIRONMENT = {
@@ -39,12 +39,11 @@ class Workers(Generic[Request, Answer]):
 
     A process is started when there is a request for it, and then kept. ``make`` makes, once in
     each, the function from a request to its answer; all of these can be pickled.
-    ``functools.partial`` of a class does, whose objects can be called.
     """
 
     def __init__(self, make: Callable[[], Callable[[Request], Answer]], count: int) -> None:
         self._make, self._count = make, max(count, 1)
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self._processes: list[Any] = []  # of subprocess.Popen
 
     def __enter__(self) -> Workers[Request, Answer]:
         return self
@@ -54,7 +53,7 @@ class Workers(Generic[Request, Answer]):
             self._kill()
         for process in self._processes:
             with suppress(BrokenPipeError):  # it may be dead
-                _pipes(process)[0].close()  # the end of its input is its end
+                process.stdin.close()  # the end of its input is its end
         for process in self._processes:
             process.__exit__(kind, error, traceback)
         self._processes = []
@@ -64,9 +63,7 @@ class Workers(Generic[Request, Answer]):
 
         Raises RuntimeError if a worker ends before it answers; its own error was printed.
         """
-        waiting: SimpleQueue[tuple[int, Request]] = SimpleQueue()
-        for item in enumerate(requests):
-            waiting.put(item)
+        waiting = enumerate(requests)
         done: SimpleQueue[tuple[int, Answer] | Exception] = SimpleQueue()
         count = min(self._count, len(requests))
         while len(self._processes) < count:
@@ -88,17 +85,17 @@ class Workers(Generic[Request, Answer]):
         for process in self._processes:
             process.kill()
 
-    def _started(self) -> subprocess.Popen[bytes]:
+    def _started(self) -> Any:
         given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
         paths = [path for path in (str(Path(__file__).parents[2]), *given) if path]
-        process = subprocess.Popen(
+        process: Any = subprocess.Popen(
             # -P: a numpy.py in the folder that a job runs in is none of ours.
             [sys.executable, "-P", "-m", __name__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, **ENVIRONMENT, "PYTHONPATH": os.pathsep.join(paths)},
         )
-        _send(_pipes(process)[0], self._make)
+        _send(process.stdin, self._make)
         return process
 
 
@@ -119,27 +116,16 @@ class Here(Generic[Request, Answer]):
         return enumerate(map(self._answer, requests))
 
 
-def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
-    assert process.stdin is not None
-    assert process.stdout is not None
-    return process.stdin, process.stdout
-
-
 def _feed(
-    process: subprocess.Popen[bytes],
-    waiting: SimpleQueue[tuple[int, Any]],
+    process: Any,
+    waiting: Iterator[tuple[int, Any]],
     done: SimpleQueue[tuple[int, Any] | Exception],
 ) -> None:
-    """Give a worker one waiting request after the other."""
-    requests, answers = _pipes(process)
-    while True:
+    """Give a worker one waiting request after the other; other threads take of them too."""
+    for number, request in waiting:
         try:
-            number, request = waiting.get_nowait()
-        except Empty:
-            return
-        try:
-            _send(requests, request)
-            done.put((number, pickle.load(answers)))
+            _send(process.stdin, request)
+            done.put((number, pickle.load(process.stdout)))
         except (BrokenPipeError, EOFError, pickle.UnpicklingError):
             said = f"status {process.wait()} (request {str(request)[:60]})"
             done.put(RuntimeError(f"a worker ended with {said}; its error is above"))

@@ -19,6 +19,10 @@ from hanas.core.errors import InputError, one_line
 
 _DEEPEST, _MOST_SETTINGS, _MOST_PROBLEMS = 100, 100_000, 10
 _QUOTE = "put the text between quotes"
+_SPECIAL = (
+    "between double quotes stands for a special character; write a path between single quotes, or "
+    "with /"
+)
 _TAG = "tag:yaml.org,2002:"
 #: Forms of numbers that do not look like them.
 _FORMS = {
@@ -34,9 +38,9 @@ _KNOWN = {f"{_TAG}{kind}" for kind in ("str", "int", "float", "bool", "null", "s
 def check(path: str | Path) -> None:
     """Refuse a file that is no YAML of settings, or that says something else than it seems to.
 
-    Raises InputError, naming the line of each key that is given twice or is no text, of each number
-    in a form that is read as another one, each date and unknown tag; or the line and column at
-    which the file cannot be parsed; or that aliases blow it up.
+    InputError names the line of each key that is given twice or is no text, of each number in a
+    form that is read as another one, each date and unknown tag; or the line and column at which the
+    file cannot be parsed; or says that aliases blow it up.
     """
     text = _text(path)
     try:
@@ -56,29 +60,26 @@ def check(path: str | Path) -> None:
         raise InputError(f"{path}: holds no settings; expected keys, such as `datasets:`")
     total = _size(root, {}, path)
     if total > _MOST_SETTINGS:
-        raise InputError(
-            f"{path}: aliases make it {total:,} settings; expected at most {_MOST_SETTINGS:,}"
-        )
+        expected = f"expected at most {_MOST_SETTINGS:,}"
+        raise InputError(f"{path}: aliases make it {total:,} settings; {expected}")
     problems = [f"{path}, line {line}: {said}" for line, said in _problems(root, "", set())]
+    if len(problems) > _MOST_PROBLEMS:
+        problems[_MOST_PROBLEMS:] = [f"... and {len(problems) - _MOST_PROBLEMS} more"]
     if problems:
-        more = [f"... and {len(problems) - _MOST_PROBLEMS} more"] * (len(problems) > _MOST_PROBLEMS)
-        raise InputError("\n".join(problems[:_MOST_PROBLEMS] + more))
+        raise InputError("\n".join(problems))
 
 
 def _text(path: str | Path) -> str:
     try:
-        content = Path(path).read_bytes()
-        return content.decode("utf-8")
+        return Path(path).read_bytes().decode("utf-8")
     except OSError as error:
         raise InputError(f"{path}: not readable: {error.strerror}") from error
     except UnicodeDecodeError as error:
         if error.object[:2] in (b"\xff\xfe", b"\xfe\xff"):
             raise InputError(f"{path}: is UTF-16 text; save it as UTF-8") from error
         line, byte = error.object.count(b"\n", 0, error.start) + 1, error.object[error.start]
-        raise InputError(
-            f"{path}, line {line}: byte {byte:#04x} is no UTF-8 text (in Latin-1 it is "
-            f"{chr(byte)!r}); save the file as UTF-8"
-        ) from error
+        said = f"byte {byte:#04x} is no UTF-8 text (in Latin-1 it is {chr(byte)!r})"
+        raise InputError(f"{path}, line {line}: {said}; save the file as UTF-8") from error
 
 
 def _is_json(text: str) -> bool:
@@ -113,9 +114,8 @@ def _problems(node: yaml.Node, place: str, seen: set[int]) -> Iterator[tuple[int
     seen.add(id(node))
     if said := _misread(node):
         yield node.start_mark.line + 1, f"{place}: {said}"
-    if isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            yield from _problems(item, place, seen)
+    for item in node.value if isinstance(node, yaml.SequenceNode) else ():
+        yield from _problems(item, place, seen)
     lines: dict[str, int] = {}
     for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
         line = key.start_mark.line + 1
@@ -141,10 +141,8 @@ def _no_name(key: yaml.Node) -> str:
     if key.tag not in _KNOWN:
         return _misread(key)
     value = yaml.SafeLoader("").construct_object(key)
-    return (
-        f"the name {value!r} is a {type(value).__name__}, not text; put it between quotes "
-        "(YAML reads on, off, yes and no as true and false)"
-    )
+    why = "put it between quotes (YAML reads on, off, yes and no as true and false)"
+    return f"the name {value!r} is a {type(value).__name__}, not text; {why}"
 
 
 def _misread(node: yaml.Node) -> str:
@@ -156,15 +154,11 @@ def _misread(node: yaml.Node) -> str:
     if kind == "value":
         return f"write {quoted}"
     if node.tag not in _KNOWN:
-        return (
-            f"the tag {node.tag.replace(_TAG, '!!')} means nothing here; leave it out, or {_QUOTE}"
-        )
+        tag = node.tag.replace(_TAG, "!!")
+        return f"the tag {tag} means nothing here; leave it out, or {_QUOTE}"
     is_quoted = kind == "str" and isinstance(node, yaml.ScalarNode) and node.style == '"'
     if is_quoted and re.match(r"[A-Za-z]:.*[\x00-\x1f]", text, re.DOTALL):
-        return (
-            f"is read as {text!r}: \\ between double quotes stands for a special character; write "
-            "a path between single quotes, or with /"
-        )
+        return f"is read as {text!r}: \\ {_SPECIAL}"
     if kind not in ("int", "float"):
         return ""
     form = next((form for form, sign in _FORMS.items() if re.search(sign, text.lstrip("+-"))), None)
@@ -227,8 +221,7 @@ def _reason(
         return row, 0, "a tab indents this line; indent with spaces"
     if "escape" in about or "hex" in about:
         column = line.rfind("\\", 0, column + 1)
-        said = f"{line[column : column + 2]} between double quotes stands for a special character"
-        return row, column, f"{said}; write a path between single quotes, or with /"
+        return row, column, f"{line[column : column + 2]} {_SPECIAL}"
     if "mapping values" in about:
         before = next((each for each in lines[row - 1 :: -1] if each.strip()), "") if row else ""
         if len(re.findall(r":(?:\s|$)", line)) > 1:

@@ -21,7 +21,7 @@ from hanas.deploy import onnx_models
 from hanas.deploy.quantisation import Quantisation, quantise
 from hanas.spaces._space import Network
 from hanas.spaces.networks import architectures, published
-from hanas.training.weight_steps import EVALUATION_BATCH
+from hanas.training.epochs import EVALUATION_BATCH
 
 FLOAT32_FILE, INT8_FILE = "model.onnx", "model.int8.onnx"
 #: Largest difference of a logit between PyTorch and ONNX Runtime; where logits pass 100, a

@@ -1,30 +1,136 @@
-"""The training loop that every kind of training shares: epochs of steps, resumable anywhere."""
+"""The training loop that every kind of training shares: steps, epochs, evaluation.
+
+A training can be ended anywhere and go on from there, to the same bits.
+"""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
+from hanas.core.compute import autocast
 from hanas.core.errors import InputError
-from hanas.core.files import load_checkpoint, save_checkpoint
+from hanas.core.files import checksum, load_checkpoint, save_checkpoint
 from hanas.core.progress import Log, duration
-from hanas.training.weight_steps import StepResult, WeightStepper, learning_rate
+from hanas.core.settings import Settings
+from hanas.data.batches import Batch, Split, ordered_batches
+from hanas.training.settings import TrainingSettings
 
+#: Images a batch in evaluation, where nothing else is said.
+EVALUATION_BATCH = 256
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
 
 
-class Stateful(Protocol):
-    """Anything whose state can be taken and put back, such as a network or an optimizer."""
+class StepResult(NamedTuple):
+    """What one step measured, without a graph and without waiting for a GPU."""
 
-    def state_dict(self) -> dict[str, Any]: ...  # noqa: D102
-    def load_state_dict(self, state_dict: Any) -> Any: ...  # noqa: D102
+    loss: Tensor  # mean cross-entropy, ()
+    correct: Tensor  # number of images classified correctly, ()
+    images: int
+
+
+def learning_rate(settings: TrainingSettings, progress: float) -> float:
+    """Return the learning rate where ``progress`` (0 to 1) of all steps are done.
+
+    >>> [round(learning_rate(TrainingSettings(), part), 6) for part in (0, 0.5, 1)]
+    [0.025, 0.0125, 0.0]
+    """
+    first, last = settings.learning_rate, settings.final_learning_rate
+    if settings.schedule == "constant":
+        return first
+    fall = progress if settings.schedule == "linear" else (1 - math.cos(math.pi * progress)) / 2
+    return first + (last - first) * fall
+
+
+class WeightStepper:
+    """Takes weight steps: gradient of the mean loss, clipped, then SGD.
+
+    What has no gradient in a step stays as it is.
+    """
+
+    def __init__(
+        self,
+        weights: Sequence[nn.Parameter],
+        settings: TrainingSettings,
+        precision: str = "float32",
+    ) -> None:
+        self.settings, self.precision, self.weights = settings, precision, weights
+        self.learning_rate = settings.learning_rate  # of the next step
+        self.optimizer = torch.optim.SGD(
+            weights,
+            lr=settings.learning_rate,
+            momentum=settings.momentum,
+            nesterov=settings.nesterov and settings.momentum > 0,
+            weight_decay=settings.weight_decay,
+        )
+
+    def step(self, batch: Batch, *forwards: Callable[[Tensor], Tensor]) -> StepResult:
+        """Step along the sum of the losses of ways through the network: images to logits.
+
+        Returns the mean loss of the ways, and what is correct by the last of them.
+        """
+        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.param_groups[0]["lr"] = self.learning_rate
+        losses, correct = [], torch.zeros((), dtype=torch.int64)
+        for forward in forwards:  # one graph at a time in memory
+            loss, logits = loss_and_logits(forward, batch, self.precision)
+            loss.backward()
+            losses.append(loss.detach())
+            correct = correct_images(logits, batch)
+        if self.settings.gradient_clip:
+            nn.utils.clip_grad_norm_(self.weights, self.settings.gradient_clip)
+        self.optimizer.step()
+        return StepResult(torch.stack(losses).mean(), correct, len(batch.labels))
+
+
+def loss_and_logits(
+    forward: Callable[[Tensor], Tensor], batch: Batch, precision: str
+) -> tuple[Tensor, Tensor]:
+    """Return the mean cross-entropy, float32 (), and the logits (B, classes) of a batch."""
+    with autocast(batch.images.device, precision):
+        logits = forward(batch.images)
+    logits = logits.float() if logits.dtype != torch.float64 else logits
+    return F.cross_entropy(logits, batch.labels), logits
+
+
+def correct_images(logits: Tensor, batch: Batch) -> Tensor:
+    """Return how many images have their largest logit at their label, int64 ()."""
+    return (logits.detach().argmax(dim=1) == batch.labels).sum()
+
+
+def evaluate(
+    network: nn.Module,
+    forward: Callable[[Tensor], Tensor],
+    images: Split,
+    *,
+    batch_size: int = EVALUATION_BATCH,
+    precision: str = "float32",
+) -> tuple[float, float]:
+    """Return mean cross-entropy and error (a fraction) of a network on all images of a split.
+
+    ``forward`` maps images to logits (B, classes) with the network, which is in evaluation mode for
+    the time; batches are of nearly equal size.
+    """
+    network.eval()
+    loss, correct = 0.0, 0
+    with torch.inference_mode():
+        for batch in ordered_batches(images, batch_size):
+            mean, logits = loss_and_logits(forward, batch, precision)
+            loss += float(mean) * len(batch.labels)
+            correct += int(correct_images(logits, batch))
+    network.train()
+    return loss / len(images), 1 - correct / len(images)
+
+
+# ---- epochs -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -32,26 +138,34 @@ class Loop:
     """A training, as the loop sees it; the stepper's settings say how many epochs there are.
 
     ``begin_epoch`` is called with the epoch (from 0); it returns the function that makes one step,
-    called with the number of the step in the epoch. What they draw at random may depend on these
-    numbers and not on earlier calls, because a resumed training does not make them. ``end_epoch``
-    is called with the epoch and the learning rate that it began with, and returns further columns
-    for its row of the history. ``state`` is all that changes while training, ``network`` among it,
-    but for the stepper's optimizer. After the epochs ``kept_after``, from 1, a copy of the
-    network's weights is kept.
+    called with its number in the epoch. What they draw at random may depend on these numbers and
+    not on earlier calls, which a resumed training does not make. ``end_epoch`` gets the epoch and
+    the learning rate that it began with, and returns further columns of the history. ``state`` is
+    all that changes while training, ``network`` among it, but for the stepper's optimizer. After
+    the epochs ``kept_after``, from 1, a copy of the network's weights is kept.
     """
 
     stepper: WeightStepper
     steps: int
     begin_epoch: Callable[[int], Callable[[int], StepResult]]
     end_epoch: Callable[[int, float], Mapping[str, float]]
-    state: Mapping[str, Stateful]
+    state: Mapping[str, nn.Module | torch.optim.Optimizer]
     kept_after: Collection[int] = ()
 
     def rate_at(self, epoch: int, step: int) -> float:
         """Return the learning rate of a step of an epoch."""
         training = self.stepper.settings
-        done = (epoch * self.steps + step) / (training.epochs * self.steps)
-        return learning_rate(training, done)
+        return learning_rate(training, (epoch * self.steps + step) / (training.epochs * self.steps))
+
+
+def depends_on(settings: Settings, images: str | Path, device: torch.device) -> dict[str, Any]:
+    """Return what trained weights depend on, JSON-like: settings, a file of images, versions."""
+    return {
+        "settings": settings.params(),
+        "revision": settings.revision,
+        "images": checksum(images),
+        "computed by": [torch.__version__, device.type],
+    }
 
 
 def run(
@@ -78,15 +192,15 @@ def run(
         for name, part in state.items():
             part.load_state_dict(saved["parts"][name])
         log(f"going on from {checkpoint}: epoch {first_epoch + 1}, step {first_step + 1}")
-    epochs = loop.stepper.settings.epochs
+    epochs, begun = loop.stepper.settings.epochs, first_epoch * loop.steps + first_step
     started = last_save = time.monotonic()
-    begun = first_epoch * loop.steps + first_step
 
-    def save(epoch: int, step: int, sums: list[float]) -> None:
+    def save(epoch: int, step: int, sums: list[float]) -> float:
         parts = {name: part.state_dict() for name, part in state.items()}
         progress = {"epoch": epoch, "step": step, "sums": sums, "rows": rows, "kept": kept}
         whole = {**progress, "seconds": seconds + time.monotonic() - started, "parts": parts}
         save_checkpoint(checkpoint, whole, belongs_to=belongs_to)
+        return time.monotonic()
 
     for epoch in range(first_epoch, epochs):
         results: list[StepResult] = []  # they stay on the device until they are asked for
@@ -97,29 +211,20 @@ def run(
             is_late = time.monotonic() - last_save > SECONDS_BETWEEN_CHECKPOINTS
             if is_late and step + 1 < loop.steps:
                 sums, results = _added(sums, results, epoch), []
-                save(epoch, step + 1, sums)
-                last_save = time.monotonic()
+                last_save = save(epoch, step + 1, sums)
         loss, correct, images = _added(sums, results, epoch)
         if epoch + 1 in loop.kept_after:
             weights = state["network"].state_dict()
             kept.append({name: value.detach().cpu().clone() for name, value in weights.items()})
-        more = loop.end_epoch(epoch, loop.rate_at(epoch, 0))
+        row = {"epoch": epoch + 1, "train_loss": loss / images, "train_accuracy": correct / images}
+        row |= loop.end_epoch(epoch, loop.rate_at(epoch, 0))
         elapsed = time.monotonic() - started
-        rows.append(
-            {
-                "epoch": epoch + 1,
-                "train_loss": loss / images,
-                "train_accuracy": correct / images,
-                **more,
-                "seconds": seconds + elapsed,
-            }
-        )
-        done, all_steps = (epoch + 1) * loop.steps, epochs * loop.steps
-        left = elapsed / max(done - begun, 1) * (all_steps - done)
+        rows.append({**row, "seconds": seconds + elapsed})
+        done = (epoch + 1) * loop.steps
+        left = elapsed / max(done - begun, 1) * (epochs * loop.steps - done)
         log(_line(rows[-1], epochs, left))
         first_step, sums = 0, [0.0, 0.0, 0.0]
-        save(epoch + 1, 0, sums)
-        last_save = time.monotonic()
+        last_save = save(epoch + 1, 0, sums)
     return rows, kept
 
 

@@ -12,17 +12,13 @@ import torch
 from hanas.core import plugins
 from hanas.core.compute import choose_device, generator, threads
 from hanas.core.errors import InputError
-from hanas.core.files import checksum, digest
+from hanas.core.files import digest
 from hanas.core.progress import Log, print_at_once
 from hanas.data.batches import load_split, random_batches, steps_per_epoch
 from hanas.data.images import load_images
 from hanas.spaces.networks import architectures, published
 from hanas.training import epochs
 from hanas.training.settings import FromScratch
-from hanas.training.weight_steps import WeightStepper, evaluate
-
-#: The splits that each choice of ``images`` trains on.
-IMAGES = {"train": ("train",), "train_and_validation": ("train", "validation")}
 
 
 def retrain(
@@ -42,10 +38,9 @@ def retrain(
     are written.
 
     Returns ``metrics`` (``arch``, ``test_accuracy_percent``, ``test_cross_entropy``, ``params`` of
-    the trained network, ``train_images``, ``test_images``), the history, an epoch a row (``arch``,
-    ``epoch``, ``train_loss``, ``train_accuracy`` as a fraction, ``learning_rate``, ``seconds``),
-    and the state dict of each architecture. Raises InputError for a setting that cannot be here,
-    unsuitable images, or a loss that is not finite.
+    the trained network, ``train_images``, ``test_images``), the history (``arch`` and what
+    :func:`hanas.training.epochs.run` says of an epoch), and the state dict of each architecture.
+    InputError for a setting that cannot be here, unsuitable images, or a loss that is not finite.
     """
     training = FromScratchTraining(settings, images, checkpoints=checkpoints, log=log)
     rows, history, weights = [], [], {}
@@ -73,7 +68,7 @@ class FromScratchTraining:
         log: Log,
         validate: bool = False,
     ) -> None:
-        if validate and "validation" in IMAGES[settings.images]:
+        if validate and settings.images == "train_and_validation":
             raise InputError(
                 f"images is {settings.images}: validation images must be left to choose by"
             )
@@ -83,38 +78,32 @@ class FromScratchTraining:
         self.data, training = load_images(images), settings.training
         size = {"resolution": training.resolution, "device": self.device}
         self.train_split = load_split(
-            self.data, *IMAGES[settings.images], crop_padding=training.crop_padding, **size
+            self.data, *settings.images.split("_and_"), crop_padding=training.crop_padding, **size
         )
         judged_by = ("validation", "test") if validate else ("test",)
         self.judged_by = {name: load_split(self.data, name, **size) for name in judged_by}
         # Not on what chose an architecture: another choice goes on with what is trained.
-        self._depends_on = {
-            "settings": settings.params(),
-            "revision": settings.revision,
-            "images": checksum(images),
-            "computed by": [torch.__version__, self.device.type],
-        }
+        self._depends_on = epochs.depends_on(settings, images, self.device)
 
     def train(
         self, arch: str
     ) -> tuple[dict[str, Any], list[dict[str, Any]], dict[str, torch.Tensor]]:
         """Return an architecture's row of metrics, its history and weights, see :func:`retrain`.
 
-        Where it was validated, the row has ``validation_accuracy_percent``,
-        ``validation_cross_entropy`` and ``validation_images`` too. Weights are on the CPU.
+        Where it was validated, the row has columns of that too. Weights are on the CPU.
         """
-        settings, network = self.settings, self._network(arch)
+        network = self._network(arch)
         row: dict[str, Any] = {"arch": arch}
-        with threads(settings.threads):
+        with threads(self.settings.threads):
+            checkpoint = self.checkpoints / f"{digest(arch)[:16]}.pt"
+            belongs_to = digest({"arch": arch, **self._depends_on})
             epoch_rows, _ = epochs.run(
-                self._loop(network),
-                checkpoint=self.checkpoints / f"{digest(arch)[:16]}.pt",
-                belongs_to=digest({"arch": arch, **self._depends_on}),
-                log=self.log,
+                self._loop(network), checkpoint=checkpoint, belongs_to=belongs_to, log=self.log
             )
             for split, images in self.judged_by.items():
-                precision = settings.precision
-                cross_entropy, error = evaluate(network, network, images, precision=precision)
+                cross_entropy, error = epochs.evaluate(
+                    network, network, images, precision=self.settings.precision
+                )
                 self.log(f"{split} accuracy {100 * (1 - error):.2f} % on {len(images)} images")
                 row[f"{split}_accuracy_percent"] = 100 * (1 - error)
                 row[f"{split}_cross_entropy"] = cross_entropy
@@ -138,8 +127,8 @@ class FromScratchTraining:
 
     def _loop(self, network: torch.nn.Module) -> epochs.Loop:
         settings, training, split = self.settings, self.settings.training, self.train_split
-        stepper = WeightStepper(list(network.parameters()), training, settings.precision)
-        size = training.batch_size
+        weights, size = list(network.parameters()), training.batch_size
+        stepper = epochs.WeightStepper(weights, training, settings.precision)
         steps = steps_per_epoch(len(split), size, training.batches_per_epoch)
 
         def begin_epoch(epoch: int):
@@ -149,7 +138,7 @@ class FromScratchTraining:
             )
             return lambda number: stepper.step(batches(number), network)
 
-        def end_epoch(epoch: int, rate: float) -> dict[str, float]:
+        def columns(epoch: int, rate: float) -> dict[str, float]:
             return {"learning_rate": rate}
 
-        return epochs.Loop(stepper, steps, begin_epoch, end_epoch, state={"network": network})
+        return epochs.Loop(stepper, steps, begin_epoch, columns, {"network": network})

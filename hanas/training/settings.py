@@ -11,10 +11,11 @@ from hanas.core.settings import Count, Fraction, Named, Positive, Seed, Settings
 from hanas.spaces.networks.settings import DeployedNetwork
 
 NotNegative = Annotated[float, Field(ge=0)]
-Device = Literal["auto", "cpu", "cuda"]
-Precision = Literal["float32", "mixed"]
-PRECISION = "Mixed precision works on CUDA."
-THREADS = "CPU threads. Results depend on their number."
+Device = Annotated[Literal["auto", "cpu", "cuda"], Field(description="Where to train.")]
+Precision = Annotated[
+    Literal["float32", "mixed"], Field(description="Mixed precision works on CUDA.")
+]
+Threads = Annotated[Count, Field(description="CPU threads. Results depend on their number.")]
 
 
 class TrainingSettings(Settings):
@@ -94,6 +95,6 @@ class FromScratch(Settings):
     training: RetrainingTraining = Field(
         default=RetrainingTraining(), description="How it is trained."
     )
-    train_on: Device = Field(default="auto", description="Where to train.")
-    precision: Precision = Field(default="float32", description=PRECISION)
-    threads: Count = Field(default=1, description=THREADS)
+    train_on: Device = "auto"
+    precision: Precision = "float32"
+    threads: Threads = 1

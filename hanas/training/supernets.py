@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,21 +13,11 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from hanas.core import plugins
+from hanas.core import files, plugins
 from hanas.core.compute import choose_device, generator, threads
 from hanas.core.errors import InputError
-from hanas.core.files import (
-    REMEDY,
-    checksum,
-    digest,
-    discard,
-    read_tensors,
-    write_json,
-    write_parquet,
-    write_tensors,
-)
 from hanas.core.progress import Log, print_at_once
-from hanas.data.batches import load_split
+from hanas.data.batches import Batch, Split, load_split, random_batches, steps_per_epoch
 from hanas.data.images import load_images
 from hanas.spaces._space import Space
 from hanas.spaces.networks.architectures import settings_for_images
@@ -35,20 +25,18 @@ from hanas.spaces.networks.cell import CellNetwork
 from hanas.spaces.networks.chain import ChainNetwork
 from hanas.spaces.networks.settings import CellNetworkSettings, ChainSettings
 from hanas.training import epochs
-from hanas.training.trainers._trainer import Run, Trainer, possible_operations, snapshot_epochs
-from hanas.training.weight_steps import WeightStepper
+from hanas.training.trainers._trainer import Forward, Trainer, snapshot_epochs
 
 
 @dataclass(frozen=True, eq=False)
 class Supernet:
     """A trained supernet: what its network is made of, and its state dict.
 
-    ``resolution`` is the side of the images it was trained on, where they were average-pooled;
-    ``alphas`` are the architecture weights, float32 (genes, operations), minus infinity for
-    operations that cannot be there. ``earlier`` are state dicts at moments before the end. At a
-    learning rate that does not fall, weights keep moving, and so do the scores that architectures
-    get from them; the mean of a few moments ranks better than any of them (G. Huang et al.,
-    "Snapshot Ensembles: Train 1, Get M for Free", ICLR 2017, where each moment ends a cycle).
+    ``resolution`` is the side of the images where they were average-pooled; ``alphas`` are the
+    architecture weights, float32 (genes, operations), minus infinity for operations that cannot be
+    there. ``earlier`` are state dicts before the end: weights keep moving where the learning rate
+    does not fall, and the mean score of a few moments ranks better than any of them (G. Huang et
+    al., "Snapshot Ensembles: Train 1, Get M for Free", ICLR 2017, where each ends a cycle).
     """
 
     space: str
@@ -87,30 +75,22 @@ def train_supernet(
     On a CPU, equal settings give equal weights, bit for bit, also when the training was killed
     in between and continued from ``checkpoint``, a side file that is deleted at the end.
 
-    ``images`` is a file of :func:`hanas.data.images.save_images`, ``weights`` one that
-    :func:`load_supernet` reads. ``history`` has an epoch a row: ``epoch``, ``train_loss``,
-    ``train_accuracy``, ``validation_loss``, ``validation_accuracy`` (fractions),
-    ``learning_rate``, columns of the trainer's own (``tau`` of gdas), ``entropy`` (mean over the
-    edges or layers, in nats), ``alpha_{edge}_{operation}`` for operations that can be there,
-    ``seconds``. ``found`` is JSON: ``arch``, ``how``, ``validation_error``,
-    ``validation_cross_entropy``, ``validation_images``; it is returned with ``device``.
+    ``images`` is a file of :func:`hanas.data.images.save_images`. ``history`` has an epoch a row:
+    those of :func:`hanas.training.epochs.run`, ``validation_loss``, ``validation_accuracy``
+    (fraction), ``learning_rate``, columns of the trainer's own, ``entropy`` (mean over the edges or
+    layers, in nats), ``alpha_{edge}_{operation}`` for operations that can be there. What is written
+    to ``found`` is returned with ``device``.
 
-    Raises InputError for a setting that cannot be here, unsuitable images, or a loss that is not
-    finite.
+    InputError for a setting that cannot be here, unsuitable images, or a loss that is not finite.
     """
     with threads(trainer.threads):
         run = prepare(trainer, images)
-        device = run.alphas.device.type
-        belongs_to = {
-            "settings": trainer.params(),
-            "revision": trainer.revision,
-            "images": checksum(images),
-            "computed by": [torch.__version__, device],
-        }
+        device = run.alphas.device
+        belongs_to = files.digest(epochs.depends_on(trainer, images, device))
         rows, earlier = epochs.run(
-            _loop(run), checkpoint=Path(checkpoint), belongs_to=digest(belongs_to), log=log
+            _loop(run), checkpoint=Path(checkpoint), belongs_to=belongs_to, log=log
         )
-        genes, how = trainer.found(run, log)
+        genes, how = trainer.found(run)
         cross_entropy, error = run.judge_cell(genes)
     facts = {
         "arch": run.space.to_text(genes),
@@ -124,10 +104,80 @@ def train_supernet(
     made = (trainer.space, network.classifier.out_features, network.settings, resolution)
     trained = Supernet(*made, network.state_dict(), run.alphas.detach(), earlier)
     save_supernet(trained, weights)
-    write_parquet(pd.DataFrame(rows).astype({"epoch": np.int64}), history)
-    write_json(found, facts)
-    discard(checkpoint)
-    return {**facts, "device": device}
+    files.write_parquet(pd.DataFrame(rows).astype({"epoch": np.int64}), history)
+    files.write_json(found, facts)
+    files.discard(checkpoint)
+    return {**facts, "device": device.type}
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One training of a supernet: weights learn from ``train``, alphas from ``validation``.
+
+    ``alphas``, float32 (genes, operations), are logits of the operations of each edge or layer,
+    minus infinity for operations that cannot be there; ``candidate_images`` are some of the
+    validation images, to judge cells on.
+    """
+
+    trainer: Trainer
+    space: Space
+    network: CellNetwork | ChainNetwork
+    alphas: nn.Parameter
+    weight_stepper: epochs.WeightStepper
+    alpha_optimizer: torch.optim.Optimizer | None
+    train: Split
+    validation: Split
+    candidate_images: Split
+
+    @property
+    def cell_network(self) -> CellNetwork:
+        """The supernet of a cell space, whose edges can be mixtures of operations."""
+        assert isinstance(self.network, CellNetwork)
+        return self.network
+
+    @property
+    def steps(self) -> int:
+        """Steps an epoch."""
+        training = self.trainer.training
+        return steps_per_epoch(len(self.train), training.batch_size, training.batches_per_epoch)
+
+    def random(self, *purpose: str | int) -> torch.Generator:
+        """Return the generator for a purpose, such as ``"genes", epoch``."""
+        return generator(self.trainer.seed, *purpose)
+
+    def train_batches(self, epoch: int) -> Callable[[int], Batch]:
+        """Return the function that makes the augmented training batch of a step."""
+        return self._batches(self.train, self.trainer.training.flip, "train batches", epoch)
+
+    def validation_batches(self, epoch: int) -> Callable[[int], Batch]:
+        """Return the function that makes a validation batch, not augmented, for each step."""
+        return self._batches(self.validation, 0, "validation batches", epoch)
+
+    def _batches(
+        self, split: Split, flip: float, purpose: str, epoch: int
+    ) -> Callable[[int], Batch]:
+        size, random = self.trainer.training.batch_size, self.random(purpose, epoch)
+        return random_batches(split, steps=self.steps, batch_size=size, flip=flip, random=random)
+
+    def step_alphas(self, gradient: Tensor) -> None:
+        """Change the architecture weights by their gradient."""
+        assert self.alpha_optimizer is not None
+        self.alphas.grad = gradient
+        self.alpha_optimizer.step()
+
+    def judge(self, forward: Forward) -> tuple[float, float]:
+        """Return cross-entropy and error of ``forward`` on the candidate images."""
+        images, precision = self.candidate_images, self.trainer.precision
+        return epochs.evaluate(self.network, forward, images, precision=precision)
+
+    def judge_cell(self, genes: np.ndarray) -> tuple[float, float]:
+        """Return cross-entropy and error of one architecture with the shared weights."""
+        return self.judge(lambda images: self.network(images, genes))
+
+
+def possible_operations(space: Space) -> Tensor:
+    """Return which operations each gene can stand for, the first ones: bool (genes, operations)."""
+    return torch.arange(len(space.operations)) < torch.tensor(space.choices)[:, None]
 
 
 def prepare(trainer: Trainer, images: str | Path) -> Run:
@@ -146,7 +196,7 @@ def prepare(trainer: Trainer, images: str | Path) -> Run:
         space=space,
         network=network,
         alphas=alphas,
-        weight_stepper=WeightStepper(list(network.parameters()), training, trainer.precision),
+        weight_stepper=epochs.WeightStepper([*network.parameters()], training, trainer.precision),
         alpha_optimizer=trainer.alpha_optimizer(alphas),
         train=load_split(data, "train", crop_padding=training.crop_padding, **as_trained),
         validation=validation,
@@ -157,9 +207,8 @@ def prepare(trainer: Trainer, images: str | Path) -> Run:
 def _initial_alphas(trainer: Trainer, space: Space) -> Tensor:
     """Return the first architecture weights, float32 (genes, operations).
 
-    The logarithm of the operation probabilities where these are given; otherwise normal with the
-    trainer's standard deviation. Minus infinity for operations that cannot be there, so that the
-    probabilities of the others add up to one.
+    The logarithm of the operation probabilities where these are given; otherwise normal. Minus
+    infinity for operations that cannot be there.
     """
     possible, given = possible_operations(space), trainer.operation_probabilities
     if given is None:
@@ -191,9 +240,8 @@ def _loop(run: Run) -> epochs.Loop:
         return row
 
     alphas = nn.ParameterDict({"alphas": run.alphas})
-    state: dict[str, epochs.Stateful] = {"network": run.network, "alphas": alphas}
-    if run.alpha_optimizer is not None:
-        state["alpha_optimizer"] = run.alpha_optimizer
+    state = {"network": run.network, "alphas": alphas, "alpha_optimizer": run.alpha_optimizer}
+    state = {name: part for name, part in state.items() if part is not None}
     *moments, _ = snapshot_epochs(trainer.training.epochs, trainer.snapshots)  # and the end
     return epochs.Loop(run.weight_stepper, run.steps, begin_epoch, end_epoch, state, moments)
 
@@ -211,7 +259,7 @@ def save_supernet(supernet: Supernet, path: str | Path) -> None:
         "earlier": [_plain(weights) for weights in supernet.earlier],
     }
     content["sha256"] = _content_digest(content)
-    write_tensors(content, path)
+    files.write_tensors(content, path)
 
 
 def load_supernet(path: str | Path) -> Supernet:
@@ -223,9 +271,9 @@ def load_supernet(path: str | Path) -> Supernet:
         network = plugins.space(content["space"]).settings(content["network_settings"])
         return Supernet(**{**content, "network_settings": network}), is_unchanged
 
-    supernet, is_unchanged = read_tensors(path, "a supernet", parse)
+    supernet, is_unchanged = files.read_tensors(path, "a supernet", parse)
     if not is_unchanged:
-        raise InputError(f"{path}: its weights were changed after writing; {REMEDY}")
+        raise InputError(f"{path}: its weights were changed after writing; {files.REMEDY}")
     return supernet
 
 
@@ -237,8 +285,8 @@ def _content_digest(content: Mapping[str, Any]) -> str:
     """Return a SHA-256 of settings and weights: PyTorch does not notice changed bytes."""
     tensors = ("weights", "alphas", "earlier")
     facts = {name: value for name, value in content.items() if name not in tensors}
-    hasher = hashlib.sha256(digest(facts).encode())
-    parts = [*content.get("earlier", ()), content["weights"], {"alphas": content["alphas"]}]
+    hasher = hashlib.sha256(files.digest(facts).encode())
+    parts = [*content["earlier"], content["weights"], {"alphas": content["alphas"]}]
     for name, tensor in (item for part in parts for item in part.items()):
         hasher.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         hasher.update(tensor.contiguous().numpy().tobytes())

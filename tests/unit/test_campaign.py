@@ -14,9 +14,8 @@ from hanas.core.errors import InputError
 from hanas.devices._device import Campaign
 from hanas.devices.measuring import board_queue
 from hanas.devices.prediction import campaign, predictor
-from hanas.devices.prediction.campaign import QUALITY, conduct, judge
+from hanas.devices.prediction.campaign import conduct, judge, random_genes
 from hanas.devices.prediction.features import Features
-from hanas.devices.prediction.next_measurements import random_genes
 from hanas.spaces import nb201
 
 SETTINGS = Campaign.read({"models": 20, "first": 10, "each_round": 4, "held_out": 8})
@@ -106,7 +105,6 @@ def test_the_quality_is_that_of_the_held_out_ones():
     )
     assert row["median_relative_error"] < row["flops_median_relative_error"]
     assert np.isnan(row["again_median_relative_difference"])
-    assert set(QUALITY) == set(quality.columns)
 
 
 def test_measuring_stops_when_predictions_are_good_enough():
@@ -150,6 +148,16 @@ def test_a_killed_campaign_goes_the_same_way():
     pd.testing.assert_frame_equal(again[0], whole[0])
     pd.testing.assert_frame_equal(again[2], whole[2])
     assert len(new) == len(whole[0]) - len(kept) == 6
+
+
+def test_a_small_space_is_used_up(monkeypatch):
+    few = random_genes("nb201", 22, np.random.default_rng(0))
+    monkeypatch.setattr(campaign, "random_genes", lambda space, count, rng: few)
+    lines: list[str] = []
+    measured, _, _ = conduct("nb201", SETTINGS, Device(), log=lines.append)
+    ends = [nb201.SPACE.largest, nb201.SPACE.smallest]
+    assert set(measured["arch"]) == {nb201.to_text(row) for row in [*ends, *few]}
+    assert lines[-1] == "no architecture of nb201 is left to measure"
 
 
 def test_cells_without_a_path_are_never_measured():
@@ -226,7 +234,7 @@ def test_judged_by_hand():
     assert row["held_out"] == 3
     assert row["median_relative_error"] == pytest.approx(1 / 11)
     assert row["again_median_relative_difference"] == 0.01
-    row = judge(found, genes[8:], {"latency_ms": flops[8:]}).iloc[0]
+    row = judge(found, genes[8:], {"latency_ms": flops[8:]}, again={}).iloc[0]
     assert row["flops_median_relative_error"] == pytest.approx(0, abs=1e-9)
     assert row["flops_spearman_rho"] == pytest.approx(1)
 

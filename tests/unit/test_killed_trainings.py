@@ -70,7 +70,7 @@ moments = {
     "end": lambda: die_after(epochs, "save_checkpoint", 6),
     "inside": lambda: die_while_saving(3),
     "weights": lambda: die_after(supernets, "save_supernet", 1),
-    "history": lambda: die_after(supernets, "write_parquet", 1),
+    "history": lambda: die_after(files, "write_parquet", 1),
 }
 for settings in json.loads(sys.argv[3]):
     trainer, root = read(settings), top / settings["trainer"]

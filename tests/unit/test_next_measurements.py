@@ -5,10 +5,9 @@ from hypothesis import strategies as st
 from layerwise import SPACES
 
 from hanas.core import plugins
-from hanas.core.errors import InputError
 from hanas.devices.prediction import predictor
-from hanas.devices.prediction.features import LINEAR
-from hanas.devices.prediction.next_measurements import (
+from hanas.devices.prediction.campaign import (
+    CANDIDATES,
     JUDGES,
     next_batch,
     random_genes,
@@ -36,13 +35,17 @@ def some_cells(count: int, seed: int) -> np.ndarray:
     return random_genes("nb201", count, np.random.default_rng(seed))
 
 
+def others(taken: np.ndarray) -> np.ndarray:
+    return without(random_genes("nb201", CANDIDATES, np.random.default_rng(7)), taken)
+
+
 @settings(max_examples=10, deadline=None)
 @given(st.integers(1, 12), st.integers(0, 100))
 def test_a_batch_holds_new_architectures_and_follows_from_the_seed(count, seed):
     taken = some_cells(15, seed)
     found = fitted(taken)
     one, other = (
-        next_batch(found, taken, count, rng=np.random.default_rng(seed)) for _ in range(2)
+        next_batch(found, others(taken), count, rng=np.random.default_rng(seed)) for _ in range(2)
     )
     np.testing.assert_array_equal(one, other)
     assert one.shape == (count, 6)
@@ -52,12 +55,15 @@ def test_a_batch_holds_new_architectures_and_follows_from_the_seed(count, seed):
 
 
 def test_a_small_pool_is_used_up():
-    taken = some_cells(15, 0)
-    pool = np.concatenate([taken[:3], some_cells(4, 99), some_cells(4, 99)])
-    found = next_batch(fitted(taken), taken, 10, rng=np.random.default_rng(0), pool=pool)
-    assert sorted(map(tuple, found.tolist())) == sorted(map(tuple, some_cells(4, 99).tolist()))
-    with pytest.raises(InputError, match="left to measure"):
-        next_batch(fitted(taken), taken, 1, rng=np.random.default_rng(0), pool=taken)
+    taken, pool = some_cells(15, 0), some_cells(4, 99)
+    found = next_batch(fitted(taken), pool, 10, rng=np.random.default_rng(0))
+    assert sorted(map(tuple, found.tolist())) == sorted(map(tuple, pool.tolist()))
+
+
+def test_the_same_row_twice_or_taken_is_left_out():
+    taken, new = some_cells(15, 0), some_cells(4, 99)
+    np.testing.assert_array_equal(without(np.concatenate([taken[:3], new, new]), taken), new)
+    assert not len(without(taken, taken))
 
 
 def test_chosen_ones_leave_less_unknown_than_random_ones():
@@ -68,13 +74,12 @@ def test_chosen_ones_leave_less_unknown_than_random_ones():
         found = fitted(taken)
         rng = np.random.default_rng(seed)
         for batch, left in (
-            (next_batch(found, taken, 10, rng=rng), chosen_left),
+            (next_batch(found, others(taken), 10, rng=rng), chosen_left),
             (without(some_cells(40, seed + 50), taken)[:10], random_left),
         ):
             genes = np.concatenate([taken, batch])
             groups = found.features.groups(genes)
             after = predictor.Regression(
-                LINEAR,
                 groups,
                 np.resize(found.regressions["latency_ms"].values, len(genes)),
                 found.parameters["latency_ms"],
@@ -89,14 +94,14 @@ def test_the_first_choice_takes_away_most_of_the_variance():
     """Against the variance over the same cells, computed anew with each candidate measured."""
     taken, pool = some_cells(15, 1), some_cells(30, 77)
     found = fitted(taken)
-    chosen = next_batch(found, taken, 1, rng=np.random.default_rng(0), pool=pool)[0]
+    chosen = next_batch(found, without(pool, taken), 1, rng=np.random.default_rng(0))[0]
     judges = found.features.groups(random_genes("nb201", JUDGES, np.random.default_rng(0)))
     left = []
     for candidate in without(pool, taken):
         genes = np.vstack([taken, candidate])
         values = np.append(found.regressions["latency_ms"].values, 1.0)
         after = predictor.Regression(
-            2, found.features.groups(genes), values, found.parameters["latency_ms"]
+            found.features.groups(genes), values, found.parameters["latency_ms"]
         )
         _, deviation = after.predict(judges)
         left.append((np.square(deviation / after.scale).sum(), tuple(candidate)))
@@ -107,8 +112,8 @@ def test_what_the_device_cannot_run_is_chosen_less():
     taken = some_cells(120, 2)
     fails = taken[:, 3] == nb201.CONV_3X3
     rng = np.random.default_rng(0)
-    chosen = next_batch(fitted(taken, fails), taken, 30, rng=rng)
-    unaware = next_batch(fitted(taken), taken, 30, rng=np.random.default_rng(0))
+    chosen = next_batch(fitted(taken, fails), others(taken), 30, rng=rng)
+    unaware = next_batch(fitted(taken), others(taken), 30, rng=np.random.default_rng(0))
     assert (chosen[:, 3] == nb201.CONV_3X3).sum() < (unaware[:, 3] == nb201.CONV_3X3).sum()
 
 

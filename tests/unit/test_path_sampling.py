@@ -9,7 +9,7 @@ from toy_supernets import LAYER_WISE, PROBABILITIES, SPACES, layer_probabilities
 from hanas.spaces import nb201
 from hanas.training.supernets import prepare
 from hanas.training.trainers import fairness
-from hanas.training.trainers._one_shot import cells_of, draw_operations
+from hanas.training.trainers._trainer import cells_of, draw_operations
 
 
 def test_rsps_draws_operations_with_their_probabilities():

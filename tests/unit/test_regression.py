@@ -38,7 +38,7 @@ def values_at(groups) -> np.ndarray:
 def test_predictions_are_the_conditioned_joint_distribution(groups):
     seen, values = np.arange(20), values_at(groups)[:20]
     chosen = np.array([-1.0, -2.0, -0.5, -1.5, -1.0, 0.2, 0.5, 0.8, -3.0])
-    regression = Regression(LINEAR, tuple(g[:20] for g in groups), values, chosen)
+    regression = Regression(tuple(g[:20] for g in groups), values, chosen)
     mean, deviation = regression.predict([g[[20, 3, 41]] for g in groups])
     centred = (values - values.mean()) / values.std()
     inverse = np.linalg.inv(joint(groups, seen, chosen))
@@ -57,7 +57,7 @@ def test_predictions_are_the_conditioned_joint_distribution(groups):
 
 def test_parameters_are_the_most_probable_ones(groups):
     values = values_at(groups)
-    found = parameters(groups, values, linear=LINEAR)
+    found = parameters(groups, values)
     centred = (values - values.mean()) / values.std()
     centres = np.array([-1.0, -1, -1, -1, -1, 1, 1, 1, -4])
     spreads = np.array([1.5, 1.5, 1.5, 1.5, 1.5, 1, 1, 1, 1.5])
@@ -77,7 +77,7 @@ def test_parameters_are_the_most_probable_ones(groups):
 
 def test_values_that_are_all_the_same_are_expected_everywhere(groups):
     few = tuple(group[:5] for group in groups)
-    found = parameters(few, np.full(5, 3.0), linear=LINEAR)
-    mean, deviation = Regression(LINEAR, few, np.full(5, 3.0), found).predict(groups)
+    found = parameters(few, np.full(5, 3.0))
+    mean, deviation = Regression(few, np.full(5, 3.0), found).predict(groups)
     np.testing.assert_allclose(mean, 3)
     assert (deviation > 0).all()

@@ -10,12 +10,12 @@ from toy_supernets import LAYER_WISE, SPACES, layer_probabilities, read, results
 
 from hanas.spaces import nb201
 from hanas.training.supernets import prepare
-from hanas.training.trainers._one_shot import draw_operations
+from hanas.training.trainers._trainer import draw_operations
 
 
 def test_rsps_finds_the_best_of_its_candidates(toy_file):
     run = prepare(read(settings_of("rsps", candidates=20)), toy_file)
-    genes, how = run.trainer.found(run, lambda line: None)
+    genes, how = run.trainer.found(run)
     candidates = draw_operations(torch.zeros(6, 5), 20, run.random("candidates")).numpy()
     errors = [run.judge_cell(candidate)[1] for candidate in candidates]
     assert run.judge_cell(genes)[1] == min(errors)
@@ -55,7 +55,7 @@ def test_spos_finds_the_best_of_uniform_candidates(space, toy_file):
         return torch.zeros(len(images), 3)
 
     run.network.forward = noted  # pyright: ignore[reportAttributeAccessIssue]
-    genes, how = run.trainer.found(run, lambda line: None)
+    genes, how = run.trainer.found(run)
     assert forward is type(run.network).forward
     assert len(judged) == 300
     assert genes.tolist() == judged[0]  # all are equally good: the first

@@ -13,8 +13,8 @@ from toy_supernets import (
 )
 
 from hanas.core.errors import InputError
+from hanas.training.epochs import learning_rate
 from hanas.training.supernets import prepare
-from hanas.training.weight_steps import learning_rate
 
 
 def test_operation_probabilities_are_where_sampling_starts(toy_file):

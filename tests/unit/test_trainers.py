@@ -131,7 +131,7 @@ def test_the_largest_alphas_are_found(trainer, toy_file):
     genes = [0, 1, 2, 3, 4, 3]
     with torch.no_grad():
         run.alphas[torch.arange(6), torch.tensor(genes)] = 1.0
-    found, _ = run.trainer.found(run, print)
+    found, _ = run.trainer.found(run)
     assert found.tolist() == genes
 
 

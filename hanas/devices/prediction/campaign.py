@@ -4,12 +4,18 @@ The initial design is random, with the smallest and the largest architecture; ea
 is measured where most is learnt about all others. Some more random ones are measured only to judge
 the predictions. Which ones are measured follows from the seed and from what was measured before,
 and measurements are kept, so a campaign that was killed goes on where it was.
+
+A batch takes away most of the variance of the predictions over the whole space (D. A. Cohn, Z.
+Ghahramani and M. I. Jordan, "Active Learning with Statistical Models", JAIR 4, 1996), one after the
+other: what is known after a measurement does not depend on its value, so it is chosen without
+waiting for any. The largest variance itself would be found at the rims of the space, where few
+architectures are.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +33,6 @@ from hanas.devices._device import Campaign, MeasuredDevice
 from hanas.devices.measuring.measure import measure_models
 from hanas.devices.measuring.models import untrained
 from hanas.devices.prediction import predictor
-from hanas.devices.prediction.next_measurements import next_batch, random_genes, without
 from hanas.devices.prediction.predictor import LEAST, Predictor
 from hanas.spaces._space import Network, Space
 from hanas.spaces.networks import architectures
@@ -35,13 +40,8 @@ from hanas.spaces.networks import architectures
 #: Returns a row for each architecture, by their texts: ``arch``, ``feasible``, the metrics (NaN
 #: where not feasible) and whatever else there is to keep.
 Measure = Callable[[list[str]], pd.DataFrame]
-#: Columns of how well a predictor does on models that were measured only to judge it.
-QUALITY = (
-    *("metric", "fitted", "held_out", "spearman_rho", "kendall_tau", "median_relative_error"),
-    *("p90_relative_error", "within_one_deviation", "within_two_deviations"),
-    *("flops_spearman_rho", "flops_kendall_tau", "flops_median_relative_error"),
-    *("flops_p90_relative_error", "again_median_relative_difference"),
-)
+#: Random architectures that a batch is chosen from, and over which the variance is taken.
+CANDIDATES, JUDGES = 1000, 500
 
 
 def run(
@@ -56,15 +56,16 @@ def run(
 ) -> tuple[pd.DataFrame, Predictor, pd.DataFrame]:
     """Run a campaign on a device, whose measurements are kept in a workspace; see :func:`conduct`.
 
-    The file of the data set, ``images``, gives classes and side of the networks.
+    The file ``images`` gives classes and side of the networks.
     """
-    calls = itertools.count()
+    again = None
 
     def measure(archs: list[str]) -> pd.DataFrame:
-        # One A/A check a campaign, of models as they come: those chosen later are odd ones.
-        again = None if next(calls) == 0 else 0
+        nonlocal again
         models = untrained(archs, space=space, device=device, network=network, images=images)
-        return measure_models(models, device, workspace=workspace, again=again, log=log)
+        table = measure_models(models, device, workspace=workspace, again=again, log=log)
+        again = 0  # one A/A check a campaign, of models as they come: those chosen later are odd
+        return table
 
     size = load_images(images).images.shape[1:3]
     fitting = architectures.settings_for_images(
@@ -85,92 +86,73 @@ def conduct(
 
     Returns the rows of ``measure`` in the order in which they were asked for, with ``purpose``
     (``fit`` or ``held_out``) and ``round``, counted from 0; the predictor that is fitted to those
-    for that purpose; and what :func:`judge` says of it, a row a
-    metric. InputError if too few of the architectures can be run on the device.
+    for that purpose; and what :func:`judge` says of it, a row a metric. InputError if too few of
+    the architectures can be run on the device.
     """
-    rng = np.random.default_rng(campaign.seed)
-    archive = _Archive(plugins.space(space), measure, network)
-    archive.measure_initial_design(campaign, rng)
+    rng, found = np.random.default_rng(campaign.seed), plugins.space(space)
+    genes = _initial_design(found, campaign.first + campaign.held_out, rng)
+    purposes = ["fit"] * campaign.first + ["held_out"] * campaign.held_out
+    tables: list[pd.DataFrame] = []
     while True:
-        fitted = archive.fit()
-        quality = archive.quality(fitted)
-        done = len(archive.of("fit"))
+        table = measure([found.to_text(row) for row in genes])
+        tables.append(table.assign(purpose=purposes[: len(genes)], round=len(tables)))
+        measured = pd.concat(tables, ignore_index=True)
+        of_purpose = {name: measured[measured["purpose"] == name] for name in ("fit", "held_out")}
+        fitted = _fitted(found, of_purpose["fit"], network)
+        held_out = of_purpose["held_out"]
+        again = _difference_again(measured)
+        quality = judge(fitted, _genes(found, held_out), _metrics(held_out), again=again)
+        done = len(of_purpose["fit"])
         log(_described(quality, done, campaign.models))
         worst = quality["median_relative_error"].max(skipna=False)
         good = campaign.until_error is not None and worst <= campaign.until_error
         if done >= campaign.models or good:
             break
         count = min(campaign.each_round, campaign.models - done)
-        try:
-            chosen = next_batch(fitted, archive.genes(), count, rng=rng)
-        except InputError as error:  # the space has fewer architectures
-            log(str(error))
+        candidates = without(random_genes(space, CANDIDATES, rng), _genes(found, measured))
+        if not len(candidates):
+            log(f"no architecture of {space} is left to measure")
             break
-        archive.measure(chosen, ["fit"] * len(chosen))
-    return archive.measurements, fitted, quality
+        genes = next_batch(fitted, candidates, count, rng=rng)
+        purposes = ["fit"] * count
+    return measured, fitted, quality
 
 
-class _Archive:
-    """What was measured so far."""
+def _initial_design(space: Space, count: int, rng: np.random.Generator) -> np.ndarray:
+    ends = _different(np.array([space.largest, space.smallest]))
+    drawn = without(random_genes(space.name, count + len(ends), rng), ends)
+    return np.concatenate([ends, drawn])[:count]
 
-    def __init__(self, space: Space, measure: Measure, network: Network | None) -> None:
-        self.space, self.network = space, network
-        self._measure, self._rounds = measure, itertools.count()
-        self._tables: list[pd.DataFrame] = []
 
-    @property
-    def measurements(self) -> pd.DataFrame:
-        return pd.concat(self._tables, ignore_index=True)
+def _genes(space: Space, table: pd.DataFrame) -> np.ndarray:
+    found = [space.from_text(arch) for arch in table["arch"]]
+    return np.array(found, dtype=np.int64).reshape(-1, len(space.choices))
 
-    def measure_initial_design(self, campaign: Campaign, rng: np.random.Generator) -> None:
-        ends = without(np.array([self.space.largest, self.space.smallest]), np.empty((0, 0)))
-        count = campaign.first + campaign.held_out
-        drawn = without(random_genes(self.space.name, count + len(ends), rng), ends)
-        genes = np.concatenate([ends, drawn])[:count]
-        purposes = ["fit"] * campaign.first + ["held_out"] * campaign.held_out
-        self.measure(genes, purposes[: len(genes)])
 
-    def measure(self, genes: np.ndarray, purposes: list[str]) -> None:
-        table = self._measure([self.space.to_text(row) for row in genes])
-        self._tables.append(table.assign(purpose=purposes, round=next(self._rounds)))
+def _metrics(table: pd.DataFrame) -> dict[str, np.ndarray]:
+    return {name: table[name].to_numpy(np.float64) for name in METRICS if name in table}
 
-    def of(self, purpose: str) -> pd.DataFrame:
-        return self.measurements[self.measurements["purpose"] == purpose]
 
-    def genes(self, purpose: str | None = None) -> np.ndarray:
-        archs = (self.of(purpose) if purpose else self.measurements)["arch"]
-        found = [self.space.from_text(arch) for arch in archs]
-        return np.array(found, dtype=np.int64).reshape(-1, len(self.space.choices))
-
-    def _metrics(self, purpose: str) -> dict[str, np.ndarray]:
-        table = self.of(purpose)
-        return {name: table[name].to_numpy(np.float64) for name in METRICS if name in table}
-
-    def fit(self) -> Predictor:
-        table = self.of("fit")
-        runs = table["feasible"].to_numpy(dtype=bool)
-        if runs.sum() < LEAST:
-            reasons = "; ".join(sorted({str(r) for r in table.get("reason", []) if str(r)})[:3])
-            raise InputError(
-                f"the device can run {runs.sum()} of {len(table)} architectures of "
-                f"{self.space.name}; a predictor needs {LEAST} at least"
-                f"{f' ({reasons})' if reasons else ''}"
-            )
-        return predictor.fit(
-            self.space.name,
-            self.genes("fit"),
-            self._metrics("fit"),
-            source="; ".join(sorted(set(table.loc[runs, "source"]))),
-            network=self.network,
+def _fitted(space: Space, table: pd.DataFrame, network: Network | None) -> Predictor:
+    runs = table["feasible"].to_numpy(dtype=bool)
+    if runs.sum() < LEAST:
+        reasons = "; ".join(sorted({str(r) for r in table.get("reason", []) if str(r)})[:3])
+        raise InputError(
+            f"the device can run {runs.sum()} of {len(table)} architectures of {space.name}; "
+            f"a predictor needs {LEAST} at least{f' ({reasons})' if reasons else ''}"
         )
+    source = "; ".join(sorted(set(table.loc[runs, "source"])))
+    genes = _genes(space, table)
+    return predictor.fit(space.name, genes, _metrics(table), source=source, network=network)
 
-    def quality(self, fitted: Predictor) -> pd.DataFrame:
-        held_out, again, table = self.genes("held_out"), {}, self.measurements
-        if "again_latency_ms" in table:
-            one, other = table["latency_ms"], table["again_latency_ms"]
-            known = (np.abs(one - other) / ((one + other) / 2)).dropna()
-            again = {"latency_ms": float(np.median(known))} if len(known) else {}
-        return judge(fitted, held_out, self._metrics("held_out"), again=again)
+
+def _difference_again(table: pd.DataFrame) -> dict[str, float]:
+    """Return by what fraction the latency differed when models were measured twice."""
+    if "again_latency_ms" not in table:
+        return {}
+    one, other = table["latency_ms"], table["again_latency_ms"]
+    known = (np.abs(one - other) / ((one + other) / 2)).dropna()
+    return {"latency_ms": float(np.median(known))} if len(known) else {}
 
 
 def _described(quality: pd.DataFrame, fitted: int, models: int) -> str:
@@ -184,12 +166,15 @@ def _described(quality: pd.DataFrame, fitted: int, models: int) -> str:
     return f"fitted to {fitted} of {models} models{judged}"
 
 
+# ---- how good predictions are -------------------------------------------------------------
+
+
 def judge(
     predictor: Predictor,
     genes: np.ndarray,
     measured: Mapping[str, np.ndarray],
     *,
-    again: Mapping[str, float] | None = None,
+    again: Mapping[str, float],
 ) -> pd.DataFrame:
     """Compare predictions with what was ``measured`` of held-out architectures, int (N, G).
 
@@ -200,17 +185,16 @@ def judge(
     Returns a row a metric: ``fitted``, ``held_out`` (how many models of each), ranks and relative
     errors (fractions), the share of held-out models within one and two predicted deviations (0.68
     and 0.95, if those are right), the same of the straight line through FLOPs and metric of the
-    fitted models, and ``again_median_relative_difference``. NaN where too few models were held out,
-    or nothing is known.
+    fitted models, and ``again_median_relative_difference``. NaN where too little is known.
     """
     predicted, rows = predictor.predict(genes), []
     flops = predictor.features.multiply_accumulates(genes)
     flops_fitted = predictor.features.multiply_accumulates(predictor.genes)
     for metric in predictor.metrics:
-        true, of_fitted = np.asarray(measured[metric], np.float64), predictor.values[metric]
-        known, fitted = np.isfinite(true), np.isfinite(of_fitted)
+        known, of_fitted = np.isfinite(measured[metric]), predictor.values[metric]
+        true, fitted = measured[metric][known], np.isfinite(of_fitted)
         expected = predicted[metric].to_numpy()[known]
-        off = np.abs(true[known] - expected)
+        off = np.abs(true - expected)
         deviation = predicted[f"{metric}_deviation"].to_numpy()[known]
         line = np.polynomial.Polynomial.fit(flops_fitted[fitted], of_fitted[fitted], 1)
         rows.append(
@@ -218,26 +202,100 @@ def judge(
                 "metric": metric,
                 "fitted": int(fitted.sum()),
                 "held_out": int(known.sum()),
-                **_compared("", expected, true[known]),
-                **_compared("flops_", line(flops[known]), true[known], ranked_by=flops[known]),
+                **_compared("", expected, true, ranked_by=expected),
                 "within_one_deviation": np.mean(off <= deviation) if len(off) else np.nan,
                 "within_two_deviations": np.mean(off <= 2 * deviation) if len(off) else np.nan,
-                "again_median_relative_difference": (again or {}).get(metric, np.nan),
+                **_compared("flops_", line(flops[known]), true, ranked_by=flops[known]),
+                "again_median_relative_difference": again.get(metric, np.nan),
             }
         )
-    return pd.DataFrame(rows, columns=list(QUALITY))
+    return pd.DataFrame(rows)
 
 
 def _compared(
-    prefix: str, expected: np.ndarray, true: np.ndarray, *, ranked_by: np.ndarray | None = None
+    prefix: str, expected: np.ndarray, true: np.ndarray, *, ranked_by: np.ndarray
 ) -> dict[str, float]:
     """Return ranks and relative errors; NaN where there are too few values."""
-    score = expected if ranked_by is None else ranked_by
     errors, some, enough = np.abs(expected / true - 1), len(true) > 0, len(true) > 1
-    found = {
-        "spearman_rho": spearman_rho(score, true) if enough else np.nan,
-        "kendall_tau": kendall_tau(score, true) if enough else np.nan,
-        "median_relative_error": float(np.median(errors)) if some else np.nan,
-        "p90_relative_error": float(np.quantile(errors, 0.9)) if some else np.nan,
+    return {
+        f"{prefix}spearman_rho": spearman_rho(ranked_by, true) if enough else np.nan,
+        f"{prefix}kendall_tau": kendall_tau(ranked_by, true) if enough else np.nan,
+        f"{prefix}median_relative_error": float(np.median(errors)) if some else np.nan,
+        f"{prefix}p90_relative_error": float(np.quantile(errors, 0.9)) if some else np.nan,
     }
-    return {f"{prefix}{name}": value for name, value in found.items()}
+
+
+# ---- what to measure next -----------------------------------------------------------------
+
+
+def next_batch(
+    predictor: Predictor, candidates: np.ndarray, count: int, *, rng: np.random.Generator
+) -> np.ndarray:
+    """Return which candidates, int (P, G), to measure next, int64 (count, G), or all of them.
+
+    All metrics count alike, each by the part of its variance that is taken away. What the device
+    probably cannot run counts less, by that probability.
+    """
+    judges = random_genes(predictor.features.space, JUDGES, rng)
+    at, over = map(predictor.features.groups, (candidates, judges))
+    runs = predictor.feasible_probability(at)
+    beliefs = []
+    for found in (predictor.regressions[metric] for metric in predictor.metrics):
+        _, deviation = found.predict(over)
+        unknown = float(np.square(deviation).sum() - len(judges) * found.noise)
+        covariances = found.covariance(at, at), found.covariance(at, over)
+        beliefs.append(_Belief(*covariances, found.noise, max(unknown, found.noise)))
+    chosen: list[int] = []
+    for _ in range(min(count, len(candidates))):
+        gain = runs * sum(belief.gains() for belief in beliefs)
+        gain[chosen] = -1
+        chosen.append(int(gain.argmax()))
+        for belief in beliefs:
+            belief.measure(chosen[-1])
+    return candidates[chosen]
+
+
+@dataclass
+class _Belief:
+    """What will be known about a metric once the chosen candidates are measured."""
+
+    among: np.ndarray  # covariance (P, P)
+    to_judges: np.ndarray  # covariance (P, J)
+    noise: float
+    unknown: float
+
+    def gains(self) -> np.ndarray:
+        """Return which part of the judges' variance each candidate takes away, float64 (P,)."""
+        explained = np.square(self.to_judges).sum(axis=1)
+        return explained / (np.diag(self.among) + self.noise) / self.unknown
+
+    def measure(self, candidate: int) -> None:
+        column = self.among[:, candidate] / (self.among[candidate, candidate] + self.noise)
+        self.to_judges = self.to_judges - np.outer(column, self.to_judges[candidate])
+        self.among = self.among - np.outer(column, self.among[candidate])
+
+
+def random_genes(name: str, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Return different random architectures that some device may run, int64 (count, G), or all."""
+    space = plugins.space(name)
+    if space.enumerable:
+        genes = space.all_genes()
+        genes = genes[rng.permutation(len(genes))]
+        return genes[space.connected(genes)][:count]
+    found = np.empty((0, len(space.choices)), dtype=np.int64)
+    while len(found) < count:
+        drawn = rng.integers(0, space.choices, size=(count, len(space.choices)))
+        found = _different(np.concatenate([found, drawn[space.connected(drawn)]]))[:count]
+    return found
+
+
+def without(genes: np.ndarray, taken: np.ndarray) -> np.ndarray:
+    """Return the different rows of ``genes`` that are not among ``taken``, in their order."""
+    seen = set(map(tuple, taken.tolist()))
+    genes = _different(genes)
+    return genes[[tuple(row) not in seen for row in genes.tolist()]]
+
+
+def _different(genes: np.ndarray) -> np.ndarray:
+    _, first = np.unique(genes, axis=0, return_index=True)
+    return genes[np.sort(first)]

@@ -1,6 +1,6 @@
 """What a predictor of device metrics sees of an architecture.
 
-Features come in groups; what lies near in a group has metrics alike. The first groups are such
+Features come in groups; what lies near in a group has metrics alike. The first two are such
 that a metric may well be linear in them: how often each operation is there, since a device needs
 its time for each. All features are standardised over the architectures of the space, not over
 those that were measured, so that nothing hangs on which were.
@@ -20,8 +20,6 @@ from hanas.core.errors import InputError
 from hanas.core.settings import Settings
 from hanas.spaces._space import Network
 
-#: How many groups, the first ones, a metric may be linear in.
-LINEAR = 2
 #: Of a space that cannot be listed, features are standardised over so many random architectures.
 _SAMPLE = 4096
 
@@ -44,26 +42,21 @@ class Features:
         genes = np.asarray(genes)
         choices = np.array(plugins.space(self.space).choices)
         if genes.ndim != 2 or genes.shape[1] != len(choices):
-            raise InputError(
-                f"genes of shape {genes.shape}; expected (N, {len(choices)}) for {self.space}"
-            )
-        wrong = np.argwhere((genes < 0) | (genes >= choices) | (genes != np.round(genes)))
-        if len(wrong):
-            row, gene = wrong[0]
-            raise InputError(
-                f"gene {gene + 1} of architecture {row + 1} is {genes[row, gene]}; expected "
-                f"0..{choices[gene] - 1} in {self.space}"
-            )
+            expected = f"(N, {len(choices)}) for {self.space}"
+            raise InputError(f"genes of shape {genes.shape}; expected {expected}")
+        wrong = (genes < 0) | (genes >= choices) | (genes != np.round(genes))
+        for row, gene in np.argwhere(wrong):
+            said = f"gene {gene + 1} of architecture {row + 1} is {genes[row, gene]}"
+            raise InputError(f"{said}; expected 0..{choices[gene] - 1} in {self.space}")
         return genes.astype(np.int64)
 
     def multiply_accumulates(self, genes: np.ndarray) -> np.ndarray:
         """Return the multiply-accumulates, float64 (N,), that a device is often judged by.
 
-        Those of cells are of the full-size network, whatever its settings: of any other one they
-        are a linear function, ranked alike.
+        Those of cells are of the full-size network: of any other one they are a linear function.
         """
-        space, network = plugins.space(self.space), json.loads(self.network)
-        return space.flops(genes, network=network).astype(np.float64)
+        flops = plugins.space(self.space).flops(genes, network=json.loads(self.network))
+        return flops.astype(np.float64)
 
     def groups(self, genes: np.ndarray) -> tuple[np.ndarray, ...]:
         """Return the features of architectures, int (N, G), float64 (N, F) for each group."""
@@ -80,11 +73,9 @@ def _scales(features: Features) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
     else:
         rng = np.random.default_rng(0)
         genes = rng.integers(0, space.choices, size=(_SAMPLE, len(space.choices)))
-    raw = _raw(features, genes)
-    deviations = [group.std(axis=0) for group in raw]
     return tuple(
-        (group.mean(axis=0), np.where(off > 1e-9, off, 1.0))
-        for group, off in zip(raw, deviations, strict=True)
+        (group.mean(axis=0), np.where((off := group.std(axis=0)) > 1e-9, off, 1.0))
+        for group in _raw(features, genes)
     )
 
 
@@ -119,8 +110,7 @@ def _layers(features: Features) -> tuple[np.ndarray, np.ndarray]:
     genes[np.arange(len(at)), [layer for layer, _ in at]] = [gene for _, gene in at]
     costs = np.zeros((2, layers, operations))
     costs[:, *np.transpose(at)] = [
-        space.flops(genes, network=network),
-        space.params(genes, network=network),
+        count(genes, network=network) for count in (space.flops, space.params)
     ]
     costs -= costs[:, :, :1]
     choices = np.array(space.choices)[:, None]

@@ -5,15 +5,15 @@ architecture. A device needs its time for one operation after the other, so metr
 they are and not their logarithms, which was measured to be better at every number of measurements;
 only close to zero are they bent, so that no prediction is below it.
 
-That choice, the features and the expected parameters were made on HW-NAS-Bench's CIFAR-100 tables
-of edgegpu, pixel3 and eyeriss; ``benchmarks/few_measurements.py`` judges them on others.
+That, the features and the expected parameters were chosen on HW-NAS-Bench's CIFAR-100 tables of
+edgegpu, pixel3 and eyeriss; ``benchmarks/few_measurements.py`` judges them on others.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,7 +27,7 @@ from hanas.core import files, gaussian_process, plugins
 from hanas.core.errors import InputError
 from hanas.core.gaussian_process import Regression
 from hanas.data.tables.metric_tables import METRICS, device_table
-from hanas.devices.prediction.features import LINEAR, Features
+from hanas.devices.prediction.features import Features
 from hanas.spaces._space import Network
 
 FORMAT = 1
@@ -48,9 +48,8 @@ class Predictor:
     """What predicts the metrics of a device from those measured of ``genes``, int64 (n, G).
 
     ``values`` are what was measured for each metric, float64 (n,), NaN where it was not;
-    ``parameters`` are those of the :class:`~hanas.core.gaussian_process.Regression` of each metric
-    and, under ``feasible``, of whether the device can run an architecture, where it could not run
-    some. ``source`` says in one line where predictions are from.
+    ``parameters`` are those of the regression of each metric and, under ``feasible``, of whether
+    the device can run an architecture, where it could not run some.
     """
 
     features: Features
@@ -67,13 +66,8 @@ class Predictor:
     @cached_property
     def regressions(self) -> dict[str, Regression]:
         """The regression of each metric, bent as :func:`_bent` says, and of ``feasible``."""
-        found, groups = {}, self.features.groups(self.genes)
-        for name, targets in _targets(self.values).items():
-            if name in self.parameters:
-                known = np.isfinite(targets)
-                seen = tuple(group[known] for group in groups)
-                found[name] = Regression(LINEAR, seen, targets[known], self.parameters[name])
-        return found
+        seen = _seen(self.features.groups(self.genes), self.values)
+        return {name: Regression(*seen[name], found) for name, found in self.parameters.items()}
 
     def predict(self, genes: np.ndarray) -> pd.DataFrame:
         """Return what measuring architectures, int (N, G), is expected to give.
@@ -107,23 +101,19 @@ class Predictor:
 
 
 def likely_runs(predicted: pd.DataFrame) -> np.ndarray:
-    """Return what the device more likely runs than not, bool (N,), of :meth:`Predictor.predict`.
-
-    That is known only where the device refused some of the measured models.
-    """
-    if "feasible_probability" not in predicted:
+    """Return what the device more likely runs than not, bool (N,), of :meth:`Predictor.predict`."""
+    if "feasible_probability" not in predicted:  # it refused none of the measured models
         return np.ones(len(predicted), dtype=bool)
     return predicted["feasible_probability"].to_numpy() >= LEAST_PROBABILITY
 
 
 def table(predictor: Predictor) -> pd.DataFrame:
-    """Return the predicted metrics of every architecture of a space, measured ones too.
+    """Return the predicted metrics of every architecture of a space, as ``device_table`` does.
 
-    Predicted ones throughout: a search that compared measured with predicted numbers would prefer
-    what one of the two makes too good. Columns are those of
-    :func:`hanas.data.tables.metric_tables.device_table`, where infeasible is what the device more
-    likely refuses than not, and what nothing can run; for each metric also
-    ``{metric}_deviation``: one standard deviation of what is known about it.
+    Also of those that were measured: a search that compared measured with predicted numbers would
+    prefer what one of the two makes too good. Infeasible is what the device more likely refuses
+    than not, and what nothing can run. ``{metric}_deviation`` is one standard deviation of what is
+    known about a metric.
     """
     space = plugins.enumerable_space(predictor.features.space, "the table of a device")
     archs, genes = space.all_texts(), space.all_genes()
@@ -151,31 +141,23 @@ def fit(
 ) -> Predictor:
     """Fit a predictor to measured architectures, int (n, G), whose order does not matter.
 
-    Metrics, ``latency_ms`` and, where the device has it, ``energy_mj``, are float64 (n,), above 0;
-    NaN where an architecture was not measured. All NaN: the device cannot run it. ``source`` is
-    where they are from, ``measured: ...`` or ``estimate: ...``; ``network`` are settings filled in
-    by the space's ``for_images``, None the defaults. InputError if a number cannot be, a metric is
-    unknown or has fewer than three values, or genes are not of the space.
+    ``metrics`` are float64 (n,), above 0, NaN where an architecture was not measured. All NaN: the
+    device cannot run it. ``source`` is where they are from, ``measured: ...`` or ``estimate: ...``;
+    ``network`` are settings filled in by the space's ``for_images``, None the defaults. InputError
+    if a number cannot be, a metric has fewer than three, or genes are not of the space.
     """
     features = Features.of(space, network)
     genes = features.checked(genes)
     values = _checked(metrics, len(genes))
     order = np.lexsort((*values.values(), *genes.T[::-1]))
     genes, values = genes[order], {name: column[order] for name, column in values.items()}
-    groups = features.groups(genes)
-    parameters = {}
-    for name, targets in _targets(values).items():
-        known = np.isfinite(targets)
-        chosen = tuple(group[known] for group in groups)
-        parameters[name] = gaussian_process.parameters(chosen, targets[known], linear=LINEAR)
-    return Predictor(features, _described(len(genes), source), genes, values, parameters)
-
-
-def _described(count: int, source: str) -> str:
+    seen = _seen(features.groups(genes), values)
+    parameters = {name: gaussian_process.parameters(*shown) for name, shown in seen.items()}
     kind, _, where = source.partition(": ")
-    named = {"measured": (where, "measured"), "estimate": (where, "estimated")}
-    where, how = named.get(kind, (source, "measured"))
-    return f"predicted: Gaussian process fitted to {count} {how} models ({where})"
+    how = "estimated" if kind == "estimate" else "measured"
+    where = where if kind in ("measured", "estimate") else source
+    described = f"predicted: Gaussian process fitted to {len(genes)} {how} models ({where})"
+    return Predictor(features, described, genes, values, parameters)
 
 
 def save(predictor: Predictor, path: str | Path) -> None:
@@ -203,14 +185,12 @@ def load(path: str | Path) -> Predictor:
             raise InputError(f"{path}: format {version}; this version of hanas reads {FORMAT}")
         if _sha256(header, arrays) != expected:
             raise InputError(f"{path}: not what was written; the file is damaged{hint}")
-        parameters = {key: array for key, array in arrays.items() if key.startswith("parameters/")}
-        return Predictor(
-            Features.of(header["space"], header["network"]),
-            header["source"],
-            arrays["genes"],
-            {name: arrays[f"values/{name}"] for name in header["metrics"]},
-            {key.removeprefix("parameters/"): array for key, array in parameters.items()},
-        )
+        features, genes = Features.of(header["space"], header["network"]), arrays.pop("genes")
+        found: dict[str, dict[str, np.ndarray]] = {"values": {}, "parameters": {}}
+        for key, array in arrays.items():
+            kind, name = key.split("/")
+            found[kind][name] = array
+        return Predictor(features, header["source"], genes, **found)
 
 
 def _sha256(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
@@ -222,8 +202,7 @@ def _sha256(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
 
 
 def _checked(metrics: Mapping[str, np.ndarray], count: int) -> dict[str, np.ndarray]:
-    unknown = [name for name in metrics if name not in METRICS]
-    if unknown or not metrics:
+    if not metrics or not set(metrics) <= set(METRICS):
         raise InputError(f"metrics {list(metrics)}; expected some of: {', '.join(METRICS)}")
     values = {name: np.asarray(metrics[name], np.float64) for name in METRICS if name in metrics}
     for name, column in values.items():
@@ -231,26 +210,30 @@ def _checked(metrics: Mapping[str, np.ndarray], count: int) -> dict[str, np.ndar
             raise InputError(f"{name} of shape {column.shape}; expected ({count},), one a model")
         wrong = np.flatnonzero(~np.isnan(column) & ~(np.isfinite(column) & (column > 0)))
         if len(wrong):
-            raise InputError(
-                f"{name} of model {wrong[0] + 1} is {column[wrong[0]]:g}; expected a finite "
-                "number above 0"
-            )
-        known = int(np.isfinite(column).sum())
-        if known < LEAST:
-            raise InputError(
-                f"{name} is known of {known} of {count} measured models; a prediction needs "
-                f"{LEAST} at least: measure more"
-            )
+            value = f"{name} of model {wrong[0] + 1} is {column[wrong[0]]:g}"
+            raise InputError(f"{value}; expected a finite number above 0")
+        known = f"{name} is known of {np.isfinite(column).sum()} of {count} measured models"
+        if np.isfinite(column).sum() < LEAST:
+            raise InputError(f"{known}; a prediction needs {LEAST} at least: measure more")
     return values
 
 
-def _targets(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return what regressions learn: bent metrics, and 1 and -1 for feasible and not."""
+def _seen(
+    groups: Sequence[np.ndarray], values: Mapping[str, np.ndarray]
+) -> dict[str, tuple[list[np.ndarray], np.ndarray]]:
+    """Return the points and values that regressions learn from.
+
+    Values are bent metrics, and 1 and -1 for feasible and not where some are not.
+    """
     targets = {name: _bent(column, _knee(column)) for name, column in values.items()}
     runs = np.isfinite(np.stack(list(values.values()))).any(axis=0)
     if not runs.all():
         targets["feasible"] = np.where(runs, 1.0, -1.0)
-    return targets
+    known = {name: np.isfinite(column) for name, column in targets.items()}
+    return {
+        name: ([group[known[name]] for group in groups], column[known[name]])
+        for name, column in targets.items()
+    }
 
 
 def _knee(values: np.ndarray) -> float:
@@ -258,11 +241,7 @@ def _knee(values: np.ndarray) -> float:
 
 
 def _bent(values: np.ndarray, knee: float) -> np.ndarray:
-    """Return metrics, bent so that 0 is infinitely far away; far above the knee nothing changes.
-
-    >>> _bent(np.array([1.0, 30.0]), 1.0).round(6)
-    array([ 0.541325, 30.      ])
-    """
+    """Return metrics, bent so that 0 is infinitely far away; far above the knee nothing changes."""
     return values + knee * np.log(-np.expm1(-values / knee))
 
 

@@ -1,43 +1,36 @@
-"""What all trainers of supernets share: their settings, and the run that they work with.
+"""What all trainers of supernets share: their settings, and their two families.
 
 A trainer is a class of a module of this folder; it says how a step goes and what is found. Images,
 network, optimizer, epochs, files and going on after a kill are the program's, see
-:mod:`hanas.training.supernets`.
+:class:`hanas.training.supernets.Run`. A :class:`OneShot` draws architectures, and the best of some
+is what it finds; a :class:`Differentiable` learns architecture weights, and the largest of each
+edge is.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
-from hanas.core.settings import Count, Entry, Named, NoRerun, Seed, Settings
+from hanas.core.settings import Count, Entry, Named, NoRerun, Positive, Seed, Settings
 from hanas.spaces.networks.settings import SupernetNetwork
-from hanas.training.settings import (
-    PRECISION,
-    THREADS,
-    Device,
-    Precision,
-    SampledTraining,
-    TrainingSettings,
-)
+from hanas.training.settings import Device, NotNegative, Precision, SampledTraining, Threads
 
 if TYPE_CHECKING:  # PyTorch is imported only where something is trained
-    import numpy as np
     import torch
     from torch import Tensor, nn
 
-    from hanas.core.progress import Log
-    from hanas.data.batches import Batch, Split
+    from hanas.data.batches import Batch
     from hanas.spaces._space import Space
-    from hanas.spaces.networks.cell import CellNetwork
-    from hanas.spaces.networks.chain import ChainNetwork
-    from hanas.training.weight_steps import StepResult, WeightStepper
+    from hanas.training.epochs import StepResult
+    from hanas.training.supernets import Run
 
 #: Makes a step, called with its number in the epoch and a training batch.
 Step = Callable[[int, "Batch"], "StepResult"]
@@ -60,8 +53,8 @@ class Trainer(Settings, ABC):
     )
     seed: Seed = Field(default=0, description="Of initial weights, batches and samples.")
     network: SupernetNetwork
-    training: TrainingSettings = Field(
-        default=TrainingSettings(), description="How the weights are trained."
+    training: SampledTraining = Field(
+        default=SampledTraining(), description="How the weights are trained."
     )
     candidate_images: Count | None = Field(
         default=256,
@@ -73,24 +66,17 @@ class Trainer(Settings, ABC):
         description="How many times the weights of cells are kept, evenly in the second half of "
         "the epochs, the end included; proxies score with the mean over them.",
     )
-    device: Device = Field(default="auto", description="Where to train.")
-    precision: Precision = Field(default="float32", description=PRECISION)
-    threads: Count = Field(default=1, description=THREADS)
+    device: Device = "auto"
+    precision: Precision = "float32"
+    threads: Threads = 1
 
     @model_validator(mode="after")
     def _goes_together(self) -> Trainer:
-        self.check()
-        return self
-
-    def check(self) -> None:
-        """Raise InputError, naming a setting first, where settings do not go together."""
         snapshot_epochs(self.training.epochs, self.snapshots)
         space = plugins.space(self.space)
         if not space.enumerable and not self.layerwise:
-            trainers = {
-                name: plugins.plugin("trainers", name) for name in plugins.names("trainers")
-            }
-            able = [name for name, trainer in trainers.items() if trainer.layerwise]
+            trainers = plugins.names("trainers")
+            able = [name for name in trainers if plugins.plugin("trainers", name).layerwise]
             raise InputError(
                 f"trainer is {self.name!r}, which trains cells, but {self.space!r} is a "
                 f"layer-wise space; expected one of: {', '.join(able)}"
@@ -102,6 +88,7 @@ class Trainer(Settings, ABC):
             )
         if self.operation_probabilities is not None:
             _check_probabilities(self.operation_probabilities, space)
+        return self
 
     @property
     def name(self) -> str:
@@ -111,8 +98,7 @@ class Trainer(Settings, ABC):
     @property
     def operation_probabilities(self) -> Mapping[str, float] | None:
         """Probabilities that sampling starts with, by operation; None: equal ones."""
-        training = self.training
-        return training.operation_probabilities if isinstance(training, SampledTraining) else None
+        return getattr(self.training, "operation_probabilities", None)
 
     def alpha_optimizer(self, alphas: nn.Parameter) -> torch.optim.Optimizer | None:
         """Return what changes the architecture weights; None where nothing does."""
@@ -131,91 +117,8 @@ class Trainer(Settings, ABC):
         return {}
 
     @abstractmethod
-    def found(self, run: Run, log: Log) -> tuple[np.ndarray, str]:
+    def found(self, run: Run) -> tuple[np.ndarray, str]:
         """Return the genes of the architecture that training yields, and how it was chosen."""
-
-
-@dataclass(frozen=True, eq=False)
-class Run:
-    """One training of a supernet: weights learn from ``train``, alphas from ``validation``.
-
-    ``alphas``, float32 (genes, operations), are logits of the operations of each edge or layer,
-    minus infinity for operations that cannot be there; ``candidate_images`` are some of the
-    validation images, to judge cells on.
-    """
-
-    trainer: Trainer
-    space: Space
-    network: CellNetwork | ChainNetwork
-    alphas: nn.Parameter
-    weight_stepper: WeightStepper
-    alpha_optimizer: torch.optim.Optimizer | None
-    train: Split
-    validation: Split
-    candidate_images: Split
-
-    @property
-    def cell_network(self) -> CellNetwork:
-        """The supernet of a cell space, whose edges can be mixtures of operations."""
-        from hanas.spaces.networks.cell import CellNetwork
-
-        assert isinstance(self.network, CellNetwork)
-        return self.network
-
-    @property
-    def steps(self) -> int:
-        """Steps an epoch."""
-        from hanas.data.batches import steps_per_epoch
-
-        training = self.trainer.training
-        return steps_per_epoch(len(self.train), training.batch_size, training.batches_per_epoch)
-
-    def random(self, *purpose: str | int) -> torch.Generator:
-        """Return the generator for a purpose, such as ``"genes", epoch``."""
-        from hanas.core.compute import generator
-
-        return generator(self.trainer.seed, *purpose)
-
-    def train_batches(self, epoch: int) -> Callable[[int], Batch]:
-        """Return the function that makes the augmented training batch of a step."""
-        return self._batches(self.train, self.trainer.training.flip, "train batches", epoch)
-
-    def validation_batches(self, epoch: int) -> Callable[[int], Batch]:
-        """Return the function that makes a validation batch, not augmented, for each step."""
-        return self._batches(self.validation, 0, "validation batches", epoch)
-
-    def _batches(
-        self, split: Split, flip: float, purpose: str, epoch: int
-    ) -> Callable[[int], Batch]:
-        from hanas.data.batches import random_batches
-
-        size, random = self.trainer.training.batch_size, self.random(purpose, epoch)
-        return random_batches(split, steps=self.steps, batch_size=size, flip=flip, random=random)
-
-    def step_alphas(self, gradient: Tensor) -> None:
-        """Change the architecture weights by their gradient."""
-        assert self.alpha_optimizer is not None
-        self.alphas.grad = gradient
-        self.alpha_optimizer.step()
-
-    def judge(self, forward: Forward) -> tuple[float, float]:
-        """Return cross-entropy and error of ``forward`` on the candidate images."""
-        from hanas.training.weight_steps import evaluate
-
-        precision = self.trainer.precision
-        return evaluate(self.network, forward, self.candidate_images, precision=precision)
-
-    def judge_cell(self, genes: np.ndarray) -> tuple[float, float]:
-        """Return cross-entropy and error of one architecture with the shared weights."""
-        return self.judge(lambda images: self.network(images, genes))
-
-
-def possible_operations(space: Space) -> Tensor:
-    """Return which operations each gene can stand for, the first ones: bool (genes, operations)."""
-    import torch
-
-    choices = torch.tensor(space.choices)
-    return torch.arange(len(space.operations)) < choices[:, None]
 
 
 def snapshot_epochs(epochs: int, count: int) -> tuple[int, ...]:
@@ -251,3 +154,154 @@ def _check_probabilities(given: Mapping[str, float], space: Space) -> None:
             raise InputError(
                 f"{place}: no operation that gene {gene} can have is given a probability above 0"
             )
+
+
+# ---- trainers that draw architectures ------------------------------------------------------
+
+
+class OneShot(Trainer):
+    """Architecture weights stay as they are; what is drawn is trained, then judged."""
+
+    #: What is drawn, in words.
+    drawn: ClassVar[str] = "cells"
+
+    candidates: Count = Field(
+        default=100, description="Random architectures to choose from at the end."
+    )
+
+    def draw(self, run: Run, count: int, random: torch.Generator) -> Tensor:
+        """Draw architectures, int64 (count, genes)."""
+        return draw_operations(run.alphas, count, random)
+
+    def validation_forward(self, run: Run, epoch: int) -> Forward:
+        """Judge the network by a new random architecture for each batch."""
+        random = run.random("validation genes", epoch)
+        return lambda images: run.network(images, self.draw(run, 1, random)[0])
+
+    def found(self, run: Run) -> tuple[np.ndarray, str]:
+        """Return the best of some drawn uniformly: lowest error, then lowest cross-entropy."""
+        from hanas.training.supernets import possible_operations
+
+        count, images = self.candidates, len(run.candidate_images)
+        uniform = possible_operations(run.space).float().log()
+        candidates = draw_operations(uniform, count, run.random("candidates")).numpy()
+        how = f"lowest error of {count} random {self.drawn} on {images} validation images"
+        return min(candidates, key=lambda genes: run.judge_cell(genes)[::-1]), how
+
+
+class SinglePath(OneShot):
+    """Every step trains one architecture, drawn operation by operation."""
+
+    sampled_cells: Literal["all", "connected", "distinct"] = Field(
+        default="all",
+        description="Cells to draw from: all, those whose input reaches the output, or one of "
+        "each isomorphism class.",
+    )
+
+    @model_validator(mode="after")
+    def _cells_can_be_listed(self) -> SinglePath:
+        if self.sampled_cells != "all" and not plugins.space(self.space).enumerable:
+            raise InputError(
+                f"sampled_cells is {self.sampled_cells!r}, but space {self.space!r} is too "
+                "large to list; leave it out"
+            )
+        return self
+
+    def draw(self, run: Run, count: int, random: torch.Generator) -> Tensor:
+        """Draw architectures: each with the product of its operations' probabilities."""
+        import torch
+
+        if self.sampled_cells == "all":
+            return draw_operations(run.alphas, count, random)
+        cells = torch.from_numpy(cells_of(self.space, self.sampled_cells))  # (K, genes)
+        log_probabilities = run.alphas.detach().cpu().double().log_softmax(dim=1)
+        of_cells = log_probabilities[torch.arange(cells.shape[1]), cells].sum(dim=1)  # (K,)
+        chosen = torch.multinomial(
+            of_cells.softmax(dim=0), count, replacement=True, generator=random
+        )
+        return cells[chosen]
+
+    def begin_epoch(self, run: Run, epoch: int) -> Step:
+        """Draw the architectures of all steps; a step trains the weights of its own."""
+        genes = self.draw(run, run.steps, run.random("genes", epoch)).tolist()
+        return lambda number, batch: train_together(run, [genes[number]], batch)
+
+
+def train_together(run: Run, architectures: list[list[int]], batch: Batch) -> StepResult:
+    """Train several architectures in one step: their gradients add up."""
+    return run.weight_stepper.step(
+        batch, *(lambda images, genes=genes: run.network(images, genes) for genes in architectures)
+    )
+
+
+def draw_operations(alphas: Tensor, count: int, random: torch.Generator) -> Tensor:
+    """Draw genes, int64 (count, genes), where each operation has probability softmax(alphas)."""
+    import torch
+
+    probabilities = alphas.detach().cpu().softmax(dim=1)
+    return torch.multinomial(probabilities, count, replacement=True, generator=random).T
+
+
+@cache
+def cells_of(space: str, cell_set: str) -> np.ndarray:
+    """Return the cells of a set of an enumerable space, int64 (K, genes), in index order.
+
+    The set is ``all``, ``connected`` (their input reaches the output) or ``distinct`` (the first
+    of each isomorphism class).
+    """
+    found = plugins.space(space)
+    genes = found.all_genes()
+    if cell_set == "connected":
+        return genes[found.connected(genes)]
+    if cell_set == "distinct":
+        _, first = np.unique([found.canonical(row) for row in genes], return_index=True)
+        return genes[np.sort(first)]
+    return genes
+
+
+# ---- trainers that learn architecture weights ----------------------------------------------
+
+
+class AlphaSettings(Settings):
+    """How architecture weights are trained; the defaults are those of NAS-Bench-201."""
+
+    learning_rate: Positive = Field(default=3e-4, description="Learning rate of Adam.")
+    weight_decay: NotNegative = Field(default=1e-3, description="Weight decay of Adam.")
+    betas: Annotated[
+        list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)
+    ] = Field(default=[0.5, 0.999], description="Betas of Adam.")
+    weight_steps: Count = Field(
+        default=1, description="Steps of the weights for each step of the architecture weights."
+    )
+
+
+class Differentiable(Trainer):
+    """Steps of the weights and of the architecture weights take turns."""
+
+    alpha_scale: ClassVar[float] = 1e-3
+
+    architecture: AlphaSettings = Field(
+        default=AlphaSettings(), description="How the architecture weights are trained."
+    )
+
+    @model_validator(mode="after")
+    def _probabilities_can_change(self) -> Differentiable:
+        if 0 in (self.operation_probabilities or {}).values():
+            raise InputError(
+                "training.operation_probabilities has a 0, which no gradient can change; "
+                f"trainer {self.name!r} needs numbers above 0"
+            )
+        return self
+
+    def alpha_optimizer(self, alphas: nn.Parameter) -> torch.optim.Optimizer:
+        """Return Adam."""
+        import torch
+
+        (first, second), decay = self.architecture.betas, self.architecture.weight_decay
+        rate = self.architecture.learning_rate
+        return torch.optim.Adam([alphas], rate, (first, second), weight_decay=decay)
+
+    def found(self, run: Run) -> tuple[np.ndarray, str]:
+        """Return the operation with the largest architecture weight on each edge."""
+        genes = run.alphas.detach().argmax(dim=1).cpu().numpy()
+        return genes, "largest architecture weight of each edge"

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from hanas.training.trainers._differentiable import AlphaSettings, Differentiable
-from hanas.training.trainers._trainer import Forward, Run, Step
+from hanas.training.trainers._trainer import AlphaSettings, Differentiable, Forward, Step
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from hanas.data.batches import Batch
-    from hanas.training.weight_steps import StepResult
+    from hanas.training.epochs import StepResult
+    from hanas.training.supernets import Run
 
 
 class DartsAlphas(AlphaSettings):
@@ -40,7 +40,7 @@ class Darts(Differentiable):
         """Alternate a step of the alphas on a validation batch and steps of the weights."""
         import torch
 
-        from hanas.training.weight_steps import loss_and_logits
+        from hanas.training.epochs import loss_and_logits
 
         validation = run.validation_batches(epoch)
         weights = list(run.network.parameters())
@@ -52,13 +52,9 @@ class Darts(Differentiable):
             validation_batch = validation(number)
             if self.architecture.order == 1:
                 return torch.autograd.grad(loss(validation_batch), run.alphas)[0]
-            return second_order_gradient(
-                run.alphas,
-                weights,
-                lambda: loss(batch),
-                lambda: loss(validation_batch),
-                learning_rate=run.weight_stepper.learning_rate,
-            )
+            losses = (lambda: loss(batch)), (lambda: loss(validation_batch))
+            rate = run.weight_stepper.learning_rate
+            return second_order_gradient(run.alphas, weights, *losses, learning_rate=rate)
 
         def step(number: int, batch: Batch) -> StepResult:
             if number % self.architecture.weight_steps == 0:
@@ -94,17 +90,16 @@ def second_order_gradient(
         - \xi \nabla^2_{\alpha, w} L_{train}(w, \alpha) \nabla_{w'} L_{val}(w', \alpha)
 
     where the product of the second derivative with the vector :math:`v` is taken as the central
-    difference of :math:`\nabla_\alpha L_{train}` at :math:`w \pm \epsilon v`. Four evaluations of
-    a loss and its gradient, which the losses compute at the present values of ``alphas`` and
-    ``weights``: leaf tensors, changed in place and put back. ``learning_rate`` is :math:`\xi`,
-    ``reach`` is :math:`\epsilon \lVert v \rVert`: the reference takes 0.01, within which few ReLUs
-    of a large network change their side, but those of a tiny one may.
+    difference of :math:`\nabla_\alpha L_{train}` at :math:`w \pm \epsilon v`. ``alphas`` and
+    ``weights`` are leaf tensors, changed in place and put back. ``reach`` is
+    :math:`\epsilon \lVert v \rVert`: the reference takes 0.01, within which few ReLUs of a large
+    network change their side, but those of a tiny one may.
     """
     import torch
 
     original = [w.detach().clone() for w in weights]
 
-    def set_weights(directions: Sequence[Tensor], length: float | Tensor) -> None:
+    def move(directions: Sequence[Tensor], length: float | Tensor) -> None:
         with torch.no_grad():
             for w, start, direction in zip(weights, original, directions, strict=True):
                 w.copy_(start + length * direction)
@@ -116,16 +111,15 @@ def second_order_gradient(
         # A weight may have no part in the loss.
         return torch.autograd.grad(loss, of, allow_unused=True, materialize_grads=True)
 
-    set_weights(gradients(train_loss(), *weights), -learning_rate)
+    move(gradients(train_loss(), *weights), -learning_rate)
     direct, *vector = gradients(validation_loss(), alphas, *weights)
     norm = torch.cat([v.flatten() for v in vector]).norm()
-    if norm == 0:
-        correction = torch.zeros_like(direct)
-    else:
+    correction = torch.zeros_like(direct)
+    if norm != 0:
         epsilon = reach / norm
-        set_weights(vector, epsilon)
+        move(vector, epsilon)
         above = alpha_gradient()
-        set_weights(vector, -epsilon)
+        move(vector, -epsilon)
         correction = (above - alpha_gradient()) / (2 * epsilon)
     with torch.no_grad():
         for w, start in zip(weights, original, strict=True):

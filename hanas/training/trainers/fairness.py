@@ -11,18 +11,23 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from hanas.training.trainers._one_shot import OneShot, train_together
-from hanas.training.trainers._trainer import Run, Step
+from hanas.training.settings import TrainingSettings
+from hanas.training.trainers._trainer import OneShot, Step, train_together
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
+
+    from hanas.training.supernets import Run
 
 
 class Fairness(OneShot):
     """Strict fairness (X. Chu et al., ICCV 2021)."""
 
     trainer: Literal["fairness"] = Field(description="All operations of all edges in each step.")
+    training: TrainingSettings = Field(  # pyright: ignore[reportIncompatibleVariableOverride]
+        default=TrainingSettings(), description="How the weights are trained."
+    )
 
     def begin_epoch(self, run: Run, epoch: int) -> Step:
         """Draw the permutations of all steps; a step trains as many cells as operations."""

@@ -7,20 +7,21 @@ CVPR 2019.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from hanas.core.settings import Positive
-from hanas.training.trainers._differentiable import AlphaSettings, Differentiable
-from hanas.training.trainers._trainer import Forward, Run, Step
+from hanas.training.trainers._trainer import AlphaSettings, Differentiable, Forward, Step
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
     from hanas.data.batches import Batch
-    from hanas.training.weight_steps import StepResult
+    from hanas.training.epochs import StepResult
+    from hanas.training.supernets import Run
 
 
 class GdasAlphas(AlphaSettings):
@@ -45,13 +46,10 @@ class Gdas(Differentiable):
     )
 
     def begin_epoch(self, run: Run, epoch: int) -> Step:
-        """Alternate steps of the weights and, on a validation batch, one of the alphas.
-
-        Each draws a cell of its own.
-        """
+        """Alternate steps of the weights and of the alphas; each draws a cell of its own."""
         import torch
 
-        from hanas.training.weight_steps import loss_and_logits
+        from hanas.training.epochs import loss_and_logits
 
         validation = run.validation_batches(epoch)
         shape = (run.steps, 2, *run.alphas.shape)
@@ -68,12 +66,9 @@ class Gdas(Differentiable):
             result = run.weight_stepper.step(batch, lambda images: run.network(images, genes))
             if number % self.architecture.weight_steps:
                 return result
-            weights, genes = sample(run.alphas, noise[number, 1], tau)
-            loss, _ = loss_and_logits(
-                lambda images: alpha_forward(images, weights, genes),
-                validation(number),
-                self.precision,
-            )
+            weights, drawn = sample(run.alphas, noise[number, 1], tau)
+            forward = partial(alpha_forward, weights=weights, genes=drawn)
+            loss, _ = loss_and_logits(forward, validation(number), self.precision)
             # The loss does not depend on the alphas where the sampled cell is nothing but ``none``.
             (gradient,) = torch.autograd.grad(loss + 0 * weights.sum(), run.alphas)
             run.step_alphas(gradient)
@@ -83,7 +78,7 @@ class Gdas(Differentiable):
 
     def validation_forward(self, run: Run, epoch: int) -> Forward:
         """Judge the network by the cell that would be found now."""
-        genes, _ = self.found(run, print)
+        genes, _ = self.found(run)
         return lambda images: run.network(images, genes)
 
     def columns(self, epoch: int) -> Mapping[str, float]:
@@ -104,8 +99,8 @@ def sample(alphas: Tensor, noise: Tensor, tau: float) -> tuple[Tensor, list[int]
     """Draw an operation for each edge, with a gradient.
 
     Of logits (genes, operations), p = softmax(alphas), and Gumbel noise g of the same shape.
-    Returns weights of that shape, which are exactly one at argmax(log p + g) and zero elsewhere but
-    have the gradient of softmax((log p + g) / tau); and the argmax as a list.
+    Returns weights of that shape, one at argmax(log p + g) and zero elsewhere, with the gradient of
+    softmax((log p + g) / tau); and the argmax.
 
     >>> import torch
     >>> weights, genes = sample(torch.zeros(1, 3), torch.tensor([[0.1, 0.5, -2.0]]), tau=1.0)

@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from hanas.training.trainers._one_shot import SinglePath
+from hanas.training.trainers._trainer import SinglePath
 
 
 class Rsps(SinglePath):

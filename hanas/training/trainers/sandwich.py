@@ -7,12 +7,14 @@ Neural Architecture Search with Big Single-Stage Models", ECCV 2020.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from hanas.training.trainers._one_shot import SinglePath, train_together
-from hanas.training.trainers._trainer import Run, Step
+from hanas.training.trainers._trainer import SinglePath, Step, train_together
+
+if TYPE_CHECKING:
+    from hanas.training.supernets import Run
 
 #: Cells at random in a step, as in the reference.
 RANDOM_CELLS = 2

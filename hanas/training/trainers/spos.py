@@ -1,8 +1,7 @@
 """Single path one-shot: every step trains one architecture drawn uniformly, of any space.
 
-Each gene is drawn from its own choices, whose number may differ from layer to layer. With
-``training.operation_probabilities`` the draw is not uniform; what cannot be in a layer is left out
-there, and the others keep their proportions. On the cell space this is
+Each gene is drawn from its own choices; with ``training.operation_probabilities`` what cannot be in
+a layer is left out there, and the others keep their proportions. On the cell space this is
 :mod:`hanas.training.trainers.rsps`.
 
 Reference: Z. Guo et al., "Single Path One-Shot Neural Architecture Search with Uniform Sampling",
@@ -15,7 +14,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from hanas.training.trainers._one_shot import SinglePath
+from hanas.training.trainers._trainer import SinglePath
 
 
 class Spos(SinglePath):

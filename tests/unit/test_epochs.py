@@ -5,8 +5,8 @@ from torch import nn
 
 from hanas.core.errors import InputError
 from hanas.data.batches import Batch, load_split
+from hanas.training.epochs import WeightStepper, evaluate, learning_rate
 from hanas.training.settings import TrainingSettings
-from hanas.training.weight_steps import WeightStepper, evaluate, learning_rate
 
 
 def linear_network() -> nn.Module:
