@@ -19,12 +19,11 @@ from typing_extensions import override
 from hanas.core.errors import InputError
 from hanas.spaces._space import Genes, Held, Space
 from hanas.spaces.networks.settings import (
+    SMALLEST_MAP,
     ChainNetworkSettings,
     ChainSettings,
     DeployedChainNetworkSettings,
     Network,
-    chain_for_images,
-    chain_settings,
 )
 from hanas.spaces.networks.skeletons import Operation, Skeleton, cost_tables
 
@@ -38,6 +37,7 @@ class LayerwiseSpace(Space):
     """A layer-wise space, of its channels and stages at width 1 and the choices of a layer."""
 
     network, deployed = ChainNetworkSettings, DeployedChainNetworkSettings
+    fitted = ChainSettings
 
     def __init__(self, name: str, skeleton: Skeleton, layers: tuple[Operation, ...]) -> None:
         self.name, self.skeleton, self.layers = name, skeleton, layers
@@ -77,20 +77,24 @@ class LayerwiseSpace(Space):
         return self._checked(np.array([[self.operations.index(name) for name in names]]))[0]
 
     @override
-    def settings(self, network: Network) -> ChainSettings:
-        return chain_settings(network)
-
-    @override
-    def for_images(self, network: Network, side: int, place: str) -> ChainSettings:
-        return chain_for_images(network, side, place)
+    def _for_side(self, network: Network | None, side: int, place: str) -> ChainSettings:
+        if side < SMALLEST_MAP:
+            raise InputError(
+                f"{place}: images of {side}x{side} pixels; expected sides of at least "
+                f"{SMALLEST_MAP}, since the last map of the network has no fewer pixels"
+            )
+        return self.settings(network).model_copy(update={"resolution": side})
 
     @override
     def params(self, genes, classes=10, *, network=None):
-        return self._costs(genes, classes, chain_settings(network))[:, 0]
+        return self._costs(genes, classes, self.settings(network))[:, 0]
 
     @override
     def flops(self, genes, classes=10, resolution=None, *, network=None):
-        return self._costs(genes, classes, chain_settings(network, resolution))[:, 1]
+        settings = self.settings(network)
+        if resolution is not None:
+            settings = self._for_side(settings, resolution, "resolution")
+        return self._costs(genes, classes, settings)[:, 1]
 
     def widened(self, width: float) -> Skeleton:
         """Return the skeleton of a width."""
@@ -109,23 +113,15 @@ class LayerwiseSpace(Space):
     def _network(self, held: Held, classes: int, network: Network) -> ChainNetwork:
         from hanas.spaces.networks.chain import ChainNetwork
 
-        settings = chain_settings(network)
+        settings = self.settings(network)
         return ChainNetwork(self.widened(settings.width), self.layers, held, classes, settings)
 
     @override
-    def _checked(self, genes: np.ndarray) -> np.ndarray:
-        genes, choices = super()._checked(genes), np.array(self.choices)
-        wrong = np.argwhere((genes < 0) | (genes >= choices))
-        if len(wrong):
-            row, layer = wrong[0]
-            gene = genes[row, layer]
-            if gene == choices[layer] < len(self.operations):
-                raise InputError(
-                    f"{self._layer(layer)}: identity cannot be there, since the first layer of a "
-                    "stage changes the channels"
-                )
-            raise InputError(f"{self._layer(layer)}: gene {gene}; expected 0..{choices[layer] - 1}")
-        return genes
+    def _refusal(self, number: int, gene: int) -> str:
+        why = f"gene {gene}; expected 0..{self.choices[number] - 1}"
+        if gene == self.choices[number] < len(self.operations):
+            why = "identity cannot be there, since the first layer of a stage changes the channels"
+        return f"{self._layer(number)}: {why}"
 
     def _layer(self, layer: int) -> str:
         first = self.skeleton.first_layers

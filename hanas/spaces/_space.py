@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,9 +14,6 @@ from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.settings import Settings
 from hanas.spaces.networks.settings import Network
-
-if TYPE_CHECKING:  # PyTorch is imported only where a network is made
-    from torch import Tensor
 
 #: Genes of one architecture, and the operations that a network holds of each gene.
 Genes = Sequence[int] | np.ndarray
@@ -28,8 +27,7 @@ class Space(ABC):
     """
 
     name: str
-    #: Whether all architectures can be listed: only then are there ``all_genes``, ``all_texts`` and
-    #: ``index_of``.
+    #: Whether all can be listed: only then are there ``all_genes``, ``all_texts``, ``index_of``.
     enumerable: bool = False
     #: Names of what a gene can stand for; each gene has the first ``choices`` of them.
     operations: tuple[str, ...]
@@ -39,9 +37,10 @@ class Space(ABC):
     #: Genes of the architecture with the most parameters, and of the smallest that works.
     largest: tuple[int, ...]
     smallest: tuple[int, ...]
-    #: Settings of a supernet's network, and of a network of its own.
+    #: Settings of a supernet's network, of a network of its own, and as the modules take them.
     network: type[Settings]
     deployed: type[Settings]
+    fitted: type[Settings]
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel to other processes by name."""
@@ -59,9 +58,10 @@ class Space(ABC):
         """Return the genes of every architecture, int64 (M, genes), in index order."""
         raise NotImplementedError
 
+    @cache  # noqa: B019 (spaces live as long as the program)
     def all_texts(self) -> tuple[str, ...]:
         """Return the canonical text of every architecture, in index order."""
-        raise NotImplementedError
+        return tuple(self.to_text(genes) for genes in self.all_genes())
 
     def index_of(self, genes: np.ndarray) -> np.ndarray:
         """Return the index, int64 (N,), of genes (N, genes)."""
@@ -105,16 +105,31 @@ class Space(ABC):
         As :meth:`params`; ``resolution`` is its side, None that of ``network``, or 32.
         """
 
-    @abstractmethod
-    def settings(self, network: Network) -> Any:
-        """Return the settings of a network as the network takes them; InputError if wrong."""
+    def settings(self, network: Network | None) -> Any:
+        """Return the settings of a network as its modules take them; InputError if wrong."""
+        if isinstance(network, self.fitted):
+            return network
+        given = network.model_dump() if isinstance(network, Settings) else dict(network or {})
+        return self.fitted.read(given, "network")
 
-    @abstractmethod
-    def for_images(self, network: Network, side: int, place: str) -> Any:
-        """Return the settings of a network for images of ``side`` x ``side`` pixels.
+    def for_images(
+        self, network: Network, size: tuple[int, int], resolution: int | None, images: str | Path
+    ) -> Any:
+        """Return the settings of a network for the images of a data set, in the file ``images``.
 
-        Raises InputError, naming ``place``, where images come from, if there is none for that side.
+        ``size`` is their height and width, ``resolution`` (``training.resolution``) the side they
+        are average-pooled to, None if not. Raises InputError if no network is for that size.
         """
+        height, width = size
+        place = "training.resolution" if resolution else str(images)
+        fitted = self._for_side(network, resolution or height, place)
+        if self._for_side(network, resolution or width, place) != fitted:
+            raise InputError(f"{place}: images of {height}x{width} pixels; expected square images")
+        return fitted
+
+    @abstractmethod
+    def _for_side(self, network: Network, side: int, place: str) -> Any:
+        """Return the settings for images of a side; InputError, naming their place, if none are."""
 
     def supernet(self, classes: int, network: Network, *, seed: int = 0) -> Any:
         """Return the weight-sharing network, which holds all operations of every gene.
@@ -132,18 +147,6 @@ class Space(ABC):
         held = [(int(gene),) for gene in self._checked(np.asarray(genes)[None])[0]]
         return self._seeded(held, classes, network, seed)
 
-    def inherit(
-        self, weights: Mapping[str, Tensor], genes: Genes, classes: int, network: Network
-    ) -> Any:
-        """Return the stand-alone network of one architecture with a copy of a supernet's weights.
-
-        ``weights`` is the state dict of a supernet of the same ``classes`` and ``network``. In
-        evaluation mode both then give the same logits for the same images, bit for bit.
-        """
-        alone = self.build(genes, classes, network)
-        alone.load_state_dict({name: weights[name] for name in alone.state_dict()})
-        return alone
-
     def _seeded(self, held: Held, classes: int, network: Network, seed: int) -> Any:
         import torch
 
@@ -155,10 +158,16 @@ class Space(ABC):
     def _network(self, held: Held, classes: int, network: Network) -> Any:
         """Return a network that holds these operations (their numbers) of each gene."""
 
-    @abstractmethod
     def _checked(self, genes: np.ndarray) -> np.ndarray:
         """Return genes, int64 (N, genes), or raise InputError unless all are of the space."""
         genes = np.asarray(genes, dtype=np.int64)
         if genes.ndim != 2 or genes.shape[1] != len(self.choices):
             raise InputError(f"genes of shape {genes.shape}; expected (N, {len(self.choices)})")
+        wrong = np.argwhere((genes < 0) | (genes >= np.array(self.choices)))
+        if len(wrong):
+            row, number = (int(index) for index in wrong[0])
+            raise InputError(self._refusal(number, int(genes[row, number])))
         return genes
+
+    def _refusal(self, number: int, gene: int) -> str:
+        return f"gene {number + 1} is {gene}; expected 0..{self.choices[number] - 1}"

@@ -13,7 +13,6 @@ every incoming edge and the node it comes from::
 from __future__ import annotations
 
 import re
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,43 +20,21 @@ import numpy as np
 from typing_extensions import override
 
 from hanas.core.errors import InputError
-from hanas.spaces._cells import (
-    AVG_POOL,
-    CONV_1X1,
-    CONV_3X3,
-    DIRECT_EDGE,
-    EDGES,
-    N_NODES,
-    NONE,
-    OPERATIONS,
-    PATHS,
-    SKIP,
-)
 from hanas.spaces._space import Genes, Held, Space
 from hanas.spaces.networks.settings import CellNetworkSettings, DeployedCellNetworkSettings, Network
 
 if TYPE_CHECKING:  # PyTorch is imported only where a network is made
     from hanas.spaces.networks.cell import CellNetwork
 
-__all__ = [
-    "AVG_POOL",
-    "CONV_1X1",
-    "CONV_3X3",
-    "DIRECT_EDGE",
-    "EDGES",
-    "LARGEST",
-    "NONE",
-    "N_NODES",
-    "OPERATIONS",
-    "PATHS",
-    "SKIP",
-    "SMALLEST",
-    "SPACE",
-    "operations_on_paths",
-]
-#: The cell with the most parameters, and the smallest that passes its input on.
-LARGEST = (CONV_3X3,) * len(EDGES)
-SMALLEST = (NONE, NONE, NONE, SKIP, NONE, NONE)
+OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+NONE, SKIP, CONV_1X1, CONV_3X3, AVG_POOL = range(5)
+#: (target node, source node) of each gene, in the order of the canonical text.
+EDGES = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2))
+N_NODES = 4
+#: The edge from the input to the output.
+DIRECT_EDGE = EDGES.index((N_NODES - 1, 0))
+#: The edges of each path from the input to the output.
+PATHS = ((3,), (0, 4), (1, 5), (0, 2, 5))
 
 _TEXT = re.compile(r"\|(\w+)~0\|\+\|(\w+)~0\|(\w+)~1\|\+\|(\w+)~0\|(\w+)~1\|(\w+)~2\|")
 # Every cell in the official order: genes read as a number in base 5, and as they are.
@@ -66,11 +43,6 @@ _NUMBERS = np.load(Path(__file__).with_name("nb201_order.npy")).astype(np.int64)
 _RANKS = np.argsort(_NUMBERS)
 _GENES = _NUMBERS[:, None] // _DIGIT_WEIGHTS % len(OPERATIONS)
 _GENES.setflags(write=False)
-
-
-@cache
-def _all_texts() -> tuple[str, ...]:
-    return tuple(SPACE.to_text(genes) for genes in _GENES)
 
 
 def operations_on_paths(genes: np.ndarray) -> np.ndarray:
@@ -106,8 +78,9 @@ class Nb201(Space):
     name, enumerable = "nb201", True
     operations, edges = OPERATIONS, EDGES
     choices = (len(OPERATIONS),) * len(EDGES)
-    largest, smallest = LARGEST, SMALLEST
+    largest, smallest = (CONV_3X3,) * len(EDGES), (NONE, NONE, NONE, SKIP, NONE, NONE)
     network, deployed = CellNetworkSettings, DeployedCellNetworkSettings
+    fitted = CellNetworkSettings
 
     @override
     def to_text(self, genes: Genes) -> str:
@@ -136,10 +109,6 @@ class Nb201(Space):
     @override
     def all_genes(self) -> np.ndarray:
         return _GENES
-
-    @override
-    def all_texts(self) -> tuple[str, ...]:
-        return _all_texts()
 
     @override
     def index_of(self, genes: np.ndarray) -> np.ndarray:
@@ -216,13 +185,7 @@ class Nb201(Space):
         return np.rint(base + classifier + of_1x1 * n_1x1 + of_3x3 * n_3x3).astype(np.int64)
 
     @override
-    def settings(self, network: Network) -> CellNetworkSettings:
-        if isinstance(network, CellNetworkSettings):
-            return network
-        return CellNetworkSettings.read(dict(network), "network")
-
-    @override
-    def for_images(self, network: Network, side: int, place: str) -> CellNetworkSettings:
+    def _for_side(self, network: Network, side: int, place: str) -> CellNetworkSettings:
         check_side(side, place)
         return self.settings(network)
 
@@ -232,13 +195,6 @@ class Nb201(Space):
 
         return CellNetwork(held, classes, self.settings(network))
 
-    @override
-    def _checked(self, genes: np.ndarray) -> np.ndarray:
-        genes, last = super()._checked(genes), len(OPERATIONS) - 1
-        if genes.size and (genes.min() < 0 or genes.max() > last):
-            raise InputError(f"genes outside 0..{last}: {genes.min()}..{genes.max()}")
-        return genes
-
 
 SPACE = Nb201()
 choices = SPACE.choices
@@ -247,4 +203,4 @@ all_genes, all_texts = SPACE.all_genes, SPACE.all_texts
 canonical, connected = SPACE.canonical, SPACE.connected
 without_dead_edges = SPACE.without_dead_edges
 params, flops, for_images = SPACE.params, SPACE.flops, SPACE.for_images
-supernet, build, inherit = SPACE.supernet, SPACE.build, SPACE.inherit
+supernet, build = SPACE.supernet, SPACE.build

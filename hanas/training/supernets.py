@@ -30,7 +30,6 @@ from hanas.core.progress import Log, print_at_once
 from hanas.data.batches import load_split
 from hanas.data.images import load_images
 from hanas.spaces._space import Space
-from hanas.spaces.networks.architectures import settings_for_images
 from hanas.spaces.networks.cell import CellNetwork
 from hanas.spaces.networks.chain import ChainNetwork
 from hanas.spaces.networks.settings import CellNetworkSettings, ChainSettings
@@ -135,7 +134,7 @@ def prepare(trainer: Trainer, images: str | Path) -> Run:
     device = choose_device(trainer.device, trainer.precision)
     training, space, data = trainer.training, plugins.space(trainer.space), load_images(images)
     size = data.images.shape[1:3]
-    fitted = settings_for_images(space, trainer.network, size, training.resolution, images)
+    fitted = space.for_images(trainer.network, size, training.resolution, images)
     network = space.supernet(len(data.classes), fitted, seed=trainer.seed)
     network = network.to(device=device, memory_format=torch.channels_last)
     alphas = nn.Parameter(_initial_alphas(trainer, space).to(device))

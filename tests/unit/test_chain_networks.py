@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from inheriting import inherit
 from layerwise import SPACES, WITH_IDENTITY, first_layers, genes_of, random_genes
 from torch import nn
 
@@ -108,7 +109,7 @@ def test_inherited_weights_give_the_same_bits(name, mode):
     @settings(max_examples=5, deadline=None)
     @given(genes=genes_of(name))
     def check(genes):
-        alone = space_of(name).inherit(shared.state_dict(), genes, 5, network).eval()
+        alone = inherit(space_of(name), shared.state_dict(), genes, 5, network).eval()
         assert torch.equal(shared(images(), genes), alone(images()))
         assert alone.genes == genes
 
@@ -119,7 +120,7 @@ def test_inherited_weights_give_the_same_bits(name, mode):
 def test_inherited_weights_are_a_copy(name):
     space, network = space_of(name), {"width": 0.1, "resolution": 8}
     shared = space.supernet(5, network)
-    alone = space.inherit(shared.state_dict(), space.largest, 5, network)
+    alone = inherit(space, shared.state_dict(), space.largest, 5, network)
     before = {key: value.clone() for key, value in shared.state_dict().items()}
     for parameter in alone.parameters():
         parameter.data.add_(1)
@@ -233,7 +234,7 @@ def test_onnx_gives_what_pytorch_gives(name, batch, tmp_path):
     network = {"width": 0.2, "batch_norm": "running", "resolution": 20}
     shared = trained(name, network)
     (genes,) = random_genes(name, 1, seed=4)
-    alone = space.inherit(shared.state_dict(), genes, 5, network).eval()
+    alone = inherit(space, shared.state_dict(), genes, 5, network).eval()
     onnx_models.export(alone, tmp_path / "m.onnx", resolution=20, batch=batch)
     for count in {batch or 1, batch or 7}:
         x = images(count, 20, seed=count)

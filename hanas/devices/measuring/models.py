@@ -20,7 +20,6 @@ import pandas as pd
 import torch
 from torch import nn
 
-from hanas.core import plugins
 from hanas.core.compute import threads
 from hanas.core.files import digest
 from hanas.core.settings import Settings
@@ -30,7 +29,7 @@ from hanas.deploy import onnx_models
 from hanas.deploy.quantisation import Quantisation, quantise
 from hanas.devices._device import MeasuredDevice
 from hanas.devices.measuring.measure import Model
-from hanas.spaces.networks import architectures, published
+from hanas.spaces.networks import published
 
 #: Raise it when the same architecture and settings are written as another model.
 REVISION = 1
@@ -72,9 +71,9 @@ def untrained(
     sample = _Sample(load_images(images), device.resolution, device.measuring.batch)
     found = {}
     for arch in archs:
-        maker = published if arch in published.NAMES else plugins.space(space)
-        of_images = architectures.settings_for_images(
-            maker, network, sample.data.images.shape[1:3], sample.resolution, images
+        size = sample.data.images.shape[1:3]
+        of_images = published.space_of(arch, space).for_images(
+            network, size, sample.resolution, images
         )
         writer = Writer(
             arch=arch,
@@ -93,8 +92,8 @@ def infeasible(arch: str, space: str) -> str | None:
 
     InputError for a text that is neither of the space nor the name of a published network.
     """
-    found = plugins.space(space)
-    if arch in published.NAMES or found.connected(found.from_text(arch)[None])[0]:
+    found = published.space_of(arch, space)
+    if found.connected(found.from_text(arch)[None])[0]:
         return None
     return "no path leads from its input to its output, so that its file has no input"
 
@@ -156,9 +155,8 @@ class Writer:
         """Write the model."""
         with self.sample.lock, threads(1):
             classes = len(self.sample.data.classes)
-            network = architectures.build(
-                self.arch, space=self.space, classes=classes, network=self.network
-            )
+            space = published.space_of(self.arch, self.space)
+            network = space.build(space.from_text(self.arch), classes, self.network)
             for module in network.modules():
                 if isinstance(module, nn.BatchNorm2d):
                     module.momentum = None  # the mean over all batches, of which there is one

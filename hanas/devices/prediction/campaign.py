@@ -30,7 +30,6 @@ from hanas.devices.prediction import predictor
 from hanas.devices.prediction.next_measurements import next_batch, random_genes, without
 from hanas.devices.prediction.predictor import LEAST, Predictor
 from hanas.spaces._space import Network, Space
-from hanas.spaces.networks import architectures
 
 #: Returns a row for each architecture, by their texts: ``arch``, ``feasible``, the metrics (NaN
 #: where not feasible) and whatever else there is to keep.
@@ -67,9 +66,7 @@ def run(
         return measure_models(models, device, workspace=workspace, again=again, log=log)
 
     size = load_images(images).images.shape[1:3]
-    fitting = architectures.settings_for_images(
-        plugins.space(space), network, size, device.resolution, images
-    )
+    fitting = plugins.space(space).for_images(network, size, device.resolution, images)
     return conduct(space, campaign, measure, network=fitting, log=log)
 
 

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hanas.spaces._cells import AVG_POOL, CONV_1X1, CONV_3X3, EDGES, N_NODES, NONE, OPERATIONS, SKIP
+from hanas.spaces.nb201 import AVG_POOL, CONV_1X1, CONV_3X3, EDGES, N_NODES, NONE, OPERATIONS, SKIP
 from hanas.spaces.networks.settings import CellNetworkSettings
 
 STAGES = 3

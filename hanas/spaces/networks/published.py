@@ -14,30 +14,28 @@ MobileNetV2 has no fewer channels than at width 1. All else is multiplied by the
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from typing_extensions import override
 
-from hanas.core.errors import InputError
+from hanas.core import plugins
 from hanas.spaces._layerwise import LayerwiseSpace
-from hanas.spaces.networks.settings import Network
-from hanas.spaces.networks.settings import chain_for_images as for_images
 from hanas.spaces.networks.skeletons import Operation, Skeleton, scaled, stages
-
-if TYPE_CHECKING:
-    from hanas.spaces.networks.chain import ChainNetwork
-
-__all__ = ["NAMES", "build", "flops", "for_images", "params"]
 
 
 class Published(LayerwiseSpace):
-    """A published network: the one of a space of its own that has these operations by stage."""
+    """A space of one network, which has these operations by stage, and its name for a text."""
 
     def __init__(self, name: str, skeleton: Skeleton, by_stage: tuple[Operation, ...]) -> None:
         super().__init__(name, skeleton, tuple(dict.fromkeys(by_stage)))
         of_layers = zip(by_stage, skeleton.stages, strict=True)
-        self.genes = [self.layers.index(o) for o, stage in of_layers for _ in range(stage.layers)]
+        genes = [self.layers.index(o) for o, stage in of_layers for _ in range(stage.layers)]
+        self.genes = np.array(genes)
+
+    @override
+    def from_text(self, text: str) -> np.ndarray:
+        return self.genes
 
     @override
     def widened(self, width: float) -> Skeleton:
@@ -88,29 +86,9 @@ PUBLISHED = {
 NAMES = tuple(PUBLISHED)
 
 
-def build(name: str, classes: int, network: Network, *, seed: int = 0) -> ChainNetwork:
-    """Return one of :data:`NAMES` with initial weights, which follow from the seed.
+def space_of(arch: str, space: str) -> Any:
+    """Return where an architecture is from: ``space``, or a published network, if it is its name.
 
-    A network of its own usually has ``batch_norm: running``. Raises InputError for another name,
-    or settings that cannot be.
+    Its ``from_text`` raises InputError if it is neither.
     """
-    found = _found(name)
-    return found.build(found.genes, classes, network, seed=seed)
-
-
-def params(name: str, classes: int = 10, *, network: Network | None = None) -> int:
-    """Return the number of parameters, with the affine part of batch normalisation."""
-    found = _found(name)
-    return int(found.params(np.array([found.genes]), classes, network=network)[0])
-
-
-def flops(name: str, classes: int = 10, *, network: Network | None = None) -> int:
-    """Return the multiply-accumulates for one image: convolutions and the classifier."""
-    found = _found(name)
-    return int(found.flops(np.array([found.genes]), classes, network=network)[0])
-
-
-def _found(name: str) -> Published:
-    if name not in PUBLISHED:
-        raise InputError(f"no published network {name!r}; expected one of: {', '.join(NAMES)}")
-    return PUBLISHED[name]
+    return PUBLISHED[arch] if arch in PUBLISHED else plugins.space(space)

@@ -99,32 +99,6 @@ class ChainSettings(ChainNetworkSettings):
         return self.resolution or DEFAULT_RESOLUTION
 
 
-def chain_settings(network: Network | None, resolution: int | None = None) -> ChainSettings:
-    """Return the settings of a chain, for images of a side where that is given."""
-    given = network.model_dump() if isinstance(network, Settings) else dict(network or {})
-    sized = given if resolution is None else {**given, "resolution": resolution}
-    return ChainSettings.read(sized, "network")
-
-
-def chain_for_images(network: Network, side: int, place: str) -> ChainSettings:
-    """Return the settings of a chain with its ``resolution``, from which strides follow.
-
-    Raises InputError if images of that side are too small, or the settings are for another side.
-    """
-    if side < SMALLEST_MAP:
-        raise InputError(
-            f"{place}: images of {side}x{side} pixels; the last map of the network has at least "
-            f"{SMALLEST_MAP}x{SMALLEST_MAP} pixels, so their side must be at least {SMALLEST_MAP}"
-        )
-    settings = chain_settings(network)
-    if settings.resolution not in (None, side):
-        raise InputError(
-            f"network.resolution is {settings.resolution}, but {place} has images of "
-            f"{side}x{side} pixels; leave network.resolution out"
-        )
-    return settings.model_copy(update={"resolution": side})
-
-
 @dataclass(frozen=True)
 class _OfSpace:
     """Read a network's settings as those of the space in the field ``space``, if there is one."""
