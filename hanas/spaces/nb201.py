@@ -30,13 +30,15 @@ OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_
 NONE, SKIP, CONV_1X1, CONV_3X3, AVG_POOL = range(5)
 #: (target node, source node) of each gene, in the order of the canonical text.
 EDGES = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2))
+TARGETS, SOURCES = np.transpose(EDGES)
 N_NODES = 4
 #: The edge from the input to the output.
 DIRECT_EDGE = EDGES.index((N_NODES - 1, 0))
 #: The edges of each path from the input to the output.
 PATHS = ((3,), (0, 4), (1, 5), (0, 2, 5))
 
-_TEXT = re.compile(r"\|(\w+)~0\|\+\|(\w+)~0\|(\w+)~1\|\+\|(\w+)~0\|(\w+)~1\|(\w+)~2\|")
+_FORM = "|{}~0|+|{}~0|{}~1|+|{}~0|{}~1|{}~2|"
+_TEXT = re.compile(re.escape(_FORM).replace(r"\{\}", r"(\w+)"))
 # Every cell in the official order: genes read as a number in base 5, and as they are.
 _DIGIT_WEIGHTS = 5 ** np.arange(len(EDGES))[::-1]
 _NUMBERS = np.load(Path(__file__).with_name("nb201_order.npy")).astype(np.int64)  # (15625,)
@@ -52,6 +54,23 @@ def operations_on_paths(genes: np.ndarray) -> np.ndarray:
     """
     operations = np.arange(len(OPERATIONS))
     return np.stack([(genes[:, path, None] == operations).sum(axis=1) for path in PATHS])
+
+
+def reached(
+    passing: np.ndarray, beginning: np.ndarray | bool = False, *, backwards: bool = False
+) -> np.ndarray:
+    """Return which nodes something of the input reaches through ``passing`` edges, bool (N, 4).
+
+    On ``beginning`` edges something comes from nothing; edges are bool (N, 6). ``backwards``:
+    which nodes reach the output.
+    """
+    beginning = np.broadcast_to(beginning, passing.shape)
+    nodes = np.zeros((len(passing), N_NODES), dtype=bool)
+    nodes[:, -1 if backwards else 0] = True
+    for edge, ends in sorted(enumerate(EDGES), reverse=backwards):
+        after, before = reversed(ends) if backwards else ends
+        nodes[:, after] |= passing[:, edge] & (nodes[:, before] | beginning[:, edge])
+    return nodes
 
 
 def check_side(side: int, place: str) -> None:
@@ -84,20 +103,15 @@ class Nb201(Space):
 
     @override
     def to_text(self, genes: Genes) -> str:
-        nodes: dict[int, list[str]] = {}
         checked = self._checked(np.asarray(genes)[None])[0]
-        for (target, source), gene in zip(EDGES, checked, strict=True):
-            nodes.setdefault(target, []).append(f"{OPERATIONS[gene]}~{source}")
-        return "+".join(f"|{'|'.join(edges)}|" for edges in nodes.values())
+        return _FORM.format(*(OPERATIONS[gene] for gene in checked))
 
     @override
     def from_text(self, text: str) -> np.ndarray:
         match = _TEXT.fullmatch(text)
         if match is None:
-            raise InputError(
-                f"not a NAS-Bench-201 cell: {text!r}; expected the form "
-                "|op~0|+|op~0|op~1|+|op~0|op~1|op~2|"
-            )
+            form = _FORM.format(*["op"] * len(EDGES))
+            raise InputError(f"not a NAS-Bench-201 cell: {text!r}; expected the form {form}")
         unknown = [name for name in match.groups() if name not in OPERATIONS]
         if unknown:
             raise InputError(
@@ -145,26 +159,15 @@ class Nb201(Space):
         a convolution of zeros is a constant: then only edges that do not lead to the output, or
         carry zeros through a skip or a pooling, are dead.
         """
-        live = self._checked(genes).copy()
-        carries = np.zeros((len(live), N_NODES), dtype=bool)  # node differs from zero
-        carries[:, 0] = True
-        for edge, (target, source) in enumerate(EDGES):
-            makes_constant = np.zeros(len(live), dtype=bool)
-            if not zeros_stay_zero:
-                makes_constant = np.isin(live[:, edge], (CONV_1X1, CONV_3X3))
-            live[~carries[:, source] & ~makes_constant, edge] = NONE
-            carries[:, target] |= live[:, edge] != NONE
-        used = np.zeros((len(live), N_NODES), dtype=bool)  # node reaches the output
-        used[:, N_NODES - 1] = True
-        for edge in reversed(range(len(EDGES))):
-            target, source = EDGES[edge]
-            live[~used[:, target], edge] = NONE
-            used[:, source] |= live[:, edge] != NONE
-        return live
+        live = self._checked(genes)
+        constant = np.isin(live, (CONV_1X1, CONV_3X3)) & (not zeros_stay_zero)
+        carrying = reached(live != NONE, constant)[:, SOURCES] | constant
+        live = np.where(carrying, live, NONE)
+        return np.where(reached(live != NONE, backwards=True)[:, TARGETS], live, NONE)
 
     @override
     def connected(self, genes: np.ndarray) -> np.ndarray:
-        return np.any(self.without_dead_edges(genes) != NONE, axis=1)
+        return reached(self._checked(genes) != NONE)[:, -1]
 
     @override
     def params(self, genes, classes=10, *, network=None):

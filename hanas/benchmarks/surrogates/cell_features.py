@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from hanas.spaces import nb201
-from hanas.spaces.nb201 import AVG_POOL, CONV_1X1, CONV_3X3, EDGES, N_NODES, NONE, PATHS, SKIP
+from hanas.spaces.nb201 import (
+    AVG_POOL,
+    CONV_1X1,
+    CONV_3X3,
+    NONE,
+    PATHS,
+    SKIP,
+    SOURCES,
+    TARGETS,
+)
 
 
 def counts(genes: np.ndarray) -> np.ndarray:
@@ -58,11 +67,9 @@ def kinds_of_paths(genes: np.ndarray) -> np.ndarray:
     least = of_3x3.min(axis=0, where=is_open, initial=len(PATHS[-1]) + 1)
     largest = of_3x3.max(axis=0, where=is_open, initial=0)
     mean = (of_3x3 * is_open).sum(axis=0) / np.maximum(is_open.sum(axis=0), 1)
-    from_input = [edge for edge, (_, source) in enumerate(EDGES) if source == 0]
-    into_output = [edge for edge, (target, _) in enumerate(EDGES) if target == N_NODES - 1]
-    parts = (live, live[:, from_input], live[:, into_output])
-    direct = live[:, [nb201.DIRECT_EDGE]] == (SKIP, CONV_1X1, CONV_3X3)
+    parts = (live, live[:, SOURCES == 0], live[:, TARGETS == nb201.N_NODES - 1])
     of_parts = [counts(part)[:, 1:] for part in parts]
+    direct = live[:, [nb201.DIRECT_EDGE]] == (SKIP, CONV_1X1, CONV_3X3)
     return np.hstack([of_kinds, *of_parts, np.stack([least, largest, mean], axis=1), direct])
 
 
@@ -82,14 +89,13 @@ def groups_for_devices(genes: np.ndarray) -> list[np.ndarray]:
     leaves out most easily (N, 4); which edges carry zeros or lead nowhere (N, 18); the operation
     of each edge (N, 30). All float64.
     """
-    leading = np.where(_states(genes)[1], NONE, genes)
+    leading = np.where(nb201.reached(genes != NONE, backwards=True)[:, TARGETS], genes, NONE)
     return [counts(genes)[:, 1:], counts(leading)[:, 1:], _edge_states(genes), _one_hot(genes)]
 
 
 def _one_hot(genes: np.ndarray) -> np.ndarray:
-    return np.eye(len(nb201.OPERATIONS))[genes].reshape(
-        len(genes), genes.shape[1] * len(nb201.OPERATIONS)
-    )
+    one_hot = np.eye(len(nb201.OPERATIONS))[genes]  # (N, edges, operations)
+    return one_hot.reshape(len(genes), genes.shape[1] * len(nb201.OPERATIONS))
 
 
 def _paths(live: np.ndarray) -> np.ndarray:
@@ -97,37 +103,22 @@ def _paths(live: np.ndarray) -> np.ndarray:
     on_paths, longest = nb201.operations_on_paths(live), len(PATHS[-1])  # (paths, N, operations)
     is_open = on_paths[..., NONE] == 0
     convolutions = on_paths[..., CONV_1X1] + on_paths[..., CONV_3X3]
-    columns = []
-    of_each = zip(PATHS, on_paths, is_open, convolutions, strict=True)
-    for path, on_path, open_, convolution in of_each:
-        parts = [on_path[:, o] * open_ / len(path) for o in (SKIP, CONV_1X1, CONV_3X3, AVG_POOL)]
-        only_skips = on_path[:, SKIP] == len(path)
-        columns += [open_, *parts, only_skips, open_ & (convolution > 0)]
-    columns += [
+    lengths = np.array([[len(path)] for path in PATHS])
+    shares = [on_paths[..., o] * is_open / lengths for o in (SKIP, CONV_1X1, CONV_3X3, AVG_POOL)]
+    only_skips = on_paths[..., SKIP] == lengths
+    of_each = np.stack([is_open, *shares, only_skips, is_open & (convolutions > 0)], axis=-1)
+    extremes = [
         np.where(is_open, convolutions, -1).max(axis=0) / longest,
         np.where(is_open, on_paths[..., CONV_3X3], -1).max(axis=0) / longest,
         np.where(is_open, on_paths[..., AVG_POOL], longest).min(axis=0) / longest,
         is_open.sum(axis=0) / len(PATHS),
     ]
-    return np.stack(columns, axis=1).astype(np.float64)
+    return np.hstack([*of_each, np.stack(extremes, axis=1)])
 
 
 def _edge_states(genes: np.ndarray) -> np.ndarray:
     """Return which edges start at a zero node or lead nowhere, and which nodes are in use."""
-    of_zeros, unused, carries, used = _states(genes)
-    return np.hstack([of_zeros, unused, carries[:, 1:], used[:, :-1]]).astype(np.float64)
-
-
-def _states(genes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return which edges start at a zero node, which lead nowhere; which nodes carry, are used."""
     present = genes != NONE
-    of_zeros, unused = np.zeros((2, *genes.shape), dtype=bool)
-    carries, used = np.zeros((2, len(genes), N_NODES), dtype=bool)
-    carries[:, 0] = used[:, -1] = True
-    for edge, (target, source) in enumerate(EDGES):
-        of_zeros[:, edge] = present[:, edge] & ~carries[:, source]
-        carries[:, target] |= present[:, edge] & carries[:, source]
-    for edge, (target, source) in reversed(list(enumerate(EDGES))):
-        unused[:, edge] = present[:, edge] & ~used[:, target]
-        used[:, source] |= present[:, edge] & used[:, target]
-    return of_zeros, unused, carries, used
+    carries, used = nb201.reached(present), nb201.reached(present, backwards=True)
+    of_zeros, unused = present & ~carries[:, SOURCES], present & ~used[:, TARGETS]
+    return np.hstack([of_zeros, unused, carries[:, 1:], used[:, :-1]]).astype(np.float64)

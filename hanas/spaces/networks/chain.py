@@ -27,7 +27,6 @@ from hanas.spaces.networks.skeletons import (
     Place,
     Skeleton,
     bottleneck,
-    ends,
     plan,
     shuffle_branch,
     shuffle_entry,
@@ -148,8 +147,7 @@ class ChainNetwork(nn.Module):
                 return Bottleneck(operation, place, skeleton, mode)
             return ShuffleUnit(operation, place, mode)
 
-        stem, last = ends(skeleton, places)
-        self.stem = nn.Sequential(*modules([stem], mode))
+        self.stem = nn.Sequential(*modules([places.stem], mode))
         if places.max_pool:
             self.stem.append(nn.MaxPool2d(3, places.max_pool.stride, padding=1))
         if places.first_bottleneck:
@@ -158,7 +156,7 @@ class ChainNetwork(nn.Module):
             nn.ModuleDict({self._names[o]: block(operations[o], place) for o in some})
             for some, place in zip(held, places.layers, strict=True)
         )
-        self.head = nn.Sequential(*modules([last], mode))
+        self.head = nn.Sequential(*modules([places.last], mode))
         self.classifier = nn.Linear(skeleton.last, classes)
         if settings.first_scale != 1:
             self._scale_additions(settings.first_scale)
@@ -192,10 +190,9 @@ class ChainNetwork(nn.Module):
 
         ``genes``, the operation of each layer: a stand-alone network needs none.
         """
+        genes = self.genes if genes is None else genes
         if genes is None:
-            genes = self.genes
-            if genes is None:
-                raise ValueError("a supernet needs the genes of the architecture to evaluate")
+            raise ValueError("a supernet needs the genes of the architecture to evaluate")
         x = self.begin(images)  # (N, C, H, W)
         for number, operation in enumerate(genes):
             x = self.layer(number, int(operation))(x)
