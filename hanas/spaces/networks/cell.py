@@ -12,7 +12,8 @@ Reproducible Neural Architecture Search", ICLR 2020.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial, reduce
+from operator import add
 from typing import cast
 
 import torch
@@ -49,15 +50,11 @@ class AveragePool3x3(nn.Module):
         _, channels, height, width = x.shape
         # On a CPU, slices of large maps of few channels are summed up to three times faster.
         # An export to ONNX would keep the choice of its one input for all.
-        exported = torch.onnx.is_in_onnx_export()
-        if (
-            x.device.type == "cpu"
-            and not exported
-            and (channels <= 32 and height * width >= 64 and x.numel() >= 2**16)
-        ):
-            total: Tensor = _SumOf3x3.apply(x)  # type: ignore[assignment]
-            return total * _inverse_counts(height, width, x.dtype)
-        return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+        large_of_few = channels <= 32 and height * width >= 64 and x.numel() >= 2**16
+        if x.device.type != "cpu" or not large_of_few or torch.onnx.is_in_onnx_export():
+            return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+        total: Tensor = _SumOf3x3.apply(x)  # type: ignore[assignment]
+        return total * _inverse_counts(height, width, x.dtype)
 
 
 class _SumOf3x3(torch.autograd.Function):
@@ -108,9 +105,6 @@ class ResidualTransition(nn.Module):
 class PooledConvolution(nn.Conv2d):
     """2x2 average pooling and a 1x1 convolution, as one 2x2 convolution of stride 2: faster."""
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__(in_channels, out_channels, 1, bias=False)
-
     def forward(self, input: Tensor) -> Tensor:  # noqa: D102
         # One kernel for the four pixels: (2C, C, 1, 1) -> (2C, C, 2, 2).
         return F.conv2d(input, (self.weight / 4).expand(-1, -1, 2, 2), stride=2)
@@ -118,7 +112,8 @@ class PooledConvolution(nn.Conv2d):
 
 def pooled_transition(channels: int, mode: str) -> nn.Sequential:
     """Return 2x2 average pooling, 1x1 convolution to twice the channels, BN."""
-    return nn.Sequential(PooledConvolution(channels, 2 * channels), batch_norm(2 * channels, mode))
+    convolution = PooledConvolution(channels, 2 * channels, 1, bias=False)
+    return nn.Sequential(convolution, batch_norm(2 * channels, mode))
 
 
 def pooled_3x3_transition(channels: int, mode: str) -> nn.Sequential:
@@ -153,10 +148,7 @@ class Cell(nn.Module):
         return cast(nn.ModuleDict, self.edges[edge])[OPERATIONS[operation]]
 
     def forward(self, x: Tensor, genes: Sequence[int], weights: Tensor | None = None) -> Tensor:
-        """Return the last node where each edge applies one operation.
-
-        ``weights`` (6, 5), where given, multiply the outputs of the edges.
-        """
+        """Return the last node where each edge applies one operation, times its weight (6, 5)."""
 
         def through_edge(edge: int, source: Tensor) -> Tensor | None:
             if genes[edge] == NONE:
@@ -164,34 +156,19 @@ class Cell(nn.Module):
             output = self.operation(edge, genes[edge])(source)
             return output if weights is None else output * weights[edge, genes[edge]]
 
-        return _last_node(x, through_edge)
+        return self.last_node(x, through_edge)
 
-    def mixture(self, x: Tensor, weights: Tensor) -> Tensor:
-        """Return the last node where each edge is the weighted sum of all operations."""
-
-        def through_edge(edge: int, source: Tensor) -> Tensor:
-            held = range(1, len(OPERATIONS))  # ``none`` adds zero whatever its weight
-            return _sum([self.operation(edge, o)(source) * weights[edge, o] for o in held])
-
-        return _last_node(x, through_edge)
-
-    def straight_through(self, x: Tensor, weights: Tensor, genes: Sequence[int]) -> Tensor:
-        """Return what ``mixture`` does for weights that are one at ``genes`` and zero elsewhere.
-
-        Gradients with respect to ``weights`` and ``x`` are those of ``mixture`` too, but what has
-        weight zero is evaluated without a graph: nothing flows back through it.
-        """
-
-        def through_edge(edge: int, source: Tensor) -> Tensor:
-            outputs = []
-            for o in range(1, len(OPERATIONS)):
-                with torch.set_grad_enabled(torch.is_grad_enabled() and o == genes[edge]):
-                    outputs.append(self.operation(edge, o)(source))
-            return _OneHotSum.apply(  # type: ignore[return-value]
-                weights[edge, 1:], genes[edge] - 1, *outputs
-            )
-
-        return _last_node(x, through_edge)
+    def last_node(self, x: Tensor, through_edge: Callable[[int, Tensor], Tensor | None]) -> Tensor:
+        """Return the last node, of what edges (by number) make of their source; None: zero."""
+        nodes = [x]
+        for node in range(1, N_NODES):
+            edges = [
+                (edge, source) for edge, (target, source) in enumerate(EDGES) if target == node
+            ]
+            passed = [through_edge(edge, nodes[source]) for edge, source in edges]
+            terms = [term for term in passed if term is not None]
+            nodes.append(reduce(add, terms) if terms else torch.zeros_like(x))
+        return nodes[-1]
 
 
 class _OneHotSum(torch.autograd.Function):
@@ -226,7 +203,6 @@ class CellNetwork(nn.Module):
         self.genes = tuple(int(held[0]) for held in edge_operations) if alone else None
         self.settings = settings
         channels, mode = settings.channels, settings.batch_norm
-        transition = TRANSITIONS[settings.skeleton]
         convolution = nn.Conv2d(3, channels, 3, padding=1, bias=False)
         self.stem = nn.Sequential(convolution, batch_norm(channels, mode))
         *before, last = widths = [channels << stage for stage in range(STAGES)]
@@ -234,6 +210,7 @@ class CellNetwork(nn.Module):
             nn.ModuleList(Cell(edge_operations, width, mode) for _ in range(settings.cells))
             for width in widths
         )
+        transition = TRANSITIONS[settings.skeleton]
         self.transitions = nn.ModuleList(transition(width, mode) for width in before)
         self.head = nn.Sequential(batch_norm(last, mode), nn.ReLU())
         self.classifier = nn.Linear(last, classes)
@@ -247,24 +224,38 @@ class CellNetwork(nn.Module):
         needs none. ``weights`` (6, 5) multiply the output of an edge by that of its operation (for
         gradients with respect to weights whose value is one).
         """
+        genes = self.genes if genes is None else genes
         if genes is None:
-            genes = self.genes
-            if genes is None:
-                raise ValueError("a supernet needs the genes of the architecture to evaluate")
+            raise ValueError("a supernet needs the genes of the architecture to evaluate")
         genes = [int(gene) for gene in genes]
         return self._run(images, lambda cell, x: cell(x, genes, weights))
 
     def mixture(self, images: Tensor, weights: Tensor) -> Tensor:
         """Return logits where edges are sums of all operations, weighted by ``weights`` (6, 5)."""
-        return self._run(images, lambda cell, x: cell.mixture(x, weights))
+
+        def through_edge(cell: Cell, edge: int, source: Tensor) -> Tensor:
+            held = range(1, len(OPERATIONS))  # ``none`` adds zero whatever its weight
+            return reduce(add, [cell.operation(edge, o)(source) * weights[edge, o] for o in held])
+
+        return self._run(images, lambda cell, x: cell.last_node(x, partial(through_edge, cell)))
 
     def straight_through(self, images: Tensor, weights: Tensor, genes: Sequence[int]) -> Tensor:
-        """Return the logits of ``genes``; ``weights`` get the gradients they have in ``mixture``.
+        """Return what ``mixture`` does for weights that are one at ``genes`` and zero elsewhere.
 
-        The values of ``weights`` (6, 5) must be one at ``genes`` and zero elsewhere.
+        Gradients with respect to ``weights`` (6, 5) and images are those of ``mixture`` too, but
+        what has weight zero is evaluated without a graph: nothing flows back through it.
         """
         genes = [int(gene) for gene in genes]
-        return self._run(images, lambda cell, x: cell.straight_through(x, weights, genes))
+
+        def through_edge(cell: Cell, edge: int, source: Tensor) -> Tensor:
+            outputs = []
+            for o in range(1, len(OPERATIONS)):
+                with torch.set_grad_enabled(torch.is_grad_enabled() and o == genes[edge]):
+                    outputs.append(cell.operation(edge, o)(source))
+            of_edge = (weights[edge, 1:], genes[edge] - 1, *outputs)
+            return _OneHotSum.apply(*of_edge)  # type: ignore[return-value]
+
+        return self._run(images, lambda cell, x: cell.last_node(x, partial(through_edge, cell)))
 
     def _run(self, images: Tensor, through_cell: Callable[[Cell, Tensor], Tensor]) -> Tensor:
         x = self.stem(images)  # (N, C, H, W)
@@ -278,20 +269,6 @@ class CellNetwork(nn.Module):
     def classify(self, x: Tensor) -> Tensor:
         """Return logits (N, classes) of the last stage's output (N, 4C, H/4, W/4)."""
         return self.classifier(self.head(x).mean(dim=(2, 3)))
-
-
-def _sum(terms: Sequence[Tensor]) -> Tensor:
-    return sum(terms[1:], start=terms[0])  # from first to last
-
-
-def _last_node(x: Tensor, through_edge: Callable[[int, Tensor], Tensor | None]) -> Tensor:
-    nodes = [x]
-    for node in range(1, N_NODES):
-        incoming = [(edge, source) for edge, (target, source) in enumerate(EDGES) if target == node]
-        passed = [through_edge(edge, nodes[source]) for edge, source in incoming]
-        terms = [term for term in passed if term is not None]
-        nodes.append(_sum(terms) if terms else torch.zeros_like(x))
-    return nodes[-1]
 
 
 def _operation(operation: int, channels: int, mode: str) -> nn.Module:
