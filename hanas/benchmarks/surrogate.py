@@ -14,11 +14,10 @@ from hanas.core.errors import InputError
 from hanas.core.files import user_path
 from hanas.core.settings import UserFile
 from hanas.data.tables.metric_tables import accuracy_table, require_nb201
+from hanas.spaces._space import Space
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from hanas.spaces._space import Space
 
 
 class Surrogate(Benchmark):

@@ -122,10 +122,10 @@ def test_missing_cells_are_counted_and_named(data_folder):
         assert part in str(caught.value)
 
 
-def test_progress_is_told_every_thousand_cells(data_folder, monkeypatch):
+def test_progress_is_told_every_thousand_cells(data_folder, monkeypatch, capsys):
     monkeypatch.setattr(nats_bench, "_read_cell", lambda *_: [])
-    said = []
-    nats_bench.read_cells(data_folder / NATS, [CELLS[0]] * 2500, log=said.append)
+    nats_bench.read_cells(data_folder / NATS, [CELLS[0]] * 2500)
+    said = capsys.readouterr().out.splitlines()
     assert said == [f"{NATS}: {count} of 2,500 cells read" for count in ("1,000", "2,000")]
 
 

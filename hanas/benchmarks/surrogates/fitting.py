@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,7 +84,6 @@ def fit(
     settings: SurrogateFit,
     *,
     epochs: int = EPOCHS,
-    log: Callable[[str], None] = print,
 ) -> tuple[Bundle, pd.DataFrame]:
     """Fit a model to every target; perceptrons see the cells ``epochs`` times.
 
@@ -120,9 +119,9 @@ def fit(
             continue
         arrays[f"{kind}/{target.name}"] = array
         header["models"][target.name] = {"kind": kind, "source": target.source}
-        log(f"{target.name}: {kind} ({len(array)})")
+        print(f"{target.name}: {kind} ({len(array)})")
     for network, of_network in for_perceptrons.items():
-        log(f"{network}: {MEMBERS} perceptrons for {len(of_network)} columns")
+        print(f"{network}: {MEMBERS} perceptrons for {len(of_network)} columns")
         found, weights = _perceptrons(network, of_network, genes[fitted], fitted, seed, epochs)
         header["models"].update(found)
         header["networks"][network] = {"features": NETWORKS[network][0], "layers": DEPTH + 1}
@@ -143,8 +142,7 @@ def _judge(
         dataset, *device, metric = target.name.split("/")
         true = target.values[judged]
         if metric == "feasible":
-            runs = bundle.feasible(dataset, device[0], genes[judged])
-            quality = quality_of_failures(~true, ~runs)
+            quality = quality_of_failures(~true, ~bundle.feasible(dataset, *device, genes[judged]))
         else:
             known = np.isfinite(true)
             true, alone = true[known], ~has_twin[known]
@@ -158,7 +156,7 @@ def _judge(
         model["quality"] = quality
         yield {
             "dataset": dataset,
-            "device": device[0] if device else None,
+            "device": next(iter(device), None),
             "metric": metric,
             "kind": model["kind"],
             "cells_fitted": int(np.isfinite(target.values[fitted]).sum()),
@@ -188,8 +186,7 @@ def quality_of_the_best(
     Good is above 85 % of the best true accuracy in whole percent, which is 80 % on CIFAR-10.
     """
     upper_from = math.floor(0.85 * best)
-    upper = true > upper_from
-    found = tau(true[upper], predicted[upper])
+    found = tau(true[true > upper_from], predicted[true > upper_from])
     return {"upper_from_percent": upper_from, "kendall_tau_upper": found}
 
 
@@ -237,7 +234,7 @@ def _perceptrons(
     features, transform = NETWORKS[network]
     inputs = surrogates.FEATURES[features](genes)  # (n, F)
     mean, deviation = inputs.mean(axis=0), inputs.std(axis=0) + 1e-3
-    transformed = surrogates.TRANSFORMS[transform]
+    transformed, _ = surrogates.TRANSFORMS[transform]
     wanted = np.stack([transformed(target.values[fitted]) for target in targets], axis=1)
     middle, spread = np.nanmean(wanted, axis=0), np.nanstd(wanted, axis=0)
     x = torch.tensor((inputs - mean) / deviation, dtype=torch.float32)
@@ -246,10 +243,10 @@ def _perceptrons(
     weights = {"mean": mean.astype(np.float32), "deviation": deviation.astype(np.float32)}
     for layer, parts in enumerate(zip(*members, strict=True)):
         # Half precision: its rounding is far below the error of the fit.
-        of_layer = np.stack([part[0] for part in parts])  # (members, in, out)
-        biases = np.stack([part[1] for part in parts])[:, None]  # (members, 1, out)
-        weights[f"weights_{layer}"] = of_layer.astype(np.float16)
-        weights[f"biases_{layer}"] = biases.astype(np.float16)
+        of_layer = torch.stack([linear.weight.T for linear in parts])  # (members, in, out)
+        biases = torch.stack([linear.bias for linear in parts])[:, None]  # (members, 1, out)
+        weights[f"weights_{layer}"] = of_layer.detach().numpy().astype(np.float16)
+        weights[f"biases_{layer}"] = biases.detach().numpy().astype(np.float16)
     models = {
         target.name: {
             "kind": "perceptrons",
@@ -266,8 +263,8 @@ def _perceptrons(
     return models, weights
 
 
-def _train(x: Tensor, y: Tensor, seed: int, epochs: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return the layers, (weights (in, out), biases (out,)), of one perceptron.
+def _train(x: Tensor, y: Tensor, seed: int, epochs: int) -> list[nn.Linear]:
+    """Return the layers of one perceptron.
 
     Trained on the absolute error, which a few odd measurements do not pull away, with AdamW and
     one cycle of the learning rate (L. N. Smith and N. Topin, "Super-Convergence", 2019).
@@ -277,8 +274,7 @@ def _train(x: Tensor, y: Tensor, seed: int, epochs: int) -> list[tuple[np.ndarra
         torch.manual_seed(seed)
         sizes = [x.shape[1], *[WIDTH] * DEPTH, y.shape[1]]
         linear = [nn.Linear(*pair) for pair in itertools.pairwise(sizes)]
-    layers = [module for layer in linear for module in (layer, nn.SiLU())]
-    network = nn.Sequential(*layers[:-1])
+    network = nn.Sequential(linear[0], *(part for one in linear[1:] for part in (nn.SiLU(), one)))
     optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     steps = len(x) // BATCH_SIZE
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -293,7 +289,4 @@ def _train(x: Tensor, y: Tensor, seed: int, epochs: int) -> list[tuple[np.ndarra
             loss.backward()
             optimizer.step()
             schedule.step()
-    return [
-        (layer.weight.detach().numpy().T.copy(), layer.bias.detach().numpy().copy())
-        for layer in linear
-    ]
+    return linear

@@ -2,19 +2,16 @@
 
 A bundle is one ``.npz`` file without pickles: a header in JSON, which says what each model
 predicts, what it was fitted to and how well it predicts cells that were not, and the models'
-arrays. There are three kinds of model:
-
-- ``linear``: the largest of one or more linear functions of the numbers of operations, for
-  metrics that are exactly so;
-- ``perceptrons``: the mean of some perceptrons, on the logarithm of a metric or the logit of an
-  accuracy;
-- ``partial_cells``: the cells that a device cannot run, see :mod:`.exact_models`.
+arrays. A model is of a kind: ``linear``, the largest of one or more linear functions of the numbers
+of operations, for metrics that are exactly so; ``perceptrons``, the mean of some, on the logarithm
+of a metric or the logit of an accuracy; ``partial_cells``, what a device cannot run, see
+:mod:`.exact_models`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,12 +37,12 @@ def _logit(percent: np.ndarray) -> np.ndarray:
     return np.log(percent / (100 - percent))
 
 
+def _percent(logit: np.ndarray) -> np.ndarray:
+    return 100 / (1 + np.exp(-logit))
+
+
 #: What perceptrons predict of a number, and the number of it.
-TRANSFORMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"log": np.log, "logit": _logit}
-INVERSES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "log": np.exp,
-    "logit": lambda values: 100 / (1 + np.exp(-values)),
-}
+TRANSFORMS = {"log": (np.log, np.exp), "logit": (_logit, _percent)}
 
 
 class SurrogateFit(Settings):
@@ -74,24 +71,19 @@ class Bundle:
         """Return the names of the models, sorted."""
         return tuple(sorted(self.header["models"]))
 
-    def model(self, name: str) -> Mapping[str, Any]:
-        """Return what the header says of a model; InputError lists those that there are."""
-        if name not in self.names():
-            raise InputError(f"no surrogate of {name}; there are: {', '.join(self.names())}")
-        return self.header["models"][name]
-
     def predict(self, name: str, genes: np.ndarray) -> np.ndarray:
         """Return predictions of a metric or accuracy of genes (N, 6), float64 (N,), in its unit.
 
         Rounded to the digits that mean something, so that no computer's arithmetic shows.
         """
-        model = self.model(name)
+        model = self.header["models"][name]
         if model["kind"] == "linear":
             # (N, 5) @ (5, functions)
             values = (cell_features.counts(genes) @ self.arrays[f"linear/{name}"].T).max(axis=1)
         else:
             outputs = self._outputs(model["network"], genes)[:, model["output"]]
-            values = INVERSES[model["transform"]](model["mean"] + model["deviation"] * outputs)
+            _, inverse = TRANSFORMS[model["transform"]]
+            values = inverse(model["mean"] + model["deviation"] * outputs)
             values = np.clip(values, *model["range"])  # no prediction beyond what was ever seen
         digits = _ENOUGH_DIGITS[model["kind"]]
         return np.array([float(f"{value:.{digits}g}") for value in values])
@@ -101,8 +93,7 @@ class Bundle:
         name = f"{dataset}/{device}/feasible"
         if name not in self.header["models"]:
             return np.ones(len(genes), dtype=bool)
-        matched = matches(self.arrays[f"partial_cells/{name}"], genes)  # (K, N)
-        return np.logical_not(np.logical_or.reduce(matched, axis=0))
+        return ~matches(self.arrays[f"partial_cells/{name}"], genes).any(axis=0)
 
     def _outputs(self, network: str, genes: np.ndarray) -> np.ndarray:
         """Return the mean outputs of a network's perceptrons, float64 (N, K)."""
@@ -130,9 +121,8 @@ def split(cells: int, *, seed: int, held_out: float) -> tuple[np.ndarray, np.nda
     return np.sort(order[:judged]), np.sort(order[judged:])
 
 
-def load(path: str | Path | None = None) -> Bundle:
-    """Read a bundle, the shipped one where no path is given; InputError if it is no whole one."""
-    path = SHIPPED if path is None else Path(path)
+def load(path: Path = SHIPPED) -> Bundle:
+    """Read a bundle; InputError if it is no whole one."""
     hint = "; take it from the project again" if path == SHIPPED else ""
     header, arrays = files.read_npz(path, what="surrogates", hint=hint)
     if not isinstance(header, dict) or not {"format", "models", "networks"} <= header.keys():
@@ -142,20 +132,15 @@ def load(path: str | Path | None = None) -> Bundle:
     return Bundle(header, arrays)
 
 
-def save(bundle: Bundle, path: str | Path) -> None:
-    """Write a bundle; equal bundles give equal bytes."""
-    files.write_npz(path, bundle.header, bundle.arrays)
-
-
 def described(bundle: Bundle, names: Sequence[str]) -> str:
     """Return the ``source`` of a table from the models of an accuracy, or of all metrics."""
     errors = []
     for name in names:
-        error = bundle.model(name)["quality"]["median_relative_error"]
+        error = bundle.header["models"][name]["quality"]["median_relative_error"]
         text = "exact" if error < 1e-6 else f"{100 * error:.2g} %"
         errors.append(f"{name.rpartition('/')[2]} {text}" if len(names) > 1 else text)
     # A device's source names the benchmark, not the device.
     _, *device, _ = names[0].split("/")
-    origin = re.sub(r"^\w+: | \(sha256 \w+\)", "", bundle.model(names[0])["source"])
+    origin = re.sub(r"^\w+: | \(sha256 \w+\)", "", bundle.header["models"][names[0]]["source"])
     place = " ".join([origin, *device])
     return f"surrogate: {place} (median error on held-out cells: {', '.join(errors)})"
