@@ -11,26 +11,66 @@ that layer changes the channels: it has one choice fewer.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
+from pydantic import Field, model_validator
 from typing_extensions import override
 
 from hanas.core.errors import InputError
-from hanas.spaces._space import Genes, Held, Space
-from hanas.spaces.networks.settings import (
-    SMALLEST_MAP,
-    ChainNetworkSettings,
-    ChainSettings,
-    DeployedChainNetworkSettings,
-    Network,
-)
-from hanas.spaces.networks.skeletons import Operation, Skeleton, cost_tables
+from hanas.core.settings import Positive, Settings
+from hanas.spaces._space import Genes, Held, Network, OwnBatchNorm, SharedBatchNorm, Space
+from hanas.spaces.networks.skeletons import SMALLEST_MAP, Operation, Skeleton, cost_tables
 
 if TYPE_CHECKING:  # PyTorch is imported only where a network is made
     from hanas.spaces.networks.chain import ChainNetwork
 
 IDENTITY = Operation("identity", "identity")
+
+
+class ChainNetworkSettings(Settings):
+    """Size and form of a chain of layers.
+
+    Gradients grow with each batch normalisation on their way back (G. Yang et al., "A Mean Field
+    Theory of Batch Normalization", ICLR 2019), so that a supernet whose units change from step to
+    step does not begin to learn; units near the identity, by ``first_scale``, keep them small (P.
+    Goyal et al., "Accurate, Large Minibatch SGD", 2017). Zero is no choice: a ReLU after it would
+    pass no gradient.
+    """
+
+    width: Annotated[float, Field(gt=0, le=8)] = Field(
+        default=1.0, description="What all numbers of channels are multiplied by."
+    )
+    batch_norm: SharedBatchNorm = "batch"
+    first_scale: Positive = Field(
+        default=1.0,
+        description="First weight of the last batch normalisation in units that add to what they "
+        "are given. Below 1 they begin near the identity, with which a supernet of many layers "
+        "learns within minutes; needs an affine part.",
+    )
+
+    @model_validator(mode="after")
+    def _scales_something(self) -> ChainNetworkSettings:
+        if self.first_scale != 1 and self.batch_norm == "batch":
+            raise InputError(
+                f"first_scale is {self.first_scale:g}, but batch_norm is 'batch', which has no "
+                "weights; set it to batch_affine, or leave out first_scale"
+            )
+        return self
+
+
+class DeployedChainNetworkSettings(ChainNetworkSettings):
+    """The same of a network of its own."""
+
+    batch_norm: OwnBatchNorm = "running"
+
+
+class ChainSettings(ChainNetworkSettings):
+    """A chain for images of one side, from which its strides follow."""
+
+    resolution: Annotated[int, Field(ge=SMALLEST_MAP)] = Field(
+        default=32, description="Side of the images."
+    )
 
 
 class LayerwiseSpace(Space):
@@ -44,7 +84,8 @@ class LayerwiseSpace(Space):
         self.operations = tuple(operation.name for operation in layers)
         fewer = skeleton.first_layers if IDENTITY in layers else ()
         self.choices = tuple(len(layers) - (layer in fewer) for layer in range(skeleton.layers))
-        parameters = self._tables(ChainSettings())[1][:, :, 0]  # (layers, operations)
+        _, costs = cost_tables(self.widened(1), layers, ChainSettings().resolution)
+        parameters = costs[:, :, 0]  # (layers, operations)
         possible = [row[:count] for row, count in zip(parameters, self.choices, strict=True)]
         self.largest = tuple(int(of_layer.argmax()) for of_layer in possible)
         self.smallest = tuple(int(of_layer.argmin()) for of_layer in possible)
@@ -100,14 +141,12 @@ class LayerwiseSpace(Space):
         """Return the skeleton of a width."""
         return self.skeleton.widened(width)
 
-    def _tables(self, settings: ChainSettings) -> tuple[np.ndarray, np.ndarray]:
-        return cost_tables(self.widened(settings.width), self.layers, settings.side)
-
     def _costs(self, genes: np.ndarray, classes: int, settings: ChainSettings) -> np.ndarray:
-        genes, (fixed, layers) = self._checked(genes), self._tables(settings)
-        last = self.widened(settings.width).last
+        genes, skeleton = self._checked(genes), self.widened(settings.width)
+        fixed, layers = cost_tables(skeleton, self.layers, settings.resolution)
         chosen = layers[np.arange(len(layers)), genes]  # (N, layers, 2)
-        return chosen.sum(axis=1) + fixed + classes * np.array([last + 1, last])
+        of_classifier = classes * np.array([skeleton.last + 1, skeleton.last])
+        return chosen.sum(axis=1) + fixed + of_classifier
 
     @override
     def _network(self, held: Held, classes: int, network: Network) -> ChainNetwork:

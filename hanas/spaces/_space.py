@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.settings import Settings
-from hanas.spaces.networks.settings import Network
 
+#: Settings of a network, or plain values that are read as those of a supernet.
+Network = Settings | Mapping[str, Any]
+#: How the networks of supernets, and networks of their own, normalise batches.
+BatchNorm = Literal["batch", "batch_affine", "running"]
+SharedBatchNorm = Annotated[
+    BatchNorm,
+    Field(
+        description="batch: batch statistics always, no affine part; batch_affine: with one; "
+        "running: affine, with running statistics."
+    ),
+]
+OwnBatchNorm = Annotated[
+    BatchNorm,
+    Field(
+        description="As for supernets; a network of its own has an affine part and running "
+        "statistics."
+    ),
+]
 #: Genes of one architecture, and the operations that a network holds of each gene.
 Genes = Sequence[int] | np.ndarray
 Held = Sequence[Sequence[int]]
@@ -171,3 +191,37 @@ class Space(ABC):
 
     def _refusal(self, number: int, gene: int) -> str:
         return f"gene {number + 1} is {gene}; expected 0..{self.choices[number] - 1}"
+
+
+@dataclass(frozen=True)
+class _OfSpace:
+    """Read a network's settings as those of the space in the field ``space``, if there is one."""
+
+    which: Literal["network", "deployed"]
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.with_info_plain_validator_function(self._read)
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        forms = {getattr(plugins.space(name), self.which): None for name in plugins.names("spaces")}
+        return {"anyOf": [handler(form.__pydantic_core_schema__) for form in forms]}
+
+    def _read(self, value: Any, info: core_schema.ValidationInfo) -> Any:
+        space = info.data.get("space")
+        if isinstance(value, Settings) or space is None:
+            return value
+        return getattr(plugins.space(space), self.which).model_validate(value)
+
+
+_NETWORK = Field(
+    default_factory=dict,
+    validate_default=True,
+    description="Size and form of the network, of cells or of layers as the space has them.",
+)
+# Settings of supernets, and of networks of their own, of the field ``space`` before them.
+SupernetNetwork = Annotated[Settings, _OfSpace("network"), _NETWORK]
+DeployedNetwork = Annotated[Settings, _OfSpace("deployed"), _NETWORK]

@@ -14,14 +14,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from pydantic import Field
 from typing_extensions import override
 
 from hanas.core.errors import InputError
-from hanas.spaces._space import Genes, Held, Space
-from hanas.spaces.networks.settings import CellNetworkSettings, DeployedCellNetworkSettings, Network
+from hanas.core.settings import Count, Settings
+from hanas.spaces._space import Genes, Held, Network, OwnBatchNorm, SharedBatchNorm, Space
 
 if TYPE_CHECKING:  # PyTorch is imported only where a network is made
     from hanas.spaces.networks.cell import CellNetwork
@@ -80,6 +81,27 @@ def check_side(side: int, place: str) -> None:
             f"{place}: images of {side}x{side} pixels; the network halves them twice, so their "
             "side must be a multiple of 4"
         )
+
+
+class CellNetworkSettings(Settings):
+    """Size and form of a network of cells; the defaults are those of NAS-Bench-201."""
+
+    skeleton: Literal["standard", "pooled", "pooled_3x3"] = Field(
+        default="standard",
+        description="Transition between stages: the residual block of NAS-Bench-201; 2x2 average "
+        "pooling -> 1x1 convolution -> BN; or the same with a 3x3 convolution.",
+    )
+    channels: Count = Field(
+        default=16, description="Channels of the first stage; they double twice."
+    )
+    cells: Count = Field(default=5, description="Cells a stage.")
+    batch_norm: SharedBatchNorm = "batch"
+
+
+class DeployedCellNetworkSettings(CellNetworkSettings):
+    """The same of a network of its own."""
+
+    batch_norm: OwnBatchNorm = "running"
 
 
 class Nb201(Space):

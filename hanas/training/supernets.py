@@ -27,12 +27,12 @@ from hanas.core.files import (
     write_tensors,
 )
 from hanas.core.progress import Log, print_at_once
+from hanas.core.settings import Settings
 from hanas.data.batches import load_split
 from hanas.data.images import load_images
 from hanas.spaces._space import Space
 from hanas.spaces.networks.cell import CellNetwork
 from hanas.spaces.networks.chain import ChainNetwork
-from hanas.spaces.networks.settings import CellNetworkSettings, ChainSettings
 from hanas.training import epochs
 from hanas.training.trainers._trainer import Run, Trainer, possible_operations, snapshot_epochs
 from hanas.training.weight_steps import WeightStepper
@@ -52,7 +52,7 @@ class Supernet:
 
     space: str
     classes: int
-    network_settings: CellNetworkSettings | ChainSettings
+    network_settings: Settings
     resolution: int | None
     weights: Mapping[str, Tensor]
     alphas: Tensor

@@ -188,7 +188,6 @@ def test_settings_for_images_hold_their_side(name):
     )
     assert given == {"width": 0.5, "batch_norm": "batch"}
     fitted = space.settings({"resolution": 32})
-    assert space.for_images({"resolution": None}, (32, 32), None, "x") == fitted
     assert space.for_images({}, (64, 48), 32, "x") == fitted
     with pytest.raises(InputError, match=r"pets\.pt: images of 3x3 pixels.*at least 4"):
         space.for_images(given, (3, 3), None, "pets.pt")

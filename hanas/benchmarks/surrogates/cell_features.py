@@ -5,16 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hanas.spaces import nb201
-from hanas.spaces.nb201 import (
-    AVG_POOL,
-    CONV_1X1,
-    CONV_3X3,
-    NONE,
-    PATHS,
-    SKIP,
-    SOURCES,
-    TARGETS,
-)
+from hanas.spaces.nb201 import AVG_POOL, CONV_1X1, CONV_3X3, NONE, PATHS, SKIP, SOURCES, TARGETS
 
 
 def counts(genes: np.ndarray) -> np.ndarray:

@@ -80,10 +80,7 @@ def targets_of(
 
 
 def fit(
-    targets: list[Target],
-    settings: SurrogateFit,
-    *,
-    epochs: int = EPOCHS,
+    targets: list[Target], settings: SurrogateFit, *, epochs: int = EPOCHS
 ) -> tuple[Bundle, pd.DataFrame]:
     """Fit a model to every target; perceptrons see the cells ``epochs`` times.
 
@@ -142,7 +139,9 @@ def _judge(
         dataset, *device, metric = target.name.split("/")
         true = target.values[judged]
         if metric == "feasible":
-            quality = quality_of_failures(~true, ~bundle.feasible(dataset, *device, genes[judged]))
+            quality = quality_of_failures(
+                ~true, ~bundle.feasible(dataset, device[0], genes[judged])
+            )
         else:
             known = np.isfinite(true)
             true, alone = true[known], ~has_twin[known]

@@ -93,7 +93,7 @@ class Bundle:
         name = f"{dataset}/{device}/feasible"
         if name not in self.header["models"]:
             return np.ones(len(genes), dtype=bool)
-        return ~matches(self.arrays[f"partial_cells/{name}"], genes).any(axis=0)
+        return np.logical_not(matches(self.arrays[f"partial_cells/{name}"], genes).any(axis=0))
 
     def _outputs(self, network: str, genes: np.ndarray) -> np.ndarray:
         """Return the mean outputs of a network's perceptrons, float64 (N, K)."""

@@ -56,7 +56,7 @@ def distinct_cells(batch_norm: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the cells that are different functions, and which of them each cell is.
 
     They are int64 (D, 6), and int64 (N,) in 0 .. D - 1 for all N cells in index order;
-    ``batch_norm`` is the mode of :class:`hanas.spaces.networks.settings.CellNetworkSettings`.
+    ``batch_norm`` is the mode of :class:`hanas.spaces.nb201.CellNetworkSettings`.
     """
     # Without an affine part and with batch statistics, a convolution of zeros stays zero.
     live = nb201.without_dead_edges(nb201.all_genes(), zeros_stay_zero=batch_norm == "batch")

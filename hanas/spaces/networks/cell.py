@@ -20,8 +20,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hanas.spaces.nb201 import AVG_POOL, CONV_1X1, CONV_3X3, EDGES, N_NODES, NONE, OPERATIONS, SKIP
-from hanas.spaces.networks.settings import CellNetworkSettings
+from hanas.spaces.nb201 import (
+    AVG_POOL,
+    CONV_1X1,
+    CONV_3X3,
+    EDGES,
+    N_NODES,
+    NONE,
+    OPERATIONS,
+    SKIP,
+    CellNetworkSettings,
+)
 
 STAGES = 3
 

@@ -18,8 +18,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from hanas.spaces._layerwise import ChainSettings
 from hanas.spaces.networks.cell import batch_norm
-from hanas.spaces.networks.settings import ChainSettings
 from hanas.spaces.networks.skeletons import (
     FIRST_BOTTLENECK,
     Convolution,
@@ -138,7 +138,7 @@ class ChainNetwork(nn.Module):
         self.genes = tuple(int(some[0]) for some in held) if alone else None
         self.settings = settings
         self._names = tuple(operation.name for operation in operations)
-        mode, places = settings.batch_norm, plan(skeleton, settings.side)
+        mode, places = settings.batch_norm, plan(skeleton, settings.resolution)
 
         def block(operation: Operation, place: Place) -> nn.Module:
             if operation.kind == "identity":

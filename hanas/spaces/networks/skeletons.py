@@ -19,7 +19,7 @@ from itertools import accumulate
 
 import numpy as np
 
-from hanas.spaces.networks.settings import SMALLEST_MAP
+SMALLEST_MAP = 4
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.settings import Count, Entry, Named, NoRerun, Seed, Settings
-from hanas.spaces.networks.settings import SupernetNetwork
+from hanas.spaces._space import SupernetNetwork
 from hanas.training.settings import (
     PRECISION,
     THREADS,
