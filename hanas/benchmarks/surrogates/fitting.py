@@ -22,8 +22,7 @@ from torch import Tensor, nn
 
 from hanas.benchmarks.surrogates import models as surrogates
 from hanas.benchmarks.surrogates.cell_features import counts
-from hanas.benchmarks.surrogates.exact_models import exact_maximum, learn
-from hanas.benchmarks.surrogates.models import Bundle, SurrogateFit
+from hanas.benchmarks.surrogates.models import Bundle, SurrogateFit, exact_maximum, learn
 from hanas.core.errors import InputError
 from hanas.data.tables.metric_tables import METRICS
 from hanas.spaces import nb201
