@@ -1,10 +1,8 @@
 """True accuracies from the topology space of NATS-Bench.
 
 Reference: X. Dong et al., "NATS-Bench: Benchmarking NAS Algorithms for Architecture Topology and
-Size", TPAMI 2021.
-
-The official folder holds a compressed pickle for each cell. Each is read without running its code,
-and handed to the ``nats_bench`` package, which knows what the numbers mean.
+Size", TPAMI 2021. The official folder holds a compressed pickle for each cell. Each is read without
+running its code, and handed to the ``nats_bench`` package, which knows what the numbers mean.
 """
 
 from __future__ import annotations
@@ -74,9 +72,8 @@ class NatsBench(Benchmark):
 def read_cells(folder: Path, archs: Sequence[str]) -> pd.DataFrame:
     """Read all test accuracies of cells, canonical texts, from the official folder.
 
-    The table has, for each cell, training length and data set, ``arch``; ``epochs``, one of
-    :data:`EPOCHS`; ``dataset``, its official name; ``accuracy_percent`` (float64), the mean over
-    the seeds; ``files_sha256``, a checksum of the files' checksums in the order of ``archs``.
+    For each cell (``arch``), training length (``epochs``) and data set (``dataset``, its official
+    name) the mean over the seeds, ``accuracy_percent``, and ``files_sha256``, of all files' sums.
     Raises InputError if files of these cells are missing, damaged, of other cells, or incomplete.
     """
     import pandas as pd

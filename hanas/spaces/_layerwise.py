@@ -1,11 +1,9 @@
 """What the layer-wise spaces have in common: a chain of layers, one operation each.
 
-Genes are integer arrays of length ``layers``: gene ``l`` is the index of the operation of layer
-``l``. The canonical text names the operations in order, stage by stage, such as
-``|shuffle_3x3|identity|+|xception_3x3|shuffle_7x7|``.
-
-``identity``, where a space has it, comes last, and the first layer of a stage cannot be it, since
-that layer changes the channels: it has one choice fewer.
+Gene ``l`` is the index of the operation of layer ``l``. The canonical text names the operations in
+order, stage by stage, such as ``|shuffle_3x3|identity|+|xception_3x3|shuffle_7x7|``. ``identity``,
+where a space has it, comes last; the first layer of a stage, which changes the channels, has that
+one choice fewer.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ from typing_extensions import override
 
 from hanas.core.errors import InputError
 from hanas.core.settings import Positive, Settings
-from hanas.spaces._space import Genes, Held, Network, OwnBatchNorm, SharedBatchNorm, Space
+from hanas.spaces._space import OF_ITS_OWN, SHARED, BatchNorm, Genes, Held, Network, Space
 from hanas.spaces.networks.skeletons import SMALLEST_MAP, Operation, Skeleton, cost_tables
 
 if TYPE_CHECKING:  # PyTorch is imported only where a network is made
@@ -34,14 +32,13 @@ class ChainNetworkSettings(Settings):
     Gradients grow with each batch normalisation on their way back (G. Yang et al., "A Mean Field
     Theory of Batch Normalization", ICLR 2019), so that a supernet whose units change from step to
     step does not begin to learn; units near the identity, by ``first_scale``, keep them small (P.
-    Goyal et al., "Accurate, Large Minibatch SGD", 2017). Zero is no choice: a ReLU after it would
-    pass no gradient.
+    Goyal et al., "Accurate, Large Minibatch SGD", 2017). At zero, a ReLU would pass no gradient.
     """
 
     width: Annotated[float, Field(gt=0, le=8)] = Field(
         default=1.0, description="What all numbers of channels are multiplied by."
     )
-    batch_norm: SharedBatchNorm = "batch"
+    batch_norm: BatchNorm = Field(default="batch", description=SHARED)
     first_scale: Positive = Field(
         default=1.0,
         description="First weight of the last batch normalisation in units that add to what they "
@@ -62,7 +59,7 @@ class ChainNetworkSettings(Settings):
 class DeployedChainNetworkSettings(ChainNetworkSettings):
     """The same of a network of its own."""
 
-    batch_norm: OwnBatchNorm = "running"
+    batch_norm: BatchNorm = Field(default="running", description=OF_ITS_OWN)
 
 
 class ChainSettings(ChainNetworkSettings):

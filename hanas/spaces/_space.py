@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import Field, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from hanas.core import plugins
@@ -19,22 +19,13 @@ from hanas.core.settings import Settings
 
 #: Settings of a network, or plain values that are read as those of a supernet.
 Network = Settings | Mapping[str, Any]
-#: How the networks of supernets, and networks of their own, normalise batches.
 BatchNorm = Literal["batch", "batch_affine", "running"]
-SharedBatchNorm = Annotated[
-    BatchNorm,
-    Field(
-        description="batch: batch statistics always, no affine part; batch_affine: with one; "
-        "running: affine, with running statistics."
-    ),
-]
-OwnBatchNorm = Annotated[
-    BatchNorm,
-    Field(
-        description="As for supernets; a network of its own has an affine part and running "
-        "statistics."
-    ),
-]
+#: What settings say of it, of supernets and of networks of their own.
+SHARED = (
+    "batch: batch statistics always, no affine part; batch_affine: with one; running: affine, "
+    "with running statistics."
+)
+OF_ITS_OWN = "As for supernets; a network of its own has an affine part and running statistics."
 #: Genes of one architecture, and the operations that a network holds of each gene.
 Genes = Sequence[int] | np.ndarray
 Held = Sequence[Sequence[int]]
@@ -43,7 +34,7 @@ Held = Sequence[Sequence[int]]
 class Space(ABC):
     """Architectures as genes and as text, their costs, and the networks they stand for.
 
-    ``network`` arguments are settings, or plain values that are read as those of a supernet.
+    ``network`` arguments are as :data:`Network`.
     """
 
     name: str
@@ -91,13 +82,6 @@ class Space(ABC):
         """Return a text that architectures share which are the same graph."""
         return self.to_text(genes)
 
-    def without_dead_edges(self, genes: np.ndarray, *, zeros_stay_zero: bool = True) -> np.ndarray:
-        """Return genes (N, genes) without what cannot matter.
-
-        ``zeros_stay_zero``: whether all operations map a zero input to zero.
-        """
-        return genes
-
     def connected(self, genes: np.ndarray) -> np.ndarray:
         """Return whether the input of each architecture reaches its output, bool (N,)."""
         return np.ones(len(genes), dtype=bool)
@@ -106,10 +90,7 @@ class Space(ABC):
     def params(
         self, genes: np.ndarray, classes: int = 10, *, network: Network | None = None
     ) -> np.ndarray:
-        """Return the parameters, int64 (N,), of networks with affine BN, for genes (N, genes).
-
-        ``network`` None: the defaults; of cells, full size is always counted.
-        """
+        """Return the parameters (affine BN), int64 (N,), of genes (N, genes); of cells in full size."""
 
     @abstractmethod
     def flops(
@@ -122,7 +103,7 @@ class Space(ABC):
     ) -> np.ndarray:
         """Return the multiply-accumulates, int64 (N,), of convolutions and classifier for an image.
 
-        As :meth:`params`; ``resolution`` is its side, None that of ``network``, or 32.
+        Its side is ``resolution``, if None that of ``network``, or 32.
         """
 
     def settings(self, network: Network | None) -> Any:
@@ -137,8 +118,8 @@ class Space(ABC):
     ) -> Any:
         """Return the settings of a network for the images of a data set, in the file ``images``.
 
-        ``size`` is their height and width, ``resolution`` (``training.resolution``) the side they
-        are average-pooled to, None if not. Raises InputError if no network is for that size.
+        ``size`` is their height and width, ``resolution`` the side they are average-pooled to, or
+        None. Raises InputError if no network is for that size.
         """
         height, width = size
         place = "training.resolution" if resolution else str(images)
@@ -154,15 +135,14 @@ class Space(ABC):
     def supernet(self, classes: int, network: Network, *, seed: int = 0) -> Any:
         """Return the weight-sharing network, which holds all operations of every gene.
 
-        Its initial weights follow from the seed; PyTorch's global random state stays as it is.
+        Weights follow from the seed alone; PyTorch's global random state stays as it is.
         """
         return self._seeded([range(count) for count in self.choices], classes, network, seed)
 
     def build(self, genes: Genes, classes: int, network: Network, *, seed: int = 0) -> Any:
-        """Return the stand-alone network of one architecture, with weights of its own.
+        """Return the stand-alone network of one architecture, which needs no genes when called.
 
-        As :meth:`supernet`, but its ``forward`` needs the images only, and a network of its own
-        usually has ``batch_norm: running``.
+        As :meth:`supernet`; a network of its own usually has ``batch_norm: running``.
         """
         held = [(int(gene),) for gene in self._checked(np.asarray(genes)[None])[0]]
         return self._seeded(held, classes, network, seed)
@@ -199,9 +179,7 @@ class _OfSpace:
 
     which: Literal["network", "deployed"]
 
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
+    def __get_pydantic_core_schema__(self, source: object, handler: object) -> CoreSchema:
         return core_schema.with_info_plain_validator_function(self._read)
 
     def __get_pydantic_json_schema__(

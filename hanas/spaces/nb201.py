@@ -1,11 +1,9 @@
 """The cell space of NAS-Bench-201: 4 nodes, 6 edges, 5 operations, 15,625 cells.
 
 Reference: X. Dong and Y. Yang, "NAS-Bench-201: Extending the Scope of Reproducible Neural
-Architecture Search", ICLR 2020.
-
-Genes are integer arrays of length 6: gene ``e`` is the index in :data:`OPERATIONS` of the
-operation on edge :data:`EDGES` ``[e]``. The canonical text lists, node by node, the operation of
-every incoming edge and the node it comes from::
+Architecture Search", ICLR 2020. Gene ``e`` is the index in :data:`OPERATIONS` of the operation on
+edge :data:`EDGES` ``[e]``. The canonical text lists, node by node, the operation of every incoming
+edge and the node it comes from::
 
     |nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|
 """
@@ -22,7 +20,7 @@ from typing_extensions import override
 
 from hanas.core.errors import InputError
 from hanas.core.settings import Count, Settings
-from hanas.spaces._space import Genes, Held, Network, OwnBatchNorm, SharedBatchNorm, Space
+from hanas.spaces._space import OF_ITS_OWN, SHARED, BatchNorm, Genes, Held, Network, Space
 
 if TYPE_CHECKING:  # PyTorch is imported only where a network is made
     from hanas.spaces.networks.cell import CellNetwork
@@ -49,10 +47,7 @@ _GENES.setflags(write=False)
 
 
 def operations_on_paths(genes: np.ndarray) -> np.ndarray:
-    """Return how often each operation is on each path, int64 (paths, N, operations), of (N, 6).
-
-    Nothing of the input comes through a path with a ``none``: it is not open.
-    """
+    """Return how often each operation is on each path, int64 (paths, N, operations), of (N, 6)."""
     operations = np.arange(len(OPERATIONS))
     return np.stack([(genes[:, path, None] == operations).sum(axis=1) for path in PATHS])
 
@@ -60,10 +55,9 @@ def operations_on_paths(genes: np.ndarray) -> np.ndarray:
 def reached(
     passing: np.ndarray, beginning: np.ndarray | bool = False, *, backwards: bool = False
 ) -> np.ndarray:
-    """Return which nodes something of the input reaches through ``passing`` edges, bool (N, 4).
+    """Return which nodes something reaches through ``passing`` edges, bool (N, 6); bool (N, 4).
 
-    On ``beginning`` edges something comes from nothing; edges are bool (N, 6). ``backwards``:
-    which nodes reach the output.
+    It comes from the input, or begins on an edge; ``backwards``: it leads to the output.
     """
     beginning = np.broadcast_to(beginning, passing.shape)
     nodes = np.zeros((len(passing), N_NODES), dtype=bool)
@@ -95,20 +89,17 @@ class CellNetworkSettings(Settings):
         default=16, description="Channels of the first stage; they double twice."
     )
     cells: Count = Field(default=5, description="Cells a stage.")
-    batch_norm: SharedBatchNorm = "batch"
+    batch_norm: BatchNorm = Field(default="batch", description=SHARED)
 
 
 class DeployedCellNetworkSettings(CellNetworkSettings):
     """The same of a network of its own."""
 
-    batch_norm: OwnBatchNorm = "running"
+    batch_norm: BatchNorm = Field(default="running", description=OF_ITS_OWN)
 
 
 class Nb201(Space):
-    """The space of NAS-Bench-201, in its official index order, which NATS-Bench has too.
-
-    Counts are those of full-size networks (16 channels, 5 cells a stage), as NAS-Bench-201 counts
-    them.
+    """The space in the official order, with counts of networks of 16 channels and 5 cells a stage.
 
     >>> SPACE.params(np.array([[0, 0, 0, 1, 0, 0]])), SPACE.flops(np.array([[0, 0, 0, 1, 0, 0]]))
     (array([73306]), array([7783050]))
@@ -134,12 +125,12 @@ class Nb201(Space):
         if match is None:
             form = _FORM.format(*["op"] * len(EDGES))
             raise InputError(f"not a NAS-Bench-201 cell: {text!r}; expected the form {form}")
-        unknown = [name for name in match.groups() if name not in OPERATIONS]
-        if unknown:
-            raise InputError(
-                f"unknown operation {unknown[0]!r} in {text!r}; "
-                f"expected one of: {', '.join(OPERATIONS)}"
-            )
+        for name in match.groups():
+            if name not in OPERATIONS:
+                known = ", ".join(OPERATIONS)
+                raise InputError(
+                    f"unknown operation {name!r} in {text!r}; expected one of: {known}"
+                )
         return np.array([OPERATIONS.index(name) for name in match.groups()], dtype=np.int64)
 
     @override
@@ -154,8 +145,8 @@ class Nb201(Space):
     def canonical(self, genes: Genes) -> str:
         """Return a text that isomorphic cells share (``Structure.to_unique_str`` of the benchmark).
 
-        A node is the sorted sum of its incoming terms; a skip connection passes the term of its
-        source on unchanged, and an edge that carries nothing is ``#``. There are 6,466 classes.
+        A node is the sorted sum of its incoming terms, where a skip connection changes nothing, and
+        an edge that carries nothing is ``#``. There are 6,466 classes.
         """
         terms = ["0"]  # of nodes 0..3
         for node in range(1, N_NODES):
@@ -169,17 +160,13 @@ class Nb201(Space):
             terms.append("+".join(sorted(incoming)))
         return terms[-1]
 
-    @override
     def without_dead_edges(self, genes: np.ndarray, *, zeros_stay_zero: bool = True) -> np.ndarray:
         """Return genes (N, 6) in which every edge that cannot matter is ``none``.
 
-        Two cells with equal results compute the same function with the same weights, so a supernet
-        needs to score only one of them (9,445 of the 15,625 cells).
-
-        ``zeros_stay_zero`` is true for convolutions followed by batch normalisation with batch
-        statistics and no affine part; false with an affine part or with running statistics, where
-        a convolution of zeros is a constant: then only edges that do not lead to the output, or
-        carry zeros through a skip or a pooling, are dead.
+        Cells with equal results are the same function of the same weights (9,445 of 15,625 differ).
+        ``zeros_stay_zero``: batch normalisation has batch statistics and no affine part. Else a
+        convolution of zeros is a constant, and dead are only edges that do not lead to the output, or
+        carry zeros through a skip or a pooling.
         """
         live = self._checked(genes)
         constant = np.isin(live, (CONV_1X1, CONV_3X3)) & (not zeros_stay_zero)
@@ -193,21 +180,18 @@ class Nb201(Space):
 
     @override
     def params(self, genes, classes=10, *, network=None):
-        return self._cost(genes, 73_306 - 650, 28_000, 243_040, 65 * classes)
+        return self._cost(genes, 73_306 - 650 + 65 * classes, 28_000, 243_040)
 
     @override
     def flops(self, genes, classes=10, resolution=None, *, network=None):
         scale = ((resolution or 32) / 32) ** 2
         base, of_1x1, of_3x3 = (scale * count for count in (7_782_400, 3_932_160, 35_389_440))
-        return self._cost(genes, base, of_1x1, of_3x3, 65 * classes)
+        return self._cost(genes, base + 65 * classes, of_1x1, of_3x3)
 
-    def _cost(
-        self, genes: np.ndarray, base: float, of_1x1: float, of_3x3: float, classifier: float
-    ) -> np.ndarray:
+    def _cost(self, genes: np.ndarray, base: float, of_1x1: float, of_3x3: float) -> np.ndarray:
         genes = self._checked(genes)
-        n_1x1 = (genes == CONV_1X1).sum(axis=1)
-        n_3x3 = (genes == CONV_3X3).sum(axis=1)
-        return np.rint(base + classifier + of_1x1 * n_1x1 + of_3x3 * n_3x3).astype(np.int64)
+        n_1x1, n_3x3 = ((genes == operation).sum(axis=1) for operation in (CONV_1X1, CONV_3X3))
+        return np.rint(base + of_1x1 * n_1x1 + of_3x3 * n_3x3).astype(np.int64)
 
     @override
     def _for_side(self, network: Network, side: int, place: str) -> CellNetworkSettings:
@@ -222,10 +206,12 @@ class Nb201(Space):
 
 
 SPACE = Nb201()
-choices = SPACE.choices
 to_text, from_text, index_of = SPACE.to_text, SPACE.from_text, SPACE.index_of
-all_genes, all_texts = SPACE.all_genes, SPACE.all_texts
-canonical, connected = SPACE.canonical, SPACE.connected
-without_dead_edges = SPACE.without_dead_edges
+choices, all_genes, all_texts = SPACE.choices, SPACE.all_genes, SPACE.all_texts
+canonical, connected, without_dead_edges = (
+    SPACE.canonical,
+    SPACE.connected,
+    SPACE.without_dead_edges,
+)
 params, flops, for_images = SPACE.params, SPACE.flops, SPACE.for_images
 supernet, build = SPACE.supernet, SPACE.build

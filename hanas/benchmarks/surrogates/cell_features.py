@@ -11,8 +11,6 @@ from hanas.spaces.nb201 import AVG_POOL, CONV_1X1, CONV_3X3, NONE, PATHS, SKIP, 
 def counts(genes: np.ndarray) -> np.ndarray:
     """Return a one and the numbers of skips, 1x1, 3x3 convolutions and poolings; float64 (N, 5).
 
-    The number of absent edges is left out: it follows from the others.
-
     >>> counts(np.array([[0, 1, 2, 3, 3, 4]]))
     array([[1., 1., 1., 2., 1.]])
     """
@@ -21,10 +19,9 @@ def counts(genes: np.ndarray) -> np.ndarray:
 
 
 def live_edges(genes: np.ndarray) -> np.ndarray:
-    """Return the features of what a cell computes, float64 (N, 62).
+    """Return the features of what a cell computes, whatever its dead edges, float64 (N, 62).
 
-    The operation of each live edge, and what the paths from input to output consist of. Cells
-    that differ in dead edges only have the same features, so an accuracy is predicted the same.
+    The operation of each live edge, and what the paths from input to output consist of.
     """
     live = nb201.without_dead_edges(genes)
     return np.hstack([_one_hot(live), _paths(live)])
@@ -33,16 +30,14 @@ def live_edges(genes: np.ndarray) -> np.ndarray:
 def kinds_of_paths(genes: np.ndarray) -> np.ndarray:
     """Return a short description of what a cell computes, float64 (N, 24).
 
-    How many open paths have 0, 1, 2 and 3 convolutions, how many are of skips alone, and how many
-    of skips and poolings; how many live edges are skips, 1x1, 3x3 convolutions and poolings, in
-    all, from the input, and into the output; the least, the largest and the mean number of 3x3
-    convolutions on an open path; whether the edge from input to output is a skip, a 1x1 or a 3x3
-    convolution. The order of nodes and paths does not show. Without an open path the least is 4.
+    How many open paths have 0, 1, 2 and 3 convolutions, are of skips alone, and of skips and
+    poolings; how many live edges are skips, 1x1, 3x3 convolutions and poolings, in all, from the
+    input, and into the output; the least (4 without an open path), the largest and the mean number
+    of 3x3 convolutions on an open path; whether the edge from input to output is a skip, a 1x1 or a
+    3x3 convolution.
 
     >>> kinds_of_paths(np.array([[3, 0, 4, 1, 2, 4]]))[0, :18].astype(int)
     array([1, 1, 1, 0, 1, 0, 1, 1, 1, 2, 1, 0, 1, 0, 1, 1, 0, 1])
-    >>> kinds_of_paths(np.array([[3, 0, 4, 1, 2, 4]]))[0, 18:].round(2)
-    array([0.  , 1.  , 0.67, 1.  , 0.  , 0.  ])
     """
     live = nb201.without_dead_edges(genes)
     on_paths = nb201.operations_on_paths(live)  # (paths, N, operations)
@@ -67,8 +62,8 @@ def kinds_of_paths(genes: np.ndarray) -> np.ndarray:
 def all_edges(genes: np.ndarray) -> np.ndarray:
     """Return the features of what a device may have to run, float64 (N, 110).
 
-    Those of :func:`live_edges`, the operation of each edge, dead or not (a device may spend time
-    on it), and which edges carry zeros or lead nowhere (a compiler may fold them away).
+    Those of :func:`live_edges`, the operations of all edges, on which a device may spend time, and
+    which edges carry zeros or lead nowhere, which a compiler may fold away.
     """
     return np.hstack([live_edges(genes), _one_hot(genes), _edge_states(genes)])
 
@@ -77,8 +72,7 @@ def groups_for_devices(genes: np.ndarray) -> list[np.ndarray]:
     """Return what a device may have to run, in groups of which each says something of its own.
 
     The numbers of operations (N, 4); the same without edges that lead nowhere, which a compiler
-    leaves out most easily (N, 4); which edges carry zeros or lead nowhere (N, 18); the operation
-    of each edge (N, 30). All float64.
+    leaves out most easily (N, 4); states (N, 18) and operations of edges (N, 30). All float64.
     """
     leading = np.where(nb201.reached(genes != NONE, backwards=True)[:, TARGETS], genes, NONE)
     return [counts(genes)[:, 1:], counts(leading)[:, 1:], _edge_states(genes), _one_hot(genes)]

@@ -1,9 +1,8 @@
 """Fit the models of :mod:`hanas.benchmarks.surrogates.models` to tables, and judge them.
 
-Whether a metric is exactly linear in the numbers of operations is found from the data. All others
-go to perceptrons: one network predicts the logarithms of all metrics of all devices together, as
-the same cells are slow on most of them, and one the logits of all accuracies. No model sees the
-held-out cells, and what is written is what was judged on them: nothing is refitted afterwards.
+What is not exactly linear goes to perceptrons: one network predicts the logarithms of all metrics
+of all devices, as the same cells are slow on most of them, and one the logits of all accuracies. No
+model sees the held-out cells, and nothing is refitted after it was judged on them.
 """
 
 from __future__ import annotations
@@ -43,8 +42,7 @@ NETWORKS = {"accuracy": ("live_edges", "logit"), "metrics": ("all_edges", "log")
 class Target:
     """One column to predict, for all cells of nb201 in index order, and where it comes from.
 
-    Named ``DATASET/accuracy_percent``, ``DATASET/DEVICE/METRIC`` (float64 (N,), NaN where
-    infeasible) or ``DATASET/DEVICE/feasible`` (bool (N,)).
+    Numbers are float64 (N,), NaN where infeasible; ``DATASET/DEVICE/feasible`` is bool (N,).
     """
 
     name: str
@@ -59,21 +57,17 @@ def targets_of(
 
     Raises InputError if a table does not hold every cell of nb201 in the official order.
     """
-    tables = [
-        (f"accuracies on {dataset}", dataset, ["accuracy_percent"], table)
-        for dataset, table in accuracies.items()
-    ]
-    for (device, dataset), table in devices.items():
-        columns = [metric for metric in METRICS if metric in table]
-        columns += [] if np.all(table["feasible"]) else ["feasible"]
-        tables.append((f"{device} on {dataset}", f"{dataset}/{device}", columns, table))
+    tables = [(f"accuracies on {data}", data, table) for data, table in accuracies.items()]
+    for (device, data), table in devices.items():
+        tables.append((f"{device} on {data}", f"{data}/{device}", table))
     targets = []
-    for what, place, columns, table in tables:
+    for what, place, table in tables:
         if tuple(table["arch"]) != nb201.all_texts():
-            raise InputError(
-                f"{what}: surrogates need a table of all cells of nb201, in their order"
-            )
+            raise InputError(f"{what}: surrogates need all cells of nb201, in their order")
         source = "; ".join(sorted(set(table["source"])))
+        columns = [name for name in ("accuracy_percent", *METRICS) if name in table]
+        if "feasible" in table and not np.all(table["feasible"]):
+            columns.append("feasible")
         targets += [Target(f"{place}/{name}", table[name].to_numpy(), source) for name in columns]
     return targets
 
@@ -83,11 +77,9 @@ def fit(
 ) -> tuple[Bundle, pd.DataFrame]:
     """Fit a model to every target; perceptrons see the cells ``epochs`` times.
 
-    On one computer, equal settings give equal bits if torch runs in one thread.
-
-    The table has a row a model: ``dataset``, ``device``, ``metric``, ``kind``, ``cells_fitted``,
-    and how well it predicts the held-out cells; for numbers also ``cells_without_twin`` and
-    ``kendall_tau_without_twin``, of those that are isomorphic to no fitted cell; and ``source``.
+    Equal settings give equal bits on one computer if torch runs in one thread. The table has a row
+    a model: what it is, and how well it predicts the held-out cells; for numbers also
+    ``cells_without_twin`` and ``kendall_tau_without_twin``, of those isomorphic to no fitted cell.
     """
     genes, seed = nb201.all_genes(), settings.seed
     judged, fitted = surrogates.split(len(genes), seed=seed, held_out=settings.held_out)
@@ -118,7 +110,7 @@ def fit(
         print(f"{target.name}: {kind} ({len(array)})")
     for network, of_network in for_perceptrons.items():
         print(f"{network}: {MEMBERS} perceptrons for {len(of_network)} columns")
-        found, weights = _perceptrons(network, of_network, genes[fitted], fitted, seed, epochs)
+        found, weights = _perceptrons(network, of_network, fitted, seed, epochs)
         header["models"].update(found)
         header["networks"][network] = {"features": NETWORKS[network][0], "layers": DEPTH + 1}
         arrays.update({f"{network}/{key}": value for key, value in weights.items()})
@@ -176,13 +168,8 @@ def quality_of_numbers(true: np.ndarray, predicted: np.ndarray) -> dict[str, flo
     }
 
 
-def quality_of_the_best(
-    true: np.ndarray, predicted: np.ndarray, *, best: float
-) -> dict[str, float]:
-    """Return Kendall's tau among good cells only, which is what a search is about.
-
-    Good is above 85 % of the best true accuracy in whole percent, which is 80 % on CIFAR-10.
-    """
+def quality_of_the_best(true: np.ndarray, predicted: np.ndarray, best: float) -> dict[str, float]:
+    """Return tau among cells above 85 % of the best accuracy, in whole percent (80 on CIFAR-10)."""
     upper_from = math.floor(0.85 * best)
     found = tau(true[true > upper_from], predicted[true > upper_from])
     return {"upper_from_percent": upper_from, "kendall_tau_upper": found}
@@ -213,24 +200,16 @@ def tau(true: np.ndarray, predicted: np.ndarray) -> float:
 
 def _ranks(values: np.ndarray) -> np.ndarray:
     order = np.argsort(values, kind="stable")
-    ordered = values[order]
-    steps = np.diff(ordered) > 1e-9 * np.abs(ordered[1:])
-    ranks = np.empty(len(values), dtype=np.int64)
-    ranks[order] = np.concatenate([[0], np.cumsum(steps)])
-    return ranks
+    steps = np.diff(values[order], prepend=values[order[:1]]) > 1e-9 * np.abs(values[order])
+    return np.cumsum(steps)[np.argsort(order)]
 
 
 def _perceptrons(
-    network: str,
-    targets: list[Target],
-    genes: np.ndarray,
-    fitted: np.ndarray,
-    seed: int,
-    epochs: int,
+    network: str, targets: list[Target], fitted: np.ndarray, seed: int, epochs: int
 ) -> tuple[dict[str, dict[str, Any]], dict[str, np.ndarray]]:
     """Return what the header says of each target, and the arrays of the network."""
     features, transform = NETWORKS[network]
-    inputs = surrogates.FEATURES[features](genes)  # (n, F)
+    inputs = surrogates.FEATURES[features](nb201.all_genes()[fitted])  # (n, F)
     mean, deviation = inputs.mean(axis=0), inputs.std(axis=0) + 1e-3
     transformed, _ = surrogates.TRANSFORMS[transform]
     wanted = np.stack([transformed(target.values[fitted]) for target in targets], axis=1)
@@ -264,8 +243,8 @@ def _perceptrons(
 def _train(x: Tensor, y: Tensor, seed: int, epochs: int) -> list[nn.Linear]:
     """Return the layers of one perceptron.
 
-    Trained on the absolute error, which a few odd measurements do not pull away, with AdamW and
-    one cycle of the learning rate (L. N. Smith and N. Topin, "Super-Convergence", 2019).
+    Trained on the absolute error, which a few odd measurements do not pull away, with one cycle of
+    the learning rate (L. N. Smith and N. Topin, "Super-Convergence", 2019).
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):

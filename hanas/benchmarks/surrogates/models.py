@@ -1,19 +1,13 @@
 """Small models that stand in for benchmark tables, so that a study needs no download.
 
 A bundle is one ``.npz`` file without pickles: a header in JSON, which says what each model
-predicts, what it was fitted to and how well it predicts cells that were not, and the models'
-arrays. A model is of a kind: ``linear``, the largest of one or more linear functions of the numbers
-of operations; ``perceptrons``, the mean of some, on the logarithm of a metric or the logit of an
-accuracy; ``partial_cells``, what a device cannot run. The first and the last are found exactly:
-
-Analytic cost models give metrics that are exactly the *largest of a few linear functions* of the
-numbers of operations: a sum over the layers is linear in them, and where either the arithmetic or
-the memory bounds the time, it is the larger of two sums.
-
-A compiler fails on combinations of operations: an absent edge here with a convolution there,
-whatever the other edges hold. A *partial cell*, int (6,), fixes some edges, or only that one is
-:data:`ANY_CONVOLUTION`, and leaves others open (:data:`ANY`); a cell that matches one of a short
-list is said to fail. Genes are int (N, 6).
+predicts, what it was fitted to and how well it predicts other cells, and the models' arrays. A
+model is of a kind. ``perceptrons``: the mean of some, on the logarithm of a metric or the logit of
+an accuracy. ``linear``: the largest of a few linear functions of the numbers of operations. Metrics
+of analytic cost models are exactly that: sums over layers, and where arithmetic or memory bounds
+the time, the larger of two. ``partial_cells``: what a compiler fails on, an absent edge here with a
+convolution there. A *partial cell*, int (6,), fixes some edges, or only that one is
+:data:`ANY_CONVOLUTION`, and leaves others open (:data:`ANY`). Genes are int (N, 6).
 """
 
 from __future__ import annotations
@@ -39,13 +33,7 @@ FORMAT = 1
 EXACT = 1e-9  # largest relative error of a model that is called exact
 ANY, ANY_CONVOLUTION = len(OPERATIONS), len(OPERATIONS) + 1
 #: Whether an entry of a partial cell (row) admits an operation (column).
-_ADMITS = np.vstack(
-    [
-        np.eye(len(OPERATIONS)),
-        np.ones(len(OPERATIONS)),
-        np.isin(range(len(OPERATIONS)), (CONV_1X1, CONV_3X3)),
-    ]
-).astype(bool)
+_ADMITS = np.vstack([np.eye(5), np.ones(5), np.isin(range(5), (CONV_1X1, CONV_3X3))]).astype(bool)
 _LARGEST = 3  # linear functions
 _RESTARTS = 50
 _ITERATIONS = 100
@@ -79,10 +67,9 @@ class SurrogateFit(Settings):
 class Bundle:
     """Models by name: ``DATASET/accuracy_percent``, ``DATASET/DEVICE/METRIC``, .../feasible.
 
-    ``header`` has ``format``, ``space``, ``revision`` (of the fit), ``seed`` and ``held_out`` (see
-    :func:`split`); in ``networks`` the features that each network of perceptrons sees; in
-    ``models`` for each model its ``kind``, ``source``, ``quality`` on held-out cells, and what the
-    kind needs.
+    ``header`` says how the models were fitted, in ``networks`` the features that each network of
+    perceptrons sees, and in ``models`` for each model its ``kind``, ``source``, ``quality`` on
+    held-out cells, and what the kind needs.
     """
 
     header: Mapping[str, Any]
@@ -99,7 +86,6 @@ class Bundle:
         """
         model = self.header["models"][name]
         if model["kind"] == "linear":
-            # (N, 5) @ (5, functions)
             values = (cell_features.counts(genes) @ self.arrays[f"linear/{name}"].T).max(axis=1)
         else:
             outputs = self._outputs(model["network"], genes)[:, model["output"]]
@@ -173,12 +159,11 @@ def exact_maximum(
     """Return the fewest linear functions whose largest value is the metric; None if none are.
 
     The least-squares partition algorithm of A. Magnani and S. Boyd, "Convex piecewise-linear
-    fitting", Optimization and Engineering, 2009: fit a linear function to each part of the
-    points, let each point go to the function that is largest there, repeat.
+    fitting", Optimization and Engineering, 2009: fit a linear function to each part of the points
+    (at first a random one), let each point go to the function that is largest there, repeat.
 
-    ``counts`` are float64 (N, F), where a column of ones makes the functions affine, ``values`` the
-    metric, float64 (N,), not 0. ``rng`` is for the first partitions. The coefficients are float64
-    (functions, F), with a relative error below :data:`EXACT` for each value.
+    ``counts``, float64 (N, F), and ``values``, float64 (N,), not 0, give float64 (functions, F),
+    with a relative error below :data:`EXACT` for each value.
 
     >>> x = np.column_stack([np.ones(20), np.arange(20.0)])
     >>> larger = np.maximum(9 + x[:, 1], 1 + 2 * x[:, 1])
@@ -238,10 +223,9 @@ def learn(genes: np.ndarray, fails: np.ndarray, *, support: int = 4) -> np.ndarr
     """Return a short list of partial cells that only failing cells match, uint8 (K, 6).
 
     Every partial cell that at least ``support`` of the given cells (each once) match, all of which
-    fail (bool (N,)), is a candidate. They are chosen greedily, each time the one that explains most
-    failures not yet explained (of equals the one more cells match), until none explains
-    ``support`` more. Failures that are left over are single ones amid cells alike that run: a
-    compiler's mishap, not a rule.
+    fail (bool (N,)), is a candidate; chosen is each time the one that explains most failures not
+    yet explained, until none explains ``support`` more. What is left over are single failures amid
+    cells alike that run: a compiler's mishap, not a rule.
     """
     failing, running = _matching(genes[fails]), _matching(genes[~fails])
     candidates = np.argwhere((running == 0) & (failing >= support))  # (C, 6)

@@ -1,12 +1,10 @@
 """Networks made of NAS-Bench-201 cells: the weight-sharing supernet and its stand-alone members.
 
 Both are a :class:`CellNetwork`. On each edge of its cells the supernet holds all operations, a
-stand-alone network one; equal operations have equal names, so that a stand-alone network takes
-its weights from a supernet's state dict. Nothing in a network says which architecture is "active":
-the genes are an argument of every call.
-
-Reference for the skeleton: X. Dong and Y. Yang, "NAS-Bench-201: Extending the Scope of
-Reproducible Neural Architecture Search", ICLR 2020.
+stand-alone network one, by equal names, so that it can take its weights from a supernet's state
+dict. No architecture is "active": the genes are an argument of every call. The skeleton is of X.
+Dong and Y. Yang, "NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture Search",
+ICLR 2020.
 """
 
 from __future__ import annotations
@@ -36,10 +34,10 @@ STAGES = 3
 
 
 def batch_norm(channels: int, mode: str) -> nn.BatchNorm2d:
-    """Return the batch normalisation of a BN mode.
+    """Return the batch normalisation of a mode.
 
-    ``batch``: always statistics of the batch at hand, no affine part; ``batch_affine``: with an
-    affine part; ``running``: affine, and running statistics in evaluation.
+    ``batch``: statistics of the batch, no affine part; ``batch_affine``: with one; ``running``:
+    affine, and running statistics in evaluation.
     """
     return nn.BatchNorm2d(channels, affine=mode != "batch", track_running_stats=mode == "running")
 
@@ -57,8 +55,7 @@ class AveragePool3x3(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
         _, channels, height, width = x.shape
-        # On a CPU, slices of large maps of few channels are summed up to three times faster.
-        # An export to ONNX would keep the choice of its one input for all.
+        # Up to three times faster; an export would keep the choice of its one input for all.
         large_of_few = channels <= 32 and height * width >= 64 and x.numel() >= 2**16
         if x.device.type != "cpu" or not large_of_few or torch.onnx.is_in_onnx_export():
             return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
@@ -171,10 +168,8 @@ class Cell(nn.Module):
         """Return the last node, of what edges (by number) make of their source; None: zero."""
         nodes = [x]
         for node in range(1, N_NODES):
-            edges = [
-                (edge, source) for edge, (target, source) in enumerate(EDGES) if target == node
-            ]
-            passed = [through_edge(edge, nodes[source]) for edge, source in edges]
+            into = [(edge, start) for edge, (end, start) in enumerate(EDGES) if end == node]
+            passed = [through_edge(edge, nodes[start]) for edge, start in into]
             terms = [term for term in passed if term is not None]
             nodes.append(reduce(add, terms) if terms else torch.zeros_like(x))
         return nodes[-1]
@@ -200,8 +195,7 @@ class _OneHotSum(torch.autograd.Function):
 class CellNetwork(nn.Module):
     """Stem, three stages of equal cells with a transition between them, classifier.
 
-    ``edge_operations`` are, for each of the six edges, the operations (indices) that it holds.
-    ``genes`` are those of a stand-alone network (one operation an edge), else None.
+    ``genes`` are those of a stand-alone network (each edge holds one operation), else None.
     """
 
     def __init__(
@@ -227,11 +221,10 @@ class CellNetwork(nn.Module):
     def forward(
         self, images: Tensor, genes: Sequence[int] | None = None, weights: Tensor | None = None
     ) -> Tensor:
-        """Return the logits (N, classes) of one architecture for normalised images (N, 3, H, W).
+        """Return the logits (N, classes) of one architecture for normalised images (N, 3, 4a, 4b).
 
-        H and W are multiples of 4. ``genes``, the operation of each edge: a stand-alone network
-        needs none. ``weights`` (6, 5) multiply the output of an edge by that of its operation (for
-        gradients with respect to weights whose value is one).
+        A stand-alone network needs no ``genes``. ``weights`` (6, 5) multiply the output of an edge
+        by that of its operation (for gradients with respect to weights whose value is one).
         """
         genes = self.genes if genes is None else genes
         if genes is None:

@@ -1,13 +1,10 @@
-"""Networks whose layers follow each other: their blocks, supernets and stand-alone members.
+"""Networks whose layers follow each other, in blocks: supernets and stand-alone members.
 
-A supernet and a stand-alone network are both a :class:`ChainNetwork`: see
-:mod:`hanas.spaces.networks.cell`.
-
-References: Z. Guo et al., "Single Path One-Shot Neural Architecture Search with Uniform Sampling",
-ECCV 2020 (supernets, and the Xception-style form of a unit); N. Ma et al., "ShuffleNet V2:
-Practical Guidelines for Efficient CNN Architecture Design", ECCV 2018; M. Sandler et al.,
-"MobileNetV2: Inverted Residuals and Linear Bottlenecks", CVPR 2018; M. Tan and Q. Le,
-"EfficientNet", ICML 2019 (squeeze and excitation).
+As in :mod:`hanas.spaces.networks.cell`. References: Z. Guo et al., "Single Path One-Shot Neural
+Architecture Search with Uniform Sampling", ECCV 2020 (supernets, the Xception-style form of a
+unit); N. Ma et al., "ShuffleNet V2: Practical Guidelines for Efficient CNN Architecture Design",
+ECCV 2018; M. Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", CVPR 2018;
+M. Tan and Q. Le, "EfficientNet", ICML 2019 (squeeze and excitation).
 """
 
 from __future__ import annotations
@@ -50,8 +47,7 @@ def modules(convolutions: Iterable[Convolution], mode: str) -> list[nn.Module]:
 class ShuffleUnit(nn.Module):
     """ShuffleNetV2's unit: half of the output channels are new, then all are mixed.
 
-    The other half is half of the input as it is or, in the first layer of a stage, a depthwise
-    separable convolution of all of it.
+    The other half is half of the input, or in a first layer a separable convolution of all of it.
     """
 
     def __init__(self, operation: Operation, place: Place, mode: str) -> None:
@@ -121,8 +117,8 @@ class SqueezeExcitation(nn.Module):
 class ChainNetwork(nn.Module):
     """Stem, layers of one operation each, 1x1 convolution, global pooling, classifier.
 
-    The width of ``skeleton`` is already applied. ``held`` are, for each layer, the ``operations``
-    (indices) that it holds. ``genes`` are those of a stand-alone network (one a layer), else None.
+    ``skeleton`` is widened already. ``held`` are the operations (indices) of each layer; ``genes``
+    are those of a stand-alone network, which has one a layer, else None.
     """
 
     def __init__(
@@ -186,10 +182,7 @@ class ChainNetwork(nn.Module):
         return self.classifier(self.head(x).mean(dim=(2, 3)))
 
     def forward(self, images: Tensor, genes: Sequence[int] | None = None) -> Tensor:
-        """Return the logits (N, classes) of one architecture for normalised images (N, 3, H, W).
-
-        ``genes``, the operation of each layer: a stand-alone network needs none.
-        """
+        """Return the logits (N, classes) of one architecture; if it is alone, without ``genes``."""
         genes = self.genes if genes is None else genes
         if genes is None:
             raise ValueError("a supernet needs the genes of the architecture to evaluate")

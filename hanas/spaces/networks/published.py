@@ -3,12 +3,11 @@
 References: N. Ma et al., "ShuffleNet V2", ECCV 2018 (table 5); M. Sandler et al., "MobileNetV2",
 CVPR 2018 (table 2); M. Tan and Q. Le, "EfficientNet", ICML 2019 (table 1). At width 1, resolution
 224 and 1,000 classes they are the published networks, but for what only regularises the training
-(dropout, stochastic depth). For smaller images fewer places halve, see
-:mod:`hanas.spaces.networks.skeletons`.
+(dropout, stochastic depth). For smaller images fewer places halve.
 
-Widths: those of ShuffleNetV2 that were published (0.5, 1, 1.5, 2) have the published channels; its
-stem always has 24, and its last convolution 1024, from width 2 on 2048. The last convolution of
-MobileNetV2 has no fewer channels than at width 1. All else is multiplied by the width.
+The published widths of ShuffleNetV2 (0.5, 1, 1.5, 2) have the published channels; its stem always
+has 24, its last convolution 1024, from width 2 on 2048. The last convolution of MobileNetV2 has no
+fewer channels than at width 1. All else is multiplied by the width.
 """
 
 from __future__ import annotations
@@ -29,9 +28,8 @@ class Published(LayerwiseSpace):
 
     def __init__(self, name: str, skeleton: Skeleton, by_stage: tuple[Operation, ...]) -> None:
         super().__init__(name, skeleton, tuple(dict.fromkeys(by_stage)))
-        of_layers = zip(by_stage, skeleton.stages, strict=True)
-        genes = [self.layers.index(o) for o, stage in of_layers for _ in range(stage.layers)]
-        self.genes = np.array(genes)
+        of_stages = [self.layers.index(operation) for operation in by_stage]
+        self.genes = np.repeat(of_stages, [stage.layers for stage in skeleton.stages])
 
     @override
     def from_text(self, text: str) -> np.ndarray:
@@ -87,8 +85,5 @@ NAMES = tuple(PUBLISHED)
 
 
 def space_of(arch: str, space: str) -> Any:
-    """Return where an architecture is from: ``space``, or a published network, if it is its name.
-
-    Its ``from_text`` raises InputError if it is neither.
-    """
+    """Return the space of an architecture: if it is the name of a published network, its own."""
     return PUBLISHED[arch] if arch in PUBLISHED else plugins.space(space)

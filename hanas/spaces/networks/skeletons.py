@@ -1,13 +1,11 @@
 """Chains of blocks in numbers: channels, strides, sides, convolutions, costs. Without PyTorch.
 
-A chain is a stem, then stages of layers one after the other, then a 1x1 convolution, global
-average pooling and a linear classifier. A layer is one operation. The modules of
-:mod:`hanas.spaces.networks.chain` and the costs are both made of the convolutions listed here.
+A chain is a stem, stages of layers of one operation each, a 1x1 convolution, global average pooling
+and a linear classifier. Modules and costs are both made of the convolutions listed here.
 
-Five places of a skeleton can halve the image: its stem, and the first layer of four stages (or a
-max pool and three stages). As many of them do as leave a last map of at least 4x4 pixels, the last
-places first: images of 32x32 pixels are halved three times, to 4x4, in the last three places;
-images of 224x224 pixels five times, to 7x7, as published. Odd sides are rounded up.
+Stem, max pool and first layers of stages can halve the image. As many of these places do as leave a
+last map of at least 4x4 pixels, the last places first: images of 32x32 pixels are halved three
+times, to 4x4; images of 224x224 five times, to 7x7, as published. Odd sides are rounded up.
 """
 
 from __future__ import annotations
@@ -26,9 +24,9 @@ SMALLEST_MAP = 4
 class Operation:
     """One of the choices of a layer, named as in canonical texts.
 
-    ``kind`` is ``shuffle`` (ShuffleNetV2's unit), ``xception`` (its form with three depthwise
-    convolutions), ``bottleneck`` (MobileNetV2's, with ``expansion`` times the channels inside) or
-    ``identity``; ``kernel`` is that of the depthwise convolutions.
+    ``kind``: ``shuffle`` (ShuffleNetV2's unit), ``xception`` (its form with three depthwise
+    convolutions, of side ``kernel``), ``bottleneck`` (MobileNetV2's, with ``expansion`` times the
+    channels inside) or ``identity``.
     """
 
     name: str
@@ -59,9 +57,9 @@ def stages(*each: tuple[int, int] | tuple[int, int, bool]) -> tuple[Stage, ...]:
 class Skeleton:
     """What all chains of a family share: channels of the stem, stages, channels of the last layer.
 
-    ``activation`` (``relu``, ``relu6`` or ``silu``) is that of everything but ShuffleNetV2's units,
-    which use ReLU. Stem and ``max_pool`` (3x3, after it) can halve the image. ``first_bottleneck``
-    is the number of channels of a fixed bottleneck of expansion 1 before the first layer, if any.
+    ``activation`` (``relu``, ``relu6`` or ``silu``) is that of all but ShuffleNetV2's units, which
+    use ReLU; ``max_pool`` is 3x3, after the stem; ``first_bottleneck`` the channels, if any, of a
+    bottleneck of expansion 1 before the first layer.
     """
 
     stem: int
@@ -96,8 +94,7 @@ class Skeleton:
 def scaled(channels: int, width: float) -> int:
     """Return ``channels * width``, rounded as MobileNetV2 does it.
 
-    To the nearest multiple of 8, at least 8, and to the next higher one where rounding would take
-    away more than a tenth.
+    To a multiple of 8, the nearest that is at least 8 and takes away no more than a tenth.
 
     >>> scaled(24, 1.0), scaled(24, 0.5), scaled(160, 0.25), scaled(16, 0.1)
     (24, 16, 40, 8)
@@ -110,8 +107,7 @@ def scaled(channels: int, width: float) -> int:
 class Place:
     """Where a block stands: channels before and after it, stride, side of the map before it.
 
-    In the ``first`` layer of a stage no identity can stand, and ShuffleNetV2's unit has its form
-    of two branches.
+    The ``first`` layer of a stage is no identity, and has ShuffleNetV2's unit with two branches.
     """
 
     inputs: int
@@ -232,16 +228,13 @@ def bottleneck(operation: Operation, place: Place, activation: str) -> list[Conv
 def cost_tables(
     skeleton: Skeleton, operations: tuple[Operation, ...], side: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return parameters and multiply-accumulates, for one image, of all but the classifier.
+    """Return parameters (affine BN) and multiply-accumulates of all but the classifier.
 
     Of what all chains share, int64 (2,), and of each operation of each layer, int64 (layers,
     operations, 2): a layer's input is the same whatever the layers before it are, so costs add up.
-    Batch normalisation has its affine part in parameters, and does not multiply.
     """
     places = plan(skeleton, side)
-    layers = np.array(
-        [[_block(one, place, skeleton) for one in operations] for place in places.layers]
-    )
+    layers = np.array([[_block(one, at, skeleton) for one in operations] for at in places.layers])
     fixed = places.stem.costs() + places.last.costs()
     if places.first_bottleneck:
         fixed += _block(FIRST_BOTTLENECK, places.first_bottleneck, skeleton)
