@@ -58,13 +58,12 @@ class NatsBench(Benchmark):
         folder, archs = user_path(root, self.folder), space.all_texts()
         table = read_parquet(cells) if cells else read_cells(folder, archs)
         table = table[(table["dataset"] == name) & (table["epochs"] == self.epochs)]
-        sha256 = table["files_sha256"].iloc[0]
         borrowed = "" if self.dataset in (None, dataset) else f" of {name} for {dataset}"
         return accuracy_table(
             archs,
             table.set_index("arch").loc[list(archs), "accuracy_percent"].to_numpy(),
             source=f"benchmark: NATS-Bench v1.0 topology{borrowed}, test accuracy, {self.epochs} "
-            f"epochs (sha256 {sha256[:12]})",
+            f"epochs (sha256 {table['files_sha256'].iloc[0][:12]})",
             place=lambda number, _: f"{folder / _file_name(archs[number])}: {name}",
         )
 

@@ -79,10 +79,10 @@ class LayerwiseSpace(Space):
     def __init__(self, name: str, skeleton: Skeleton, layers: tuple[Operation, ...]) -> None:
         self.name, self.skeleton, self.layers = name, skeleton, layers
         self.operations = tuple(operation.name for operation in layers)
-        fewer = skeleton.first_layers if IDENTITY in layers else ()
-        self.choices = tuple(len(layers) - (layer in fewer) for layer in range(skeleton.layers))
         _, costs = cost_tables(self.widened(1), layers, ChainSettings().resolution)
         parameters = costs[:, :, 0]  # (layers, operations)
+        fewer = skeleton.first_layers if IDENTITY in layers else ()
+        self.choices = tuple(len(layers) - (layer in fewer) for layer in range(len(costs)))
         possible = [row[:count] for row, count in zip(parameters, self.choices, strict=True)]
         self.largest = tuple(int(of_layer.argmax()) for of_layer in possible)
         self.smallest = tuple(int(of_layer.argmin()) for of_layer in possible)

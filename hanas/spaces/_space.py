@@ -20,7 +20,6 @@ from hanas.core.settings import Settings
 #: Settings of a network, or plain values that are read as those of a supernet.
 Network = Settings | Mapping[str, Any]
 BatchNorm = Literal["batch", "batch_affine", "running"]
-#: What settings say of it, of supernets and of networks of their own.
 SHARED = (
     "batch: batch statistics always, no affine part; batch_affine: with one; running: affine, "
     "with running statistics."
@@ -90,7 +89,7 @@ class Space(ABC):
     def params(
         self, genes: np.ndarray, classes: int = 10, *, network: Network | None = None
     ) -> np.ndarray:
-        """Return the parameters (affine BN), int64 (N,), of genes (N, genes); of cells in full size."""
+        """Return the parameters, int64 (N,), with affine BN; of cells always those in full size."""
 
     @abstractmethod
     def flops(
@@ -182,9 +181,7 @@ class _OfSpace:
     def __get_pydantic_core_schema__(self, source: object, handler: object) -> CoreSchema:
         return core_schema.with_info_plain_validator_function(self._read)
 
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(self, schema: object, handler: GetJsonSchemaHandler) -> dict:
         forms = {getattr(plugins.space(name), self.which): None for name in plugins.names("spaces")}
         return {"anyOf": [handler(form.__pydantic_core_schema__) for form in forms]}
 

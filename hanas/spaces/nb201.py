@@ -68,15 +68,6 @@ def reached(
     return nodes
 
 
-def check_side(side: int, place: str) -> None:
-    """Raise InputError, naming ``place``, unless images of that side can be halved twice."""
-    if side % 4:
-        raise InputError(
-            f"{place}: images of {side}x{side} pixels; the network halves them twice, so their "
-            "side must be a multiple of 4"
-        )
-
-
 class CellNetworkSettings(Settings):
     """Size and form of a network of cells; the defaults are those of NAS-Bench-201."""
 
@@ -165,8 +156,8 @@ class Nb201(Space):
 
         Cells with equal results are the same function of the same weights (9,445 of 15,625 differ).
         ``zeros_stay_zero``: batch normalisation has batch statistics and no affine part. Else a
-        convolution of zeros is a constant, and dead are only edges that do not lead to the output, or
-        carry zeros through a skip or a pooling.
+        convolution of zeros is a constant, and dead are only edges that do not lead to the output,
+        or carry zeros through a skip or a pooling.
         """
         live = self._checked(genes)
         constant = np.isin(live, (CONV_1X1, CONV_3X3)) & (not zeros_stay_zero)
@@ -195,7 +186,11 @@ class Nb201(Space):
 
     @override
     def _for_side(self, network: Network, side: int, place: str) -> CellNetworkSettings:
-        check_side(side, place)
+        if side % 4:
+            raise InputError(
+                f"{place}: images of {side}x{side} pixels; the network halves them twice, so their "
+                "side must be a multiple of 4"
+            )
         return self.settings(network)
 
     @override

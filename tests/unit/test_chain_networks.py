@@ -64,7 +64,7 @@ def test_channels_and_sides_are_those_of_the_tables(name, side):
     space = space_of(name)
     with torch.device("meta"):
         network = space.supernet(10, {"resolution": side}).eval()
-        x = network.begin(torch.empty(1, 3, side, side))
+        x = network.stem(torch.empty(1, 3, side, side))
         assert x.shape[1] == STEM[name]
         stages = first_layers(name)[1:]
         for number, genes in enumerate(zip(*random_genes(name, 3), strict=True)):
@@ -140,10 +140,10 @@ def test_forward_remembers_nothing(name):
 
 
 @pytest.mark.parametrize("name", SPACES)
-def test_forward_is_begin_then_the_layers_then_end(name):
+def test_forward_is_stem_then_the_layers_then_end(name):
     shared = trained(name, {"width": 0.2, "resolution": 8}).eval()
     (genes,) = random_genes(name, 1)
-    x = shared.begin(images())
+    x = shared.stem(images())
     for number, gene in enumerate(genes):
         before = x.clone()
         after = shared.layer(number, gene)(x)
@@ -173,7 +173,7 @@ def test_identity_takes_layers_away(name):
     assert isinstance(shallow.layer(1, identity), nn.Identity)
     blocks = [m for m in shallow.layers.modules() if isinstance(m, ShuffleUnit | Bottleneck)]
     assert len(blocks) == len(first_layers(name))
-    x = shallow.begin(images())
+    x = shallow.stem(images())
     for block in blocks:
         x = block(x)
     assert torch.equal(shallow.end(x), shallow(images()))
@@ -357,7 +357,7 @@ def test_first_scale_makes_units_begin_near_the_identity(name):
     plain = space.supernet(3, network)
     x = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        x = scaled_down.begin(x)
+        x = scaled_down.stem(x)
         for layer, choices in enumerate(space.choices):
             if layer in first_layers(name):
                 unit = scaled_down.layer(layer, 0)

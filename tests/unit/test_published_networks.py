@@ -75,7 +75,7 @@ LAYERS = {
 def test_stages_are_those_of_the_tables(name):
     with torch.device("meta"):
         network = build(name, 1000, {"resolution": 224})
-        x = network.begin(torch.empty(2, 3, 224, 224))
+        x = network.stem(torch.empty(2, 3, 224, 224))
         maps = [tuple(x.shape[1:3])]
         for number, gene in enumerate(network.genes):
             x = network.layer(number, gene)(x)
@@ -93,7 +93,7 @@ def test_small_images_are_halved_fewer_times(name):
         )
         with torch.device("meta"):
             network = build(name, 10, settings)
-            x = network.begin(torch.empty(2, 3, side, side))
+            x = network.stem(torch.empty(2, 3, side, side))
             for number, gene in enumerate(network.genes):
                 x = network.layer(number, gene)(x)
         assert x.shape[2:] == (last, last)

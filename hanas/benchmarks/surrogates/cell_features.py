@@ -21,10 +21,24 @@ def counts(genes: np.ndarray) -> np.ndarray:
 def live_edges(genes: np.ndarray) -> np.ndarray:
     """Return the features of what a cell computes, whatever its dead edges, float64 (N, 62).
 
-    The operation of each live edge, and what the paths from input to output consist of.
+    The operation of each live edge; for each path whether it is open, its operations, whether it is
+    of skips alone, and whether it convolves; extremes over the paths.
     """
     live = nb201.without_dead_edges(genes)
-    return np.hstack([_one_hot(live), _paths(live)])
+    on_paths, longest = nb201.operations_on_paths(live), len(PATHS[-1])  # (paths, N, operations)
+    is_open = on_paths[..., NONE] == 0
+    convolutions = on_paths[..., CONV_1X1] + on_paths[..., CONV_3X3]
+    lengths = np.array([[len(path)] for path in PATHS])
+    shares = [on_paths[..., o] * is_open / lengths for o in (SKIP, CONV_1X1, CONV_3X3, AVG_POOL)]
+    only_skips = on_paths[..., SKIP] == lengths
+    of_each = np.stack([is_open, *shares, only_skips, is_open & (convolutions > 0)], axis=-1)
+    extremes = [
+        np.where(is_open, convolutions, -1).max(axis=0) / longest,
+        np.where(is_open, on_paths[..., CONV_3X3], -1).max(axis=0) / longest,
+        np.where(is_open, on_paths[..., AVG_POOL], longest).min(axis=0) / longest,
+        is_open.sum(axis=0) / len(PATHS),
+    ]
+    return np.hstack([_one_hot(live), *of_each, np.stack(extremes, axis=1)])
 
 
 def kinds_of_paths(genes: np.ndarray) -> np.ndarray:
@@ -81,24 +95,6 @@ def groups_for_devices(genes: np.ndarray) -> list[np.ndarray]:
 def _one_hot(genes: np.ndarray) -> np.ndarray:
     one_hot = np.eye(len(nb201.OPERATIONS))[genes]  # (N, edges, operations)
     return one_hot.reshape(len(genes), genes.shape[1] * len(nb201.OPERATIONS))
-
-
-def _paths(live: np.ndarray) -> np.ndarray:
-    """Return for each path whether it is open and its operations; and extremes over the paths."""
-    on_paths, longest = nb201.operations_on_paths(live), len(PATHS[-1])  # (paths, N, operations)
-    is_open = on_paths[..., NONE] == 0
-    convolutions = on_paths[..., CONV_1X1] + on_paths[..., CONV_3X3]
-    lengths = np.array([[len(path)] for path in PATHS])
-    shares = [on_paths[..., o] * is_open / lengths for o in (SKIP, CONV_1X1, CONV_3X3, AVG_POOL)]
-    only_skips = on_paths[..., SKIP] == lengths
-    of_each = np.stack([is_open, *shares, only_skips, is_open & (convolutions > 0)], axis=-1)
-    extremes = [
-        np.where(is_open, convolutions, -1).max(axis=0) / longest,
-        np.where(is_open, on_paths[..., CONV_3X3], -1).max(axis=0) / longest,
-        np.where(is_open, on_paths[..., AVG_POOL], longest).min(axis=0) / longest,
-        is_open.sum(axis=0) / len(PATHS),
-    ]
-    return np.hstack([*of_each, np.stack(extremes, axis=1)])
 
 
 def _edge_states(genes: np.ndarray) -> np.ndarray:

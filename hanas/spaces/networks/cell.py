@@ -18,17 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hanas.spaces.nb201 import (
-    AVG_POOL,
-    CONV_1X1,
-    CONV_3X3,
-    EDGES,
-    N_NODES,
-    NONE,
-    OPERATIONS,
-    SKIP,
-    CellNetworkSettings,
-)
+from hanas.spaces import nb201
+from hanas.spaces.nb201 import EDGES, N_NODES, NONE, OPERATIONS, CellNetworkSettings
 
 STAGES = 3
 
@@ -128,9 +119,8 @@ def pooled_3x3_transition(channels: int, mode: str) -> nn.Sequential:
     return nn.Sequential(nn.AvgPool2d(2), convolution, batch_norm(2 * channels, mode))
 
 
-#: What is between two stages of a network of cells, by the name of its skeleton. Unlike the
-#: residual block, the pooled ones carry nothing past the cells, so that a network trained for
-#: minutes already ranks them; convolutions of 3x3 see beyond each pixel also where cells do not.
+#: What is between two stages, by skeleton. The pooled ones carry nothing past the cells, so that a
+#: network trained for minutes already ranks them; 3x3 sees beyond pixels even if cells do not.
 TRANSITIONS: dict[str, Callable[[int, str], nn.Module]] = {
     "standard": ResidualTransition,
     "pooled": pooled_transition,
@@ -274,8 +264,8 @@ class CellNetwork(nn.Module):
 
 
 def _operation(operation: int, channels: int, mode: str) -> nn.Module:
-    if operation == SKIP:
+    if operation == nb201.SKIP:
         return nn.Identity()
-    if operation == AVG_POOL:
+    if operation == nb201.AVG_POOL:
         return AveragePool3x3()
-    return relu_conv_bn(channels, channels, {CONV_1X1: 1, CONV_3X3: 3}[operation], mode)
+    return relu_conv_bn(channels, channels, 1 if operation == nb201.CONV_1X1 else 3, mode)

@@ -16,18 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from hanas.spaces._layerwise import ChainSettings
+from hanas.spaces.networks import skeletons
 from hanas.spaces.networks.cell import batch_norm
-from hanas.spaces.networks.skeletons import (
-    FIRST_BOTTLENECK,
-    Convolution,
-    Operation,
-    Place,
-    Skeleton,
-    bottleneck,
-    plan,
-    shuffle_branch,
-    shuffle_entry,
-)
+from hanas.spaces.networks.skeletons import Convolution, Operation, Place, Skeleton
 
 ACTIVATIONS = {"relu": nn.ReLU, "relu6": nn.ReLU6, "silu": nn.SiLU}
 
@@ -53,8 +44,8 @@ class ShuffleUnit(nn.Module):
     def __init__(self, operation: Operation, place: Place, mode: str) -> None:
         super().__init__()
         self.kept = place.inputs // 2
-        self.branch = nn.Sequential(*modules(shuffle_branch(operation, place), mode))
-        entry = modules(shuffle_entry(operation, place), mode) if place.first else None
+        self.branch = nn.Sequential(*modules(skeletons.shuffle_branch(operation, place), mode))
+        entry = modules(skeletons.shuffle_entry(operation, place), mode) if place.first else None
         self.projection = None if entry is None else nn.Sequential(*entry)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -83,7 +74,7 @@ class Bottleneck(nn.Module):
 
     def __init__(self, operation: Operation, place: Place, skeleton: Skeleton, mode: str) -> None:
         super().__init__()
-        *before, last = bottleneck(operation, place, skeleton.activation)
+        *before, last = skeletons.bottleneck(operation, place, skeleton.activation)
         layers = modules(before, mode)
         if skeleton.squeeze_excitation:
             squeezed = max(1, place.inputs // 4)
@@ -134,7 +125,7 @@ class ChainNetwork(nn.Module):
         self.genes = tuple(int(some[0]) for some in held) if alone else None
         self.settings = settings
         self._names = tuple(operation.name for operation in operations)
-        mode, places = settings.batch_norm, plan(skeleton, settings.resolution)
+        mode, places = settings.batch_norm, skeletons.plan(skeleton, settings.resolution)
 
         def block(operation: Operation, place: Place) -> nn.Module:
             if operation.kind == "identity":
@@ -147,7 +138,7 @@ class ChainNetwork(nn.Module):
         if places.max_pool:
             self.stem.append(nn.MaxPool2d(3, places.max_pool.stride, padding=1))
         if places.first_bottleneck:
-            self.stem.append(block(FIRST_BOTTLENECK, places.first_bottleneck))
+            self.stem.append(block(skeletons.FIRST_BOTTLENECK, places.first_bottleneck))
         self.layers = nn.ModuleList(
             nn.ModuleDict({self._names[o]: block(operations[o], place) for o in some})
             for some, place in zip(held, places.layers, strict=True)
@@ -169,10 +160,6 @@ class ChainNetwork(nn.Module):
             last = [module for module in added if isinstance(module, nn.BatchNorm2d)][-1]
             nn.init.constant_(last.weight, scale)
 
-    def begin(self, images: Tensor) -> Tensor:
-        """Return what goes into layer 0, of normalised images (N, 3, H, W)."""
-        return self.stem(images)
-
     def layer(self, number: int, operation: int) -> nn.Module:
         """Return the module of an operation in a layer, both counted from 0."""
         return cast(nn.ModuleDict, self.layers[number])[self._names[operation]]
@@ -186,7 +173,7 @@ class ChainNetwork(nn.Module):
         genes = self.genes if genes is None else genes
         if genes is None:
             raise ValueError("a supernet needs the genes of the architecture to evaluate")
-        x = self.begin(images)  # (N, C, H, W)
+        x = self.stem(images)  # (N, C, H, W)
         for number, operation in enumerate(genes):
             x = self.layer(number, int(operation))(x)
         return self.end(x)

@@ -71,11 +71,6 @@ class Skeleton:
     squeeze_excitation: bool = False
 
     @property
-    def layers(self) -> int:
-        """Number of layers that are chosen."""
-        return sum(stage.layers for stage in self.stages)
-
-    @property
     def first_layers(self) -> tuple[int, ...]:
         """Numbers, from 0, of the layers that are the first of their stage."""
         return (0, *accumulate(stage.layers for stage in self.stages[:-1]))
