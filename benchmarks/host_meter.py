@@ -59,11 +59,10 @@ onnxruntime_test.run_model(sys.argv[1], int(sys.argv[2]), feeds=feed, override_i
 def models(folder: Path) -> dict[str, Path]:
     """Write the models that are measured."""
     running = {"batch_norm": "running"}
-    networks = {
-        "nb201 cell": plugins.space("nb201").build(CELL, 10, running),
-        "shufflenet_v2": published.build("shufflenet_v2", 10, {**running, "resolution": SIDE}),
-        "mobilenet_v2": published.build("mobilenet_v2", 10, {**running, "resolution": SIDE}),
-    }
+    networks = {"nb201 cell": plugins.space("nb201").build(CELL, 10, running)}
+    for name in ("shufflenet_v2", "mobilenet_v2"):
+        space = published.PUBLISHED[name]
+        networks[name] = space.build(space.genes, 10, {**running, "resolution": SIDE})
     files = {}
     for name, network in networks.items():
         files[name] = folder / f"{len(files)}.onnx"

@@ -5,8 +5,8 @@ from pathlib import Path
 import torch
 
 from hanas.benchmarks.surrogates.fitting import fit, targets_of
-from hanas.benchmarks.surrogates.models import SurrogateFit, save
-from hanas.core.files import read_parquet, replacing
+from hanas.benchmarks.surrogates.models import SurrogateFit
+from hanas.core.files import read_parquet, replacing, write_npz
 from hanas.study.jobs import job
 
 with job(snakemake) as facts:
@@ -18,7 +18,7 @@ with job(snakemake) as facts:
         for file in snakemake.input.devices
     }
     bundle, quality = fit(targets_of(accuracies, devices), SurrogateFit.read(cfg))
-    save(bundle, snakemake.output.models)
+    write_npz(snakemake.output.models, bundle.header, bundle.arrays)
     with replacing(snakemake.output.quality) as temporary:
         quality.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
     facts.update(sources=sorted(set(quality["source"])))

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hanas.core.settings import Settings
+from hanas.spaces._space import Space
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from hanas.spaces._space import Space
 
 
 class Benchmark(Settings):
@@ -28,5 +27,5 @@ class Benchmark(Settings):
         ``dataset`` is its name in the study, ``root`` the data folder, ``cells`` the file of what
         was read cell by cell, where that is kept. The form is that of
         :func:`hanas.data.tables.metric_tables.accuracy_table`. Raises InputError if a file is
-        missing or damaged, or holds no such data set or impossible numbers.
+        missing or damaged, or lacks the data set.
         """

@@ -1,18 +1,16 @@
 """True accuracies from the topology space of NATS-Bench.
 
 Reference: X. Dong et al., "NATS-Bench: Benchmarking NAS Algorithms for Architecture Topology and
-Size", TPAMI 2021.
-
-The official folder holds a compressed pickle for each cell. Each is read with
-:mod:`hanas.core.pickles`, which runs no code, and handed to the ``nats_bench`` package, which
-knows what the numbers mean.
+Size", TPAMI 2021. The official folder holds a compressed pickle for each cell. Each is read without
+running its code, and handed to the ``nats_bench`` package, which knows what the numbers mean.
 """
 
 from __future__ import annotations
 
 import bz2
 import hashlib
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -25,11 +23,10 @@ from hanas.core.pickles import load_plain
 from hanas.core.settings import UserFile
 from hanas.data.tables.metric_tables import accuracy_table, official_name, require_nb201
 from hanas.spaces import nb201
+from hanas.spaces._space import Space
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from hanas.spaces._space import Space
 
 #: Which evaluation of the package is the test accuracy: CIFAR-10 is trained on all 50,000 training
 #: images and has the 10,000 test images; of the others, half of the test images are for validation.
@@ -61,29 +58,22 @@ class NatsBench(Benchmark):
         folder, archs = user_path(root, self.folder), space.all_texts()
         table = read_parquet(cells) if cells else read_cells(folder, archs)
         table = table[(table["dataset"] == name) & (table["epochs"] == self.epochs)]
-        sha256 = table["files_sha256"].iloc[0]
         borrowed = "" if self.dataset in (None, dataset) else f" of {name} for {dataset}"
         return accuracy_table(
             archs,
             table.set_index("arch").loc[list(archs), "accuracy_percent"].to_numpy(),
             source=f"benchmark: NATS-Bench v1.0 topology{borrowed}, test accuracy, {self.epochs} "
-            f"epochs (sha256 {sha256[:12]})",
+            f"epochs (sha256 {table['files_sha256'].iloc[0][:12]})",
             place=lambda number, _: f"{folder / _file_name(archs[number])}: {name}",
         )
 
 
-def read_cells(
-    folder: Path, archs: Sequence[str], *, log: Callable[[str], None] = print
-) -> pd.DataFrame:
+def read_cells(folder: Path, archs: Sequence[str]) -> pd.DataFrame:
     """Read all test accuracies of cells, canonical texts, from the official folder.
 
-    Files of other cells may be missing. ``log`` is told the progress every 1,000 cells.
-
-    The table has, for each cell, training length and data set, ``arch``; ``epochs``, one of
-    :data:`EPOCHS`; ``dataset``, its official name; ``accuracy_percent`` (float64), the mean over
-    the seeds; ``files_sha256``, a checksum of the files' checksums in the order of ``archs``.
-    Raises InputError if cells are missing, damaged, of another architecture than their number says,
-    or without the accuracies.
+    For each cell (``arch``), training length (``epochs``) and data set (``dataset``, its official
+    name) the mean over the seeds, ``accuracy_percent``, and ``files_sha256``, of all files' sums.
+    Raises InputError if files of these cells are missing, damaged, of other cells, or incomplete.
     """
     import pandas as pd
 
@@ -101,14 +91,13 @@ def read_cells(
         rows += _read_cell(file, arch)
         digest.update(checksum(file).encode())
         if number % 1000 == 0:
-            log(f"{folder.name}: {number:,} of {len(files):,} cells read")
+            print(f"{folder.name}: {number:,} of {len(files):,} cells read")
     table = pd.DataFrame(rows, columns=["arch", "epochs", "dataset", "accuracy_percent"])
     return table.assign(files_sha256=digest.hexdigest())
 
 
 def _file_name(arch: str) -> str:
-    index = int(nb201.index_of(nb201.from_text(arch)[None])[0])
-    return f"{index:06d}.pickle.pbz2"
+    return f"{nb201.index_of(nb201.from_text(arch)[None])[0]:06d}.pickle.pbz2"
 
 
 def _read_cell(file: Path, arch: str) -> list[tuple[str, str, str, float]]:
@@ -117,19 +106,17 @@ def _read_cell(file: Path, arch: str) -> list[tuple[str, str, str, float]]:
 
     with bz2.open(file, "rb") as handle:
         cell = load_plain(handle, name=str(file), limit_bytes=_CELL_LIMIT_BYTES)
-    rows = []
     try:
-        for epochs in EPOCHS:
-            results = ArchResults.create_from_state_dict(cell[epochs])
-            if results.arch_str != arch:
-                raise InputError(f"{file}: holds another cell than {arch}")
-            for dataset, test_set in TEST_SETS.items():
-                found = results.get_metrics(dataset, test_set, is_random=False)
-                rows.append((arch, epochs, dataset, float(found["accuracy"])))
-    except InputError:
-        raise
+        results = {epochs: ArchResults.create_from_state_dict(cell[epochs]) for epochs in EPOCHS}
+        held = {of_epochs.arch_str for of_epochs in results.values()}
+        rows = []
+        for epochs, (dataset, test_set) in itertools.product(EPOCHS, TEST_SETS.items()):
+            found = results[epochs].get_metrics(dataset, test_set, is_random=False)
+            rows.append((arch, epochs, dataset, float(found["accuracy"])))
     except Exception as error:  # the package checks nothing that it is given
         raise InputError(
             f"{file}: not of the form of NATS-Bench v1.0: {type(error).__name__}: {one_line(error)}"
         ) from error
+    if held != {arch}:
+        raise InputError(f"{file}: holds another cell than {arch}")
     return rows

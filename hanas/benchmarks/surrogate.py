@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import numpy as np
 from pydantic import Field
 
 from hanas.benchmarks._benchmark import Benchmark
@@ -14,11 +13,10 @@ from hanas.core.errors import InputError
 from hanas.core.files import user_path
 from hanas.core.settings import UserFile
 from hanas.data.tables.metric_tables import accuracy_table, require_nb201
+from hanas.spaces._space import Space
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from hanas.spaces._space import Space
 
 
 class Surrogate(Benchmark):
@@ -48,7 +46,7 @@ class Surrogate(Benchmark):
         archs = space.all_texts()
         return accuracy_table(
             archs,
-            bundle.predict(name, np.stack([space.from_text(arch) for arch in archs])),
+            bundle.predict(name, space.all_genes()),
             source=models.described(bundle, [name]),
             place=lambda number, _: f"{path}: {archs[number]}",
         )

@@ -12,11 +12,10 @@ from hanas.core.files import user_path
 from hanas.core.settings import UserFile
 from hanas.data.tables import user_tables
 from hanas.data.tables.metric_tables import accuracy_table
+from hanas.spaces._space import Space
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from hanas.spaces._space import Space
 
 
 class Columns(user_tables.Columns):

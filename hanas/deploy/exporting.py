@@ -10,7 +10,6 @@ import pandas as pd
 import torch
 from torch import nn
 
-from hanas.core import plugins
 from hanas.core.compute import threads as torch_threads
 from hanas.core.errors import InputError, one_line
 from hanas.core.files import read_tensors
@@ -20,7 +19,7 @@ from hanas.data.images import load_images
 from hanas.deploy import onnx_models
 from hanas.deploy.quantisation import Quantisation, quantise
 from hanas.spaces._space import Network
-from hanas.spaces.networks import architectures, published
+from hanas.spaces.networks import published
 from hanas.training.epochs import EVALUATION_BATCH
 
 FLOAT32_FILE, INT8_FILE = "model.onnx", "model.int8.onnx"
@@ -79,10 +78,9 @@ def export_retrained(
                 f"{weights}: has no weights of {arch}; they and the table of results must be of "
                 "the same retraining"
             )
-        maker = published if arch in published.NAMES else plugins.space(space)
-        sides = data.images.shape[1:3]
-        fitted = architectures.settings_for_images(maker, network, sides, resolution, images)
-        made = architectures.build(arch, space=space, classes=len(data.classes), network=fitted)
+        of_arch = published.space_of(arch, space)
+        fitted = of_arch.for_images(network, data.images.shape[1:3], resolution, images)
+        made = of_arch.build(of_arch.from_text(arch), len(data.classes), fitted)
         _fill(made, states[arch], arch)
         onnx_models.export(made, float_file, resolution=side, batch=None)
         with torch_threads(threads):

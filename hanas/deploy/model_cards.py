@@ -14,7 +14,6 @@ from typing import Any
 import pandas as pd
 
 import hanas
-from hanas.core import plugins
 from hanas.core.compute import commit
 from hanas.core.errors import InputError
 from hanas.core.files import checksum, name_of, write_json
@@ -155,13 +154,10 @@ def readable(arch: str, space: str) -> dict[str, Any]:
     >>> readable("shufflenet_v2", "shuffle")["layers"][:2]
     ['shuffle_3x3', 'shuffle_3x3']
     """
-    if arch in published.NAMES:
-        found = published.PUBLISHED[arch]
-        return {"layers": [found.operations[gene] for gene in found.genes]}
-    module = plugins.space(space)
-    names = [module.operations[gene] for gene in module.from_text(arch)]
-    if module.edges:
-        edges = zip(module.edges, names, strict=True)
+    found = published.space_of(arch, space)
+    names = [found.operations[gene] for gene in found.from_text(arch)]
+    if found.edges:
+        edges = zip(found.edges, names, strict=True)
         return {"cell": [{"from": a, "to": b, "operation": name} for (b, a), name in edges]}
     return {"layers": names}
 

@@ -1,32 +1,24 @@
 """What the layer-wise spaces have in common: a chain of layers, one operation each.
 
-Genes are integer arrays of length ``layers``: gene ``l`` is the index of the operation of layer
-``l``. The canonical text names the operations in order, stage by stage, such as
-``|shuffle_3x3|identity|+|xception_3x3|shuffle_7x7|``.
-
-``identity``, where a space has it, comes last, and the first layer of a stage cannot be it, since
-that layer changes the channels: it has one choice fewer.
+Gene ``l`` is the index of the operation of layer ``l``. The canonical text names the operations in
+order, stage by stage, such as ``|shuffle_3x3|identity|+|xception_3x3|shuffle_7x7|``. ``identity``,
+where a space has it, comes last; the first layer of a stage, which changes the channels, has that
+one choice fewer.
 """
 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
+from pydantic import Field, model_validator
 from typing_extensions import override
 
 from hanas.core.errors import InputError
-from hanas.spaces._space import Genes, Held, Space
-from hanas.spaces.networks.settings import (
-    ChainNetworkSettings,
-    ChainSettings,
-    DeployedChainNetworkSettings,
-    Network,
-    chain_for_images,
-    chain_settings,
-)
-from hanas.spaces.networks.skeletons import Operation, Skeleton, cost_tables
+from hanas.core.settings import Positive, Settings
+from hanas.spaces._space import OF_ITS_OWN, SHARED, BatchNorm, Genes, Held, Network, Space
+from hanas.spaces.networks.skeletons import SMALLEST_MAP, Operation, Skeleton, cost_tables
 
 if TYPE_CHECKING:  # PyTorch is imported only where a network is made
     from hanas.spaces.networks.chain import ChainNetwork
@@ -34,17 +26,63 @@ if TYPE_CHECKING:  # PyTorch is imported only where a network is made
 IDENTITY = Operation("identity", "identity")
 
 
+class ChainNetworkSettings(Settings):
+    """Size and form of a chain of layers.
+
+    Gradients grow with each batch normalisation on their way back (G. Yang et al., "A Mean Field
+    Theory of Batch Normalization", ICLR 2019), so that a supernet whose units change from step to
+    step does not begin to learn; units near the identity, by ``first_scale``, keep them small (P.
+    Goyal et al., "Accurate, Large Minibatch SGD", 2017). At zero, a ReLU would pass no gradient.
+    """
+
+    width: Annotated[float, Field(gt=0, le=8)] = Field(
+        default=1.0, description="What all numbers of channels are multiplied by."
+    )
+    batch_norm: BatchNorm = Field(default="batch", description=SHARED)
+    first_scale: Positive = Field(
+        default=1.0,
+        description="First weight of the last batch normalisation in units that add to what they "
+        "are given. Below 1 they begin near the identity, with which a supernet of many layers "
+        "learns within minutes; needs an affine part.",
+    )
+
+    @model_validator(mode="after")
+    def _scales_something(self) -> ChainNetworkSettings:
+        if self.first_scale != 1 and self.batch_norm == "batch":
+            raise InputError(
+                f"first_scale is {self.first_scale:g}, but batch_norm is 'batch', which has no "
+                "weights; set it to batch_affine, or leave out first_scale"
+            )
+        return self
+
+
+class DeployedChainNetworkSettings(ChainNetworkSettings):
+    """The same of a network of its own."""
+
+    batch_norm: BatchNorm = Field(default="running", description=OF_ITS_OWN)
+
+
+class ChainSettings(ChainNetworkSettings):
+    """A chain for images of one side, from which its strides follow."""
+
+    resolution: Annotated[int, Field(ge=SMALLEST_MAP)] = Field(
+        default=32, description="Side of the images."
+    )
+
+
 class LayerwiseSpace(Space):
     """A layer-wise space, of its channels and stages at width 1 and the choices of a layer."""
 
     network, deployed = ChainNetworkSettings, DeployedChainNetworkSettings
+    fitted = ChainSettings
 
     def __init__(self, name: str, skeleton: Skeleton, layers: tuple[Operation, ...]) -> None:
         self.name, self.skeleton, self.layers = name, skeleton, layers
         self.operations = tuple(operation.name for operation in layers)
+        _, costs = cost_tables(self.widened(1), layers, ChainSettings().resolution)
+        parameters = costs[:, :, 0]  # (layers, operations)
         fewer = skeleton.first_layers if IDENTITY in layers else ()
-        self.choices = tuple(len(layers) - (layer in fewer) for layer in range(skeleton.layers))
-        parameters = self._tables(ChainSettings())[1][:, :, 0]  # (layers, operations)
+        self.choices = tuple(len(layers) - (layer in fewer) for layer in range(len(costs)))
         possible = [row[:count] for row, count in zip(parameters, self.choices, strict=True)]
         self.largest = tuple(int(of_layer.argmax()) for of_layer in possible)
         self.smallest = tuple(int(of_layer.argmin()) for of_layer in possible)
@@ -77,55 +115,49 @@ class LayerwiseSpace(Space):
         return self._checked(np.array([[self.operations.index(name) for name in names]]))[0]
 
     @override
-    def settings(self, network: Network) -> ChainSettings:
-        return chain_settings(network)
-
-    @override
-    def for_images(self, network: Network, side: int, place: str) -> ChainSettings:
-        return chain_for_images(network, side, place)
+    def _for_side(self, network: Network | None, side: int, place: str) -> ChainSettings:
+        if side < SMALLEST_MAP:
+            raise InputError(
+                f"{place}: images of {side}x{side} pixels; expected sides of at least "
+                f"{SMALLEST_MAP}, since the last map of the network has no fewer pixels"
+            )
+        return self.settings(network).model_copy(update={"resolution": side})
 
     @override
     def params(self, genes, classes=10, *, network=None):
-        return self._costs(genes, classes, chain_settings(network))[:, 0]
+        return self._costs(genes, classes, self.settings(network))[:, 0]
 
     @override
     def flops(self, genes, classes=10, resolution=None, *, network=None):
-        return self._costs(genes, classes, chain_settings(network, resolution))[:, 1]
+        settings = self.settings(network)
+        if resolution is not None:
+            settings = self._for_side(settings, resolution, "resolution")
+        return self._costs(genes, classes, settings)[:, 1]
 
     def widened(self, width: float) -> Skeleton:
         """Return the skeleton of a width."""
         return self.skeleton.widened(width)
 
-    def _tables(self, settings: ChainSettings) -> tuple[np.ndarray, np.ndarray]:
-        return cost_tables(self.widened(settings.width), self.layers, settings.side)
-
     def _costs(self, genes: np.ndarray, classes: int, settings: ChainSettings) -> np.ndarray:
-        genes, (fixed, layers) = self._checked(genes), self._tables(settings)
-        last = self.widened(settings.width).last
+        genes, skeleton = self._checked(genes), self.widened(settings.width)
+        fixed, layers = cost_tables(skeleton, self.layers, settings.resolution)
         chosen = layers[np.arange(len(layers)), genes]  # (N, layers, 2)
-        return chosen.sum(axis=1) + fixed + classes * np.array([last + 1, last])
+        of_classifier = classes * np.array([skeleton.last + 1, skeleton.last])
+        return chosen.sum(axis=1) + fixed + of_classifier
 
     @override
     def _network(self, held: Held, classes: int, network: Network) -> ChainNetwork:
         from hanas.spaces.networks.chain import ChainNetwork
 
-        settings = chain_settings(network)
+        settings = self.settings(network)
         return ChainNetwork(self.widened(settings.width), self.layers, held, classes, settings)
 
     @override
-    def _checked(self, genes: np.ndarray) -> np.ndarray:
-        genes, choices = super()._checked(genes), np.array(self.choices)
-        wrong = np.argwhere((genes < 0) | (genes >= choices))
-        if len(wrong):
-            row, layer = wrong[0]
-            gene = genes[row, layer]
-            if gene == choices[layer] < len(self.operations):
-                raise InputError(
-                    f"{self._layer(layer)}: identity cannot be there, since the first layer of a "
-                    "stage changes the channels"
-                )
-            raise InputError(f"{self._layer(layer)}: gene {gene}; expected 0..{choices[layer] - 1}")
-        return genes
+    def _refusal(self, number: int, gene: int) -> str:
+        why = f"gene {gene}; expected 0..{self.choices[number] - 1}"
+        if gene == self.choices[number] < len(self.operations):
+            why = "identity cannot be there, since the first layer of a stage changes the channels"
+        return f"{self._layer(number)}: {why}"
 
     def _layer(self, layer: int) -> str:
         first = self.skeleton.first_layers

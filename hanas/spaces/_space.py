@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.settings import Settings
-from hanas.spaces.networks.settings import Network
 
-if TYPE_CHECKING:  # PyTorch is imported only where a network is made
-    from torch import Tensor
-
+#: Settings of a network, or plain values that are read as those of a supernet.
+Network = Settings | Mapping[str, Any]
+BatchNorm = Literal["batch", "batch_affine", "running"]
+SHARED = (
+    "batch: batch statistics always, no affine part; batch_affine: with one; running: affine, "
+    "with running statistics."
+)
+OF_ITS_OWN = "As for supernets; a network of its own has an affine part and running statistics."
 #: Genes of one architecture, and the operations that a network holds of each gene.
 Genes = Sequence[int] | np.ndarray
 Held = Sequence[Sequence[int]]
@@ -24,12 +33,11 @@ Held = Sequence[Sequence[int]]
 class Space(ABC):
     """Architectures as genes and as text, their costs, and the networks they stand for.
 
-    ``network`` arguments are settings, or plain values that are read as those of a supernet.
+    ``network`` arguments are as :data:`Network`.
     """
 
     name: str
-    #: Whether all architectures can be listed: only then are there ``all_genes``, ``all_texts`` and
-    #: ``index_of``.
+    #: Whether all can be listed: only then are there ``all_genes``, ``all_texts``, ``index_of``.
     enumerable: bool = False
     #: Names of what a gene can stand for; each gene has the first ``choices`` of them.
     operations: tuple[str, ...]
@@ -39,9 +47,10 @@ class Space(ABC):
     #: Genes of the architecture with the most parameters, and of the smallest that works.
     largest: tuple[int, ...]
     smallest: tuple[int, ...]
-    #: Settings of a supernet's network, and of a network of its own.
+    #: Settings of a supernet's network, of a network of its own, and as the modules take them.
     network: type[Settings]
     deployed: type[Settings]
+    fitted: type[Settings]
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel to other processes by name."""
@@ -59,9 +68,10 @@ class Space(ABC):
         """Return the genes of every architecture, int64 (M, genes), in index order."""
         raise NotImplementedError
 
+    @cache  # noqa: B019 (spaces live as long as the program)
     def all_texts(self) -> tuple[str, ...]:
         """Return the canonical text of every architecture, in index order."""
-        raise NotImplementedError
+        return tuple(self.to_text(genes) for genes in self.all_genes())
 
     def index_of(self, genes: np.ndarray) -> np.ndarray:
         """Return the index, int64 (N,), of genes (N, genes)."""
@@ -71,13 +81,6 @@ class Space(ABC):
         """Return a text that architectures share which are the same graph."""
         return self.to_text(genes)
 
-    def without_dead_edges(self, genes: np.ndarray, *, zeros_stay_zero: bool = True) -> np.ndarray:
-        """Return genes (N, genes) without what cannot matter.
-
-        ``zeros_stay_zero``: whether all operations map a zero input to zero.
-        """
-        return genes
-
     def connected(self, genes: np.ndarray) -> np.ndarray:
         """Return whether the input of each architecture reaches its output, bool (N,)."""
         return np.ones(len(genes), dtype=bool)
@@ -86,10 +89,7 @@ class Space(ABC):
     def params(
         self, genes: np.ndarray, classes: int = 10, *, network: Network | None = None
     ) -> np.ndarray:
-        """Return the parameters, int64 (N,), of networks with affine BN, for genes (N, genes).
-
-        ``network`` None: the defaults; of cells, full size is always counted.
-        """
+        """Return the parameters, int64 (N,), with affine BN; of cells always those in full size."""
 
     @abstractmethod
     def flops(
@@ -102,47 +102,49 @@ class Space(ABC):
     ) -> np.ndarray:
         """Return the multiply-accumulates, int64 (N,), of convolutions and classifier for an image.
 
-        As :meth:`params`; ``resolution`` is its side, None that of ``network``, or 32.
+        Its side is ``resolution``, if None that of ``network``, or 32.
         """
 
-    @abstractmethod
-    def settings(self, network: Network) -> Any:
-        """Return the settings of a network as the network takes them; InputError if wrong."""
+    def settings(self, network: Network | None) -> Any:
+        """Return the settings of a network as its modules take them; InputError if wrong."""
+        if isinstance(network, self.fitted):
+            return network
+        given = network.model_dump() if isinstance(network, Settings) else dict(network or {})
+        return self.fitted.read(given, "network")
 
-    @abstractmethod
-    def for_images(self, network: Network, side: int, place: str) -> Any:
-        """Return the settings of a network for images of ``side`` x ``side`` pixels.
+    def for_images(
+        self, network: Network, size: tuple[int, int], resolution: int | None, images: str | Path
+    ) -> Any:
+        """Return the settings of a network for the images of a data set, in the file ``images``.
 
-        Raises InputError, naming ``place``, where images come from, if there is none for that side.
+        ``size`` is their height and width, ``resolution`` the side they are average-pooled to, or
+        None. Raises InputError if no network is for that size.
         """
+        height, width = size
+        place = "training.resolution" if resolution else str(images)
+        fitted = self._for_side(network, resolution or height, place)
+        if self._for_side(network, resolution or width, place) != fitted:
+            raise InputError(f"{place}: images of {height}x{width} pixels; expected square images")
+        return fitted
+
+    @abstractmethod
+    def _for_side(self, network: Network, side: int, place: str) -> Any:
+        """Return the settings for images of a side; InputError, naming their place, if none are."""
 
     def supernet(self, classes: int, network: Network, *, seed: int = 0) -> Any:
         """Return the weight-sharing network, which holds all operations of every gene.
 
-        Its initial weights follow from the seed; PyTorch's global random state stays as it is.
+        Weights follow from the seed alone; PyTorch's global random state stays as it is.
         """
         return self._seeded([range(count) for count in self.choices], classes, network, seed)
 
     def build(self, genes: Genes, classes: int, network: Network, *, seed: int = 0) -> Any:
-        """Return the stand-alone network of one architecture, with weights of its own.
+        """Return the stand-alone network of one architecture, which needs no genes when called.
 
-        As :meth:`supernet`, but its ``forward`` needs the images only, and a network of its own
-        usually has ``batch_norm: running``.
+        As :meth:`supernet`; a network of its own usually has ``batch_norm: running``.
         """
         held = [(int(gene),) for gene in self._checked(np.asarray(genes)[None])[0]]
         return self._seeded(held, classes, network, seed)
-
-    def inherit(
-        self, weights: Mapping[str, Tensor], genes: Genes, classes: int, network: Network
-    ) -> Any:
-        """Return the stand-alone network of one architecture with a copy of a supernet's weights.
-
-        ``weights`` is the state dict of a supernet of the same ``classes`` and ``network``. In
-        evaluation mode both then give the same logits for the same images, bit for bit.
-        """
-        alone = self.build(genes, classes, network)
-        alone.load_state_dict({name: weights[name] for name in alone.state_dict()})
-        return alone
 
     def _seeded(self, held: Held, classes: int, network: Network, seed: int) -> Any:
         import torch
@@ -155,10 +157,46 @@ class Space(ABC):
     def _network(self, held: Held, classes: int, network: Network) -> Any:
         """Return a network that holds these operations (their numbers) of each gene."""
 
-    @abstractmethod
     def _checked(self, genes: np.ndarray) -> np.ndarray:
         """Return genes, int64 (N, genes), or raise InputError unless all are of the space."""
         genes = np.asarray(genes, dtype=np.int64)
         if genes.ndim != 2 or genes.shape[1] != len(self.choices):
             raise InputError(f"genes of shape {genes.shape}; expected (N, {len(self.choices)})")
+        wrong = np.argwhere((genes < 0) | (genes >= np.array(self.choices)))
+        if len(wrong):
+            row, number = (int(index) for index in wrong[0])
+            raise InputError(self._refusal(number, int(genes[row, number])))
         return genes
+
+    def _refusal(self, number: int, gene: int) -> str:
+        return f"gene {number + 1} is {gene}; expected 0..{self.choices[number] - 1}"
+
+
+@dataclass(frozen=True)
+class _OfSpace:
+    """Read a network's settings as those of the space in the field ``space``, if there is one."""
+
+    which: Literal["network", "deployed"]
+
+    def __get_pydantic_core_schema__(self, source: object, handler: object) -> CoreSchema:
+        return core_schema.with_info_plain_validator_function(self._read)
+
+    def __get_pydantic_json_schema__(self, schema: object, handler: GetJsonSchemaHandler) -> dict:
+        forms = {getattr(plugins.space(name), self.which): None for name in plugins.names("spaces")}
+        return {"anyOf": [handler(form.__pydantic_core_schema__) for form in forms]}
+
+    def _read(self, value: Any, info: core_schema.ValidationInfo) -> Any:
+        space = info.data.get("space")
+        if isinstance(value, Settings) or space is None:
+            return value
+        return getattr(plugins.space(space), self.which).model_validate(value)
+
+
+_NETWORK = Field(
+    default_factory=dict,
+    validate_default=True,
+    description="Size and form of the network, of cells or of layers as the space has them.",
+)
+# Settings of supernets, and of networks of their own, of the field ``space`` before them.
+SupernetNetwork = Annotated[Settings, _OfSpace("network"), _NETWORK]
+DeployedNetwork = Annotated[Settings, _OfSpace("deployed"), _NETWORK]

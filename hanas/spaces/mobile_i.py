@@ -1,8 +1,7 @@
 """Chains of 20 MobileNetV2 bottlenecks of kernel 3, 5 or 7 and expansion 3 or 6, or ``identity``.
 
 Reference: M. Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", CVPR 2018.
-Identity can be where size and channels stay, so not in the first layer of a stage. Genes and texts
-are described in :mod:`hanas.spaces._layerwise`.
+Identity can be where size and channels stay, so not in the first layer of a stage.
 """
 
 from hanas.spaces._layerwise import IDENTITY, LayerwiseSpace

@@ -1,7 +1,7 @@
 """Chains of 20 ShuffleNetV2 units of kernel 3, 5 or 7, or of the Xception-style form of kernel 3.
 
 Reference: Z. Guo et al., "Single Path One-Shot Neural Architecture Search with Uniform Sampling",
-ECCV 2020. Genes and texts are described in :mod:`hanas.spaces._layerwise`.
+ECCV 2020.
 """
 
 from hanas.spaces._layerwise import LayerwiseSpace

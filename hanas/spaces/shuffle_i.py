@@ -1,7 +1,4 @@
-"""The chains of :mod:`hanas.spaces.shuffle`, of any depth: layers may be ``identity``.
-
-Only where they keep size and channels, so not in the first layer of a stage.
-"""
+"""The chains of ``shuffle`` of any depth: layers but the first of stages may be ``identity``."""
 
 from hanas.spaces._layerwise import IDENTITY, LayerwiseSpace
 from hanas.spaces.shuffle import SKELETON, UNITS

@@ -20,7 +20,7 @@ from hanas.devices._device import Device, MeasuredDevice
 from hanas.fronts.settings import Peeling, Representative
 from hanas.proxies._proxy import Proxy
 from hanas.search.searchers._searcher import Searcher
-from hanas.spaces.networks.settings import DeployedNetwork
+from hanas.spaces._space import DeployedNetwork
 from hanas.training.settings import RetrainingTraining
 from hanas.training.trainers._trainer import Trainer
 

@@ -9,14 +9,13 @@ from typing import Any
 import pandas as pd
 import torch
 
-from hanas.core import plugins
 from hanas.core.compute import choose_device, generator, threads
 from hanas.core.errors import InputError
 from hanas.core.files import digest
 from hanas.core.progress import Log, print_at_once
 from hanas.data.batches import load_split, random_batches, steps_per_epoch
 from hanas.data.images import load_images
-from hanas.spaces.networks import architectures, published
+from hanas.spaces.networks import published
 from hanas.training import epochs
 from hanas.training.settings import FromScratch
 
@@ -115,14 +114,10 @@ class FromScratchTraining:
 
     def _network(self, arch: str) -> Any:
         settings, size = self.settings, self.data.images.shape[1:3]
-        maker = published if arch in published.NAMES else plugins.space(settings.space)
-        fitted = architectures.settings_for_images(
-            maker, settings.network, size, settings.training.resolution, self.images
-        )
-        classes = len(self.data.classes)
-        network: Any = architectures.build(  # PyTorch's types know no memory_format
-            arch, space=settings.space, classes=classes, network=fitted, seed=settings.seed
-        )
+        space = published.space_of(arch, settings.space)
+        resolution, classes = settings.training.resolution, len(self.data.classes)
+        fitted = space.for_images(settings.network, size, resolution, self.images)
+        network = space.build(space.from_text(arch), classes, fitted, seed=settings.seed)
         return network.to(self.device).to(memory_format=torch.channels_last)
 
     def _loop(self, network: torch.nn.Module) -> epochs.Loop:

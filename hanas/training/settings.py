@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from hanas.core.errors import InputError
 from hanas.core.settings import Count, Fraction, Named, Positive, Seed, Settings
-from hanas.spaces.networks.settings import DeployedNetwork
+from hanas.spaces._space import DeployedNetwork
 
 NotNegative = Annotated[float, Field(ge=0)]
 Device = Annotated[Literal["auto", "cpu", "cuda"], Field(description="Where to train.")]

@@ -17,13 +17,12 @@ from hanas.core import files, plugins
 from hanas.core.compute import choose_device, generator, threads
 from hanas.core.errors import InputError
 from hanas.core.progress import Log, print_at_once
+from hanas.core.settings import Settings
 from hanas.data.batches import Batch, Split, load_split, random_batches, steps_per_epoch
 from hanas.data.images import load_images
 from hanas.spaces._space import Space
-from hanas.spaces.networks.architectures import settings_for_images
 from hanas.spaces.networks.cell import CellNetwork
 from hanas.spaces.networks.chain import ChainNetwork
-from hanas.spaces.networks.settings import CellNetworkSettings, ChainSettings
 from hanas.training import epochs
 from hanas.training.trainers._trainer import Forward, Trainer, snapshot_epochs
 
@@ -41,7 +40,7 @@ class Supernet:
 
     space: str
     classes: int
-    network_settings: CellNetworkSettings | ChainSettings
+    network_settings: Settings
     resolution: int | None
     weights: Mapping[str, Tensor]
     alphas: Tensor
@@ -185,7 +184,7 @@ def prepare(trainer: Trainer, images: str | Path) -> Run:
     device = choose_device(trainer.device, trainer.precision)
     training, space, data = trainer.training, plugins.space(trainer.space), load_images(images)
     size = data.images.shape[1:3]
-    fitted = settings_for_images(space, trainer.network, size, training.resolution, images)
+    fitted = space.for_images(trainer.network, size, training.resolution, images)
     network = space.supernet(len(data.classes), fitted, seed=trainer.seed)
     network = network.to(device=device, memory_format=torch.channels_last)
     alphas = nn.Parameter(_initial_alphas(trainer, space).to(device))

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from hanas.core.errors import InputError
 from hanas.deploy.onnx_models import Layer
 from hanas.devices import analytic
-
 from hanas.devices._device import ModelRefused
 from hanas.devices.analytic import cost, describe
 

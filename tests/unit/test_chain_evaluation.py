@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from inheriting import inherit
 from layerwise import COSTLY_SPACES, genes_of, random_genes
 from layerwise_supernets import made_up_supernet, score_alone
 from toy_pictures import toy_images
@@ -141,7 +142,7 @@ def test_recalibrated_statistics_are_those_of_a_network_of_its_own(space):
     supernet = made_up_supernet(space, batch_norm="running")
     data = toy_images()
     for genes in random_genes(space, 2, seed=1).tolist():
-        alone = plugins.space(space).inherit(supernet.weights, genes, 3, supernet.network_settings)
+        alone = inherit(plugins.space(space), supernet.weights, genes, 3, supernet.network_settings)
         alone = alone.to(memory_format=torch.channels_last).train()
         for module in alone.modules():
             if isinstance(module, torch.nn.BatchNorm2d):

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from inheriting import inherit
 from layerwise import SPACES, WITH_IDENTITY, first_layers, genes_of, random_genes
 from torch import nn
 
@@ -63,7 +64,7 @@ def test_channels_and_sides_are_those_of_the_tables(name, side):
     space = space_of(name)
     with torch.device("meta"):
         network = space.supernet(10, {"resolution": side}).eval()
-        x = network.begin(torch.empty(1, 3, side, side))
+        x = network.stem(torch.empty(1, 3, side, side))
         assert x.shape[1] == STEM[name]
         stages = first_layers(name)[1:]
         for number, genes in enumerate(zip(*random_genes(name, 3), strict=True)):
@@ -108,7 +109,7 @@ def test_inherited_weights_give_the_same_bits(name, mode):
     @settings(max_examples=5, deadline=None)
     @given(genes=genes_of(name))
     def check(genes):
-        alone = space_of(name).inherit(shared.state_dict(), genes, 5, network).eval()
+        alone = inherit(space_of(name), shared.state_dict(), genes, 5, network).eval()
         assert torch.equal(shared(images(), genes), alone(images()))
         assert alone.genes == genes
 
@@ -119,7 +120,7 @@ def test_inherited_weights_give_the_same_bits(name, mode):
 def test_inherited_weights_are_a_copy(name):
     space, network = space_of(name), {"width": 0.1, "resolution": 8}
     shared = space.supernet(5, network)
-    alone = space.inherit(shared.state_dict(), space.largest, 5, network)
+    alone = inherit(space, shared.state_dict(), space.largest, 5, network)
     before = {key: value.clone() for key, value in shared.state_dict().items()}
     for parameter in alone.parameters():
         parameter.data.add_(1)
@@ -139,11 +140,11 @@ def test_forward_remembers_nothing(name):
 
 
 @pytest.mark.parametrize("name", SPACES)
-def test_forward_is_begin_then_the_layers_then_end(name):
+def test_forward_is_stem_then_the_layers_then_end(name):
     shared = trained(name, {"width": 0.2, "resolution": 8}).eval()
     assert isinstance(shared, ChainNetwork)
     (genes,) = random_genes(name, 1)
-    x = shared.begin(images())
+    x = shared.stem(images())
     for number, gene in enumerate(genes):
         before = x.clone()
         after = shared.layer(number, gene)(x)
@@ -173,7 +174,7 @@ def test_identity_takes_layers_away(name):
     assert isinstance(shallow.layer(1, identity), nn.Identity)
     blocks = [m for m in shallow.layers.modules() if isinstance(m, ShuffleUnit | Bottleneck)]
     assert len(blocks) == len(first_layers(name))
-    x = shallow.begin(images())
+    x = shallow.stem(images())
     for block in blocks:
         x = block(x)
     assert torch.equal(shallow.end(x), shallow(images()))
@@ -235,7 +236,7 @@ def test_onnx_gives_what_pytorch_gives(name, batch, tmp_path):
     network = {"width": 0.2, "batch_norm": "running", "resolution": 20}
     shared = trained(name, network)
     (genes,) = random_genes(name, 1, seed=4)
-    alone = space.inherit(shared.state_dict(), genes, 5, network).eval()
+    alone = inherit(space, shared.state_dict(), genes, 5, network).eval()
     onnx_models.export(alone, tmp_path / "m.onnx", resolution=20, batch=batch)
     for count in {batch or 1, batch or 7}:
         x = images(count, 20, seed=count)
@@ -358,7 +359,7 @@ def test_first_scale_makes_units_begin_near_the_identity(name):
     plain = space.supernet(3, network)
     x = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        x = scaled_down.begin(x)
+        x = scaled_down.stem(x)
         for layer, choices in enumerate(space.choices):
             if layer in first_layers(name):
                 unit = scaled_down.layer(layer, 0)

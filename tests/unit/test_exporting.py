@@ -13,7 +13,6 @@ from hanas.deploy import onnx_models
 from hanas.deploy.exporting import export_retrained
 from hanas.deploy.quantisation import Quantisation
 from hanas.spaces import nb201
-from hanas.spaces.networks import architectures
 from hanas.training.retraining import retrain
 from hanas.training.settings import FromScratch
 
@@ -213,16 +212,9 @@ def test_networks_of_every_space_are_exported(space, toy_file, tmp_path):
         "quantisation": {"calibration_images": 8},
     }
     arch = module.to_text(module.smallest)
-    maker, data = plugins.space(space), load_images(toy_file)
-    network = architectures.build(
-        arch,
-        space=space,
-        classes=3,
-        network=architectures.settings_for_images(
-            maker, settings["network"], data.images.shape[1:3], None, "toy"
-        ),
-        seed=5,
-    )
+    size = load_images(toy_file).images.shape[1:3]
+    fitted = module.for_images(settings["network"], size, None, "toy")
+    network = module.build(module.smallest, 3, fitted, seed=5)
     torch.save({arch: network.state_dict()}, tmp_path / "weights.pt")
     table = export_retrained(
         tmp_path / "weights.pt",

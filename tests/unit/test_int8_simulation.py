@@ -3,6 +3,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from inheriting import inherit
 from layerwise import COSTLY_SPACES, SPACES, random_genes
 from layerwise_supernets import made_up_supernet, score_alone
 from torch import nn
@@ -94,7 +95,7 @@ def test_weights_are_rounded_by_channel(rows):
 
 def alone_and_recalibrated(space: str, genes) -> nn.Module:
     supernet = made_up_supernet(space, batch_norm="running")
-    alone = plugins.space(space).inherit(supernet.weights, genes, 3, supernet.network_settings)
+    alone = inherit(plugins.space(space), supernet.weights, genes, 3, supernet.network_settings)
     alone = with_statistics(alone, "recalibrated").train()
     with torch.no_grad():
         for images in calibration_images():

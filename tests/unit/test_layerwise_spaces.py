@@ -183,15 +183,14 @@ def test_the_extremes_are_extremes(name):
 def test_settings_for_images_hold_their_side(name):
     space = plugins.space(name)
     given = {"width": 0.5, "batch_norm": "batch"}
-    assert space.for_images(given, 64, "x") == space.settings({**given, "resolution": 64})
+    assert space.for_images(given, (64, 64), None, "x") == space.settings(
+        {**given, "resolution": 64}
+    )
     assert given == {"width": 0.5, "batch_norm": "batch"}
     fitted = space.settings({"resolution": 32})
-    assert space.for_images({"resolution": None}, 32, "x") == fitted
-    assert space.for_images({"resolution": 32}, 32, "x") == fitted
+    assert space.for_images({}, (64, 48), 32, "x") == fitted
     with pytest.raises(InputError, match=r"pets\.pt: images of 3x3 pixels.*at least 4"):
-        space.for_images(given, 3, "pets.pt")
-    with pytest.raises(InputError, match=r"network\.resolution is 32, but pets\.pt.*64x64"):
-        space.for_images({"resolution": 32}, 64, "pets.pt")
+        space.for_images(given, (3, 3), None, "pets.pt")
 
 
 @pytest.mark.parametrize(

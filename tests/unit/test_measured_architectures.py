@@ -14,6 +14,7 @@ from hanas.devices.measuring import models
 from hanas.devices.measuring.measure import Model
 from hanas.devices.measuring.models import FILES, IMAGES, trained, untrained
 from hanas.spaces import nb201
+from hanas.spaces._space import Space
 from hanas.spaces.networks import published
 
 SMALL = {"nb201": {"channels": 4, "cells": 1}}
@@ -141,7 +142,7 @@ def test_nothing_is_computed_before_a_model_is_written(pictures, monkeypatch):
     def refuse(*arguments, **named):
         raise AssertionError("not needed yet")
 
-    monkeypatch.setattr(models.architectures, "build", refuse)
+    monkeypatch.setattr(Space, "build", refuse)
     monkeypatch.setattr(models, "load_split", refuse)
     assert only(some_archs("nb201")[0], pictures).key
 

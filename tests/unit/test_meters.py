@@ -47,7 +47,7 @@ def models(tmp_path_factory):
     """Return what makes models of two cells, as a device wants them."""
     pictures = tmp_path_factory.mktemp("pictures") / "toy.pt"
     save_images(toy_images(), pictures)
-    small = [nb201.to_text(genes) for genes in (nb201.SMALLEST, nb201.LARGEST)]
+    small = [nb201.to_text(genes) for genes in (nb201.SPACE.smallest, nb201.SPACE.largest)]
 
     def of(chosen, archs=small):
         return untrained(archs, space="nb201", device=chosen, network=NETWORK, images=pictures)
@@ -111,7 +111,7 @@ def test_a_cell_without_a_path_is_infeasible_on_every_meter(kind, devices, model
     """Its file has no input: nothing that is asked to run it says anything of use."""
     alone = nb201.to_text((3, 0, 0, 0, 0, 3))
     meter, lines = devices(kind), []
-    made = models(meter, [alone, nb201.to_text(nb201.SMALLEST)])
+    made = models(meter, [alone, nb201.to_text(nb201.SPACE.smallest)])
     table = measure_models(made, meter, workspace=tmp_path / "kept", again=0, log=lines.append)
     assert table["feasible"].tolist() == [False, True]
     assert table["reason"][0].startswith("no path leads from its input to its output")

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from inheriting import inherit
 
 from hanas.core.errors import InputError
 from hanas.spaces import nb201
@@ -88,14 +89,14 @@ def test_inherited_cell_gives_the_same_bits(skeleton, mode, genes):
     network = {"skeleton": skeleton, "channels": 2, "cells": 2, "batch_norm": mode}
     shared = nb201.supernet(5, network, seed=3)
     shared(images(seed=1), genes)  # running statistics that are not the initial ones
-    alone = nb201.inherit(shared.state_dict(), genes, 5, network)
+    alone = inherit(nb201, shared.state_dict(), genes, 5, network)
     assert torch.equal(shared.eval()(images(), genes), alone.eval()(images()))
     assert alone.genes == tuple(genes)
 
 
 def test_inherited_weights_are_a_copy():
     shared = nb201.supernet(5, TINY)
-    alone = nb201.inherit(shared.state_dict(), [3] * 6, 5, TINY)
+    alone = inherit(nb201, shared.state_dict(), [3] * 6, 5, TINY)
     before = {name: value.clone() for name, value in shared.state_dict().items()}
     for parameter in alone.parameters():
         parameter.data.add_(1)

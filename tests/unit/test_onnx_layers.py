@@ -50,7 +50,8 @@ def test_multiply_accumulates_are_those_that_pytorch_counts(space, tmp_path):
     [("shufflenet_v2", 146), ("mobilenet_v2", 300), ("efficientnet_b0", 390)],
 )
 def test_published_networks_cost_what_was_published(tmp_path, name, millions):
-    network = published.build(name, 1000, {"batch_norm": "running", "resolution": 224})
+    space = published.PUBLISHED[name]
+    network = space.build(space.genes, 1000, {"batch_norm": "running", "resolution": 224})
     found = _macs(network, tmp_path / "network.onnx", 224)
     assert found == counted_by_pytorch(network, 224)
     assert found / 1e6 == pytest.approx(millions, rel=0.015)

@@ -12,6 +12,21 @@ from hanas.spaces.networks import published
 AFFINE = {"batch_norm": "running"}
 
 
+def build(name, classes, network, *, seed=0):
+    space = published.PUBLISHED[name]
+    return space.build(space.from_text(name), classes, network, seed=seed)
+
+
+def counts(name, classes, network):
+    space = published.PUBLISHED[name]
+    genes = space.from_text(name)[None]
+    counted = (
+        space.params(genes, classes, network=network),
+        space.flops(genes, classes, network=network),
+    )
+    return tuple(int(count) for (count,) in counted)
+
+
 @pytest.mark.parametrize(
     ("name", "width", "params", "millions"),
     [
@@ -27,12 +42,11 @@ AFFINE = {"batch_norm": "running"}
 def test_counts_are_the_published_ones(name, width, params, millions):
     network = {**AFFINE, "width": width, "resolution": 224}
     with torch.device("meta"):
-        made = published.build(name, 1000, network)
-    counts = counted(made, 224)
-    assert counts[0] == params
-    assert counts[1] / 1e6 == pytest.approx(millions, rel=0.02)
-    assert published.params(name, 1000, network=network) == counts[0]
-    assert published.flops(name, 1000, network=network) == counts[1]
+        made = build(name, 1000, network)
+    found = counted(made, 224)
+    assert found[0] == params
+    assert found[1] / 1e6 == pytest.approx(millions, rel=0.02)
+    assert counts(name, 1000, network) == found
 
 
 @pytest.mark.parametrize("name", published.NAMES)
@@ -40,9 +54,8 @@ def test_counts_are_the_published_ones(name, width, params, millions):
 def test_counts_at_other_sizes(name, width, side):
     network = {**AFFINE, "width": width, "resolution": side}
     with torch.device("meta"):
-        made = published.build(name, 7, network)
-    expected = published.params(name, 7, network=network), published.flops(name, 7, network=network)
-    assert counted(made, side) == expected
+        made = build(name, 7, network)
+    assert counted(made, side) == counts(name, 7, network)
 
 
 #: Channels and side of the map after the stem (and max pool, and first bottleneck) and each stage.
@@ -61,8 +74,8 @@ LAYERS = {
 @pytest.mark.parametrize("name", published.NAMES)
 def test_stages_are_those_of_the_tables(name):
     with torch.device("meta"):
-        network = published.build(name, 1000, {"resolution": 224})
-        x = network.begin(torch.empty(2, 3, 224, 224))
+        network = build(name, 1000, {"resolution": 224})
+        x = network.stem(torch.empty(2, 3, 224, 224))
         maps = [tuple(x.shape[1:3])]
         for number, gene in enumerate(network.genes):
             x = network.layer(number, gene)(x)
@@ -75,10 +88,12 @@ def test_stages_are_those_of_the_tables(name):
 @pytest.mark.parametrize("name", published.NAMES)
 def test_small_images_are_halved_fewer_times(name):
     for side, last in {32: 4, 64: 4, 4: 4, 224: 7, 33: 5, 65: 5, 100: 4}.items():
-        settings = published.for_images({"width": 0.25}, side, "images")
+        settings = published.PUBLISHED[name].for_images(
+            {"width": 0.25}, (side, side), None, "images"
+        )
         with torch.device("meta"):
-            network = published.build(name, 10, settings)
-            x = network.begin(torch.empty(2, 3, side, side))
+            network = build(name, 10, settings)
+            x = network.stem(torch.empty(2, 3, side, side))
             for number, gene in enumerate(network.genes):
                 x = network.layer(number, gene)(x)
         assert x.shape[2:] == (last, last)
@@ -86,7 +101,7 @@ def test_small_images_are_halved_fewer_times(name):
 
 @pytest.mark.parametrize("name", published.NAMES)
 def test_networks_train_and_become_onnx(name, tmp_path):
-    network = published.build(name, 5, {**AFFINE, "width": 0.1}, seed=1)
+    network = build(name, 5, {**AFFINE, "width": 0.1}, seed=1)
     x = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     network(x).square().mean().backward()
     assert all(parameter.grad is not None for parameter in network.parameters())
@@ -98,7 +113,7 @@ def test_networks_train_and_become_onnx(name, tmp_path):
 
 
 def test_an_unknown_name():
-    with pytest.raises(InputError, match=r"no published network 'resnet'.*efficientnet_b0"):
-        published.build("resnet", 10, {})
+    with pytest.raises(InputError, match=r"'resnet'"):
+        published.space_of("resnet", "shuffle").from_text("resnet")
     with pytest.raises(InputError, match=r"network\.cells: no such setting"):
-        published.build("mobilenet_v2", 10, {"cells": 1})
+        build("mobilenet_v2", 10, {"cells": 1})

@@ -20,7 +20,7 @@ from hanas.core.errors import InputError
 from hanas.deploy import onnx_models
 from hanas.deploy.quantisation import Quantisation, quantise
 from hanas.spaces import nb201
-from hanas.spaces.networks import architectures, published
+from hanas.spaces.networks import published
 
 SMALL = {
     "nb201": {"channels": 4, "cells": 1, "batch_norm": "running"},
@@ -243,12 +243,10 @@ def _coloured(count, seed=0):
     ],
 )
 def test_every_convolution_of_every_network_runs_in_integers(tmp_path, space, name):
-    module = plugins.space(space)
+    module = published.space_of(name, space)
     rng = np.random.default_rng(3)
-    arch = name or module.to_text([int(rng.integers(count)) for count in module.choices])
-    network = _lively(
-        architectures.build(arch, space=space, classes=10, network=SMALL.get(space, SMALL_CHAIN))
-    )
+    genes = module.genes if name else [int(rng.integers(count)) for count in module.choices]
+    network = _lively(module.build(genes, 10, SMALL.get(space, SMALL_CHAIN)))
     model = _write(network, tmp_path / "float.onnx", side=16)
     quantise(model, tmp_path / "int8.onnx", _coloured(16))
     count = sum(isinstance(part, nn.Conv2d) for part in network.modules())

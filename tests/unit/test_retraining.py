@@ -9,7 +9,7 @@ from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.fronts.picks import picks_of_front
 from hanas.spaces import nb201
-from hanas.spaces.networks import architectures, published
+from hanas.spaces.networks import published
 from hanas.training.retraining import retrain
 from hanas.training.settings import FromScratch
 
@@ -72,41 +72,35 @@ def test_chains_and_published_networks_are_retrained(space, arch, coloured, tmp_
     settings = FromScratch.read({**SETTINGS, "space": space, "network": CHAIN})
     metrics, _, weights = retrain([arch], settings, coloured, checkpoints=tmp_path / "c")
     fitted = {**CHAIN, "resolution": 8}
-    network = architectures.build(arch, space=space, classes=3, network=fitted, seed=1)
+    made_of = published.space_of(arch, space)
+    network = made_of.build(made_of.from_text(arch), 3, fitted, seed=1)
     network.load_state_dict(weights[arch])
     assert list(metrics["params"]) == [sum(p.numel() for p in network.parameters())]
 
 
 def test_strides_follow_from_the_side_after_pooling(toy_data):
     side = toy_data.images.shape[1]
-    for maker in (SHUFFLE, published):
-        fitted = architectures.settings_for_images(
-            maker, CHAIN, toy_data.images.shape[1:3], None, "toy.pt"
-        )
+    for space in (SHUFFLE, *published.PUBLISHED.values()):
+        fitted = space.for_images(CHAIN, toy_data.images.shape[1:3], None, "toy.pt")
         assert fitted == SHUFFLE.settings({**CHAIN, "resolution": side})
-        fitted = architectures.settings_for_images(
-            maker, CHAIN, toy_data.images.shape[1:3], side // 2, "toy.pt"
-        )
+        fitted = space.for_images(CHAIN, toy_data.images.shape[1:3], side // 2, "toy.pt")
         assert fitted == SHUFFLE.settings({**CHAIN, "resolution": side // 2})
     with pytest.raises(InputError, match=r"training\.resolution: images of 2x2 pixels.*at least 4"):
-        architectures.settings_for_images(SHUFFLE, CHAIN, toy_data.images.shape[1:3], 2, "toy.pt")
+        SHUFFLE.for_images(CHAIN, toy_data.images.shape[1:3], 2, "toy.pt")
 
 
 def test_cells_keep_their_settings_whatever_the_side(toy_data):
     network = nb201.SPACE.deployed.read(SETTINGS["network"])
-    assert (
-        architectures.settings_for_images(nb201, network, toy_data.images.shape[1:3], 4, "toy.pt")
-        == network
-    )
+    assert nb201.for_images(network, toy_data.images.shape[1:3], 4, "toy.pt") == network
     with pytest.raises(InputError, match=r"training\.resolution: images of 6x6.*multiple of 4"):
-        architectures.settings_for_images(nb201, network, toy_data.images.shape[1:3], 6, "toy.pt")
+        nb201.for_images(network, toy_data.images.shape[1:3], 6, "toy.pt")
 
 
 def test_chains_need_square_images(toy_data):
     wide = replace(toy_data, images=np.repeat(toy_data.images, 2, axis=2))
     with pytest.raises(InputError, match=r"toy\.pt: images of .* expected square images"):
-        architectures.settings_for_images(SHUFFLE, {}, wide.images.shape[1:3], None, "toy.pt")
-    fitted = architectures.settings_for_images(nb201, {}, wide.images.shape[1:3], None, "toy.pt")
+        SHUFFLE.for_images({}, wide.images.shape[1:3], None, "toy.pt")
+    fitted = nb201.for_images({}, wide.images.shape[1:3], None, "toy.pt")
     assert fitted == nb201.SPACE.network()
 
 

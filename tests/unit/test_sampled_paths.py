@@ -93,7 +93,7 @@ def test_gradients_of_several_cells_add_up_before_a_step(trainer, cells, toy_fil
     run.trainer.begin_epoch(run, 0)(0, batch)
     assert len(seen) == cells
     if trainer == "sandwich":
-        assert seen[:2] == [list(nb201.LARGEST), list(nb201.SMALLEST)]
+        assert seen[:2] == [list(nb201.SPACE.largest), list(nb201.SPACE.smallest)]
     other = prepare(read(settings_of(trainer)), toy_file)
     other.network.load_state_dict(before)
     loss = sum(F.cross_entropy(forward(other.network, batch.images, g), batch.labels) for g in seen)

@@ -12,18 +12,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hanas.benchmarks.surrogates import cell_features, exact_models, fitting
+from hanas.benchmarks.surrogates import cell_features, fitting
 from hanas.benchmarks.surrogates import models as surrogates
-from hanas.benchmarks.surrogates.exact_models import ANY, ANY_CONVOLUTION
 from hanas.benchmarks.surrogates.fitting import Target, fit, targets_of
-from hanas.benchmarks.surrogates.models import SurrogateFit
+from hanas.benchmarks.surrogates.models import ANY, ANY_CONVOLUTION, SurrogateFit
 from hanas.core.errors import InputError
+from hanas.core.files import write_npz
 from hanas.spaces import nb201
 
 GENES = nb201.all_genes()
 COUNTS = cell_features.counts(GENES)
 RULE = np.array([[0, ANY, ANY, ANY, ANY_CONVOLUTION, ANY], [ANY, ANY, ANY, 4, ANY, 4]])
-FAILS = exact_models.matches(RULE, GENES).any(axis=0)
+FAILS = surrogates.matches(RULE, GENES).any(axis=0)
 numbers = st.floats(0.01, 100)
 genes_of_cells = st.lists(
     st.lists(st.integers(0, 4), min_size=6, max_size=6), min_size=1, max_size=30
@@ -49,12 +49,16 @@ def made_up_targets() -> list[Target]:
     ]
 
 
+def save(bundle, path):
+    write_npz(path, bundle.header, bundle.arrays)
+
+
 FIT = SurrogateFit(seed=3, held_out=0.2)
 
 
 def fitted(targets):
     torch.set_num_threads(1)
-    return fit(targets, FIT, epochs=2, log=lambda _: None)
+    return fit(targets, FIT, epochs=2)
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +106,7 @@ def test_perceptrons_learn_and_stay_within_what_was_seen(toy):
     assert rows.loc[("phone", "latency_ms"), "kendall_tau"] > 0.8
     _, seen = surrogates.split(len(GENES), seed=3, held_out=0.2)
     for target in made_up_targets():
-        if bundle.model(target.name)["kind"] == "perceptrons":
+        if bundle.header["models"][target.name]["kind"] == "perceptrons":
             predicted = bundle.predict(target.name, GENES)
             assert predicted.min() >= np.nanmin(target.values[seen]) * (1 - 1e-5)
             assert predicted.max() <= np.nanmax(target.values[seen]) * (1 + 1e-5)
@@ -161,9 +165,9 @@ def test_a_table_that_lacks_cells_is_refused():
 
 
 def test_a_bundle_survives_its_file_and_equal_bundles_give_equal_bytes(toy, tmp_path):
-    surrogates.save(toy[0], tmp_path / "first.npz")
+    save(toy[0], tmp_path / "first.npz")
     again = surrogates.load(tmp_path / "first.npz")
-    surrogates.save(again, tmp_path / "second.npz")
+    save(again, tmp_path / "second.npz")
     assert (tmp_path / "first.npz").read_bytes() == (tmp_path / "second.npz").read_bytes()
     for name in ("toy/board/energy_mj", "toy/accuracy_percent"):
         np.testing.assert_array_equal(again.predict(name, GENES), toy[0].predict(name, GENES))
@@ -199,7 +203,7 @@ def _no_header(path):
 
 def _other_format(path):
     bundle = surrogates.load()
-    surrogates.save(replace(bundle, header={**bundle.header, "format": 99}), path)
+    save(replace(bundle, header={**bundle.header, "format": 99}), path)
 
 
 def _header_of_nothing(path):
@@ -264,7 +268,7 @@ def test_matching_is_edge_by_edge(partial, genes):
         return entry in (gene, ANY) or (entry == ANY_CONVOLUTION and gene in (2, 3))
 
     expected = [all(map(admits, partial, cell)) for cell in genes.tolist()]
-    assert exact_models.matches(np.array([partial]), genes)[0].tolist() == expected
+    assert surrogates.matches(np.array([partial]), genes)[0].tolist() == expected
 
 
 def test_a_rule_is_found_in_its_shortest_form_amid_mishaps():
@@ -272,7 +276,7 @@ def test_a_rule_is_found_in_its_shortest_form_amid_mishaps():
     fails = FAILS.copy()
     fails[rng.choice(np.flatnonzero(~FAILS), 40, replace=False)] = True
     seen = np.sort(rng.permutation(len(GENES))[:12000])
-    found = exact_models.learn(GENES[seen], fails[seen])
+    found = surrogates.learn(GENES[seen], fails[seen])
     assert sorted(found.tolist()) == sorted(RULE.tolist())
 
 
@@ -282,14 +286,14 @@ def test_no_cell_that_runs_matches_what_was_learned(seed):
     rng = np.random.default_rng(seed)
     seen = rng.permutation(len(GENES))[:300]
     fails = rng.random(300) < 0.5
-    found = exact_models.learn(GENES[seen], fails)
-    assert not exact_models.matches(found, GENES[seen[~fails]]).any()
+    found = surrogates.learn(GENES[seen], fails)
+    assert not surrogates.matches(found, GENES[seen[~fails]]).any()
 
 
 def test_without_failures_nothing_is_learned():
-    found = exact_models.learn(GENES, np.zeros(len(GENES), dtype=bool))
+    found = surrogates.learn(GENES, np.zeros(len(GENES), dtype=bool))
     assert found.shape == (0, 6)
-    assert not exact_models.matches(found, GENES).any()
+    assert not surrogates.matches(found, GENES).any()
 
 
 # ---- linear models -----------------------------------------------------------------------------
@@ -298,7 +302,7 @@ def test_without_failures_nothing_is_learned():
 @given(st.lists(numbers, min_size=5, max_size=5))
 def test_linear_metrics_are_found(coefficients):
     some = COUNTS[::10]
-    found = exact_models.exact_maximum(some, some @ coefficients, np.random.default_rng(0))
+    found = surrogates.exact_maximum(some, some @ coefficients, np.random.default_rng(0))
     assert found is not None
     np.testing.assert_allclose(found, [coefficients], rtol=1e-6, atol=1e-6)
 
@@ -306,12 +310,12 @@ def test_linear_metrics_are_found(coefficients):
 def test_a_change_of_a_millionth_is_not_exact():
     values = COUNTS @ [1.0, 0.1, 0.2, 0.3, 0.4]
     values[5000] *= 1 + 1e-6
-    assert exact_models.exact_maximum(COUNTS, values, np.random.default_rng(0)) is None
+    assert surrogates.exact_maximum(COUNTS, values, np.random.default_rng(0)) is None
 
 
 def test_a_product_of_counts_is_not_linear():
     values = 10 + COUNTS[:, 2] * COUNTS[:, 3] - COUNTS[:, 1] * COUNTS[:, 4] / 9
-    assert exact_models.exact_maximum(COUNTS, values, np.random.default_rng(0)) is None
+    assert surrogates.exact_maximum(COUNTS, values, np.random.default_rng(0)) is None
 
 
 # ---- quality -----------------------------------------------------------------------------------

@@ -195,7 +195,7 @@ def test_the_bundle_has_all_models_and_says_where_they_come_from(shipped):
     assert shipped.names() == tuple(sorted([*NAMES, *feasible]))
     for name in shipped.names():
         benchmark_name = "NAS-Bench-201 v1_1" if "accuracy" in name else "HW-NAS-Bench v1.0"
-        assert benchmark_name in shipped.model(name)["source"]
+        assert benchmark_name in shipped.header["models"][name]["source"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -270,7 +270,10 @@ def test_device_tables_are_marked_and_hold_no_number_for_infeasible_cells(shippe
     runs = shipped.feasible("cifar10", "edgetpu", GENES)
     np.testing.assert_array_equal(table["feasible"], runs)
     np.testing.assert_array_equal(table["latency_ms"].isna(), ~runs)
-    error = 100 * shipped.model("cifar10/edgetpu/latency_ms")["quality"]["median_relative_error"]
+    error = (
+        100
+        * shipped.header["models"]["cifar10/edgetpu/latency_ms"]["quality"]["median_relative_error"]
+    )
     assert set(table["source"]) == {
         f"surrogate: HW-NAS-Bench v1.0 edgetpu (median error on held-out cells: {error:.2g} %)"
     }

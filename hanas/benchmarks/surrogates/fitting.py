@@ -1,16 +1,15 @@
 """Fit the models of :mod:`hanas.benchmarks.surrogates.models` to tables, and judge them.
 
-Whether a metric is exactly linear in the numbers of operations is found from the data. All others
-go to perceptrons: one network predicts the logarithms of all metrics of all devices together, as
-the same cells are slow on most of them, and one the logits of all accuracies. No model sees the
-held-out cells, and what is written is what was judged on them: nothing is refitted afterwards.
+What is not exactly linear goes to perceptrons: one network predicts the logarithms of all metrics
+of all devices, as the same cells are slow on most of them, and one the logits of all accuracies. No
+model sees the held-out cells, and nothing is refitted after it was judged on them.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +21,7 @@ from torch import Tensor, nn
 
 from hanas.benchmarks.surrogates import models as surrogates
 from hanas.benchmarks.surrogates.cell_features import counts
-from hanas.benchmarks.surrogates.exact_models import exact_maximum, learn
-from hanas.benchmarks.surrogates.models import Bundle, SurrogateFit
+from hanas.benchmarks.surrogates.models import Bundle, SurrogateFit, exact_maximum, learn
 from hanas.core.errors import InputError
 from hanas.data.tables.metric_tables import METRICS
 from hanas.spaces import nb201
@@ -44,8 +42,7 @@ NETWORKS = {"accuracy": ("live_edges", "logit"), "metrics": ("all_edges", "log")
 class Target:
     """One column to predict, for all cells of nb201 in index order, and where it comes from.
 
-    Named ``DATASET/accuracy_percent``, ``DATASET/DEVICE/METRIC`` (float64 (N,), NaN where
-    infeasible) or ``DATASET/DEVICE/feasible`` (bool (N,)).
+    Numbers are float64 (N,), NaN where infeasible; ``DATASET/DEVICE/feasible`` is bool (N,).
     """
 
     name: str
@@ -60,39 +57,29 @@ def targets_of(
 
     Raises InputError if a table does not hold every cell of nb201 in the official order.
     """
-    tables = [
-        (f"accuracies on {dataset}", dataset, ["accuracy_percent"], table)
-        for dataset, table in accuracies.items()
-    ]
-    for (device, dataset), table in devices.items():
-        columns = [metric for metric in METRICS if metric in table]
-        columns += [] if np.all(table["feasible"]) else ["feasible"]
-        tables.append((f"{device} on {dataset}", f"{dataset}/{device}", columns, table))
+    tables = [(f"accuracies on {data}", data, table) for data, table in accuracies.items()]
+    for (device, data), table in devices.items():
+        tables.append((f"{device} on {data}", f"{data}/{device}", table))
     targets = []
-    for what, place, columns, table in tables:
+    for what, place, table in tables:
         if tuple(table["arch"]) != nb201.all_texts():
-            raise InputError(
-                f"{what}: surrogates need a table of all cells of nb201, in their order"
-            )
+            raise InputError(f"{what}: surrogates need all cells of nb201, in their order")
         source = "; ".join(sorted(set(table["source"])))
+        columns = [name for name in ("accuracy_percent", *METRICS) if name in table]
+        if "feasible" in table and not np.all(table["feasible"]):
+            columns.append("feasible")
         targets += [Target(f"{place}/{name}", table[name].to_numpy(), source) for name in columns]
     return targets
 
 
 def fit(
-    targets: list[Target],
-    settings: SurrogateFit,
-    *,
-    epochs: int = EPOCHS,
-    log: Callable[[str], None] = print,
+    targets: list[Target], settings: SurrogateFit, *, epochs: int = EPOCHS
 ) -> tuple[Bundle, pd.DataFrame]:
     """Fit a model to every target; perceptrons see the cells ``epochs`` times.
 
-    On one computer, equal settings give equal bits if torch runs in one thread.
-
-    The table has a row a model: ``dataset``, ``device``, ``metric``, ``kind``, ``cells_fitted``,
-    and how well it predicts the held-out cells; for numbers also ``cells_without_twin`` and
-    ``kendall_tau_without_twin``, of those that are isomorphic to no fitted cell; and ``source``.
+    Equal settings give equal bits on one computer if torch runs in one thread. The table has a row
+    a model: what it is, and how well it predicts the held-out cells; for numbers also
+    ``cells_without_twin`` and ``kendall_tau_without_twin``, of those isomorphic to no fitted cell.
     """
     genes, seed = nb201.all_genes(), settings.seed
     judged, fitted = surrogates.split(len(genes), seed=seed, held_out=settings.held_out)
@@ -120,10 +107,10 @@ def fit(
             continue
         arrays[f"{kind}/{target.name}"] = array
         header["models"][target.name] = {"kind": kind, "source": target.source}
-        log(f"{target.name}: {kind} ({len(array)})")
+        print(f"{target.name}: {kind} ({len(array)})")
     for network, of_network in for_perceptrons.items():
-        log(f"{network}: {MEMBERS} perceptrons for {len(of_network)} columns")
-        found, weights = _perceptrons(network, of_network, genes[fitted], fitted, seed, epochs)
+        print(f"{network}: {MEMBERS} perceptrons for {len(of_network)} columns")
+        found, weights = _perceptrons(network, of_network, fitted, seed, epochs)
         header["models"].update(found)
         header["networks"][network] = {"features": NETWORKS[network][0], "layers": DEPTH + 1}
         arrays.update({f"{network}/{key}": value for key, value in weights.items()})
@@ -143,8 +130,9 @@ def _judge(
         dataset, *device, metric = target.name.split("/")
         true = target.values[judged]
         if metric == "feasible":
-            runs = bundle.feasible(dataset, device[0], genes[judged])
-            quality = quality_of_failures(~true, ~runs)
+            quality = quality_of_failures(
+                ~true, ~bundle.feasible(dataset, device[0], genes[judged])
+            )
         else:
             known = np.isfinite(true)
             true, alone = true[known], ~has_twin[known]
@@ -158,7 +146,7 @@ def _judge(
         model["quality"] = quality
         yield {
             "dataset": dataset,
-            "device": device[0] if device else None,
+            "device": next(iter(device), None),
             "metric": metric,
             "kind": model["kind"],
             "cells_fitted": int(np.isfinite(target.values[fitted]).sum()),
@@ -180,16 +168,10 @@ def quality_of_numbers(true: np.ndarray, predicted: np.ndarray) -> dict[str, flo
     }
 
 
-def quality_of_the_best(
-    true: np.ndarray, predicted: np.ndarray, *, best: float
-) -> dict[str, float]:
-    """Return Kendall's tau among good cells only, which is what a search is about.
-
-    Good is above 85 % of the best true accuracy in whole percent, which is 80 % on CIFAR-10.
-    """
+def quality_of_the_best(true: np.ndarray, predicted: np.ndarray, best: float) -> dict[str, float]:
+    """Return tau among cells above 85 % of the best accuracy, in whole percent (80 on CIFAR-10)."""
     upper_from = math.floor(0.85 * best)
-    upper = true > upper_from
-    found = tau(true[upper], predicted[upper])
+    found = tau(true[true > upper_from], predicted[true > upper_from])
     return {"upper_from_percent": upper_from, "kendall_tau_upper": found}
 
 
@@ -218,26 +200,18 @@ def tau(true: np.ndarray, predicted: np.ndarray) -> float:
 
 def _ranks(values: np.ndarray) -> np.ndarray:
     order = np.argsort(values, kind="stable")
-    ordered = values[order]
-    steps = np.diff(ordered) > 1e-9 * np.abs(ordered[1:])
-    ranks = np.empty(len(values), dtype=np.int64)
-    ranks[order] = np.concatenate([[0], np.cumsum(steps)])
-    return ranks
+    steps = np.diff(values[order], prepend=values[order[:1]]) > 1e-9 * np.abs(values[order])
+    return np.cumsum(steps)[np.argsort(order)]
 
 
 def _perceptrons(
-    network: str,
-    targets: list[Target],
-    genes: np.ndarray,
-    fitted: np.ndarray,
-    seed: int,
-    epochs: int,
+    network: str, targets: list[Target], fitted: np.ndarray, seed: int, epochs: int
 ) -> tuple[dict[str, dict[str, Any]], dict[str, np.ndarray]]:
     """Return what the header says of each target, and the arrays of the network."""
     features, transform = NETWORKS[network]
-    inputs = surrogates.FEATURES[features](genes)  # (n, F)
+    inputs = surrogates.FEATURES[features](nb201.all_genes()[fitted])  # (n, F)
     mean, deviation = inputs.mean(axis=0), inputs.std(axis=0) + 1e-3
-    transformed = surrogates.TRANSFORMS[transform]
+    transformed, _ = surrogates.TRANSFORMS[transform]
     wanted = np.stack([transformed(target.values[fitted]) for target in targets], axis=1)
     middle, spread = np.nanmean(wanted, axis=0), np.nanstd(wanted, axis=0)
     x = torch.tensor((inputs - mean) / deviation, dtype=torch.float32)
@@ -246,10 +220,10 @@ def _perceptrons(
     weights = {"mean": mean.astype(np.float32), "deviation": deviation.astype(np.float32)}
     for layer, parts in enumerate(zip(*members, strict=True)):
         # Half precision: its rounding is far below the error of the fit.
-        of_layer = np.stack([part[0] for part in parts])  # (members, in, out)
-        biases = np.stack([part[1] for part in parts])[:, None]  # (members, 1, out)
-        weights[f"weights_{layer}"] = of_layer.astype(np.float16)
-        weights[f"biases_{layer}"] = biases.astype(np.float16)
+        of_layer = torch.stack([linear.weight.T for linear in parts])  # (members, in, out)
+        biases = torch.stack([linear.bias for linear in parts])[:, None]  # (members, 1, out)
+        weights[f"weights_{layer}"] = of_layer.detach().numpy().astype(np.float16)
+        weights[f"biases_{layer}"] = biases.detach().numpy().astype(np.float16)
     models = {
         target.name: {
             "kind": "perceptrons",
@@ -266,19 +240,18 @@ def _perceptrons(
     return models, weights
 
 
-def _train(x: Tensor, y: Tensor, seed: int, epochs: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return the layers, (weights (in, out), biases (out,)), of one perceptron.
+def _train(x: Tensor, y: Tensor, seed: int, epochs: int) -> list[nn.Linear]:
+    """Return the layers of one perceptron.
 
-    Trained on the absolute error, which a few odd measurements do not pull away, with AdamW and
-    one cycle of the learning rate (L. N. Smith and N. Topin, "Super-Convergence", 2019).
+    Trained on the absolute error, which a few odd measurements do not pull away, with one cycle of
+    the learning rate (L. N. Smith and N. Topin, "Super-Convergence", 2019).
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         sizes = [x.shape[1], *[WIDTH] * DEPTH, y.shape[1]]
         linear = [nn.Linear(*pair) for pair in itertools.pairwise(sizes)]
-    layers = [module for layer in linear for module in (layer, nn.SiLU())]
-    network = nn.Sequential(*layers[:-1])
+    network = nn.Sequential(linear[0], *(part for one in linear[1:] for part in (nn.SiLU(), one)))
     optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     steps = len(x) // BATCH_SIZE
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -293,7 +266,4 @@ def _train(x: Tensor, y: Tensor, seed: int, epochs: int) -> list[tuple[np.ndarra
             loss.backward()
             optimizer.step()
             schedule.step()
-    return [
-        (layer.weight.detach().numpy().T.copy(), layer.bias.detach().numpy().copy())
-        for layer in linear
-    ]
+    return linear

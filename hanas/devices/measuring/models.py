@@ -17,7 +17,6 @@ import pandas as pd
 import torch
 from torch.optim.swa_utils import update_bn
 
-from hanas.core import plugins
 from hanas.core.compute import threads
 from hanas.core.files import digest
 from hanas.core.settings import Settings
@@ -28,7 +27,7 @@ from hanas.deploy.exporting import FLOAT32_FILE, INT8_FILE
 from hanas.deploy.quantisation import Quantisation, quantise
 from hanas.devices._device import MeasuredDevice
 from hanas.devices.measuring.measure import Model
-from hanas.spaces.networks import architectures, published
+from hanas.spaces.networks import published
 
 #: Raise it when the same architecture and settings are written as another model.
 REVISION = 1
@@ -76,8 +75,8 @@ def infeasible(arch: str, space: str) -> str | None:
 
     InputError for a text that is neither of the space nor the name of a published network.
     """
-    found = plugins.space(space)
-    if arch in published.NAMES or found.connected(found.from_text(arch)[None])[0]:
+    found = published.space_of(arch, space)
+    if found.connected(found.from_text(arch)[None])[0]:
         return None
     return "no path leads from its input to its output, so that its file has no input"
 
@@ -101,9 +100,8 @@ class Writer:
         return np.tile(taken, (-(-count // len(taken)), 1, 1, 1))[:count]
 
     def _settings(self, arch: str) -> Settings:
-        maker = published if arch in published.NAMES else plugins.space(self._space)
-        found = architectures.settings_for_images(
-            maker, self._network, self._data.images.shape[1:3], self._device.resolution, self._file
+        found = published.space_of(arch, self._space).for_images(
+            self._network, self._data.images.shape[1:3], self._device.resolution, self._file
         )
         return found.model_copy(update={"batch_norm": "running"})
 
@@ -131,9 +129,8 @@ class Writer:
         quantised = self._device.model_precision == "int8"
         exported = file.with_name("float32.onnx") if quantised else file
         with threads(1):
-            network = architectures.build(
-                arch, space=self._space, classes=classes, network=settings
-            ).eval()
+            space = published.space_of(arch, self._space)
+            network = space.build(space.from_text(arch), classes, settings).eval()
             update_bn([torch.from_numpy(self.images)], network)
             onnx_models.export(network, exported, resolution=self._side, batch=self._batch)
             if quantised:

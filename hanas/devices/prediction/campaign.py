@@ -35,7 +35,6 @@ from hanas.devices.measuring.models import untrained
 from hanas.devices.prediction import predictor
 from hanas.devices.prediction.predictor import LEAST, Predictor
 from hanas.spaces._space import Network, Space
-from hanas.spaces.networks import architectures
 
 #: Returns a row for each architecture, by their texts: ``arch``, ``feasible``, the metrics (NaN
 #: where not feasible) and whatever else there is to keep.
@@ -68,9 +67,7 @@ def run(
         return table
 
     size = load_images(images).images.shape[1:3]
-    fitting = architectures.settings_for_images(
-        plugins.space(space), network, size, device.resolution, images
-    )
+    fitting = plugins.space(space).for_images(network, size, device.resolution, images)
     return conduct(space, campaign, measure, network=fitting, log=log)
 
 

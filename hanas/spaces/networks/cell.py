@@ -1,35 +1,34 @@
 """Networks made of NAS-Bench-201 cells: the weight-sharing supernet and its stand-alone members.
 
 Both are a :class:`CellNetwork`. On each edge of its cells the supernet holds all operations, a
-stand-alone network one; equal operations have equal names, so that a stand-alone network takes
-its weights from a supernet's state dict. Nothing in a network says which architecture is "active":
-the genes are an argument of every call.
-
-Reference for the skeleton: X. Dong and Y. Yang, "NAS-Bench-201: Extending the Scope of
-Reproducible Neural Architecture Search", ICLR 2020.
+stand-alone network one, by equal names, so that it can take its weights from a supernet's state
+dict. No architecture is "active": the genes are an argument of every call. The skeleton is of X.
+Dong and Y. Yang, "NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture Search",
+ICLR 2020.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial, reduce
+from operator import add
 from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hanas.spaces._cells import AVG_POOL, CONV_1X1, CONV_3X3, EDGES, N_NODES, NONE, OPERATIONS, SKIP
-from hanas.spaces.networks.settings import CellNetworkSettings
+from hanas.spaces import nb201
+from hanas.spaces.nb201 import EDGES, N_NODES, NONE, OPERATIONS, CellNetworkSettings
 
 STAGES = 3
 
 
 def batch_norm(channels: int, mode: str) -> nn.BatchNorm2d:
-    """Return the batch normalisation of a BN mode.
+    """Return the batch normalisation of a mode.
 
-    ``batch``: always statistics of the batch at hand, no affine part; ``batch_affine``: with an
-    affine part; ``running``: affine, and running statistics in evaluation.
+    ``batch``: statistics of the batch, no affine part; ``batch_affine``: with one; ``running``:
+    affine, and running statistics in evaluation.
     """
     return nn.BatchNorm2d(channels, affine=mode != "batch", track_running_stats=mode == "running")
 
@@ -47,17 +46,12 @@ class AveragePool3x3(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
         _, channels, height, width = x.shape
-        # On a CPU, slices of large maps of few channels are summed up to three times faster.
-        # An export to ONNX would keep the choice of its one input for all.
-        exported = torch.onnx.is_in_onnx_export()
-        if (
-            x.device.type == "cpu"
-            and not exported
-            and (channels <= 32 and height * width >= 64 and x.numel() >= 2**16)
-        ):
-            total: Tensor = _SumOf3x3.apply(x)  # type: ignore[assignment]
-            return total * _inverse_counts(height, width, x.dtype)
-        return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+        # Up to three times faster; an export would keep the choice of its one input for all.
+        large_of_few = channels <= 32 and height * width >= 64 and x.numel() >= 2**16
+        if x.device.type != "cpu" or not large_of_few or torch.onnx.is_in_onnx_export():
+            return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+        total: Tensor = _SumOf3x3.apply(x)  # type: ignore[assignment]
+        return total * _inverse_counts(height, width, x.dtype)
 
 
 class _SumOf3x3(torch.autograd.Function):
@@ -108,9 +102,6 @@ class ResidualTransition(nn.Module):
 class PooledConvolution(nn.Conv2d):
     """2x2 average pooling and a 1x1 convolution, as one 2x2 convolution of stride 2: faster."""
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__(in_channels, out_channels, 1, bias=False)
-
     def forward(self, input: Tensor) -> Tensor:  # noqa: D102
         # One kernel for the four pixels: (2C, C, 1, 1) -> (2C, C, 2, 2).
         return F.conv2d(input, (self.weight / 4).expand(-1, -1, 2, 2), stride=2)
@@ -118,7 +109,8 @@ class PooledConvolution(nn.Conv2d):
 
 def pooled_transition(channels: int, mode: str) -> nn.Sequential:
     """Return 2x2 average pooling, 1x1 convolution to twice the channels, BN."""
-    return nn.Sequential(PooledConvolution(channels, 2 * channels), batch_norm(2 * channels, mode))
+    convolution = PooledConvolution(channels, 2 * channels, 1, bias=False)
+    return nn.Sequential(convolution, batch_norm(2 * channels, mode))
 
 
 def pooled_3x3_transition(channels: int, mode: str) -> nn.Sequential:
@@ -127,9 +119,8 @@ def pooled_3x3_transition(channels: int, mode: str) -> nn.Sequential:
     return nn.Sequential(nn.AvgPool2d(2), convolution, batch_norm(2 * channels, mode))
 
 
-#: What is between two stages of a network of cells, by the name of its skeleton. Unlike the
-#: residual block, the pooled ones carry nothing past the cells, so that a network trained for
-#: minutes already ranks them; convolutions of 3x3 see beyond each pixel also where cells do not.
+#: What is between two stages, by skeleton. The pooled ones carry nothing past the cells, so that a
+#: network trained for minutes already ranks them; 3x3 sees beyond pixels even if cells do not.
 TRANSITIONS: dict[str, Callable[[int, str], nn.Module]] = {
     "standard": ResidualTransition,
     "pooled": pooled_transition,
@@ -153,10 +144,7 @@ class Cell(nn.Module):
         return cast(nn.ModuleDict, self.edges[edge])[OPERATIONS[operation]]
 
     def forward(self, x: Tensor, genes: Sequence[int], weights: Tensor | None = None) -> Tensor:
-        """Return the last node where each edge applies one operation.
-
-        ``weights`` (6, 5), where given, multiply the outputs of the edges.
-        """
+        """Return the last node where each edge applies one operation, times its weight (6, 5)."""
 
         def through_edge(edge: int, source: Tensor) -> Tensor | None:
             if genes[edge] == NONE:
@@ -164,34 +152,17 @@ class Cell(nn.Module):
             output = self.operation(edge, genes[edge])(source)
             return output if weights is None else output * weights[edge, genes[edge]]
 
-        return _last_node(x, through_edge)
+        return self.last_node(x, through_edge)
 
-    def mixture(self, x: Tensor, weights: Tensor) -> Tensor:
-        """Return the last node where each edge is the weighted sum of all operations."""
-
-        def through_edge(edge: int, source: Tensor) -> Tensor:
-            held = range(1, len(OPERATIONS))  # ``none`` adds zero whatever its weight
-            return _sum([self.operation(edge, o)(source) * weights[edge, o] for o in held])
-
-        return _last_node(x, through_edge)
-
-    def straight_through(self, x: Tensor, weights: Tensor, genes: Sequence[int]) -> Tensor:
-        """Return what ``mixture`` does for weights that are one at ``genes`` and zero elsewhere.
-
-        Gradients with respect to ``weights`` and ``x`` are those of ``mixture`` too, but what has
-        weight zero is evaluated without a graph: nothing flows back through it.
-        """
-
-        def through_edge(edge: int, source: Tensor) -> Tensor:
-            outputs = []
-            for o in range(1, len(OPERATIONS)):
-                with torch.set_grad_enabled(torch.is_grad_enabled() and o == genes[edge]):
-                    outputs.append(self.operation(edge, o)(source))
-            return _OneHotSum.apply(  # type: ignore[return-value]
-                weights[edge, 1:], genes[edge] - 1, *outputs
-            )
-
-        return _last_node(x, through_edge)
+    def last_node(self, x: Tensor, through_edge: Callable[[int, Tensor], Tensor | None]) -> Tensor:
+        """Return the last node, of what edges (by number) make of their source; None: zero."""
+        nodes = [x]
+        for node in range(1, N_NODES):
+            into = [(edge, start) for edge, (end, start) in enumerate(EDGES) if end == node]
+            passed = [through_edge(edge, nodes[start]) for edge, start in into]
+            terms = [term for term in passed if term is not None]
+            nodes.append(reduce(add, terms) if terms else torch.zeros_like(x))
+        return nodes[-1]
 
 
 class _OneHotSum(torch.autograd.Function):
@@ -214,8 +185,7 @@ class _OneHotSum(torch.autograd.Function):
 class CellNetwork(nn.Module):
     """Stem, three stages of equal cells with a transition between them, classifier.
 
-    ``edge_operations`` are, for each of the six edges, the operations (indices) that it holds.
-    ``genes`` are those of a stand-alone network (one operation an edge), else None.
+    ``genes`` are those of a stand-alone network (each edge holds one operation), else None.
     """
 
     def __init__(
@@ -226,7 +196,6 @@ class CellNetwork(nn.Module):
         self.genes = tuple(int(held[0]) for held in edge_operations) if alone else None
         self.settings = settings
         channels, mode = settings.channels, settings.batch_norm
-        transition = TRANSITIONS[settings.skeleton]
         convolution = nn.Conv2d(3, channels, 3, padding=1, bias=False)
         self.stem = nn.Sequential(convolution, batch_norm(channels, mode))
         *before, last = widths = [channels << stage for stage in range(STAGES)]
@@ -234,6 +203,7 @@ class CellNetwork(nn.Module):
             nn.ModuleList(Cell(edge_operations, width, mode) for _ in range(settings.cells))
             for width in widths
         )
+        transition = TRANSITIONS[settings.skeleton]
         self.transitions = nn.ModuleList(transition(width, mode) for width in before)
         self.head = nn.Sequential(batch_norm(last, mode), nn.ReLU())
         self.classifier = nn.Linear(last, classes)
@@ -241,30 +211,43 @@ class CellNetwork(nn.Module):
     def forward(
         self, images: Tensor, genes: Sequence[int] | None = None, weights: Tensor | None = None
     ) -> Tensor:
-        """Return the logits (N, classes) of one architecture for normalised images (N, 3, H, W).
+        """Return the logits (N, classes) of one architecture for normalised images (N, 3, 4a, 4b).
 
-        H and W are multiples of 4. ``genes``, the operation of each edge: a stand-alone network
-        needs none. ``weights`` (6, 5) multiply the output of an edge by that of its operation (for
-        gradients with respect to weights whose value is one).
+        A stand-alone network needs no ``genes``. ``weights`` (6, 5) multiply the output of an edge
+        by that of its operation (for gradients with respect to weights whose value is one).
         """
+        genes = self.genes if genes is None else genes
         if genes is None:
-            genes = self.genes
-            if genes is None:
-                raise ValueError("a supernet needs the genes of the architecture to evaluate")
+            raise ValueError("a supernet needs the genes of the architecture to evaluate")
         genes = [int(gene) for gene in genes]
         return self._run(images, lambda cell, x: cell(x, genes, weights))
 
     def mixture(self, images: Tensor, weights: Tensor) -> Tensor:
         """Return logits where edges are sums of all operations, weighted by ``weights`` (6, 5)."""
-        return self._run(images, lambda cell, x: cell.mixture(x, weights))
+
+        def through_edge(cell: Cell, edge: int, source: Tensor) -> Tensor:
+            held = range(1, len(OPERATIONS))  # ``none`` adds zero whatever its weight
+            return reduce(add, [cell.operation(edge, o)(source) * weights[edge, o] for o in held])
+
+        return self._run(images, lambda cell, x: cell.last_node(x, partial(through_edge, cell)))
 
     def straight_through(self, images: Tensor, weights: Tensor, genes: Sequence[int]) -> Tensor:
-        """Return the logits of ``genes``; ``weights`` get the gradients they have in ``mixture``.
+        """Return what ``mixture`` does for weights that are one at ``genes`` and zero elsewhere.
 
-        The values of ``weights`` (6, 5) must be one at ``genes`` and zero elsewhere.
+        Gradients with respect to ``weights`` (6, 5) and images are those of ``mixture`` too, but
+        what has weight zero is evaluated without a graph: nothing flows back through it.
         """
         genes = [int(gene) for gene in genes]
-        return self._run(images, lambda cell, x: cell.straight_through(x, weights, genes))
+
+        def through_edge(cell: Cell, edge: int, source: Tensor) -> Tensor:
+            outputs = []
+            for o in range(1, len(OPERATIONS)):
+                with torch.set_grad_enabled(torch.is_grad_enabled() and o == genes[edge]):
+                    outputs.append(cell.operation(edge, o)(source))
+            of_edge = (weights[edge, 1:], genes[edge] - 1, *outputs)
+            return _OneHotSum.apply(*of_edge)  # type: ignore[return-value]
+
+        return self._run(images, lambda cell, x: cell.last_node(x, partial(through_edge, cell)))
 
     def _run(self, images: Tensor, through_cell: Callable[[Cell, Tensor], Tensor]) -> Tensor:
         x = self.stem(images)  # (N, C, H, W)
@@ -280,23 +263,9 @@ class CellNetwork(nn.Module):
         return self.classifier(self.head(x).mean(dim=(2, 3)))
 
 
-def _sum(terms: Sequence[Tensor]) -> Tensor:
-    return sum(terms[1:], start=terms[0])  # from first to last
-
-
-def _last_node(x: Tensor, through_edge: Callable[[int, Tensor], Tensor | None]) -> Tensor:
-    nodes = [x]
-    for node in range(1, N_NODES):
-        incoming = [(edge, source) for edge, (target, source) in enumerate(EDGES) if target == node]
-        passed = [through_edge(edge, nodes[source]) for edge, source in incoming]
-        terms = [term for term in passed if term is not None]
-        nodes.append(_sum(terms) if terms else torch.zeros_like(x))
-    return nodes[-1]
-
-
 def _operation(operation: int, channels: int, mode: str) -> nn.Module:
-    if operation == SKIP:
+    if operation == nb201.SKIP:
         return nn.Identity()
-    if operation == AVG_POOL:
+    if operation == nb201.AVG_POOL:
         return AveragePool3x3()
-    return relu_conv_bn(channels, channels, {CONV_1X1: 1, CONV_3X3: 3}[operation], mode)
+    return relu_conv_bn(channels, channels, 1 if operation == nb201.CONV_1X1 else 3, mode)

@@ -1,13 +1,10 @@
-"""Networks whose layers follow each other: their blocks, supernets and stand-alone members.
+"""Networks whose layers follow each other, in blocks: supernets and stand-alone members.
 
-A supernet and a stand-alone network are both a :class:`ChainNetwork`: see
-:mod:`hanas.spaces.networks.cell`.
-
-References: Z. Guo et al., "Single Path One-Shot Neural Architecture Search with Uniform Sampling",
-ECCV 2020 (supernets, and the Xception-style form of a unit); N. Ma et al., "ShuffleNet V2:
-Practical Guidelines for Efficient CNN Architecture Design", ECCV 2018; M. Sandler et al.,
-"MobileNetV2: Inverted Residuals and Linear Bottlenecks", CVPR 2018; M. Tan and Q. Le,
-"EfficientNet", ICML 2019 (squeeze and excitation).
+As in :mod:`hanas.spaces.networks.cell`. References: Z. Guo et al., "Single Path One-Shot Neural
+Architecture Search with Uniform Sampling", ECCV 2020 (supernets, the Xception-style form of a
+unit); N. Ma et al., "ShuffleNet V2: Practical Guidelines for Efficient CNN Architecture Design",
+ECCV 2018; M. Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", CVPR 2018;
+M. Tan and Q. Le, "EfficientNet", ICML 2019 (squeeze and excitation).
 """
 
 from __future__ import annotations
@@ -18,20 +15,10 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from hanas.spaces._layerwise import ChainSettings
+from hanas.spaces.networks import skeletons
 from hanas.spaces.networks.cell import batch_norm
-from hanas.spaces.networks.settings import ChainSettings
-from hanas.spaces.networks.skeletons import (
-    FIRST_BOTTLENECK,
-    Convolution,
-    Operation,
-    Place,
-    Skeleton,
-    bottleneck,
-    ends,
-    plan,
-    shuffle_branch,
-    shuffle_entry,
-)
+from hanas.spaces.networks.skeletons import Convolution, Operation, Place, Skeleton
 
 ACTIVATIONS = {"relu": nn.ReLU, "relu6": nn.ReLU6, "silu": nn.SiLU}
 
@@ -51,15 +38,14 @@ def modules(convolutions: Iterable[Convolution], mode: str) -> list[nn.Module]:
 class ShuffleUnit(nn.Module):
     """ShuffleNetV2's unit: half of the output channels are new, then all are mixed.
 
-    The other half is half of the input as it is or, in the first layer of a stage, a depthwise
-    separable convolution of all of it.
+    The other half is half of the input, or in a first layer a separable convolution of all of it.
     """
 
     def __init__(self, operation: Operation, place: Place, mode: str) -> None:
         super().__init__()
         self.kept = place.inputs // 2
-        self.branch = nn.Sequential(*modules(shuffle_branch(operation, place), mode))
-        entry = modules(shuffle_entry(operation, place), mode) if place.first else None
+        self.branch = nn.Sequential(*modules(skeletons.shuffle_branch(operation, place), mode))
+        entry = modules(skeletons.shuffle_entry(operation, place), mode) if place.first else None
         self.projection = None if entry is None else nn.Sequential(*entry)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -88,7 +74,7 @@ class Bottleneck(nn.Module):
 
     def __init__(self, operation: Operation, place: Place, skeleton: Skeleton, mode: str) -> None:
         super().__init__()
-        *before, last = bottleneck(operation, place, skeleton.activation)
+        *before, last = skeletons.bottleneck(operation, place, skeleton.activation)
         layers = modules(before, mode)
         if skeleton.squeeze_excitation:
             squeezed = max(1, place.inputs // 4)
@@ -122,8 +108,8 @@ class SqueezeExcitation(nn.Module):
 class ChainNetwork(nn.Module):
     """Stem, layers of one operation each, 1x1 convolution, global pooling, classifier.
 
-    The width of ``skeleton`` is already applied. ``held`` are, for each layer, the ``operations``
-    (indices) that it holds. ``genes`` are those of a stand-alone network (one a layer), else None.
+    ``skeleton`` is widened already. ``held`` are the operations (indices) of each layer; ``genes``
+    are those of a stand-alone network, which has one a layer, else None.
     """
 
     def __init__(
@@ -139,7 +125,7 @@ class ChainNetwork(nn.Module):
         self.genes = tuple(int(some[0]) for some in held) if alone else None
         self.settings = settings
         self._names = tuple(operation.name for operation in operations)
-        mode, places = settings.batch_norm, plan(skeleton, settings.side)
+        mode, places = settings.batch_norm, skeletons.plan(skeleton, settings.resolution)
 
         def block(operation: Operation, place: Place) -> nn.Module:
             if operation.kind == "identity":
@@ -148,17 +134,16 @@ class ChainNetwork(nn.Module):
                 return Bottleneck(operation, place, skeleton, mode)
             return ShuffleUnit(operation, place, mode)
 
-        stem, last = ends(skeleton, places)
-        self.stem = nn.Sequential(*modules([stem], mode))
+        self.stem = nn.Sequential(*modules([places.stem], mode))
         if places.max_pool:
             self.stem.append(nn.MaxPool2d(3, places.max_pool.stride, padding=1))
         if places.first_bottleneck:
-            self.stem.append(block(FIRST_BOTTLENECK, places.first_bottleneck))
+            self.stem.append(block(skeletons.FIRST_BOTTLENECK, places.first_bottleneck))
         self.layers = nn.ModuleList(
             nn.ModuleDict({self._names[o]: block(operations[o], place) for o in some})
             for some, place in zip(held, places.layers, strict=True)
         )
-        self.head = nn.Sequential(*modules([last], mode))
+        self.head = nn.Sequential(*modules([places.last], mode))
         self.classifier = nn.Linear(skeleton.last, classes)
         if settings.first_scale != 1:
             self._scale_additions(settings.first_scale)
@@ -175,10 +160,6 @@ class ChainNetwork(nn.Module):
             last = [module for module in added if isinstance(module, nn.BatchNorm2d)][-1]
             nn.init.constant_(last.weight, scale)
 
-    def begin(self, images: Tensor) -> Tensor:
-        """Return what goes into layer 0, of normalised images (N, 3, H, W)."""
-        return self.stem(images)
-
     def layer(self, number: int, operation: int) -> nn.Module:
         """Return the module of an operation in a layer, both counted from 0."""
         return cast(nn.ModuleDict, self.layers[number])[self._names[operation]]
@@ -188,15 +169,11 @@ class ChainNetwork(nn.Module):
         return self.classifier(self.head(x).mean(dim=(2, 3)))
 
     def forward(self, images: Tensor, genes: Sequence[int] | None = None) -> Tensor:
-        """Return the logits (N, classes) of one architecture for normalised images (N, 3, H, W).
-
-        ``genes``, the operation of each layer: a stand-alone network needs none.
-        """
+        """Return the logits (N, classes) of one architecture; if it is alone, without ``genes``."""
+        genes = self.genes if genes is None else genes
         if genes is None:
-            genes = self.genes
-            if genes is None:
-                raise ValueError("a supernet needs the genes of the architecture to evaluate")
-        x = self.begin(images)  # (N, C, H, W)
+            raise ValueError("a supernet needs the genes of the architecture to evaluate")
+        x = self.stem(images)  # (N, C, H, W)
         for number, operation in enumerate(genes):
             x = self.layer(number, int(operation))(x)
         return self.end(x)

@@ -3,41 +3,37 @@
 References: N. Ma et al., "ShuffleNet V2", ECCV 2018 (table 5); M. Sandler et al., "MobileNetV2",
 CVPR 2018 (table 2); M. Tan and Q. Le, "EfficientNet", ICML 2019 (table 1). At width 1, resolution
 224 and 1,000 classes they are the published networks, but for what only regularises the training
-(dropout, stochastic depth). For smaller images fewer places halve, see
-:mod:`hanas.spaces.networks.skeletons`.
+(dropout, stochastic depth). For smaller images fewer places halve.
 
-Widths: those of ShuffleNetV2 that were published (0.5, 1, 1.5, 2) have the published channels; its
-stem always has 24, and its last convolution 1024, from width 2 on 2048. The last convolution of
-MobileNetV2 has no fewer channels than at width 1. All else is multiplied by the width.
+The published widths of ShuffleNetV2 (0.5, 1, 1.5, 2) have the published channels; its stem always
+has 24, its last convolution 1024, from width 2 on 2048. The last convolution of MobileNetV2 has no
+fewer channels than at width 1. All else is multiplied by the width.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from typing_extensions import override
 
-from hanas.core.errors import InputError
+from hanas.core import plugins
 from hanas.spaces._layerwise import LayerwiseSpace
-from hanas.spaces.networks.settings import Network
-from hanas.spaces.networks.settings import chain_for_images as for_images
 from hanas.spaces.networks.skeletons import Operation, Skeleton, scaled, stages
-
-if TYPE_CHECKING:
-    from hanas.spaces.networks.chain import ChainNetwork
-
-__all__ = ["NAMES", "build", "flops", "for_images", "params"]
 
 
 class Published(LayerwiseSpace):
-    """A published network: the one of a space of its own that has these operations by stage."""
+    """A space of one network, which has these operations by stage, and its name for a text."""
 
     def __init__(self, name: str, skeleton: Skeleton, by_stage: tuple[Operation, ...]) -> None:
         super().__init__(name, skeleton, tuple(dict.fromkeys(by_stage)))
-        of_layers = zip(by_stage, skeleton.stages, strict=True)
-        self.genes = [self.layers.index(o) for o, stage in of_layers for _ in range(stage.layers)]
+        of_stages = [self.layers.index(operation) for operation in by_stage]
+        self.genes = np.repeat(of_stages, [stage.layers for stage in skeleton.stages])
+
+    @override
+    def from_text(self, text: str) -> np.ndarray:
+        return self.genes
 
     @override
     def widened(self, width: float) -> Skeleton:
@@ -88,29 +84,6 @@ PUBLISHED = {
 NAMES = tuple(PUBLISHED)
 
 
-def build(name: str, classes: int, network: Network, *, seed: int = 0) -> ChainNetwork:
-    """Return one of :data:`NAMES` with initial weights, which follow from the seed.
-
-    A network of its own usually has ``batch_norm: running``. Raises InputError for another name,
-    or settings that cannot be.
-    """
-    found = _found(name)
-    return found.build(found.genes, classes, network, seed=seed)
-
-
-def params(name: str, classes: int = 10, *, network: Network | None = None) -> int:
-    """Return the number of parameters, with the affine part of batch normalisation."""
-    found = _found(name)
-    return int(found.params(np.array([found.genes]), classes, network=network)[0])
-
-
-def flops(name: str, classes: int = 10, *, network: Network | None = None) -> int:
-    """Return the multiply-accumulates for one image: convolutions and the classifier."""
-    found = _found(name)
-    return int(found.flops(np.array([found.genes]), classes, network=network)[0])
-
-
-def _found(name: str) -> Published:
-    if name not in PUBLISHED:
-        raise InputError(f"no published network {name!r}; expected one of: {', '.join(NAMES)}")
-    return PUBLISHED[name]
+def space_of(arch: str, space: str) -> Any:
+    """Return the space of an architecture: if it is the name of a published network, its own."""
+    return PUBLISHED[arch] if arch in PUBLISHED else plugins.space(space)

@@ -1,13 +1,11 @@
 """Chains of blocks in numbers: channels, strides, sides, convolutions, costs. Without PyTorch.
 
-A chain is a stem, then stages of layers one after the other, then a 1x1 convolution, global
-average pooling and a linear classifier. A layer is one operation. The modules of
-:mod:`hanas.spaces.networks.chain` and the costs are both made of the convolutions listed here.
+A chain is a stem, stages of layers of one operation each, a 1x1 convolution, global average pooling
+and a linear classifier. Modules and costs are both made of the convolutions listed here.
 
-Five places of a skeleton can halve the image: its stem, and the first layer of four stages (or a
-max pool and three stages). As many of them do as leave a last map of at least 4x4 pixels, the last
-places first: images of 32x32 pixels are halved three times, to 4x4, in the last three places;
-images of 224x224 pixels five times, to 7x7, as published. Odd sides are rounded up.
+Stem, max pool and first layers of stages can halve the image. As many of these places do as leave a
+last map of at least 4x4 pixels, the last places first: images of 32x32 pixels are halved three
+times, to 4x4; images of 224x224 five times, to 7x7, as published. Odd sides are rounded up.
 """
 
 from __future__ import annotations
@@ -19,16 +17,16 @@ from itertools import accumulate
 
 import numpy as np
 
-from hanas.spaces.networks.settings import SMALLEST_MAP
+SMALLEST_MAP = 4
 
 
 @dataclass(frozen=True)
 class Operation:
     """One of the choices of a layer, named as in canonical texts.
 
-    ``kind`` is ``shuffle`` (ShuffleNetV2's unit), ``xception`` (its form with three depthwise
-    convolutions), ``bottleneck`` (MobileNetV2's, with ``expansion`` times the channels inside) or
-    ``identity``; ``kernel`` is that of the depthwise convolutions.
+    ``kind``: ``shuffle`` (ShuffleNetV2's unit), ``xception`` (its form with three depthwise
+    convolutions, of side ``kernel``), ``bottleneck`` (MobileNetV2's, with ``expansion`` times the
+    channels inside) or ``identity``.
     """
 
     name: str
@@ -59,9 +57,9 @@ def stages(*each: tuple[int, int] | tuple[int, int, bool]) -> tuple[Stage, ...]:
 class Skeleton:
     """What all chains of a family share: channels of the stem, stages, channels of the last layer.
 
-    ``activation`` (``relu``, ``relu6`` or ``silu``) is that of everything but ShuffleNetV2's units,
-    which use ReLU. Stem and ``max_pool`` (3x3, after it) can halve the image. ``first_bottleneck``
-    is the number of channels of a fixed bottleneck of expansion 1 before the first layer.
+    ``activation`` (``relu``, ``relu6`` or ``silu``) is that of all but ShuffleNetV2's units, which
+    use ReLU; ``max_pool`` is 3x3, after the stem; ``first_bottleneck`` the channels, if any, of a
+    bottleneck of expansion 1 before the first layer.
     """
 
     stem: int
@@ -69,13 +67,8 @@ class Skeleton:
     last: int
     activation: str = "relu"
     max_pool: bool = False
-    first_bottleneck: int | None = None
+    first_bottleneck: int = 0
     squeeze_excitation: bool = False
-
-    @property
-    def layers(self) -> int:
-        """Number of layers that are chosen."""
-        return sum(stage.layers for stage in self.stages)
 
     @property
     def first_layers(self) -> tuple[int, ...]:
@@ -84,21 +77,19 @@ class Skeleton:
 
     def widened(self, width: float) -> Skeleton:
         """Return the skeleton with all channels multiplied by ``width``."""
-        first = self.first_bottleneck
         return replace(
             self,
             stem=scaled(self.stem, width),
             stages=tuple(replace(s, channels=scaled(s.channels, width)) for s in self.stages),
             last=scaled(self.last, width),
-            first_bottleneck=None if first is None else scaled(first, width),
+            first_bottleneck=self.first_bottleneck and scaled(self.first_bottleneck, width),
         )
 
 
 def scaled(channels: int, width: float) -> int:
     """Return ``channels * width``, rounded as MobileNetV2 does it.
 
-    To the nearest multiple of 8, at least 8, and to the next higher one where rounding would take
-    away more than a tenth.
+    To a multiple of 8, the nearest that is at least 8 and takes away no more than a tenth.
 
     >>> scaled(24, 1.0), scaled(24, 0.5), scaled(160, 0.25), scaled(16, 0.1)
     (24, 16, 40, 8)
@@ -111,8 +102,7 @@ def scaled(channels: int, width: float) -> int:
 class Place:
     """Where a block stands: channels before and after it, stride, side of the map before it.
 
-    In the ``first`` layer of a stage no identity can stand, and ShuffleNetV2's unit has its form
-    of two branches.
+    The ``first`` layer of a stage is no identity, and has ShuffleNetV2's unit with two branches.
     """
 
     inputs: int
@@ -132,20 +122,41 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """The places of a skeleton for images of one side; None where it has no such place."""
+class Convolution:
+    """A convolution that keeps the size (over ``stride``), BN or a bias, activation."""
 
-    stem: Place
+    inputs: int
+    outputs: int
+    kernel: int
+    side: int
+    stride: int = 1
+    groups: int = 1
+    activation: str | None = None
+    biased: bool = False
+
+    def costs(self) -> np.ndarray:
+        """Return parameters, with affine BN or a bias, and multiply-accumulates, int64 (2,)."""
+        weights = self.inputs // self.groups * self.outputs * self.kernel**2
+        pixels = (-(-self.side // self.stride)) ** 2
+        return np.array([weights + self.outputs * (1 if self.biased else 2), weights * pixels])
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a skeleton is for images of one side; None where it has no such place."""
+
+    stem: Convolution
     max_pool: Place | None
     first_bottleneck: Place | None
-    layers: tuple[Place, ...]
-    last: Place
+    layers: list[Place]
+    last: Convolution
 
 
 def plan(skeleton: Skeleton, side: int) -> Plan:
-    """Return the places of a skeleton, its channels as they are, for images of ``side``."""
-    strides = _strides(skeleton, side)
-    before = stem = Place(3, skeleton.stem, next(strides), side)
+    """Return the parts of a skeleton, its channels as they are, for images of ``side``."""
+    strides, activation = _strides(skeleton, side), skeleton.activation
+    before = Place(3, skeleton.stem, next(strides), side)
+    stem = Convolution(3, skeleton.stem, 3, side, before.stride, activation=activation)
     max_pool = first_bottleneck = None
     if skeleton.max_pool:
         before = max_pool = before.next(skeleton.stem, next(strides))
@@ -157,57 +168,31 @@ def plan(skeleton: Skeleton, side: int) -> Plan:
             stride = next(strides) if number == 0 and stage.can_halve else 1
             before = before.next(stage.channels, stride, first=number == 0)
             layers.append(before)
-    return Plan(stem, max_pool, first_bottleneck, tuple(layers), before.next(skeleton.last))
+    last = Convolution(before.outputs, skeleton.last, 1, before.side_after, activation=activation)
+    return Plan(stem, max_pool, first_bottleneck, layers, last)
 
 
 def _strides(skeleton: Skeleton, side: int) -> Iterator[int]:
-    places = 1 + skeleton.max_pool + sum(stage.can_halve for stage in skeleton.stages)
-    halvings = 0
-    while halvings < places and -(-side // 2) >= SMALLEST_MAP:
+    strides = [1] * (1 + skeleton.max_pool + sum(stage.can_halve for stage in skeleton.stages))
+    for place in reversed(range(len(strides))):
         side = -(-side // 2)
-        halvings += 1
-    return iter([1] * (places - halvings) + [2] * halvings)
+        strides[place] = 2 if side >= SMALLEST_MAP else 1
+    return iter(strides)
 
 
-@dataclass(frozen=True)
-class Convolution:
-    """A convolution that keeps the size (over ``stride``), batch normalisation, activation."""
-
-    inputs: int
-    outputs: int
-    kernel: int
-    side: int
-    stride: int = 1
-    groups: int = 1
-    activation: str | None = None
-
-    def costs(self, *, biased: bool = False) -> np.ndarray:
-        """Return parameters with affine BN (or a bias) and multiply-accumulates, int64 (2,)."""
-        weights = self.inputs // self.groups * self.outputs * self.kernel**2
-        pixels = (-(-self.side // self.stride)) ** 2
-        return np.array([weights + self.outputs * (1 if biased else 2), weights * pixels])
-
-
-def ends(skeleton: Skeleton, places: Plan) -> tuple[Convolution, Convolution]:
-    """Return the convolutions of the stem and before the classifier."""
-    stem, last, activation = places.stem, places.last, skeleton.activation
-    return (
-        Convolution(3, skeleton.stem, 3, stem.side, stem.stride, activation=activation),
-        Convolution(last.inputs, skeleton.last, 1, last.side, activation=activation),
-    )
-
-
-def depthwise(channels: int, kernel: int, side: int, stride: int = 1) -> Convolution:
+def depthwise(
+    channels: int, kernel: int, side: int, stride: int = 1, activation: str | None = None
+) -> Convolution:
     """Return a convolution of each channel by itself."""
-    return Convolution(channels, channels, kernel, side, stride, groups=channels)
+    return Convolution(channels, channels, kernel, side, stride, channels, activation)
 
 
 def shuffle_branch(operation: Operation, place: Place) -> list[Convolution]:
     """Return what makes the new half of the channels of ShuffleNetV2's unit."""
     half, kernel, after = place.outputs // 2, operation.kernel, place.side_after
-    inputs = place.inputs if place.first else place.inputs // 2
     pointwise = Convolution(half, half, 1, after, activation="relu")
     if operation.kind == "shuffle":
+        inputs = place.inputs if place.first else place.inputs // 2
         entry = Convolution(inputs, half, 1, place.side, activation="relu")
         return [entry, depthwise(half, kernel, place.side, place.stride), pointwise]
     inner = depthwise(half, kernel, after)
@@ -226,30 +211,26 @@ def shuffle_entry(operation: Operation, place: Place) -> list[Convolution]:
 def bottleneck(operation: Operation, place: Place, activation: str) -> list[Convolution]:
     """Return the convolutions of an inverted bottleneck."""
     inner = place.inputs * operation.expansion
-    expand = Convolution(place.inputs, inner, 1, place.side, activation=activation)
-    spatial = depthwise(inner, operation.kernel, place.side, place.stride)
-    return [
-        *([expand] if operation.expansion > 1 else []),
-        replace(spatial, activation=activation),
+    convolutions = [
+        Convolution(place.inputs, inner, 1, place.side, activation=activation),
+        depthwise(inner, operation.kernel, place.side, place.stride, activation),
         Convolution(inner, place.outputs, 1, place.side_after),
     ]
+    return convolutions if operation.expansion > 1 else convolutions[1:]
 
 
 @cache
 def cost_tables(
     skeleton: Skeleton, operations: tuple[Operation, ...], side: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return parameters and multiply-accumulates, for one image, of all but the classifier.
+    """Return parameters (affine BN) and multiply-accumulates of all but the classifier.
 
     Of what all chains share, int64 (2,), and of each operation of each layer, int64 (layers,
     operations, 2): a layer's input is the same whatever the layers before it are, so costs add up.
-    Batch normalisation has its affine part in parameters, and does not multiply.
     """
     places = plan(skeleton, side)
-    layers = np.array(
-        [[_block(one, place, skeleton) for one in operations] for place in places.layers]
-    )
-    fixed = sum((one.costs() for one in ends(skeleton, places)), np.zeros(2, dtype=np.int64))
+    layers = np.array([[_block(one, at, skeleton) for one in operations] for at in places.layers])
+    fixed = places.stem.costs() + places.last.costs()
     if places.first_bottleneck:
         fixed += _block(FIRST_BOTTLENECK, places.first_bottleneck, skeleton)
     for table in (fixed, layers):
@@ -258,14 +239,14 @@ def cost_tables(
 
 
 def _block(operation: Operation, place: Place, skeleton: Skeleton) -> np.ndarray:
-    total = np.zeros(2, dtype=np.int64)
-    if operation.kind == "identity":
-        return total
-    if operation.kind != "bottleneck":
-        entry = shuffle_entry(operation, place) if place.first else []
-        return sum((one.costs() for one in shuffle_branch(operation, place) + entry), total)
-    if skeleton.squeeze_excitation:
-        inner, squeezed = place.inputs * operation.expansion, max(1, place.inputs // 4)
-        total += Convolution(inner, squeezed, 1, 1).costs(biased=True)
-        total += Convolution(squeezed, inner, 1, 1).costs(biased=True)
-    return sum((one.costs() for one in bottleneck(operation, place, skeleton.activation)), total)
+    convolutions = []
+    if operation.kind == "bottleneck":
+        convolutions = bottleneck(operation, place, skeleton.activation)
+        if skeleton.squeeze_excitation:
+            inner, squeezed = place.inputs * operation.expansion, max(1, place.inputs // 4)
+            convolutions.append(Convolution(inner, squeezed, 1, 1, biased=True))
+            convolutions.append(Convolution(squeezed, inner, 1, 1, biased=True))
+    elif operation.kind != "identity":
+        convolutions = shuffle_branch(operation, place)
+        convolutions += shuffle_entry(operation, place) if place.first else []
+    return sum((one.costs() for one in convolutions), np.zeros(2, dtype=np.int64))

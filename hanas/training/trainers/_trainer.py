@@ -20,7 +20,7 @@ from pydantic import Field, model_validator
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.settings import Count, Entry, Named, NoRerun, Positive, Seed, Settings
-from hanas.spaces.networks.settings import SupernetNetwork
+from hanas.spaces._space import SupernetNetwork
 from hanas.training.settings import Device, NotNegative, Precision, SampledTraining, Threads
 
 if TYPE_CHECKING:  # PyTorch is imported only where something is trained
