@@ -145,7 +145,9 @@ def read_csv(path: str | Path) -> pd.DataFrame:
         return pd.read_csv(path, keep_default_na=False, na_values=[""])
 
 
-def write_npz(path: str | Path, header: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> None:
+def write_npz(
+    path: str | Path, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+) -> None:
     """Write a small model: a JSON header and arrays; equal ones in order give equal bytes."""
     import numpy as np
 

@@ -137,7 +137,7 @@ class UntrainedScorer:
             data = load_images(images)
             split = load_split(data, "train", resolution=proxy.resolution)
             side, classes = split.pixels.shape[1], len(data.classes)
-            nb201.check_side(side, str(images))
+            nb201.for_images(proxy.network, (side, side), None, images)
         network = {**proxy.network.params(), "batch_norm": self.batch_norm}
         self.draws = []
         for seed in range(proxy.seeds):

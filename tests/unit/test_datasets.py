@@ -100,7 +100,7 @@ class SmallCifar10:
             batches = tuple(known(batch, files[batch.name]) for batch in Cifar10.batches)
             batch_images, train_images, other_images = EACH, 5 * EACH, EACH
 
-        return Small(kind="cifar10")
+        return Small.read({"kind": "cifar10"})
 
     def write(self, form, root):
         root.mkdir(exist_ok=True)

@@ -283,7 +283,7 @@ class Some(type(nb201.SPACE)):
     def __init__(self, count: int) -> None:
         self.count = count
 
-    def all_texts(self):
+    def all_texts(self):  # pyright: ignore[reportIncompatibleVariableOverride]
         return TEXTS[: self.count]
 
 

@@ -113,7 +113,7 @@ def test_other_networks_train(trainer, space, mode, toy_file, tmp_path):
     network = network if space == "nb201" else small_network(space)
     settings = settings_of(trainer, space, network={**network, "batch_norm": mode})
     paths = train(settings, toy_file, tmp_path)
-    assert load_supernet(paths["weights"]).network_settings.batch_norm == mode
+    assert load_supernet(paths["weights"]).network_settings.params()["batch_norm"] == mode
 
 
 @pytest.mark.parametrize(("trainer", "space"), TRAINED_ANEW)
