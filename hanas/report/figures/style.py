@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -23,7 +23,7 @@ from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from PIL import Image
 
 from hanas.core.files import replacing
@@ -83,6 +83,8 @@ _LABELS = {
     "proxy_centred_cross_entropy": "{proxy} centred cross-entropy (nat)",
     "proxy_score": "{proxy} score",
     "normalised_hypervolume": "normalised hypervolume",
+    "evaluations": "unique evaluations",
+    "trained_architectures": "architectures trained",
 }
 
 
@@ -95,15 +97,16 @@ def applied() -> Iterator[None]:
         yield
 
 
-def figure(width: float, height: float, title: str, footer: str) -> Figure:
+def figure(width: float, height: float, title: str, footer: Iterable[str]) -> Figure:
     """Return an empty figure, in inches, whose panels keep clear of its title and its footer.
 
-    Both are broken into as many lines as they need; the footer, which says where the numbers come
-    from, adds to the height.
+    Both are broken into as many lines as they need; the footer, sentences that say where the
+    numbers come from, adds to the height.
     """
     characters = int(width * 72 / (_FOOTER_POINTS * 0.56))
     # A no-break space keeps a number and its per cent on one line.
-    lines = textwrap.wrap(footer.replace(" %", "\u00a0%"), characters, break_on_hyphens=False)
+    said = " ".join(footer).replace(" %", "\u00a0%")
+    lines = textwrap.wrap(said, characters, break_on_hyphens=False)
     below = (len(lines) * 1.3 + 0.8) * _FOOTER_POINTS / 72
     title_lines = textwrap.wrap(title, int(width * 72 / (_TITLE_POINTS * 0.64)))
     above = (len(title_lines) * 1.25 + 0.65) * _TITLE_POINTS / 72
@@ -124,23 +127,20 @@ def label(column: str, proxy: str = "proxy") -> str:
     return _LABELS[column].format(proxy=proxy)
 
 
+def axis_label(column: str, proxy: str = "proxy") -> str:
+    """Return the same with an arrow to where it is better; a long one takes two lines.
+
+    On a vertical axis the arrow is turned with the label: the left one points down.
+    """
+    text = label(column, proxy)
+    arrow = "better →" if column == "normalised_hypervolume" else "← better"
+    return f"{text}\n{arrow}" if len(text) > _LONG else f"{arrow}     {text}"
+
+
 def shown(values: Any, column: str) -> np.ndarray:
     """Return values, float64, as they stand on an axis: errors, fractions, in per cent."""
     array = np.asarray(values, dtype=np.float64)
     return array * 100 if column.endswith("_error") else array
-
-
-def less_is_better(text: str) -> str:
-    """Return an axis label that says which way is better; a long one takes two lines.
-
-    On a vertical axis the arrow points down, as the label is turned with it.
-    """
-    return f"{text}\n← better" if len(text) > _LONG else f"← better     {text}"
-
-
-def more_is_better(text: str) -> str:
-    """Return the same of a vertical axis on which up is better."""
-    return f"{text}\nbetter →" if len(text) > _LONG else f"{text}     better →"
 
 
 def set_scale(axes: Axes, which: str, values: Any, column: str, *, ticks: int = 6) -> None:
@@ -154,18 +154,17 @@ def set_scale(axes: Axes, which: str, values: Any, column: str, *, ticks: int = 
     low, high = float(on_axis.min()), float(on_axis.max())
     factor = LOG_FACTOR_OF_ERRORS if column.endswith("_error") else LOG_FACTOR
     if low > 0 and high / low > factor:
-        getattr(axes, f"set_{which}scale")("log")
-        subs = (1.0, 2.0, 5.0) if high / low < 1000 else (1.0,)
-        axis.set_major_locator(LogLocator(subs=subs))
+        axes.set(**{f"{which}scale": "log"})
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low < 1000 else (1.0,)))
         axis.set_minor_locator(NullLocator())
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_major_formatter(lambda value, _: f"{value:g}")
         margin = (high / low) ** 0.04
         limits = low / margin, high * margin
     else:
         axis.set_major_locator(MaxNLocator(ticks, steps=[1, 2, 5, 10]))
         margin = 0.04 * (high - low) or 0.5 * abs(high) or 0.5
         limits = low - margin, high + margin
-    getattr(axes, f"set_{which}lim")(*limits)
+    axes.set(**{f"{which}lim": limits})
 
 
 def xy(points: pd.DataFrame, x: str, y: str) -> tuple[np.ndarray, np.ndarray]:
@@ -176,24 +175,6 @@ def xy(points: pd.DataFrame, x: str, y: str) -> tuple[np.ndarray, np.ndarray]:
 def draw_marks(axes: Axes, points: pd.DataFrame, x: str, y: str, **how: Any) -> None:
     """Draw points as marks that no line joins."""
     axes.plot(*xy(points, x, y), linestyle="none", **how)
-
-
-def draw_true(axes: Axes, front: pd.DataFrame, metric: str) -> None:
-    """Draw the true front, sorted by the metric, as the stairs that nothing lies below."""
-    x, y = xy(front, metric, "true_error")
-    axes.plot(x, y, drawstyle="steps-post", color=TRUE, label="true front", zorder=2)
-
-
-def draw_found(axes: Axes, points: pd.DataFrame, x: str, y: str, name: str) -> None:
-    """Draw the points of a found front."""
-    how = {"marker": "o", "markersize": 3.2, "color": FOUND, "zorder": 3}
-    draw_marks(axes, points, x, y, label=name, **how, **EDGED)
-
-
-def draw_cloud(axes: Axes, points: pd.DataFrame, x: str, y: str, name: str) -> None:
-    """Draw many points, as pixels also in vector files, which stay small."""
-    how = {"marker": "o", "markersize": 1.8, "color": CLOUD, "alpha": 0.6, "zorder": 1}
-    draw_marks(axes, points, x, y, label=name, markeredgewidth=0, rasterized=True, **how)
 
 
 def legend(made: Figure, axes: Axes, columns: int = 4) -> None:
@@ -210,24 +191,19 @@ def legend(made: Figure, axes: Axes, columns: int = 4) -> None:
     engine.set(rect=(left, bottom, width, height - above))
 
 
-def sources_in_words(parts: Iterable[tuple[str, str]], *, before: Sequence[str] = ()) -> str:
-    """Return the footer: sentences, then what comes from where."""
-    return " ".join([*before, *(f"{what}: {source}." for what, source in parts)])
-
-
+@applied()
 def save(made: Figure, pdf: str | Path, svg: str | Path, png: str | Path) -> None:
     """Write a figure to three files of one layout, with no date in them."""
-    with applied():
-        made.set_dpi(_DOTS_PER_INCH)
-        canvas = FigureCanvasAgg(made)
-        canvas.draw()
-        # Laid out and drawn once for each file; Figure.savefig would do both twice.
-        made.set_layout_engine("none")
-        picture = Image.fromarray(np.asarray(canvas.buffer_rgba()))
-        with replacing(png) as temporary:
-            picture.save(temporary, format="PNG", dpi=(_DOTS_PER_INCH, _DOTS_PER_INCH))
-        with replacing(pdf) as temporary:
-            FigureCanvasPdf(made).print_pdf(temporary, metadata={"CreationDate": None})
-        made.set_dpi(_DOTS_PER_INCH)
-        with replacing(svg) as temporary:
-            FigureCanvasSVG(made).print_svg(temporary, metadata={"Date": None})
+    made.set_dpi(_DOTS_PER_INCH)
+    canvas = FigureCanvasAgg(made)
+    canvas.draw()
+    # Laid out and drawn once for each file; Figure.savefig would do both twice.
+    made.set_layout_engine("none")
+    picture = Image.fromarray(np.asarray(canvas.buffer_rgba()))
+    with replacing(png) as temporary:
+        picture.save(temporary, format="PNG", dpi=(_DOTS_PER_INCH, _DOTS_PER_INCH))
+    with replacing(pdf) as temporary:
+        FigureCanvasPdf(made).print_pdf(temporary, metadata={"CreationDate": None})
+    made.set_dpi(_DOTS_PER_INCH)
+    with replacing(svg) as temporary:
+        FigureCanvasSVG(made).print_svg(temporary, metadata={"Date": None})
