@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -89,32 +88,32 @@ def device_table(rows: Sequence[Method], *, device: str, representative: str) ->
             history = read_history(row.file, row.search)
             picks, chosen_as = pick_of_each_seed(history, representative)
             evaluations = history.groupby("seed").size().mean()
-        accuracies, metrics = table(row.accuracies), table(row.metrics)
-        values = {"accuracy_percent": accuracies.loc[picks, "accuracy_percent"].to_numpy()}
-        values |= {name: metrics.loc[picks, name].to_numpy() for name in METRICS if name in metrics}
-        over_seeds: dict[str, Any] = {}
-        for name, of_seeds in values.items():
-            several = len(of_seeds) > 1
-            over_seeds[f"{name}_mean"] = of_seeds.mean() if several else np.nan
-            over_seeds[f"{name}_std"] = of_seeds.std(ddof=1) if several else np.nan
+        accuracies, metrics = (table(file).loc[picks] for file in (row.accuracies, row.metrics))
+        values = {"accuracy_percent": accuracies["accuracy_percent"]}
+        values |= {name: metrics[name] for name in METRICS if name in metrics}
+        spread = {
+            f"{name}_{how}": of_seeds.agg(how) if len(picks) > 1 else np.nan
+            for name, of_seeds in values.items()
+            for how in ("mean", "std")
+        }
         space = plugins.space(row.space)
         lines.append(
             {
                 "device": device,
                 "method": row.method,
                 "dataset": row.dataset,
-                **{name: of_seeds[0] for name, of_seeds in values.items()},
+                **{name: of_seeds.iloc[0] for name, of_seeds in values.items()},
                 "arch": picks[0],
                 f"{row.space}_index": int(space.index_of(space.from_text(picks[0])[None])[0]),
                 "representative": chosen_as,
                 "ranked_by": row.ranked_by,
                 "seeds": len(picks),
-                **over_seeds,
+                **spread,
                 "unique_evaluations": evaluations,
                 "trained_architectures": row.trained_architectures or np.nan,
                 "trained_on": row.trained_on,
-                "accuracy_source": accuracies.loc[picks[0], "source"],
-                "metrics_source": metrics.loc[picks[0], "source"],
+                "accuracy_source": accuracies["source"].iloc[0],
+                "metrics_source": metrics["source"].iloc[0],
             }
         )
     return pd.DataFrame(lines).dropna(axis="columns", how="all")
@@ -127,8 +126,7 @@ def pick_of_each_seed(history: pd.DataFrame, representative: str) -> tuple[list[
     limits.
     """
     objectives = objectives_in(history)
-    picks = []
-    chosen_as = ""
+    picks, chosen_as = [], ""
     for seed, of_seed in history.groupby("seed", sort=True):
         of_seed = of_seed[of_seed["feasible"]]
         if of_seed.empty:
@@ -137,6 +135,7 @@ def pick_of_each_seed(history: pd.DataFrame, representative: str) -> tuple[list[
                 "evaluated; give it more evaluations"
             )
         if of_seed["score"].notna().any():
+            chosen_as = "lowest score, seed 0"
             scores = of_seed["score"].fillna(np.inf).to_numpy()
             position = int(np.argmin(scores))
             if not np.isfinite(scores[position]):
@@ -144,10 +143,9 @@ def pick_of_each_seed(history: pd.DataFrame, representative: str) -> tuple[list[
                     f"search of seed {seed}: no architecture met its limits; give it more "
                     "evaluations or wider limits"
                 )
-            chosen_as = "lowest score, seed 0"
         else:
-            position = choose(of_seed[objectives].to_numpy(), representative)
             chosen_as = f"{representative} of the front, seed 0"
+            position = choose(of_seed[objectives].to_numpy(), representative)
         picks.append(str(of_seed["arch"].iloc[position]))
     return picks, chosen_as
 
@@ -157,31 +155,27 @@ def pick_of_each_seed(history: pd.DataFrame, representative: str) -> tuple[list[
 
 def markdown(table: pd.DataFrame) -> str:
     """Return a device's table as Markdown, followed by where its numbers come from."""
-    wide = _wide(table, plus_minus="±", nothing="–")
-    body = markdown_table(list(wide), wide.to_numpy().tolist(), text_columns=[0])
+    body = markdown_table(_wide(table), text_columns=["method"])
     return "\n".join([*body, "", *(f"- {note}" for note in notes(table)), ""])
 
 
 def latex(table: pd.DataFrame) -> str:
-    r"""Return the table as a LaTeX ``tabular`` (needs ``booktabs``), its sources as comments."""
-    wide = _wide(table, plus_minus=r"$\pm$", nothing="--")
-    # Not escaped by pandas, which would take the dollar signs for text.
-    escaped = wide.rename(columns=_escaped).map(_escaped)
+    """Return the table as a LaTeX ``tabular`` (needs ``booktabs``), its sources as comments."""
+    # Not escaped by pandas, which knows no plus-minus and no dash.
+    wide = _wide(table).rename(columns=_escaped).map(_escaped)
     columns = f"l{'r' * (len(wide.columns) - 1)}"
-    body = escaped.to_latex(index=False, escape=False, column_format=columns)
+    body = wide.to_latex(index=False, escape=False, column_format=columns)
     return "".join(f"% {note}\n" for note in notes(table)) + body
 
 
-def markdown_table(
-    header: Sequence[str], body: Sequence[Sequence[str]], *, text_columns: Sequence[int]
-) -> list[str]:
+def markdown_table(table: pd.DataFrame, *, text_columns: Sequence[str]) -> list[str]:
     """Return the lines of a table; ``text_columns`` stand on the left, numbers on the right.
 
     Not by pandas' own writer, which pads cells: an edit of one number would change every line.
     """
-    ruled = "".join(":--|" if at in text_columns else "--:|" for at in range(len(header)))
-    lines = ["| " + " | ".join(cells) + " |" for cells in (header, *body)]
-    return [lines[0], f"|{ruled}", *lines[1:]]
+    ruled = "".join(":--|" if name in text_columns else "--:|" for name in table)
+    head, *body = ("| " + " | ".join(cells) + " |" for cells in (table, *table.to_numpy()))
+    return [head, f"|{ruled}", *body]
 
 
 def notes(table: pd.DataFrame) -> list[str]:
@@ -205,27 +199,27 @@ def notes(table: pd.DataFrame) -> list[str]:
     return said
 
 
-def number(value: float, digits: int, nothing: str = "–") -> str:
-    """Return a number with so many digits after the point; ``nothing`` of one that is missing."""
-    return nothing if np.isnan(value) else f"{value:.{digits}f}"
+def number(value: float, digits: int) -> str:
+    """Return a number with so many digits after the point; a dash for one that is missing."""
+    return "–" if np.isnan(value) else f"{value:.{digits}f}"
 
 
-def _wide(table: pd.DataFrame, *, plus_minus: str, nothing: str) -> pd.DataFrame:
+def _wide(table: pd.DataFrame) -> pd.DataFrame:
     """Return the cells of a table: a row for each method, all data sets side by side."""
     shown = [column for column in SHOWN if column[0] in table]
     cells: dict[str, dict[str, str]] = {name: {"method": name} for name in table["method"]}
     for _, row in table.iterrows():
         for name, heading, digits in shown:
+            text = number(row[name], digits)
             mean, deviation = row.get(f"{name}_mean", np.nan), row.get(f"{name}_std", np.nan)
-            text = number(row[name], digits, nothing)
             if not np.isnan(mean):
-                spread = number(deviation, digits, nothing)
-                text += f" ({number(mean, digits, nothing)} {plus_minus} {spread})"
+                text += f" ({number(mean, digits)} ± {number(deviation, digits)})"
             cells[row["method"]][f"{row['dataset']} {heading}"] = text
     datasets = dict.fromkeys(table["dataset"])
     header = ["method", *(f"{name} {heading}" for name in datasets for _, heading, _ in shown)]
-    return pd.DataFrame(list(cells.values()), columns=header).fillna(nothing)
+    return pd.DataFrame(list(cells.values()), columns=header).fillna("–")
 
 
 def _escaped(text: str) -> str:
-    return text.translate(str.maketrans({"%": r"\%", "_": r"\_", "&": r"\&", "#": r"\#"}))
+    special = {"%": r"\%", "_": r"\_", "&": r"\&", "#": r"\#", "±": r"$\pm$", "–": "--"}
+    return text.translate(str.maketrans(special))
