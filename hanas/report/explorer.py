@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -27,6 +27,7 @@ from hanas.data.tables.metric_tables import METRICS
 from hanas.fronts import picks
 from hanas.fronts.floor import reaches_percent
 from hanas.fronts.rows import Row, read_history
+from hanas.spaces._space import Space
 
 #: At most so many evaluations of a search are drawn besides its front; the page says so.
 MOST_POINTS = 300
@@ -53,26 +54,27 @@ def explorer_data(rows: Sequence[Row]) -> dict[str, Any]:
     runs = []
     for row in rows:
         accuracies, metrics, _ = map(table, row.tables)
-        if (row.device, row.task) not in true_fronts:
-            true_fronts[row.device, row.task] = {
-                name: _true_front(accuracies, metrics[name], row)
-                for name in METRICS
-                if name in metrics
-            }
+        key = (row.device, row.task)
+        if key not in true_fronts:
+            names = [name for name in METRICS if name in metrics]
+            true_fronts[key] = {n: _true_front(accuracies, metrics[n], row) for n in names}
         run = _run(row, metrics)
         runs.append(run)
-        known[row.space].update(
-            run["drawn"], run["front"], *true_fronts[row.device, row.task].values()
-        )
-    spaces = {name: _Architectures(name, known[name]) for name in sorted(known)}
+        known[row.space].update(run["drawn"], run["front"], *true_fronts[key].values())
+    spaces = {name: _described(plugins.space(name), known[name]) for name in sorted(known)}
+
+    def positions(space: str, archs: Iterable[str]) -> str:
+        """Return where architectures are in the page's columns."""
+        return packed(spaces[space][0].get_indexer(pd.Index(archs)).astype(np.uint32))
+
     for row, run in zip(rows, runs, strict=True):
-        run |= {which: spaces[row.space].positions(run[which]) for which in ("drawn", "front")}
+        run |= {which: positions(row.space, run[which]) for which in ("drawn", "front")}
     columns: dict[str, int] = {}  # each column once: several tasks can share a proxy's
 
     @cache
     def column(path: str, name: str, space: str) -> int:
         """Keep a number for each architecture; return which column of the page it is."""
-        values = table(path)[name].reindex(spaces[space].texts)
+        values = table(path)[name].reindex(spaces[space][0])
         return columns.setdefault(packed(values.to_numpy(dtype=np.float32)), len(columns))
 
     tasks = {
@@ -90,21 +92,21 @@ def explorer_data(rows: Sequence[Row]) -> dict[str, Any]:
         path, true = row.tables[1], true_fronts[row.device, row.task]
         devices[row.device][row.task] = {
             "metrics": {name: column(path, name, row.space) for name in true},
-            "true_fronts": {name: spaces[row.space].positions(true[name]) for name in true},
+            "true_fronts": {name: positions(row.space, true[name]) for name in true},
             "source": source(path),
         }
     proxies: dict[str, Any] = {}
     for row in rows:
         described = {"label": row.proxy_label, "objective": row.proxy_objective}
         described |= {"trained_on": row.trained_on, "of_task": {}}
-        proxies.setdefault(row.proxy, described)["of_task"][row.task] = {
-            "values": column(row.tables[2], row.proxy_objective, row.space),
-            "source": source(row.tables[2]),
-        }
+        path = row.tables[2]
+        values = column(path, row.proxy_objective, row.space)
+        of_task = proxies.setdefault(row.proxy, described)["of_task"]
+        of_task[row.task] = {"values": values, "source": source(path)}
     return {
         "seed": picks.SEED,
         "most_points": MOST_POINTS,
-        "spaces": {name: space.described() for name, space in spaces.items()},
+        "spaces": {name: described for name, (_, described) in spaces.items()},
         "tasks": tasks,
         "devices": devices,
         "proxies": proxies,
@@ -128,29 +130,18 @@ def html(data: Mapping[str, Any], *, page: str, style: str, script: str) -> str:
     return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], page)
 
 
-class _Architectures:
-    """The architectures of one space that the page knows, by their position in its columns."""
-
-    def __init__(self, name: str, texts: set[str]) -> None:
-        self.space = plugins.space(name)
-        unordered = sorted(texts)
-        genes = np.array([self.space.from_text(text) for text in unordered])
-        index = self.space.index_of(genes)
-        order = np.argsort(index)
-        self.index, self.genes = index[order], genes[order]
-        self.texts = pd.Index(unordered)[order]
-
-    def described(self) -> dict[str, Any]:
-        """Return what the page needs to name and draw them."""
-        return {
-            "operations": list(self.space.operations),
-            "edges": [list(edge) for edge in self.space.edges],
-            "genes": packed(self.genes.astype(np.uint8)),
-            "index": packed(self.index.astype(np.uint32)),
-        }
-
-    def positions(self, texts: Any) -> str:
-        return packed(self.texts.get_indexer(pd.Index(texts)).astype(np.uint32))
+def _described(space: Space, archs: Iterable[str]) -> tuple[pd.Index, dict[str, Any]]:
+    """Return architectures in the order of their space, and what the page needs to draw them."""
+    texts = np.array(list(archs))
+    genes = np.array([space.from_text(text) for text in texts])
+    index = space.index_of(genes)
+    order = np.argsort(index)
+    return pd.Index(texts[order]), {
+        "operations": list(space.operations),
+        "edges": [list(edge) for edge in space.edges],
+        "genes": packed(genes[order].astype(np.uint8)),
+        "index": packed(index[order].astype(np.uint32)),
+    }
 
 
 def packed(array: np.ndarray) -> str:

@@ -97,25 +97,20 @@ def device_table(rows: Sequence[Method], *, device: str, representative: str) ->
             for how in ("mean", "std")
         }
         space = plugins.space(row.space)
-        lines.append(
-            {
-                "device": device,
-                "method": row.method,
-                "dataset": row.dataset,
-                **{name: of_seeds.iloc[0] for name, of_seeds in values.items()},
-                "arch": picks[0],
-                f"{row.space}_index": int(space.index_of(space.from_text(picks[0])[None])[0]),
-                "representative": chosen_as,
-                "ranked_by": row.ranked_by,
-                "seeds": len(picks),
-                **spread,
-                "unique_evaluations": evaluations,
-                "trained_architectures": row.trained_architectures or np.nan,
-                "trained_on": row.trained_on,
-                "accuracy_source": accuracies["source"].iloc[0],
-                "metrics_source": metrics["source"].iloc[0],
-            }
-        )
+        line = {
+            **{"device": device, "method": row.method, "dataset": row.dataset},
+            **{name: of_seeds.iloc[0] for name, of_seeds in values.items()},
+            "arch": picks[0],
+            f"{row.space}_index": int(space.index_of(space.from_text(picks[0])[None])[0]),
+            **{"representative": chosen_as, "ranked_by": row.ranked_by, "seeds": len(picks)},
+            **spread,
+            "unique_evaluations": evaluations,
+            "trained_architectures": row.trained_architectures or np.nan,
+            "trained_on": row.trained_on,
+            "accuracy_source": accuracies["source"].iloc[0],
+            "metrics_source": metrics["source"].iloc[0],
+        }
+        lines.append(line)
     return pd.DataFrame(lines).dropna(axis="columns", how="all")
 
 
@@ -128,20 +123,16 @@ def pick_of_each_seed(history: pd.DataFrame, representative: str) -> tuple[list[
     objectives = objectives_in(history)
     picks, chosen_as = [], ""
     for seed, of_seed in history.groupby("seed", sort=True):
-        of_seed = of_seed[of_seed["feasible"]]
+        run, of_seed = f"search of seed {seed}", of_seed[of_seed["feasible"]]
         if of_seed.empty:
-            raise InputError(
-                f"search of seed {seed}: the device can run none of the architectures it "
-                "evaluated; give it more evaluations"
-            )
+            raise InputError(f"{run}: the device can run none of what it evaluated; evaluate more")
         if of_seed["score"].notna().any():
             chosen_as = "lowest score, seed 0"
             scores = of_seed["score"].fillna(np.inf).to_numpy()
             position = int(np.argmin(scores))
             if not np.isfinite(scores[position]):
                 raise InputError(
-                    f"search of seed {seed}: no architecture met its limits; give it more "
-                    "evaluations or wider limits"
+                    f"{run}: no architecture met its limits; evaluate more or widen them"
                 )
         else:
             chosen_as = f"{representative} of the front, seed 0"
@@ -182,8 +173,8 @@ def notes(table: pd.DataFrame) -> list[str]:
     """Return sentences that say what the numbers are and where they come from."""
     said = []
     for dataset, rows in table.groupby("dataset", sort=False):
-        sources = "; ".join(dict.fromkeys(rows["accuracy_source"]))
-        metrics = "; ".join(dict.fromkeys(rows["metrics_source"]))
+        sources = "; ".join(rows["accuracy_source"].unique())
+        metrics = "; ".join(rows["metrics_source"].unique())
         said.append(f"{dataset}: accuracy from {sources}; metrics from {metrics}.")
         others = [name for name in dict.fromkeys(rows["trained_on"]) if name and name != dataset]
         if others:

@@ -24,9 +24,6 @@ VALUES = ("accuracy_percent", *METRICS)
 METRIC_TOLERANCE = 0.001
 ACCURACY_TOLERANCE_PERCENT = 0.01
 
-OURS, THEIRS, NEITHER, EQUAL = "ours dominates", "theirs dominates", "neither dominates", "equal"
-NOT_PUBLISHED, NOT_OURS = "no published row", "not in this study"
-CANNOT_RUN = "ours cannot run on the device"
 _SIDES = ("ours", "theirs")
 _SOURCES = ("accuracy_source", "metrics_source")
 
@@ -84,11 +81,8 @@ def comparison_table(
     return compared
 
 
-def _line(
-    key: tuple[str, str], ours: Mapping[str, Any], theirs: Mapping[str, Any]
-) -> dict[str, Any]:
+def _line(key: tuple[str, str], ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
     """Return a row of ours beside theirs, of which one may be empty."""
-    dataset, method = key
     values = {
         f"{name}_{side}": row.get(name, np.nan)
         for name in VALUES
@@ -96,16 +90,16 @@ def _line(
     }
     compared = ""
     if not theirs:
-        verdict = NOT_PUBLISHED
+        verdict = "no published row"
     elif not ours:
-        verdict = NOT_OURS
+        verdict = "not in this study"
     elif all(np.isnan(values[f"{name}_ours"]) for name in METRICS):
-        verdict = CANNOT_RUN
+        verdict = "ours cannot run on the device"
     else:
         both = [n for n in VALUES if not np.isnan(values[f"{n}_ours"] + values[f"{n}_theirs"])]
         compared, verdict = "+".join(both), _verdict(both, ours, theirs)
     return {
-        **{"method": method, "dataset": dataset},
+        **{"method": key[1], "dataset": key[0]},
         **values,
         **{"compared": compared, "verdict": verdict},
         "published_in": f"thesis, table {theirs['table']}" if theirs else "",
@@ -123,8 +117,8 @@ def _verdict(names: Sequence[str], ours: Mapping[str, float], theirs: Mapping[st
             gain, tolerance = -gain, ACCURACY_TOLERANCE_PERCENT
         # A hair more, so that 93.01 and 93.00 are equal although their difference is above 0.01.
         if abs(gain) > tolerance + 1e-9:
-            better.add(OURS if gain > 0 else THEIRS)
-    return NEITHER if len(better) == 2 else next(iter(better), EQUAL)
+            better.add("ours dominates" if gain > 0 else "theirs dominates")
+    return "neither dominates" if len(better) == 2 else next(iter(better), "equal")
 
 
 def comparison_markdown(comparison: pd.DataFrame, *, published_device: str) -> str:
@@ -134,9 +128,9 @@ def comparison_markdown(comparison: pd.DataFrame, *, published_device: str) -> s
     if verdicts:
         said = ", ".join(f"{verdict} in {count}" for verdict, count in verdicts.most_common())
         counts = f"Of the {verdicts.total()} rows that both have: {said}."
-    texts = comparison[["dataset", "method", "verdict", "note"]]
-    texts = texts.rename(columns={"dataset": "data set"})
-    shown = texts.copy()
+    shown = comparison[["dataset", "method", "verdict", "note"]]
+    shown = shown.rename(columns={"dataset": "data set"})
+    texts = list(shown)
     for name, words, digits in SHOWN:
         for side in _SIDES:
             if f"{name}_{side}" in comparison:
@@ -146,7 +140,7 @@ def comparison_markdown(comparison: pd.DataFrame, *, published_device: str) -> s
     return "\n".join(
         [
             *(f"# {comparison['device'].iloc[0]} beside the published table", "", counts, ""),
-            *markdown_table(shown, text_columns=list(texts)),
+            *markdown_table(shown, text_columns=texts),
             "",
             "- Ours: the row of each method in the table of this study; of searches, the "
             "representative of seed 0.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ _SEARCHES: tuple[tuple[str, Any, float], ...] = (
     (style.BESIDE[2][0], (0, (1, 1)), 1.2),
 )
 _COLOURS = (style.FOUND, *(colour for colour, _ in style.BESIDE), style.CLOUD)
+_QUARTILES = ("median", "q25", "q75")
 #: Of the first proxies, of those for which the colours begin anew, and so on.
 _DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)))
 
@@ -41,9 +42,8 @@ def convergence_table(
     """
     keys = ["task", "objectives", "proxy", "search"]
     known = curves.merge(budget[[*keys, "ceiling"]], on=keys, validate="m:1")
-    known = known[((known["task"] == rows[0].task) & (known["proxy"] == rows[0].proxy)).to_numpy()]
-    labels = [(row.search, row.search_label) for row in rows]
-    return _labelled(known, "search", labels, "evaluations", ["seeds", "ceiling"])
+    parts = [_of_search(known, row).assign(search=row.search_label) for row in rows]
+    return _joined(parts, ["search", "evaluations", *_QUARTILES, "seeds", "ceiling"])
 
 
 def peeling_table(layers: pd.DataFrame, rows: Sequence[Row]) -> pd.DataFrame:
@@ -56,30 +56,23 @@ def peeling_table(layers: pd.DataFrame, rows: Sequence[Row]) -> pd.DataFrame:
     ``objectives``; ``proxy``, its label; ``trained_architectures``, ``median``, ``q25``, ``q75``,
     ``stopped_at``, ``stopped_with`` and ``seeds``; the floor and sources.
     """
-    of_search = (layers["task"] == rows[0].task) & (layers["search"] == rows[0].search)
     names = [row.proxy_label for row in rows]
-    labels = [
-        (row.proxy, name if names.count(name) == 1 else f"{name} ({row.proxy})")
-        for row, name in zip(rows, names, strict=True)
-    ]
-    known, values = curve_table(layers[of_search.to_numpy()]), ["stopped_at", "stopped_with"]
-    return _labelled(known, "proxy", labels, "trained_architectures", [*values, "seeds"])
+    parts = []
+    for row, name in zip(rows, names, strict=True):
+        label = name if names.count(name) == 1 else f"{name} ({row.proxy})"
+        parts.append(curve_table(_of_search(layers, row)).assign(proxy=label))
+    stops = ["stopped_at", "stopped_with", "seeds"]
+    return _joined(parts, ["proxy", "trained_architectures", *_QUARTILES, *stops])
 
 
-def _labelled(
-    curves: pd.DataFrame,
-    which: str,
-    labels: Iterable[tuple[str, str]],
-    x: str,
-    values: Iterable[str],
-) -> pd.DataFrame:
-    """Return the curves of each name in turn, with its label in place of it."""
-    parts = [
-        curves[(curves[which] == name).to_numpy()].assign(**{which: label})
-        for name, label in labels
-    ]
-    columns = ["objectives", which, x, "median", "q25", "q75", *values, "accuracy_floor_percent"]
-    return pd.concat(parts, ignore_index=True)[[*columns, *fronts.SOURCES]]
+def _of_search(table: pd.DataFrame, row: Row) -> pd.DataFrame:
+    same = [table[name] == getattr(row, name) for name in ("task", "proxy", "search")]
+    return table[np.logical_and.reduce(same)]
+
+
+def _joined(parts: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
+    known = ["objectives", *columns, "accuracy_floor_percent", *fronts.SOURCES]
+    return pd.concat(parts, ignore_index=True)[known]
 
 
 def draw_convergence(plotted: pd.DataFrame, row: Row) -> Figure:
@@ -123,10 +116,10 @@ def _draw(
         draw_panel(axes, plotted[(plotted["objectives"] == objectives).to_numpy()], row)
         *names, last = (fronts.IN_WORDS[each] for each in objectives.split("+"))
         axes.set_title(f"in {', '.join(names)} and {last}", loc="left")
-        axes.set_xlabel(style.label(x))
+        axes.set_xlabel(style.label(x, arrow=False))
     style.set_scale(panels[0], "x", [0, plotted[x].max()], x)
     style.set_scale(panels[0], "y", shares, "normalised_hypervolume")
-    panels[0].set_ylabel(style.axis_label("normalised_hypervolume"))
+    panels[0].set_ylabel(style.label("normalised_hypervolume"))
     style.legend(made, panels[0], columns)
     return made
 

@@ -48,7 +48,7 @@ def table(space: pd.DataFrame, row: Row, history: pd.DataFrame) -> pd.DataFrame:
     """
     seen = fronts.evaluated(space, history).assign(search=row.search_label)
     generation = seen["generation"].to_numpy()
-    searched = seen[_objectives(seen)].to_numpy(dtype=np.float64)
+    searched = seen[fronts.objectives_in(seen)].to_numpy(dtype=np.float64)
     until = generation - 1
     for now in np.unique(generation):
         rows = np.flatnonzero(generation <= now)
@@ -141,18 +141,15 @@ def animate(plotted: pd.DataFrame, row: Row, path: str | Path) -> None:
 
 def views(plotted: pd.DataFrame) -> list[list[str]]:
     """Return the columns on the axes of each view: in space first, then the projections."""
-    proxy, *metrics = _objectives(plotted)
+    proxy, *metrics = fronts.objectives_in(plotted)
     flat = [[metric, proxy] for metric in metrics]
     return [[*metrics, proxy], *flat, metrics] if len(metrics) == 2 else flat
 
 
-def _objectives(plotted: pd.DataFrame) -> list[str]:
-    return [fronts.proxy_column(plotted), *fronts.metrics_in(plotted)]
-
-
 def _figure(plotted: pd.DataFrame, row: Row, width: float, height: float) -> Figure:
     title = f"{row.device}, {row.task}: {row.search_label} with {row.proxy_label}"
-    _, *sources = fronts.sources(plotted, fronts.metrics_in(plotted), row.proxy_label)
+    _, *metrics = fronts.objectives_in(plotted)
+    _, *sources = fronts.sources(plotted, metrics, row.proxy_label)
     return style.figure(width, height, title, [f"Seed {SEED}.", *sources])
 
 
@@ -167,20 +164,27 @@ def _add_panel(
 ) -> Axes:
     """Add an empty panel whose axes fit all generations, an inner one with fewer words."""
     in_space = len(view) == 3
-    axes = made.add_subplot(place, projection="3d" if in_space else None)
+    axes: Any = made.add_subplot(place, projection="3d" if in_space else None)
     for which, column in zip("xyz", view, strict=False):
         style.set_scale(axes, which, plotted[column], column, ticks=4)
         # In space words take much room, and panels below name the same axes.
-        if inner and (in_space or which == "y"):
-            text = ""
-        else:
-            name = style.label if in_space or inner else style.axis_label
-            text = name(column, row.proxy_label)
+        words = not inner or not (in_space or which == "y")
+        text = style.label(column, row.proxy_label, arrow=not (in_space or inner)) if words else ""
         axes.set(**{f"{which}label": text})
-    if in_space:
-        _tidy(axes)
+    if in_space:  # the height on the left, as in flat ones, and small words
+        axes.view_init(elev=22, azim=-58)
+        axes.set_box_aspect(None, zoom=1.0)
+        axes.zaxis.set_ticks_position("lower")
+        axes.zaxis.set_label_position("lower")
+        for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
+            axis.pane.set(facecolor="white", edgecolor=style.GRID)
+            axes.tick_params(axis=axis.axis_name, labelsize=5.5, pad=-3)
+            axis.label.set_fontsize(6)
+            axis.labelpad = -8
+        axes.zaxis.set_rotate_label(False)
+        axes.zaxis.label.set_rotation(90)
     if inner:
-        height = getattr(axes, f"{'xyz'[len(view) - 1]}axis")
+        height = axes.zaxis if in_space else axes.yaxis
         height.set_tick_params(labelleft=False, labelright=False)
     return axes
 
@@ -205,21 +209,6 @@ def _draw_generation(
             points = (column[which] for column in values)
             lines += axes.plot(*points, linestyle="none", rasterized=level == 1, **how)
     return lines
-
-
-def _tidy(axes: Any) -> None:
-    """Put the height of a panel in space on the left, as in flat ones, with small words."""
-    axes.view_init(elev=22, azim=-58)
-    axes.set_box_aspect(None, zoom=1.0)
-    axes.zaxis.set_ticks_position("lower")
-    axes.zaxis.set_label_position("lower")
-    for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
-        axis.pane.set(facecolor="white", edgecolor=style.GRID)
-        axes.tick_params(axis=axis.axis_name, labelsize=5.5, pad=-3)
-        axis.label.set_fontsize(6)
-        axis.labelpad = -8
-    axes.zaxis.set_rotate_label(False)
-    axes.zaxis.label.set_rotation(90)
 
 
 def _indexed(frame: np.ndarray, palette: np.ndarray) -> Image.Image:

@@ -8,6 +8,7 @@ from itertools import cycle
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from scipy.stats import spearmanr
 
 from hanas.core.errors import InputError
 from hanas.core.pareto import non_dominated
@@ -35,20 +36,17 @@ def models_table(groups: Sequence[tuple[str, bool, pd.DataFrame]], *, device: st
 
     Raises InputError if a table has no latency on the device.
     """
-    kept = ["arch", "latency_ms", "latency_q25_ms", "latency_q75_ms", "test_images", "precision"]
+    columns = ["group", "published", "arch", "true_error", "latency_ms", "latency_q25_ms"]
+    columns += ["latency_q75_ms", "test_images", "precision", "accuracy_source", "latency_source"]
     parts = []
     for label, published, models in groups:
         here = models[((models["device"] == device) & models["latency_ms"].notna()).to_numpy()]
         if here.empty:
             raise InputError(f"no model of {label} has a latency on {device}")
-        here = here.reset_index(drop=True)
-        accuracy = [row[f"{row['precision']}_accuracy_percent"] for _, row in here.iterrows()]
-        part = here[[*kept, "accuracy_source", "latency_source"]]
-        part.insert(0, "group", label)
-        part.insert(1, "published", published)
-        part.insert(3, "true_error", 1 - pd.Series(accuracy, dtype=float) / 100)
-        points = part[["true_error", "latency_ms"]].to_numpy()
-        parts.append(part.assign(on_front=non_dominated(points)))
+        percent = [row[f"{row['precision']}_accuracy_percent"] for _, row in here.iterrows()]
+        errors = 1 - np.array(percent, dtype=float) / 100
+        part = here.assign(group=label, published=published, true_error=errors)[columns]
+        parts.append(part.assign(on_front=non_dominated(part[["true_error", "latency_ms"]])))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -97,20 +95,23 @@ def draw_front(table: pd.DataFrame, *, device: str, task: str, proxy: str, searc
     # A mean may lie outside the quartiles.
     low = np.maximum(measured - table["measured_latency_q25_ms"], 0)
     high = np.maximum(table["measured_latency_q75_ms"] - measured, 0)
+    error = np.median(np.abs(predicted - measured) / measured)
+    said = f"Median difference {100 * error:.1f} %"
+    if len(measured) > 2:
+        said += f", rank correlation {spearmanr(predicted, measured).statistic:.2f}"
     sources = [f"Latency: {table[f'{how}_source'].iloc[0]}." for how in ("predicted", "measured")]
-    footer = [_agreement(predicted, measured), *sources]
+    footer = [f"{said} over {len(measured)} architectures.", *sources]
     title = f"{device}, {task}: front found by {search}, measured"
     made = style.figure(style.ONE_COLUMN, 3.0, title, footer)
     axes = made.subplots()
     joined = np.array([predicted, measured]), np.array([y, y])
     axes.plot(*joined, color=style.CLOUD, linewidth=0.6, zorder=1)
     of_both = {"linestyle": "none", "marker": "o", "elinewidth": 0.7}
-    looks = {"markersize": 3.6, "color": style.TRUE, "markerfacecolor": "white"}
-    looks |= {"markeredgewidth": 0.8, "label": "predicted ± 1 deviation", "zorder": 2}
-    axes.errorbar(predicted, y, xerr=deviation, **of_both, **looks)
-    looks = {"markersize": 3.2, "color": style.FOUND, **style.EDGED}
-    looks |= {"label": "measured, quartiles", "zorder": 3}
-    axes.errorbar(measured, y, xerr=[low, high], **of_both, **looks)
+    how = {"markersize": 3.6, "color": style.TRUE, "markerfacecolor": "white", "zorder": 2}
+    how |= {"markeredgewidth": 0.8, "label": "predicted ± 1 deviation", **of_both}
+    axes.errorbar(predicted, y, xerr=deviation, **how)
+    how = {"markersize": 3.2, "color": style.FOUND, "label": "measured, quartiles", "zorder": 3}
+    axes.errorbar(measured, y, xerr=[low, high], **how, **of_both, **style.EDGED)
     ends = [np.maximum(predicted - deviation, 0), predicted + deviation, measured]
     _finish(made, np.concatenate(ends), table[objective], named, proxy)
     return made
@@ -123,15 +124,5 @@ def _finish(
     (axes,) = made.axes
     style.set_scale(axes, "x", latencies_ms, "latency_ms")
     style.set_scale(axes, "y", errors, column)
-    axes.set(xlabel=style.axis_label("latency_ms"), ylabel=style.axis_label(column, proxy))
+    axes.set(xlabel=style.label("latency_ms"), ylabel=style.label(column, proxy))
     style.legend(made, axes, columns)
-
-
-def _agreement(predicted: np.ndarray, measured: np.ndarray) -> str:
-    from scipy.stats import spearmanr
-
-    error = np.median(np.abs(predicted - measured) / measured)
-    said = f"Median difference {100 * error:.1f} %"
-    if len(measured) > 2:
-        said += f", rank correlation {spearmanr(predicted, measured).statistic:.2f}"
-    return f"{said} over {len(measured)} architectures."

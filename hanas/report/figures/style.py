@@ -122,19 +122,16 @@ def figure(width: float, height: float, title: str, footer: Iterable[str]) -> Fi
     return made
 
 
-def label(column: str, proxy: str = "proxy") -> str:
-    """Return the name and the unit of a column, as an axis shows it."""
-    return _LABELS[column].format(proxy=proxy)
-
-
-def axis_label(column: str, proxy: str = "proxy") -> str:
-    """Return the same with an arrow to where it is better; a long one takes two lines.
+def label(column: str, proxy: str = "proxy", *, arrow: bool = True) -> str:
+    """Return the name and the unit of a column; ``arrow`` to where it is better, maybe a line more.
 
     On a vertical axis the arrow is turned with the label: the left one points down.
     """
-    text = label(column, proxy)
-    arrow = "better →" if column == "normalised_hypervolume" else "← better"
-    return f"{text}\n{arrow}" if len(text) > _LONG else f"{arrow}     {text}"
+    text = _LABELS[column].format(proxy=proxy)
+    if not arrow:
+        return text
+    way = "better →" if column == "normalised_hypervolume" else "← better"
+    return f"{text}\n{way}" if len(text) > _LONG else f"{way}     {text}"
 
 
 def shown(values: Any, column: str) -> np.ndarray:
