@@ -14,12 +14,11 @@ import numpy as np
 import pandas as pd
 
 from hanas.core.errors import InputError
-from hanas.data.tables.metric_tables import OFFICIAL_NAMES
+from hanas.data.tables.metric_tables import METRICS, OFFICIAL_NAMES
 from hanas.report.tables import SHOWN, markdown_table, number
 
 #: What is compared, and by how much two values may differ and count as equal: a share of the
 #: published value for the device's metrics, percentage points for the accuracy.
-METRICS = ("latency_ms", "energy_mj")
 VALUES = ("accuracy_percent", *METRICS)
 METRIC_TOLERANCE = 0.001
 ACCURACY_TOLERANCE_PERCENT = 0.01

@@ -255,7 +255,7 @@ def test_a_device_without_energy_has_one_panel():
 
 def test_only_searched_metrics_are_shown():
     space = space_of(device_objectives=["latency_ms"])
-    assert fronts.metrics_in(space) == ["latency_ms"]
+    assert fronts.objectives_in(space) == ["proxy_error", "latency_ms"]
 
 
 def test_figures_name_their_sources_and_units():
@@ -282,7 +282,7 @@ def test_nothing_to_draw_is_said():
     with pytest.raises(InputError, match="seed 0 evaluated no architecture"):
         fronts.evaluated(space_of(infeasible=[1, 2]), search([[1, 2]], infeasible=[1, 2]))
     with pytest.raises(InputError, match="no architecture reaches 95 %"):
-        fronts.true_front(space_of(), "latency_ms", 95)
+        fronts.front_tables(space_of(), row(accuracy_floor_percent=95), search())
     without = tables()
     without["accuracies"] = without["accuracies"].iloc[1:]
     with pytest.raises(InputError, match=f"1 without accuracy, first: {re.escape(ARCHS[0])}"):
@@ -300,7 +300,7 @@ def test_nothing_to_draw_is_said():
 )
 def test_the_proxy_keeps_its_unit(objective, column):
     space = space_of(objective)
-    assert fronts.proxy_column(space) == column
+    assert fronts.objectives_in(space)[0] == column
     assert space[column].tolist() == PROXY_ERROR
 
 

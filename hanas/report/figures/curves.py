@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -75,14 +75,31 @@ def _joined(parts: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFra
     return pd.concat(parts, ignore_index=True)[known]
 
 
+@style.applied()
 def draw_convergence(plotted: pd.DataFrame, row: Row) -> Figure:
     """Draw what :func:`convergence_table` returns, in a panel for each set of objectives."""
     title = f"{row.device}, {row.task}: searches with {row.proxy_label}"
     footer = _footer(plotted, row.proxy_label, "bars: quartiles, of each search in turn")
     shares = plotted[["q25", "q75", "ceiling"]]
-    return _draw(plotted, row, _draw_searches, title, footer, "evaluations", shares)
+    made, panels = _panels(plotted, title, footer, "evaluations", shares)
+    for axes, curves in panels:
+        of_search = curves.groupby("search", sort=False)
+        for position, (search, curve) in enumerate(of_search):
+            colour, dashes, wide = _SEARCHES[position % len(_SEARCHES)]
+            x, median = style.xy(curve, "evaluations", "median")
+            how = {"color": colour, "linestyle": dashes, "linewidth": wide, "label": search}
+            axes.plot(x, median, zorder=3 - 0.1 * position, **how)
+            # In turn, so that bars of different searches do not stand on each other.
+            turn = np.arange(len(x)) % len(of_search) == position
+            low, high = curve["q25"].to_numpy()[turn], curve["q75"].to_numpy()[turn]
+            axes.vlines(x[turn], low, high, color=colour, linewidth=0.8, zorder=2)
+        how = {"color": style.INK, "linewidth": 0.7, "label": f"exact front of {row.proxy_label}"}
+        axes.axhline(curves["ceiling"].iloc[0], zorder=1.5, **how)
+    style.legend(made, made.axes[0], columns=5 if len(panels) > 1 else 3)
+    return made
 
 
+@style.applied()
 def draw_peeling(plotted: pd.DataFrame, row: Row) -> Figure:
     """Draw what :func:`peeling_table` returns, in a panel for each set of objectives."""
     title = f"{row.device}, {row.task}: fronts of {row.search_label}, layer by layer trained"
@@ -94,64 +111,43 @@ def draw_peeling(plotted: pd.DataFrame, row: Row) -> Figure:
         *(f"{proxy}: {source}." for proxy, source in others),
     ]
     shares = plotted[["q25", "q75"]].assign(whole=1.0)
-    return _draw(plotted, row, _draw_proxies, title, footer, "trained_architectures", shares)
-
-
-@style.applied()
-def _draw(
-    plotted: pd.DataFrame,
-    row: Row,
-    draw_panel: Callable[[Axes, pd.DataFrame, Row], None],
-    title: str,
-    footer: Sequence[str],
-    x: str,
-    shares: pd.DataFrame,
-) -> Figure:
-    """Draw a panel for each set of objectives; ``shares``: all that is drawn upwards."""
-    seen = plotted["objectives"].unique()
-    width, columns = (style.TWO_COLUMNS, 5) if len(seen) > 1 else (style.ONE_COLUMN, 3)
-    made = style.figure(width, 2.9, title, footer)
-    panels = made.subplots(1, len(seen), sharex=True, sharey=True, squeeze=False)[0]
-    for axes, objectives in zip(panels, seen, strict=True):
-        draw_panel(axes, plotted[(plotted["objectives"] == objectives).to_numpy()], row)
-        *names, last = (fronts.IN_WORDS[each] for each in objectives.split("+"))
-        axes.set_title(f"in {', '.join(names)} and {last}", loc="left")
-        axes.set_xlabel(style.label(x, arrow=False))
-    style.set_scale(panels[0], "x", [0, plotted[x].max()], x)
-    style.set_scale(panels[0], "y", shares, "normalised_hypervolume")
-    panels[0].set_ylabel(style.label("normalised_hypervolume"))
-    style.legend(made, panels[0], columns)
+    made, panels = _panels(plotted, title, footer, "trained_architectures", shares)
+    for axes, curves in panels:
+        for position, (proxy, curve) in enumerate(curves.groupby("proxy", sort=False)):
+            turn, place = divmod(position, len(_COLOURS))
+            colour, dashes = _COLOURS[place], _DASHES[turn % len(_DASHES)]
+            x, median = style.xy(curve, "trained_architectures", "median")
+            # Stairs: what is being trained counts when its layer is done.
+            how = {"linestyle": dashes, "drawstyle": "steps-post", "zorder": 3 - 0.1 * position}
+            axes.plot(x, median, color=colour, label=proxy, **how)
+            band = {"step": "post", "alpha": 0.15, "linewidth": 0, "zorder": 1}
+            axes.fill_between(x, curve["q25"], curve["q75"], color=colour, **band)
+            stop = {"marker": "o", "markersize": 4, "color": colour, "zorder": 4}
+            style.draw_marks(axes, curve.iloc[:1], "stopped_at", "stopped_with", **stop)
+        axes.axhline(1, color=style.TRUE, linewidth=0.7, label="true front", zorder=1.5)
+    style.legend(made, made.axes[0], columns=5 if len(panels) > 1 else 3)
     return made
 
 
-def _draw_searches(axes: Axes, curves: pd.DataFrame, row: Row) -> None:
-    of_search = curves.groupby("search", sort=False)
-    for position, (search, curve) in enumerate(of_search):
-        colour, dashes, wide = _SEARCHES[position % len(_SEARCHES)]
-        x, median = style.xy(curve, "evaluations", "median")
-        how = {"color": colour, "linestyle": dashes, "linewidth": wide, "label": search}
-        axes.plot(x, median, zorder=3 - 0.1 * position, **how)
-        # In turn, so that bars of different searches do not stand on each other.
-        turn = np.arange(len(x)) % len(of_search) == position
-        low, high = curve["q25"].to_numpy()[turn], curve["q75"].to_numpy()[turn]
-        axes.vlines(x[turn], low, high, color=colour, linewidth=0.8, zorder=2)
-    how = {"color": style.INK, "linewidth": 0.7, "label": f"exact front of {row.proxy_label}"}
-    axes.axhline(curves["ceiling"].iloc[0], zorder=1.5, **how)
+def _panels(
+    plotted: pd.DataFrame, title: str, footer: Sequence[str], x: str, shares: pd.DataFrame
+) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]]]:
+    """Return a figure with an empty panel for each set of objectives, and the curves of each.
 
-
-def _draw_proxies(axes: Axes, curves: pd.DataFrame, row: Row) -> None:
-    for position, (proxy, curve) in enumerate(curves.groupby("proxy", sort=False)):
-        turn, place = divmod(position, len(_COLOURS))
-        colour, dashes = _COLOURS[place], _DASHES[turn % len(_DASHES)]
-        x, median = style.xy(curve, "trained_architectures", "median")
-        # Stairs: what is being trained counts when its layer is done.
-        how = {"linestyle": dashes, "drawstyle": "steps-post", "zorder": 3 - 0.1 * position}
-        axes.plot(x, median, color=colour, label=proxy, **how)
-        band = {"step": "post", "alpha": 0.15, "linewidth": 0, "zorder": 1}
-        axes.fill_between(x, curve["q25"], curve["q75"], color=colour, **band)
-        stop = {"marker": "o", "markersize": 4, "color": colour, "zorder": 4}
-        style.draw_marks(axes, curve.iloc[:1], "stopped_at", "stopped_with", **stop)
-    axes.axhline(1, color=style.TRUE, linewidth=0.7, label="true front", zorder=1.5)
+    ``shares``: all that is drawn upwards.
+    """
+    parts = plotted.groupby("objectives", sort=False)
+    width = style.TWO_COLUMNS if len(parts) > 1 else style.ONE_COLUMN
+    made = style.figure(width, 2.9, title, footer)
+    axes = made.subplots(1, len(parts), sharex=True, sharey=True, squeeze=False)[0]
+    for panel, (objectives, _) in zip(axes, parts, strict=True):
+        *names, last = (fronts.IN_WORDS[name] for name in str(objectives).split("+"))
+        panel.set_title(f"in {', '.join(names)} and {last}", loc="left")
+        panel.set_xlabel(style.label(x, arrow=False))
+    style.set_scale(axes[0], "x", [0, plotted[x].max()], x)
+    style.set_scale(axes[0], "y", shares, "normalised_hypervolume")
+    axes[0].set_ylabel(style.label("normalised_hypervolume"))
+    return made, [(panel, curves) for panel, (_, curves) in zip(axes, parts, strict=True)]
 
 
 def _footer(plotted: pd.DataFrame, proxy: str, bars: str) -> list[str]:

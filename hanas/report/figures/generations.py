@@ -12,7 +12,6 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.gridspec import SubplotSpec
 from matplotlib.lines import Line2D
 from PIL import Image
 from scipy.spatial.distance import cdist
@@ -32,6 +31,8 @@ _ANIMATED = 5.0
 FRAME_MS = 450
 LAST_FRAME_MS = 3000
 
+#: By the number of axes of a panel.
+_PROJECTIONS = {2: None, 3: "3d"}
 _DOTS_PER_INCH = 160
 # A GIF file can have 256, but keeps small with some left to mark what did not change.
 _COLOURS = 128
@@ -79,7 +80,8 @@ def draw(plotted: pd.DataFrame, row: Row) -> Figure:
     grid = made.add_gridspec(len(lines), len(chosen), height_ratios=heights)
     for line, view in enumerate(lines):
         for column, generation in enumerate(chosen):
-            axes = _add_panel(made, grid[line, column], plotted, view, row, inner=column > 0)
+            axes = made.add_subplot(grid[line, column], projection=_PROJECTIONS[len(view)])
+            _set_up(axes, plotted, view, row, inner=column > 0)
             _draw_generation([(axes, view)], plotted, generation)
             if line == 0:
                 axes.set_title(f"generation {generation}")
@@ -95,15 +97,16 @@ def animate(plotted: pd.DataFrame, row: Row, path: str | Path) -> None:
     flickers; what no generation changes is drawn once. Equal tables give equal bytes.
     """
     shown = views(plotted)
-    columns, height = (1, 3.4) if len(shown) == 1 else (2, 5.2)
+    rows, columns, height = (1, 1, 3.4) if len(shown) == 1 else (2, 2, 5.2)
     made = _figure(plotted, row, _ANIMATED, height)
     made.set_dpi(_DOTS_PER_INCH)
     canvas = FigureCanvasAgg(made)
-    grid = made.add_gridspec(-(-len(shown) // columns), columns)
-    panels = [
-        (_add_panel(made, grid[divmod(at, columns)], plotted, view, row), view)
-        for at, view in enumerate(shown)
-    ]
+    grid = made.add_gridspec(rows, columns)
+    panels = []
+    for place, view in zip(np.ndindex(rows, columns), shown, strict=True):
+        axes = made.add_subplot(grid[place], projection=_PROJECTIONS[len(view)])
+        _set_up(axes, plotted, view, row, inner=False)
+        panels.append((axes, view))
     panel, born = panels[0][0], plotted["generation"].to_numpy()
 
     def draw_state(generation: int) -> list[Artist]:
@@ -153,18 +156,9 @@ def _figure(plotted: pd.DataFrame, row: Row, width: float, height: float) -> Fig
     return style.figure(width, height, title, [f"Seed {SEED}.", *sources])
 
 
-def _add_panel(
-    made: Figure,
-    place: SubplotSpec,
-    plotted: pd.DataFrame,
-    view: Sequence[str],
-    row: Row,
-    *,
-    inner: bool = False,
-) -> Axes:
-    """Add an empty panel whose axes fit all generations, an inner one with fewer words."""
+def _set_up(axes: Any, plotted: pd.DataFrame, view: list[str], row: Row, inner: bool) -> None:
+    """Fit the axes of an empty panel to all generations, an inner one with fewer words."""
     in_space = len(view) == 3
-    axes: Any = made.add_subplot(place, projection="3d" if in_space else None)
     for which, column in zip("xyz", view, strict=False):
         style.set_scale(axes, which, plotted[column], column, ticks=4)
         # In space words take much room, and panels below name the same axes.
@@ -186,7 +180,6 @@ def _add_panel(
     if inner:
         height = axes.zaxis if in_space else axes.yaxis
         height.set_tick_params(labelleft=False, labelright=False)
-    return axes
 
 
 def _draw_generation(
