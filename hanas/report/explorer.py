@@ -41,14 +41,8 @@ def explorer_data(rows: Sequence[Row]) -> dict[str, Any]:
     if not rows:
         raise InputError("there is no search to show: no task has a proxy, or no device a task")
 
-    @cache
-    def table(path: str) -> pd.DataFrame:
-        return read_parquet(path).set_index("arch")
-
-    @cache
-    def source(path: str) -> str:
-        return "; ".join(map(str, table(path)["source"].unique()))
-
+    table = cache(lambda path: read_parquet(path).set_index("arch"))
+    source = cache(lambda path: "; ".join(table(path)["source"].unique()))
     known: dict[str, set[str]] = {row.space: set() for row in rows}
     true_fronts: dict[tuple[str, str], dict[str, list[str]]] = {}
     runs = []
@@ -159,9 +153,8 @@ def _run(row: Row, metrics: pd.DataFrame) -> dict[str, Any]:
     """Return what the page shows of a search, with architectures as texts."""
     history = read_history(row.history, row.search)
     front, objectives = picks.found_front(history), picks.objectives_in(history)
-    missing = front.loc[~front["arch"].isin(metrics.index), "arch"]
-    if len(missing):
-        raise InputError(f"{row.metrics}: has no architecture {min(missing)}")
+    for missing in sorted(set(front["arch"]) - set(metrics.index)):
+        raise InputError(f"{row.metrics}: has no architecture {missing}")
     of_seed = history[history["seed"] == picks.SEED]
     feasible = of_seed.loc[of_seed["feasible"].astype(bool), "arch"].to_numpy()
     # Evenly, the first and the last among them.
@@ -187,9 +180,8 @@ def _true_front(accuracies: pd.DataFrame, metric: pd.Series, row: Row) -> list[s
     """Return the true front of error and one metric, above the floor, by rising metric."""
     feasible = metric.dropna()
     accuracy = accuracies["accuracy_percent"].reindex(feasible.index)
-    if accuracy.isna().any():
-        first = accuracy.index[accuracy.isna()][0]
-        raise InputError(f"{row.accuracies}: has no architecture {first}")
+    for missing in accuracy.index[accuracy.isna()]:
+        raise InputError(f"{row.accuracies}: has no architecture {missing}")
     worthy = reaches_percent(accuracy, row.accuracy_floor_percent)
     points = pd.DataFrame({"metric": feasible[worthy], "error": -accuracy[worthy]})
     if points.empty:

@@ -74,11 +74,7 @@ def device_table(rows: Sequence[Method], *, device: str, representative: str) ->
     ``representative`` says which point of a Pareto front is taken: by the objectives of the search
     and never by true accuracy. A scalar searcher is represented by its lowest score.
     """
-
-    @cache
-    def table(path: str) -> pd.DataFrame:
-        return read_parquet(path).set_index("arch")
-
+    table = cache(lambda path: read_parquet(path).set_index("arch"))
     lines = []
     for row in rows:
         if row.search is None:
@@ -139,9 +135,6 @@ def pick_of_each_seed(history: pd.DataFrame, representative: str) -> tuple[list[
             position = choose(of_seed[objectives].to_numpy(), representative)
         picks.append(str(of_seed["arch"].iloc[position]))
     return picks, chosen_as
-
-
-# ---- as in a paper ---------------------------------------------------------------------------
 
 
 def markdown(table: pd.DataFrame) -> str:

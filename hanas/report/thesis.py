@@ -57,14 +57,14 @@ def comparison_table(
             raise InputError(f"published tables: row {wrong[0] + 2}: {name} is not above 0")
     # A data set may be called 10, which a CSV file does not tell from a number.
     types = {"dataset": str, **dict.fromkeys(VALUES, float)}
-    ours = _records(table.reindex(columns=["method", *types, *_SOURCES]).astype(types))
+    ours = table.reindex(columns=["method", *types, *_SOURCES]).astype(types).to_dict("records")
     official = {
         row["dataset"]: OFFICIAL_NAMES.get(datasets.get(row["dataset"], "")) for row in ours
     }
     of_device = published[published["device"] == published_device].fillna({"note": ""})
     theirs = {
         (name, row["method"]): row
-        for row in _records(of_device)
+        for row in of_device.to_dict("records")
         for name, known in official.items()
         if row["dataset"] == known
     }
@@ -80,7 +80,7 @@ def comparison_table(
     return compared
 
 
-def _line(key: tuple[str, str], ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
+def _line(key: tuple[str, str], ours: Mapping, theirs: Mapping) -> dict[str, Any]:
     """Return a row of ours beside theirs, of which one may be empty."""
     values = {
         f"{name}_{side}": row.get(name, np.nan)
@@ -107,7 +107,7 @@ def _line(key: tuple[str, str], ours: dict[str, Any], theirs: dict[str, Any]) ->
     }
 
 
-def _verdict(names: Sequence[str], ours: Mapping[str, float], theirs: Mapping[str, float]) -> str:
+def _verdict(names: Sequence[str], ours: Mapping, theirs: Mapping) -> str:
     """Return which of two rows dominates in some values, within the tolerances."""
     better = set()
     for name in names:
@@ -151,7 +151,3 @@ def comparison_markdown(comparison: pd.DataFrame, *, published_device: str) -> s
             "",
         ]
     )
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return table.to_dict("records")  # pyright: ignore[reportReturnType]

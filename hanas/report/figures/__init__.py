@@ -36,11 +36,11 @@ def draw_task(
     rows = sorted(rows, key=lambda row: row.search != front_search)
     row = rows[0]
     of_search = {other.search: other for other in rows if other.proxy == row.proxy}
-    histories = {name: read_history(row.history, name) for name in (front_search, *searches_beside)}
     space = fronts.space_table(row, *map(read_parquet, row.tables))
-    beside = [(of_search[name].search_label, histories[name]) for name in searches_beside]
-    front, belief = fronts.front_tables(space, row, histories[front_search], beside)
-    moved = generations.table(space, row, histories[front_search])
+    history, *others = (read_history(row.history, n) for n in (front_search, *searches_beside))
+    labels = [of_search[name].search_label for name in searches_beside]
+    front, belief = fronts.front_tables(space, row, history, list(zip(labels, others, strict=True)))
+    moved = generations.table(space, row, history)
     judged = curves.convergence_table(convergence, budget, list(of_search.values()))
     peeled = curves.peeling_table(layers, [other for other in rows if other.search == row.search])
     drawn = {

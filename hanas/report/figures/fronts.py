@@ -50,9 +50,8 @@ def space_table(
     if space.empty:
         raise InputError("the device can run none of the architectures; nothing to draw")
     accuracy = accuracies.set_index("arch")["accuracy_percent"].reindex(space.index)
-    missing = space.index[accuracy.isna()]
-    if len(missing):
-        raise InputError(f"{len(missing)} without accuracy, first: {missing[0]}")
+    for first in accuracy.index[accuracy.isna()]:
+        raise InputError(f"{accuracy.isna().sum()} without accuracy, first: {first}")
     space.insert(0, "true_error", 1 - accuracy / 100)
     for column, table in zip(SOURCES, (accuracies, metrics, proxy), strict=True):
         space[column] = str(table["source"].iloc[0])

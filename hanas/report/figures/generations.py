@@ -131,7 +131,7 @@ def animate(plotted: pd.DataFrame, row: Row, path: str | Path) -> None:
         for artist in draw_state(generation):
             artist.set_visible(True)
             artist.draw(canvas.get_renderer())
-        # 0xRRGGBB, uint32 (height, width); the paper is opaque.
+        # 0xRRGGBB, (height, width); the paper is opaque.
         frames.append(np.array(canvas.buffer_rgba()).view(">u4")[..., 0] >> 8)
     colours, counts = np.unique(frames[-1], return_counts=True)
     commonest = colours[np.argsort(-counts, kind="stable")[:_COLOURS]]
@@ -207,12 +207,8 @@ def _draw_generation(
 def _indexed(frame: np.ndarray, palette: np.ndarray) -> Image.Image:
     """Return a picture in the palette's colours, each the nearest; those of the palette stay."""
     colours, where = np.unique(frame, return_inverse=True)
-    nearest = cdist(_rgb(colours), _rgb(palette), "sqeuclidean").argmin(axis=1).astype(np.uint8)
+    of_frame, of_palette = (each[:, None] >> [16, 8, 0] & 255 for each in (colours, palette))
+    nearest = cdist(of_frame, of_palette, "sqeuclidean").argmin(axis=1).astype(np.uint8)
     made = Image.fromarray(nearest[where].reshape(frame.shape), mode="P")
-    made.putpalette(_rgb(palette).tobytes())
+    made.putpalette(of_palette.astype(np.uint8).tobytes())
     return made
-
-
-def _rgb(colours: np.ndarray) -> np.ndarray:
-    """Return red, green and blue, uint8 (N, 3), of 0xRRGGBB."""
-    return colours.astype(">u4").view(np.uint8).reshape(-1, 4)[:, 1:]

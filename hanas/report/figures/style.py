@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-import matplotlib
+import matplotlib.style
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -86,15 +86,8 @@ _LABELS = {
     "evaluations": "unique evaluations",
     "trained_architectures": "architectures trained",
 }
-
-
-@contextmanager
-def applied() -> Iterator[None]:
-    """Use the style inside the block, whatever the user's own settings are."""
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_RC)
-        yield
+#: Use the style inside a function or a block, whatever the user's own settings are.
+applied = partial(matplotlib.style.context, _RC, after_reset=True)
 
 
 def figure(width: float, height: float, title: str, footer: Iterable[str]) -> Figure:
