@@ -2,9 +2,7 @@
 
 Python decides everything that is a result: the found fronts and their order of preference
 (:mod:`hanas.fronts.picks`), the true fronts, which evaluations are drawn. The page only shows them.
-
-Columns of numbers are embedded as base64 of their little-endian bytes: a third of the size of
-decimal text, and exact.
+Columns of numbers are embedded as base64 of their little-endian bytes, which is short and exact.
 """
 
 from __future__ import annotations
@@ -40,7 +38,6 @@ def explorer_data(rows: Sequence[Row]) -> dict[str, Any]:
     """
     if not rows:
         raise InputError("there is no search to show: no task has a proxy, or no device a task")
-
     table = cache(lambda path: read_parquet(path).set_index("arch"))
     source = cache(lambda path: "; ".join(table(path)["source"].unique()))
     known: dict[str, set[str]] = {row.space: set() for row in rows}
@@ -73,8 +70,7 @@ def explorer_data(rows: Sequence[Row]) -> dict[str, Any]:
 
     tasks = {
         row.task: {
-            "dataset": row.dataset,
-            "space": row.space,
+            **{"dataset": row.dataset, "space": row.space},
             "floor_percent": row.accuracy_floor_percent,
             "accuracy_percent": column(row.tables[0], "accuracy_percent", row.space),
             "source": source(row.tables[0]),
@@ -98,12 +94,9 @@ def explorer_data(rows: Sequence[Row]) -> dict[str, Any]:
         of_task = proxies.setdefault(row.proxy, described)["of_task"]
         of_task[row.task] = {"values": values, "source": source(path)}
     return {
-        "seed": picks.SEED,
-        "most_points": MOST_POINTS,
+        **{"seed": picks.SEED, "most_points": MOST_POINTS},
         "spaces": {name: described for name, (_, described) in spaces.items()},
-        "tasks": tasks,
-        "devices": devices,
-        "proxies": proxies,
+        **{"tasks": tasks, "devices": devices, "proxies": proxies},
         "searches": {row.search: row.search_label for row in rows},
         "runs": runs,
         "columns": list(columns),
@@ -184,6 +177,4 @@ def _true_front(accuracies: pd.DataFrame, metric: pd.Series, row: Row) -> list[s
         raise InputError(f"{row.accuracies}: has no architecture {missing}")
     worthy = reaches_percent(accuracy, row.accuracy_floor_percent)
     points = pd.DataFrame({"metric": feasible[worthy], "error": -accuracy[worthy]})
-    if points.empty:
-        return []
     return points[non_dominated(points)].sort_values("metric", kind="stable").index.tolist()

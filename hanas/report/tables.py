@@ -48,19 +48,14 @@ class Method:
 def space_table(space: Space) -> pd.DataFrame:
     """Return every architecture of an enumerable space.
 
-    ``index``, ``arch``, ``canonical`` (the same for isomorphic architectures), ``params`` and
-    ``flops`` (multiply-accumulates) of the full-size network for 10 classes and 32x32 images.
+    ``canonical`` is the same for isomorphic architectures; ``params`` and ``flops``
+    (multiply-accumulates) are of the full-size network for 10 classes and 32x32 images.
     """
     genes = space.all_genes()
-    return pd.DataFrame(
-        {
-            "index": np.arange(len(genes)),
-            "arch": space.all_texts(),
-            "canonical": [space.canonical(row) for row in genes],
-            "params": space.params(genes),
-            "flops": space.flops(genes),
-        }
-    )
+    canonical = [space.canonical(row) for row in genes]
+    table = pd.DataFrame({"arch": space.all_texts(), "canonical": canonical})
+    table = table.assign(params=space.params(genes), flops=space.flops(genes))
+    return table.reset_index(names="index")
 
 
 def device_table(rows: Sequence[Method], *, device: str, representative: str) -> pd.DataFrame:
@@ -68,8 +63,7 @@ def device_table(rows: Sequence[Method], *, device: str, representative: str) ->
 
     ``accuracy_percent``, ``latency_ms`` and ``energy_mj`` (where the device has it) are those of
     the representative of seed 0; ``*_mean`` and ``*_std`` (of a sample, so divided by one less
-    than the seeds) are over the representatives of all seeds. Columns in which no row has anything
-    are left out.
+    than the seeds) are over the representatives of all seeds. Empty columns are left out.
 
     ``representative`` says which point of a Pareto front is taken: by the objectives of the search
     and never by true accuracy. A scalar searcher is represented by its lowest score.
@@ -116,7 +110,6 @@ def pick_of_each_seed(history: pd.DataFrame, representative: str) -> tuple[list[
     Raises InputError if the device can run nothing that a seed evaluated, or nothing of it met its
     limits.
     """
-    objectives = objectives_in(history)
     picks, chosen_as = [], ""
     for seed, of_seed in history.groupby("seed", sort=True):
         run, of_seed = f"search of seed {seed}", of_seed[of_seed["feasible"]]
@@ -124,15 +117,14 @@ def pick_of_each_seed(history: pd.DataFrame, representative: str) -> tuple[list[
             raise InputError(f"{run}: the device can run none of what it evaluated; evaluate more")
         if of_seed["score"].notna().any():
             chosen_as = "lowest score, seed 0"
-            scores = of_seed["score"].fillna(np.inf).to_numpy()
-            position = int(np.argmin(scores))
-            if not np.isfinite(scores[position]):
+            position = int(of_seed["score"].fillna(np.inf).argmin())
+            if not np.isfinite(of_seed["score"].iloc[position]):
                 raise InputError(
-                    f"{run}: no architecture met its limits; evaluate more or widen them"
+                    f"{run}: no architecture met its limits; widen them, or evaluate more"
                 )
         else:
             chosen_as = f"{representative} of the front, seed 0"
-            position = choose(of_seed[objectives].to_numpy(), representative)
+            position = choose(of_seed[objectives_in(history)].to_numpy(), representative)
         picks.append(str(of_seed["arch"].iloc[position]))
     return picks, chosen_as
 
@@ -147,8 +139,8 @@ def latex(table: pd.DataFrame) -> str:
     """Return the table as a LaTeX ``tabular`` (needs ``booktabs``), its sources as comments."""
     # Not escaped by pandas, which knows no plus-minus and no dash.
     wide = _wide(table).rename(columns=_escaped).map(_escaped)
-    columns = f"l{'r' * (len(wide.columns) - 1)}"
-    body = wide.to_latex(index=False, escape=False, column_format=columns)
+    aligned = "l".ljust(wide.shape[1], "r")
+    body = wide.to_latex(index=False, escape=False, column_format=aligned)
     return "".join(f"% {note}\n" for note in notes(table)) + body
 
 

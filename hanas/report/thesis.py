@@ -42,9 +42,9 @@ def comparison_table(
     ``note``, the known slips, and need not have the device, which it calls ``published_device``.
     ``datasets`` are those of the study and what each is: cifar10, imagenet16_120 or another.
 
-    A row for each method and data set of ours, then those that only they have for the data sets of
-    ours: ``{value}_ours`` and ``{value}_theirs`` for accuracy, latency and energy, ``compared``
-    (which of these both have), ``verdict``, ``published_in``, ``note`` and the sources of ours.
+    A row for each method and data set of ours, then what only they have for the data sets of ours:
+    ``{value}_ours`` and ``{value}_theirs`` of :data:`VALUES`, ``compared`` (which of these both
+    have), ``verdict``, ``published_in``, ``note`` and the sources of ours.
 
     Raises InputError if a published figure is missing or cannot be.
     """
@@ -52,15 +52,13 @@ def comparison_table(
     if missing:
         raise InputError(f"published tables: no column {', '.join(sorted(missing))}")
     for name in ("accuracy_percent", "latency_ms"):
-        wrong = np.flatnonzero(~(np.asarray(published[name], dtype=float) > 0))
-        if len(wrong):
-            raise InputError(f"published tables: row {wrong[0] + 2}: {name} is not above 0")
+        for row in np.flatnonzero(~(np.asarray(published[name], dtype=float) > 0)):
+            raise InputError(f"published tables: row {row + 2}: {name} is not above 0")
     # A data set may be called 10, which a CSV file does not tell from a number.
     types = {"dataset": str, **dict.fromkeys(VALUES, float)}
     ours = table.reindex(columns=["method", *types, *_SOURCES]).astype(types).to_dict("records")
-    official = {
-        row["dataset"]: OFFICIAL_NAMES.get(datasets.get(row["dataset"], "")) for row in ours
-    }
+    names = dict.fromkeys(row["dataset"] for row in ours)
+    official = {name: OFFICIAL_NAMES.get(datasets.get(name, "")) for name in names}
     of_device = published[published["device"] == published_device].fillna({"note": ""})
     theirs = {
         (name, row["method"]): row
@@ -98,8 +96,7 @@ def _line(key: tuple[str, str], ours: Mapping, theirs: Mapping) -> dict[str, Any
         both = [n for n in VALUES if not np.isnan(values[f"{n}_ours"] + values[f"{n}_theirs"])]
         compared, verdict = "+".join(both), _verdict(both, ours, theirs)
     return {
-        **{"method": key[1], "dataset": key[0]},
-        **values,
+        **{"method": key[1], "dataset": key[0], **values},
         **{"compared": compared, "verdict": verdict},
         "published_in": f"thesis, table {theirs['table']}" if theirs else "",
         "note": theirs.get("note", ""),

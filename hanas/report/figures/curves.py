@@ -35,10 +35,8 @@ def convergence_table(
     """Return how soon each search comes how close to the true front.
 
     ``curves`` and ``budget`` are tables of :mod:`hanas.fronts.evaluation`; ``rows`` the searches
-    that are shown, of one task and proxy, in the order of the legend.
-
-    ``objectives``; ``search``, its label; ``evaluations``, ``median``, ``q25``, ``q75`` and
-    ``seeds``; ``ceiling``, the share of the exact front of the proxy; the floor and sources.
+    that are shown, of one task and proxy, in the order of the legend. ``search`` is its label;
+    ``ceiling`` the share of the exact front of the proxy.
     """
     keys = ["task", "objectives", "proxy", "search"]
     known = curves.merge(budget[[*keys, "ceiling"]], on=keys, validate="m:1")
@@ -50,11 +48,8 @@ def peeling_table(layers: pd.DataFrame, rows: Sequence[Row]) -> pd.DataFrame:
     """Return what training the layers behind the fronts of a search brings, over what it costs.
 
     ``layers`` is that of :func:`hanas.fronts.peeling.peeling_table`; ``rows`` one search with
-    each of the proxies that are shown, in the order of the legend. A label that several proxies
-    have is shown with their names.
-
-    ``objectives``; ``proxy``, its label; ``trained_architectures``, ``median``, ``q25``, ``q75``,
-    ``stopped_at``, ``stopped_with`` and ``seeds``; the floor and sources.
+    each of the proxies that are shown, in the order of the legend. ``proxy`` is its label, and its
+    name where several have one label; the rest is that of :func:`hanas.fronts.peeling.curve_table`.
     """
     names = [row.proxy_label for row in rows]
     parts = []

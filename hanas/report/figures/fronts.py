@@ -59,10 +59,9 @@ def space_table(
 
 
 def evaluated(space: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
-    """Return what the seed that is shown evaluated and the device can run, in order.
+    """Return ``space`` of what the seed that is shown evaluated and the device can run, in order.
 
-    ``evaluation``, ``generation``, ``score`` and the columns of ``space``. Raises InputError if
-    there is nothing.
+    Before it ``evaluation``, ``generation`` and ``score``. Raises InputError if there is nothing.
     """
     columns = ["evaluation", "generation", "score", "arch"]
     of_seed = history.loc[history["seed"] == SEED, columns]
@@ -150,10 +149,7 @@ def draw_front(plotted: pd.DataFrame, row: Row) -> Figure:
 
 @style.applied()
 def draw_belief(plotted: pd.DataFrame, row: Row) -> Figure:
-    """Draw all that a search evaluated: the proxy's error above, the true one below.
-
-    Each against each metric; of one metric, side by side.
-    """
+    """Draw all that was evaluated against each metric: as believed above or left of the truth."""
     proxy, *metrics = objectives_in(plotted)
     title = f"{row.device}, {row.task}: what {row.search_label} believed, and what is true"
     height = 2.9 if len(metrics) == 1 else 5.0

@@ -24,13 +24,11 @@ from hanas.report.figures import fronts, style
 
 #: How many generations stand beside each other.
 COLUMNS = 4
-
 #: Inches: the width of the animation, which is read on a screen.
 _ANIMATED = 5.0
 #: Milliseconds: a frame, and the last one, which is looked at for longer.
 FRAME_MS = 450
 LAST_FRAME_MS = 3000
-
 #: By the number of axes of a panel.
 _PROJECTIONS = {2: None, 3: "3d"}
 _DOTS_PER_INCH = 160
@@ -39,9 +37,7 @@ _COLOURS = 128
 
 
 def table(space: pd.DataFrame, row: Row, history: pd.DataFrame) -> pd.DataFrame:
-    """Return what the first seed of a search evaluated, in order.
-
-    ``space`` is that of :func:`hanas.report.figures.fronts.space_table`.
+    """Return what the first seed of a search evaluated of :func:`.fronts.space_table`, in order.
 
     ``search``, its label; ``generation``; ``front_until``, the last generation at whose end the
     architecture was on the front of everything evaluated, in the eyes of the proxy, and one less
@@ -72,8 +68,7 @@ def draw(plotted: pd.DataFrame, row: Row) -> Figure:
     one as it is.
     """
     known = generations_of(plotted)
-    evenly = np.linspace(0, len(known) - 1, min(len(known), COLUMNS))
-    chosen = [known[at] for at in sorted({round(at) for at in evenly})]
+    chosen = [known[round(at)] for at in np.linspace(0, len(known) - 1, min(len(known), COLUMNS))]
     lines = views(plotted)
     heights = [1.9 if len(view) == 3 else 1.5 for view in lines]
     made = _figure(plotted, row, style.TWO_COLUMNS, 0.9 + sum(heights))

@@ -28,11 +28,8 @@ def models_table(groups: Sequence[tuple[str, bool, pd.DataFrame]], *, device: st
     """Return the models that are shown, of groups that are mostly those of a space.
 
     A group is its label, whether its models are published networks, and their table, a model and
-    device a row (:func:`hanas.deploy.model_cards.models_table`).
-
-    Columns: ``group``, ``published``, ``arch``, ``true_error`` (a fraction; on test images, in the
-    precision that the device runs), ``latency_ms``, its quartiles, ``on_front`` of the group,
-    ``test_images``, ``precision``, ``accuracy_source`` and ``latency_source``.
+    device a row (:func:`hanas.deploy.model_cards.models_table`). ``true_error``, a fraction, is on
+    test images, in the precision that the device runs; ``on_front`` is of the group.
 
     Raises InputError if a table has no latency on the device.
     """

@@ -37,19 +37,15 @@ TRUE = "#00559e"
 CLOUD = "#a3a3a3"
 #: Colour and mark of what stands beside the found front, in order.
 BESIDE = (("#009e73", "^"), ("#e69f00", "s"), ("#6a3d9a", "D"), ("#56b4e9", "v"))
-
 #: Of marks, so that those that touch can be told apart.
 EDGED: Any = {"markeredgecolor": "white", "markeredgewidth": 0.3}
-
 #: Inches: a text column and a page of two columns.
 ONE_COLUMN = 3.5
 TWO_COLUMNS = 7.16
-
 #: Values that span more than this factor get a logarithmic axis. Errors do so early: nearly all
 #: networks are good ones, and a few guess.
 LOG_FACTOR = 50
 LOG_FACTOR_OF_ERRORS = 5
-
 _TITLE_POINTS = 8.5
 _FOOTER_POINTS = 5.5
 _LONG = 18  # letters of an axis label that the arrow does not fit beside
@@ -189,8 +185,8 @@ def save(made: Figure, pdf: str | Path, svg: str | Path, png: str | Path) -> Non
     canvas.draw()
     # Laid out and drawn once for each file; Figure.savefig would do both twice.
     made.set_layout_engine("none")
-    picture = Image.fromarray(np.asarray(canvas.buffer_rgba()))
     with replacing(png) as temporary:
+        picture = Image.fromarray(np.asarray(canvas.buffer_rgba()))
         picture.save(temporary, format="PNG", dpi=(_DOTS_PER_INCH, _DOTS_PER_INCH))
     with replacing(pdf) as temporary:
         FigureCanvasPdf(made).print_pdf(temporary, metadata={"CreationDate": None})
