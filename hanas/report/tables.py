@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -49,19 +48,14 @@ class Method:
 def space_table(space: Space) -> pd.DataFrame:
     """Return every architecture of an enumerable space.
 
-    ``index``, ``arch``, ``canonical`` (the same for isomorphic architectures), ``params`` and
-    ``flops`` (multiply-accumulates) of the full-size network for 10 classes and 32x32 images.
+    ``canonical`` is the same for isomorphic architectures; ``params`` and ``flops``
+    (multiply-accumulates) are of the full-size network for 10 classes and 32x32 images.
     """
     genes = space.all_genes()
-    return pd.DataFrame(
-        {
-            "index": np.arange(len(genes)),
-            "arch": space.all_texts(),
-            "canonical": [space.canonical(row) for row in genes],
-            "params": space.params(genes),
-            "flops": space.flops(genes),
-        }
-    )
+    canonical = [space.canonical(row) for row in genes]
+    table = pd.DataFrame({"arch": space.all_texts(), "canonical": canonical})
+    table = table.assign(params=space.params(genes), flops=space.flops(genes))
+    return table.reset_index(names="index")
 
 
 def device_table(rows: Sequence[Method], *, device: str, representative: str) -> pd.DataFrame:
@@ -69,17 +63,12 @@ def device_table(rows: Sequence[Method], *, device: str, representative: str) ->
 
     ``accuracy_percent``, ``latency_ms`` and ``energy_mj`` (where the device has it) are those of
     the representative of seed 0; ``*_mean`` and ``*_std`` (of a sample, so divided by one less
-    than the seeds) are over the representatives of all seeds. Columns in which no row has anything
-    are left out.
+    than the seeds) are over the representatives of all seeds. Empty columns are left out.
 
     ``representative`` says which point of a Pareto front is taken: by the objectives of the search
     and never by true accuracy. A scalar searcher is represented by its lowest score.
     """
-
-    @cache
-    def table(path: str) -> pd.DataFrame:
-        return read_parquet(path).set_index("arch")
-
+    table = cache(lambda path: read_parquet(path).set_index("arch"))
     lines = []
     for row in rows:
         if row.search is None:
@@ -89,34 +78,29 @@ def device_table(rows: Sequence[Method], *, device: str, representative: str) ->
             history = read_history(row.file, row.search)
             picks, chosen_as = pick_of_each_seed(history, representative)
             evaluations = history.groupby("seed").size().mean()
-        accuracies, metrics = table(row.accuracies), table(row.metrics)
-        values = {"accuracy_percent": accuracies.loc[picks, "accuracy_percent"].to_numpy()}
-        values |= {name: metrics.loc[picks, name].to_numpy() for name in METRICS if name in metrics}
-        over_seeds: dict[str, Any] = {}
-        for name, of_seeds in values.items():
-            several = len(of_seeds) > 1
-            over_seeds[f"{name}_mean"] = of_seeds.mean() if several else np.nan
-            over_seeds[f"{name}_std"] = of_seeds.std(ddof=1) if several else np.nan
+        accuracies, metrics = (table(file).loc[picks] for file in (row.accuracies, row.metrics))
+        values = {"accuracy_percent": accuracies["accuracy_percent"]}
+        values |= {name: metrics[name] for name in METRICS if name in metrics}
+        spread = {
+            f"{name}_{how}": of_seeds.agg(how) if len(picks) > 1 else np.nan
+            for name, of_seeds in values.items()
+            for how in ("mean", "std")
+        }
         space = plugins.space(row.space)
-        lines.append(
-            {
-                "device": device,
-                "method": row.method,
-                "dataset": row.dataset,
-                **{name: of_seeds[0] for name, of_seeds in values.items()},
-                "arch": picks[0],
-                f"{row.space}_index": int(space.index_of(space.from_text(picks[0])[None])[0]),
-                "representative": chosen_as,
-                "ranked_by": row.ranked_by,
-                "seeds": len(picks),
-                **over_seeds,
-                "unique_evaluations": evaluations,
-                "trained_architectures": row.trained_architectures or np.nan,
-                "trained_on": row.trained_on,
-                "accuracy_source": accuracies.loc[picks[0], "source"],
-                "metrics_source": metrics.loc[picks[0], "source"],
-            }
-        )
+        line = {
+            "device": device, "method": row.method, "dataset": row.dataset,
+            name: of_seeds.iloc[0] for name, of_seeds in values.items(),
+            "arch": picks[0],
+            f"{row.space}_index": int(space.index_of(space.from_text(picks[0])[None])[0]),
+            "representative": chosen_as, "ranked_by": row.ranked_by, "seeds": len(picks),
+            **spread,
+            "unique_evaluations": evaluations,
+            "trained_architectures": row.trained_architectures or np.nan,
+            "trained_on": row.trained_on,
+            "accuracy_source": accuracies["source"].iloc[0],
+            "metrics_source": metrics["source"].iloc[0],
+        }
+        lines.append(line)
     return pd.DataFrame(lines).dropna(axis="columns", how="all")
 
 
@@ -126,70 +110,56 @@ def pick_of_each_seed(history: pd.DataFrame, representative: str) -> tuple[list[
     Raises InputError if the device can run nothing that a seed evaluated, or nothing of it met its
     limits.
     """
-    objectives = objectives_in(history)
-    picks = []
-    chosen_as = ""
+    picks, chosen_as = [], ""
     for seed, of_seed in history.groupby("seed", sort=True):
-        of_seed = of_seed[of_seed["feasible"]]
+        run, of_seed = f"search of seed {seed}", of_seed[of_seed["feasible"]]
         if of_seed.empty:
-            raise InputError(
-                f"search of seed {seed}: the device can run none of the architectures it "
-                "evaluated; give it more evaluations"
-            )
+            raise InputError(f"{run}: the device can run none of what it evaluated; evaluate more")
         if of_seed["score"].notna().any():
-            scores = of_seed["score"].fillna(np.inf).to_numpy()
-            position = int(np.argmin(scores))
-            if not np.isfinite(scores[position]):
-                raise InputError(
-                    f"search of seed {seed}: no architecture met its limits; give it more "
-                    "evaluations or wider limits"
-                )
             chosen_as = "lowest score, seed 0"
+            position = int(of_seed["score"].fillna(np.inf).argmin())
+            if not np.isfinite(of_seed["score"].iloc[position]):
+                raise InputError(
+                    f"{run}: no architecture met its limits; widen them, or evaluate more"
+                )
         else:
-            position = choose(of_seed[objectives].to_numpy(), representative)
             chosen_as = f"{representative} of the front, seed 0"
+            position = choose(of_seed[objectives_in(history)].to_numpy(), representative)
         picks.append(str(of_seed["arch"].iloc[position]))
     return picks, chosen_as
 
 
-# ---- as in a paper ---------------------------------------------------------------------------
-
-
 def markdown(table: pd.DataFrame) -> str:
     """Return a device's table as Markdown, followed by where its numbers come from."""
-    wide = _wide(table, plus_minus="±", nothing="–")
-    body = markdown_table(list(wide), wide.to_numpy().tolist(), text_columns=[0])
+    body = markdown_table(_wide(table), text_columns=["method"])
     return "\n".join([*body, "", *(f"- {note}" for note in notes(table)), ""])
 
 
 def latex(table: pd.DataFrame) -> str:
-    r"""Return the table as a LaTeX ``tabular`` (needs ``booktabs``), its sources as comments."""
-    wide = _wide(table, plus_minus=r"$\pm$", nothing="--")
-    # Not escaped by pandas, which would take the dollar signs for text.
-    escaped = wide.rename(columns=_escaped).map(_escaped)
-    columns = f"l{'r' * (len(wide.columns) - 1)}"
-    body = escaped.to_latex(index=False, escape=False, column_format=columns)
+    """Return the table as a LaTeX ``tabular`` (needs ``booktabs``), its sources as comments."""
+    # Not escaped by pandas, which knows no plus-minus and no dash.
+    wide = _wide(table).rename(columns=_escaped).map(_escaped)
+    aligned = "l".ljust(wide.shape[1], "r")
+    body = wide.to_latex(index=False, escape=False, column_format=aligned)
     return "".join(f"% {note}\n" for note in notes(table)) + body
 
 
-def markdown_table(
-    header: Sequence[str], body: Sequence[Sequence[str]], *, text_columns: Sequence[int]
-) -> list[str]:
+def markdown_table(table: pd.DataFrame, *, text_columns: Sequence[str]) -> list[str]:
     """Return the lines of a table; ``text_columns`` stand on the left, numbers on the right.
 
     Not by pandas' own writer, which pads cells: an edit of one number would change every line.
     """
-    ruled = "".join(":--|" if at in text_columns else "--:|" for at in range(len(header)))
-    lines = ["| " + " | ".join(cells) + " |" for cells in (header, *body)]
-    return [lines[0], f"|{ruled}", *lines[1:]]
+    ruled = "".join(":--|" if name in text_columns else "--:|" for name in table)
+    head, *body = ("| " + " | ".join(cells) + " |" for cells in (table, *table.to_numpy()))
+    return [head, f"|{ruled}", *body]
 
 
 def notes(table: pd.DataFrame) -> list[str]:
     """Return sentences that say what the numbers are and where they come from."""
     said = []
     for dataset, rows in table.groupby("dataset", sort=False):
-        sources = "; ".join(dict.fromkeys(rows["accuracy_source"]))
-        metrics = "; ".join(dict.fromkeys(rows["metrics_source"]))
+        sources = "; ".join(rows["accuracy_source"].unique())
+        metrics = "; ".join(rows["metrics_source"].unique())
         said.append(f"{dataset}: accuracy from {sources}; metrics from {metrics}.")
         others = [name for name in dict.fromkeys(rows["trained_on"]) if name and name != dataset]
         if others:
@@ -205,27 +175,27 @@ def notes(table: pd.DataFrame) -> list[str]:
     return said
 
 
-def number(value: float, digits: int, nothing: str = "–") -> str:
-    """Return a number with so many digits after the point; ``nothing`` of one that is missing."""
-    return nothing if np.isnan(value) else f"{value:.{digits}f}"
+def number(value: float, digits: int) -> str:
+    """Return a number with so many digits after the point; a dash for one that is missing."""
+    return "–" if np.isnan(value) else f"{value:.{digits}f}"
 
 
-def _wide(table: pd.DataFrame, *, plus_minus: str, nothing: str) -> pd.DataFrame:
+def _wide(table: pd.DataFrame) -> pd.DataFrame:
     """Return the cells of a table: a row for each method, all data sets side by side."""
     shown = [column for column in SHOWN if column[0] in table]
     cells: dict[str, dict[str, str]] = {name: {"method": name} for name in table["method"]}
     for _, row in table.iterrows():
         for name, heading, digits in shown:
+            text = number(row[name], digits)
             mean, deviation = row.get(f"{name}_mean", np.nan), row.get(f"{name}_std", np.nan)
-            text = number(row[name], digits, nothing)
             if not np.isnan(mean):
-                spread = number(deviation, digits, nothing)
-                text += f" ({number(mean, digits, nothing)} {plus_minus} {spread})"
+                text += f" ({number(mean, digits)} ± {number(deviation, digits)})"
             cells[row["method"]][f"{row['dataset']} {heading}"] = text
     datasets = dict.fromkeys(table["dataset"])
     header = ["method", *(f"{name} {heading}" for name in datasets for _, heading, _ in shown)]
-    return pd.DataFrame(list(cells.values()), columns=header).fillna(nothing)
+    return pd.DataFrame(list(cells.values()), columns=header).fillna("–")
 
 
 def _escaped(text: str) -> str:
-    return text.translate(str.maketrans({"%": r"\%", "_": r"\_", "&": r"\&", "#": r"\#"}))
+    special = {"%": r"\%", "_": r"\_", "&": r"\&", "#": r"\#", "±": r"$\pm$", "–": "--"}
+    return text.translate(str.maketrans(special))

@@ -7,27 +7,24 @@ The published figures are those of the bachelor thesis that this program follows
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from hanas.core.errors import InputError
-from hanas.data.tables.metric_tables import OFFICIAL_NAMES
+from hanas.data.tables.metric_tables import METRICS, OFFICIAL_NAMES
 from hanas.report.tables import SHOWN, markdown_table, number
 
 #: What is compared, and by how much two values may differ and count as equal: a share of the
 #: published value for the device's metrics, percentage points for the accuracy.
-METRICS = ("latency_ms", "energy_mj")
 VALUES = ("accuracy_percent", *METRICS)
 METRIC_TOLERANCE = 0.001
 ACCURACY_TOLERANCE_PERCENT = 0.01
 
-OURS, THEIRS, NEITHER, EQUAL = "ours dominates", "theirs dominates", "neither dominates", "equal"
-NOT_PUBLISHED, NOT_OURS = "no published row", "not in this study"
-CANNOT_RUN = "ours cannot run on the device"
 _SIDES = ("ours", "theirs")
+_SOURCES = ("accuracy_source", "metrics_source")
 
 
 def comparison_table(
@@ -45,9 +42,9 @@ def comparison_table(
     ``note``, the known slips, and need not have the device, which it calls ``published_device``.
     ``datasets`` are those of the study and what each is: cifar10, imagenet16_120 or another.
 
-    A row for each method and data set of ours, then those that only they have for the data sets of
-    ours: ``{value}_ours`` and ``{value}_theirs`` for accuracy, latency and energy, ``compared``
-    (which of these both have), ``verdict``, ``published_in``, ``note`` and the sources of ours.
+    A row for each method and data set of ours, then what only they have for the data sets of ours:
+    ``{value}_ours`` and ``{value}_theirs`` of :data:`VALUES`, ``compared`` (which of these both
+    have), ``verdict``, ``published_in``, ``note`` and the sources of ours.
 
     Raises InputError if a published figure is missing or cannot be.
     """
@@ -55,107 +52,91 @@ def comparison_table(
     if missing:
         raise InputError(f"published tables: no column {', '.join(sorted(missing))}")
     for name in ("accuracy_percent", "latency_ms"):
-        wrong = np.flatnonzero(~(np.asarray(published[name], dtype=float) > 0))
-        if len(wrong):
-            raise InputError(f"published tables: row {wrong[0] + 2}: {name} is not above 0")
-    sources = ["accuracy_source", "metrics_source"]
-    ours = table.reindex(columns=["method", "dataset", *VALUES, *sources])
+        for row in np.flatnonzero(~(np.asarray(published[name], dtype=float) > 0)):
+            raise InputError(f"published tables: row {row + 2}: {name} is not above 0")
     # A data set may be called 10, which a CSV file does not tell from a number.
-    ours = ours.astype({"dataset": str, **dict.fromkeys(VALUES, float)})
-    official = {
-        name: OFFICIAL_NAMES.get(datasets.get(name, ""), "") for name in ours["dataset"].unique()
+    types = {"dataset": str, **dict.fromkeys(VALUES, float)}
+    ours = table.reindex(columns=["method", *types, *_SOURCES]).astype(types).to_dict("records")
+    names = dict.fromkeys(row["dataset"] for row in ours)
+    official = {name: OFFICIAL_NAMES.get(datasets.get(name, "")) for name in names}
+    of_device = published[published["device"] == published_device].fillna({"note": ""})
+    theirs = {
+        (name, row["method"]): row
+        for row in of_device.to_dict("records")
+        for name, known in official.items()
+        if row["dataset"] == known
     }
-    ours["official"] = ours["dataset"].map(official)
-    theirs = published[published["device"] == published_device].rename(
-        columns={"dataset": "official"}
-    )
-    key = ["official", "method"]
-    both = ours.merge(theirs, "left", key, suffixes=("_ours", "_theirs"), indicator="found")
-    only = theirs[theirs["official"].isin(ours["official"])]
-    only = only.merge(ours[key], "left", key, indicator="found").query("found == 'left_only'")
-    only = only.rename(columns={value: f"{value}_theirs" for value in VALUES})
-    only["dataset"] = only["official"].map({known: name for name, known in official.items()})
-    lines = pd.concat([both, only.assign(found="right_only")], ignore_index=True)
-    judged = [_judged(row) for row in _records(lines)]
-    lines = lines.assign(device=device, **pd.DataFrame(judged, index=lines.index))
-    lines[["note", *sources]] = lines[["note", *sources]].fillna("")
-    kept = [
-        f"{value}_{side}"
-        for value in VALUES
-        for side in _SIDES
-        if lines[[f"{value}_ours", f"{value}_theirs"]].notna().any(axis=None)
-    ]
-    words = ["compared", "verdict", "published_in", "note", *sources]
-    return lines[["device", "method", "dataset", *kept, *words]]
+    keys = [(row["dataset"], row["method"]) for row in ours]
+    lines = [_line(key, row, theirs.get(key, {})) for key, row in zip(keys, ours, strict=True)]
+    lines += [_line(key, {}, row) for key, row in theirs.items() if key not in keys]
+    compared = pd.DataFrame(lines)
+    compared.insert(0, "device", device)
+    for name in VALUES:
+        pair = [f"{name}_{side}" for side in _SIDES]
+        if compared[pair].isna().all(axis=None):
+            compared = compared.drop(columns=pair)
+    return compared
 
 
-def _judged(row: Mapping[str, Any]) -> dict[str, str]:
-    """Return what is said of a row: ``compared``, ``verdict`` and ``published_in``."""
-    ours, theirs = (
-        {name: row[f"{name}_{side}"] for name in VALUES if not np.isnan(row[f"{name}_{side}"])}
-        for side in _SIDES
-    )
-    said = {"compared": "", "published_in": ""}
-    if row["found"] != "left_only":
-        said["published_in"] = f"thesis, table {row['table']}"
-    if row["found"] != "both":
-        return {**said, "verdict": NOT_OURS if row["found"] == "right_only" else NOT_PUBLISHED}
-    if not any(name in ours for name in METRICS):
-        return {**said, "verdict": CANNOT_RUN}
-    said["compared"] = "+".join(name for name in VALUES if name in ours and name in theirs)
-    return {**said, "verdict": dominance_verdict(ours, theirs)}
+def _line(key: tuple[str, str], ours: Mapping, theirs: Mapping) -> dict[str, Any]:
+    """Return a row of ours beside theirs, of which one may be empty."""
+    values = {
+        f"{name}_{side}": row.get(name, np.nan)
+        for name in VALUES
+        for side, row in zip(_SIDES, (ours, theirs), strict=True)
+    }
+    compared = ""
+    if not theirs:
+        verdict = "no published row"
+    elif not ours:
+        verdict = "not in this study"
+    elif all(np.isnan(values[f"{name}_ours"]) for name in METRICS):
+        verdict = "ours cannot run on the device"
+    else:
+        both = [n for n in VALUES if not np.isnan(values[f"{n}_ours"] + values[f"{n}_theirs"])]
+        compared, verdict = "+".join(both), _verdict(both, ours, theirs)
+    return {
+        "method": key[1], "dataset": key[0], **values,
+        "compared": compared, "verdict": verdict,
+        "published_in": f"thesis, table {theirs['table']}" if theirs else "",
+        "note": theirs.get("note", ""),
+        source: ours.get(source, "") for source in _SOURCES,
+    }
 
 
-def dominance_verdict(ours: Mapping[str, float], theirs: Mapping[str, float]) -> str:
-    """Return which of two rows dominates in the values that both have, within the tolerances.
-
-    >>> dominance_verdict(
-    ...     {"accuracy_percent": 93.0, "latency_ms": 4.0},
-    ...     {"accuracy_percent": 93.0, "latency_ms": 5.0},
-    ... )
-    'ours dominates'
-    """
+def _verdict(names: Sequence[str], ours: Mapping, theirs: Mapping) -> str:
+    """Return which of two rows dominates in some values, within the tolerances."""
     better = set()
-    for name in ours.keys() & theirs.keys():
+    for name in names:
+        gain, tolerance = theirs[name] - ours[name], METRIC_TOLERANCE * theirs[name]
         if name == "accuracy_percent":
-            gain, tolerance = ours[name] - theirs[name], ACCURACY_TOLERANCE_PERCENT
-        else:
-            gain, tolerance = theirs[name] - ours[name], METRIC_TOLERANCE * theirs[name]
+            gain, tolerance = -gain, ACCURACY_TOLERANCE_PERCENT
         # A hair more, so that 93.01 and 93.00 are equal although their difference is above 0.01.
         if abs(gain) > tolerance + 1e-9:
-            better.add(OURS if gain > 0 else THEIRS)
-    return NEITHER if len(better) == 2 else next(iter(better), EQUAL)
+            better.add("ours dominates" if gain > 0 else "theirs dominates")
+    return "neither dominates" if len(better) == 2 else next(iter(better), "equal")
 
 
 def comparison_markdown(comparison: pd.DataFrame, *, published_device: str) -> str:
     """Return the comparison as Markdown, with a count of the verdicts and what they mean."""
-    rows = _records(comparison)
-    verdicts = Counter(row["verdict"] for row in rows if row["compared"])
+    verdicts = Counter(comparison.loc[comparison["compared"] != "", "verdict"])
     counts = f"No figures were published for {published_device} and these rows."
     if verdicts:
         said = ", ".join(f"{verdict} in {count}" for verdict, count in verdicts.most_common())
         counts = f"Of the {verdicts.total()} rows that both have: {said}."
-    shown = [
-        (f"{name}_{side}", f"{words}, {side}", digits)
-        for name, words, digits in SHOWN
-        for side in _SIDES
-        if f"{name}_{side}" in comparison
-    ]
-    header = ["data set", "method", *(words for _, words, _ in shown), "verdict", "note"]
-    body = [
-        [
-            *(row["dataset"], row["method"]),
-            *(number(row[column], digits) for column, _, digits in shown),
-            *(row["verdict"], row["note"]),
-        ]
-        for row in rows
-    ]
-    sources = dict.fromkeys((row["accuracy_source"], row["metrics_source"]) for row in rows)
-    words_in = (0, 1, len(header) - 2, len(header) - 1)
+    shown = comparison[["dataset", "method", "verdict", "note"]]
+    shown = shown.rename(columns={"dataset": "data set"})
+    texts = list(shown)
+    for name, words, digits in SHOWN:
+        for side in _SIDES:
+            if f"{name}_{side}" in comparison:
+                numbers = [number(value, digits) for value in comparison[f"{name}_{side}"]]
+                shown.insert(shown.shape[1] - 2, f"{words}, {side}", numbers)
+    sources = comparison[list(_SOURCES)].drop_duplicates().to_numpy()
     return "\n".join(
         [
-            *(f"# {rows[0]['device']} beside the published table", "", counts, ""),
-            *markdown_table(header, body, text_columns=words_in),
+            *(f"# {comparison['device'].iloc[0]} beside the published table", "", counts, ""),
+            *markdown_table(shown, text_columns=texts),
             "",
             "- Ours: the row of each method in the table of this study; of searches, the "
             "representative of seed 0.",
@@ -167,7 +148,3 @@ def comparison_markdown(comparison: pd.DataFrame, *, published_device: str) -> s
             "",
         ]
     )
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return table.to_dict("records")  # pyright: ignore[reportReturnType]

@@ -124,8 +124,9 @@ def test_true_front_may_be_empty(rows):
     assert len(unpacked(data["devices"]["board"]["pets"]["true_fronts"]["latency_ms"])) == 0
 
 
-def test_evaluations_are_thinned_evenly_and_counted(rows):
-    data = explorer.explorer_data(rows, most_points=15)
+def test_evaluations_are_thinned_evenly_and_counted(rows, monkeypatch):
+    monkeypatch.setattr(explorer, "MOST_POINTS", 15)
+    data = explorer.explorer_data(rows)
     for row, run in zip(rows, data["runs"], strict=True):
         history = read_history(row.history, row.search)
         feasible = history.loc[history["feasible"], "arch"].tolist()

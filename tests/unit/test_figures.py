@@ -32,13 +32,7 @@ from toy_figures import (
 from hanas.core.errors import InputError
 from hanas.core.files import write_parquet
 from hanas.report import figures
-from hanas.report.figures import (
-    curves,
-    fronts,
-    generations,
-    points,
-    style,
-)
+from hanas.report.figures import curves, fronts, generations, style
 
 
 def test_fronts_show_the_found_front_in_truth():
@@ -247,8 +241,8 @@ def test_many_points_are_pixels_in_vector_files():
 
 def test_only_seed_0_is_shown():
     space = space_of()
-    one = fronts.front_table(space, ROW, search([[1]]))
-    two = fronts.front_table(space, ROW, search([[1], [0, 2, 3]]))
+    one, _ = fronts.front_tables(space, ROW, search([[1]]))
+    two, _ = fronts.front_tables(space, ROW, search([[1], [0, 2, 3]]))
     pd.testing.assert_frame_equal(one, two)
     assert len(one[one["shown_as"] == "found"]) == 1  # and a front of one point can be drawn
     assert "Seed 0." in all_texts(fronts.draw_front(one, ROW))
@@ -262,7 +256,7 @@ def test_a_device_without_energy_has_one_panel():
 
 def test_only_searched_metrics_are_shown():
     space = space_of(device_objectives=["latency_ms"])
-    assert points.metrics_in(space) == ["latency_ms"]
+    assert fronts.objectives_in(space) == ["proxy_error", "latency_ms"]
 
 
 def test_figures_name_their_sources_and_units():
@@ -287,13 +281,13 @@ def test_nothing_to_draw_is_said():
     with pytest.raises(InputError, match="no hardware metric was searched"):
         space_of(device_objectives=[])
     with pytest.raises(InputError, match="seed 0 evaluated no architecture"):
-        points.evaluated(space_of(infeasible=[1, 2]), search([[1, 2]], infeasible=[1, 2]))
+        fronts.evaluated(space_of(infeasible=[1, 2]), search([[1, 2]], infeasible=[1, 2]))
     with pytest.raises(InputError, match="no architecture reaches 95 %"):
-        points.true_front(space_of(), "latency_ms", 95)
+        fronts.front_tables(space_of(), row(accuracy_floor_percent=95), search())
     without = tables()
     without["accuracies"] = without["accuracies"].iloc[1:]
     with pytest.raises(InputError, match=f"1 without accuracy, first: {re.escape(ARCHS[0])}"):
-        points.space_table(**without, proxy_objective="error", device_objectives=None)
+        fronts.space_table(**without, row=ROW)
 
 
 @pytest.mark.parametrize(
@@ -307,7 +301,7 @@ def test_nothing_to_draw_is_said():
 )
 def test_the_proxy_keeps_its_unit(objective, column):
     space = space_of(objective)
-    assert points.proxy_column(space) == column
+    assert fronts.objectives_in(space)[0] == column
     assert space[column].tolist() == PROXY_ERROR
 
 

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hanas.fronts.rows import Row
-from hanas.report.figures import curves, fronts, generations, points
+from hanas.report.figures import curves, fronts, generations
 
 ENERGY_MJ = [9.0, 8.0, 3.0, 4.0, 6.0, 1.0]
 
@@ -49,11 +49,8 @@ def tables(*, energy=True, infeasible=(), objective="error") -> dict[str, pd.Dat
 
 
 def space_of(objective="error", device_objectives=None, **how) -> pd.DataFrame:
-    return points.space_table(
-        **tables(objective=objective, **how),
-        proxy_objective=objective,
-        device_objectives=device_objectives,
-    )
+    shown = row(proxy_objective=objective, device_objectives=device_objectives)
+    return fronts.space_table(**tables(objective=objective, **how), row=shown)
 
 
 def search(seeds=((0, 1, 2, 3, 4, 5),), *, energy=True, score=np.nan, **how) -> pd.DataFrame:
@@ -76,16 +73,20 @@ def all_texts(made: Figure) -> str:
     return " ".join(text.get_text() for text in found)
 
 
-def fronts_table(**how) -> pd.DataFrame:
+def front_tables(**how) -> tuple[pd.DataFrame, pd.DataFrame]:
     others = [
         ("WSEA", search(score=[6.0, 5.0, 4.0, 3.0, 2.0, 1.0], **how)),
         ("RANDOM", search(**how)),
     ]
-    return fronts.front_table(space_of(**how), ROW, search(**how), others)
+    return fronts.front_tables(space_of(**how), ROW, search(**how), others)
+
+
+def fronts_table(**how) -> pd.DataFrame:
+    return front_tables(**how)[0]
 
 
 def proxy_and_true_table(**how) -> pd.DataFrame:
-    return fronts.belief_table(space_of(**how), ROW, search(**how))
+    return front_tables(**how)[1]
 
 
 #: 1 and 4 come first, and 4 is worse than 1 but in energy; 2 is better than both; the rest stays.

@@ -8,7 +8,7 @@ import pandas as pd
 
 from hanas.core.files import read_parquet, write_parquet
 from hanas.fronts.rows import Row, read_history
-from hanas.report.figures import curves, fronts, generations, points, style
+from hanas.report.figures import curves, fronts, generations, style
 
 
 def draw_task(
@@ -36,22 +36,16 @@ def draw_task(
     rows = sorted(rows, key=lambda row: row.search != front_search)
     row = rows[0]
     of_search = {other.search: other for other in rows if other.proxy == row.proxy}
-    space = points.space_table(
-        *map(read_parquet, row.tables),
-        proxy_objective=row.proxy_objective,
-        device_objectives=row.device_objectives,
-    )
-    history = read_history(row.history, row.search)
-    beside = [
-        (of_search[name].search_label, read_history(of_search[name].history, name))
-        for name in searches_beside
-    ]
+    space = fronts.space_table(row, *map(read_parquet, row.tables))
+    history, *others = (read_history(row.history, n) for n in (front_search, *searches_beside))
+    labels = [of_search[name].search_label for name in searches_beside]
+    front, belief = fronts.front_tables(space, row, history, list(zip(labels, others, strict=True)))
+    moved = generations.table(space, row, history)
     judged = curves.convergence_table(convergence, budget, list(of_search.values()))
     peeled = curves.peeling_table(layers, [other for other in rows if other.search == row.search])
-    moved = generations.table(space, row, history)
     drawn = {
-        "fronts": (fronts.front_table(space, row, history, beside), fronts.draw_front),
-        "proxy_and_true": (fronts.belief_table(space, row, history), fronts.draw_belief),
+        "fronts": (front, fronts.draw_front),
+        "proxy_and_true": (belief, fronts.draw_belief),
         "generations": (moved, generations.draw),
         "convergence": (judged, curves.draw_convergence),
         "peeling": (peeled, curves.draw_peeling),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from hanas.fronts.evaluation import curve_table
 from hanas.fronts.rows import Row
-from hanas.report.figures import points, style
+from hanas.report.figures import fronts, style
 
 #: Colour, dashes and width, the first on top. Searches that begin with the same samples lie on each
 #: other for a while: a dashed line over a line over a wide one, all are seen.
@@ -24,9 +24,9 @@ _SEARCHES: tuple[tuple[str, Any, float], ...] = (
     (style.BESIDE[2][0], (0, (1, 1)), 1.2),
 )
 _COLOURS = (style.FOUND, *(colour for colour, _ in style.BESIDE), style.CLOUD)
+_QUARTILES = ("median", "q25", "q75")
 #: Of the first proxies, of those for which the colours begin anew, and so on.
 _DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)))
-_SHARE = "normalised_hypervolume"
 
 
 def convergence_table(
@@ -35,154 +35,124 @@ def convergence_table(
     """Return how soon each search comes how close to the true front.
 
     ``curves`` and ``budget`` are tables of :mod:`hanas.fronts.evaluation`; ``rows`` the searches
-    that are shown, of one task and proxy, in the order of the legend.
-
-    ``objectives``; ``search``, its label; ``evaluations``, ``median``, ``q25``, ``q75`` and
-    ``seeds``; ``ceiling``, the share of the exact front of the proxy; the floor and sources.
+    that are shown, of one task and proxy, in the order of the legend. ``search`` is its label;
+    ``ceiling`` the share of the exact front of the proxy.
     """
     keys = ["task", "objectives", "proxy", "search"]
     known = curves.merge(budget[[*keys, "ceiling"]], on=keys, validate="m:1")
-    known = known[((known["task"] == rows[0].task) & (known["proxy"] == rows[0].proxy)).to_numpy()]
-    labels = [(row.search, row.search_label) for row in rows]
-    values = ["evaluations", "median", "q25", "q75", "seeds", "ceiling"]
-    return _labelled(known, "search", labels, values)
+    parts = [_of_search(known, row).assign(search=row.search_label) for row in rows]
+    return _joined(parts, ["search", "evaluations", *_QUARTILES, "seeds", "ceiling"])
 
 
 def peeling_table(layers: pd.DataFrame, rows: Sequence[Row]) -> pd.DataFrame:
     """Return what training the layers behind the fronts of a search brings, over what it costs.
 
     ``layers`` is that of :func:`hanas.fronts.evaluation.peeling_table`; ``rows`` one search with
-    each of the proxies that are shown, in the order of the legend. A label that several proxies
-    have is shown with their names.
-
-    ``objectives``; ``proxy``, its label; ``trained_architectures``, ``median``, ``q25``, ``q75``,
-    ``stopped_at``, ``stopped_with`` and ``seeds``; the floor and sources.
+    each of the proxies that are shown, in the order of the legend. ``proxy`` is its label, and its
+    name where several have one label; the rest as in :func:`hanas.fronts.evaluation.curve_table`.
     """
-    of_search = (layers["task"] == rows[0].task) & (layers["search"] == rows[0].search)
     names = [row.proxy_label for row in rows]
-    labels = [
-        (row.proxy, name if names.count(name) == 1 else f"{name} ({row.proxy})")
-        for row, name in zip(rows, names, strict=True)
-    ]
-    values = ["trained_architectures", "median", "q25", "q75", "stopped_at", "stopped_with"]
-    return _labelled(curve_table(layers[of_search.to_numpy()]), "proxy", labels, [*values, "seeds"])
+    parts = []
+    for row, name in zip(rows, names, strict=True):
+        label = name if names.count(name) == 1 else f"{name} ({row.proxy})"
+        parts.append(curve_table(_of_search(layers, row)).assign(proxy=label))
+    stops = ["stopped_at", "stopped_with", "seeds"]
+    return _joined(parts, ["proxy", "trained_architectures", *_QUARTILES, *stops])
 
 
-def _labelled(
-    curves: pd.DataFrame, which: str, labels: Iterable[tuple[str, str]], values: list[str]
-) -> pd.DataFrame:
-    """Return the curves of each name in turn, with its label in place of it."""
-    parts = [
-        curves[(curves[which] == name).to_numpy()].assign(**{which: label})
-        for name, label in labels
-    ]
-    columns = ["objectives", which, *values, "accuracy_floor_percent", *points.SOURCES]
-    return pd.concat(parts, ignore_index=True)[columns]
+def _of_search(table: pd.DataFrame, row: Row) -> pd.DataFrame:
+    same = [table[name] == getattr(row, name) for name in ("task", "proxy", "search")]
+    return table[np.logical_and.reduce(same)]
 
 
+def _joined(parts: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
+    known = ["objectives", *columns, "accuracy_floor_percent", *fronts.SOURCES]
+    return pd.concat(parts, ignore_index=True)[known]
+
+
+@style.applied()
 def draw_convergence(plotted: pd.DataFrame, row: Row) -> Figure:
     """Draw what :func:`convergence_table` returns, in a panel for each set of objectives."""
-    return _draw(
-        plotted,
-        lambda axes, curves: _draw_searches(axes, curves, row.proxy_label),
-        title=f"{row.device}, {row.task}: searches with {row.proxy_label}",
-        footer=_footer(plotted, row.proxy_label, "bars: quartiles, of each search in turn"),
-        x=("evaluations", "unique evaluations"),
-        shares=plotted[["q25", "q75", "ceiling"]],
-    )
-
-
-def draw_peeling(plotted: pd.DataFrame, row: Row) -> Figure:
-    """Draw what :func:`peeling_table` returns, in a panel for each set of objectives."""
-    (first, _), *others = plotted.drop_duplicates("proxy")[["proxy", "proxy_source"]].to_numpy()
-    before = (
-        "A line begins where all seeds have trained their predicted fronts; dots: medians of where "
-        "peeling stops and of what it has by then. "
-    )
-    of_first = _footer(plotted, first, "bands: quartiles")
-    return _draw(
-        plotted,
-        _draw_proxies,
-        title=f"{row.device}, {row.task}: fronts of {row.search_label}, layer by layer trained",
-        footer=" ".join([before + of_first, *(f"{proxy}: {source}." for proxy, source in others)]),
-        x=("trained_architectures", "architectures trained"),
-        shares=plotted[["q25", "q75"]].assign(whole=1.0),
-    )
-
-
-def _draw(
-    plotted: pd.DataFrame,
-    draw_panel: Callable[[Axes, pd.DataFrame], None],
-    *,
-    title: str,
-    footer: str,
-    x: tuple[str, str],
-    shares: pd.DataFrame,
-) -> Figure:
-    """Draw a panel for each set of objectives.
-
-    ``x``: the column to the right and its name; ``shares``: all that is drawn upwards.
-    """
-    seen = list(plotted["objectives"].unique())
-    with style.applied():
-        width = style.TWO_COLUMNS if len(seen) > 1 else style.ONE_COLUMN
-        made = style.figure(width, 2.9, title, footer)
-        panels = made.subplots(1, len(seen), sharex=True, sharey=True, squeeze=False)[0]
-        for axes, objectives in zip(panels, seen, strict=True):
-            draw_panel(axes, plotted[(plotted["objectives"] == objectives).to_numpy()])
-            *names, last = (str(points.IN_WORDS.get(each, each)) for each in objectives.split("+"))
-            axes.set_title(f"in {', '.join(names)} and {last}", loc="left")
-            axes.set_xlabel(x[1])
-        style.set_scale(panels[0], "x", [0, plotted[x[0]].max()], x[0])
-        style.set_scale(panels[0], "y", shares, _SHARE)
-        panels[0].set_ylabel(style.more_is_better(style.label(_SHARE)))
-        style.legend(made, panels[0], columns=5 if len(seen) > 1 else 3)
+    title = f"{row.device}, {row.task}: searches with {row.proxy_label}"
+    footer = _footer(plotted, row.proxy_label, "bars: quartiles, of each search in turn")
+    shares = plotted[["q25", "q75", "ceiling"]]
+    made, panels = _panels(plotted, title, footer, "evaluations", shares)
+    for axes, curves in panels:
+        of_search = curves.groupby("search", sort=False)
+        for position, (search, curve) in enumerate(of_search):
+            colour, dashes, wide = _SEARCHES[position % len(_SEARCHES)]
+            x, median = style.xy(curve, "evaluations", "median")
+            how = {"color": colour, "linestyle": dashes, "linewidth": wide, "label": search}
+            axes.plot(x, median, zorder=3 - 0.1 * position, **how)
+            # In turn, so that bars of different searches do not stand on each other.
+            turn = np.arange(len(x)) % len(of_search) == position
+            low, high = curve["q25"].to_numpy()[turn], curve["q75"].to_numpy()[turn]
+            axes.vlines(x[turn], low, high, color=colour, linewidth=0.8, zorder=2)
+        how = {"color": style.INK, "linewidth": 0.7, "label": f"exact front of {row.proxy_label}"}
+        axes.axhline(curves["ceiling"].iloc[0], zorder=1.5, **how)
+    style.legend(made, made.axes[0], columns=5 if len(panels) > 1 else 3)
     return made
 
 
-def _draw_searches(axes: Axes, curves: pd.DataFrame, proxy: str) -> None:
-    names = list(curves["search"].unique())
-    for position, search in enumerate(names):
-        curve = curves[(curves["search"] == search).to_numpy()]
-        colour, dashes, wide = _SEARCHES[position % len(_SEARCHES)]
-        x, median = style.xy(curve, "evaluations", "median")
-        how = {"color": colour, "linestyle": dashes, "linewidth": wide, "label": search}
-        axes.plot(x, median, zorder=3 - 0.1 * position, **how)
-        # In turn, so that bars of different searches do not stand on each other.
-        turn = np.arange(len(x)) % len(names) == position
-        low, high = curve["q25"].to_numpy()[turn], curve["q75"].to_numpy()[turn]
-        axes.vlines(x[turn], low, high, color=colour, linewidth=0.8, zorder=2)
-    ceiling = float(curves["ceiling"].iloc[0])
-    said = f"exact front of {proxy}"
-    axes.axhline(ceiling, color=style.INK, linewidth=0.7, label=said, zorder=1.5)
+@style.applied()
+def draw_peeling(plotted: pd.DataFrame, row: Row) -> Figure:
+    """Draw what :func:`peeling_table` returns, in a panel for each set of objectives."""
+    title = f"{row.device}, {row.task}: fronts of {row.search_label}, layer by layer trained"
+    (first, _), *others = plotted.drop_duplicates("proxy")[["proxy", "proxy_source"]].to_numpy()
+    footer = [
+        "A line begins where all seeds have trained their predicted fronts; dots: medians of where "
+        "peeling stops and of what it has by then.",
+        *_footer(plotted, first, "bands: quartiles"),
+        *(f"{proxy}: {source}." for proxy, source in others),
+    ]
+    shares = plotted[["q25", "q75"]].assign(whole=1.0)
+    made, panels = _panels(plotted, title, footer, "trained_architectures", shares)
+    for axes, curves in panels:
+        for position, (proxy, curve) in enumerate(curves.groupby("proxy", sort=False)):
+            turn, place = divmod(position, len(_COLOURS))
+            colour, dashes = _COLOURS[place], _DASHES[turn % len(_DASHES)]
+            x, median = style.xy(curve, "trained_architectures", "median")
+            # Stairs: what is being trained counts when its layer is done.
+            how = {"linestyle": dashes, "drawstyle": "steps-post", "zorder": 3 - 0.1 * position}
+            axes.plot(x, median, color=colour, label=proxy, **how)
+            band = {"step": "post", "alpha": 0.15, "linewidth": 0, "zorder": 1}
+            axes.fill_between(x, curve["q25"], curve["q75"], color=colour, **band)
+            stop = {"marker": "o", "markersize": 4, "color": colour, "zorder": 4}
+            style.draw_marks(axes, curve.iloc[:1], "stopped_at", "stopped_with", **stop)
+        axes.axhline(1, color=style.TRUE, linewidth=0.7, label="true front", zorder=1.5)
+    style.legend(made, made.axes[0], columns=5 if len(panels) > 1 else 3)
+    return made
 
 
-def _draw_proxies(axes: Axes, curves: pd.DataFrame) -> None:
-    for position, proxy in enumerate(curves["proxy"].unique()):
-        curve = curves[(curves["proxy"] == proxy).to_numpy()]
-        turn, place = divmod(position, len(_COLOURS))
-        colour, dashes = _COLOURS[place], _DASHES[turn % len(_DASHES)]
-        x, low, median, high = (
-            curve[column].to_numpy() for column in ("trained_architectures", "q25", "median", "q75")
-        )
-        # Stairs: what is being trained counts when its layer is done.
-        how = {"linestyle": dashes, "drawstyle": "steps-post", "zorder": 3 - 0.1 * position}
-        axes.plot(x, median, color=colour, label=proxy, **how)
-        band = {"step": "post", "alpha": 0.15, "linewidth": 0, "zorder": 1}
-        axes.fill_between(x, low, high, color=colour, **band)
-        stop = {"marker": "o", "markersize": 4, "color": colour, "zorder": 4}
-        style.draw_marks(axes, curve.iloc[:1], "stopped_at", "stopped_with", **stop)
-    axes.axhline(1, color=style.TRUE, linewidth=0.7, label="true front", zorder=1.5)
+def _panels(
+    plotted: pd.DataFrame, title: str, footer: Sequence[str], x: str, shares: pd.DataFrame
+) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]]]:
+    """Return a figure with an empty panel for each set of objectives, and the curves of each.
+
+    ``shares``: all that is drawn upwards.
+    """
+    parts = plotted.groupby("objectives", sort=False)
+    width = style.TWO_COLUMNS if len(parts) > 1 else style.ONE_COLUMN
+    made = style.figure(width, 2.9, title, footer)
+    axes = made.subplots(1, len(parts), sharex=True, sharey=True, squeeze=False)[0]
+    for panel, (objectives, _) in zip(axes, parts, strict=True):
+        *names, last = (fronts.IN_WORDS[name] for name in str(objectives).split("+"))
+        panel.set_title(f"in {', '.join(names)} and {last}", loc="left")
+        panel.set_xlabel(style.label(x, arrow=False))
+    style.set_scale(axes[0], "x", [0, plotted[x].max()], x)
+    style.set_scale(axes[0], "y", shares, "normalised_hypervolume")
+    axes[0].set_ylabel(style.label("normalised_hypervolume"))
+    return made, [(panel, curves) for panel, (_, curves) in zip(axes, parts, strict=True)]
 
 
-def _footer(plotted: pd.DataFrame, proxy: str, bars: str) -> str:
+def _footer(plotted: pd.DataFrame, proxy: str, bars: str) -> list[str]:
     """Return what lines over seeds, ``bars`` around them and 1 mean, and what comes from where."""
     fewest, most = int(plotted["seeds"].min()), int(plotted["seeds"].max())
     seeds = f"{fewest} to {most} seeds" if fewest < most else f"{most} seed{'s' * (most > 1)}"
-    floor = float(plotted["accuracy_floor_percent"].iloc[0])
-    sentences = [
-        f"Lines: medians of {seeds}; {bars}.",
-        f"1 is the true front of all networks that reach {floor:g} % accuracy.",
-    ]
+    floor = f"{plotted['accuracy_floor_percent'].iloc[0]:g} %"
     metrics = max(plotted["objectives"], key=len).split("+")[1:]
-    return points.sources(plotted, metrics, proxy, sentences)
+    return [
+        f"Lines: medians of {seeds}; {bars}.",
+        f"1 is the true front of all networks that reach {floor} accuracy.",
+        *fronts.sources(plotted, metrics, proxy),
+    ]

@@ -7,8 +7,8 @@ from itertools import cycle
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.stats import spearmanr
 
 from hanas.core.errors import InputError
 from hanas.core.pareto import non_dominated
@@ -28,63 +28,54 @@ def models_table(groups: Sequence[tuple[str, bool, pd.DataFrame]], *, device: st
     """Return the models that are shown, of groups that are mostly those of a space.
 
     A group is its label, whether its models are published networks, and their table, a model and
-    device a row (:func:`hanas.deploy.model_cards.models_table`).
-
-    Columns: ``group``, ``published``, ``arch``, ``true_error`` (a fraction; on test images, in the
-    precision that the device runs), ``latency_ms``, its quartiles, ``on_front`` of the group,
-    ``test_images``, ``precision``, ``accuracy_source`` and ``latency_source``.
+    device a row (:func:`hanas.deploy.model_cards.models_table`). ``true_error``, a fraction, is on
+    test images, in the precision that the device runs; ``on_front`` is of the group.
 
     Raises InputError if a table has no latency on the device.
     """
-    kept = ["arch", "latency_ms", "latency_q25_ms", "latency_q75_ms", "test_images", "precision"]
+    columns = ["group", "published", "arch", "true_error", "latency_ms", "latency_q25_ms"]
+    columns += ["latency_q75_ms", "test_images", "precision", "accuracy_source", "latency_source"]
     parts = []
     for label, published, models in groups:
         here = models[((models["device"] == device) & models["latency_ms"].notna()).to_numpy()]
         if here.empty:
             raise InputError(f"no model of {label} has a latency on {device}")
-        here = here.reset_index(drop=True)
-        accuracy = [row[f"{row['precision']}_accuracy_percent"] for _, row in here.iterrows()]
-        part = here[[*kept, "accuracy_source", "latency_source"]]
-        part.insert(0, "group", label)
-        part.insert(1, "published", published)
-        part.insert(3, "true_error", 1 - pd.Series(accuracy, dtype=float) / 100)
-        points = part[["true_error", "latency_ms"]].to_numpy()
-        parts.append(part.assign(on_front=non_dominated(points)))
+        percent = [row[f"{row['precision']}_accuracy_percent"] for _, row in here.iterrows()]
+        errors = 1 - np.array(percent, dtype=float) / 100
+        part = here.assign(group=label, published=published, true_error=errors)[columns]
+        parts.append(part.assign(on_front=non_dominated(part[["true_error", "latency_ms"]])))
     return pd.concat(parts, ignore_index=True)
 
 
+@style.applied()
 def draw_models(plotted: pd.DataFrame, *, device: str) -> Figure:
     """Draw what :func:`models_table` returns, published networks as points of their own."""
-    sources = [
-        (what, "; ".join(dict.fromkeys(map(str, plotted[column]))))
-        for what, column in (("Error", "accuracy_source"), ("Latency", "latency_source"))
-    ]
-    said = ["Lines: the models of a space that none of it dominates."]
     x, y = "latency_ms", "true_error"
-    with style.applied():
-        footer = style.sources_in_words(sources, before=said)
-        title = f"{device}: trained models of each space"
-        made = style.figure(style.ONE_COLUMN, 3.2, title, footer)
-        axes = made.subplots()
-        published = plotted["published"].to_numpy(dtype=bool)
-        searched, known = plotted[~published], plotted[published]
-        for group, (colour, mark) in zip(searched["group"].unique(), cycle(SPACES), strict=False):
-            of_group = searched[(searched["group"] == group).to_numpy()]
-            front = of_group[of_group["on_front"].to_numpy(dtype=bool)].sort_values(x)
-            stairs = {"drawstyle": "steps-post", "linewidth": 0.9, "zorder": 2}
-            axes.plot(*style.xy(front, x, y), color=colour, **stairs)
-            how = {"marker": mark, "markersize": 4.2, "color": colour, "label": group, "zorder": 3}
-            style.draw_marks(axes, of_group, x, y, **how, **style.EDGED)
-        for arch, mark in zip(known["arch"], cycle(PUBLISHED), strict=False):
-            how = {"marker": mark, "markersize": 6.5, "color": style.INK, "zorder": 4}
-            how |= {"markeredgecolor": "white", "markeredgewidth": 0.4}
-            of_arch = known[(known["arch"] == arch).to_numpy()]
-            style.draw_marks(axes, of_arch, x, y, label=NAMES.get(str(arch), str(arch)), **how)
-        _scale(axes, plotted[x], plotted[y], y)
-        style.legend(made, axes, columns=3)
+    footer = ["Lines: the models of a space that none of it dominates."]
+    for what, column in (("Error", "accuracy_source"), ("Latency", "latency_source")):
+        footer.append(f"{what}: {'; '.join(map(str, plotted[column].unique()))}.")
+    title = f"{device}: trained models of each space"
+    made = style.figure(style.ONE_COLUMN, 3.2, title, footer)
+    axes = made.subplots()
+    published = plotted["published"].to_numpy(dtype=bool)
+    searched = plotted[~published].groupby("group", sort=False)
+    for (group, models), (colour, mark) in zip(searched, cycle(SPACES), strict=False):
+        front = models[models["on_front"].to_numpy(dtype=bool)].sort_values(x)
+        stairs = {"drawstyle": "steps-post", "linewidth": 0.9, "zorder": 2}
+        axes.plot(*style.xy(front, x, y), color=colour, **stairs)
+        how = {"marker": mark, "markersize": 4.2, "color": colour, "label": group, "zorder": 3}
+        style.draw_marks(axes, models, x, y, **how, **style.EDGED)
+    for (arch, models), mark in zip(
+        plotted[published].groupby("arch", sort=False), cycle(PUBLISHED), strict=False
+    ):
+        how = {"marker": mark, "markersize": 6.5, "color": style.INK, "zorder": 4}
+        how |= {"markeredgecolor": "white", "markeredgewidth": 0.4}
+        style.draw_marks(axes, models, x, y, label=NAMES.get(str(arch), str(arch)), **how)
+    _finish(made, plotted[x], plotted[y], y, columns=3)
     return made
 
 
+@style.applied()
 def draw_front(table: pd.DataFrame, *, device: str, task: str, proxy: str, search: str) -> Figure:
     """Draw what :func:`hanas.fronts.measured_fronts.beside` returns: the proxy against latency.
 
@@ -92,50 +83,43 @@ def draw_front(table: pd.DataFrame, *, device: str, task: str, proxy: str, searc
     other; a line joins the two numbers of an architecture.
     """
     objective = table.columns[1]
-    named = f"proxy_{objective}" if not objective.startswith("proxy_") else objective
-    table = table[table["feasible"].to_numpy(dtype=bool)].rename(columns={objective: named})
-    y = style.shown(table[named], named)
+    named = objective if objective.startswith("proxy_") else f"proxy_{objective}"
+    table = table[table["feasible"].to_numpy(dtype=bool)]
+    y = style.shown(table[objective], named)
     predicted = table["predicted_latency_ms"].to_numpy()
     measured = table["measured_latency_ms"].to_numpy()
     deviation = table["predicted_latency_ms_deviation"].to_numpy()
     # A mean may lie outside the quartiles.
     low = np.maximum(measured - table["measured_latency_q25_ms"], 0)
     high = np.maximum(table["measured_latency_q75_ms"] - measured, 0)
-    footer = style.sources_in_words(
-        [("Latency", table[f"{how}_source"].iloc[0]) for how in ("predicted", "measured")],
-        before=[_agreement(predicted, measured)],
-    )
-    title = f"{device}, {task}: front found by {search}, measured"
-    with style.applied():
-        made = style.figure(style.ONE_COLUMN, 3.0, title, footer)
-        axes = made.subplots()
-        for x_1, x_2, at in zip(predicted, measured, y, strict=True):
-            axes.plot([x_1, x_2], [at, at], color=style.CLOUD, linewidth=0.6, zorder=1)
-        of_both = {"linestyle": "none", "marker": "o", "elinewidth": 0.7}
-        looks = {"markersize": 3.6, "color": style.TRUE, "markerfacecolor": "white"}
-        looks |= {"markeredgewidth": 0.8, "label": "predicted ± 1 deviation", "zorder": 2}
-        axes.errorbar(predicted, y, xerr=deviation, **of_both, **looks)
-        looks = {"markersize": 3.2, "color": style.FOUND, **style.EDGED}
-        looks |= {"label": "measured, quartiles", "zorder": 3}
-        axes.errorbar(measured, y, xerr=[low, high], **of_both, **looks)
-        ends = [np.maximum(predicted - deviation, 0), predicted + deviation]
-        _scale(axes, np.concatenate([*ends, measured]), table[named], named, proxy)
-        style.legend(made, axes, columns=2)
-    return made
-
-
-def _scale(axes: Axes, latencies_ms, errors, column: str, proxy: str = "proxy") -> None:
-    style.set_scale(axes, "x", latencies_ms, "latency_ms")
-    style.set_scale(axes, "y", errors, column)
-    axes.set_xlabel(style.less_is_better(style.label("latency_ms")))
-    axes.set_ylabel(style.less_is_better(style.label(column, proxy)))
-
-
-def _agreement(predicted: np.ndarray, measured: np.ndarray) -> str:
-    from scipy.stats import spearmanr
-
     error = np.median(np.abs(predicted - measured) / measured)
     said = f"Median difference {100 * error:.1f} %"
     if len(measured) > 2:
         said += f", rank correlation {spearmanr(predicted, measured).statistic:.2f}"
-    return f"{said} over {len(measured)} architectures."
+    sources = [f"Latency: {table[f'{how}_source'].iloc[0]}." for how in ("predicted", "measured")]
+    footer = [f"{said} over {len(measured)} architectures.", *sources]
+    title = f"{device}, {task}: front found by {search}, measured"
+    made = style.figure(style.ONE_COLUMN, 3.0, title, footer)
+    axes = made.subplots()
+    joined = np.array([predicted, measured]), np.array([y, y])
+    axes.plot(*joined, color=style.CLOUD, linewidth=0.6, zorder=1)
+    of_both = {"linestyle": "none", "marker": "o", "elinewidth": 0.7}
+    how = {"markersize": 3.6, "color": style.TRUE, "markerfacecolor": "white", "zorder": 2}
+    how |= {"markeredgewidth": 0.8, "label": "predicted ± 1 deviation", **of_both}
+    axes.errorbar(predicted, y, xerr=deviation, **how)
+    how = {"markersize": 3.2, "color": style.FOUND, "label": "measured, quartiles", "zorder": 3}
+    axes.errorbar(measured, y, xerr=[low, high], **how, **of_both, **style.EDGED)
+    ends = [np.maximum(predicted - deviation, 0), predicted + deviation, measured]
+    _finish(made, np.concatenate(ends), table[objective], named, proxy)
+    return made
+
+
+def _finish(
+    made: Figure, latencies_ms, errors, column: str, proxy: str = "proxy", columns: int = 2
+) -> None:
+    """Scale and name the axes of a figure of one panel, and say what its marks are."""
+    (axes,) = made.axes
+    style.set_scale(axes, "x", latencies_ms, "latency_ms")
+    style.set_scale(axes, "y", errors, column)
+    axes.set(xlabel=style.label("latency_ms"), ylabel=style.label(column, proxy))
+    style.legend(made, axes, columns)

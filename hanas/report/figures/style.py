@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-import matplotlib
+import matplotlib.style
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -23,7 +23,7 @@ from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from PIL import Image
 
 from hanas.core.files import replacing
@@ -37,19 +37,15 @@ TRUE = "#00559e"
 CLOUD = "#a3a3a3"
 #: Colour and mark of what stands beside the found front, in order.
 BESIDE = (("#009e73", "^"), ("#e69f00", "s"), ("#6a3d9a", "D"), ("#56b4e9", "v"))
-
 #: Of marks, so that those that touch can be told apart.
 EDGED: Any = {"markeredgecolor": "white", "markeredgewidth": 0.3}
-
 #: Inches: a text column and a page of two columns.
 ONE_COLUMN = 3.5
 TWO_COLUMNS = 7.16
-
 #: Values that span more than this factor get a logarithmic axis. Errors do so early: nearly all
 #: networks are good ones, and a few guess.
 LOG_FACTOR = 50
 LOG_FACTOR_OF_ERRORS = 5
-
 _TITLE_POINTS = 8.5
 _FOOTER_POINTS = 5.5
 _LONG = 18  # letters of an axis label that the arrow does not fit beside
@@ -59,15 +55,19 @@ _RC: Any = {  # not typed, as matplotlib's own keys are literals
     "font.size": 7.5,
     **dict.fromkeys(("axes.titlesize", "axes.labelsize"), 7.5),
     **dict.fromkeys(("xtick.labelsize", "ytick.labelsize"), 6.5),
-    **{"legend.fontsize": 7, "legend.frameon": False},
-    **{"legend.handletextpad": 0.4, "legend.columnspacing": 1.4},
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "legend.handletextpad": 0.4,
+    "legend.columnspacing": 1.4,
     **dict.fromkeys(("axes.edgecolor", "xtick.color", "ytick.color"), SOFT),
     **dict.fromkeys(("axes.labelcolor", "axes.titlecolor", "text.color"), INK),
     **dict.fromkeys(("xtick.labelcolor", "ytick.labelcolor"), INK),
     **dict.fromkeys(("axes.linewidth", "xtick.major.width", "ytick.major.width"), 0.6),
     **dict.fromkeys(("axes.spines.top", "axes.spines.right"), False),
     **dict.fromkeys(("axes.grid", "axes.axisbelow"), True),
-    **{"grid.color": GRID, "grid.linewidth": 0.5, "lines.linewidth": 1.1},
+    "grid.color": GRID,
+    "grid.linewidth": 0.5,
+    "lines.linewidth": 1.1,
     "pdf.fonttype": 42,  # TrueType, embedded: text stays text
     "svg.fonttype": "path",  # outlines: the same in every browser
     "svg.hashsalt": "hanas",
@@ -83,27 +83,23 @@ _LABELS = {
     "proxy_centred_cross_entropy": "{proxy} centred cross-entropy (nat)",
     "proxy_score": "{proxy} score",
     "normalised_hypervolume": "normalised hypervolume",
+    "evaluations": "unique evaluations",
+    "trained_architectures": "architectures trained",
 }
+#: Use the style inside a function or a block, whatever the user's own settings are.
+applied = partial(matplotlib.style.context, _RC, after_reset=True)
 
 
-@contextmanager
-def applied() -> Iterator[None]:
-    """Use the style inside the block, whatever the user's own settings are."""
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_RC)
-        yield
-
-
-def figure(width: float, height: float, title: str, footer: str) -> Figure:
+def figure(width: float, height: float, title: str, footer: Iterable[str]) -> Figure:
     """Return an empty figure, in inches, whose panels keep clear of its title and its footer.
 
-    Both are broken into as many lines as they need; the footer, which says where the numbers come
-    from, adds to the height.
+    Both are broken into as many lines as they need; the footer, sentences that say where the
+    numbers come from, adds to the height.
     """
     characters = int(width * 72 / (_FOOTER_POINTS * 0.56))
     # A no-break space keeps a number and its per cent on one line.
-    lines = textwrap.wrap(footer.replace(" %", "\u00a0%"), characters, break_on_hyphens=False)
+    said = " ".join(footer).replace(" %", "\u00a0%")
+    lines = textwrap.wrap(said, characters, break_on_hyphens=False)
     below = (len(lines) * 1.3 + 0.8) * _FOOTER_POINTS / 72
     title_lines = textwrap.wrap(title, int(width * 72 / (_TITLE_POINTS * 0.64)))
     above = (len(title_lines) * 1.25 + 0.65) * _TITLE_POINTS / 72
@@ -119,28 +115,22 @@ def figure(width: float, height: float, title: str, footer: str) -> Figure:
     return made
 
 
-def label(column: str, proxy: str = "proxy") -> str:
-    """Return the name and the unit of a column, as an axis shows it."""
-    return _LABELS[column].format(proxy=proxy)
+def label(column: str, proxy: str = "proxy", *, arrow: bool = True) -> str:
+    """Return the name and the unit of a column; ``arrow`` to where it is better, maybe a line more.
+
+    On a vertical axis the arrow is turned with the label: the left one points down.
+    """
+    text = _LABELS[column].format(proxy=proxy)
+    if not arrow:
+        return text
+    way = "better →" if column == "normalised_hypervolume" else "← better"
+    return f"{text}\n{way}" if len(text) > _LONG else f"{way}     {text}"
 
 
 def shown(values: Any, column: str) -> np.ndarray:
     """Return values, float64, as they stand on an axis: errors, fractions, in per cent."""
     array = np.asarray(values, dtype=np.float64)
     return array * 100 if column.endswith("_error") else array
-
-
-def less_is_better(text: str) -> str:
-    """Return an axis label that says which way is better; a long one takes two lines.
-
-    On a vertical axis the arrow points down, as the label is turned with it.
-    """
-    return f"{text}\n← better" if len(text) > _LONG else f"← better     {text}"
-
-
-def more_is_better(text: str) -> str:
-    """Return the same of a vertical axis on which up is better."""
-    return f"{text}\nbetter →" if len(text) > _LONG else f"{text}     better →"
 
 
 def set_scale(axes: Axes, which: str, values: Any, column: str, *, ticks: int = 6) -> None:
@@ -154,18 +144,17 @@ def set_scale(axes: Axes, which: str, values: Any, column: str, *, ticks: int = 
     low, high = float(on_axis.min()), float(on_axis.max())
     factor = LOG_FACTOR_OF_ERRORS if column.endswith("_error") else LOG_FACTOR
     if low > 0 and high / low > factor:
-        getattr(axes, f"set_{which}scale")("log")
-        subs = (1.0, 2.0, 5.0) if high / low < 1000 else (1.0,)
-        axis.set_major_locator(LogLocator(subs=subs))
+        axes.set(**{f"{which}scale": "log"})
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low < 1000 else (1.0,)))
         axis.set_minor_locator(NullLocator())
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_major_formatter(lambda value, _: f"{value:g}")
         margin = (high / low) ** 0.04
         limits = low / margin, high * margin
     else:
         axis.set_major_locator(MaxNLocator(ticks, steps=[1, 2, 5, 10]))
         margin = 0.04 * (high - low) or 0.5 * abs(high) or 0.5
         limits = low - margin, high + margin
-    getattr(axes, f"set_{which}lim")(*limits)
+    axes.set(**{f"{which}lim": limits})
 
 
 def xy(points: pd.DataFrame, x: str, y: str) -> tuple[np.ndarray, np.ndarray]:
@@ -176,24 +165,6 @@ def xy(points: pd.DataFrame, x: str, y: str) -> tuple[np.ndarray, np.ndarray]:
 def draw_marks(axes: Axes, points: pd.DataFrame, x: str, y: str, **how: Any) -> None:
     """Draw points as marks that no line joins."""
     axes.plot(*xy(points, x, y), linestyle="none", **how)
-
-
-def draw_true(axes: Axes, front: pd.DataFrame, metric: str) -> None:
-    """Draw the true front, sorted by the metric, as the stairs that nothing lies below."""
-    x, y = xy(front, metric, "true_error")
-    axes.plot(x, y, drawstyle="steps-post", color=TRUE, label="true front", zorder=2)
-
-
-def draw_found(axes: Axes, points: pd.DataFrame, x: str, y: str, name: str) -> None:
-    """Draw the points of a found front."""
-    how = {"marker": "o", "markersize": 3.2, "color": FOUND, "zorder": 3}
-    draw_marks(axes, points, x, y, label=name, **how, **EDGED)
-
-
-def draw_cloud(axes: Axes, points: pd.DataFrame, x: str, y: str, name: str) -> None:
-    """Draw many points, as pixels also in vector files, which stay small."""
-    how = {"marker": "o", "markersize": 1.8, "color": CLOUD, "alpha": 0.6, "zorder": 1}
-    draw_marks(axes, points, x, y, label=name, markeredgewidth=0, rasterized=True, **how)
 
 
 def legend(made: Figure, axes: Axes, columns: int = 4) -> None:
@@ -210,24 +181,19 @@ def legend(made: Figure, axes: Axes, columns: int = 4) -> None:
     engine.set(rect=(left, bottom, width, height - above))
 
 
-def sources_in_words(parts: Iterable[tuple[str, str]], *, before: Sequence[str] = ()) -> str:
-    """Return the footer: sentences, then what comes from where."""
-    return " ".join([*before, *(f"{what}: {source}." for what, source in parts)])
-
-
+@applied()
 def save(made: Figure, pdf: str | Path, svg: str | Path, png: str | Path) -> None:
     """Write a figure to three files of one layout, with no date in them."""
-    with applied():
-        made.set_dpi(_DOTS_PER_INCH)
-        canvas = FigureCanvasAgg(made)
-        canvas.draw()
-        # Laid out and drawn once for each file; Figure.savefig would do both twice.
-        made.set_layout_engine("none")
+    made.set_dpi(_DOTS_PER_INCH)
+    canvas = FigureCanvasAgg(made)
+    canvas.draw()
+    # Laid out and drawn once for each file; Figure.savefig would do both twice.
+    made.set_layout_engine("none")
+    with replacing(png) as temporary:
         picture = Image.fromarray(np.asarray(canvas.buffer_rgba()))
-        with replacing(png) as temporary:
-            picture.save(temporary, format="PNG", dpi=(_DOTS_PER_INCH, _DOTS_PER_INCH))
-        with replacing(pdf) as temporary:
-            FigureCanvasPdf(made).print_pdf(temporary, metadata={"CreationDate": None})
-        made.set_dpi(_DOTS_PER_INCH)
-        with replacing(svg) as temporary:
-            FigureCanvasSVG(made).print_svg(temporary, metadata={"Date": None})
+        picture.save(temporary, format="PNG", dpi=(_DOTS_PER_INCH, _DOTS_PER_INCH))
+    with replacing(pdf) as temporary:
+        FigureCanvasPdf(made).print_pdf(temporary, metadata={"CreationDate": None})
+    made.set_dpi(_DOTS_PER_INCH)
+    with replacing(svg) as temporary:
+        FigureCanvasSVG(made).print_svg(temporary, metadata={"Date": None})
