@@ -70,7 +70,8 @@ def explorer_data(rows: Sequence[Row]) -> dict[str, Any]:
 
     tasks = {
         row.task: {
-            "dataset": row.dataset, "space": row.space,
+            "dataset": row.dataset,
+            "space": row.space,
             "floor_percent": row.accuracy_floor_percent,
             "accuracy_percent": column(row.tables[0], "accuracy_percent", row.space),
             "source": source(row.tables[0]),
@@ -94,9 +95,12 @@ def explorer_data(rows: Sequence[Row]) -> dict[str, Any]:
         of_task = proxies.setdefault(row.proxy, described)["of_task"]
         of_task[row.task] = {"values": values, "source": source(path)}
     return {
-        "seed": picks.SEED, "most_points": MOST_POINTS,
+        "seed": picks.SEED,
+        "most_points": MOST_POINTS,
         "spaces": {name: described for name, (_, described) in spaces.items()},
-        "tasks": tasks, "devices": devices, "proxies": proxies,
+        "tasks": tasks,
+        "devices": devices,
+        "proxies": proxies,
         "searches": {row.search: row.search_label for row in rows},
         "runs": runs,
         "columns": list(columns),
@@ -154,7 +158,7 @@ def _run(row: Row, metrics: pd.DataFrame) -> dict[str, Any]:
     evenly = np.linspace(0, len(feasible) - 1, min(MOST_POINTS, len(feasible)))
     exact = metrics.loc[front["arch"]]
     return {
-        key: row.names[key] for key in ("device", "task", "proxy", "search"),
+        **{key: row.names[key] for key in ("device", "task", "proxy", "search")},
         "objectives": objectives,
         "pareto": not history["score"].notna().any(),
         "evaluations": len(of_seed),

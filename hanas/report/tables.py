@@ -88,11 +88,15 @@ def device_table(rows: Sequence[Method], *, device: str, representative: str) ->
         }
         space = plugins.space(row.space)
         line = {
-            "device": device, "method": row.method, "dataset": row.dataset,
-            name: of_seeds.iloc[0] for name, of_seeds in values.items(),
+            "device": device,
+            "method": row.method,
+            "dataset": row.dataset,
+            **{name: of_seeds.iloc[0] for name, of_seeds in values.items()},
             "arch": picks[0],
             f"{row.space}_index": int(space.index_of(space.from_text(picks[0])[None])[0]),
-            "representative": chosen_as, "ranked_by": row.ranked_by, "seeds": len(picks),
+            "representative": chosen_as,
+            "ranked_by": row.ranked_by,
+            "seeds": len(picks),
             **spread,
             "unique_evaluations": evaluations,
             "trained_architectures": row.trained_architectures or np.nan,

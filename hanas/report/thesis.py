@@ -96,11 +96,14 @@ def _line(key: tuple[str, str], ours: Mapping, theirs: Mapping) -> dict[str, Any
         both = [n for n in VALUES if not np.isnan(values[f"{n}_ours"] + values[f"{n}_theirs"])]
         compared, verdict = "+".join(both), _verdict(both, ours, theirs)
     return {
-        "method": key[1], "dataset": key[0], **values,
-        "compared": compared, "verdict": verdict,
+        "method": key[1],
+        "dataset": key[0],
+        **values,
+        "compared": compared,
+        "verdict": verdict,
         "published_in": f"thesis, table {theirs['table']}" if theirs else "",
         "note": theirs.get("note", ""),
-        source: ours.get(source, "") for source in _SOURCES,
+        **{source: ours.get(source, "") for source in _SOURCES},
     }
 
 
