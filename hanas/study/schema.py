@@ -16,7 +16,7 @@ $schema: https://json-schema.org/draft/2020-12/schema
 title: A hanas study
 """
 #: Characters of a model that still stands on one line.
-_SHORT = 600
+_SHORT = 900
 
 
 class _ModelsOnce(GenerateJsonSchema):
