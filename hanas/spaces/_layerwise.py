@@ -1,13 +1,14 @@
 """What the layer-wise spaces have in common: a chain of layers, one operation each.
 
 Gene ``l`` is the index of the operation of layer ``l``. The canonical text names the operations in
-order, stage by stage, such as ``|shuffle_3x3|identity|+|xception_3x3|shuffle_7x7|``. ``identity``,
-where a space has it, comes last; the first layer of a stage, which changes the channels, has that
-one choice fewer.
+order, stage by stage, such as ``|shuffle_3x3|identity|+|xception_3x3|shuffle_7x7|``. Where
+``identity`` has no projection it comes last, and the first layer of a stage, which changes the
+channels, has that one choice fewer.
 """
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:  # PyTorch is imported only where a network is made
     from hanas.spaces.networks.chain import ChainNetwork
 
 IDENTITY = Operation("identity", "identity")
+#: Spaces of up to so many architectures are listed; NAS-Bench-201 has 15,625.
+MOST_LISTED = 20_000
 
 
 class ChainNetworkSettings(Settings):
@@ -81,11 +84,22 @@ class LayerwiseSpace(Space):
         self.operations = tuple(operation.name for operation in layers)
         _, costs = cost_tables(self.widened(1), layers, ChainSettings().resolution)
         parameters = costs[:, :, 0]  # (layers, operations)
-        fewer = skeleton.first_layers if IDENTITY in layers else ()
+        anywhere = skeleton.identity_projects or IDENTITY not in layers
+        fewer = () if anywhere else skeleton.first_layers
         self.choices = tuple(len(layers) - (layer in fewer) for layer in range(len(costs)))
         possible = [row[:count] for row, count in zip(parameters, self.choices, strict=True)]
         self.largest = tuple(int(of_layer.argmax()) for of_layer in possible)
         self.smallest = tuple(int(of_layer.argmin()) for of_layer in possible)
+        self.enumerable = math.prod(self.choices) <= MOST_LISTED
+
+    @override
+    def all_genes(self) -> np.ndarray:
+        number = np.arange(math.prod(self.choices))
+        return np.stack(np.unravel_index(number, self.choices), axis=1)
+
+    @override
+    def index_of(self, genes: np.ndarray) -> np.ndarray:
+        return np.asarray(np.ravel_multi_index(tuple(self._checked(genes).T), self.choices))
 
     @override
     def to_text(self, genes: Genes) -> str:

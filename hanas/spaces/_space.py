@@ -77,6 +77,20 @@ class Space(ABC):
         """Return the index, int64 (N,), of genes (N, genes)."""
         raise NotImplementedError
 
+    def sample(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """Return different random architectures that work, int64 (count, genes), or all."""
+        if self.enumerable:
+            genes = self.all_genes()
+            genes = genes[rng.permutation(len(genes))]
+            return genes[self.connected(genes)][:count]
+        found = np.empty((0, len(self.choices)), dtype=np.int64)
+        while len(found) < count:
+            drawn = rng.integers(0, self.choices, size=(count, len(self.choices)))
+            found = np.concatenate([found, drawn[self.connected(drawn)]])
+            _, first = np.unique(found, axis=0, return_index=True)
+            found = found[np.sort(first)][:count]
+        return found
+
     def canonical(self, genes: Genes) -> str:
         """Return a text that architectures share which are the same graph."""
         return self.to_text(genes)

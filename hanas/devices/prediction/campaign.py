@@ -274,16 +274,7 @@ class _Belief:
 
 def random_genes(name: str, count: int, rng: np.random.Generator) -> np.ndarray:
     """Return different random architectures that some device may run, int64 (count, G), or all."""
-    space = plugins.space(name)
-    if space.enumerable:
-        genes = space.all_genes()
-        genes = genes[rng.permutation(len(genes))]
-        return genes[space.connected(genes)][:count]
-    found = np.empty((0, len(space.choices)), dtype=np.int64)
-    while len(found) < count:
-        drawn = rng.integers(0, space.choices, size=(count, len(space.choices)))
-        found = _different(np.concatenate([found, drawn[space.connected(drawn)]]))[:count]
-    return found
+    return plugins.space(name).sample(count, rng)
 
 
 def without(genes: np.ndarray, taken: np.ndarray) -> np.ndarray:

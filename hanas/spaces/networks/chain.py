@@ -129,7 +129,7 @@ class ChainNetwork(nn.Module):
 
         def block(operation: Operation, place: Place) -> nn.Module:
             if operation.kind == "identity":
-                return nn.Identity()
+                return nn.Sequential(*modules(skeletons.projection(place), mode))
             if operation.kind == "bottleneck":
                 return Bottleneck(operation, place, skeleton, mode)
             return ShuffleUnit(operation, place, mode)

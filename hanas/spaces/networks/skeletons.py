@@ -59,7 +59,8 @@ class Skeleton:
 
     ``activation`` (``relu``, ``relu6`` or ``silu``) is that of all but ShuffleNetV2's units, which
     use ReLU; ``max_pool`` is 3x3, after the stem; ``first_bottleneck`` the channels, if any, of a
-    bottleneck of expansion 1 before the first layer.
+    bottleneck of expansion 1 before the first layer. With ``identity_projects``, an identity that
+    has to change the shape is a 1x1 convolution; else it cannot be there.
     """
 
     stem: int
@@ -69,6 +70,7 @@ class Skeleton:
     max_pool: bool = False
     first_bottleneck: int = 0
     squeeze_excitation: bool = False
+    identity_projects: bool = False
 
     @property
     def first_layers(self) -> tuple[int, ...]:
@@ -219,6 +221,13 @@ def bottleneck(operation: Operation, place: Place, activation: str) -> list[Conv
     return convolutions if operation.expansion > 1 else convolutions[1:]
 
 
+def projection(place: Place) -> list[Convolution]:
+    """Return what identity is made of: a 1x1 convolution where it has to change the shape."""
+    if place.stride == 1 and place.inputs == place.outputs:
+        return []
+    return [Convolution(place.inputs, place.outputs, 1, place.side, place.stride)]
+
+
 @cache
 def cost_tables(
     skeleton: Skeleton, operations: tuple[Operation, ...], side: int
@@ -239,14 +248,15 @@ def cost_tables(
 
 
 def _block(operation: Operation, place: Place, skeleton: Skeleton) -> np.ndarray:
-    convolutions = []
-    if operation.kind == "bottleneck":
+    if operation.kind == "identity":
+        convolutions = projection(place)
+    elif operation.kind == "bottleneck":
         convolutions = bottleneck(operation, place, skeleton.activation)
         if skeleton.squeeze_excitation:
             inner, squeezed = place.inputs * operation.expansion, max(1, place.inputs // 4)
             convolutions.append(Convolution(inner, squeezed, 1, 1, biased=True))
             convolutions.append(Convolution(squeezed, inner, 1, 1, biased=True))
-    elif operation.kind != "identity":
+    else:
         convolutions = shuffle_branch(operation, place)
         convolutions += shuffle_entry(operation, place) if place.first else []
     return sum((one.costs() for one in convolutions), np.zeros(2, dtype=np.int64))
