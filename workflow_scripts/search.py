@@ -5,7 +5,7 @@ from pathlib import Path
 from hanas.core import plugins
 from hanas.core.files import read_parquet, write_parquet
 from hanas.search.run import objectives_of, search_on_demand, search_tables
-from hanas.study.jobs import job
+from hanas.study.jobs import job, located
 
 with job(snakemake) as facts:
     cfg, files = snakemake.params.cfg, snakemake.input
@@ -21,15 +21,12 @@ with job(snakemake) as facts:
         histories = search_tables(space, objectives, searches, print)
     else:
         from hanas.devices.prediction import predictor
-        from hanas.proxies._proxy import Inputs, Work
+        from hanas.proxies._proxy import Part, Work
 
-        proxy = plugins.plugin("proxies", cfg["proxy"]["kind"]).read(cfg["proxy"])
-        paths = {name: Path(file) for name in ("weights", "images") if (file := files.get(name))}
-        read = Inputs(paths.get("weights"), paths.get("images"))
+        part = Part.read(snakemake.wildcards.proxy, located(cfg["part"], files.get("files", [])))
         # Not an output: what was scored once is of use to every search with this proxy.
-        kept = Path("results", "proxies", snakemake.wildcards.proxy, "kept")
-        work = Work(kept, snakemake.threads, print)
-        with proxy.on_demand_scorer(space, read, work) as scorer:
+        kept = Path("results", "proxies", part.name, "kept")
+        with part.scorer(space, Work(kept, snakemake.threads, print)) as scorer:
             predicted = predictor.load(files.predictor)
             found = search_on_demand(space, scorer, predicted, searches, *chosen, print)
             histories, sources = found

@@ -48,7 +48,7 @@ def names(group: str) -> tuple[str, ...]:
     """Return the sorted names of the plugins of a group, without importing any of them.
 
     >>> names("spaces")
-    ('mobile_i', 'nb201', 'shuffle', 'shuffle_i')
+    ('mobile_i', 'nas_bench_macro', 'nb201', 'shuffle', 'shuffle_i')
     """
     return tuple(sorted(_files(group, os.environ.get(FOLDER_VARIABLE, ""))))
 

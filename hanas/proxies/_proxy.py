@@ -5,8 +5,8 @@ Also the bases of those that count by the genes alone, and of those that are mad
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
@@ -43,9 +43,10 @@ class Inputs:
     """Files that proxies read; of each proxy those that it needs.
 
     ``weights`` of a supernet (:func:`hanas.training.supernets.load_supernet`), ``images`` of a data
-    set (:mod:`hanas.data.images`); of the ``members`` that it is made of the column that a search
-    minimises and the table; true ``accuracies`` (:mod:`hanas.data.tables.metric_tables`) on the
-    data set of this name.
+    set (:mod:`hanas.data.images`); true ``accuracies`` (:mod:`hanas.data.tables.metric_tables`) on
+    the data set of this name. Of what it is made of: in spaces that can be listed ``members``, the
+    column that a search minimises and the table of each; in others ``parts``, which score on
+    demand as it does.
     """
 
     weights: Path | None = None
@@ -53,6 +54,7 @@ class Inputs:
     members: tuple[tuple[str, Path], ...] = ()
     accuracies: Path | None = None
     dataset: str = ""
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,10 @@ class Work:
     folder: Path
     threads: int
     log: Log
+
+    def beside(self, name: str) -> Work:
+        """Return the same with the folder of the entry of proxies of another name."""
+        return replace(self, folder=self.folder.parent.with_name(name) / self.folder.name)
 
 
 class OnDemandScorer:
@@ -155,6 +161,42 @@ class Proxy(Settings):
             f"proxy.kind is {self.kind!r}; in space {space.name!r}, which is too large for a "
             f"table, expected one of: {', '.join(able)}"
         )
+
+
+@dataclass(frozen=True)
+class Part:
+    """An entry of proxies that scores on demand, and the files that it reads.
+
+    ``objective`` is the column that a search by it would minimise.
+    """
+
+    name: str
+    proxy: Proxy
+    objective: str
+    inputs: Inputs
+
+    @classmethod
+    def read(cls, name: str, described: Mapping[str, Any]) -> Part:
+        """Read what :meth:`hanas.study.graph.Graph.search` says of a proxy.
+
+        ``proxy``, its settings; ``objective``; ``parts``, the same of all that it is made of, by
+        name; ``files``, a path or several by the fields of :class:`Inputs`; ``dataset``.
+        """
+        files = {
+            field: Path(file) if isinstance(file, str) else tuple(map(Path, file))
+            for field, file in described["files"].items()
+        }
+        parts = tuple(cls.read(*part) for part in described["parts"].items())
+        inputs = Inputs(**files, dataset=described["dataset"], parts=parts)
+        proxy: Any = Member("proxies").read(described["proxy"])
+        return cls(name, proxy, described["objective"], inputs)
+
+    def scorer(self, space: Space, work: Work) -> OnDemandScorer:
+        """Return what scores; ``work`` is that of any proxy of the study.
+
+        Scores are kept with those of the entry itself: they are computed once, whoever asks.
+        """
+        return self.proxy.on_demand_scorer(space, self.inputs, work.beside(self.name))
 
 
 class SpaceProxy(Proxy):

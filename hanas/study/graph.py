@@ -171,9 +171,23 @@ class Graph:
         if plugins.space(of_task.space).enumerable:
             scores = self.rows.scores(proxy, of_task.dataset)
             return Job({"proxy": scores, "device": result("device_table", **where)}, **how)
-        inputs = self._read_by_proxy(proxy, self.study.own_dataset(proxy) or of_task.dataset)
-        inputs["predictor"] = result("measure", **where)
-        return Job(inputs, **how, proxy=scored_by.params(), **_taken_by(scored_by))
+        part = self._part(proxy, of_task.dataset)
+        inputs = {"predictor": result("measure", **where), "files": sorted(_paths(part))}
+        taken = [_taken_by(self.study.proxies[name]) for name in self.study.made_of(proxy)]
+        threads = max(of_one["threads"] for of_one in taken)
+        compute = max((one["compute"] for one in taken), key=("cpu", "auto", "cuda").index)
+        return Job(inputs, **how, part=part, threads=threads, compute=compute)
+
+    def _part(self, proxy: str, dataset: str) -> dict[str, Any]:
+        """Describe a proxy that scores on demand, see :meth:`hanas.proxies._proxy.Part.read`."""
+        found, own = self.study.proxies[proxy], self.study.own_dataset(proxy) or dataset
+        return {
+            "proxy": found.params(),
+            "objective": found.objective,
+            "files": self._read_by_proxy(proxy, own),
+            "dataset": own,
+            "parts": {name: self._part(name, dataset) for name in self.study.members(proxy)},
+        }
 
     def table(self, device: str) -> Job:
         """Put baselines and searches of a device side by side, and beside the published table."""
@@ -476,6 +490,12 @@ class Graph:
 
 def _images(dataset: str) -> dict[str, Any]:
     return {"images": result("dataset", dataset=dataset)}
+
+
+def _paths(part: Mapping[str, Any]) -> set[str]:
+    """Return the files that a proxy on demand and all that it is made of read."""
+    own = Job(part["files"]).files
+    return set(own).union(*map(_paths, part["parts"].values()))
 
 
 def _taken_by(found: Any) -> dict[str, Any]:

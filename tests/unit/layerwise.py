@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from hanas.core import plugins
 
-SPACES = [n for n in plugins.names("spaces") if not plugins.space(n).enumerable]
+SPACES = [n for n in plugins.names("spaces") if plugins.space(n).layerwise]
 #: The same for tests that take seconds each: the quick part of the tests looks at one of them.
 COSTLY_SPACES = [
     name if name == "shuffle_i" else pytest.param(name, marks=pytest.mark.slow) for name in SPACES
@@ -14,6 +14,7 @@ COSTLY_SPACES = [
 WITH_IDENTITY = [n for n in SPACES if "identity" in plugins.space(n).operations]
 #: Layers of each stage, as published: SPOS, and five stages of four bottlenecks.
 STAGES = {"shuffle": (4, 4, 8, 4), "shuffle_i": (4, 4, 8, 4), "mobile_i": (4, 4, 4, 4, 4)}
+STAGES["nas_bench_macro"] = (2, 3, 3)
 
 
 def genes_of(name: str):

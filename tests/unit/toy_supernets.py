@@ -14,7 +14,7 @@ from hanas.training.trainers._trainer import Trainer
 REPOSITORY = Path(__file__).parents[2]
 TRAINERS = plugins.names("trainers")
 SPACES = {name: plugins.space(name) for name in plugins.names("spaces")}
-LAYER_WISE = [name for name, space in SPACES.items() if not space.enumerable]
+LAYER_WISE = [name for name, space in SPACES.items() if space.layerwise]
 LAYER_WISE_TRAINERS = [n for n in TRAINERS if plugins.plugin("trainers", n).layerwise]
 #: Every trainer on cells, and those that can on layer-wise spaces.
 TRAINED = [
