@@ -28,8 +28,10 @@ if TYPE_CHECKING:  # imported where a job scores
 #: all cells at once: where it favours a class, a training of its own would undo that, so it should
 #: not count against a cell. (For classes of about equal size: how frequent one is counts neither.)
 SUPERNET_SCORES = ("error", "cross_entropy", "centred_cross_entropy")
+#: The same with simulated INT8, in layer-wise spaces.
+INT8_SCORES = tuple(f"int8_{name}" for name in SUPERNET_SCORES)
 #: Columns of scores that a proxy table can have, all lower is better.
-SCORES = (*SUPERNET_SCORES, "score")
+SCORES = (*SUPERNET_SCORES, *INT8_SCORES, "score")
 
 Threads = Annotated[
     Count,
@@ -227,6 +229,12 @@ class CountedProxy(SpaceProxy):
         score = self.count(space, space.all_genes()).astype(float)
         return {"score": score, "source": self.source}
 
+    def on_demand_scorer(self, space: Space, inputs: Inputs, work: Work) -> OnDemandScorer:
+        """Return what counts, if the kind does so on demand; see :meth:`Proxy.on_demand_scorer`."""
+        if not self.on_demand:
+            return super().on_demand_scorer(space, inputs, work)
+        return _Counts(self, space)
+
 
 class CountedNetwork(Settings):
     """The network of a layer-wise space that is counted."""
@@ -256,18 +264,14 @@ class SizeProxy(CountedProxy):
 
     def problems_in(self, space: Space) -> Iterator[str]:
         """Yield what does not go together with a space."""
-        if self.network and space.enumerable:
+        if self.network and not space.layerwise:
             said = f"network: the cells of {space.name} rank alike at every size of the network"
             yield f"{said}; leave it out"
-
-    def on_demand_scorer(self, space: Space, inputs: Inputs, work: Work) -> OnDemandScorer:
-        """Return what counts; see :meth:`Proxy.on_demand_scorer`."""
-        return _Counts(self, space)
 
 
 @dataclass
 class _Counts(OnDemandScorer):
-    proxy: SizeProxy
+    proxy: CountedProxy
     space: Space
 
     def score(self, genes: np.ndarray) -> dict[str, np.ndarray]:
@@ -278,11 +282,32 @@ class _Counts(OnDemandScorer):
 
 
 class CombinedProxy(Proxy):
-    """A proxy that is made of others, whose tables it reads."""
+    """A proxy that is made of others: it reads their tables, or asks them on demand."""
 
     proxies: Annotated[list[Annotated[str, Entry("proxies")]], Field(min_length=2), Unique] = Field(
         description="Entries of proxies."
     )
+
+
+class CombinedScorer(OnDemandScorer):
+    """Scores by what all the parts of a proxy say."""
+
+    def __init__(self, space: Space, inputs: Inputs, work: Work) -> None:
+        self.parts = inputs.parts
+        self.scorers = [part.scorer(space, work) for part in inputs.parts]
+
+    def __exit__(self, *error: object) -> None:
+        for scorer in self.scorers:
+            scorer.__exit__(*error)
+
+    def by_each(self, genes: np.ndarray) -> list[dict[str, np.ndarray]]:
+        """Return the columns of each part, float64 (N,), of genes (N, G)."""
+        return [scorer.score(genes) for scorer in self.scorers]
+
+    def minimised(self, genes: np.ndarray) -> np.ndarray:
+        """Return what a search by each part would minimise, float64 (N, parts)."""
+        pairs = zip(self.parts, self.by_each(genes), strict=True)
+        return np.stack([columns[part.objective] for part, columns in pairs], axis=1)
 
 
 def member_tables(space: Space, inputs: Inputs) -> tuple[list[pd.DataFrame], np.ndarray]:

@@ -2,12 +2,13 @@
 
 The one-shot proxy of RSPS, GDAS and SPOS: an architecture inherits the weights of its operations
 and is evaluated without any training of its own (G. Bender et al., "Understanding and Simplifying
-One-Shot Architecture Search", ICML 2018). Layer-wise spaces are too large for a table: a population
-is scored when a search asks for it, and every score is kept for later searches.
+One-Shot Architecture Search", ICML 2018). In spaces too large for a table a population is scored
+when a search asks for it, and every score is kept for later searches.
 """
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -21,14 +22,22 @@ from hanas.core.compute import choose_device
 from hanas.core.errors import InputError
 from hanas.core.files import checksum, digest
 from hanas.core.kept import KeptScores
-from hanas.core.progress import duration
+from hanas.core.progress import Progress, duration
 from hanas.core.settings import Count, Entry, NoRerun
 from hanas.core.workers import Here, Workers
-from hanas.proxies._proxy import SUPERNET_SCORES, Inputs, OnDemandScorer, Proxy, Threads, Work
+from hanas.proxies._proxy import (
+    INT8_SCORES,
+    SUPERNET_SCORES,
+    Inputs,
+    OnDemandScorer,
+    Proxy,
+    Threads,
+    Work,
+)
 from hanas.spaces._space import Space
 
 if TYPE_CHECKING:
-    from hanas.proxies.scoring.chain_evaluation import SharedEvaluation
+    from hanas.proxies.scoring.chain_evaluation import MeanEvaluation
 
 #: Architectures that are scored, and kept, together at most.
 PIECE = 32
@@ -50,14 +59,18 @@ class Supernet(Proxy):
     )
     objective: Annotated[
         Literal[
-            "error", "cross_entropy", "centred_cross_entropy", "int8_error", "int8_cross_entropy"
+            "error",
+            "cross_entropy",
+            "centred_cross_entropy",
+            "int8_error",
+            "int8_cross_entropy",
+            "int8_centred_cross_entropy",
         ],
         NoRerun(),
     ] = Field(
         "error",
-        description="Which score a search minimises. centred_cross_entropy, of logits less their "
-        "mean over a batch: spaces of cells only. Those of int8: precision int8 only. All that the "
-        "space has are kept.",
+        description="Which score a search minimises; centred_cross_entropy is of logits less their "
+        "mean over a batch. Those of int8: precision int8 only. All are kept.",
     )
     statistics: Literal["batch", "recalibrated"] = Field(
         "batch",
@@ -77,13 +90,12 @@ class Supernet(Proxy):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where to evaluate.")
     threads: Threads = 8
     on_demand: ClassVar[bool] = True
-    of_cells: ClassVar[bool] = True
 
     @model_validator(mode="after")
     def _can_be_scored(self) -> Supernet:
-        if self.objective == "centred_cross_entropy" and 1 in (self.images, self.batch_size):
+        if self.objective.endswith("centred_cross_entropy") and 1 in (self.images, self.batch_size):
             raise InputError(
-                "objective is 'centred_cross_entropy': the logits of one image less their mean are "
+                f"objective is {self.objective!r}: the logits of one image less their mean are "
                 "zero; expected images and batch_size of at least 2"
             )
         if self.precision == "int8" and self.statistics != "recalibrated":
@@ -94,8 +106,8 @@ class Supernet(Proxy):
         return self
 
     def columns_of(self, members: Sequence[Sequence[str]]) -> tuple[str, ...]:
-        """Return the scores of cells: those of other spaces have no table."""
-        return SUPERNET_SCORES
+        """Return the scores in its table."""
+        return (*SUPERNET_SCORES, *INT8_SCORES) if self.precision == "int8" else SUPERNET_SCORES
 
     def in_words(self, names: Sequence[str]) -> str:
         """Return what a search ranks by."""
@@ -103,11 +115,7 @@ class Supernet(Proxy):
 
     def problems_in(self, space: Space) -> Iterator[str]:
         """Yield what does not go together with a space, the name of the setting first."""
-        if not space.enumerable:
-            if self.objective == "centred_cross_entropy":
-                said = "objective is 'centred_cross_entropy', which works in spaces of cells"
-                expected = "expected another one, such as cross_entropy"
-                yield f"{said}; {expected}, for space {space.name!r}"
+        if space.layerwise:
             return
         for name, plain in (("statistics", "batch"), ("precision", "float32")):
             if (given := getattr(self, name)) != plain:
@@ -115,7 +123,13 @@ class Supernet(Proxy):
                 yield f"{said}; expected {plain} for space {space.name!r}"
 
     def scores(self, space: Space, inputs: Inputs, work: Work) -> dict[str, Any]:
-        """Return those of :data:`SUPERNET_SCORES`; cells of one function are scored once."""
+        """Return those of :meth:`columns_of`; cells of one function are scored once."""
+        if space.layerwise:
+            with LayerwiseScorer(self, space, inputs, work) as scorer:
+                found: dict[str, Any] = scorer.score(space.all_genes())
+                found["source"] = scorer.source("")
+            shutil.rmtree(work.folder, ignore_errors=True)
+            return found
         from hanas.proxies.scoring.cells import SupernetScorer, score_space
 
         files, device, key = self.belongs_to(inputs, [self.images, self.batch_size])
@@ -127,18 +141,18 @@ class Supernet(Proxy):
         """Return what scores architectures of a layer-wise space; see :class:`Proxy`."""
         return LayerwiseScorer(self, space, inputs, work)
 
-    def evaluation(self, space: str, weights: Path, images: Path, device: str) -> SharedEvaluation:
+    def evaluation(self, space: str, weights: Path, images: Path, device: str) -> MeanEvaluation:
         """Return a layer-wise supernet and its images; InputError where they do not fit."""
         from hanas.proxies.scoring.cells import load_both
-        from hanas.proxies.scoring.chain_evaluation import Pictures, SharedEvaluation
+        from hanas.proxies.scoring.chain_evaluation import MeanEvaluation, Pictures
         from hanas.spaces.networks.chain import ChainNetwork
 
         supernet, load = load_both(weights, images, space, device)
-        network = cast(ChainNetwork, supernet.network(device))
+        networks = cast(list[ChainNetwork], supernet.snapshots(device))
         recalibrated = self.statistics == "recalibrated"
         calibration = load("train", self.calibration_images) if recalibrated else None
         validation, int8 = load("validation", self.images), self.precision == "int8"
-        return SharedEvaluation(network, Pictures(validation, calibration, self.batch_size, int8))
+        return MeanEvaluation(networks, Pictures(validation, calibration, self.batch_size, int8))
 
     def belongs_to(
         self, inputs: Inputs, settings: list[Any]
@@ -172,11 +186,12 @@ class LayerwiseScorer(OnDemandScorer):
 
     def __init__(self, proxy: Supernet, space: Space, inputs: Inputs, work: Work) -> None:
         calibrated_with = proxy.calibration_images if proxy.statistics == "recalibrated" else None
-        settings = [proxy.images, proxy.batch_size, calibrated_with, proxy.precision]
+        settings = [proxy.images, proxy.batch_size, calibrated_with, proxy.columns_of([])]
         files, device, key = proxy.belongs_to(inputs, settings)
         make = partial(proxy.evaluation, space.name, *files, device)
         here = make()
         self.columns, self._pictures, self._weights = here.columns, here.pictures, files[0]
+        self._snapshots = here.snapshots
         self._log, self._count = work.log, max(work.threads, 1)
         self._workers = Workers(make, work.threads) if device == "cpu" else Here(here)
         self._kept = KeptScores(work.folder, digest(key), self.columns, work.log)
@@ -198,8 +213,11 @@ class LayerwiseScorer(OnDemandScorer):
             started = time.monotonic()
             pieces = max(min(self._count, len(missing)), -(-len(missing) // PIECE))
             split = np.array_split(missing, pieces)
+            progress = Progress(0, len(split), self._log, lines=10) if len(split) > 20 else None
             for number, scores in self._workers.answers(split):
                 self._kept.add(split[number], scores)
+                if progress:
+                    progress.advance(" parts are scored")
             self._kept.tidy()
             taken = duration(time.monotonic() - started)
             self._log(f"{len(missing)} of {len(genes)} architectures are scored anew; {taken}")
@@ -212,6 +230,8 @@ class LayerwiseScorer(OnDemandScorer):
         simulated = " with simulated INT8" if objective.startswith("int8_") else ""
         validation, calibration = self._pictures.validation, self._pictures.calibration
         said = f"shared weights of a supernet{simulated} on {len(validation)} validation images"
+        if self._snapshots > 1:
+            said += f", means over {self._snapshots} snapshots of its training"
         if calibration is not None:
             said += f", batch normalisation recalibrated on {len(calibration)} training images"
         return f"measured: {said}"

@@ -138,12 +138,13 @@ def _not_listed(study: Study, name: str) -> Iterator[str]:
                 f"(kind {able}), or leave {name!r} out of devices.{device}.tasks"
             )
     for proxy in task.proxies:
-        if not study.proxies[proxy].on_demand:
-            able = _kinds("proxies", lambda found: found.on_demand)
-            yield (
-                f"tasks.{name}.proxies: {proxy!r} scores listed architectures only; expected "
-                f"one of kind {able} for space {task.space!r}"
-            )
+        for each in sorted(study.made_of(proxy)):
+            if not study.proxies[each].on_demand:
+                able = _kinds("proxies", lambda found: found.on_demand)
+                yield (
+                    f"tasks.{name}.proxies: {each!r} scores listed architectures only; expected "
+                    f"one of kind {able} for space {task.space!r}"
+                )
 
 
 def _kinds(group: str, able: Callable[[Any], bool]) -> str:
@@ -234,7 +235,7 @@ def _retraining(study: Study, name: str, retraining: Retraining) -> Iterator[str
                 f"{study.devices[device].kind!r}; expected one of: "
                 f"{', '.join(measured) or '(none)'}"
             )
-    if retraining.published is not None and space.enumerable:
+    if retraining.published is not None and not space.layerwise:
         yield (
             f"{where}.published: such networks take the settings of a layer-wise space, but "
             f"tasks.{retraining.task} is of space {task.space!r}"
@@ -255,6 +256,8 @@ def _surrogates(study: Study) -> Iterator[str]:
         if space not in study.benchmarks:
             yield f"surrogates.{space}: benchmarks has no such space"
             continue
+        if plugins.space(space).layerwise:
+            yield f"surrogates.{space}: a layer-wise space; surrogates are of cells: leave it out"
         for dataset, entry in study.benchmarks[space].items():
             if entry.kind == "surrogate":
                 yield f"surrogates.{space}: benchmarks.{space}.{dataset} is itself a surrogate"

@@ -11,7 +11,9 @@ from hanas.proxies.scoring.int8_simulation import observing, rounding
 from hanas.training.supernets import Supernet, save_supernet
 
 
-def made_up_supernet(space: str, *, batch_norm: str = "batch", classes: int = 3, seed: int = 0):
+def made_up_supernet(
+    space: str, *, batch_norm: str = "batch", classes: int = 3, seed: int = 0, snapshots: int = 1
+):
     module = plugins.space(space)
     network = {"width": 0.1, "resolution": 8, "batch_norm": batch_norm}
     weights = module.supernet(classes, network, seed=seed).state_dict()
@@ -20,7 +22,11 @@ def made_up_supernet(space: str, *, batch_norm: str = "batch", classes: int = 3,
         if value.ndim == 1 and value.is_floating_point():  # affine parts and statistics too
             value.add_(torch.rand(value.shape, generator=random))
     alphas = torch.zeros(len(module.choices), len(module.operations))
-    return Supernet(space, classes, network, None, weights, alphas)
+    earlier = [
+        {name: value * 1.1 if value.is_floating_point() else value for name, value in each.items()}
+        for each in [weights] * (snapshots - 1)
+    ]
+    return Supernet(space, classes, network, None, weights, alphas, earlier)
 
 
 def saved_supernet(folder: Path, space: str, **how) -> Path:
@@ -53,10 +59,14 @@ def score_alone(network, genes, pictures: Pictures) -> dict[str, float]:
 
 
 def _judged(network, genes, pictures: Pictures) -> dict[str, float]:
-    wrong, loss, count = 0, 0.0, 0
+    wrong, loss, centred_loss, count = 0, 0.0, 0.0, 0
     for images, labels in pictures.validation_batches():
         logits = network(images, genes)
         wrong += int((logits.argmax(dim=1) != labels).sum())
-        loss += F.cross_entropy(logits.double(), labels, reduction="sum").item()
+        logits = logits.double()
+        loss += F.cross_entropy(logits, labels, reduction="sum").item()
+        centred = logits - logits.mean(dim=0)
+        centred_loss += F.cross_entropy(centred, labels, reduction="sum").item()
         count += len(labels)
-    return {"error": wrong / count, "cross_entropy": loss / count}
+    whole = {"cross_entropy": loss / count, "centred_cross_entropy": centred_loss / count}
+    return {"error": wrong / count, **whole}

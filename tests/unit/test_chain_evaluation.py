@@ -126,13 +126,17 @@ def test_nothing_is_left_in_the_network(mode, statistics):
 def test_batch_statistics_are_what_the_supernet_itself_uses(space, mode):
     network = network_of(space, mode)
     for genes in random_genes(space, 2).tolist():
-        wrong, loss = 0, 0.0
+        wrong, loss, centred = 0, 0.0, 0.0
         for images, labels in pictures("batch").validation_batches():
             with torch.no_grad():
                 logits = network(images, genes)
             wrong += int((logits.argmax(dim=1) != labels).sum())
-            loss += F.cross_entropy(logits.double(), labels, reduction="sum").item()
+            logits = logits.double()
+            loss += F.cross_entropy(logits, labels, reduction="sum").item()
+            logits = logits - logits.mean(dim=0)
+            centred += F.cross_entropy(logits, labels, reduction="sum").item()
         expected = {"error": wrong / VALIDATION, "cross_entropy": loss / VALIDATION}
+        expected["centred_cross_entropy"] = centred / VALIDATION
         assert one_by_one(space, mode, "batch", tuple(genes)) == expected
 
 

@@ -96,6 +96,31 @@ def test_workers_give_the_bits_of_one_by_one(
     )
 
 
+def test_scores_are_means_over_snapshots(toy_data, toy_file, tmp_path, here):
+    both = saved_supernet(tmp_path / "both", "shuffle_i", snapshots=2)
+    genes = random_genes("shuffle_i", 2)
+    made, _ = scorer(tmp_path, both, toy_file)
+    with made:
+        found = made.score(genes)
+    supernet, split = load_supernet(both), load_split(toy_data, "validation").take(16)
+    assert len(supernet.earlier) == 1
+    of_each = [
+        [
+            score_alone(with_statistics(network, "batch"), row, Pictures(split, None, 8))
+            for row in genes
+        ]
+        for network in supernet.snapshots()
+    ]
+    for column, values in found.items():
+        expected = [
+            (first[column] + last[column]) / 2 for first, last in zip(*of_each, strict=True)
+        ]
+        assert values.tolist() == expected
+        assert of_each[0][0][column] != of_each[1][0][column] or column == "error"
+    said = "16 validation images, means over 2 snapshots of its training"
+    assert made.source("error").endswith(said)
+
+
 def test_what_was_scored_once_is_not_scored_again(weights, toy_file, tmp_path, monkeypatch, here):
     genes = random_genes("shuffle_i", 5)
     made, _ = scorer(tmp_path, weights, toy_file)
@@ -111,7 +136,7 @@ def test_what_was_scored_once_is_not_scored_again(weights, toy_file, tmp_path, m
 
 def test_scores_are_kept_for_what_they_depend_on(weights, toy_file, tmp_path, monkeypatch):
     """Each of these is a supernet, a data set or a way of its own, but for the last two."""
-    nothing = SimpleNamespace(columns=("error",), pictures=None)
+    nothing = SimpleNamespace(columns=("error",), pictures=None, snapshots=1)
     monkeypatch.setattr(supernet.Supernet, "evaluation", lambda *given: nothing)
     other_weights = saved_supernet(tmp_path / "other", "shuffle_i", seed=1)
     other_images = tmp_path / "other.pt"

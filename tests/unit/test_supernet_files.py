@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from toy_supernets import LAYER_WISE, settings_of, train
+from toy_supernets import settings_of, train
 
 from hanas.core.errors import InputError
 from hanas.training.supernets import load_supernet, save_supernet
@@ -70,9 +70,3 @@ def test_snapshots_are_spread_over_the_second_half(epochs, count):
     assert moments[0] >= epochs / 2
     steps = np.diff(moments)
     assert len(steps) == 0 or steps.max() - steps.min() <= 1
-
-
-@pytest.mark.parametrize("space", LAYER_WISE)
-def test_layer_wise_supernets_have_no_snapshots(space, toy_file, tmp_path):
-    with pytest.raises(InputError, match=r"snapshots is 2, .* by the last weights only"):
-        train(settings_of("spos", space, snapshots=2), toy_file, tmp_path)

@@ -103,7 +103,7 @@ def test_trainers_of_cells_refuse_a_layer_wise_space(trainer, space, toy_file, t
 
 
 def test_a_layer_wise_space_has_no_sets_of_cells(toy_file, tmp_path):
-    with pytest.raises(InputError, match="sampled_cells is 'distinct', but space 'shuffle' is too"):
+    with pytest.raises(InputError, match="sampled_cells is 'distinct', but space 'shuffle' has"):
         train(settings_of("spos", "shuffle", sampled_cells="distinct"), toy_file, tmp_path)
 
 

@@ -50,7 +50,7 @@ def settings_of(trainer: str, space: str = "nb201", **changes) -> dict:
         "network": small_network(space),
         "training": {**training, **changes.pop("training", {})},
         **({"candidates": 5} if chooses else {}),
-        "snapshots": 2 if space == "nb201" else 1,
+        "snapshots": 2,
         **changes,
     }
 

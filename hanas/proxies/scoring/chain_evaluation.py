@@ -12,7 +12,7 @@ Sampling", ECCV 2020): averages over batches of training images that each went t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,21 +22,21 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from hanas.data.batches import Batch, Split, ordered_batches
+from hanas.proxies._proxy import INT8_SCORES, SUPERNET_SCORES
 from hanas.proxies.scoring.int8_simulation import observing, rounding, sharing_weights
 from hanas.spaces.networks.chain import ChainNetwork
 
 STATISTICS = ("batch", "recalibrated")
-#: Scores of an architecture: a fraction and nats, and the same with simulated INT8.
-SCORES = ("error", "cross_entropy", "int8_error", "int8_cross_entropy")
 
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
     """The images that architectures are evaluated on, at most ``batch_size`` a batch.
 
-    Errors and cross-entropies are of ``validation``; batch normalisation is recalibrated with
-    ``calibration``, training images, or uses batch statistics where that is None. With ``int8``,
-    architectures are evaluated with simulated INT8 as well, in the ranges of calibration images.
+    Scores are of ``validation``, whose logits are centred over each batch. Batch normalisation is
+    recalibrated with ``calibration``, training images, or uses batch statistics where that is None.
+    With ``int8``, architectures are evaluated with simulated INT8 as well, in the ranges of
+    calibration images.
     """
 
     validation: Split
@@ -59,7 +59,7 @@ class SharedEvaluation:
     """A supernet, which stays as it is, and images, to score many architectures."""
 
     def __init__(self, network: ChainNetwork, pictures: Pictures) -> None:
-        self.pictures, self.columns = pictures, SCORES[: 4 if pictures.int8 else 2]
+        self.pictures, self.columns = pictures, columns_of(int8=pictures.int8)
         statistics = "batch" if pictures.calibration is None else "recalibrated"
         self._evaluating = with_statistics(network, statistics)
         self._calibrating = sharing_weights(self._evaluating).train()
@@ -69,7 +69,7 @@ class SharedEvaluation:
 
     @torch.inference_mode()
     def __call__(self, genes: np.ndarray) -> dict[str, np.ndarray]:
-        """Return columns of :data:`SCORES`, float64 (N,) each, of genes (N, L).
+        """Return the scores of :func:`columns_of`, float64 (N,) each, of genes (N, L).
 
         In memory are a batch at each place that an architecture branches off, and the statistics of
         everything that is different in ``genes``: score large populations sorted and in parts.
@@ -91,14 +91,39 @@ class SharedEvaluation:
                 pass
 
     def _scores(self, network: ChainNetwork, genes: np.ndarray, states: _States) -> np.ndarray:
-        """Return errors and cross-entropies, float64 (2, N)."""
-        sums = torch.zeros(2, len(genes), dtype=torch.float64)
+        """Return the scores, float64 (3, N)."""
+        sums = torch.zeros(len(SUPERNET_SCORES), len(genes), dtype=torch.float64)
         for images, labels in self.pictures.validation_batches():
             for row, logits in enumerate(states.logits(network, genes, images)):
+                logits = logits.double()
                 wrong = (logits.argmax(dim=1) != labels).sum()
-                entropy = F.cross_entropy(logits.double(), labels, reduction="sum")
-                sums[:, row] += torch.stack([wrong.double(), entropy]).cpu()
+                both = (logits, logits - logits.mean(dim=0))
+                losses = [F.cross_entropy(each, labels, reduction="sum") for each in both]
+                sums[:, row] += torch.stack([wrong.double(), *losses]).cpu()
         return (sums / len(self.pictures.validation)).numpy()
+
+
+class MeanEvaluation:
+    """Means of the scores over the snapshots of a supernet's training."""
+
+    def __init__(self, networks: Sequence[ChainNetwork], pictures: Pictures) -> None:
+        self.pictures, self.columns = pictures, columns_of(int8=pictures.int8)
+        self._of_each = [SharedEvaluation(network, pictures) for network in networks]
+
+    @property
+    def snapshots(self) -> int:
+        """How many there are."""
+        return len(self._of_each)
+
+    def __call__(self, genes: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the scores, float64 (N,) each, of genes (N, L)."""
+        scores = [evaluation(genes) for evaluation in self._of_each]
+        return {name: np.mean([of[name] for of in scores], axis=0) for name in self.columns}
+
+
+def columns_of(*, int8: bool) -> tuple[str, ...]:
+    """Return the names of the scores, all lower is better."""
+    return (*SUPERNET_SCORES, *INT8_SCORES) if int8 else SUPERNET_SCORES
 
 
 def with_statistics(network: ChainNetwork, statistics: str) -> ChainNetwork:

@@ -63,7 +63,7 @@ class Trainer(Settings, ABC):
     )
     snapshots: Count = Field(
         default=1,
-        description="How many times the weights of cells are kept, evenly in the second half of "
+        description="How many times the weights are kept, evenly in the second half of "
         "the epochs, the end included; proxies score with the mean over them.",
     )
     device: Device = "auto"
@@ -74,17 +74,12 @@ class Trainer(Settings, ABC):
     def _goes_together(self) -> Trainer:
         snapshot_epochs(self.training.epochs, self.snapshots)
         space = plugins.space(self.space)
-        if not space.enumerable and not self.layerwise:
+        if space.layerwise and not self.layerwise:
             trainers = plugins.names("trainers")
             able = [name for name in trainers if plugins.plugin("trainers", name).layerwise]
             raise InputError(
                 f"trainer is {self.name!r}, which trains cells, but {self.space!r} is a "
                 f"layer-wise space; expected one of: {', '.join(able)}"
-            )
-        if not space.enumerable and self.snapshots != 1:
-            raise InputError(
-                f"snapshots is {self.snapshots}, but architectures of {self.space!r} are "
-                "scored by the last weights only; leave it out"
             )
         if self.operation_probabilities is not None:
             _check_probabilities(self.operation_probabilities, space)
@@ -199,11 +194,11 @@ class SinglePath(OneShot):
     )
 
     @model_validator(mode="after")
-    def _cells_can_be_listed(self) -> SinglePath:
-        if self.sampled_cells != "all" and not plugins.space(self.space).enumerable:
+    def _draws_what_is_there(self) -> SinglePath:
+        if self.sampled_cells != "all" and plugins.space(self.space).layerwise:
             raise InputError(
-                f"sampled_cells is {self.sampled_cells!r}, but space {self.space!r} is too "
-                "large to list; leave it out"
+                f"sampled_cells is {self.sampled_cells!r}, but space {self.space!r} has no cells; "
+                "leave it out"
             )
         return self
 
