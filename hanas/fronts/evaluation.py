@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import moocore
 import numpy as np
 import pandas as pd
 
+from hanas.core.pareto import non_dominated
 from hanas.fronts.peeling import Layer, peel
 from hanas.fronts.runs import Runs
 from hanas.fronts.settings import Peeling
 from hanas.fronts.truth import to_unit_box
 
+#: Networks that a front is thinned to, where fronts of any size are compared.
+FEW = 20
 #: Convergence is shown at this many points or more of the shortest search.
 _POINTS = 20
 
@@ -57,22 +61,21 @@ def budget_table(searches: Sequence[Runs], indicators: pd.DataFrame) -> pd.DataF
 
     ``indicators`` is what :func:`indicator_table` says about the searches. ``ceiling`` is the
     normalised hypervolume, in truth, of the exact front of the proxy and the metrics over the
-    whole space; ``ceiling_above_floor`` the same as if the proxy knew the floor; ``_std`` their
-    deviations (:meth:`hanas.fronts.truth.Truth.ceiling`). ``found_mean`` and ``found_std`` (of a
-    sample) are over seeds. ``loss`` = 1 - ``found_mean`` = ``loss_by_ranking`` +
-    ``loss_by_searching``; the last can be below zero: an incomplete front can be better by luck.
+    whole space; ``ceiling_above_floor`` the same as if the proxy knew the floor; ``_of_20`` of
+    these fronts thinned to 20 networks; ``_std`` their deviations
+    (:meth:`hanas.fronts.truth.Truth.ceiling`). ``exact_front_points`` are on that front, and look
+    different; ``note`` says where these are so many that its ceiling says nothing. ``found_mean``
+    and ``found_std`` (of a sample) are over seeds. ``loss`` = 1 - ``found_mean`` =
+    ``loss_by_ranking`` + ``loss_by_searching``; the last can be below zero: an incomplete front can
+    be better by luck.
     """
     grouped = indicators.groupby(["task", "objectives", "proxy", "search"])
-    ceilings: dict[tuple[str, ...], dict[str, float]] = {}
+    ceilings: dict[tuple[str, ...], dict[str, Any]] = {}
     lines = []
     for runs in searches:
         of_proxy = (runs.row.task, runs.truth.name, runs.row.proxy)
         if of_proxy not in ceilings:
-            of_all, ceilings[of_proxy] = np.arange(len(runs.searched)), {}
-            above = of_all[runs.truth.reaches_floor]
-            for name, rows in (("ceiling", of_all), ("ceiling_above_floor", above)):
-                mean, deviation = runs.truth.ceiling(runs.searched, rows)
-                ceilings[of_proxy] |= {name: mean, f"{name}_std": deviation}
+            ceilings[of_proxy] = _ceilings(runs)
         ceiling = ceilings[of_proxy]["ceiling"]
         of_seeds = grouped.get_group((*of_proxy, runs.row.search))
         found = of_seeds["normalised_hypervolume"]
@@ -86,9 +89,34 @@ def budget_table(searches: Sequence[Runs], indicators: pd.DataFrame) -> pd.DataF
             seeds=len(found),
             unique_evaluations_mean=of_seeds["unique_evaluations"].mean(),
             trained_architectures=runs.row.trained_architectures,
+            note=_note(runs, ceilings[of_proxy]["exact_front_points"]),
         )
         lines.append(line)
     return pd.DataFrame(lines)
+
+
+def _ceilings(runs: Runs) -> dict[str, Any]:
+    of_all = np.arange(len(runs.searched))
+    above = of_all[runs.truth.reaches_floor]
+    found: dict[str, Any] = {}
+    for most, suffix in ((None, ""), (FEW, f"_of_{FEW}")):
+        for name, rows in ((f"ceiling{suffix}", of_all), (f"ceiling_above_floor{suffix}", above)):
+            mean, deviation = runs.truth.ceiling(runs.searched, rows, most)
+            found |= {name: mean, f"{name}_std": deviation}
+    front = runs.searched[non_dominated(runs.searched, copies=False)]
+    return {**found, "exact_front_points": len(front)}
+
+
+def _note(runs: Runs, on_front: int) -> str:
+    """Say where a proxy orders by the metrics, so that nearly everything is on its front."""
+    different = len(np.unique(runs.searched, axis=0))
+    if on_front <= different / 2:
+        return ""
+    metrics = " and ".join(runs.truth.metrics)
+    return (
+        f"the proxy orders by {metrics}: {on_front} of the {different} architectures that look "
+        f"different are on its exact front, so that ceiling says nothing; compare ceiling_of_{FEW}"
+    )
 
 
 def convergence_table(searches: Sequence[Runs]) -> pd.DataFrame:

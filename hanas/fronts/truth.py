@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from hanas.core.errors import InputError
-from hanas.core.pareto import as_points, non_dominated
+from hanas.core.pareto import as_points, non_dominated, thinned
 
 #: Orders in which architectures that look the same are met, where a ceiling depends on it.
 _ORDERS = 100
@@ -109,7 +109,9 @@ class Truth:
         # Rounded, so that equal fronts do not differ by the order in which they were summed.
         return round(_volume_in_box(self.scaled[self.worthy(rows)]) / self.front_volume, 12)
 
-    def ceiling(self, searched: np.ndarray, rows: np.ndarray) -> tuple[float, float]:
+    def ceiling(
+        self, searched: np.ndarray, rows: np.ndarray, most: int | None = None
+    ) -> tuple[float, float]:
         """Return the share of the exact front of what was searched: the proxy's oracle bound.
 
         Of ``rows``, int (K,), of ``searched``, float (N, M), minimised: the proxy, then the
@@ -117,8 +119,15 @@ class Truth:
         first: taking all would credit a coarse proxy, to which thousands of cells look equally
         optimal, with a choice that only the truth could make. So this is the mean over 100 orders
         in which they are met, the same in every call, and its deviation.
+
+        With ``most`` that front is thinned first to so many that look different, by what was
+        searched and never by the truth (:func:`hanas.core.pareto.thinned`).
         """
         front = rows[non_dominated(searched[rows])]
+        if most is not None:
+            different = np.unique(searched[front], axis=0)
+            kept = different[thinned(different, most)]
+            front = front[(searched[front][:, None] == kept).all(axis=2).any(axis=1)]
         looks, inverse = np.unique(searched[front], axis=0, return_inverse=True)
         if len(looks) == len(front):
             return self.share(front), 0.0

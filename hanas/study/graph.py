@@ -226,7 +226,7 @@ class Graph:
         rows = require_judged(self.rows.judged_rows(device), device)
         return Job(
             {"files": sorted(_files(rows) + _files(rows, "facts"))},
-            revision=5,
+            revision=6,
             rows=_plain(rows),
             front_search=self.rows.first_search,
             peeling=self.study.evaluation.peeling.params(),

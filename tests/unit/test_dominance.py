@@ -1,5 +1,6 @@
 import time
 
+import moocore
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 from pymoo.operators.survival.rank_and_crowding.metrics import calc_crowding_distance
 
 from hanas.core.errors import InputError
-from hanas.core.pareto import as_points, crowding_distance, non_dominated
+from hanas.core.pareto import as_points, crowding_distance, non_dominated, thinned
 
 # Few different values, so that ties, duplicates and dominance all occur often.
 grids = hnp.arrays(
@@ -125,3 +126,19 @@ def test_whole_space_is_fast_even_if_all_of_it_is_the_front(objectives):
     start = time.perf_counter()
     assert non_dominated(points).all()
     assert time.perf_counter() - start < 1
+
+
+@settings(deadline=None)
+@given(floats.filter(lambda points: points.shape[1] > 1), st.integers(1, 8))
+def test_thinning_takes_what_adds_most_each_time(points, count):
+    front = np.unique(points[non_dominated(points)], axis=0)
+    span = np.ptp(front, axis=0)
+    scaled = (front - front.min(axis=0)) / np.where(span > 0, span, 1)
+    rows = thinned(front, count).tolist()
+    assert len(set(rows)) == min(count, len(front))
+    plain: list[int] = []
+    for _ in range(len(rows)):
+        left = [row for row in range(len(front)) if row not in plain]
+        plain.append(max(left, key=lambda row: moocore.hypervolume(scaled[[*plain, row]], ref=1.1)))
+    volume, expected = (moocore.hypervolume(scaled[some], ref=1.1) for some in (rows, plain))
+    assert volume == pytest.approx(expected, rel=1e-9)

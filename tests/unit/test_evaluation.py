@@ -67,6 +67,21 @@ def test_budget_by_hand(tmp_path):
     assert line["loss_by_searching"] == pytest.approx(ceiling / 2)
     assert line["loss"] == pytest.approx(line["loss_by_ranking"] + line["loss_by_searching"])
     assert line["unique_evaluations_mean"] == 2.5
+    assert line["ceiling_of_20"] == line["ceiling"]  # four points need no thinning
+    assert line["exact_front_points"] == 4
+
+
+def test_a_proxy_that_orders_by_the_metric_is_named(tmp_path):
+    row = write_search(tmp_path, [[0, 3]], proxy_error=[-value for value in LATENCY_MS])
+    searches = _read(row)
+    line = evaluation.budget_table(searches, evaluation.indicator_table(searches)).iloc[0]
+    assert line["ceiling"] == 1  # all six are on its front
+    assert line["exact_front_points"] == 6
+    assert line["note"].startswith("the proxy orders by latency_ms: 6 of the 6 architectures")
+    searches = _read(write_search(tmp_path, [[0, 3]], proxy_error=[0.4, 0.3, 0.2, 0.1, 0.5, 0.6]))
+    line = evaluation.budget_table(searches, evaluation.indicator_table(searches)).iloc[0]
+    assert line["exact_front_points"] == 2  # 3, and 5 which is faster
+    assert line["note"] == ""
 
 
 def test_both_ceilings_where_the_proxy_prefers_what_is_below_the_floor(tmp_path):

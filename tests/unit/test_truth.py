@@ -66,6 +66,24 @@ def test_ceiling_by_hand():
     assert truth.share(np.array([0, 3])) == 0
 
 
+def test_a_thinned_front_is_chosen_by_what_was_searched():
+    proxy = TRUE.copy()
+    proxy[2, 0] = 0.49  # hardly better than (0.5, 1) now: the other two of the middle tell more
+    truth = truth_of(TRUE, FLOOR)
+    rows = np.flatnonzero(truth.reaches_floor)
+    scaled = (proxy[:4] - [0.1, 1]) / [0.4, 4]
+    best = max(
+        itertools.combinations(range(4), 3),
+        key=lambda three: moocore.hypervolume(scaled[list(three)], ref=1.1),
+    )
+    assert best == (0, 1, 3)
+    mean, deviation = truth.ceiling(proxy, rows, most=3)
+    assert mean == pytest.approx(truth.share(np.array(best)))
+    assert deviation == 0
+    assert mean < truth.ceiling(proxy, rows)[0] == 1
+    assert truth.ceiling(proxy, rows, most=4) == (1, 0)
+
+
 def test_of_what_looks_the_same_any_can_be_met_first():
     blind = np.full((6, 2), 0.3)
     truth = truth_of(TRUE, FLOOR)
