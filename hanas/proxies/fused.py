@@ -91,7 +91,7 @@ class FusedScorer(CombinedScorer):
         return self.minimised(self._space.sample(self._proxy.sample, rng))
 
     def score(self, genes: np.ndarray) -> dict[str, np.ndarray]:
-        """Return ``score``, the mean rank, float64 (N,); 0 is as good as the best of the sample."""
+        """Return ``score``, the mean rank, float64 (N,), of genes (N, G)."""
         by_each = self.minimised(genes)
         of_each = zip(by_each.T, self._sample.T, strict=True)
         ranks = np.stack([ranks_among(*columns) for columns in of_each], axis=1)
@@ -107,9 +107,9 @@ class FusedScorer(CombinedScorer):
 def ranks_among(values: np.ndarray, sample: np.ndarray) -> np.ndarray:
     """Return the relative ranks of values, (N,), among those of a sample, (K,): float64 (N,).
 
-    0 is the lowest of the sample and 1 its highest. Between two of them ranks rise evenly, and
-    beyond both ends as in the outer tenth there, so that a search can tell apart what is better
-    than all of the sample.
+    Those of the sample have the ranks that a table would give them, 0 the lowest and 1 the highest.
+    Between two of them ranks rise evenly, and beyond both ends as in the outer tenth there, so that
+    a search can tell apart what is better than all of the sample.
 
     >>> ranks_among(np.array([-1.0, 0.0, 1.5, 2.0, 4.0]), np.array([0.0, 1.0, 2.0]))
     array([-0.5 ,  0.  ,  0.75,  1.  ,  2.  ])
@@ -119,8 +119,7 @@ def ranks_among(values: np.ndarray, sample: np.ndarray) -> np.ndarray:
     known, first = np.unique(sample, return_index=True)
     if len(known) == 1:
         return 0.5 + 0.5 * np.sign(values - known[0])
-    ranks = rankdata(sample)[first]
-    ranks = (ranks - ranks[0]) / (ranks[-1] - ranks[0])
+    ranks = (rankdata(sample)[first] - 1) / (len(sample) - 1)
     found = np.interp(values, known, ranks)
     few = max(1, len(known) // 10)
     for end, inner, beyond in ((0, few, values < known[0]), (-1, -1 - few, values > known[-1])):

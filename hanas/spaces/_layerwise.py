@@ -83,6 +83,7 @@ class LayerwiseSpace(Space):
     def __init__(self, name: str, skeleton: Skeleton, layers: tuple[Operation, ...]) -> None:
         self.name, self.skeleton, self.layers = name, skeleton, layers
         self.operations = tuple(operation.name for operation in layers)
+        self.stages = tuple(stage.layers for stage in skeleton.stages)
         _, costs = cost_tables(self.widened(1), layers, ChainSettings().resolution)
         parameters = costs[:, :, 0]  # (layers, operations)
         anywhere = skeleton.identity_projects or IDENTITY not in layers

@@ -46,6 +46,8 @@ class Space(ABC):
     choices: tuple[int, ...]
     #: (target node, source node) of each gene, where genes stand for the edges of a cell.
     edges: tuple[tuple[int, int], ...] = ()
+    #: How many layers each stage has, where genes stand for layers.
+    stages: tuple[int, ...] = ()
     #: Genes of the architecture with the most parameters, and of the smallest that works.
     largest: tuple[int, ...]
     smallest: tuple[int, ...]

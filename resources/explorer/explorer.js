@@ -27,11 +27,13 @@
   const spaceOf = (task) => data.spaces[data.tasks[task].space];
   function genesOf(task, id) {
     const space = spaceOf(task);
-    return unpack(space.genes).subarray(id * space.edges.length, (id + 1) * space.edges.length);
+    const each = space.edges.length || space.stages.reduce((sum, layers) => sum + layers, 0);
+    return unpack(space.genes).subarray(id * each, (id + 1) * each);
   }
-  /** The canonical text of an architecture: node by node, its incoming operations. */
+  /** The canonical text of an architecture; of a cell: node by node, its incoming operations. */
   function textOf(task, id) {
     const space = spaceOf(task);
+    if (space.texts) return space.texts[id];
     const nodes = new Map();
     genesOf(task, id).forEach((gene, edge) => {
       const [target, source] = space.edges[edge];
@@ -69,6 +71,7 @@
     if (objective === "centred_cross_entropy") {
       return { axis: `${label} proxy centred cross-entropy`, unit: "nats", scale: 1 };
     }
+    if (objective === "int8_error") return { axis: `${label} proxy error of INT8`, unit: "%", scale: 100 };
     return { axis: `${label} score`, unit: "lower is ranked better", scale: 1 };
   }
   function proxyValue(proxy, value) {
@@ -407,8 +410,37 @@
   // ---- the network ---------------------------------------------------------------------------
   const DASHES = { none: "1 5", avg_pool_3x3: "8 3 2 3", skip_connect: "6 3" };
   const WIDTHS = { none: 1, skip_connect: 1.6, nor_conv_1x1: 2.2, nor_conv_3x3: 3.6 };
+  function drawNetwork(task, id) {
+    $("cell").replaceChildren(spaceOf(task).stages.length ? chainOf(task, id) : cellOf(task, id));
+  }
+  /** The chain, a row of layers for each stage; identity is dashed. */
+  function chainOf(task, id) {
+    const { stages, operations } = spaceOf(task);
+    const [left, width, height] = [58, 96, 30];
+    const picture = svg("svg", {
+      viewBox: `0 0 ${left + Math.max(...stages) * (width + 12)} ${stages.length * (height + 14)}`, role: "img",
+    });
+    const genes = [...genesOf(task, id)], words = [];
+    stages.forEach((layers, stage) => {
+      const y = stage * (height + 14) + 4;
+      picture.append(svg("text", { x: 0, y: y + height / 2 + 4 }, `stage ${stage + 1}`));
+      for (let layer = 0; layer < layers; layer++) {
+        const operation = operations[genes.shift()], x = left + layer * (width + 12);
+        const label = operation.replaceAll("_", " ").replace(/(\d)x(\d)/, "$1×$2");
+        words.push(`stage ${stage + 1}, layer ${layer + 1}: ${label}`);
+        if (layer) picture.append(svg("path", { class: "edge", d: `M${x - 12} ${y + height / 2}h12`, "stroke-width": 1.6 }));
+        picture.append(
+          svg("rect", {
+            class: "node", x, y, width, height, rx: 4, "stroke-dasharray": operation === "identity" ? "4 4" : "none",
+          }),
+          svg("text", { x: x + width / 2, y: y + height / 2 + 4, "text-anchor": "middle" }, label));
+      }
+    });
+    picture.append(svg("title", {}, words.join("; ")));
+    return picture;
+  }
   /** The cell as a graph: nodes on a line, longer edges as arcs above and below it. */
-  function drawCell(task, id) {
+  function cellOf(task, id) {
     const { edges, operations } = spaceOf(task);
     const last = Math.max(...edges.map(([target]) => target));
     const [apart, middle] = [104, 46 * (last - 1) + 12];
@@ -436,7 +468,7 @@
         svg("text", { x: at(node), y: middle + 4, "text-anchor": "middle" }, node === 0 ? "in" : node === last ? "out" : String(node)));
     }
     picture.append(svg("title", {}, words.join("; ")));
-    $("cell").replaceChildren(picture);
+    return picture;
   }
   function tableOf(caption, head, rows) {
     return element("div", { class: "scroll" }, element("table", {}, element("caption", {}, caption),
@@ -462,7 +494,7 @@
       + `${onFront ? ", on the found front" : ""}: ${percent(accuracy(task, id))} accuracy, ${metricsText(task, device, id)}, `
       + `${proxyWords(proxy).axis} ${proxyValue(proxy, column(data.proxies[proxy].of_task[task].values)[id])}.`;
     $("arch").textContent = textOf(task, id);
-    drawCell(task, id);
+    drawNetwork(task, id);
     const space = data.tasks[task].space;
     const tasks = Object.keys(data.tasks).filter((name) => data.tasks[name].space === space);
     const devices = Object.keys(data.devices).filter((name) => task in data.devices[name]);
