@@ -184,7 +184,7 @@ class Part:
         ``proxy``, its settings; ``objective``; ``parts``, the same of all that it is made of, by
         name; ``files``, a path or several by the fields of :class:`Inputs`; ``dataset``.
         """
-        files = {
+        files: dict[str, Any] = {
             field: Path(file) if isinstance(file, str) else tuple(map(Path, file))
             for field, file in described["files"].items()
         }

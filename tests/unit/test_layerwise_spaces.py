@@ -9,7 +9,7 @@ import torch
 from counting import counted
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from layerwise import SPACES, STAGES, WITH_IDENTITY, first_layers, genes_of, random_genes
+from layerwise import LAYERWISE, SPACES, STAGES, WITH_IDENTITY, first_layers, genes_of, random_genes
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
@@ -18,6 +18,7 @@ from hanas.proxies._proxy import Inputs, Work
 
 def test_the_chains_are_these():
     assert SPACES == ["mobile_i", "shuffle", "shuffle_i"]
+    assert set(LAYERWISE) - set(SPACES) == {"nas_bench_macro"}
     assert WITH_IDENTITY == ["mobile_i", "shuffle_i"]
 
 
@@ -199,7 +200,7 @@ def test_settings_for_images_hold_their_side(name):
 def test_proxies_of_whole_spaces_refuse_a_space_that_cannot_be_listed(kind, tmp_path):
     proxy = plugins.plugin("proxies", kind).read({"kind": kind})
     for name in SPACES:
-        said = rf"proxy {kind} .*'{name}'.*expected a space of: nb201"
+        said = rf"proxy {kind} .*'{name}'.*expected a space of: nas_bench_macro, nb201"
         with pytest.raises(InputError, match=said):
             proxy.score(plugins.space(name), Inputs(), Work(tmp_path, 1, print))
 
