@@ -260,12 +260,34 @@ def test_snapshots_that_cannot_be():
     assert "supernets.gdas_toy.snapshots is 3: 2 epochs have at most 2" in said
 
 
-def test_logits_are_centred_in_spaces_of_cells_only():
+def test_what_is_combined_on_demand_has_to_score_on_demand():
     config = _read(REPOSITORY / "config" / "own.yaml")
     config["proxies"]["own"]["objective"] = "centred_cross_entropy"
-    with pytest.raises(InputError, match=r"proxies\.own\.objective is 'centred_cross_entropy'"):
+    config["proxies"] |= {
+        "depth": {"kind": "depth", "space": "mobile_i"},
+        "own_depth": {"kind": "fused", "proxies": ["own", "depth"]},
+    }
+    (task,) = config["tasks"].values()
+    task["proxies"].append("own_depth")
+    assert complete(config, "own.yaml").trained_on("own_depth")
+    config["proxies"]["depth"] = {"kind": "naswot", "space": "mobile_i"}
+    with pytest.raises(InputError, match=r"'depth' scores listed architectures only; expected one"):
         complete(config, "own.yaml")
-    assert complete(_read(REPOSITORY / "config" / "ranking.yaml"), "ranking")
+
+
+def test_a_listed_space_of_layers_is_none_of_cells():
+    config = _read(REPOSITORY / "config" / "nas_bench_macro.yaml")
+    assert complete(config, "macro")
+    config["proxies"]["flops"]["network"] = {"width": 0.25}
+    config["retrainings"] = {"known": {"task": "cifar10", "published": ["mobilenet_v2"]}}
+    assert complete(config, "macro")
+    config["supernets"]["spos"]["sampled_cells"] = "distinct"
+    with pytest.raises(InputError, match=r"sampled_cells is .distinct.*has no cells"):
+        complete(config, "macro")
+    del config["supernets"]["spos"]["sampled_cells"]
+    config["surrogates"] = {"nas_bench_macro": {}}
+    with pytest.raises(InputError, match=r"surrogates\.nas_bench_macro: a layer-wise space"):
+        complete(config, "macro")
 
 
 @pytest.mark.parametrize("key", ["images", "batch_size"])
