@@ -79,7 +79,18 @@ def test_everything_works_on_layers_as_on_cells(study):
     truth = {"kind": "table", "file": "truth.csv"}
     truth["columns"] = {"arch": "net", "accuracy_percent": "percent"}
     given["benchmarks"] = {"small_chain": {"toy": truth}}
-    given["devices"] = {"macs": {"kind": "ideal", "gmacs_per_second": 0.5}}
+    campaign = {"models": 6, "first": 6, "each_round": 1, "held_out": 3}
+    host = {"kind": "host", "passes": 5, "warmup": 1, "again": 1, "repeats": 1}
+    given["devices"] = {
+        "macs": {"kind": "ideal", "gmacs_per_second": 0.5},
+        "host": {**host, "campaign": campaign},
+    }
+    given["retrainings"] = {
+        "pick": {
+            **{"task": "toy", "device": "macs", "proxy": "both", "search": "nsga2"},
+            **{"measure_on": ["host"], "training": {"epochs": 1, "batch_size": 8}},
+        }
+    }
     given["evaluation"] = {"proxies": ["depth", "flops", "params", "spos"]}
     study.write(given)
     accuracy = write_truth(study, "small_chain")
@@ -105,6 +116,16 @@ def test_everything_works_on_layers_as_on_cells(study):
     assert by_flops["exact_front_points"] == len(np.unique(macs))
     assert by_flops["note"].startswith("the proxy orders by latency_ms")
     assert (budget.loc[budget["proxy"] == "depth", "note"] == "").all()
+
+    measured = pd.read_parquet(results / "devices/host/small_chain/toy.parquet")
+    assert tuple(measured["arch"]) == space.all_texts()
+    assert measured["source"].str.startswith("predicted: ").all()
+    assert (results / "evaluations/host/budget.csv").exists()
+    models = pd.read_csv(results / "models/pick.csv")
+    assert set(models["device"]) == {"host", "macs"}
+    benchmark = pd.read_parquet(results / "retrained/pick/metrics.parquet")
+    known = accuracy[benchmark["arch"]].to_numpy()
+    np.testing.assert_allclose(benchmark["benchmark_accuracy_percent"], known)
 
     words = (results / "decisions/macs.md").read_text()
     assert "computed, not measured" in words
