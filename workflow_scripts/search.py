@@ -25,7 +25,8 @@ with job(snakemake) as facts:
 
         proxy = plugins.plugin("proxies", cfg["proxy"]["kind"]).read(cfg["proxy"])
         paths = {name: Path(file) for name in ("weights", "images") if (file := files.get(name))}
-        read = Inputs(paths.get("weights"), paths.get("images"))
+        trainings = tuple(map(Path, files.get("trainings") or ()))
+        read = Inputs(paths.get("weights"), paths.get("images"), trainings=trainings)
         # Not an output: what was scored once is of use to every search with this proxy.
         kept = Path("results", "proxies", snakemake.wildcards.proxy, "kept")
         work = Work(kept, snakemake.threads, print)

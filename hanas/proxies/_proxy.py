@@ -45,7 +45,7 @@ class Inputs:
     ``weights`` of a supernet (:func:`hanas.training.supernets.load_supernet`), ``images`` of a data
     set (:mod:`hanas.data.images`); of the ``members`` that it is made of the column that a search
     minimises and the table; true ``accuracies`` (:mod:`hanas.data.tables.metric_tables`) on the
-    data set of this name.
+    data set of this name; tables of ``trainings``, a row each.
     """
 
     weights: Path | None = None
@@ -53,6 +53,7 @@ class Inputs:
     members: tuple[tuple[str, Path], ...] = ()
     accuracies: Path | None = None
     dataset: str = ""
+    trainings: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)

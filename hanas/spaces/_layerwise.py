@@ -76,6 +76,7 @@ class ChainSettings(ChainNetworkSettings):
 class LayerwiseSpace(Space):
     """A layer-wise space, of its channels and stages at width 1 and the choices of a layer."""
 
+    layerwise = True
     network, deployed = ChainNetworkSettings, DeployedChainNetworkSettings
     fitted = ChainSettings
 

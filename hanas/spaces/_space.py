@@ -39,6 +39,8 @@ class Space(ABC):
     name: str
     #: Whether all can be listed: only then are there ``all_genes``, ``all_texts``, ``index_of``.
     enumerable: bool = False
+    #: Whether genes stand for layers, one after the other, rather than for the edges of a cell.
+    layerwise: bool = False
     #: Names of what a gene can stand for; each gene has the first ``choices`` of them.
     operations: tuple[str, ...]
     choices: tuple[int, ...]
