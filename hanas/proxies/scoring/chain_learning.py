@@ -1,6 +1,6 @@
 """Learn the accuracy of chains of layers from a few that were trained, and choose these few.
 
-A Gaussian process on what each stage holds (:mod:`hanas.spaces.stage_features`) expects the
+A Gaussian process on what each stage holds (:mod:`hanas.spaces._stage_features`) expects the
 logarithm of the error. The first chains are those that tell most about all others; the next ones
 those that may well be on the front of error and cost, in multiply-accumulates and parameters:
 what every device has to pay for.
@@ -19,7 +19,7 @@ from hanas.core.gaussian_process import Posterior, fit, most_telling
 from hanas.core.pareto import non_dominated
 from hanas.spaces._layerwise import LayerwiseSpace
 from hanas.spaces._space import Network
-from hanas.spaces.stage_features import StageFeatures
+from hanas.spaces._stage_features import StageFeatures
 
 #: Chains, drawn at random, that the first ones are chosen from and have to tell about.
 CANDIDATES = 1000
