@@ -5,9 +5,10 @@ Also the bases of those that count by the genes alone, and of those that are mad
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 import numpy as np
@@ -73,6 +74,8 @@ class OnDemandScorer:
     """Scores architectures of any space when a search asks for it, in a ``with`` statement."""
 
     columns: tuple[str, ...] = ("score",)
+    #: What else is known of the scores, such as how far to trust them.
+    facts: Mapping[str, float] = MappingProxyType({})
 
     def __enter__(self) -> Self:
         return self

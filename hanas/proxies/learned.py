@@ -218,10 +218,10 @@ class Learned(SpaceProxy):
                 known = pd.concat([known, found], ignore_index=True)
             for arch, percent in zip(known["arch"], known["accuracy_percent"], strict=True):
                 work.log(f"looked up {arch}: {percent:.2f} %")
-        expected = _Expected(model_of(space, known), "", work).score(space.all_genes())
+        scorer = _Expected(model_of(space, known), self._source(known["source"].iloc[0]), work)
         seen = np.isin(np.array(space.all_texts()), known["arch"].to_numpy(str))
-        source = self._source(known["source"].iloc[0])
-        return {**expected, "looked_up": seen, "source": source}
+        found = {**scorer.score(space.all_genes()), "looked_up": seen, **scorer.facts}
+        return {**found, "source": scorer.source("error")}
 
     def _source(self, of_accuracies: str) -> str:
         others = f" with {', '.join(self.proxies)}" if self.proxies else ""
@@ -320,11 +320,15 @@ class _Expected(OnDemandScorer):
         self._model, self._source = model, source
         self._known = dict(zip(map(tuple, model.genes.tolist()), model.errors, strict=True))
         expected = model.leave_one_out()
-        points = 100 * np.median(np.abs(expected - model.errors))
-        order = spearmanr(expected, model.errors)[0]
+        self.facts = {
+            "trained_architectures": len(expected),
+            "loo_spearman": float(spearmanr(expected, model.errors)[0]),
+            "loo_error_points": float(100 * np.median(np.abs(expected - model.errors))),
+        }
         work.log(
             f"left out in turn, the {len(expected)} architectures are expected within "
-            f"{points:.2f} percentage points (median) of their error, Spearman {order:.3f}"
+            f"{self.facts['loo_error_points']:.2f} percentage points (median) of their error, "
+            f"Spearman {self.facts['loo_spearman']:.3f}"
         )
 
     def score(self, genes: np.ndarray) -> dict[str, np.ndarray]:
