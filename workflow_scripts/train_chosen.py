@@ -1,11 +1,12 @@
 """Train one of the architectures that a proxy is learned from."""
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
 
 from hanas.core import kept
-from hanas.core.files import read_csv, write_csv
+from hanas.core.files import digest, read_csv, write_csv
 from hanas.core.progress import print_at_once
 from hanas.study.jobs import job
 from hanas.training.retraining import FromScratchTraining
@@ -20,7 +21,7 @@ with job(snakemake):
     training = FromScratchTraining(
         FromScratch.read(cfg["how"]),
         files.images,
-        checkpoints=folder,
+        checkpoints=folder / digest(arch)[:16],
         log=print_at_once,
         validate=True,
     )
@@ -30,6 +31,7 @@ with job(snakemake):
     if row is None:
         row, _, _ = training.train(arch)
         kept.write(place, key, row)
+        shutil.rmtree(training.checkpoints, ignore_errors=True)
     else:
         print(f"{arch} was trained before, see {place}")
     epochs, images = cfg["how"]["training"]["epochs"], row["validation_images"]

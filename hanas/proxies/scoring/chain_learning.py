@@ -15,6 +15,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from hanas.core.errors import InputError
 from hanas.core.gaussian_process import Posterior, fit, most_telling
 from hanas.core.pareto import non_dominated
 from hanas.spaces._layerwise import LayerwiseSpace
@@ -107,7 +108,13 @@ def choose(
 
 
 def model_of(space: LayerwiseSpace, known: pd.DataFrame) -> ChainModel:
-    """Return what is learned from chains, with ``arch`` and ``error``."""
+    """Return what is learned from chains, with ``arch`` and ``error``; InputError if nothing is."""
+    if known["error"].nunique() == 1:
+        percent = 100 * (1 - known["error"].iloc[0])
+        raise InputError(
+            f"all {len(known)} trained architectures have an accuracy of {percent:.2f} %, so that "
+            "nothing can be learned from them; raise trainings.training.epochs, or mend the images"
+        )
     genes = np.array([space.from_text(arch) for arch in known["arch"]])
     return ChainModel(space, genes, known["error"].to_numpy(float))
 
