@@ -37,4 +37,4 @@ with job(snakemake):
     epochs, images = cfg["how"]["training"]["epochs"], row["validation_images"]
     data = Path(files.images).stem
     row["source"] = f"trained {epochs} epochs on {data}, validation accuracy of {images} images"
-    write_csv(pd.DataFrame([row]), snakemake.output.shown)
+    write_csv(pd.DataFrame([dict(sorted(row.items()))]), snakemake.output.shown)

@@ -16,7 +16,7 @@ LEARNED = {
     "rounds": 1,
     "trainings": {
         "network": {"width": 0.1},
-        "training": {"epochs": 2, "batch_size": 8, "resolution": 8, "learning_rate": 0.05},
+        "training": {"epochs": 4, "batch_size": 8, "resolution": 8, "learning_rate": 0.05},
     },
 }
 BOARD = {
@@ -76,7 +76,7 @@ def test_from_trainings_to_what_to_take(tmp_path):
     study = learned_study(tmp_path)
     study.compute("results/datasets/toy.pt")
     said = plan.in_words(study.folder, None)
-    assert "proxy learned, 3 + 2 architectures in rounds: 5 x 2 epochs" in said
+    assert "proxy learned, 3 + 2 architectures in rounds: 5 x 4 epochs" in said
     counts = study.compute("results/decisions/board.csv")
     assert counts["train_chosen"] == 5
     assert counts["choose_architectures"] == 2
