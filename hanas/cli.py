@@ -2,6 +2,7 @@
 
 ``hanas pick --device edgegpu --dataset cifar10 --max-latency-ms 4``
 ``hanas explain results/tables/edgegpu.csv``
+``hanas plan --configfile config/own.yaml``
 ``hanas schema > config.schema.yaml``
 """
 
@@ -43,6 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from hanas.study import schema  # late, so that --help is quick
 
             answer, said = {}, schema.text().rstrip("\n")
+        elif options.command == "plan":
+            from hanas.study import plan
+
+            answer, said = {}, plan.in_words(options.study, options.configfile)
         else:
             answer = explanation(options.file, options.study, configfile=options.configfile)
             said = explained_in_words(answer)
@@ -217,6 +222,9 @@ def _parser() -> argparse.ArgumentParser:
     words = "the study's settings, where not config.yaml"
     add("--configfile", type=Path, metavar="FILE", help=words)
     add("--json", action="store_true", help="print JSON")
+    add = command("plan", "what is still to be computed, and how long trainings take here")
+    add("--study", **folder, default=Path(), help="the folder that holds results (default: here)")
+    add("--configfile", type=Path, metavar="FILE", help=words)
     command("schema", "the JSON Schema of all settings, as YAML")
     return parser
 

@@ -16,7 +16,7 @@ from hanas.study.results import is_result
 # Names only: what exists is checked by the graph, which can say what the names are.
 wildcard_constraints:
     **dict.fromkeys(
-        "dataset device proxy retraining search space supernet task".split(), "[A-Za-z0-9_]+"
+        "dataset device number proxy retraining round search space supernet task".split(), "[A-Za-z0-9_]+"
     ),
 
 

@@ -19,7 +19,12 @@ with job(snakemake) as facts:
     ]
     table = proxy.score(
         plugins.space(cfg["space"]),
-        Inputs(members=tuple(members), dataset=cfg.get("dataset", ""), **files),
+        Inputs(
+            members=tuple(members),
+            dataset=cfg.get("dataset", ""),
+            trainings=tuple(map(Path, given.get("trainings") or ())),
+            **files,
+        ),
         # Not an output: Snakemake deletes those before a job, and a killed one continues from here.
         Work(output.with_name(f".{output.stem}.unfinished"), snakemake.threads, print_at_once),
     )

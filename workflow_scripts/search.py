@@ -30,6 +30,7 @@ with job(snakemake) as facts:
             predicted = predictor.load(files.predictor)
             found = search_on_demand(space, scorer, predicted, searches, *chosen, print)
             histories, sources = found
+            facts.update(scorer.facts)
     write_parquet(histories, snakemake.output.history)
     facts["sources"] = sources
     facts["unique_evaluations"] = {

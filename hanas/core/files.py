@@ -141,8 +141,9 @@ def read_csv(path: str | Path) -> pd.DataFrame:
     """Read a table of :func:`write_csv`, to the last bit; a damaged one raises InputError."""
     import pandas as pd
 
+    texts = {"arch": str, "next_percent_arch": str}  # those of NAS-Bench-Macro are digits
     with reading(path, "CSV"):  # only an empty cell is no value: words such as ``none`` are names
-        return pd.read_csv(path, keep_default_na=False, na_values=[""])
+        return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=texts)
 
 
 def write_npz(

@@ -89,7 +89,7 @@ class Posterior:
     """What is known about all points after the rows ``observed``, int64 (n,), were observed.
 
     ``groups`` are standardised features of all points; ``mean``, float64 (N,), is what is expected;
-    ``scale`` is the standard deviation of the observed values.
+    ``centre`` and ``scale`` are the mean and the standard deviation of the observed values.
     """
 
     groups: Sequence[np.ndarray]
@@ -97,6 +97,23 @@ class Posterior:
     mean: np.ndarray
     parameters: np.ndarray
     scale: float
+    centre: float
+    weights: np.ndarray
+
+    def expected(self, groups: Sequence[np.ndarray]) -> np.ndarray:
+        """Return what is expected of any points, float64 (M,), by their features."""
+        known = [group[self.observed] for group in self.groups]
+        to_points = OF_ALL_POINTS.covariance(groups, known, self.parameters)  # (M, n)
+        return self.centre + self.scale * (to_points @ self.weights)
+
+    def leave_one_out(self, values: np.ndarray) -> np.ndarray:
+        """Return what is expected of each observed point from all others, float64 (n,).
+
+        With the parameters found on all (Rasmussen and Williams, equation 5.12).
+        """
+        known = [group[self.observed] for group in self.groups]
+        inverse = np.linalg.inv(_with_noise(known, self.parameters))
+        return values - self.scale * self.weights / np.diag(inverse)
 
     def deviation(self, rows: np.ndarray, *, also_observed: Sequence[int] = ()) -> np.ndarray:
         """Return the standard deviation of what is known about ``rows``, float64 (M,).
@@ -135,8 +152,9 @@ def fit(groups: Sequence[np.ndarray], observed: np.ndarray, values: np.ndarray) 
     parameters = minimize(improbability, centres, method="L-BFGS-B", bounds=limits).x
     factor = cho_factor(_with_noise(known, parameters))
     to_all = OF_ALL_POINTS.covariance(groups, known, parameters)  # (N, n)
-    mean = centre + scale * (to_all @ cho_solve(factor, targets))
-    return Posterior(groups, observed, mean, parameters, scale)
+    weights = cho_solve(factor, targets)
+    mean = centre + scale * (to_all @ weights)
+    return Posterior(groups, observed, mean, parameters, scale, centre, weights)
 
 
 def _with_noise(known: Sequence[np.ndarray], parameters: np.ndarray) -> np.ndarray:

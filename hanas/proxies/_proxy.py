@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 import numpy as np
@@ -46,9 +47,9 @@ class Inputs:
 
     ``weights`` of a supernet (:func:`hanas.training.supernets.load_supernet`), ``images`` of a data
     set (:mod:`hanas.data.images`); true ``accuracies`` (:mod:`hanas.data.tables.metric_tables`) on
-    the data set of this name. Of what it is made of: in spaces that can be listed ``members``, the
-    column that a search minimises and the table of each; in others ``parts``, which score on
-    demand as it does.
+    the data set of this name; tables of ``trainings``, a row each. Of what it is made of: in spaces
+    that can be listed ``members``, the column that a search minimises and the table of each; in
+    others ``parts``, which score on demand as it does.
     """
 
     weights: Path | None = None
@@ -56,6 +57,7 @@ class Inputs:
     members: tuple[tuple[str, Path], ...] = ()
     accuracies: Path | None = None
     dataset: str = ""
+    trainings: tuple[Path, ...] = ()
     parts: tuple[Part, ...] = ()
 
 
@@ -80,6 +82,8 @@ class OnDemandScorer:
     """Scores architectures of any space when a search asks for it, in a ``with`` statement."""
 
     columns: tuple[str, ...] = ("score",)
+    #: What else is known of the scores, such as how far to trust them.
+    facts: Mapping[str, float] = MappingProxyType({})
 
     def __enter__(self) -> Self:
         return self

@@ -1,46 +1,96 @@
-"""Learn to rank from a few architectures that were really trained, with proxies as features.
+"""Learn accuracy from a few architectures that were really trained, or looked up in a benchmark.
 
-A Gaussian process on what other proxies say and on what paths and which direct edge a cell has (see
-:mod:`hanas.core.gaussian_process`). The architectures that are trained, here looked up in a
-benchmark, are the price of this proxy, counted wherever evaluations are. The first are those that
-tell most about all others. Then, in rounds, the model says what it expects of all others and how
-unsure it is, and those are trained that may well be on the front of error and cost, which a search
-chooses from. The device is not known, so costs are what every one has to pay for:
-multiply-accumulates and the number of layers.
+These are the price of this proxy, counted wherever evaluations are. The first are those that tell
+most about all others. Then, in rounds, the model says what it expects of all others and how unsure
+it is, and those are trained that may well be on the front of error and cost, which a search chooses
+from. The device is not known, so costs are what every one has to pay for.
+
+Of chains of layers the model is one of what each stage holds
+(:mod:`hanas.proxies.scoring.chain_learning`). Of cells it is one of what other proxies say and of
+what paths and which direct edge a cell has; costs are multiply-accumulates and the number of
+layers. Both are Gaussian processes (:mod:`hanas.core.gaussian_process`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
 
+from hanas.core import plugins
 from hanas.core.errors import InputError
-from hanas.core.files import read_parquet
-from hanas.core.settings import Entry, Seed
-from hanas.proxies._proxy import CombinedProxy, Inputs, Work, check_order, member_tables
+from hanas.core.files import read_csv, read_parquet
+from hanas.core.settings import Entry, Seed, Settings, Unique
+from hanas.proxies._proxy import (
+    Inputs,
+    OnDemandScorer,
+    SpaceProxy,
+    Work,
+    check_order,
+    member_tables,
+)
 from hanas.spaces import nb201
-from hanas.spaces._space import Space
+from hanas.spaces._space import DeployedNetwork, Space
+from hanas.training.settings import (
+    Device,
+    FromScratch,
+    Precision,
+    RetrainingTraining,
+    Threads,
+)
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from hanas.core.gaussian_process import Posterior
+    from hanas.proxies.scoring.chain_learning import ChainModel
 
 
 #: Architectures, drawn at random, that the first ones are chosen from and have to tell about.
 SAMPLE = 3000
 
 
-class Learned(CombinedProxy):
-    """The score is the expected normal score of the error's rank among those looked up.
+class Trainings(Settings):
+    """How the architectures are trained that a proxy is learned from, each in a job of its own.
 
-    It is the true one for them and what is the same function.
+    On the training images; what is learned is their error on the validation images.
+    """
+
+    dataset: Annotated[str, Entry("datasets")] | None = Field(
+        None, description="Data set that they are trained on; null for the task's."
+    )
+    seed: Seed = Field(default=0, description="Of initial weights and batches.")
+    network: DeployedNetwork  # of the proxy's space
+    training: RetrainingTraining = Field(
+        default=RetrainingTraining(),
+        description="How each is trained: shorter than a pick, with the same schedule.",
+    )
+    train_on: Device = "auto"
+    precision: Precision = "float32"
+    threads: Threads = 1
+
+
+class Learned(SpaceProxy):
+    """The score is the expected error; of cells its normal score among those looked up.
+
+    It is the true one for those looked up and what is the same function.
     """
 
     kind: Literal["learned"] = Field(
-        description="A model of the ranking, learned from a few architectures that were really "
-        "trained (here: looked up in a benchmark), with other proxies as its features."
+        description="A model of accuracy, learned from a few architectures that were really "
+        "trained, or looked up in a benchmark."
+    )
+    proxies: Annotated[list[Annotated[str, Entry("proxies")]], Unique] = Field(
+        [], description="Of cells: entries of proxies, two or more, which are features."
+    )
+    trainings: Trainings | None = Field(
+        None,
+        description="How architectures of a layer-wise space are trained; where absent, they are "
+        "looked up in the space's benchmark.",
     )
     learns_from: Annotated[str, Entry("datasets")] | None = Field(
         None,
@@ -64,8 +114,27 @@ class Learned(CombinedProxy):
         "all are chosen beforehand.",
     )
     seed: Seed = Field(0, description="Of the random sample that the first are chosen from.")
-    of_cells: ClassVar[bool] = True
-    objective: ClassVar[str] = "score"  # pyright: ignore[reportIncompatibleVariableOverride]
+    on_demand: ClassVar[bool] = True
+
+    @model_validator(mode="after")
+    def _model_of_the_space(self) -> Learned:
+        if not self.of_chains and len(self.proxies) < 2:
+            raise InputError(
+                f"proxies has {len(self.proxies)} entries; expected 2 or more, of space "
+                f"{self.space!r}, as features of its cells"
+            )
+        if not self.of_chains and self.trainings:
+            raise InputError(
+                f"trainings works in layer-wise spaces; leave it out in space {self.space!r}: its "
+                "cells are looked up"
+            )
+        if self.of_chains and self.proxies:
+            raise InputError(
+                f"proxies are features of cells; leave them out in space {self.space!r}"
+            )
+        if self.trainings:
+            self.from_scratch  # noqa: B018 - says what is wrong with the network
+        return self
 
     @model_validator(mode="after")
     def _first_are_some_of_them(self) -> Learned:
@@ -76,13 +145,92 @@ class Learned(CombinedProxy):
         return self
 
     @property
+    def of_chains(self) -> bool:
+        """Whether it is of a layer-wise space."""
+        return plugins.space(self.space).layerwise
+
+    @property
+    def objective(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The column that a search minimises."""
+        return "error" if self.of_chains else "score"
+
+    def columns_of(self, members: Sequence[Sequence[str]]) -> tuple[str, ...]:
+        """Return the column of its table."""
+        return (self.objective,)
+
+    @cached_property
+    def from_scratch(self) -> FromScratch:
+        """How each architecture is trained."""
+        assert self.trainings is not None
+        given = self.trainings.model_dump(exclude={"dataset"})
+        return FromScratch.read({**given, "space": self.space, "images": "train"}, "trainings")
+
+    @property
+    def batches(self) -> list[int]:
+        """How many architectures are trained in each round, the first included."""
+        parts = np.array_split(np.arange(self.architectures - self._first), max(self.rounds, 1))
+        return [self._first, *(len(part) for part in parts if len(part))]
+
+    @property
     def trained_architectures(self) -> int:
-        """How many architectures are looked up."""
+        """How many architectures are trained or looked up."""
         return self.architectures
 
     def in_words(self, names: Sequence[str]) -> str:
         """Return what a search ranks by."""
-        return f"learned from {self.architectures} architectures with {', '.join(names)}"
+        beside = f" with {', '.join(names)}" if names else ""
+        return f"learned from {self.architectures} architectures{beside}"
+
+    def problems_in(self, space: Space) -> Iterator[str]:
+        """Yield what does not go together with a space, the name of the setting first."""
+        if not space.enumerable and self.trainings is None:
+            yield (
+                f"trainings is missing: no benchmark knows the accuracies of space {space.name!r}; "
+                "say how its architectures are trained"
+            )
+
+    # ---- of layer-wise spaces ----------------------------------------------------------------
+
+    def on_demand_scorer(self, space: Any, inputs: Inputs, work: Work) -> OnDemandScorer:
+        """Return what scores chains by those that were trained; see :class:`Proxy`."""
+        from hanas.proxies.scoring.chain_learning import model_of
+
+        known = trained(inputs.trainings)
+        return _Expected(model_of(space, known), self._source(known["source"].iloc[0]), work)
+
+    def _of_chains(self, space: Any, inputs: Inputs, work: Work) -> dict[str, Any]:
+        import pandas as pd
+
+        from hanas.proxies.scoring.chain_learning import choose, model_of
+
+        if self.trainings:
+            known = trained(inputs.trainings)
+        else:
+            assert inputs.accuracies is not None
+            truth = read_parquet(inputs.accuracies, columns=["arch", "accuracy_percent", "source"])
+            check_order(truth, space, str(inputs.accuracies))
+            truth["error"] = 1 - truth["accuracy_percent"] / 100
+            known = truth.iloc[:0]
+            for number in range(len(self.batches)):
+                batches = self.batches[: number + 1]
+                chosen = choose(space, batches, self.seed, space.deployed(), known)
+                found = truth.set_index("arch").loc[chosen].reset_index()
+                known = pd.concat([known, found], ignore_index=True)
+            for arch, percent in zip(known["arch"], known["accuracy_percent"], strict=True):
+                work.log(f"looked up {arch}: {percent:.2f} %")
+        scorer = _Expected(model_of(space, known), self._source(known["source"].iloc[0]), work)
+        seen = np.isin(np.array(space.all_texts()), known["arch"].to_numpy(str))
+        found = {**scorer.score(space.all_genes()), "looked_up": seen, **scorer.facts}
+        return {**found, "source": scorer.source("error")}
+
+    def _source(self, of_accuracies: str) -> str:
+        others = f" with {', '.join(self.proxies)}" if self.proxies else ""
+        return (
+            f"learned from {self.architectures} architectures ({of_accuracies}), {self._first} of "
+            f"them chosen before any was known (seed {self.seed}){others}"
+        )
+
+    # ---- of cells ----------------------------------------------------------------------------
 
     def scores(self, space: Space, inputs: Inputs, work: Work) -> dict[str, Any]:
         """Return ``score``, ``looked_up`` and ``source``.
@@ -90,6 +238,8 @@ class Learned(CombinedProxy):
         Nothing is read of the accuracies but those of the architectures that are looked up, which
         ``looked_up`` names; each is told to the log.
         """
+        if self.of_chains:
+            return self._of_chains(space, inputs, work)
         _, of_members = member_tables(space, inputs)
         genes, texts = nb201.all_genes(), nb201.all_texts()
         live = nb201.without_dead_edges(genes)
@@ -157,6 +307,54 @@ class Learned(CombinedProxy):
             errors = np.concatenate([errors, look_up(promising)])
         known = normal_scores(errors)
         return fit(groups, chosen, known), known
+
+
+class _Expected(OnDemandScorer):
+    """Says what a model expects, and the truth of what it was learned from."""
+
+    columns = ("error",)
+
+    def __init__(self, model: ChainModel, source: str, work: Work) -> None:
+        from scipy.stats import spearmanr
+
+        self._model, self._source = model, source
+        self._known = dict(zip(map(tuple, model.genes.tolist()), model.errors, strict=True))
+        expected = model.leave_one_out()
+        self.facts = {
+            "trained_architectures": len(expected),
+            "loo_spearman": float(spearmanr(expected, model.errors)[0]),
+            "loo_error_points": float(100 * np.median(np.abs(expected - model.errors))),
+        }
+        work.log(
+            f"left out in turn, the {len(expected)} architectures are expected within "
+            f"{self.facts['loo_error_points']:.2f} percentage points (median) of their error, "
+            f"Spearman {self.facts['loo_spearman']:.3f}"
+        )
+
+    def score(self, genes: np.ndarray) -> dict[str, np.ndarray]:
+        expected = self._model.error(genes)
+        rows = map(tuple, genes.tolist())
+        known = [self._known.get(row, error) for row, error in zip(rows, expected, strict=True)]
+        return {"error": np.array(known, dtype=np.float64)}
+
+    def source(self, objective: str) -> str:
+        return self._source
+
+
+def trained(files: Sequence[Path]) -> pd.DataFrame:
+    """Return what trainings have shown: ``arch``, ``error`` on validation images, ``source``.
+
+    Half an image more is counted as wrong, and one more in all (Krichevsky and Trofimov): of few
+    images, none that is wrong does not mean that there is no error.
+    """
+    import pandas as pd
+
+    if not files:
+        return pd.DataFrame(columns=["arch", "error", "source"])
+    rows = pd.concat([read_csv(file) for file in files], ignore_index=True)
+    images = rows["validation_images"]
+    wrong = (1 - rows["validation_accuracy_percent"] / 100) * images
+    return rows.assign(error=(wrong + 0.5) / (images + 1))
 
 
 def _features(genes: np.ndarray) -> np.ndarray:

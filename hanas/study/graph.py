@@ -20,6 +20,7 @@ from hanas.core.files import checksum
 from hanas.core.settings import canonical
 from hanas.devices._device import Device, MeasuredDevice
 from hanas.fronts.rows import Row
+from hanas.proxies.learned import Learned
 from hanas.study.results import EVALUATED, EXPORTED, RESULTS, WEIGHTS, made_by, result
 from hanas.study.rows import Rows, require_judged
 from hanas.study.settings import Retraining, Study, Task
@@ -142,7 +143,7 @@ class Graph:
                 {"proxy": name, "objective": proxies[name].objective} for name in members
             ]
             inputs["tables"] = [self.rows.scores(name, dataset) for name in members]
-        if hasattr(found, "learns_from"):
+        if hasattr(found, "learns_from") and "trainings" not in inputs:
             how["dataset"] = learns_from = found.learns_from or dataset
             self._entry("benchmarks", str(space), learns_from)
             inputs["accuracies"] = result("accuracy_table", space=space, dataset=learns_from)
@@ -151,10 +152,55 @@ class Graph:
     def _read_by_proxy(self, proxy: str, dataset: str) -> dict[str, Any]:
         """Return the supernet and the images that a proxy looks at, if any."""
         found = self.study.proxies[proxy]
+        if isinstance(found, Learned) and found.trainings:
+            return {"trainings": self._trainings(proxy, dataset, len(found.batches))}
         supernet = getattr(found, "supernet", None)
         if supernet is not None:
             return {"weights": result("train_supernet", supernet=supernet), **_images(dataset)}
         return _images(dataset) if hasattr(found, "dataset") else {}
+
+    def choose_architectures(self, proxy: str, dataset: str, round: str) -> Job:
+        """Choose the architectures that a proxy trains in a round, by what those before showed."""
+        found = self._learned(proxy, round)
+        before = {"trainings": self._trainings(proxy, dataset, int(round))} if int(round) else {}
+        # Not how many there are in later rounds: they change nothing here.
+        chosen = {"seed": found.seed, "batches": found.batches[: int(round) + 1]}
+        how = {"space": found.space, "network": found.from_scratch.network.params()}
+        return Job(before, **how, **chosen)
+
+    def train_chosen(self, proxy: str, dataset: str, round: str, number: str) -> Job:
+        """Train one of the architectures that a proxy is learned from."""
+        found = self._learned(proxy, round)
+        if not number.isdigit() or int(number) >= found.batches[int(round)]:
+            raise InputError(
+                f"proxies.{proxy} trains {found.batches[int(round)]} architectures in round "
+                f"{round}, numbered from 0; there is no {number}"
+            )
+        chosen = result("choose_architectures", proxy=proxy, dataset=dataset, round=round)
+        how = found.from_scratch
+        takes = {"threads": how.threads, "compute": how.train_on}
+        return Job(
+            {"chosen": chosen, **_images(dataset)}, how=how.params(), number=int(number), **takes
+        )
+
+    def _learned(self, proxy: str, round: str) -> Learned:
+        found = self._entry("proxies", proxy)
+        if not isinstance(found, Learned) or not found.trainings:
+            raise InputError(f"proxies.{proxy} trains no architectures")
+        if not round.isdigit() or int(round) >= len(found.batches):
+            raise InputError(
+                f"proxies.{proxy} has {len(found.batches)} rounds; there is no {round}"
+            )
+        return found
+
+    def _trainings(self, proxy: str, dataset: str, rounds: int) -> list[str]:
+        """Return the results of all trainings of the first rounds."""
+        batches = self._learned(proxy, "0").batches[:rounds]
+        return [
+            result("train_chosen", proxy=proxy, dataset=dataset, round=number, number=each)
+            for number, count in enumerate(batches)
+            for each in range(count)
+        ]
 
     # ---- searches and tables -----------------------------------------------------------------
 

@@ -17,6 +17,8 @@ RESULTS = {
     "fit_surrogates": "results/surrogates/{space}.npz",
     "train_supernet": "results/supernets/{supernet}/weights.pt",
     "proxy_table": "results/proxies/{proxy}/{dataset}.parquet",
+    "choose_architectures": "results/learned/{proxy}/{dataset}/{round}/chosen.csv",
+    "train_chosen": "results/learned/{proxy}/{dataset}/{round}/{number}.csv",
     "search": "results/searches/{task}/{device}/{proxy}.parquet",
     "all_tables": "results/tables/all.csv",
     "table": "results/tables/{device}.csv",

@@ -244,6 +244,8 @@ class Study(Settings):
         """Return the data set that a proxy is bound to: its supernet's, or that it names."""
         found = self.proxies[proxy]
         supernet = getattr(found, "supernet", None)
+        if trainings := getattr(found, "trainings", None):
+            return trainings.dataset
         return getattr(self.supernets[supernet] if supernet else found, "dataset", None)
 
     def trained_on(self, proxy: str) -> str:

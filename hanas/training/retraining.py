@@ -82,7 +82,7 @@ class FromScratchTraining:
         judged_by = ("validation", "test") if validate else ("test",)
         self.judged_by = {name: load_split(self.data, name, **size) for name in judged_by}
         # Not on what chose an architecture: another choice goes on with what is trained.
-        self._depends_on = epochs.depends_on(settings, images, self.device)
+        self.depends_on = epochs.depends_on(settings, images, self.device)
 
     def train(
         self, arch: str
@@ -95,7 +95,7 @@ class FromScratchTraining:
         row: dict[str, Any] = {"arch": arch}
         with threads(self.settings.threads):
             checkpoint = self.checkpoints / f"{digest(arch)[:16]}.pt"
-            belongs_to = digest({"arch": arch, **self._depends_on})
+            belongs_to = digest({"arch": arch, **self.depends_on})
             epoch_rows, _ = epochs.run(
                 self._loop(network), checkpoint=checkpoint, belongs_to=belongs_to, log=self.log
             )

@@ -1,0 +1,150 @@
+"""Learn the accuracy of chains of layers from a few that were trained, and choose these few.
+
+A Gaussian process on what each stage holds (:mod:`hanas.spaces._stage_features`) expects the
+logarithm of the error. The first chains are those that tell most about all others; the next ones
+those that may well be on the front of error and cost, in multiply-accumulates and parameters:
+what every device has to pay for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from hanas.core.errors import InputError
+from hanas.core.gaussian_process import Posterior, fit, most_telling
+from hanas.core.pareto import non_dominated
+from hanas.spaces._layerwise import LayerwiseSpace
+from hanas.spaces._space import Network
+from hanas.spaces._stage_features import StageFeatures
+
+#: Chains, drawn at random, that the first ones are chosen from and have to tell about.
+CANDIDATES = 1000
+#: Chains that the next ones are chosen from.
+POOL = 4000
+#: An accuracy of 100 % has no logarithm of its error: the error of one image of so many.
+SMALLEST_ERROR = 1e-4
+
+
+@dataclass(frozen=True)
+class ChainModel:
+    """What is expected of the chains of a space after some, genes int (n, layers), were trained.
+
+    ``errors`` are theirs, fractions, float64 (n,).
+    """
+
+    space: LayerwiseSpace
+    genes: np.ndarray
+    errors: np.ndarray
+
+    def error(self, genes: np.ndarray) -> np.ndarray:
+        """Return the expected errors, fractions, float64 (N,); of those trained too."""
+        return np.exp(self.posterior.expected([self._features(genes)]))
+
+    @cached_property
+    def _features(self) -> StageFeatures:
+        return StageFeatures(self.space)
+
+    @cached_property
+    def posterior(self) -> Posterior:
+        """The Gaussian process of the logarithms of the errors."""
+        return fit([self._features(self.genes)], np.arange(len(self.genes)), self._logarithms)
+
+    @property
+    def _logarithms(self) -> np.ndarray:
+        return np.log(np.maximum(self.errors, SMALLEST_ERROR))
+
+    def leave_one_out(self) -> np.ndarray:
+        """Return the error expected of each trained chain from all others, float64 (n,)."""
+        return np.exp(self.posterior.leave_one_out(self._logarithms))
+
+    def front_to_be(self, pool: np.ndarray, count: int, network: Network) -> np.ndarray:
+        """Return ``count`` of the pool, int (P, layers), that may be on the front.
+
+        One after the other: the one least known among those not dominated if all were one standard
+        deviation better than expected. Those chosen before will be known.
+        """
+        known = {tuple(row) for row in self.genes.tolist()}
+        pool = pool[[tuple(row) not in known for row in pool.tolist()]]
+        costs = [cost(pool, network=network) for cost in (self.space.flops, self.space.params)]
+        belief = fit(
+            [self._features(np.concatenate([self.genes, pool]))],
+            np.arange(len(self.genes)),
+            self._logarithms,
+        )
+        left = np.arange(len(self.genes), len(self.genes) + len(pool))
+        hoped = belief.mean[left] - belief.deviation(left)
+        points = np.column_stack([hoped, *costs]).astype(np.float64)
+        chosen: list[int] = []
+        for _ in range(min(count, len(pool))):
+            open_ = np.flatnonzero(~np.isin(left, chosen))
+            front = left[open_[non_dominated(points[open_], copies=False)]]
+            unsure = belief.deviation(front, also_observed=chosen)
+            chosen.append(int(front[unsure.argmax()]))
+        return pool[np.array(chosen, dtype=int) - len(self.genes)]
+
+
+def choose(
+    space: LayerwiseSpace,
+    batches: Sequence[int],
+    seed: int,
+    network: Network,
+    known: pd.DataFrame,
+) -> list[str]:
+    """Return the texts of the chains to train in the last of the rounds, ``batches`` their sizes.
+
+    ``known`` are all of the rounds before, with ``arch`` and ``error``; ``network`` is what is paid
+    for.
+    """
+    if len(batches) == 1:
+        genes = first_chains(space, batches[0], seed)
+    else:
+        genes = model_of(space, known).front_to_be(pool_of(space, POOL, seed), batches[-1], network)
+    return [space.to_text(row) for row in genes]
+
+
+def model_of(space: LayerwiseSpace, known: pd.DataFrame) -> ChainModel:
+    """Return what is learned from chains, with ``arch`` and ``error``; InputError if nothing is."""
+    if known["error"].nunique() == 1:
+        percent = 100 * (1 - known["error"].iloc[0])
+        raise InputError(
+            f"all {len(known)} trained architectures have an accuracy of {percent:.2f} %, so that "
+            "nothing can be learned from them; raise trainings.training.epochs, or mend the images"
+        )
+    genes = np.array([space.from_text(arch) for arch in known["arch"]])
+    return ChainModel(space, genes, known["error"].to_numpy(float))
+
+
+def first_chains(space: LayerwiseSpace, count: int, seed: int) -> np.ndarray:
+    """Return the chains that tell most about all others, int64 (count, layers).
+
+    Of one seed, fewer are the first of more.
+    """
+    pool = pool_of(space, CANDIDATES, seed)
+    return pool[most_telling([StageFeatures(space)(pool)], np.arange(len(pool)), count)]
+
+
+def pool_of(space: LayerwiseSpace, count: int, seed: int) -> np.ndarray:
+    """Return different random chains, int64 (N, layers), about ``count``.
+
+    Where a space can be listed, all of its chains are as likely. Elsewhere nearly all would be of
+    about one depth, far from the ends of a front: half of the chains have their operations drawn
+    with probabilities of their own, as likely as any (Dirichlet's distribution of ones).
+    """
+    rng = np.random.default_rng(seed)
+    if space.enumerable:
+        return space.sample(count, rng)
+    evenly = space.sample(count // 2, rng)
+    weights = rng.dirichlet(np.ones(len(space.operations)), size=count - len(evenly))
+    possible = np.arange(len(space.operations)) < np.array(space.choices)[:, None]
+    shares = weights[:, None, :] * possible  # (N, layers, operations)
+    limits = np.cumsum(shares, axis=2) / shares.sum(axis=2, keepdims=True)
+    drawn = (rng.random((len(weights), len(space.choices), 1)) > limits).sum(axis=2)
+    ends = np.array([space.smallest, space.largest])
+    genes = np.concatenate([ends, evenly, np.minimum(drawn, np.array(space.choices) - 1)])
+    _, first = np.unique(genes, axis=0, return_index=True)
+    return genes[np.sort(first)]

@@ -1,0 +1,147 @@
+"""Say what a study will compute and about how long its trainings take, before anything starts."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hanas.core import plugins, yaml_files
+from hanas.core.errors import InputError
+from hanas.core.progress import duration
+from hanas.core.settings import Settings
+from hanas.proxies.learned import Learned
+from hanas.spaces._space import Space
+from hanas.study import checks
+from hanas.study.graph import Graph, Job
+from hanas.study.results import made_by, result
+from hanas.study.settings import Study
+
+_WARM_UP, _STEPS = 2, 5
+
+
+@dataclass(frozen=True)
+class _Training:
+    """A kind of training: what it is called, how many there are, and how each is trained."""
+
+    name: str
+    count: int
+    dataset: str
+    space: Space
+    settings: Any  # with ``network``, ``training`` and ``threads``
+    shared: bool  # whether it is a supernet
+
+
+def in_words(folder: Path, configfile: Path | None) -> str:
+    """Return what is still to be computed of the study in a folder, and what training it costs.
+
+    The times are measured now, in a few steps on random images, on this machine. InputError if the
+    settings are wrong.
+    """
+    path = configfile or folder / "config.yaml"
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; name the study's settings with --configfile")
+    yaml_files.check(path)
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if config.get("plugin_folder"):
+        os.environ.setdefault(plugins.FOLDER_VARIABLE, str(folder / config["plugin_folder"]))
+    study = checks.read(config, str(path))
+    graph = Graph(study, folder / (os.environ.get("HANAS_DATA") or study.data_folder))
+    jobs = graph.jobs()
+    left = {path: job for path, job in jobs.items() if not (folder / path).exists()}
+    counts = Counter(made[0] for path in left if (made := made_by(path)))
+    said = ", ".join(f"{count} {rule}" for rule, count in counts.most_common())
+    lines = [f"{len(left)} of {len(jobs)} results are not there yet: {said or 'nothing to do'}."]
+    trainings = list(_trainings(study, left))
+    if trainings:
+        lines += ["", "Trainings, timed now on this machine; two or more run side by side:"]
+    return "\n".join([*lines, *(_told(training, folder) for training in trainings)])
+
+
+def _trainings(study: Study, left: dict[str, Job]) -> Iterator[_Training]:
+    for name, found in study.supernets.items():
+        if result("train_supernet", supernet=name) in left:
+            space = plugins.space(found.space)
+            yield _Training(f"supernet {name}", 1, found.dataset, space, found, shared=True)
+    chosen = [made[1] for path in left if (made := made_by(path)) and made[0] == "train_chosen"]
+    for proxy, dataset in dict.fromkeys((made["proxy"], made["dataset"]) for made in chosen):
+        found = study.proxies[proxy]
+        assert isinstance(found, Learned)
+        count = sum((made["proxy"], made["dataset"]) == (proxy, dataset) for made in chosen)
+        rounds = " + ".join(map(str, found.batches))
+        name = f"proxy {proxy}, {rounds} architectures in rounds"
+        space = plugins.space(found.space)
+        yield _Training(name, count, dataset, space, found.from_scratch, shared=False)
+    for name, found in study.retrainings.items():
+        if result("retrain", retraining=name) in left:
+            task = study.tasks[found.task]
+            count = len(found.archs or found.published or range(found.picks))
+            settings = found.model_copy(update={"network": study.network_of(name)})
+            space = plugins.space(task.space)
+            name = f"retraining {name}"
+            yield _Training(name, count, task.dataset, space, settings, shared=False)
+
+
+def _told(training: _Training, folder: Path) -> str:
+    from hanas.data.batches import steps_per_epoch
+    from hanas.data.images import load_images
+
+    how = training.settings.training
+    file = folder / result("dataset", dataset=training.dataset)
+    if not file.exists():
+        rule = f"snakemake --cores 1 {result('dataset', dataset=training.dataset)}"
+        return f"- {training.name}: {training.count} x {how.epochs} epochs; for minutes: {rule}"
+    data = load_images(file)
+    side = how.resolution or data.images.shape[1]
+    seconds = seconds_per_step(training, side, len(data.classes))
+    images = sum(len(data.splits[name]) for name in ("train",))
+    steps = how.epochs * steps_per_epoch(images, how.batch_size, how.batches_per_epoch)
+    total = training.count * steps * seconds
+    return (
+        f"- {training.name}: {training.count} x {how.epochs} epochs of {images:,} images, "
+        f"{1000 * seconds:.0f} ms a step of {how.batch_size}: about {duration(steps * seconds)} "
+        f"each, {duration(total)} one after the other"
+    )
+
+
+def seconds_per_step(training: _Training, side: int, classes: int) -> float:
+    """Return how long a step takes, the median of a few, on random images (B, 3, side, side).
+
+    Of networks of their own it is that of an architecture of middle size.
+    """
+    import time
+
+    import numpy as np
+    import torch
+
+    from hanas.core.compute import threads
+    from hanas.data.batches import Batch
+    from hanas.training.epochs import WeightStepper
+
+    space, settings, rng = training.space, training.settings, np.random.default_rng(0)
+    genes = space.sample(101, rng)
+    middle = genes[np.argsort(space.flops(genes), kind="stable")[len(genes) // 2]]
+    network: Settings = settings.network
+    fitted = space.for_images(network, (side, side), None, "images")
+    if training.shared:
+        made = space.supernet(classes, fitted)
+        forward = lambda images: made(images, middle.tolist())  # noqa: E731
+    else:
+        made = forward = space.build(middle, classes, fitted)
+    made = made.to(memory_format=torch.channels_last)
+    stepper = WeightStepper(list(made.parameters()), settings.training)
+    size = settings.training.batch_size
+    images = torch.rand(size, 3, side, side).contiguous(memory_format=torch.channels_last)
+    batch = Batch(images, torch.from_numpy(rng.integers(0, classes, size)))
+    taken = []
+    with threads(settings.threads):
+        for _ in range(_WARM_UP + _STEPS):
+            started = time.perf_counter()
+            stepper.step(batch, forward)
+            taken.append(time.perf_counter() - started)
+    return float(np.median(taken[_WARM_UP:]))

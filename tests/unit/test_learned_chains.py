@@ -1,0 +1,195 @@
+"""Accuracy of layer-wise networks, learned from a few: which are trained, and what is expected."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import kendalltau
+
+from hanas.core import plugins
+from hanas.core.errors import InputError
+from hanas.core.gaussian_process import OF_ALL_POINTS, fit
+from hanas.core.pareto import non_dominated
+from hanas.fronts.truth import normalised_hypervolume
+from hanas.proxies.learned import Learned, trained
+from hanas.proxies.scoring import chain_learning
+from hanas.proxies.scoring.chain_learning import ChainModel, choose, first_chains, pool_of
+from hanas.spaces._stage_features import StageFeatures
+
+MACRO, MOBILE = plugins.space("nas_bench_macro"), plugins.space("mobile_i")
+SETTINGS = {"kind": "learned", "space": "mobile_i", "trainings": {"network": {"width": 0.25}}}
+
+
+def made_up_errors(genes: np.ndarray) -> np.ndarray:
+    """Return errors that fall with depth, and with it alone."""
+    return 0.5 / (1 + (genes != 0).sum(axis=1))
+
+
+def test_features_are_what_stages_hold():
+    genes = np.array([MACRO.from_text(text) for text in ("00000000", "10000000", "01000000")])
+    none, first, second = StageFeatures(MACRO)(genes)
+    changed = np.flatnonzero(first != second)
+    assert len(changed) == 1  # they differ in where the block of the first stage is
+    assert (none <= first).all()
+    # Of three stages each: depth, MB6 (whose kernel and expansion are the same), a first block;
+    # and twice the depth of the whole.
+    assert StageFeatures(MACRO)(MACRO.all_genes()).shape == (6561, 3 * 3 + 2)
+
+
+def test_features_are_standardised_over_the_space():
+    features = StageFeatures(MACRO)(MACRO.all_genes())
+    np.testing.assert_allclose(features.mean(axis=0), 0, atol=0.05)
+    np.testing.assert_allclose(features.std(axis=0), 1, atol=0.05)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(4, 20))
+@settings(max_examples=10, deadline=None)
+def test_leaving_one_out_is_fitting_without_it(seed, count):
+    """With the same parameters: by the formula, and by predicting each from all others."""
+    rng = np.random.default_rng(seed)
+    group, values = rng.normal(size=(count, 3)), rng.normal(size=count)
+    posterior = fit([group], np.arange(count), values)
+    noise = OF_ALL_POINTS.noise_of(posterior.parameters)
+    centred = (values - posterior.centre) / posterior.scale
+    for row, expected in enumerate(posterior.leave_one_out(values)):
+        others = np.arange(count) != row
+        among = OF_ALL_POINTS.covariance([group[others]], [group[others]], posterior.parameters)
+        to_row = OF_ALL_POINTS.covariance([group[[row]]], [group[others]], posterior.parameters)
+        weights = np.linalg.solve(among + noise * np.eye(count - 1), centred[others])
+        by_hand = posterior.centre + posterior.scale * (to_row @ weights).item()
+        assert expected == pytest.approx(by_hand, rel=1e-5, abs=1e-7)
+
+
+def test_any_point_is_expected_as_a_known_one():
+    rng = np.random.default_rng(0)
+    group, values = rng.normal(size=(30, 4)), rng.normal(size=10)
+    posterior = fit([group], np.arange(10), values)
+    np.testing.assert_allclose(posterior.expected([group]), posterior.mean, rtol=1e-12)
+
+
+def test_fewer_first_ones_are_the_first_of_more():
+    few, many = (first_chains(MOBILE, count, 3) for count in (4, 9))
+    assert many[:4].tolist() == few.tolist()
+    assert first_chains(MOBILE, 4, 4).tolist() != few.tolist()
+
+
+def test_candidates_of_a_large_space_are_of_all_depths():
+    pool = pool_of(MOBILE, 400, 0)
+    identity = MOBILE.operations.index("identity")
+    depths = (pool != identity).sum(axis=1)
+    assert depths.min() == 5  # the first layers of five stages
+    assert depths.max() == 20
+    assert len(np.unique(pool, axis=0)) == len(pool)
+    assert (pool < np.array(MOBILE.choices)).all()
+
+
+def test_later_rounds_look_where_the_front_may_be():
+    genes = first_chains(MACRO, 10, 0)
+    model = ChainModel(MACRO, genes, made_up_errors(genes))
+    pool = pool_of(MACRO, 2000, 0)
+    chosen = model.front_to_be(pool, 8, MACRO.deployed())
+    seen = {tuple(row) for row in genes.tolist()}
+    assert not seen & {tuple(row) for row in chosen.tolist()}
+    assert len(np.unique(chosen, axis=0)) == 8
+    error = model.error(pool)
+    costs = np.column_stack([error, MACRO.flops(pool), MACRO.params(pool)])
+    front = pool[non_dominated(costs)]
+    on_front = {tuple(row) for row in front.tolist()}
+    assert sum(tuple(row) in on_front for row in chosen.tolist()) >= 4
+
+
+def test_what_was_trained_is_no_longer_expected_but_known(tmp_path):
+    genes = first_chains(MACRO, 6, 0)
+    percent = 100 * (1 - made_up_errors(genes))
+    for number, (row, value) in enumerate(zip(genes, percent, strict=True)):
+        line = {"arch": MACRO.to_text(row), "validation_accuracy_percent": value}
+        line |= {"validation_images": 10_000, "source": "made up"}
+        pd.DataFrame([line]).to_csv(tmp_path / f"{number}.csv", index=False)
+    files = sorted(tmp_path.glob("*.csv"))
+    known = trained(files)
+    assert known["arch"].tolist() == [MACRO.to_text(row) for row in genes]  # digits stay text
+    np.testing.assert_allclose(known["error"], made_up_errors(genes), atol=1e-4)
+    model = chain_learning.model_of(MACRO, known)
+    assert (
+        np.corrcoef(model.error(MACRO.all_genes()), made_up_errors(MACRO.all_genes()))[0, 1] > 0.9
+    )
+
+
+def test_no_wrong_image_of_few_is_not_no_error(tmp_path):
+    line = {"arch": "00000000", "validation_accuracy_percent": 100.0, "validation_images": 9}
+    pd.DataFrame([line | {"source": "x"}]).to_csv(tmp_path / "0.csv", index=False)
+    assert trained([tmp_path / "0.csv"])["error"].tolist() == [0.05]
+
+
+def test_trainings_that_are_all_alike_teach_nothing():
+    known = pd.DataFrame({"arch": ["00000000", "11111111"], "error": [0.75, 0.75]})
+    with pytest.raises(InputError, match=r"all 2 .* accuracy of 25\.00 %.*raise trainings"):
+        choose(MACRO, [2, 1], 0, MACRO.deployed(), known)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"space": "nb201", "trainings": None}, "proxies has 0 entries; expected 2 or more"),
+        ({"space": "nb201", "proxies": ["a", "b"]}, "trainings works in layer-wise spaces"),
+        ({"proxies": ["a", "b"]}, "proxies are features of cells"),
+        ({"trainings": {"network": {"widht": 1}}}, "widht"),
+        ({"first": 60}, "first is 60; expected at most architectures, 50"),
+    ],
+)
+def test_settings_that_cannot_be(changed, said):
+    with pytest.raises(InputError, match=said):
+        Learned.read({**SETTINGS, **changed}, "proxies.mine")
+
+
+def test_rounds_add_up():
+    found = Learned.read({**SETTINGS, "architectures": 20, "first": 13, "rounds": 3}, "p")
+    assert found.batches == [13, 3, 2, 2]
+    assert Learned.read({**SETTINGS, "architectures": 9, "rounds": 0}, "p").batches == [9]
+
+
+# ---- judged by what all 6,561 trained networks have shown ------------------------------------
+
+
+@pytest.fixture(scope="module")
+def truth() -> np.ndarray:
+    folder = os.environ.get("HANAS_DATA")
+    if not folder or not (file := Path(folder) / "nas_bench_macro_cifar10.parquet").is_file():
+        pytest.skip("HANAS_DATA has no nas_bench_macro_cifar10.parquet")
+    table = pd.read_parquet(file)
+    assert tuple(table["arch"]) == MACRO.all_texts()
+    return 1 - table["mean_test_accuracy_percent"].to_numpy() / 100
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("batches", "tau", "hypervolume"),
+    [((10,), 0.80, 0.97), ((20,), 0.85, 0.975), ((40, 10), 0.88, 0.99)],
+)
+def test_a_few_tell_of_all(truth, batches, tau, hypervolume):
+    """Means of five draws; on what was not looked up, and of the predicted front."""
+    every, flops = MACRO.all_genes(), MACRO.flops(MACRO.all_genes()).astype(float)
+    good = truth <= 0.2
+    points = np.column_stack([truth, flops])
+    true_front = points[good][non_dominated(points[good])]
+    taus, shares = [], []
+    for seed in range(5):
+        known = pd.DataFrame(columns=["arch", "error"])
+        for number in range(len(batches)):
+            archs = choose(MACRO, batches[: number + 1], seed, MACRO.deployed(), known)
+            rows = MACRO.index_of(np.array([MACRO.from_text(arch) for arch in archs]))
+            new = pd.DataFrame({"arch": archs, "error": truth[rows]})
+            known = pd.concat([known, new]) if len(known) else new
+        rows = MACRO.index_of(np.array([MACRO.from_text(arch) for arch in known["arch"]]))
+        expected = chain_learning.model_of(MACRO, known).error(every)
+        others = np.setdiff1d(np.arange(len(every)), rows)
+        taus.append(kendalltau(expected[others], truth[others]).statistic)
+        expected[rows] = truth[rows]
+        believed = np.column_stack([expected, flops])[good]
+        shares.append(normalised_hypervolume(points[good][non_dominated(believed)], true_front))
+    assert np.mean(taus) >= tau
+    assert np.mean(shares) >= hypervolume
