@@ -5,20 +5,24 @@
 ``hanas schema > config.schema.yaml``
 """
 
-from __future__ import annotations
+# First of all: a random.py in the folder where the command is called is none of ours, nor is one
+# of __future__.
+import sys
+
+import hanas
+
+hanas.leave_the_current_folder()
 
 import argparse
 import json
 import math
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hanas import __version__
 from hanas.core.errors import InputError
-from hanas.study.explain import explained_in_words, explanation
 
 _UNITS = {"latency_ms": "ms", "energy_mj": "mJ"}
 
@@ -44,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             answer, said = {}, schema.text().rstrip("\n")
         else:
+            from hanas.study.explain import explained_in_words, explanation
+
             answer = explanation(options.file, options.study, configfile=options.configfile)
             said = explained_in_words(answer)
             status = 0 if answer["up_to_date"] else 3
