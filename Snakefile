@@ -14,6 +14,7 @@ from hanas.core import yaml_files
 from hanas.study import runs
 
 STARTED = time.time()
+runs.leave_the_current_folder()
 REPOSITORY = Path(workflow.basedir)
 LOCK = runs.hold_lock(Path(".snakemake")) if workflow.is_main_process else None
 if workflow.is_main_process:

@@ -5,6 +5,8 @@ reads ``config.yaml``: each function gets what it needs as arguments.
 """
 
 __version__ = "0.1.0"
+#: The value of PYTHONSAFEPATH where it is ours: any text means yes to Python.
+SAFE_PATH = "hanas"
 
 
 def leave_the_current_folder() -> None:
