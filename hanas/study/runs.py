@@ -48,13 +48,22 @@ def leave_the_current_folder() -> None:
 
 
 def end_with_the_terminal() -> None:
-    """Let the end of the terminal end the workflow, and with it its jobs, as SIGTERM does.
+    """Let the end of the terminal end the workflow, and with it its jobs, as Ctrl-C does.
 
     Python would be gone at once, and leave its jobs running. Under nohup nothing changes.
     """
+
+    def end(*_: object) -> None:
+        # Ctrl-C reaches them by itself.
+        for listed in Path("/proc/self/task").glob("*/children"):
+            for child in listed.read_text().split():
+                with suppress(ProcessLookupError):
+                    os.kill(int(child), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+
     if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
         with suppress(ValueError):  # not in the main thread
-            signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+            signal.signal(signal.SIGHUP, end)
 
 
 def hold_lock(folder: Path) -> IO[str] | None:
