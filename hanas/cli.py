@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from hanas import __version__
+from hanas.core import escape
 from hanas.core.errors import InputError
 
 _UNITS = {"latency_ms": "ms", "energy_mj": "mJ"}
@@ -54,12 +55,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             said = explained_in_words(answer)
             status = 0 if answer["up_to_date"] else 3
     except InputError as error:
-        print(f"hanas: {error}", file=sys.stderr)
+        print(f"hanas: {escape.terminal(str(error))}", file=sys.stderr)
         return 1
     if answer and options.json:
         said = json.dumps(answer, indent=2, ensure_ascii=False, allow_nan=False)
     try:
-        print(said, flush=True)
+        print(escape.terminal(said), flush=True)
     except BrokenPipeError:  # the reader, such as head, has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return status

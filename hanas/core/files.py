@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from zipfile import ZipFile
 
+from hanas.core import escape
 from hanas.core.errors import InputError, one_line
 from hanas.core.progress import Log, print_at_once
 
@@ -157,7 +158,7 @@ def read_parquet(path: str | Path, columns: list[str] | None = None) -> pd.DataF
 def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
     """Write a table as CSV, atomically, with all digits of its numbers."""
     with replacing(path) as temporary:
-        frame.to_csv(temporary, index=False, lineterminator="\n")
+        escape.csv(frame).to_csv(temporary, index=False, lineterminator="\n")
 
 
 def read_csv(path: str | Path) -> pd.DataFrame:
@@ -165,7 +166,7 @@ def read_csv(path: str | Path) -> pd.DataFrame:
     import pandas as pd
 
     with reading(path, "CSV"):  # only an empty cell is no value: words such as ``none`` are names
-        return pd.read_csv(path, keep_default_na=False, na_values=[""])
+        return escape.from_csv(pd.read_csv(path, keep_default_na=False, na_values=[""]))
 
 
 def write_npz(

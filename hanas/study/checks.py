@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from hanas.core import plugins
+from hanas.core import escape, plugins
 from hanas.core.errors import InputError
 from hanas.core.settings import Entry, UserFile, canonical, marked
 from hanas.core.settings import problems as told
@@ -33,13 +33,29 @@ def read(config: Mapping[str, Any], name: str) -> Study:
     except ValidationError as error:
         found = told(error)
     else:
-        found = list(dict.fromkeys(problems(study)))
+        found = list(dict.fromkeys([*_control_characters(canonical(config), ""), *problems(study)]))
         if not found:
             return study
-    lines = [f"{name}: {problem}" for problem in found[:_MOST_PROBLEMS]]
+    lines = [escape.terminal(f"{name}: {problem}") for problem in found[:_MOST_PROBLEMS]]
     if len(found) > _MOST_PROBLEMS:
         lines.append(f"... and {len(found) - _MOST_PROBLEMS} more")
     raise InputError("\n".join(lines))
+
+
+def _control_characters(node: Any, place: str) -> Iterator[str]:
+    """Yield the names and texts that hold what cannot be seen; commands may have several lines."""
+    if isinstance(node, Mapping):
+        for key, value in node.items():
+            yield from _control_characters(str(key), f"the name {key!r} in {place or 'the study'}")
+            yield from _control_characters(value, f"{place}.{key}".lstrip("."))
+    elif isinstance(node, list):
+        for number, value in enumerate(node):
+            yield from _control_characters(value, f"{place}.{number}")
+    elif isinstance(node, str):
+        allowed = "\n\t" if "command" in place.split(".") else ""
+        odd = next((c for c in node if escape.is_control(c) and c not in allowed), None)
+        if odd is not None:
+            yield f"{place}: holds the control character {odd!a}; leave it out"
 
 
 def user_files(study: Study) -> Iterator[tuple[str, str]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import hanas
-from hanas.core import contents
+from hanas.core import contents, escape
 from hanas.core.compute import commit, processor
 from hanas.core.errors import InputError
 from hanas.core.files import checksum, name_of, write_json
@@ -62,7 +62,7 @@ def job(snakemake: Any) -> Iterator[dict[str, Any]]:
             **facts,
         )
     except InputError as error:
-        print(f"Error: {error}", file=sys.stderr, flush=True)
+        print(f"Error: {escape.terminal(str(error))}", file=sys.stderr, flush=True)
         sys.exit(1)
     except BaseException:
         traceback.print_exc()
