@@ -6,6 +6,7 @@ from functools import cache
 
 import yaml
 from snakemake.exceptions import WorkflowError
+from snakemake.io import contains_wildcard
 
 from hanas.core import compute, plugins
 from hanas.core.errors import InputError
@@ -38,6 +39,11 @@ graph = Graph(study, Path(os.environ.get("HANAS_DATA") or study.data_folder))
 # to date although the file it is now to be made from does not exist. Jobs on other machines need not see files
 # that they do not read.
 for key, name in studies.user_files(study) if workflow.is_main_process else ():
+    if contains_wildcard(graph.user_file(name)):  # nothing can stand for the braces themselves
+        raise WorkflowError(
+            f"{STUDY_NAME}: {key}: {graph.user_file(name)} has a name between braces, which Snakemake takes for "
+            "a wildcard; rename it, or point HANAS_DATA or data_folder to a link that has none"
+        )
     if not Path(graph.user_file(name)).exists():
         raise WorkflowError(
             f"{STUDY_NAME}: {key}: {graph.user_file(name)} does not exist; put it there, or point HANAS_DATA "
