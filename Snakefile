@@ -72,6 +72,8 @@ for target in sys.argv[1:] if workflow.is_main_process else ():
 
 
 onstart:
+    if workflow.is_main_process:
+        planned.remember(PLANNED)
     if workflow.is_main_process and getattr(workflow.executor_plugin, "name", "") == "slurm":
         try:
             slurm.require(Path(".snakemake"))

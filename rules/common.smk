@@ -60,6 +60,9 @@ def job_of(method, *wildcards):
         raise WorkflowError(f"{STUDY_NAME}: {error}") from None
 
 
+PLANNED = {}  # the settings of each job of this run, by the path of its file
+
+
 @cache  # once a run: what it writes itself is no change
 def settings_of(method, *wildcards):
     """Return the file of a job's settings, newer than its result if that is not today's."""
@@ -70,6 +73,7 @@ def settings_of(method, *wildcards):
         told = [*old.contents, *(old.settings if by_settings() else ())] if old else []
         if told:
             print(f"Made again: {facts_file(method.__name__, **names)}: {'; '.join(told)}", file=sys.stderr)
+        PLANNED[path] = job.params
         try:
             planned.write(path, job, told)
         except InputError as error:

@@ -121,9 +121,18 @@ def test_the_file_of_settings_is_new_only_for_what_is_outdated(tmp_path, monkeyp
     for reasons in ([], ["seed was 0, is 1"], []):
         planned.write(str(path), job, reasons)
         assert (path.stat().st_mtime > 1e9) == bool(reasons)
-    planned.require(str(path), {"seed": 1, "revision": 1})
+
+
+def test_a_job_sees_that_the_study_was_edited_since_it_was_planned(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HANAS_PLAN", "")
+    planned.require("a.json", {"seed": 2})  # started by nobody who has planned it
+    planned.remember({"a.json": Job(seed=1).params})
+    planned.write("a.json", Job(seed=2), [])  # by a dry run of another study, meanwhile
+    planned.require("a.json", {"seed": 1, "revision": 1})
+    planned.require("b.json", {"seed": 3})
     with pytest.raises(InputError, match="edited after this job was planned"):
-        planned.require(str(path), {"seed": 2, "revision": 1})
+        planned.require("a.json", {"seed": 2, "revision": 1})
 
 
 def test_what_is_outdated_twice_holds_what_no_file_held_before(tmp_path, monkeypatch):
