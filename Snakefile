@@ -11,9 +11,12 @@ import time
 from pathlib import Path
 
 from hanas.core import yaml_files
-from hanas.study import runs
+from hanas.study import runs, slurm
 
 STARTED = time.time()
+runs.leave_the_current_folder()
+if workflow.is_main_process:
+    runs.end_with_the_terminal()
 REPOSITORY = Path(workflow.basedir)
 LOCK = runs.hold_lock(Path(".snakemake")) if workflow.is_main_process else None
 if workflow.is_main_process:
@@ -67,6 +70,16 @@ for target in sys.argv[1:] if workflow.is_main_process else ():
     for maker in workflow.rules if target.startswith("results/") else ():
         if maker.is_producer(target) and hasattr(graph, maker.name):
             job_of(getattr(graph, maker.name), *maker.get_wildcards(target).items())
+
+
+onstart:
+    if workflow.is_main_process:
+        planned.remember(PLANNED)
+    if workflow.is_main_process and getattr(workflow.executor_plugin, "name", "") == "slurm":
+        try:
+            slurm.require(Path(".snakemake"))
+        except InputError as error:
+            raise WorkflowError(str(error)) from None
 
 
 onerror:

@@ -6,20 +6,25 @@
 ``hanas schema > config.schema.yaml``
 """
 
-from __future__ import annotations
+# First of all: a random.py in the folder where the command is called is none of ours, nor is one
+# of __future__.
+import sys
+
+import hanas
+
+hanas.leave_the_current_folder()
 
 import argparse
 import json
 import math
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hanas import __version__
+from hanas.core import escape
 from hanas.core.errors import InputError
-from hanas.study.explain import explained_in_words, explanation
 
 _UNITS = {"latency_ms": "ms", "energy_mj": "mJ"}
 
@@ -49,16 +54,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             answer, said = {}, plan.in_words(options.study, options.configfile)
         else:
+            from hanas.study.explain import explained_in_words, explanation
+
             answer = explanation(options.file, options.study, configfile=options.configfile)
             said = explained_in_words(answer)
             status = 0 if answer["up_to_date"] else 3
     except InputError as error:
-        print(f"hanas: {error}", file=sys.stderr)
+        print(f"hanas: {escape.terminal(str(error))}", file=sys.stderr)
         return 1
     if answer and options.json:
         said = json.dumps(answer, indent=2, ensure_ascii=False, allow_nan=False)
     try:
-        print(said, flush=True)
+        print(escape.terminal(said), flush=True)
     except BrokenPipeError:  # the reader, such as head, has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return status

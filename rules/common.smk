@@ -1,16 +1,19 @@
 """The study, its graph of jobs, and the few functions that wire a job of the graph into a rule."""
 
 import os
+import sys
 from functools import cache
 
 import yaml
 from snakemake.exceptions import WorkflowError
+from snakemake.io import contains_wildcard
 
 from hanas.core import compute, plugins
 from hanas.core.errors import InputError
 from hanas.study import checks as studies
+from hanas.study import facts, planned
 from hanas.study.graph import Graph
-from hanas.study.results import is_result
+from hanas.study.results import facts_file, is_result
 
 
 # Names only: what exists is checked by the graph, which can say what the names are.
@@ -36,6 +39,11 @@ graph = Graph(study, Path(os.environ.get("HANAS_DATA") or study.data_folder))
 # to date although the file it is now to be made from does not exist. Jobs on other machines need not see files
 # that they do not read.
 for key, name in studies.user_files(study) if workflow.is_main_process else ():
+    if contains_wildcard(graph.user_file(name)):  # nothing can stand for the braces themselves
+        raise WorkflowError(
+            f"{STUDY_NAME}: {key}: {graph.user_file(name)} has a name between braces, which Snakemake takes for "
+            "a wildcard; rename it, or point HANAS_DATA or data_folder to a link that has none"
+        )
     if not Path(graph.user_file(name)).exists():
         raise WorkflowError(
             f"{STUDY_NAME}: {key}: {graph.user_file(name)} does not exist; put it there, or point HANAS_DATA "
@@ -52,13 +60,43 @@ def job_of(method, *wildcards):
         raise WorkflowError(f"{STUDY_NAME}: {error}") from None
 
 
+PLANNED = {}  # the settings of each job of this run, by the path of its file
+
+
+@cache  # once a run: what it writes itself is no change
+def settings_of(method, *wildcards):
+    """Return the file of a job's settings, newer than its result if that is not today's."""
+    job, names = job_of(method, *wildcards), dict(wildcards)
+    path = planned.file_of(method.__name__, names)
+    if workflow.is_main_process or not Path(path).exists():
+        old = facts.outdated(method.__name__, names, job, Path()) if workflow.is_main_process else None
+        told = [*old.contents, *(old.settings if by_settings() else ())] if old else []
+        if told:
+            print(f"Made again: {facts_file(method.__name__, **names)}: {'; '.join(told)}", file=sys.stderr)
+        PLANNED[path] = job.params
+        try:
+            planned.write(path, job, told)
+        except InputError as error:
+            raise WorkflowError(str(error)) from None
+    return path
+
+
+def by_settings():
+    """Return whether other settings let a job run again, as --rerun-triggers may deny."""
+    return any(trigger.name == "PARAMS" for trigger in workflow.rerun_triggers)
+
+
 def inputs(method):
     """Return the input function of a rule whose job is a method of the graph."""
 
     def files(wildcards):
-        # What is no result comes from outside: with the code, or from the user.
-        of_job = job_of(method, *wildcards.items()).inputs
-        return {role: file if is_result(file) else local(file) for role, file in of_job.items()}
+        named = tuple(wildcards.items())
+        # What is no result comes from outside: with the code, or from the user. Whether it has
+        # changed shows in its content, which the file of settings tells, and never in its time.
+        return {
+            role: file if is_result(file) else local(ancient(file))
+            for role, file in job_of(method, *named).inputs.items()
+        } | {planned.ROLE: local(settings_of(method, *named))}
 
     return files
 

@@ -4,12 +4,13 @@ from pathlib import Path
 
 from hanas.core import plugins
 from hanas.data.images import save_images
-from hanas.study.jobs import job
+from hanas.study.jobs import job, unchanged
 
 with job(snakemake) as facts:
-    cfg = snakemake.params.cfg["dataset"]
+    cfg, data = snakemake.params.cfg["dataset"], Path(snakemake.resources.data_folder)
     dataset = plugins.plugin("datasets", cfg["kind"]).read(cfg)
-    images = dataset.load(Path(snakemake.resources.data_folder), Path("results/downloads"))
+    with unchanged(dataset, data, snakemake.params.cfg.get("state")):
+        images = dataset.load(data, Path("results/downloads"))
     save_images(images, snakemake.output.images)
     facts.update(
         sources=list(images.sources),

@@ -6,6 +6,7 @@ import torch
 
 from hanas.benchmarks.surrogates.fitting import fit, targets_of
 from hanas.benchmarks.surrogates.models import SurrogateFit
+from hanas.core import escape
 from hanas.core.files import read_parquet, replacing, write_npz
 from hanas.study.jobs import job
 
@@ -20,5 +21,5 @@ with job(snakemake) as facts:
     bundle, quality = fit(targets_of(accuracies, devices), SurrogateFit.read(cfg))
     write_npz(snakemake.output.models, bundle.header, bundle.arrays)
     with replacing(snakemake.output.quality) as temporary:
-        quality.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+        escape.csv(quality).to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
     facts.update(sources=sorted(set(quality["source"])))

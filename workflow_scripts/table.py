@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from hanas.core import escape
 from hanas.core.files import read_csv, replacing, write_csv
 from hanas.report import tables, thesis
 from hanas.study.jobs import job, located
@@ -14,7 +15,7 @@ with job(snakemake):
         representative=cfg["representative"],
     )
     with replacing(snakemake.output.csv) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+        escape.csv(table).to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
     Path(snakemake.output.md).write_text(tables.markdown(table), encoding="utf-8")
     Path(snakemake.output.tex).write_text(tables.latex(table), encoding="utf-8")
     comparison = thesis.comparison_table(

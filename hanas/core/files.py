@@ -7,12 +7,14 @@ import hashlib
 import io
 import json
 import os
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from zipfile import ZipFile
 
+from hanas.core import escape
 from hanas.core.errors import InputError, one_line
 from hanas.core.progress import Log, print_at_once
 
@@ -24,7 +26,8 @@ Content = TypeVar("Content")
 
 #: What to do about a file of results that is damaged.
 REMEDY = "delete it and run the workflow again"
-_LARGEST_NPZ_BYTES = 2**24
+_LARGEST_NPZ_BYTES, _LARGEST_JSON_BYTES = 2**24, 2**28
+_DEEPEST_JSON = 50
 
 
 @contextmanager
@@ -109,12 +112,33 @@ def write_json(path: str | Path, facts: Mapping[str, Any]) -> None:
 
 
 def read_json(path: str | Path) -> dict[str, Any]:
-    """Read a JSON object; a damaged file raises InputError."""
-    with reading(path, "JSON"):
-        facts = json.loads(Path(path).read_text(encoding="utf-8"))
+    """Read a JSON object.
+
+    InputError, also of what only a stranger could have put there: a file that is none of text, too
+    large, nested so deep that whoever walks down would fail, or has numbers of thousands of digits.
+    """
+    with reading(path, "JSON", f"; {REMEDY}"):
+        facts = json.loads(_plain_bytes(path, _LARGEST_JSON_BYTES).decode("utf-8"))
     if not isinstance(facts, dict):
-        raise InputError(f"{path}: holds a {type(facts).__name__}; expected a JSON object")
-    return facts
+        held = f"holds a {type(facts).__name__}; expected a JSON object"
+        raise InputError(f"{path}: {held}; {REMEDY}")
+    level: list[Any] = [facts]
+    for _ in range(_DEEPEST_JSON):
+        inside = (each.values() if isinstance(each, dict) else each for each in level)
+        if not (level := [v for values in inside for v in values if isinstance(v, dict | list)]):
+            return facts
+    raise InputError(f"{path}: nested more than {_DEEPEST_JSON} deep; {REMEDY}")
+
+
+def _plain_bytes(path: str | Path, most: int) -> bytes:
+    """Return what a file holds; InputError for pipes and the like, which would be waited for."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(handle, "rb") as file:
+        if not stat.S_ISREG((found := os.fstat(handle)).st_mode):
+            raise InputError(f"{path}: is no file of text; remove it")
+        if found.st_size > most:
+            raise InputError(f"{path}: {found.st_size:,} bytes; expected at most {most:,}")
+        return file.read()
 
 
 def write_parquet(frame: pd.DataFrame, path: str | Path) -> None:
@@ -134,7 +158,7 @@ def read_parquet(path: str | Path, columns: list[str] | None = None) -> pd.DataF
 def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
     """Write a table as CSV, atomically, with all digits of its numbers."""
     with replacing(path) as temporary:
-        frame.to_csv(temporary, index=False, lineterminator="\n")
+        escape.csv(frame).to_csv(temporary, index=False, lineterminator="\n")
 
 
 def read_csv(path: str | Path) -> pd.DataFrame:
@@ -143,7 +167,8 @@ def read_csv(path: str | Path) -> pd.DataFrame:
 
     texts = {"arch": str, "next_percent_arch": str}  # those of NAS-Bench-Macro are digits
     with reading(path, "CSV"):  # only an empty cell is no value: words such as ``none`` are names
-        return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=texts)
+        table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=texts)
+        return escape.from_csv(table)
 
 
 def write_npz(

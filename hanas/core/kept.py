@@ -124,11 +124,26 @@ class KeptScores:
         content = _content(path)
         if content is None and not path.exists():  # it was put together with others
             return
-        self._usable[path.name] = content is not None and content["key"] == self._key
-        if content is None or not self._usable[path.name]:
-            why = "damaged" if content is None else "of something else"
+        why = "damaged" if content is None else "of something else"
+        scores = None
+        if content is not None and content["key"] == self._key:
+            scores, why = self._parsed(content["record"]), "damaged"
+        self._usable[path.name] = scores is not None
+        if scores is None:
             self._log(f"{path} is {why}: its scores are not used")
             return
-        for genes, values in content["record"].items():
-            of_genes = tuple(np.nan if value is None else value for value in values)
-            self._scores[tuple(map(int, genes.split()))] = of_genes
+        self._scores.update(scores)
+
+    def _parsed(self, record: Any) -> dict[tuple[int, ...], tuple[float, ...]] | None:
+        """Return the scores in a record; None if it has another shape."""
+        try:
+            scores = {
+                tuple(map(int, genes.split())): tuple(
+                    np.nan if value is None else float(value) for value in values
+                )
+                for genes, values in record.items()
+            }
+        except (AttributeError, TypeError, ValueError, OverflowError):
+            return None
+        whole = all(len(values) == len(self._columns) for values in scores.values())
+        return scores if whole else None

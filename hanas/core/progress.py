@@ -6,13 +6,15 @@ import threading
 import time
 from collections.abc import Callable
 
+from hanas.core import escape
+
 #: Takes a line of text.
 Log = Callable[[str], None]
 
 
 def print_at_once(line: str) -> None:
     """Print a line that can be read in the log while the job runs."""
-    print(line, flush=True)
+    print(escape.terminal(line), flush=True)
 
 
 def duration(seconds: float) -> str:

@@ -8,6 +8,7 @@ as ``.NAME.part`` and continued; the usual libraries (pooch, torchvision) begin 
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 import subprocess
 import tarfile
@@ -98,7 +99,9 @@ def download(address: str, known: KnownFile, folder: Path) -> Path:
     """
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / known.name
-    with (folder / f".{known.name}.lock").open("w") as handle:
+    # Not waiting for a reader, should it be a pipe.
+    lock = os.open(folder / f".{known.name}.lock", os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o666)
+    with os.fdopen(lock, "r+b", buffering=0) as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         if target.is_file():
             if checksum(target, known.algorithm) == known.checksum:

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
+import hanas
+
 #: Bytes at the end of each output that are kept.
 KEPT_BYTES = 1 << 22
 #: How long outputs are read after the end of a command; what it has left may keep them open.
@@ -39,6 +41,7 @@ def run(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
+        env=_environment(),
         cwd=folder,
     )
     assert process.stdin is not None
@@ -62,6 +65,12 @@ def run(
         reader.join(_READ_ON_SECONDS)
     output, errors = (end.decode("utf-8", "replace") for end in ends)
     return subprocess.CompletedProcess(command, status, output, errors)
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment without what keeps our own interpreters off the user's modules."""
+    ours = hanas.SAFE_PATH
+    return {k: v for k, v in os.environ.items() if (k, v) != ("PYTHONSAFEPATH", ours)}
 
 
 def _read(pipe: IO[bytes], end: bytearray) -> None:

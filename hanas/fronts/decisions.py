@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hanas.core import plugins
+from hanas.core import escape, plugins
 from hanas.core.errors import InputError
 from hanas.core.files import read_json, read_parquet
 from hanas.fronts import picks
@@ -184,7 +184,8 @@ def in_words(table: pd.DataFrame, *, searches: Sequence[Sequence[str]]) -> str:
 
 
 def _words_of_front(whole: list[Point]) -> list[str]:
-    first = whole[0]
+    # A label, or a source in a user's table, may hold anything.
+    first: Point = {k: escape.markdown(v) if isinstance(v, str) else v for k, v in whole[0].items()}
     floor, known = first["accuracy_floor_percent"], not math.isnan(first["accuracy_percent"])
     reaches = reaches_percent([row["accuracy_percent"] for row in whole], floor)
     front = [row for row, worthy in zip(whole, reaches, strict=True) if worthy]

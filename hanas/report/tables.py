@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from hanas.core import plugins
+from hanas.core import escape, plugins
 from hanas.core.errors import InputError
 from hanas.core.files import read_json, read_parquet
 from hanas.data.tables.metric_tables import METRICS
@@ -136,16 +136,16 @@ def pick_of_each_seed(history: pd.DataFrame, representative: str) -> tuple[list[
 def markdown(table: pd.DataFrame) -> str:
     """Return a device's table as Markdown, followed by where its numbers come from."""
     body = markdown_table(_wide(table), text_columns=["method"])
-    return "\n".join([*body, "", *(f"- {note}" for note in notes(table)), ""])
+    return "\n".join([*body, "", *(f"- {escape.markdown(note)}" for note in notes(table)), ""])
 
 
 def latex(table: pd.DataFrame) -> str:
     """Return the table as a LaTeX ``tabular`` (needs ``booktabs``), its sources as comments."""
     # Not escaped by pandas, which knows no plus-minus and no dash.
-    wide = _wide(table).rename(columns=_escaped).map(_escaped)
+    wide = _wide(table).rename(columns=escape.latex).map(escape.latex)
     aligned = "l".ljust(wide.shape[1], "r")
     body = wide.to_latex(index=False, escape=False, column_format=aligned)
-    return "".join(f"% {note}\n" for note in notes(table)) + body
+    return "".join(f"% {escape.line(note)}\n" for note in notes(table)) + body
 
 
 def markdown_table(table: pd.DataFrame, *, text_columns: Sequence[str]) -> list[str]:
@@ -154,7 +154,8 @@ def markdown_table(table: pd.DataFrame, *, text_columns: Sequence[str]) -> list[
     Not by pandas' own writer, which pads cells: an edit of one number would change every line.
     """
     ruled = "".join(":--|" if name in text_columns else "--:|" for name in table)
-    head, *body = ("| " + " | ".join(cells) + " |" for cells in (table, *table.to_numpy()))
+    lines = (map(escape.markdown, cells) for cells in (table, *table.to_numpy()))
+    head, *body = ("| " + " | ".join(cells) + " |" for cells in lines)
     return [head, f"|{ruled}", *body]
 
 
@@ -198,8 +199,3 @@ def _wide(table: pd.DataFrame) -> pd.DataFrame:
     datasets = dict.fromkeys(table["dataset"])
     header = ["method", *(f"{name} {heading}" for name in datasets for _, heading, _ in shown)]
     return pd.DataFrame(list(cells.values()), columns=header).fillna("–")
-
-
-def _escaped(text: str) -> str:
-    special = {"%": r"\%", "_": r"\_", "&": r"\&", "#": r"\#", "±": r"$\pm$", "–": "--"}
-    return text.translate(str.maketrans(special))

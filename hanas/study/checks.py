@@ -7,12 +7,13 @@ when a rule cannot be made but its output exists, so all names are checked when 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
-from hanas.core import plugins
+from hanas.core import escape, plugins
 from hanas.core.errors import InputError
 from hanas.core.settings import Entry, UserFile, canonical, marked
 from hanas.core.settings import problems as told
@@ -20,6 +21,7 @@ from hanas.devices._device import MeasuredDevice
 from hanas.study.settings import Retraining, Study
 
 _MOST_PROBLEMS = 10
+_TAG, _RUN_BY_PAGES = r"<[A-Za-z/!?]\w*", r"(?i)</?script|<!--"
 
 
 def read(config: Mapping[str, Any], name: str) -> Study:
@@ -33,13 +35,36 @@ def read(config: Mapping[str, Any], name: str) -> Study:
     except ValidationError as error:
         found = told(error)
     else:
-        found = list(dict.fromkeys(problems(study)))
+        found = list(dict.fromkeys([*_odd_texts(canonical(config), ""), *problems(study)]))
         if not found:
             return study
-    lines = [f"{name}: {problem}" for problem in found[:_MOST_PROBLEMS]]
+    lines = [escape.terminal(f"{name}: {problem}") for problem in found[:_MOST_PROBLEMS]]
     if len(found) > _MOST_PROBLEMS:
         lines.append(f"... and {len(found) - _MOST_PROBLEMS} more")
     raise InputError("\n".join(lines))
+
+
+def _odd_texts(node: Any, place: str) -> Iterator[str]:
+    """Yield the names and texts that hold what cannot be seen, or what a page would run.
+
+    All settings stand in the page of ``snakemake --report``, which does not escape them. Commands
+    may have several lines, and ``<`` in them.
+    """
+    if isinstance(node, Mapping):
+        for key, value in node.items():
+            yield from _odd_texts(str(key), f"the name {key!r} in {place or 'the study'}")
+            yield from _odd_texts(value, f"{place}.{key}".lstrip("."))
+    elif isinstance(node, list):
+        for number, value in enumerate(node):
+            yield from _odd_texts(value, f"{place}.{number}")
+    elif isinstance(node, str):
+        is_command = "command" in place.split(".")
+        allowed = "\n\t" if is_command else ""
+        odd = next((c for c in node if escape.is_control(c) and c not in allowed), None)
+        if odd is not None:
+            yield f"{place}: holds the control character {odd!a}; leave it out"
+        if found := re.search(_RUN_BY_PAGES if is_command else _TAG, node):
+            yield f"{place}: holds {found[0]!r}, which pages take for a tag; leave it out"
 
 
 def user_files(study: Study) -> Iterator[tuple[str, str]]:

@@ -8,15 +8,24 @@ by its path.
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from hanas.core import plugins, yaml_files
+from hanas.core.contents import content
 from hanas.core.errors import InputError
-from hanas.core.files import checksum
+from hanas.study import checks
+from hanas.study.facts import compared
+from hanas.study.facts import read as facts_in
+from hanas.study.graph import Graph
+from hanas.study.results import made_by
 
 _SNAKEFILE = Path(__file__).parents[2] / "Snakefile"
 #: Facts that are shown in a line of their own.
@@ -29,15 +38,60 @@ def explanation(file: str, study: Path, *, configfile: Path | None = None) -> di
     ``study`` is the folder that holds ``results``, ``file`` a result, relative to it or absolute;
     ``configfile`` the study's settings, where they are not in its config.yaml. Returns ``file``;
     ``chain``, see :func:`chain_of`; ``changed``, the files that are missing or changed;
-    ``would_run`` and ``settings_check``, see :func:`planned`; and ``up_to_date``. Raises InputError
-    if nothing says how the file was made.
+    ``other_settings``, for each result of the chain what its settings were and are today, a line
+    each; ``would_run`` and ``settings_check``, see :func:`planned`; and ``up_to_date``. Raises
+    InputError if nothing says how the file was made.
     """
     chain = chain_of(file, study)
     changed = sorted({step["file"] for step in chain if step["state"] != "unchanged"})
-    would_run, said = planned(file, study, configfile)
-    up_to_date = not changed and would_run == {}
-    found = {"file": file, "chain": chain, "changed": changed, "would_run": would_run}
-    return {**found, "settings_check": said, "up_to_date": up_to_date}
+    other, said = settings_of_today(chain, study, configfile)
+    would_run = None
+    if not said:
+        would_run, said = planned(chain[0]["file"], study, configfile)
+    up_to_date = not changed and not other and would_run == {}
+    found = {"file": file, "chain": chain, "changed": changed, "other_settings": other}
+    return {**found, "would_run": would_run, "settings_check": said, "up_to_date": up_to_date}
+
+
+def settings_of_today(
+    chain: Sequence[Mapping[str, Any]], study: Path, configfile: Path | None = None
+) -> tuple[dict[str, list[str]], str]:
+    """Compare the settings of the results in a chain with those that the study has now.
+
+    Returns the lines of each file whose settings differ, or whose job the study no longer has; and
+    what is wrong with the study's file where it cannot be read.
+    """
+    own = study / "config.yaml"
+    path = configfile or (own if own.exists() else _SNAKEFILE.parent / "config.yaml")
+    other: dict[str, list[str]] = {}
+    try:
+        graph = graph_of(path, study)
+    except InputError as error:
+        return {}, str(error)
+    for step in chain:
+        rule, names = made_by(step["file"]) or ("", {})
+        if rule and "facts" in step:
+            try:
+                lines = compared(step["facts"]["settings"], getattr(graph, rule)(**names).params)
+            except InputError as error:
+                lines = [str(error)]
+            other |= {step["file"]: lines} if lines else {}
+    return other, ""
+
+
+def graph_of(configfile: Path, study: Path) -> Graph:
+    """Return the graph of the study in a file; InputError if it is none."""
+    yaml_files.check(configfile)
+    text = configfile.read_text(encoding="utf-8")
+    try:
+        config = yaml.load(text, Loader=yaml.CSafeLoader)
+    except yaml.YAMLError:  # JSON with tabs, as the check has seen
+        config = json.loads(text)
+    folder = config.get("plugin_folder")
+    if isinstance(folder, str) and plugins.FOLDER_VARIABLE not in os.environ:
+        os.environ[plugins.FOLDER_VARIABLE] = os.path.abspath(study / folder)
+    found = checks.read(config, str(configfile))
+    return Graph(found, study / (os.environ.get("HANAS_DATA") or found.data_folder))
 
 
 def chain_of(file: str, study: Path) -> list[dict[str, Any]]:
@@ -48,8 +102,7 @@ def chain_of(file: str, study: Path) -> list[dict[str, Any]]:
     where a job of the study wrote it and it was not shown before, ``facts_file`` and ``facts``.
     """
     written = facts_of_files(study)
-    path = Path(file)
-    wanted = str(path.relative_to(study.resolve()) if path.is_absolute() else path)
+    wanted = _in_study(file, study)
     if wanted not in written:
         raise InputError(
             f"{file}: no facts beside the results in {study / 'results'} say how it was made; "
@@ -63,8 +116,8 @@ def chain_of(file: str, study: Path) -> list[dict[str, Any]]:
         if key in states:
             yield {**step, "state": states[key]}
             return
-        same = path.is_file() and checksum(path) == sha256
-        states[key] = "unchanged" if same else "changed" if path.is_file() else "missing"
+        same = content(path) == sha256
+        states[key] = "unchanged" if same else "changed" if path.exists() else "missing"
         facts_file, facts = written.get(file, ("", {}))
         told = {name: facts[name] for name in facts if name not in ("inputs", "outputs")}
         said = {"facts_file": facts_file, "facts": told} if facts else {}
@@ -75,20 +128,25 @@ def chain_of(file: str, study: Path) -> list[dict[str, Any]]:
     return list(steps(wanted, written[wanted][1]["outputs"][wanted], 0))
 
 
+def _in_study(file: str, study: Path) -> str:
+    """Return the path of a file from the study's folder on, whatever links lead to either."""
+    path, folder = Path(file), Path(os.path.abspath(study))
+    if not path.is_absolute():
+        return os.path.normpath(file)
+    # A result may itself be a link, or lie in a folder that is one: only what is above is followed.
+    for above in (folder, folder.resolve()):
+        for own in (path, path.parent.resolve() / path.name):
+            if own.is_relative_to(above):
+                return str(own.relative_to(above))
+    return file
+
+
 def facts_of_files(study: Path) -> dict[str, tuple[str, dict[str, Any]]]:
     """Return for each file that a job of the study wrote the JSON of its facts, and these."""
-    written = {}
+    written: dict[str, tuple[str, dict[str, Any]]] = {}
     for path in sorted((study / "results").rglob("*.json")):
-        try:
-            facts = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise InputError(
-                f"{path}: no readable JSON ({error}); delete it and run the workflow again"
-            ) from error
-        # Else it is a result that happens to be JSON.
-        if isinstance(facts, dict) and {"inputs", "outputs", "settings"} <= set(facts):
-            named = (str(path.relative_to(study)), facts)
-            written.update(dict.fromkeys(facts["outputs"], named))
+        if "kept" not in path.parts and (facts := facts_in(path)) is not None:
+            written |= dict.fromkeys(facts["outputs"], (str(path.relative_to(study)), facts))
     return written
 
 
@@ -99,7 +157,8 @@ def planned(
 
     None where it could not say: a wrong setting, or a file of the user's that is not there.
     """
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(_SNAKEFILE)]
+    # -P: a snakemake.py in the study's folder is none of ours.
+    command = [sys.executable, "-P", "-m", "snakemake", "--snakefile", str(_SNAKEFILE)]
     command += ["--directory", str(study), "--dry-run", "--quiet", "rules", "--nolock", file]
     if configfile is not None:
         command += ["--configfile", str(configfile.resolve())]
@@ -122,10 +181,14 @@ def explained_in_words(found: Mapping[str, Any]) -> str:
         told = _facts_in_words(step["facts"]) if "facts" in step else ()
         lines += [f"{indent}{file}{again}{state}", *(f"{indent}  | {line}" for line in told)]
         shown.add(file)
+    for file, differing in found["other_settings"].items():
+        lines += ["", f"{file} was made with other settings:", *(f"  {line}" for line in differing)]
     changed = "No file has changed since."
     if found["changed"]:
         changed = f"Changed since, or missing: {', '.join(found['changed'])}."
     rerun = "The settings of today give the same."
+    if found["other_settings"]:
+        rerun = "The settings of today are others."
     if found["would_run"] is None:
         rerun = f"Whether settings have changed is unknown:\n{found['settings_check']}"
     elif found["would_run"]:
@@ -136,7 +199,8 @@ def explained_in_words(found: Mapping[str, Any]) -> str:
 
 def _facts_in_words(facts: Mapping[str, Any]) -> Iterator[str]:
     sources = facts.get("sources", ())
-    for source in sources.items() if isinstance(sources, Mapping) else sources:
+    sources = list(sources.items()) if isinstance(sources, Mapping) else sources
+    for source in sources if isinstance(sources, list) else [sources] if sources else ():
         if isinstance(source, Mapping):
             source = ", ".join(f"{key} {value}" for key, value in source.items())
         yield f"source: {': '.join(source) if isinstance(source, tuple) else source}"
@@ -144,12 +208,22 @@ def _facts_in_words(facts: Mapping[str, Any]) -> Iterator[str]:
     rest = {key: value for key, value in facts.items() if key not in _SHOWN_APART}
     if rest:
         yield "result: " + ", ".join(_flat(rest))
-    code, hardware = facts["hanas"], facts["hardware"]
+    code, hardware = _Told(facts.get("hanas")), _Told(facts.get("hardware"))
+    python, seconds = (facts.get(key, "unknown") for key in ("python", "seconds"))
     yield (
-        f"made by hanas {code['version']} (commit {code['commit'] or 'unknown'}), Python "
-        f"{facts['python']}, on {hardware['processor']}, {hardware['cores']} cores, in "
-        f"{facts['seconds']:g} s"
+        f"made by hanas {code['version']} (commit {code['commit']}), Python {python}, "
+        f"on {hardware['processor']}, {hardware['cores']} cores, in {seconds} s"
     )
+
+
+class _Told(dict[str, Any]):
+    """What facts tell of something, "unknown" where they do not."""
+
+    def __init__(self, told: Any) -> None:
+        super().__init__(told if isinstance(told, Mapping) else {})
+
+    def __getitem__(self, key: str) -> Any:
+        return self.get(key) or "unknown"
 
 
 def _flat(node: Mapping[str, Any], path: str = "") -> Iterator[str]:

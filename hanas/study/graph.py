@@ -14,10 +14,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hanas.core import plugins
+from hanas.core import contents, plugins
 from hanas.core.errors import InputError
-from hanas.core.files import checksum
-from hanas.core.settings import canonical
+from hanas.core.files import checksum, user_path
+from hanas.core.settings import UserFile, canonical, marked
 from hanas.devices._device import Device, MeasuredDevice
 from hanas.fronts.rows import Row
 from hanas.proxies.learned import Learned
@@ -71,8 +71,9 @@ class Graph:
     def dataset(self, dataset: str) -> Job:
         """Read the images of a data set."""
         found = self._entry("datasets", dataset)
-        state = found.state(self.data)
-        return Job(dataset=found.params(), **({} if state is None else {"state": state}))
+        state = contents_of(found, self.data)
+        params: dict[str, Any] = {"state": state} if state else {}
+        return Job(dataset=found.params(), **params)
 
     def space(self, space: str) -> Job:
         """List every architecture of a space."""
@@ -89,8 +90,10 @@ class Graph:
     def accuracy_table(self, space: str, dataset: str) -> Job:
         """Read the true accuracies of every architecture."""
         found = self._entry("benchmarks", space, dataset)
-        cells = {"cells": RESULTS["nats_bench_cells"]} if hasattr(found, "folder") else {}
-        return Job(self._own_file(found) | cells, benchmark=found.params(), **_shipped(found))
+        # The folder of NATS-Bench is read by another job, whose cells are read here.
+        from_cells = hasattr(found, "folder")
+        inputs = {"cells": RESULTS["nats_bench_cells"]} if from_cells else self._own_files(found)
+        return Job(inputs, benchmark=found.params(), **_shipped(found))
 
     def device_table(self, device: str, space: str, dataset: str) -> Job:
         """Read, or predict, latency and energy of every architecture."""
@@ -99,7 +102,7 @@ class Graph:
             return Job(
                 {"predictor": result("measure", device=device, space=space, dataset=dataset)}
             )
-        inputs = self._own_file(getattr(found, "datasets", {}).get(dataset, found))
+        inputs = self._own_files(getattr(found, "datasets", {}).get(dataset, found))
         return Job(inputs, device=found.params(), **_shipped(found))
 
     def measure(self, device: str, space: str, dataset: str) -> Job:
@@ -507,8 +510,10 @@ class Graph:
         """Return the path of one of the user's files: relative ones lie in the data folder."""
         return str(self.data / Path(name).expanduser())
 
-    def _own_file(self, found: Any) -> dict[str, Any]:
-        return {"file": self.user_file(found.file)} if getattr(found, "file", None) else {}
+    def _own_files(self, found: Any) -> dict[str, Any]:
+        """Return the user's files that an entry names, by the path of the setting."""
+        named = ((path, name) for path, name, _ in marked(found, UserFile))
+        return {"_".join(path): self.user_file(name) for path, name in named}
 
     def _entry(self, section: str, *names: str) -> Any:
         """Return an entry; a name that does not exist is an error that lists all."""
@@ -532,6 +537,16 @@ class Graph:
         if not isinstance(found, MeasuredDevice):
             raise InputError(f"devices.{device} is of kind {found.kind}, which is not measured")
         return found
+
+
+def contents_of(found: Any, data: Path) -> dict[str, str | None]:
+    """Return what each of the user's files that an entry names holds, by the path of the setting.
+
+    In the settings of the job and not among its inputs: Snakemake sees in a folder that a file is
+    added, but not that one is changed.
+    """
+    named = ((path, user_path(data, name)) for path, name, _ in marked(found, UserFile))
+    return {".".join(path): contents.content(file) for path, file in named}
 
 
 def _images(dataset: str) -> dict[str, Any]:

@@ -13,9 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import hanas
+from hanas.core import contents, escape
 from hanas.core.compute import commit, processor
 from hanas.core.errors import InputError
 from hanas.core.files import checksum, name_of, write_json
+from hanas.study import planned
+from hanas.study.facts import by_name
+from hanas.study.graph import contents_of
+from hanas.study.results import is_result
 
 
 @contextmanager
@@ -24,9 +29,9 @@ def job(snakemake: Any) -> Iterator[dict[str, Any]]:
 
     ``snakemake`` is what Snakemake gives to a script: ``params.cfg``, the settings that the result
     depends on, and an output named ``facts``, a JSON file. Of an output that is a folder, the
-    checksums of its files are written; of an input that is one, none: the facts of the job that
-    wrote it have them. Yields a dict for what else is worth knowing about the result, such as
-    ``sources``.
+    checksums of its files are written; of a result that is one and is read, none: the facts of the
+    job that wrote it have them. Yields a dict for what else is worth knowing about the result, such
+    as ``sources``.
 
     An :class:`~hanas.core.errors.InputError` is the user's to mend: the log ends with its message
     and the job fails. Any other error is ours and leaves its traceback.
@@ -38,26 +43,53 @@ def job(snakemake: Any) -> Iterator[dict[str, Any]]:
         os.dup2(log.fileno(), 2)
     # Snakemake shows a cluster's own log after this one, but not after an empty one.
     print(f"Started {time.strftime('%Y-%m-%d %H:%M:%S')} on {platform.node()}", flush=True)
-    started, facts, inputs = time.monotonic(), {}, {}
+    started, facts = time.monotonic(), {}
     try:
+        settings = snakemake.params.cfg
+        if plan := snakemake.input.get(planned.ROLE):
+            planned.require(plan, settings)
+        inputs = dict(snakemake.input.items())
+        inputs = by_name({role: inputs[role] for role in inputs if role != planned.ROLE})
+        before = {file: contents.content(file) for file in inputs.values()}
         yield facts
-        for role, files in snakemake.input.items():  # those of a list are named by themselves
-            inputs |= {role: files} if isinstance(files, str) else {file: file for file in files}
+        _require_same(before, {file: contents.content(file) for file in before})
         write_facts(
             snakemake.output.facts,
-            settings=snakemake.params.cfg,
+            settings=settings,
             inputs=inputs,
             outputs=[file for output in snakemake.output for file in _files_in(Path(output))],
             started=started,
             **facts,
         )
     except InputError as error:
-        print(f"Error: {error}", file=sys.stderr, flush=True)
+        print(f"Error: {escape.terminal(str(error))}", file=sys.stderr, flush=True)
         sys.exit(1)
     except BaseException:
         traceback.print_exc()
         sys.stderr.flush()
         sys.exit(1)
+
+
+@contextmanager
+def unchanged(entry: Any, data: Path, planned_with: Mapping[str, str | None] | None) -> Iterator:
+    """Read the user's files that an entry of the study names, in the folder ``data``.
+
+    ``planned_with`` is what they held when the job was planned (:func:`graph.contents_of`). Raises
+    InputError if they hold something else before or after.
+    """
+    before = dict(planned_with or {})
+    _require_same(before, contents_of(entry, data))
+    yield
+    _require_same(before, contents_of(entry, data))
+
+
+def _require_same(before: Mapping[str, str | None], after: Mapping[str, str | None]) -> None:
+    for name, content in before.items():
+        if after[name] != content:
+            raise InputError(
+                f"{name} was changed while this job was waiting or running, so that nobody knows "
+                "what was read; run the same command again"
+            )
 
 
 def _files_in(path: Path) -> list[str]:
@@ -88,9 +120,9 @@ def write_facts(
             **facts,
             "settings": dict(settings),
             "inputs": {
-                name_of(role): {"file": name_of(file), "sha256": checksum(file)}
+                name_of(role): {"file": name_of(file), "sha256": contents.content(file)}
                 for role, file in inputs.items()
-                if not Path(file).is_dir()
+                if not (Path(file).is_dir() and is_result(name_of(file)))
             },
             "outputs": {name_of(file): checksum(file) for file in outputs if file != path},
             "hanas": {"version": hanas.__version__, "commit": commit()},

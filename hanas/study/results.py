@@ -36,6 +36,14 @@ RESULTS = {
     "figure_front_spaces": "results/figures/front_spaces.svg",
     "figures": "results/figures/fronts/{device}/{task}.svg",
 }
+#: Where the facts of a rule lie, where not beside its result under the same name.
+_FACTS = {
+    "measure": "results/measurements/{device}/{space}/{dataset}.json",
+    "train_supernet": "results/supernets/{supernet}/meta.json",
+    "retrain": "results/retrained/{retraining}/meta.json",
+    "devices_compared": "results/evaluations/devices_compared.json",
+    "evaluation": "results/evaluations/{device}/evaluation.json",
+}
 #: What else a job writes beside its result, where another job reads it.
 EXPORTED = "results/exports/{retraining}/models"
 WEIGHTS = "results/retrained/{retraining}/weights.pt"
@@ -63,6 +71,12 @@ def is_result(path: str | list[str]) -> bool:
 def result(rule: str, **names: Any) -> str:
     """Return the path of a rule's result."""
     return RESULTS[rule].format(**names)
+
+
+def facts_file(rule: str, **names: Any) -> str:
+    """Return the path of the JSON that says how a rule's result came about."""
+    beside = f"{RESULTS[rule].rpartition('.')[0]}.json"
+    return _FACTS.get(rule, beside).format(**names)
 
 
 @cache

@@ -11,10 +11,14 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
+
+import hanas
 
 #: What clocks of file servers may differ by.
 _TOLERANCE_SECONDS = 2.0
@@ -32,6 +36,36 @@ _RULE = re.compile(r"^\s*rule (\w+):$", re.MULTILINE)
 _WILDCARDS = re.compile(r"^\s*wildcards: (.+)$", re.MULTILINE)
 
 
+def leave_the_current_folder() -> None:
+    """Run nothing of the folder that the workflow is called in, in this process and its children.
+
+    Snakemake starts itself by ``python -m``, for jobs of a cluster too, which would put that folder
+    first where modules are found: a ``numpy.py`` there would run. The commands of devices, which
+    may be Python's, do not inherit it (:mod:`hanas.devices._processes`).
+    """
+    hanas.leave_the_current_folder()
+    os.environ.setdefault("PYTHONSAFEPATH", hanas.SAFE_PATH)
+
+
+def end_with_the_terminal() -> None:
+    """Let the end of the terminal end the workflow, and with it its jobs, as Ctrl-C does.
+
+    Python would be gone at once, and leave its jobs running. Under nohup nothing changes.
+    """
+
+    def end(*_: object) -> None:
+        # Ctrl-C reaches them by itself.
+        for listed in Path("/proc/self/task").glob("*/children"):
+            for child in listed.read_text().split():
+                with suppress(ProcessLookupError):
+                    os.kill(int(child), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+        with suppress(ValueError):  # not in the main thread
+            signal.signal(signal.SIGHUP, end)
+
+
 def hold_lock(folder: Path) -> IO[str] | None:
     """Hold the lock of the folder ``.snakemake`` and remove the marks of runs that are dead.
 
@@ -40,7 +74,9 @@ def hold_lock(folder: Path) -> IO[str] | None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handle = (folder / "hanas.lock").open("a", encoding="utf-8")
+        # Without waiting, as one would for a pipe of that name, and only where it lies.
+        how = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+        handle = os.fdopen(os.open(folder / "hanas.lock", how, 0o666), "a", encoding="utf-8")
     except OSError:
         return None
     try:

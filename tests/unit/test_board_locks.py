@@ -1,3 +1,4 @@
+import os
 import threading
 
 import pytest
@@ -39,6 +40,23 @@ def test_waiting_for_a_device_ends_when_the_job_does():
 
 
 def test_a_folder_without_locks_is_named(tmp_path, monkeypatch):
+    (tmp_path / "none").write_text("")
     monkeypatch.setattr(board_queue, "FOLDER", tmp_path / "none")
     with pytest.raises(InputError, match="cannot be made"), alone_on():
+        pass
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/null", path)])
+def test_what_is_no_file_is_named_and_not_waited_for(tmp_path, make):
+    with alone_on():
+        (file,) = tmp_path.glob("hanas-device-*.lock")
+    file.unlink()
+    make(file)
+    with pytest.raises(InputError, match=r"\.lock: cannot be made"), alone_on():
+        pass
+
+
+def test_a_folder_that_others_can_write_is_not_used(tmp_path):
+    tmp_path.chmod(0o777)
+    with pytest.raises(InputError, match="only you can write"), alone_on():
         pass

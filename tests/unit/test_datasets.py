@@ -25,10 +25,6 @@ def test_every_data_set_is_one(name):
         assert field.description, f"{key} of {name} has no description"
 
 
-def test_official_data_sets_have_no_state_of_their_own(tmp_path):
-    assert Cifar10.read({"kind": "cifar10"}).state(tmp_path) is None
-
-
 EACH = 20  # images a batch
 
 

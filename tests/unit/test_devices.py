@@ -367,7 +367,7 @@ def test_a_table_holds_positive_numbers_or_nothing(latencies, marker):
         "place": lambda number, metric: f"row {number}, {metric}",
         "infeasible": marker,
     }
-    possible = [0 < value < np.inf for value in latencies]
+    possible = [1e-9 <= value <= 1e12 for value in latencies]
     marked = [value == marker for value in latencies]
     bad = [n for n in range(len(latencies)) if not (possible[n] or marked[n])]
     if bad or all(marked):
@@ -385,3 +385,14 @@ def test_metrics_without_a_name():
     for metrics in ({}, {"latency": np.ones(1)}):
         with pytest.raises(InputError, match="expected some of: latency_ms, energy_mj"):
             device_table(["a"], metrics, source="", place=lambda *_: "")
+
+
+@pytest.mark.parametrize("value", [5e-324, 1e-10, 1e13, 1e308])
+def test_numbers_that_no_device_has_are_refused(value):
+    with pytest.raises(InputError, match=r"row 1: latency_ms is .* from 1e-09 to 1e\+12"):
+        device_table(
+            ["a", "b"],
+            {"latency_ms": np.array([1.0, value])},
+            source="s",
+            place=lambda number, metric: f"row {number}",
+        )

@@ -97,7 +97,9 @@ def test_what_no_job_wrote_has_no_chain(study):
 
 def test_damaged_facts_are_named(study):
     (study / "results" / "weights.pt.json").write_text("{")
-    with pytest.raises(InputError, match=r"weights\.pt\.json: no readable JSON"):
+    with pytest.raises(
+        InputError, match=r"weights\.pt\.json: not readable as JSON: .*delete it and run"
+    ):
         explain.chain_of("results/table.csv", study)
 
 

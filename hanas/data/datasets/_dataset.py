@@ -41,10 +41,6 @@ class Dataset(Settings):
         images.
         """
 
-    def state(self, root: Path) -> str | None:
-        """Return a digest of a folder of the user's own; None where settings say everything."""
-        return None
-
 
 class OfficialDataset(Dataset):
     """A data set of NAS-Bench-201, of which one part is divided into two.

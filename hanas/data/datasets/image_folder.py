@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import Field
 
 from hanas.core.errors import InputError
-from hanas.core.files import checksum, digest, reading, user_path
+from hanas.core.files import checksum, reading, user_path
 from hanas.core.settings import Count, Fraction, Seed, UserFile
 from hanas.data.datasets._dataset import Dataset
 from hanas.data.images import SPLITS, ImageData
@@ -73,13 +73,6 @@ class ImageFolder(Dataset):
         source = {"file": folder.name, "algorithm": "sha256 of names and contents"}
         sources = ({**source, "checksum": sha256, "how": how},)
         return ImageData(images, labels, classes, splits, sources)
-
-    def state(self, root: Path) -> str | None:
-        """Return a digest of the names, sizes and times of modification of the folder's files."""
-        folder = user_path(root, self.folder)
-        files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-        facts = [(path.relative_to(folder), path.stat()) for path in files]
-        return digest([(str(name), stat.st_size, stat.st_mtime_ns) for name, stat in facts])
 
 
 def stratified(

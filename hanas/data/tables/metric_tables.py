@@ -17,6 +17,8 @@ if TYPE_CHECKING:  # imported late: settings of devices name the metrics
 
 #: Metrics that a device can have, in the order of the columns.
 METRICS = ("latency_ms", "energy_mj")
+#: What no device takes, in ms and mJ: sums and ratios of such numbers are none any more.
+LEAST, MOST = 1e-9, 1e12
 #: Our name of each data set of NAS-Bench-201, NATS-Bench and HW-NAS-Bench, and theirs.
 OFFICIAL_NAMES = {
     "cifar10": "cifar10",
@@ -61,7 +63,7 @@ def device_table(
     architectures which the device cannot run; it never gets into the table as a number.
 
     The columns are ``arch``, ``feasible`` (bool), the metrics (float64; NaN exactly where not
-    feasible, else finite and above 0) and ``source``. InputError if a metric is unknown, a value
+    feasible, else from LEAST to MOST) and ``source``. InputError if a metric is unknown, a value
     impossible, only one of two metrics marked, or all architectures.
     """
     import pandas as pd
@@ -71,7 +73,7 @@ def device_table(
     names = [name for name in METRICS if name in metrics]
     values = np.column_stack([metrics[name] for name in names]).astype(np.float64)
     marked = np.zeros(values.shape, dtype=bool) if infeasible is None else values == infeasible
-    impossible = ~marked & ~(np.isfinite(values) & (values > 0))
+    impossible = ~marked & ~((values >= LEAST) & (values <= MOST))
     if impossible.any():
         number, column = (int(i) for i in np.argwhere(impossible)[0])
         value, hint = values[number, column], ""
@@ -82,7 +84,7 @@ def device_table(
             )
         raise InputError(
             f"{place(number, names[column])}: {names[column]} is {_text(value)}; expected a finite "
-            f"number above 0{hint}"
+            f"number above 0, from {LEAST:g} to {MOST:g}{hint}"
         )
     half = marked.any(axis=1) & ~marked.all(axis=1)
     if half.any():

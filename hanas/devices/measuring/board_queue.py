@@ -10,8 +10,8 @@ A model is given up when every board that is still there has tried it and it has
 that chance is no explanation: where boards now and then fail with any model, because of a loose
 cable, that takes more failures. So no model is given up because a board was unplugged.
 
-Between processes of whatever user, a board is locked on the machine that drives it, by a file that
-is open for as long as the process lives: a killed process leaves no lock behind.
+Between processes of a user, a board is locked on the machine that drives it, by a file that is open
+for as long as the process lives: a killed process leaves no lock behind.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import contextlib
 import fcntl
 import math
 import os
+import stat
 import threading
 import time
 from collections import Counter
@@ -33,8 +34,9 @@ from hanas.core.files import digest
 from hanas.core.progress import Log, duration
 from hanas.devices._device import BoardLost, Measuring
 
-#: The folder of locks, which all processes of a machine see, whatever their ``TMPDIR``.
-FOLDER = Path("/tmp")
+#: The folder of locks, which all of a user's processes on a machine see, whatever their ``TMPDIR``;
+#: nobody else can put anything there.
+FOLDER = Path(f"/tmp/hanas-{os.getuid()}")
 _ASK_AGAIN_SECONDS = 0.2
 #: A model is given up when its boards would fail so often by chance in one of so many cases.
 _CHANCE = 2e-3
@@ -280,10 +282,14 @@ def _locked(path: Path) -> int | None:
 
 
 def _open(path: Path) -> int:
-    """Open a file that may belong to another user, who must be able to lock it too."""
-    while True:
-        # Linux lets nobody create what another user has in a shared folder: open it first.
-        with contextlib.suppress(FileNotFoundError):
-            return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-        with contextlib.suppress(FileExistsError):
-            return os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
+    """Open a file in a folder that only this user can write; OSError where that cannot be."""
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    folder = path.parent.lstat()
+    if not stat.S_ISDIR(folder.st_mode) or folder.st_uid != os.getuid() or folder.st_mode & 0o022:
+        raise PermissionError(f"{path.parent} is no folder that only you can write; remove it")
+    # A pipe would be waited for without O_NONBLOCK.
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    if stat.S_ISREG(os.fstat(handle).st_mode):
+        return handle
+    os.close(handle)
+    raise FileExistsError("it is there and no file; remove it")

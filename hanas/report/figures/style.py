@@ -53,6 +53,7 @@ _LEFT = 0.06  # inches from the edge to the title
 _RC: Any = {  # not typed, as matplotlib's own keys are literals
     "font.family": "DejaVu Sans",  # comes with matplotlib, so it is the same everywhere
     "font.size": 7.5,
+    "text.parse_math": False,  # a $ in a label is none
     **dict.fromkeys(("axes.titlesize", "axes.labelsize"), 7.5),
     **dict.fromkeys(("xtick.labelsize", "ytick.labelsize"), 6.5),
     "legend.fontsize": 7,
