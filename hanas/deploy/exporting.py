@@ -64,7 +64,7 @@ def export_retrained(
     test = load_split(data, "test", resolution=resolution)
     calibration = load_split(data, "train", resolution=resolution)
     calibration_images = normalised(calibration.take(quantisation.calibration_images))
-    side, width = test.pixels.shape[1:3]
+    side, width = test.size
     if side != width:
         raise InputError(f"{images}: images of {side}x{width} pixels; only squares are exported")
     states = read_tensors(weights, "weights", dict)

@@ -71,7 +71,8 @@ class Graph:
         """Read the images of a data set."""
         found = self._entry("datasets", dataset)
         state = found.state(self.data)
-        return Job(dataset=found.params(), **({} if state is None else {"state": state}))
+        own = {} if state is None else {"state": state}
+        return Job(revision=found.revision, dataset=found.params(), **own)
 
     def space(self, space: str) -> Job:
         """List every architecture of a space."""
