@@ -223,6 +223,15 @@ def random_batches(
     return lambda step: split.batch(order[step], flips[step], shifts[step])
 
 
+def images_at_a_time(split: Split, most: int) -> int:
+    """Return how many images of a split to look at together: ``most`` up to 64 x 64 pixels.
+
+    Of larger ones fewer, with as many pixels in all, so that memory does not grow with them.
+    """
+    height, width = split.size
+    return max(1, min(most, most * 64**2 // (height * width)))
+
+
 def ordered_batches(split: Split, batch_size: int) -> Iterator[Batch]:
     """Yield all images once, in order, in batches of nearly equal size of at most ``batch_size``.
 

@@ -1,8 +1,8 @@
 """Accuracy of each class, and what the largest class alone would score.
 
 Where 97 of 100 pictures are of one class, a network that has learned nothing is right for 97 %. The
-balanced accuracy, the mean of the accuracies of the classes, is 50 % then (K. Brodersen et al., "The
-balanced accuracy and its posterior distribution", ICPR 2010).
+balanced accuracy, the mean of the accuracies of the classes, is 50 % then (K. Brodersen et al.,
+"The balanced accuracy and its posterior distribution", ICPR 2010).
 """
 
 from __future__ import annotations
@@ -93,11 +93,12 @@ def told_sizes(sizes: Mapping[str, Mapping[str, int]]) -> str:
             shown[5:-5] = ["..."]
         lines.append(f"{split}: {sum(of_classes.values())} images ({', '.join(shown)})")
     train = sizes["train"]
+    largest = max(train, key=lambda name: train[name])
     if max(train.values()) > UNEVEN * min(train.values()):
         lines.append(
-            f"the classes are uneven: always answering {max(train, key=lambda name: train[name])!r} "
-            f"would be right for {100 * max(train.values()) / sum(train.values()):.1f} % of the "
-            "training images; balanced accuracies stand beside the others, and training: "
-            "{class_weights: balanced} weighs all classes alike"
+            f"the classes are uneven: always answering {largest!r} would be right for "
+            f"{100 * train[largest] / sum(train.values()):.1f} % of the training images; balanced "
+            "accuracies stand beside the others, and training: {class_weights: balanced} weighs "
+            "all classes alike"
         )
     return "\n".join(lines)
