@@ -20,7 +20,7 @@ from hanas.core.errors import InputError
 from hanas.core.files import checksum, reading
 
 if TYPE_CHECKING:
-    from PIL import Image
+    from PIL import Image, ImageFile
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
@@ -126,7 +126,7 @@ def read_picture(path: Path) -> Picture:
 # ---- colours of 16 bits -------------------------------------------------------------------------
 
 
-def _is_deep_colour(picture: Image.Image, path: Path) -> bool:
+def _is_deep_colour(picture: ImageFile.ImageFile, path: Path) -> bool:
     """Return whether Pillow would cut the lower 8 of 16 bits off; InputError if it cannot else."""
     if picture.mode.startswith("I"):
         return False

@@ -13,12 +13,13 @@ from torch import nn
 from hanas.core.compute import threads as torch_threads
 from hanas.core.errors import InputError, one_line
 from hanas.core.files import read_tensors
+from hanas.core.memory import enough_memory
 from hanas.core.progress import Log, print_at_once
 from hanas.data.batches import Split, images_at_a_time, load_split, ordered_batches
 from hanas.data.class_accuracy import ClassAccuracy, counts_of
 from hanas.data.images import ImageData, load_images
 from hanas.deploy import onnx_models
-from hanas.deploy.quantisation import Quantisation, quantise
+from hanas.deploy.quantisation import MEMORY_REMEDY, Quantisation, quantise
 from hanas.spaces._space import Network
 from hanas.spaces.networks import published
 from hanas.training.epochs import EVALUATION_BATCH
@@ -95,7 +96,7 @@ def export_retrained(
         made = of_arch.build(of_arch.from_text(arch), len(data.classes), fitted)
         _fill(made, states[arch], arch)
         onnx_models.export(made, float_file, resolution=side, batch=None)
-        with torch_threads(threads):
+        with torch_threads(threads), enough_memory(f"{float_file}: comparing", MEMORY_REMEDY):
             difference = _checked_difference(made, float_file, test.take(COMPARED))
         quantise(float_file, int8_file, calibration_images, quantisation, threads=threads)
         integer, convolutions = onnx_models.integer_convolutions(int8_file)
@@ -194,7 +195,8 @@ def _accuracies(
     right = np.zeros((2, len(data.classes)), dtype=np.int64)
     for batch in ordered_batches(test, images_at_a_time(test, EVALUATION_BATCH)):
         images = {onnx_models.INPUT: batch.images.contiguous().numpy()}
-        exact, rough = (model.run(None, images)[0].argmax(axis=1) for model in models)
+        with enough_memory(f"{float_file}: testing", MEMORY_REMEDY):
+            exact, rough = (model.run(None, images)[0].argmax(axis=1) for model in models)
         labels = batch.labels.numpy()
         counts += [(exact == labels).sum(), (rough == labels).sum(), (exact == rough).sum()]
         for of_file, answers in zip(right, (exact, rough), strict=True):

@@ -46,6 +46,8 @@ _OPERATORS = (
 )  # fmt: skip
 #: Images that calibrate together, as far as what a network computes of them fits into so much.
 _IMAGES_AT_A_TIME, _BYTES_AT_A_TIME = 32, 2**30
+#: What to do where memory is short although images are looked at one by one.
+MEMORY_REMEDY = "set training.resolution lower, or give the job more memory"
 #: What keeps ONNX Runtime's tools quiet is of the whole process.
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -109,8 +111,8 @@ def quantise(
             if not any(node.op_type == "Conv" for node in folded.graph.node):
                 raise InputError(f"{float_model}: has no convolution, so nothing to quantise")
             onnx.save(onnx.shape_inference.infer_shapes(folded), prepared)
-            remedy = "set training.resolution lower, or give the job more memory"
-            with enough_memory(f"{float_model}: calibration of its 8-bit version", remedy):
+            calibrating = f"{float_model}: calibration of its 8-bit version"
+            with enough_memory(calibrating, MEMORY_REMEDY):
                 ranges = _ranges(prepared, images, settings.method, threads, str(float_model))
             content = _quantised(prepared, ranges, settings)
         with replacing(int8_model) as temporary:
