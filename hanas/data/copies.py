@@ -64,18 +64,24 @@ def find_copies(
 
 
 def without_copies(
-    digests: Sequence[bytes], splits: Mapping[str, np.ndarray]
+    digests: Sequence[bytes],
+    labels: np.ndarray,
+    splits: Mapping[str, np.ndarray],
+    classes: Sequence[str],
 ) -> dict[str, np.ndarray]:
     """Return splits in which a later one holds no picture of an earlier: test, validation, train.
 
-    What is tested on stays as it is. InputError if nothing else is left in a split.
+    What is tested on stays as it is. InputError if nothing else is left of a class in a split.
     """
     seen: set[bytes] = set()
     kept = {}
     for split in reversed(SPLITS):
         kept[split] = np.array([i for i in splits[split] if digests[i] not in seen], np.int64)
-        if not len(kept[split]):
-            raise InputError(f"copies: leave_out leaves no picture in {split}; add others to it")
+        if gone := set(labels[splits[split]].tolist()) - set(labels[kept[split]].tolist()):
+            name = classes[min(gone)]
+            raise InputError(
+                f"copies: leave_out leaves no picture of class {name!r} in {split}; add more"
+            )
         seen.update(digests[i] for i in splits[split])
     return kept
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import numpy as np
 
 from hanas.core.errors import InputError
 from hanas.core.files import REMEDY, read_tensors, write_tensors
-from hanas.core.memory import free_bytes
+from hanas.core.memory import free_bytes, in_words
 from hanas.core.progress import print_at_once
 
 SPLITS = ("train", "validation", "test")
@@ -139,6 +140,13 @@ def pixels_of_size(count: int, side: int, folder: Path) -> np.ndarray:
     if math.prod(shape) <= free_bytes() * MEMORY_SHARE:
         return np.empty(shape, dtype=np.uint8)
     folder.mkdir(parents=True, exist_ok=True)
+    # Twice: here, and in the file that results from it. A full disk would end the process.
+    needed, free = 2 * math.prod(shape), shutil.disk_usage(folder).free
+    if needed > free:
+        raise InputError(
+            f"{count:,} images of {side} x {side} pixels take {in_words(needed)} on disk while "
+            f"they are read; {in_words(free)} are free in {folder}; make room, or take fewer pixels"
+        )
     print_at_once(f"that is too much for memory: they are kept on disk, in {folder}")
     with tempfile.TemporaryFile(dir=folder) as file:
         return np.memmap(file, dtype=np.uint8, mode="w+", shape=shape)

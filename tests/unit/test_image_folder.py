@@ -289,7 +289,7 @@ def test_leaving_all_out_is_refused(tmp_path):
     for part in ("train", "validation", "test"):
         for label, seed in (("cat", 1), ("dog", 2)):
             write_picture(tmp_path / "pets" / part / label / "0.png", seed)
-    with pytest.raises(InputError, match="leave_out leaves no picture in validation"):
+    with pytest.raises(InputError, match="leaves no picture of class 'cat' in validation"):
         load_pets(tmp_path / "pets", copies="leave_out")
 
 
@@ -374,7 +374,7 @@ def test_what_it_takes_is_said_before_it_is_read(pets, capsys):
     unreadable_image(pets)
     with pytest.raises(InputError):
         load_pets(pets)
-    assert "20 pictures of 8 x 8 pixels take 3.84 kB; " in capsys.readouterr().out
+    assert "20 pictures of 8 x 8 pixels take 3.84 kB, " in capsys.readouterr().out
 
 
 def test_without_room_in_memory_the_same_images_are_kept_on_disk(pets, monkeypatch, tmp_path):
@@ -387,6 +387,12 @@ def test_without_room_in_memory_the_same_images_are_kept_on_disk(pets, monkeypat
     images_in_memory.save_images(expected, tmp_path / "memory.pt")
     assert (tmp_path / "disk.pt").read_bytes() == (tmp_path / "memory.pt").read_bytes()
     assert list((pets.parent / "d").iterdir()) == []  # the file has no name
+
+
+def test_a_disk_without_room_is_told(pets, monkeypatch):
+    monkeypatch.setattr(images_in_memory, "free_bytes", lambda: 1000)
+    with pytest.raises(InputError, match=r"1000000 x 1000000 pixels take 120,000 GB on disk"):
+        load_pets(pets, resolution=10**6)
 
 
 def test_memory_that_is_short_is_told(pets, monkeypatch):

@@ -221,6 +221,17 @@ def test_equal_pixels_have_one_digest_whatever_the_file():
     assert len({read(content).digest() for content in (*contents, same[0])}) == 5
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_deep_pictures_are_turned_too(channels):
+    values = np.random.default_rng(0).integers(0, 4096, (5, 7, channels)).astype(np.uint16)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # held sideways: turned by a quarter, clockwise
+    content = png_of_16_bits(values)
+    note = chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))
+    turned = values_of(read(content[:33] + note + content[33:]))
+    np.testing.assert_array_equal(turned, np.rot90(values, -1))
+
+
 def test_bomb_is_refused_before_it_is_decoded():
     header = struct.pack(">IIBBBBB", 11_000, 10_000, 8, 2, 0, 0, 0)
     bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")

@@ -83,7 +83,10 @@ class ImageFolder(Dataset):
         with enough_memory(where, "set `resolution` lower, or give the job more memory"):
             if pictures:
                 needed = len(pictures) * 3 * self.resolution**2
-                print_at_once(f"{where} take {in_words(needed)}; {in_words(free_bytes())} are free")
+                print_at_once(
+                    f"{where} take {in_words(needed)}, about as much again in the memory of a "
+                    f"training; {in_words(free_bytes())} are free"
+                )
             images = pixels_of_size(len(pictures), self.resolution, downloads)
             found = PictureReader(folder, self.resolution, images, self.value_range)
             found.read(pictures, problems)
@@ -104,7 +107,7 @@ class ImageFolder(Dataset):
             print_at_once(line)
         warnings += copies.warnings(names, classes, left_out=self.copies == "leave_out")
         if self.copies == "leave_out":
-            splits = without_copies(found.digests, splits)
+            splits = without_copies(found.digests, labels, splits, classes)
         how = f"{len(images)} images, resized to {self.resolution} x {self.resolution}"
         if found.values is not None:
             how += f", {found.said()}"
