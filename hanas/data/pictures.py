@@ -132,8 +132,9 @@ def _is_deep_colour(picture: ImageFile.ImageFile, path: Path) -> bool:
         return False
     is_cut = any(";16" in _form(tile.args) for tile in picture.tile)
     # Of a PPM, the second argument is the largest value, by which Pillow divides.
-    of_ppm = [tile.args[-1] for tile in picture.tile if picture.format == "PPM"]
-    is_cut |= any(isinstance(most, int) and most > 255 for most in of_ppm)
+    of_ppm = [tile.args for tile in picture.tile if picture.format == "PPM"]
+    largest = [args[-1] for args in of_ppm if isinstance(args, tuple)]
+    is_cut |= any(isinstance(most, int) and most > 255 for most in largest)
     if is_cut and not all(_form(tile.args) in _BYTES for tile in picture.tile):
         raise InputError(
             f"{path}: 16 bits a channel in a form that is not read in full; save it as PNG or TIFF "

@@ -28,7 +28,9 @@ def test_300_good_and_9_defect_parts_of_which_no_defect_is_found():
     assert found.percent == pytest.approx(96.7742, abs=1e-4)
     assert found.balanced_percent == 50
     assert found.of_classes == {"a": 100, "b": 0}
-    assert "always answering 'a', the largest class, would score 96.77 %" in found.warning("test")
+    assert "always answering 'a', the largest class, would score 96.77 %" in str(
+        found.warning("test")
+    )
 
 
 @pytest.mark.parametrize(

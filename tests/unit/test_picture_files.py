@@ -149,7 +149,8 @@ RANGES = [(0, 4096), (7000, 8500), (0, 65536)]
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("write", [png_of_16_bits, tiff, lambda values: tiff(values, ">")])
 def test_all_16_bits_are_read(limits, channels, write):
-    values = np.random.default_rng(0).integers(*limits, (9, 7, channels)).astype(np.uint16)
+    low, high = limits
+    values = np.random.default_rng(0).integers(low, high, (9, 7, channels)).astype(np.uint16)
     picture = read(write(values))
     assert picture.is_deep
     np.testing.assert_array_equal(values_of(picture), values)
