@@ -1,6 +1,6 @@
 """Say what a picture shows: python docs/classify.py results/models/NAME/1 picture.png.
 
-Of greys with 16 bits, save the picture with 8 bits first.
+Of more than 8 bits, make the card's `value_range` 0 to 255 and save the picture first.
 """
 
 import json

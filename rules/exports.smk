@@ -5,6 +5,7 @@ Writes  results/exports/{retraining}/models/{number}/      ONNX files, float32 a
         results/exports/{retraining}/latency/{device}.csv  measured latency of the models
         results/models/{retraining}/{number}/              model.onnx, model.int8.onnx, model.json
         results/models/{retraining}.csv                    all of it, a model and device a row
+        results/models/{retraining}.md                     accuracies, class by class, and warnings
         results/figures/front_spaces.*                     error against latency of several
         results/exports/{retraining}/rknn/{device}.*       what a Rockchip NPU makes of them; on demand
 and the .json of how each was made.
@@ -53,6 +54,7 @@ rule model_cards:
     output:
         models=directory("results/models/{retraining}"),
         table=shown("results/models/{retraining}.csv", "models"),
+        page=shown("results/models/{retraining}.md", "models_page"),
         facts=shown("results/models/{retraining}.json", "facts"),
     log:
         "logs/model_cards/{retraining}.log",

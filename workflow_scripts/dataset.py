@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from hanas.core import plugins
+from hanas.data.class_accuracy import class_sizes, told_sizes
 from hanas.data.images import save_images
 from hanas.study.jobs import job, unchanged
 
@@ -12,8 +13,15 @@ with job(snakemake) as facts:
     with unchanged(dataset, data, snakemake.params.cfg.get("state")):
         images = dataset.load(data, Path("results/downloads"))
     save_images(images, snakemake.output.images)
+    sizes = class_sizes(images)
+    print(told_sizes(sizes))
+    for warning in images.warnings:
+        print(f"Warning: {warning}")
     facts.update(
         sources=list(images.sources),
         classes=list(images.classes),
         images={split: len(indices) for split, indices in images.splits.items()},
+        images_of_classes=sizes,
+        value_range=images.value_range,
+        warnings=list(images.warnings),
     )

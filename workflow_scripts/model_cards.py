@@ -1,11 +1,15 @@
 """Put trained models together with their cards, and all that is known of them into a table."""
 
 import shutil
+from pathlib import Path
 
 from hanas.core import plugins
 from hanas.core.files import read_csv, read_parquet, write_csv
+from hanas.data.class_accuracy import class_sizes
+from hanas.data.images import load_images
 from hanas.deploy.model_cards import Made, models_table, write_cards
 from hanas.deploy.quantisation import Quantisation
+from hanas.report.models import models_page
 from hanas.study.jobs import job, located
 from hanas.training.settings import RetrainingTraining
 
@@ -29,4 +33,13 @@ with job(snakemake) as facts:
     write_cards(exports, latencies, images, made=made, folder=snakemake.output.models)
     table = models_table(exports, latencies, retraining=cfg["retraining"])
     write_csv(table, snakemake.output.table)
+    data = load_images(images)
+    page = models_page(
+        exports,
+        table,
+        retraining=cfg["retraining"],
+        test_images=class_sizes(data)["test"],
+        warnings=data.warnings,
+    )
+    Path(snakemake.output.page).write_text(page, encoding="utf-8")
     facts["sources"] = sorted({*table["accuracy_source"], *table.get("latency_source", [])})

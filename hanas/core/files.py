@@ -209,16 +209,21 @@ def write_tensors(content: Mapping[str, Any], path: str | Path) -> None:
 
 
 def read_tensors(
-    path: str | Path, what: str, parse: Callable[[dict[str, Any]], Content]
+    path: str | Path,
+    what: str,
+    parse: Callable[[dict[str, Any]], Content],
+    *,
+    mapped: bool = False,
 ) -> Content:
     """Return what ``parse`` makes of the dictionary in a file of ``what``; InputError if it raises.
 
+    Tensors that are ``mapped`` stay in the file until they are looked at; changes do not reach it.
     PyTorch does not notice changed bytes in a tensor: what matters needs a digest of its own.
     """
     import torch
 
     try:
-        return parse(torch.load(path, map_location="cpu", weights_only=True))
+        return parse(torch.load(path, map_location="cpu", weights_only=True, mmap=mapped))
     except FileNotFoundError as error:
         raise InputError(f"{path}: there is no such file of {what}") from error
     except Exception as error:  # also what ``parse`` says, which does not know the file

@@ -1,7 +1,8 @@
 """A split of a data set on the device that computes, and batches of it.
 
 Choosing images, cropping and flipping them is one gather from one tensor. What is random is drawn
-for a whole epoch at once, so that any batch of any epoch can be made directly.
+for a whole epoch at once, so that any batch of any epoch can be made directly. Images that memory
+has no room for stay in their file, and each batch is read from there.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from torch import Tensor
 
 from hanas.core.compute import generator
 from hanas.core.errors import InputError
-from hanas.data.images import ImageData, training_statistics
+from hanas.core.memory import free_bytes, in_words
+from hanas.core.progress import print_at_once
+from hanas.data.images import MEMORY_SHARE, ImageData, blocks_of, training_statistics
 
 
 class Batch(NamedTuple):
@@ -44,6 +47,12 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the images that batches hold."""
+        height, width = self.pixels.shape[1:3]
+        return height - 2 * self.padding, width - 2 * self.padding
+
     def take(self, count: int | None) -> Split:
         """Return at most ``count`` images (None: all), mixed in an order that is always the same.
 
@@ -60,7 +69,7 @@ class Split:
 
         ``shifts`` count from the corner of the border: ``padding`` is the middle, the default.
         """
-        height, width = (side - 2 * self.padding for side in self.pixels.shape[1:3])
+        height, width = self.size
         device = indices.device
         rows = torch.arange(height, device=device).expand(len(indices), -1)
         columns = torch.arange(width, device=device).expand(len(indices), -1)
@@ -72,6 +81,66 @@ class Split:
         pixels = self.pixels[indices[:, None, None], rows[:, :, None], columns[:, None, :]]
         images = (pixels.float() - self.mean) / self.deviation  # (B, H, W, 3)
         return Batch(images.permute(0, 3, 1, 2), self.labels[indices])
+
+
+@dataclass(frozen=True, eq=False)
+class FileSplit(Split):
+    """A split whose images stay in their file: its batches are the same, to the bit.
+
+    ``pixels`` are all images as they are in the file, uint8 (M, h, w, 3), on the CPU, and
+    ``positions``, int64 (N,), which of them are of the split; each batch is read, average-pooled by
+    ``factor`` and given its border.
+    """
+
+    positions: Tensor
+    factor: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the images that batches hold."""
+        height, width = self.pixels.shape[1:3]
+        return height // self.factor, width // self.factor
+
+    def take(self, count: int | None) -> Split:
+        """Return at most ``count`` images, as :meth:`Split.take`."""
+        order = torch.randperm(len(self), generator=generator(0, "subset"))[:count]
+        labels = self.labels[order.to(self.labels.device)]
+        return replace(self, positions=self.positions[order], labels=labels)
+
+    def batch(
+        self, indices: Tensor, flips: Tensor | None = None, shifts: Tensor | None = None
+    ) -> Batch:
+        """Return some images, as :meth:`Split.batch`."""
+        pixels = _framed(self.pixels, self.positions[indices.cpu()], self.factor, self.padding)
+        labels, device = self.labels[indices], self.labels.device
+        held = Split(pixels.to(device), labels, self.padding, self.mean, self.deviation)
+        return held.batch(torch.arange(len(labels), device=device), flips, shifts)
+
+
+def _framed(images: Tensor, chosen: Tensor, factor: int, padding: int) -> Tensor:
+    """Return some images, uint8 (M, h, w, 3), average-pooled inside a black border.
+
+    Sums of pixels instead of means, (N, h / factor + 2 padding, ...): exact in whole numbers.
+    """
+    height, width = images.shape[1] // factor, images.shape[2] // factor
+    frame = (len(chosen), height + 2 * padding, width + 2 * padding, 3)
+    framed = torch.zeros(frame, dtype=_pixel_type(factor))
+    inside = framed[:, padding : padding + height, padding : padding + width]
+    parts = blocks_of(len(chosen), images[0].numel())
+    for place, block in zip(inside.tensor_split(parts), chosen.tensor_split(parts), strict=True):
+        pixels = images[block]
+        if factor > 1:
+            pixels = pixels.view(len(pixels), height, factor, width, factor, 3)
+            pixels = pixels.sum(dim=(2, 4), dtype=framed.dtype)
+        place.copy_(pixels)
+    return framed
+
+
+def _pixel_type(factor: int) -> torch.dtype:
+    """Return a type that holds the sum of the pixels that are pooled into one."""
+    if factor == 1:
+        return torch.uint8
+    return torch.int16 if 255 * factor**2 < 2**15 else torch.int32
 
 
 def load_split(
@@ -87,8 +156,8 @@ def load_split(
     pixels, after pooling, that a random crop may move an image by. Raises InputError if the
     resolution does not divide the side of the images.
     """
-    chosen = np.concatenate([data.splits[name] for name in names])
-    pixels = torch.from_numpy(data.images[chosen])  # uint8 (N, H, W, 3)
+    chosen = torch.from_numpy(np.concatenate([data.splits[name] for name in names]))
+    images = torch.from_numpy(data.images)  # uint8 (N, H, W, 3)
     height, width = data.images.shape[1:3]
     if resolution is not None and (height != width or height % resolution):
         raise InputError(
@@ -96,26 +165,32 @@ def load_split(
             "average-pooled to a divisor of their side"
         )
     factor = 1 if resolution is None else height // resolution
-    if factor > 1:
-        # Sums of pixels instead of means: exact in whole numbers.
-        dtype = torch.int16 if 255 * factor**2 < 2**15 else torch.int32
-        blocks = pixels.view(len(pixels), height // factor, factor, width // factor, factor, 3)
-        pixels = blocks.sum(dim=(2, 4), dtype=dtype)
-    if crop_padding:
-        border = (0, 0, crop_padding, crop_padding, crop_padding, crop_padding)
-        pixels = torch.nn.functional.pad(pixels, border)
     # Of the images as they are: pooling keeps the mean and lowers the deviation a little.
     mean, deviation = training_statistics(data)
     if not deviation.all():
         raise InputError("images: a colour channel has the same value in all training images")
     unit = 255 * factor**2
-    return Split(
-        pixels.to(device),
-        torch.from_numpy(data.labels[chosen]).to(device),
-        crop_padding,
+    normalisation = (
         torch.tensor(mean * unit, dtype=torch.float32, device=device),
         torch.tensor(deviation * unit, dtype=torch.float32, device=device),
     )
+    labels = torch.from_numpy(data.labels)[chosen].to(device)
+    rows, columns = (side // factor + 2 * crop_padding for side in (height, width))
+    needed = len(chosen) * rows * columns * 3 * _pixel_type(factor).itemsize
+    free = _free_bytes(torch.device(device))
+    if needed > free * MEMORY_SHARE:
+        print_at_once(
+            f"{' and '.join(names)}: {len(chosen):,} images of {rows} x {columns} pixels would "
+            f"take {in_words(needed)} of {in_words(free)} that are free; batches are read from disk"
+        )
+        return FileSplit(images, labels, crop_padding, *normalisation, chosen, factor)
+    pixels = _framed(images, chosen, factor, crop_padding)
+    return Split(pixels.to(device), labels, crop_padding, *normalisation)
+
+
+def _free_bytes(device: torch.device) -> int:
+    free = free_bytes()
+    return free if device.type == "cpu" else min(free, torch.cuda.mem_get_info(device)[0])
 
 
 def steps_per_epoch(images: int, batch_size: int, limit: int | None = None) -> int:
@@ -146,6 +221,15 @@ def random_batches(
     device = split.labels.device
     order, flips, shifts = order.to(device), flips.to(device), shifts.to(device)
     return lambda step: split.batch(order[step], flips[step], shifts[step])
+
+
+def images_at_a_time(split: Split, most: int) -> int:
+    """Return how many images of a split to look at together: ``most`` up to 64 x 64 pixels.
+
+    Of larger ones fewer, with as many pixels in all, so that memory does not grow with them.
+    """
+    height, width = split.size
+    return max(1, min(most, most * 64**2 // (height * width)))
 
 
 def ordered_batches(split: Split, batch_size: int) -> Iterator[Batch]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +15,12 @@ import numpy as np
 
 from hanas.core.errors import InputError
 from hanas.core.files import REMEDY, read_tensors, write_tensors
+from hanas.core.memory import free_bytes, in_words
+from hanas.core.progress import print_at_once
 
 SPLITS = ("train", "validation", "test")
+#: How much of the free memory images may take; a training needs the rest.
+MEMORY_SHARE = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +30,8 @@ class ImageData:
     ``images`` are uint8 (N, H, W, 3), RGB; ``labels`` int64 (N,), of at least two ``classes``. In
     ``splits``, ``train``, ``validation`` and ``test`` are int64 indices into the images: not empty,
     and no image twice. ``sources`` says ``{"file", "algorithm", "checksum", "how"}`` of each file
-    that was read.
+    that was read. ``value_range`` are the values of pictures of more than 8 bits that became 0 and
+    255, None where there were none; ``warnings`` say what a reader of results has to know.
     """
 
     images: np.ndarray
@@ -31,6 +39,8 @@ class ImageData:
     classes: tuple[str, ...]
     splits: Mapping[str, np.ndarray]
     sources: tuple[dict[str, str], ...]
+    value_range: tuple[float, float] | None = None
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         images, labels, last = self.images, self.labels, len(self.classes) - 1
@@ -84,11 +94,18 @@ def save_images(data: ImageData, path: str | Path) -> None:
         "sources": [dict(source) for source in data.sources],
         "sha256": data.digest(),
     }
+    if data.value_range is not None:
+        content["value_range"] = list(data.value_range)
+    if data.warnings:
+        content["warnings"] = list(data.warnings)
     write_tensors(content, path)
 
 
 def load_images(path: str | Path) -> ImageData:
-    """Read what :func:`save_images` wrote; InputError if it is missing, damaged or another file."""
+    """Read what :func:`save_images` wrote; InputError if it is missing, damaged or another file.
+
+    Its images stay in the file until they are looked at: they may be more than memory holds.
+    """
 
     def parse(content: dict[str, Any]) -> tuple[ImageData, str]:
         data = ImageData(
@@ -97,13 +114,42 @@ def load_images(path: str | Path) -> ImageData:
             classes=tuple(content["classes"]),
             splits={name: indices.numpy() for name, indices in content["splits"].items()},
             sources=tuple(content["sources"]),
+            value_range=tuple(content["value_range"]) if "value_range" in content else None,
+            warnings=tuple(content.get("warnings", ())),
         )
         return data, content["sha256"]
 
-    data, expected = read_tensors(path, "images", parse)
+    data, expected = read_tensors(path, "images", parse, mapped=True)
     if data.digest() != expected:
         raise InputError(f"{path}: its images or labels were changed after writing; {REMEDY}")
     return data
+
+
+def blocks_of(count: int, size: int) -> int:
+    """Return into how many blocks of about 16 MB so many images of a size (bytes) are divided."""
+    return max(1, -(-count * size // 2**24))
+
+
+def pixels_of_size(count: int, side: int, folder: Path) -> np.ndarray:
+    """Return room for images, uint8 (N, side, side, 3).
+
+    In memory, or where that has no room for them, in a file in ``folder`` that has no name and
+    goes away with the array.
+    """
+    shape = (count, side, side, 3)
+    if math.prod(shape) <= free_bytes() * MEMORY_SHARE:
+        return np.empty(shape, dtype=np.uint8)
+    folder.mkdir(parents=True, exist_ok=True)
+    # Twice: here, and in the file that results from it. A full disk would end the process.
+    needed, free = 2 * math.prod(shape), shutil.disk_usage(folder).free
+    if needed > free:
+        raise InputError(
+            f"{count:,} images of {side} x {side} pixels take {in_words(needed)} on disk while "
+            f"they are read; {in_words(free)} are free in {folder}; make room, or take fewer pixels"
+        )
+    print_at_once(f"that is too much for memory: they are kept on disk, in {folder}")
+    with tempfile.TemporaryFile(dir=folder) as file:
+        return np.memmap(file, dtype=np.uint8, mode="w+", shape=shape)
 
 
 def training_statistics(data: ImageData) -> tuple[np.ndarray, np.ndarray]:
@@ -113,8 +159,9 @@ def training_statistics(data: ImageData) -> tuple[np.ndarray, np.ndarray]:
     """
     # From counts of the 256 values: exact, whatever the order and number of images.
     counts = np.zeros((3, 256), dtype=np.int64)
-    for start in range(0, len(data.splits["train"]), 5000):
-        block = data.images[data.splits["train"][start : start + 5000]]
+    train = data.splits["train"]
+    for part in np.array_split(train, blocks_of(len(train), data.images[0].size)):
+        block = data.images[part]
         for channel in range(3):
             counts[channel] += np.bincount(block[..., channel].ravel(), minlength=256)
     values = np.arange(256) / 255

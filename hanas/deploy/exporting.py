@@ -13,11 +13,13 @@ from torch import nn
 from hanas.core.compute import threads as torch_threads
 from hanas.core.errors import InputError, one_line
 from hanas.core.files import read_tensors
+from hanas.core.memory import enough_memory
 from hanas.core.progress import Log, print_at_once
-from hanas.data.batches import Split, load_split, ordered_batches
-from hanas.data.images import load_images
+from hanas.data.batches import Split, images_at_a_time, load_split, ordered_batches
+from hanas.data.class_accuracy import ClassAccuracy, counts_of
+from hanas.data.images import ImageData, load_images
 from hanas.deploy import onnx_models
-from hanas.deploy.quantisation import Quantisation, quantise
+from hanas.deploy.quantisation import MEMORY_REMEDY, Quantisation, quantise
 from hanas.spaces._space import Network
 from hanas.spaces.networks import published
 from hanas.training.epochs import EVALUATION_BATCH
@@ -28,6 +30,14 @@ FLOAT32_FILE, INT8_FILE = "model.onnx", "model.int8.onnx"
 TOLERANCE = 1e-4
 #: Test images on which the two are compared.
 COMPARED = 256
+#: What a table of results may say of validation images, which were not trained on then.
+OF_VALIDATION = (
+    "validation_accuracy_percent",
+    "validation_balanced_percent",
+    "validation_class_percent",
+    "validation_images",
+    "validation_warning",
+)
 
 
 def export_retrained(
@@ -52,7 +62,10 @@ def export_retrained(
     keeps theirs), are those of the retraining.
 
     An architecture a row. ``test_accuracy_percent`` is PyTorch's, after training, the other two
-    are ONNX Runtime's, on all test images, and ``int8_loss_percent`` is in points;
+    are ONNX Runtime's, on all test images, and ``int8_loss_percent`` is in points; for both there
+    are ``float32_balanced_percent`` and ``float32_class_percent``, JSON of the accuracies of the
+    classes; what ``metrics`` has of the validation images stands beside them; ``warning`` says
+    where the largest class alone would score about as much;
     ``largest_difference`` is of a logit, between PyTorch and ONNX Runtime; ``agreement_percent``
     says to how many test images both networks give the same class; ``multiply_accumulates`` are for
     one image; ``int8_convolutions`` run in integers.
@@ -63,8 +76,8 @@ def export_retrained(
     data = load_images(images)
     test = load_split(data, "test", resolution=resolution)
     calibration = load_split(data, "train", resolution=resolution)
-    calibration_images = normalised(calibration.take(quantisation.calibration_images))
-    side, width = test.pixels.shape[1:3]
+    calibration_images = Normalised(calibration.take(quantisation.calibration_images))
+    side, width = test.size
     if side != width:
         raise InputError(f"{images}: images of {side}x{width} pixels; only squares are exported")
     states = read_tensors(weights, "weights", dict)
@@ -83,15 +96,16 @@ def export_retrained(
         made = of_arch.build(of_arch.from_text(arch), len(data.classes), fitted)
         _fill(made, states[arch], arch)
         onnx_models.export(made, float_file, resolution=side, batch=None)
-        with torch_threads(threads):
-            difference = _checked_difference(made, float_file, normalised(test.take(COMPARED)))
+        with torch_threads(threads), enough_memory(f"{float_file}: comparing", MEMORY_REMEDY):
+            difference = _checked_difference(made, float_file, test.take(COMPARED))
         quantise(float_file, int8_file, calibration_images, quantisation, threads=threads)
         integer, convolutions = onnx_models.integer_convolutions(int8_file)
         results = {
             "number": number,
             "arch": arch,
             "test_accuracy_percent": row["test_accuracy_percent"],
-            **_accuracies(float_file, int8_file, test, threads),
+            **_accuracies(float_file, int8_file, test, data, threads),
+            **{name: row[name] for name in OF_VALIDATION if name in row},
             "largest_difference": difference,
             "params": sum(weight.numel() for weight in made.parameters()),
             "multiply_accumulates": onnx_models.multiply_accumulates(float_file),
@@ -107,6 +121,8 @@ def export_retrained(
             f"float32, {results['int8_accuracy_percent']:.2f} % in int8 ({integer} of "
             f"{convolutions} convolutions), on {len(test)} test images"
         )
+        if results["warning"]:
+            log(f"Warning: {results['warning']}")
         rows.append(results)
     return pd.DataFrame(rows)
 
@@ -116,6 +132,22 @@ def normalised(split: Split) -> np.ndarray:
     # Channels first in memory too.
     batches = ordered_batches(split, EVALUATION_BATCH)
     return np.concatenate([batch.images.contiguous().numpy() for batch in batches])
+
+
+class Normalised:
+    """The images of a split as a network sees them, float32 (N, 3, H, W), made when asked for."""
+
+    dtype = np.dtype(np.float32)
+
+    def __init__(self, split: Split) -> None:
+        self._split, self.shape = split, (len(split), 3, *split.size)
+
+    def __len__(self) -> int:
+        return len(self._split)
+
+    def __getitem__(self, part: slice) -> np.ndarray:
+        indices = torch.arange(len(self), device=self._split.labels.device)[part]
+        return self._split.batch(indices).images.contiguous().cpu().numpy()
 
 
 def _fill(network: nn.Module, state: dict[str, torch.Tensor], arch: str) -> None:
@@ -133,12 +165,18 @@ def _fill(network: nn.Module, state: dict[str, torch.Tensor], arch: str) -> None
         )
 
 
-def _checked_difference(network: nn.Module, file: Path, images: np.ndarray) -> float:
+def _checked_difference(network: nn.Module, file: Path, split: Split) -> float:
     """Return the largest difference of a logit between PyTorch and ONNX Runtime."""
-    with torch.inference_mode():
-        expected = network.eval()(torch.from_numpy(images)).numpy()
-    difference = float(np.abs(onnx_models.logits(file, images) - expected).max())
-    limit = TOLERANCE * max(1.0, float(np.abs(expected).max()) / 100)
+    model, difference, largest = onnx_models.session(file, exact_sums=True), 0.0, 0.0
+    for batch in ordered_batches(split, images_at_a_time(split, EVALUATION_BATCH)):
+        images = batch.images.contiguous()
+        with torch.inference_mode():
+            expected = network.eval()(images).numpy()
+        found = model.run(None, {onnx_models.INPUT: images.numpy()})[0]
+        # The maximum of NaN and a number is NaN.
+        difference = float(np.maximum(difference, np.abs(found - expected).max()))
+        largest = max(largest, float(np.abs(expected).max()))
+    limit = TOLERANCE * max(1.0, largest / 100)
     if not difference <= limit:
         raise InputError(
             f"{file}: ONNX Runtime and PyTorch differ by {difference:.3g} in a logit (allowed: "
@@ -147,16 +185,24 @@ def _checked_difference(network: nn.Module, file: Path, images: np.ndarray) -> f
     return difference
 
 
-def _accuracies(float_file: Path, int8_file: Path, test: Split, threads: int) -> dict[str, Any]:
+def _accuracies(
+    float_file: Path, int8_file: Path, test: Split, data: ImageData, threads: int
+) -> dict[str, Any]:
     """Return what ONNX Runtime makes of all test images."""
     files = (float_file, int8_file)
     models = [onnx_models.session(file, threads=threads, exact_sums=True) for file in files]
     counts = np.zeros(3, dtype=np.int64)  # right in float32, right in int8, the same in both
-    for batch in ordered_batches(test, EVALUATION_BATCH):
+    right = np.zeros((2, len(data.classes)), dtype=np.int64)
+    for batch in ordered_batches(test, images_at_a_time(test, EVALUATION_BATCH)):
         images = {onnx_models.INPUT: batch.images.contiguous().numpy()}
-        exact, rough = (model.run(None, images)[0].argmax(axis=1) for model in models)
+        with enough_memory(f"{float_file}: testing", MEMORY_REMEDY):
+            exact, rough = (model.run(None, images)[0].argmax(axis=1) for model in models)
         labels = batch.labels.numpy()
         counts += [(exact == labels).sum(), (rough == labels).sum(), (exact == rough).sum()]
+        for of_file, answers in zip(right, (exact, rough), strict=True):
+            of_file += np.bincount(labels[answers == labels], minlength=len(of_file))
+    of_classes = counts_of(data, "test")
+    exact, rough = (ClassAccuracy(data.classes, of_classes, of_file) for of_file in right)
     float_percent, int8_percent, agreement = (100 * int(count) / len(test) for count in counts)
     return {
         "float32_accuracy_percent": float_percent,
@@ -164,6 +210,10 @@ def _accuracies(float_file: Path, int8_file: Path, test: Split, threads: int) ->
         "int8_loss_percent": float_percent - int8_percent,
         "agreement_percent": agreement,
         "test_images": len(test),
+        **exact.columns("float32_"),
+        **rough.columns("int8_"),
+        "largest_class_percent": exact.largest[1],
+        "warning": exact.warning("float32 test") or rough.warning("INT8 test") or "",
     }
 
 

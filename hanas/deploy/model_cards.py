@@ -6,11 +6,13 @@ raised when a key changes its meaning or goes away, and not when one is added.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 import hanas
@@ -18,6 +20,7 @@ from hanas.core.compute import commit
 from hanas.core.errors import InputError
 from hanas.core.files import checksum, name_of, write_json
 from hanas.core.settings import Settings
+from hanas.data.class_accuracy import counts_of
 from hanas.data.images import ImageData, load_images, training_statistics
 from hanas.deploy import onnx_models
 from hanas.deploy.exporting import FLOAT32_FILE, INT8_FILE
@@ -29,6 +32,11 @@ SCHEMA_VERSION = 1
 CARD_FILE = "model.json"
 #: What a source begins with, before a colon; any other text is that of a user's table.
 KINDS = ("measured", "predicted", "benchmark", "surrogate", "estimate", "table")
+#: How pictures of more than 8 bits are prepared, instead of what 8 bits say.
+DEEP_STEP = (
+    "of more than 8 bits a channel: keep the values as they are, and after resizing (in floats) "
+    "make `value_range` 0 and 255, what is beyond too, rounded to 8 bits; grey in all channels"
+)
 _WHOLE = ("threads", "batch", "passes", "repeats")
 #: Columns of a device's table that say how it was measured, and what is said of each metric.
 CONDITIONS = ("precision", *_WHOLE, "stable", "runtime", "board")
@@ -103,6 +111,7 @@ def write_cards(
 def _of_network(export: Mapping[str, Any], data: ImageData, made: Made) -> dict[str, Any]:
     """Return what a card says of a network, of its accuracy and of its training."""
     arch, quantisation = str(export["arch"]), made.quantisation
+    told = [export["warning"], export.get("validation_warning"), *data.warnings]
     return {
         "architecture": {
             "space": made.space,
@@ -130,7 +139,9 @@ def _of_network(export: Mapping[str, Any], data: ImageData, made: Made) -> dict[
             "pytorch_percent": float(export["test_accuracy_percent"]),
             "largest_logit_difference": float(export["largest_difference"]),
             "source": export["sources"],
+            **_of_classes(export, data),
         },
+        "warnings": [text for text in told if isinstance(text, str) and text],
         "training": {
             "images": int(export["train_images"]),
             "seed": made.seed,
@@ -146,6 +157,34 @@ def _of_network(export: Mapping[str, Any], data: ImageData, made: Made) -> dict[
             "int8_convolutions": int(export["int8_convolutions"]),
         },
     }
+
+
+def _of_classes(export: Mapping[str, Any], data: ImageData) -> dict[str, Any]:
+    """Return what a card says of each class, and of the validation images where it is known."""
+    exact, rough = (json.loads(export[f"{p}_class_percent"]) for p in ("float32", "int8"))
+    each = zip(data.classes, counts_of(data, "test").tolist(), strict=True)
+    found: dict[str, Any] = {
+        "float32_balanced_percent": float(export["float32_balanced_percent"]),
+        "int8_balanced_percent": float(export["int8_balanced_percent"]),
+        "largest_class_percent": float(export["largest_class_percent"]),
+        "classes": [
+            {
+                "class": name,
+                "test_images": count,
+                **({"float32_percent": exact[name], "int8_percent": rough[name]} if count else {}),
+            }
+            for name, count in each
+        ],
+    }
+    if not pd.isna(export.get("validation_accuracy_percent", np.nan)):
+        classes = json.loads(export["validation_class_percent"]).items()
+        found["validation"] = {
+            "images": int(export["validation_images"]),
+            "pytorch_percent": float(export["validation_accuracy_percent"]),
+            "balanced_percent": float(export["validation_balanced_percent"]),
+            "classes": {name: percent for name, percent in classes if percent is not None},
+        }
+    return found
 
 
 def readable(arch: str, space: str) -> dict[str, Any]:
@@ -167,18 +206,21 @@ def _input(data: ImageData, resolution: int | None) -> dict[str, Any]:
     height, width = data.images.shape[1:3]
     rows, columns = resolution or height, resolution or width
     mean, deviation = training_statistics(data)
+    deep = [] if data.value_range is None else [DEEP_STEP]
     return {
         "name": onnx_models.INPUT,
         "type": "float32",
         "shape": ["batch", 3, rows, columns],
         "steps": [
             "decode; turn as EXIF says; lay transparent pixels on black; 8-bit RGB",
+            *deep,
             "cut the largest square out of the middle and resize it to `resize` (width, height), "
             "bilinear with antialiasing (Pillow's Image.resize with a box), rounded to 8 bits",
             "average-pool: reshape (height, width, 3) to `blocks`, mean over axes 1 and 3",
             "divide by 255, subtract `mean`, divide by `deviation` (red, green, blue)",
             "channels first: (batch, 3, height, width)",
         ],
+        **({} if data.value_range is None else {"value_range": list(data.value_range)}),
         "resize": [width, height],
         "blocks": [rows, height // rows, columns, width // columns, 3],
         "mean": mean.tolist(),

@@ -19,19 +19,21 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import math
 import tempfile
 import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from pydantic import Field
 
 from hanas.core.errors import InputError
 from hanas.core.files import reading, replacing
+from hanas.core.memory import enough_memory
 from hanas.core.settings import Count, Settings
 from hanas.deploy import onnx_models
 
@@ -42,9 +44,23 @@ _OPERATORS = (
     "GlobalAveragePool", "MatMul", "MaxPool", "Mul", "Pad", "Relu", "Reshape", "Sigmoid", "Slice",
     "Split", "Squeeze", "Transpose", "Unsqueeze",
 )  # fmt: skip
-_IMAGES_AT_A_TIME = 32
+#: Images that calibrate together, as far as what a network computes of them fits into so much.
+_IMAGES_AT_A_TIME, _BYTES_AT_A_TIME = 32, 2**30
+#: What to do where memory is short although images are looked at one by one.
+MEMORY_REMEDY = "set training.resolution lower, or give the job more memory"
 #: What keeps ONNX Runtime's tools quiet is of the whole process.
 _ONE_AT_A_TIME = threading.Lock()
+
+
+class Calibration(Protocol):
+    """Images, float32 (M, 3, H, W): an array, or what makes a part of one when it is asked for."""
+
+    @property
+    def dtype(self) -> np.dtype: ...  # noqa: D102
+    @property
+    def shape(self) -> tuple[int, ...]: ...  # noqa: D102
+    def __len__(self) -> int: ...
+    def __getitem__(self, part: slice, /) -> np.ndarray: ...
 
 
 class Quantisation(Settings):
@@ -71,17 +87,19 @@ class Quantisation(Settings):
 def quantise(
     float_model: str | Path,
     int8_model: str | Path,
-    images: np.ndarray,
+    images: Calibration,
     settings: Quantisation | None = None,
     *,
     threads: int = 1,
 ) -> None:
     """Write the 8-bit version of a model; equal models and images give equal bytes.
 
+    Of large images, few are looked at together, so that memory does not grow with them.
+
     ``float_model`` is an ONNX file with one input, float32 (N, 3, H, W), N open or fixed.
     ``images`` calibrate: float32 (M, 3, H, W), normalised as in training; of a fixed N, only whole
     batches are used. InputError if the model cannot be read, run or quantised, has no convolution,
-    or the images do not fit.
+    the images do not fit, or memory is short.
     """
     import onnx
 
@@ -93,7 +111,9 @@ def quantise(
             if not any(node.op_type == "Conv" for node in folded.graph.node):
                 raise InputError(f"{float_model}: has no convolution, so nothing to quantise")
             onnx.save(onnx.shape_inference.infer_shapes(folded), prepared)
-            ranges = _ranges(prepared, images, settings.method, threads, str(float_model))
+            calibrating = f"{float_model}: calibration of its 8-bit version"
+            with enough_memory(calibrating, MEMORY_REMEDY):
+                ranges = _ranges(prepared, images, settings.method, threads, str(float_model))
             content = _quantised(prepared, ranges, settings)
         with replacing(int8_model) as temporary:
             temporary.write_bytes(content)
@@ -113,7 +133,7 @@ def _quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-def _ranges(prepared: Path, images: np.ndarray, method: str, threads: int, place: str):
+def _ranges(prepared: Path, images: Calibration, method: str, threads: int, place: str):
     """Return the range of each activation, by ONNX Runtime's calibrator."""
     from onnxruntime.quantization import CalibrationMethod, create_calibrator
 
@@ -128,7 +148,8 @@ def _ranges(prepared: Path, images: np.ndarray, method: str, threads: int, place
     # Its own would take all cores of the machine and leave the graph as it is.
     model = onnx_models.session(augmented, threads=threads)
     calibrator.infer_session = model
-    for batch in _batches(images, model.get_inputs()[0], place):
+    most = _images_at_a_time(prepared)
+    for batch in _batches(images, model.get_inputs()[0], most, place):
         # One at a time: histograms are collected from whole activations, kept until then.
         calibrator.collect_data(SimpleNamespace(get_next=iter([batch, None]).__next__))
     ranges = calibrator.compute_data()
@@ -140,14 +161,27 @@ def _ranges(prepared: Path, images: np.ndarray, method: str, threads: int, place
     return ranges
 
 
-def _batches(images: np.ndarray, expected, place: str) -> Iterator[dict[str, np.ndarray]]:
+def _images_at_a_time(prepared: Path) -> int:
+    """Return how many images to look at together, by what all layers of a model yield of one."""
+    import onnx
+
+    graph = onnx.load(prepared).graph
+    shapes = [[d.dim_value for d in v.type.tensor_type.shape.dim] for v in graph.value_info]
+    # The first axis is the batch, open or fixed.
+    numbers = sum(math.prod(shape[1:]) for shape in shapes if len(shape) > 1)
+    return max(1, min(_IMAGES_AT_A_TIME, _BYTES_AT_A_TIME // (4 * max(numbers, 1))))
+
+
+def _batches(
+    images: Calibration, expected, most: int, place: str
+) -> Iterator[dict[str, np.ndarray]]:
     fixed, *shape = expected.shape
     if images.dtype != np.float32 or list(images.shape[1:]) != shape:
         raise InputError(
             f"{place}: calibration images are {images.dtype} of shape {images.shape}; expected "
             f"float32 (N, {', '.join(map(str, shape))})"
         )
-    size = fixed if isinstance(fixed, int) else min(_IMAGES_AT_A_TIME, max(len(images), 1))
+    size = fixed if isinstance(fixed, int) else min(most, max(len(images), 1))
     whole = len(images) - len(images) % size if isinstance(fixed, int) else len(images)
     if not whole:
         raise InputError(f"{place}: {len(images)} calibration images; expected at least {size}")

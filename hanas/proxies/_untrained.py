@@ -136,7 +136,7 @@ class UntrainedScorer:
         if images is not None:
             data = load_images(images)
             split = load_split(data, "train", resolution=proxy.resolution)
-            side, classes = split.pixels.shape[1], len(data.classes)
+            side, classes = split.size[0], len(data.classes)
             nb201.for_images(proxy.network, (side, side), None, images)
         network = {**proxy.network.params(), "batch_norm": self.batch_norm}
         self.draws = []

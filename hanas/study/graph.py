@@ -73,7 +73,7 @@ class Graph:
         found = self._entry("datasets", dataset)
         state = contents_of(found, self.data)
         params: dict[str, Any] = {"state": state} if state else {}
-        return Job(dataset=found.params(), **params)
+        return Job(revision=found.revision, dataset=found.params(), **params)
 
     def space(self, space: str) -> Job:
         """List every architecture of a space."""
@@ -365,7 +365,7 @@ class Graph:
             else:
                 params["peeling"] = found.peeling.params()
                 params["accuracy_floor_percent"] = task.accuracy_floor_percent
-        return Job(inputs, **params, threads=found.threads, compute=found.train_on)
+        return Job(inputs, revision=2, **params, threads=found.threads, compute=found.train_on)
 
     def export(self, retraining: str) -> Job:
         """Write trained networks as ONNX, float32 and INT8, and test them."""
@@ -375,7 +375,8 @@ class Graph:
             "metrics": result("retrain", retraining=retraining),
             **_images(task.dataset),
         }
-        return Job(trained, quantisation=found.quantisation.params(), space=task.space, **how)
+        quantisation = found.quantisation.params()
+        return Job(trained, revision=2, quantisation=quantisation, space=task.space, **how)
 
     def _exported(self, retraining: str, task: Task) -> dict[str, Any]:
         return {
@@ -417,7 +418,7 @@ class Graph:
         names = ("task", "images", "seed", "precision")
         return Job(
             {**self._exported(retraining, task), "latencies": list(latencies.values())},
-            revision=2,
+            revision=3,
             retraining=retraining,
             **{name: getattr(found, name) for name in names},
             **task.where,

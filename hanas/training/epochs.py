@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -22,6 +23,7 @@ from hanas.core.files import checksum, load_checkpoint, save_checkpoint
 from hanas.core.progress import Log, duration
 from hanas.core.settings import Settings
 from hanas.data.batches import Batch, Split, ordered_batches
+from hanas.data.images import ImageData
 from hanas.training.settings import TrainingSettings
 
 #: Images a batch in evaluation, where nothing else is said.
@@ -53,7 +55,8 @@ def learning_rate(settings: TrainingSettings, progress: float) -> float:
 class WeightStepper:
     """Takes weight steps: gradient of the mean loss, clipped, then SGD.
 
-    What has no gradient in a step stays as it is.
+    What has no gradient in a step stays as it is. With ``class_weights``, float32 (classes,), the
+    loss is a weighted mean.
     """
 
     def __init__(
@@ -61,8 +64,10 @@ class WeightStepper:
         weights: Sequence[nn.Parameter],
         settings: TrainingSettings,
         precision: str = "float32",
+        class_weights: Tensor | None = None,
     ) -> None:
         self.settings, self.precision, self.weights = settings, precision, weights
+        self.class_weights = class_weights
         self.learning_rate = settings.learning_rate  # of the next step
         self.optimizer = torch.optim.SGD(
             weights,
@@ -81,7 +86,7 @@ class WeightStepper:
         self.optimizer.param_groups[0]["lr"] = self.learning_rate
         losses, correct = [], torch.zeros((), dtype=torch.int64)
         for forward in forwards:  # one graph at a time in memory
-            loss, logits = loss_and_logits(forward, batch, self.precision)
+            loss, logits = loss_and_logits(forward, batch, self.precision, self.class_weights)
             loss.backward()
             losses.append(loss.detach())
             correct = correct_images(logits, batch)
@@ -92,13 +97,26 @@ class WeightStepper:
 
 
 def loss_and_logits(
-    forward: Callable[[Tensor], Tensor], batch: Batch, precision: str
+    forward: Callable[[Tensor], Tensor],
+    batch: Batch,
+    precision: str,
+    class_weights: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Return the mean cross-entropy, float32 (), and the logits (B, classes) of a batch."""
+    """Return the mean cross-entropy, float32 (), and the logits (B, classes) of a batch.
+
+    With ``class_weights``, float32 (classes,), it is the mean weighted by those of the labels.
+    """
     with autocast(batch.images.device, precision):
         logits = forward(batch.images)
     logits = logits.float() if logits.dtype != torch.float64 else logits
-    return F.cross_entropy(logits, batch.labels), logits
+    return F.cross_entropy(logits, batch.labels, class_weights), logits
+
+
+def class_weights_of(training: TrainingSettings, data: ImageData, split: Split) -> Tensor | None:
+    """Return the weights of classes in the loss on a split, float32 (classes,); None: all alike."""
+    images = torch.bincount(split.labels.cpu(), minlength=len(data.classes)).tolist()
+    weights = training.weights_of(data.classes, images)
+    return None if weights is None else torch.tensor(weights, device=split.labels.device)
 
 
 def correct_images(logits: Tensor, batch: Batch) -> Tensor:
@@ -116,18 +134,35 @@ def evaluate(
 ) -> tuple[float, float]:
     """Return mean cross-entropy and error (a fraction) of a network on all images of a split.
 
+    As :func:`judged`.
+    """
+    loss, right = judged(network, forward, images, batch_size=batch_size, precision=precision)
+    return loss, 1 - int(right.sum()) / len(images)
+
+
+def judged(
+    network: nn.Module,
+    forward: Callable[[Tensor], Tensor],
+    images: Split,
+    *,
+    batch_size: int = EVALUATION_BATCH,
+    precision: str = "float32",
+) -> tuple[float, np.ndarray]:
+    """Return mean cross-entropy, and how many images of each class are right, int64 (classes,).
+
     ``forward`` maps images to logits (B, classes) with the network, which is in evaluation mode for
     the time; batches are of nearly equal size.
     """
     network.eval()
-    loss, correct = 0.0, 0
+    loss, right = 0.0, torch.zeros((), dtype=torch.int64)
     with torch.inference_mode():
         for batch in ordered_batches(images, batch_size):
             mean, logits = loss_and_logits(forward, batch, precision)
             loss += float(mean) * len(batch.labels)
-            correct += int(correct_images(logits, batch))
+            found = batch.labels[logits.argmax(dim=1) == batch.labels]
+            right = right + torch.bincount(found, minlength=logits.shape[1]).cpu()
     network.train()
-    return loss / len(images), 1 - correct / len(images)
+    return loss / len(images), right.numpy()
 
 
 # ---- epochs -----------------------------------------------------------------------------------

@@ -12,8 +12,10 @@ import torch
 from hanas.core.compute import choose_device, generator, threads
 from hanas.core.errors import InputError
 from hanas.core.files import digest
+from hanas.core.memory import enough_memory
 from hanas.core.progress import Log, print_at_once
-from hanas.data.batches import load_split, random_batches, steps_per_epoch
+from hanas.data.batches import images_at_a_time, load_split, random_batches, steps_per_epoch
+from hanas.data.class_accuracy import ClassAccuracy, counts_of
 from hanas.data.images import load_images
 from hanas.spaces.networks import published
 from hanas.training import epochs
@@ -37,7 +39,9 @@ def retrain(
     are written.
 
     Returns ``metrics`` (``arch``, ``test_accuracy_percent``, ``test_cross_entropy``, ``params`` of
-    the trained network, ``train_images``, ``test_images``), the history (``arch`` and what
+    the trained network, ``train_images``, ``test_images``, ``test_balanced_percent``, the accuracy
+    of each class as a JSON object, ``test_class_percent``, and ``test_warning``; the same of
+    ``validation`` images where they were not trained on), the history (``arch`` and what
     :func:`hanas.training.epochs.run` says of an epoch), and the state dict of each architecture.
     InputError for a setting that cannot be here, unsuitable images, or a loss that is not finite.
     """
@@ -54,8 +58,8 @@ def retrain(
 class FromScratchTraining:
     """Trains architectures one by one; what all of them share is loaded once.
 
-    With ``validate``, trained networks are judged by the validation images too, beside the test
-    images; InputError if those are trained on, or for unsuitable images.
+    Trained networks are judged by the test images, and by the validation images where they were
+    not trained on; with ``validate``, InputError if they were. InputError for unsuitable images.
     """
 
     def __init__(
@@ -79,7 +83,7 @@ class FromScratchTraining:
         self.train_split = load_split(
             self.data, *settings.images.split("_and_"), crop_padding=training.crop_padding, **size
         )
-        judged_by = ("validation", "test") if validate else ("test",)
+        judged_by = ("validation", "test") if settings.images == "train" else ("test",)
         self.judged_by = {name: load_split(self.data, name, **size) for name in judged_by}
         # Not on what chose an architecture: another choice goes on with what is trained.
         self.depends_on = epochs.depends_on(settings, images, self.device)
@@ -93,19 +97,33 @@ class FromScratchTraining:
         """
         network = self._network(arch)
         row: dict[str, Any] = {"arch": arch}
-        with threads(self.settings.threads):
+        remedy = "set training.batch_size or training.resolution lower, or give the job more memory"
+        with threads(self.settings.threads), enough_memory(f"training {arch}", remedy):
             checkpoint = self.checkpoints / f"{digest(arch)[:16]}.pt"
             belongs_to = digest({"arch": arch, **self.depends_on})
             epoch_rows, _ = epochs.run(
                 self._loop(network), checkpoint=checkpoint, belongs_to=belongs_to, log=self.log
             )
             for split, images in self.judged_by.items():
-                cross_entropy, error = epochs.evaluate(
-                    network, network, images, precision=self.settings.precision
+                cross_entropy, right = epochs.judged(
+                    network,
+                    network,
+                    images,
+                    batch_size=images_at_a_time(images, epochs.EVALUATION_BATCH),
+                    precision=self.settings.precision,
                 )
-                self.log(f"{split} accuracy {100 * (1 - error):.2f} % on {len(images)} images")
+                of_split = ClassAccuracy(self.data.classes, counts_of(self.data, split), right)
+                error = 1 - int(right.sum()) / len(images)
                 row[f"{split}_accuracy_percent"] = 100 * (1 - error)
                 row[f"{split}_cross_entropy"] = cross_entropy
+                row |= of_split.columns(f"{split}_")
+                self.log(
+                    f"{split} accuracy {of_split.percent:.2f} %, balanced "
+                    f"{of_split.balanced_percent:.2f} %, on {len(images)} images"
+                )
+                row[f"{split}_warning"] = of_split.warning(split) or ""
+                if row[f"{split}_warning"]:
+                    self.log(f"Warning: {row[f'{split}_warning']}")
         row["params"] = sum(weight.numel() for weight in network.parameters())
         row["train_images"] = len(self.train_split)
         row |= {f"{split}_images": len(images) for split, images in self.judged_by.items()}
@@ -123,7 +141,8 @@ class FromScratchTraining:
     def _loop(self, network: torch.nn.Module) -> epochs.Loop:
         settings, training, split = self.settings, self.settings.training, self.train_split
         weights, size = list(network.parameters()), training.batch_size
-        stepper = epochs.WeightStepper(weights, training, settings.precision)
+        of_classes = epochs.class_weights_of(training, self.data, split)
+        stepper = epochs.WeightStepper(weights, training, settings.precision, of_classes)
         steps = steps_per_epoch(len(split), size, training.batches_per_epoch)
 
         def begin_epoch(epoch: int):

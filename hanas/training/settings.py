@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -49,6 +50,34 @@ class TrainingSettings(Settings):
     batches_per_epoch: Count | None = Field(
         default=None, description="Steps an epoch; null for all training images."
     )
+
+    class_weights: Literal["balanced"] | dict[str, Positive] | None = Field(
+        default=None,
+        description="Weights of classes in the loss, where some have few images: balanced makes "
+        "all classes count alike, a mapping gives each named class its own (others 1).",
+    )
+
+    def weights_of(self, classes: Sequence[str], images: Sequence[int]) -> list[float] | None:
+        """Return the weight of each class in the loss, whose numbers of images are given.
+
+        Balanced ones are N / (C * images of the class), with a mean of 1 over the N images (G. King
+        and L. Zeng, "Logistic Regression in Rare Events Data", Political Analysis 9, 2001). None
+        where all count alike. InputError for a name that is no class.
+
+        >>> TrainingSettings(class_weights="balanced").weights_of(["a", "b"], [30, 10])
+        [0.6666666666666666, 2.0]
+        """
+        chosen = self.class_weights
+        if chosen is None:
+            return None
+        if chosen == "balanced":
+            return [sum(images) / (len(images) * max(count, 1)) for count in images]
+        if unknown := [name for name in chosen if name not in classes]:
+            raise InputError(
+                f"training.class_weights.{unknown[0]}: no such class; expected some of "
+                f"{', '.join(classes)}"
+            )
+        return [chosen.get(name, 1.0) for name in classes]
 
     @model_validator(mode="after")
     def _constant_has_no_end(self) -> TrainingSettings:

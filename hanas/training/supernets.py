@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from hanas.core import files, plugins
 from hanas.core.compute import choose_device, generator, threads
 from hanas.core.errors import InputError
+from hanas.core.memory import enough_memory
 from hanas.core.progress import Log, print_at_once
 from hanas.core.settings import Settings
 from hanas.data.batches import Batch, Split, load_split, random_batches, steps_per_epoch
@@ -82,7 +83,8 @@ def train_supernet(
 
     InputError for a setting that cannot be here, unsuitable images, or a loss that is not finite.
     """
-    with threads(trainer.threads):
+    remedy = "set training.batch_size or training.resolution lower, or give the job more memory"
+    with threads(trainer.threads), enough_memory("training the supernet", remedy):
         run = prepare(trainer, images)
         device = run.alphas.device
         belongs_to = files.digest(epochs.depends_on(trainer, images, device))
@@ -190,14 +192,17 @@ def prepare(trainer: Trainer, images: str | Path) -> Run:
     alphas = nn.Parameter(_initial_alphas(trainer, space).to(device))
     as_trained = {"resolution": training.resolution, "device": device}
     validation = load_split(data, "validation", **as_trained)
+    train = load_split(data, "train", crop_padding=training.crop_padding, **as_trained)
+    of_classes = epochs.class_weights_of(training, data, train)
+    weights = [*network.parameters()]
     return Run(
         trainer=trainer,
         space=space,
         network=network,
         alphas=alphas,
-        weight_stepper=epochs.WeightStepper([*network.parameters()], training, trainer.precision),
+        weight_stepper=epochs.WeightStepper(weights, training, trainer.precision, of_classes),
         alpha_optimizer=trainer.alpha_optimizer(alphas),
-        train=load_split(data, "train", crop_padding=training.crop_padding, **as_trained),
+        train=train,
         validation=validation,
         candidate_images=validation.take(trainer.candidate_images),
     )

@@ -27,7 +27,8 @@ from hanas.benchmarks import nats_bench
 from hanas.benchmarks.surrogates import models as surrogates
 from hanas.core import pickles, yaml_files
 from hanas.core.errors import InputError
-from hanas.data.datasets import cifar10, image_folder
+from hanas.data import pictures
+from hanas.data.datasets import cifar10
 from hanas.data.published_files import read_members
 from hanas.data.tables import user_tables
 from hanas.spaces import nb201
@@ -98,7 +99,7 @@ def wide_png(folder: Path) -> None:
     """A picture of 60,000 x 60,000 pixels in a hundred bytes."""
     path = folder / "bomb.png"
     path.write_bytes(png_header(60_000, 60_000))
-    image_folder.read_square(path, 8)
+    pictures.read_picture(path)
 
 
 def npm_png(folder: Path) -> None:

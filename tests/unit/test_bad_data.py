@@ -31,8 +31,8 @@ from hanas.core import files, plugins, yaml_files
 from hanas.core.errors import InputError
 from hanas.data import images
 from hanas.data.datasets._dataset import read_split
-from hanas.data.datasets.image_folder import read_square
 from hanas.data.datasets.imagenet16_120 import Imagenet16120
+from hanas.data.pictures import read_picture
 from hanas.data.published_files import read_members
 from hanas.data.tables import user_tables
 from hanas.spaces import nb201
@@ -169,7 +169,7 @@ READERS = {
         Reader("train_data_batch_1", _batch, _read_batch),
         Reader("images.tar.gz", _tar, lambda path: list(read_members(path, ["one", "two"], 3000))),
         *(
-            Reader(f"cat.{form}", _picture(form), lambda path: read_square(path, 8))
+            Reader(f"cat.{form}", _picture(form), lambda path: read_picture(path).square(8, None))
             for form in ("png", "jpeg", "bmp", "gif", "tiff", "webp")
         ),
         Reader(

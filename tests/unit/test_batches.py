@@ -6,8 +6,15 @@ from hypothesis import strategies as st
 
 from hanas.core.compute import generator
 from hanas.core.errors import InputError
-from hanas.data.batches import load_split, ordered_batches, random_batches, steps_per_epoch
-from hanas.data.images import ImageData
+from hanas.data import batches as batches_module
+from hanas.data.batches import (
+    FileSplit,
+    load_split,
+    ordered_batches,
+    random_batches,
+    steps_per_epoch,
+)
+from hanas.data.images import ImageData, load_images
 
 
 def pixels_of(split, images):
@@ -160,3 +167,29 @@ def test_steps_leave_out_an_incomplete_batch():
     assert steps_per_epoch(50_000, 64, 100) == 100
     assert steps_per_epoch(50_000, 64, 10_000) == 781
     assert steps_per_epoch(3, 64) == 1
+
+
+@pytest.mark.parametrize(("resolution", "padding"), [(None, 0), (None, 2), (4, 1), (1, 0)])
+def test_batches_from_disk_are_those_from_memory(
+    toy_file, toy_data, monkeypatch, capsys, resolution, padding
+):
+    how = {"resolution": resolution, "crop_padding": padding}
+    held = load_split(toy_data, "train", "test", **how)
+    monkeypatch.setattr(batches_module, "free_bytes", lambda: 1000)
+    read = load_split(load_images(toy_file), "train", "test", **how)
+    if resolution == 1:
+        assert not isinstance(read, FileSplit)  # it has room
+        return
+    assert isinstance(read, FileSplit)
+    assert "train and test: 48 images" in capsys.readouterr().out
+    assert (read.size, len(read)) == (held.size, len(held))
+    for one, other in zip(ordered_batches(held, 9), ordered_batches(read, 9), strict=True):
+        assert torch.equal(one.images, other.images)
+        assert torch.equal(one.labels, other.labels)
+        assert one.images.is_contiguous(memory_format=torch.channels_last)
+        assert other.images.is_contiguous(memory_format=torch.channels_last)
+    for step in range(3):
+        one, other = batches(held)(step), batches(read)(step)
+        assert torch.equal(one.images, other.images)
+    some, others = held.take(7), read.take(7)
+    assert torch.equal(some.batch(torch.arange(7)).images, others.batch(torch.arange(7)).images)

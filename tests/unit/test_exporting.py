@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import onnx
 import pandas as pd
@@ -115,6 +117,45 @@ def test_onnx_runtime_computes_what_the_trained_network_does(exported, trained, 
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
     assert (table["largest_difference"] < 1e-4).all()
     assert (table["largest_difference"] > 0).any()
+
+
+def test_classes_are_those_of_the_files_on_all_test_images(exported, images):
+    folder, table, _ = exported
+    inputs, labels = _inputs(images)
+    for row in table.to_dict("records"):
+        for precision, file in (("float32", "model.onnx"), ("int8", "model.int8.onnx")):
+            logits = onnx_models.logits(folder / str(row["number"]) / file, inputs)
+            right = logits.argmax(axis=1) == labels
+            recalls = [100 * right[labels == label].mean() for label in range(3)]
+            of_classes = json.loads(row[f"{precision}_class_percent"])
+            assert list(of_classes) == ["class 0", "class 1", "class 2"]
+            assert list(of_classes.values()) == pytest.approx(recalls, abs=1)  # of 50 images: 2
+            assert row[f"{precision}_balanced_percent"] == pytest.approx(np.mean(recalls), abs=1)
+        assert row["largest_class_percent"] == pytest.approx(100 / 3)
+        assert row["warning"] == ""
+
+
+def test_a_network_that_always_answers_the_same_is_told(trained, images, tmp_path):
+    weights, metrics = trained
+    states = torch.load(weights, weights_only=True)
+    state = dict(states[ARCHS[0]])
+    last = [name for name in state if name.endswith("bias")][-1]
+    state[last] = torch.tensor([0.0, 1000.0, 0.0])
+    torch.save({ARCHS[0]: state}, tmp_path / "weights.pt")
+    lines = []
+    table = export_retrained(
+        tmp_path / "weights.pt",
+        metrics[:1].assign(validation_warning="of validation"),
+        images,
+        **how(SETTINGS),
+        folder=tmp_path / "models",
+        log=lines.append,
+    )
+    (row,) = table.to_dict("records")
+    assert "always answering 'class 0', the largest class, would score 33.33 %" in row["warning"]
+    assert row["warning"] in lines[-1]
+    assert row["float32_balanced_percent"] == pytest.approx(100 / 3)
+    assert row["validation_warning"] == "of validation"
 
 
 def test_accuracies_are_those_of_the_files_on_all_test_images(exported, trained, images):

@@ -3,6 +3,7 @@ import pytest
 from PIL import Image
 
 from hanas.core.errors import InputError
+from hanas.data import images as images_in_memory
 from hanas.data.datasets import image_folder
 
 
@@ -177,3 +178,211 @@ def test_classes_must_be_the_same_in_each_split(tmp_path):
             write_picture(tmp_path / "pets" / part / label / "0.png", 0)
     with pytest.raises(InputError, match="test: its classes are not those of train: dog, wolf"):
         load_pets(tmp_path / "pets")
+
+
+def test_everything_that_is_wrong_is_named_at_once(pets):
+    for spoil in (unreadable_image, other_file, disguised_file, loose_image, nested_folder):
+        spoil(pets)
+    (pets / "cat" / "empty.png").write_bytes(b"")
+    empty_class(pets)
+    with pytest.raises(InputError) as told:
+        load_pets(pets)
+    first, *lines = str(told.value).split("\n")
+    assert first == f"{pets}: 7 things to mend"
+    named = [line.split(": ")[0].removeprefix(f"{pets}/") for line in lines]
+    assert sorted(named) == [
+        *("bird", "cat/empty.png", "dog/3.png", "dog/notes.png", "dog/notes.txt", "dog/puppies"),
+        "lost.png",
+    ]
+
+
+# ---- copies -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def given_splits(tmp_path):
+    """Six different pictures a class for training, three to validate and three to test on."""
+    seed = 0
+    for part, size in (("train", 6), ("validation", 3), ("test", 3)):
+        for label in ("cat", "dog"):
+            for i in range(size):
+                write_picture(tmp_path / "pets" / part / label / f"{i}.png", seed := seed + 1)
+    return tmp_path / "pets"
+
+
+def copy(folder, source, target):
+    """Save a picture in another file of another format."""
+    Image.open(folder / source).save(folder / target)
+
+
+def test_without_copies_nothing_is_said(given_splits, capsys):
+    assert load_pets(given_splits).warnings == ()
+    assert "copies: " not in capsys.readouterr().out
+
+
+def test_copies_in_two_splits_are_named(given_splits, capsys):
+    copy(given_splits, "train/cat/1.png", "test/cat/again.bmp")
+    copy(given_splits, "train/dog/2.png", "train/dog/again.bmp")  # in one split: no harm
+    copy(given_splits, "validation/dog/0.png", "test/dog/again.tiff")
+    data = load_pets(given_splits)
+    (warning,) = data.warnings
+    assert "2 pictures are in two splits" in warning
+    assert "set copies: leave_out" in warning
+    said = capsys.readouterr().out
+    for pair in (
+        "train/cat/1.png (train) = test/cat/again.bmp (test)",
+        "validation/dog/0.png (validation) = test/dog/again.tiff (test)",
+    ):
+        assert pair in warning
+        assert f"copies: {pair}\n" in said
+    assert [len(data.splits[name]) for name in ("train", "validation", "test")] == [13, 6, 8]
+
+
+def test_copies_can_be_left_out_of_what_learns(given_splits):
+    whole = load_pets(given_splits)
+    copy(given_splits, "train/cat/1.png", "test/cat/again.bmp")
+    copy(given_splits, "train/cat/2.png", "validation/cat/again.bmp")
+    copy(given_splits, "validation/dog/0.png", "test/dog/again.bmp")
+    data = load_pets(given_splits, copies="leave_out")
+    assert "they were left out" in data.warnings[0]
+    assert [len(data.splits[name]) for name in ("train", "validation", "test")] == [10, 6, 8]
+    pixels = {name: {data.images[i].tobytes() for i in of} for name, of in data.splits.items()}
+    assert not pixels["train"] & (pixels["validation"] | pixels["test"])
+    assert not pixels["validation"] & pixels["test"]
+    again = load_pets(given_splits)
+    assert len(again.splits["train"]) == len(whole.splits["train"])
+
+
+def test_one_picture_in_two_classes_is_named(given_splits):
+    copy(given_splits, "train/cat/1.png", "train/dog/cat.png")
+    (warning,) = load_pets(given_splits).warnings
+    assert "1 picture is in two classes: train/cat/1.png (train) = train/dog/cat.png" in warning
+
+
+def test_many_copies_are_counted_and_the_log_has_all(given_splits, capsys):
+    for label in ("cat", "dog"):
+        for i in range(6):
+            copy(given_splits, f"train/{label}/{i}.png", f"test/{label}/again{i}.png")
+    (warning,) = load_pets(given_splits).warnings
+    assert warning.startswith("12 pictures are in two splits")
+    assert "and 9 more, in the log" in warning
+    assert capsys.readouterr().out.count("copies: ") == 12
+
+
+def test_leaving_all_out_is_refused(tmp_path):
+    for part in ("train", "validation", "test"):
+        for label, seed in (("cat", 1), ("dog", 2)):
+            write_picture(tmp_path / "pets" / part / label / "0.png", seed)
+    with pytest.raises(InputError, match="leaves no picture of class 'cat' in validation"):
+        load_pets(tmp_path / "pets", copies="leave_out")
+
+
+# ---- more than 8 bits ---------------------------------------------------------------------------
+
+
+def write_deep(path, values, form="tif"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(values).save(path.with_suffix(f".{form}"))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "dtype", "form"),
+    [
+        (0, 4095, np.uint16, "png"),  # 12 bits of a sensor
+        (7000, 8500, np.uint16, "tif"),  # of a thermal camera
+        (0, 600, np.int32, "tif"),
+        (-20, 45, np.float32, "tif"),
+    ],
+)
+def test_deep_pictures_are_scaled_by_the_range_of_all_of_them(tmp_path, low, high, dtype, form):
+    rng, values = np.random.default_rng(0), []
+    for label in ("cat", "dog"):
+        for i in range(6):
+            values.append((low + rng.random((8, 8)) * (high - low)).astype(dtype))
+            write_deep(tmp_path / "pets" / label / str(i), values[-1], form)
+    data = load_pets(tmp_path / "pets")
+    whole = np.stack(values).astype(np.float64)
+    lowest, highest = whole.min(), whole.max()
+    assert data.value_range == (lowest, highest)
+    expected = (whole - lowest) / (highest - lowest) * 255
+    assert np.abs(data.images[..., 0] - expected).max() < 0.51
+    assert (data.images == data.images[..., :1]).all()
+    assert f"values {lowest:g} to {highest:g} became 0 to 255" in data.sources[0]["how"]
+    assert data.warnings == ()
+
+
+def test_a_hot_pixel_is_told_and_a_range_can_be_set(tmp_path):
+    rng = np.random.default_rng(0)
+    for label in ("cat", "dog"):
+        for i in range(6):
+            values = rng.integers(7000, 7200, (8, 8)).astype(np.uint16)
+            values[0, 0] = 65535 if i == 0 else values[0, 0]
+            write_deep(tmp_path / "pets" / label / str(i), values)
+    data = load_pets(tmp_path / "pets")
+    (warning,) = data.warnings
+    assert "of 256 levels" in warning
+    low, high = map(float, warning.split("value_range: [")[1].strip("]").split(","))
+    better = load_pets(tmp_path / "pets", value_range=[7000, 7200])
+    assert better.value_range == (7000, 7200)
+    assert better.warnings == ()
+    assert len(np.unique(better.images)) > 100
+    assert better.images.max() == 255  # the hot pixel is cut off
+    assert 6900 < low < 7010 < 7190 < high < 7500
+
+
+@pytest.mark.parametrize("value", [[3.0, 3.0], [4, 1], [1], "all"])
+def test_a_range_rises(value):
+    with pytest.raises(InputError, match="value_range"):
+        of_pets(value_range=value)
+
+
+def test_pictures_of_8_bits_beside_deeper_ones_are_told(pets):
+    write_deep(pets / "dog" / "deep", np.arange(64, dtype=np.uint16).reshape(8, 8) * 100)
+    (warning,) = load_pets(pets).warnings
+    assert "8 bits and of more are mixed" in warning
+    assert "cat 0 of 10, dog 1 of 11" in warning
+
+
+def test_one_value_in_all_deep_pictures_is_refused(tmp_path):
+    for label in ("cat", "dog"):
+        for i in range(4):
+            write_deep(tmp_path / "pets" / label / str(i), np.full((8, 8), 300, np.uint16))
+    with pytest.raises(InputError, match="all pictures of more than 8 bits hold only 300"):
+        load_pets(tmp_path / "pets")
+
+
+# ---- memory -------------------------------------------------------------------------------------
+
+
+def test_what_it_takes_is_said_before_it_is_read(pets, capsys):
+    unreadable_image(pets)
+    with pytest.raises(InputError):
+        load_pets(pets)
+    assert "20 pictures of 8 x 8 pixels take 3.84 kB, " in capsys.readouterr().out
+
+
+def test_without_room_in_memory_the_same_images_are_kept_on_disk(pets, monkeypatch, tmp_path):
+    expected = load_pets(pets)
+    monkeypatch.setattr(images_in_memory, "free_bytes", lambda: 1000)
+    data = load_pets(pets)
+    assert isinstance(data.images, np.memmap)
+    assert data.digest() == expected.digest()
+    images_in_memory.save_images(data, tmp_path / "disk.pt")
+    images_in_memory.save_images(expected, tmp_path / "memory.pt")
+    assert (tmp_path / "disk.pt").read_bytes() == (tmp_path / "memory.pt").read_bytes()
+    assert list((pets.parent / "d").iterdir()) == []  # the file has no name
+
+
+def test_a_disk_without_room_is_told(pets, monkeypatch):
+    monkeypatch.setattr(images_in_memory, "free_bytes", lambda: 1000)
+    with pytest.raises(InputError, match=r"1000000 x 1000000 pixels take 120,000 GB on disk"):
+        load_pets(pets, resolution=10**6)
+
+
+def test_memory_that_is_short_is_told(pets, monkeypatch):
+    def short(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(image_folder, "pixels_of_size", short)
+    with pytest.raises(InputError, match=r"20 pictures .*: out of memory .*set `resolution` lower"):
+        load_pets(pets)

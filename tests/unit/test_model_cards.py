@@ -1,6 +1,7 @@
 import copy
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -90,6 +91,12 @@ def _exports(*archs):
             "int8_bytes": 1,
             "train_images": 48,
             "sources": "measured: ONNX Runtime",
+            "float32_balanced_percent": 70.5,
+            "int8_balanced_percent": 70.25,
+            "float32_class_percent": '{"class 0": 90.0, "class 1": 60.5, "class 2": 61}',
+            "int8_class_percent": '{"class 0": 90.0, "class 1": 60.25, "class 2": 60.5}',
+            "largest_class_percent": 100 / 3,
+            "warning": "",
         }
     )
 
@@ -158,6 +165,44 @@ def test_it_says_what_the_network_is_and_how_good(study):
     quantisation = card["quantisation"]
     assert (quantisation["method"], quantisation["per_channel"]) == ("percentile", True)
     assert quantisation["calibration_images"] == 24  # the training images there are
+
+
+def test_it_says_how_well_each_class_is_known(study):
+    card = _card(study)
+    accuracy = card["accuracy"]
+    assert (accuracy["float32_balanced_percent"], accuracy["int8_balanced_percent"]) == (
+        70.5,
+        70.25,
+    )
+    assert accuracy["classes"][1] == {
+        **{"class": "class 1", "test_images": 8},
+        **{"float32_percent": 60.5, "int8_percent": 60.25},
+    }
+    assert "validation" not in accuracy
+    assert card["warnings"] == []
+
+
+def test_warnings_and_validation_are_in_the_card(study):
+    folder, data = study
+    save_images(replace(data, warnings=("copies",), value_range=(7, 12.5)), folder / "images.pt")
+    exports = _exports(CELL).assign(
+        warning="the largest class",
+        validation_warning=np.nan,
+        validation_images=24,
+        validation_accuracy_percent=90.0,
+        validation_balanced_percent=80.0,
+        validation_class_percent='{"class 0": 70.0, "class 1": 90.0, "class 2": null}',
+    )
+    write_cards(exports, [], folder / "images.pt", made=_made(), folder=folder)
+    card = json.loads((folder / "1" / "model.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(SCHEMA).validate(card)
+    assert card["warnings"] == ["the largest class", "copies"]
+    assert card["input"]["value_range"] == [7, 12.5]
+    assert any("more than 8 bits" in step for step in card["input"]["steps"])
+    assert card["accuracy"]["validation"] == {
+        **{"images": 24, "pytorch_percent": 90, "balanced_percent": 80},
+        "classes": {"class 0": 70, "class 1": 90},
+    }
 
 
 def test_files_and_data_are_named_by_their_checksums(study):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hanas.core.errors import InputError
-from hanas.data.datasets import image_folder
+from hanas.data.pictures import read_picture
 
 
 def encode(picture, kind="PNG", **options):
@@ -20,11 +20,15 @@ def encode(picture, kind="PNG", **options):
     return buffer.getvalue()
 
 
-def read_square(content, resolution, name):
+def read(content, name="f"):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
         path.write_bytes(content)
-        return image_folder.read_square(path, resolution)
+        return read_picture(path)
+
+
+def read_square(content, resolution, name, values=None):
+    return read(content, name).square(resolution, values)
 
 
 def stripes(width, height):
@@ -66,7 +70,6 @@ def test_any_size_gives_a_square_and_one_colour_stays(width, height, resolution)
         ("LA", (100, 255), [100, 100, 100]),
         ("RGBA", (10, 20, 30, 255), [10, 20, 30]),
         ("RGBA", (10, 20, 30, 0), [0, 0, 0]),  # transparent: on black
-        ("I;16", 0x6400, [100, 100, 100]),  # 16 bits: scaled, not cut off
     ],
 )
 def test_modes_become_rgb(mode, colour, expected):
@@ -92,11 +95,145 @@ def test_note_on_how_the_camera_was_held_is_obeyed():
     assert (square[2:] == 255).all()
 
 
-def test_bomb_is_refused_before_it_is_decoded():
-    def chunk(kind, body):
-        checksum = struct.pack(">I", zlib.crc32(kind + body))
-        return struct.pack(">I", len(body)) + kind + body + checksum
+def chunk(kind, body):
+    checksum = struct.pack(">I", zlib.crc32(kind + body))
+    return struct.pack(">I", len(body)) + kind + body + checksum
 
+
+def png_of_16_bits(values):
+    """Write values, uint16 (H, W, C), by the PNG specification; which C is grey, colour, alpha."""
+    height, width, channels = values.shape
+    kind = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def tiff(values, order="<", unsigned=True):
+    """Write whole numbers (H, W, C), uncompressed, by the TIFF 6.0 specification."""
+    height, width, channels = values.shape
+    bits = 8 * values.dtype.itemsize
+    body = values.astype(values.dtype.newbyteorder(order)).tobytes()
+    short, long = 3, 4
+    tags = [
+        (256, long, 1, width), (257, long, 1, height), (259, short, 1, 1),
+        (262, short, 1, 2 if channels == 3 else 1), (273, long, 1, 8),
+        (277, short, 1, channels), (278, long, 1, height), (279, long, 1, len(body)),
+        (339, short, 1, 1 if unsigned else 2),
+    ]  # fmt: skip
+    start = 8 + len(body)
+    after = start + 2 + 12 * (len(tags) + 1) + 4
+    tags.append((258, short, channels, after if channels > 2 else bits))
+    content = struct.pack(order + "2sHI", b"II" if order == "<" else b"MM", 42, start) + body
+    content += struct.pack(order + "H", len(tags))
+    for tag, kind, count, value in sorted(tags):
+        inline = kind == short and count < 3
+        form = order + ("HHIHH" if inline else "HHII")
+        content += struct.pack(form, tag, kind, count, value, *([0] if inline else []))
+    return (
+        content
+        + struct.pack(order + "I", 0)
+        + struct.pack(f"{order}{channels}H", *[bits] * channels)
+    )
+
+
+def values_of(picture):
+    return np.stack([np.asarray(band) for band in picture.bands], axis=2)
+
+
+#: Of a sensor with 12 bits, of a thermal camera, and all that 16 bits hold.
+RANGES = [(0, 4096), (7000, 8500), (0, 65536)]
+
+
+@pytest.mark.parametrize("limits", RANGES)
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("write", [png_of_16_bits, tiff, lambda values: tiff(values, ">")])
+def test_all_16_bits_are_read(limits, channels, write):
+    low, high = limits
+    values = np.random.default_rng(0).integers(low, high, (9, 7, channels)).astype(np.uint16)
+    picture = read(write(values))
+    assert picture.is_deep
+    np.testing.assert_array_equal(values_of(picture), values)
+    assert picture.extremes() == (values.min(), values.max())
+
+
+def test_transparent_pixels_of_16_bits_are_laid_on_black():
+    values = np.random.default_rng(0).integers(0, 65536, (9, 7, 4)).astype(np.uint16)
+    found = values_of(read(png_of_16_bits(values)))
+    np.testing.assert_allclose(found, values[..., :3] * (values[..., 3:] / 65535), rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.int32, np.uint32])
+def test_whole_numbers_of_tiff_are_read(dtype):
+    limits = {np.int16: (-300, 900), np.int32: (-(2**20), 2**20), np.uint32: (0, 2**32)}[dtype]
+    values = np.random.default_rng(0).integers(*limits, (9, 7, 1)).astype(dtype)
+    found = values_of(read(tiff(values, unsigned=dtype is np.uint32)))
+    np.testing.assert_array_equal(found, values.astype(np.float32))
+
+
+def test_floats_of_tiff_are_read_and_scaled_by_the_range():
+    values = np.random.default_rng(0).normal(20, 5, (8, 8)).astype(np.float32)
+    picture = read(encode(Image.fromarray(values), "TIFF"))
+    square = picture.square(8, (15.0, 25.0))
+    expected = np.clip((values.astype(float) - 15) / 10 * 255, 0, 255)
+    assert np.abs(square[..., 0] - expected).max() <= 0.5 + 1e-4
+    assert (square[..., :1] == square).all()
+
+
+@given(st.integers(-(2**24), 2**24), st.integers(1, 2**24), st.integers(1, 12))
+def test_a_range_becomes_all_levels(low, width, resolution):
+    values = np.array([[low, low + width]] * 2, dtype=np.int32)
+    picture = read(encode(Image.fromarray(values), "TIFF"))
+    square = picture.square(2, picture.extremes())
+    assert (square[:, 0] == 0).all()
+    assert (square[:, 1] == 255).all()
+    assert picture.square(resolution, picture.extremes()).shape == (resolution, resolution, 3)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(png_of_16_bits(np.zeros((4, 4, 2), np.uint16)), id="grey and alpha"),
+        pytest.param(b"P6 2 2 4095\n" + bytes(24), id="ppm"),
+    ],
+)
+def test_16_bits_that_pillow_cuts_are_refused(content):
+    with pytest.raises(InputError, match=r"f\.ppm: 16 bits a channel .*; save it as PNG or TIFF"):
+        read(content, "f.ppm")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_that_are_no_numbers_are_refused(value):
+    values = np.full((4, 4), value, dtype=np.float32)
+    with pytest.raises(InputError, match="no finite numbers"):
+        read(encode(Image.fromarray(values), "TIFF"))
+
+
+def test_equal_pixels_have_one_digest_whatever_the_file():
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (6, 5, 3), dtype=np.uint8)
+    picture = Image.fromarray(pixels)
+    same = [encode(picture, kind) for kind in ("PNG", "BMP", "TIFF", "PPM")]
+    same.append(encode(picture.convert("RGBA")))
+    same.append(encode(picture, "WEBP", lossless=True))
+    assert len({read(content).digest() for content in same}) == 1
+    other = [pixels[::-1], pixels.transpose(1, 0, 2), np.clip(pixels, 1, 255), pixels[:5]]
+    contents = [encode(Image.fromarray(np.ascontiguousarray(each))) for each in other]
+    assert len({read(content).digest() for content in (*contents, same[0])}) == 5
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_deep_pictures_are_turned_too(channels):
+    values = np.random.default_rng(0).integers(0, 4096, (5, 7, channels)).astype(np.uint16)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # held sideways: turned by a quarter, clockwise
+    content = png_of_16_bits(values)
+    note = chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))
+    turned = values_of(read(content[:33] + note + content[33:]))
+    np.testing.assert_array_equal(turned, np.rot90(values, -1))
+
+
+def test_bomb_is_refused_before_it_is_decoded():
     header = struct.pack(">IIBBBBB", 11_000, 10_000, 8, 2, 0, 0, 0)
     bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
     with pytest.raises(InputError, match="f: 11000 x 10000 pixels are too many"):
@@ -119,8 +256,3 @@ def test_bomb_is_refused_before_it_is_decoded():
 def test_unreadable_picture_is_named(content):
     with pytest.raises(InputError, match=r"cat\.png: not readable as a picture"):
         read_square(content, 8, "cat.png")
-
-
-def test_greys_that_are_no_integers_are_refused():
-    with pytest.raises(InputError, match="not integers"):
-        read_square(encode(Image.new("F", (4, 4), 0.5), "TIFF"), 4, "f")

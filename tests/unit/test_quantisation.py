@@ -17,7 +17,9 @@ from torch import nn
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
-from hanas.deploy import onnx_models
+from hanas.data.batches import load_split
+from hanas.deploy import onnx_models, quantisation
+from hanas.deploy.exporting import Normalised, normalised
 from hanas.deploy.quantisation import Quantisation, quantise
 from hanas.spaces import nb201
 from hanas.spaces.networks import published
@@ -445,3 +447,52 @@ def test_where_sums_saturate_both_ways_out_are_exact(tmp_path):
     np.testing.assert_allclose(reduced, here[1], atol=1e-6)
     np.testing.assert_allclose(reduced_exact, here[1], atol=1e-6)
     assert np.abs(cut_off - exact).max() > 0.1 * np.abs(exact).max()
+
+
+# ---- memory -------------------------------------------------------------------------------------
+
+
+def test_few_large_images_are_looked_at_together(tmp_path, monkeypatch):
+    """Convolution, ReLU and convolution yield 8 * H * W numbers each; the rest hardly any."""
+    of_images = {}
+    for side in (8, 64):
+        file = _write(_small_network(), tmp_path / f"{side}.onnx", side=side)
+        one = 4 * (3 * 8 * side**2 + 16)
+        monkeypatch.setattr(quantisation, "_BYTES_AT_A_TIME", 20 * one)
+        folded = onnx.shape_inference.infer_shapes(onnx_models.as_run(file, "ORT_ENABLE_BASIC"))
+        onnx.save(folded, tmp_path / "prepared.onnx")
+        of_images[side] = quantisation._images_at_a_time(tmp_path / "prepared.onnx")
+    assert all(18 <= count <= 21 for count in of_images.values())
+    monkeypatch.undo()
+    assert quantisation._images_at_a_time(tmp_path / "prepared.onnx") == 32
+    monkeypatch.setattr(quantisation, "_BYTES_AT_A_TIME", 1)
+    assert quantisation._images_at_a_time(tmp_path / "prepared.onnx") == 1
+
+
+def test_ranges_do_not_depend_on_how_many_are_looked_at(tmp_path, small, monkeypatch):
+    quantise(small, tmp_path / "many.onnx", _images())
+    monkeypatch.setattr(quantisation, "_BYTES_AT_A_TIME", 1)
+    quantise(small, tmp_path / "one.onnx", _images())
+    many, one = (_initializers(tmp_path / f"{name}.onnx") for name in ("many", "one"))
+    assert many.keys() == one.keys()
+    for name, values in many.items():
+        np.testing.assert_allclose(values, one[name], rtol=1e-5, err_msg=name)
+
+
+def test_images_may_be_made_when_they_are_asked_for(tmp_path, small, toy_data):
+    split = load_split(toy_data, "train")
+    lazy, whole = Normalised(split), normalised(split)
+    assert (lazy.shape, lazy.dtype, len(lazy)) == (whole.shape, whole.dtype, len(whole))
+    np.testing.assert_array_equal(lazy[5:9], whole[5:9])
+    quantise(small, tmp_path / "whole.onnx", whole)
+    quantise(small, tmp_path / "lazy.onnx", lazy)
+    assert (tmp_path / "whole.onnx").read_bytes() == (tmp_path / "lazy.onnx").read_bytes()
+
+
+def test_memory_that_is_short_is_told(tmp_path, small, monkeypatch):
+    def short(*_):
+        raise RuntimeError("Failed to allocate memory for requested buffer of size 963379200")
+
+    monkeypatch.setattr(quantisation, "_ranges", short)
+    with pytest.raises(InputError, match=r"small\.onnx: calibration .*out of memory .*resolution"):
+        quantise(small, tmp_path / "int8.onnx", _images())

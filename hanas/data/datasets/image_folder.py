@@ -6,32 +6,25 @@ folders alone. What no folder gives is drawn from the training images, class by 
 
 from __future__ import annotations
 
-import hashlib
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from hanas.core.errors import InputError
-from hanas.core.files import checksum, reading, user_path
+from hanas.core.files import user_path
+from hanas.core.memory import enough_memory, free_bytes, in_words
+from hanas.core.progress import print_at_once
 from hanas.core.settings import Count, Fraction, Seed, UserFile
+from hanas.data.copies import find_copies, without_copies
 from hanas.data.datasets._dataset import Dataset
-from hanas.data.images import SPLITS, ImageData
-
-if TYPE_CHECKING:
-    from PIL import Image
+from hanas.data.images import SPLITS, ImageData, pixels_of_size
+from hanas.data.pictures import SUFFIXES, PictureReader, Pictures
 
 FOLDERS = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
 IGNORED = ("desktop.ini", "Thumbs.db")  # left by file managers, like names that begin with a dot
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-MAXIMUM_PIXELS = 100_000_000
-
-#: Files of a data set, each with its label.
-Pictures = list[tuple[Path, int]]
 
 
 class ImageFolder(Dataset):
@@ -51,17 +44,55 @@ class ImageFolder(Dataset):
         0.2, description="Part of each class for testing where no folder gives it."
     )
 
+    value_range: Annotated[list[float], Field(min_length=2, max_length=2)] | None = Field(
+        None,
+        description="Values that become black and white in pictures of more than 8 bits a channel "
+        "(sensors, thermal cameras); the lowest and the highest of them all where absent.",
+    )
+    copies: Literal["keep", "leave_out"] = Field(
+        "keep",
+        description="Pictures that are in two splits, pixel by pixel, are named; leave_out trains "
+        "without those that validate or test, and validates without those that test.",
+    )
+
+    revision: ClassVar[int] = 2
+
+    @field_validator("value_range")
+    @classmethod
+    def _rises(cls, value: list[float] | None) -> list[float] | None:
+        if value is not None and not value[0] < value[1]:
+            raise InputError(f"is {value}; expected a lower and then a higher value")
+        return value
+
     def load(self, root: Path, downloads: Path) -> ImageData:
         """Return the images of the folder, in the order of the names of splits, classes and files.
 
-        InputError if the folder is not of this form, a class is empty, or a file no readable image.
+        InputError if the folder is not of this form, a class is empty, or files are no readable
+        images, all of which are named. Where the images take more memory than there is, they are
+        kept in a file in ``downloads`` that has no name.
         """
         folder = user_path(root, self.folder)
         if not folder.is_dir():
             raise InputError(f"{folder}: there is no such folder; set `folder` to your images")
-        classes, parts = _survey(folder)
+        problems: list[str] = []
+        classes, parts = _survey(folder, problems)
         pictures = [picture for part in parts.values() for picture in part]
-        images, sha256 = _read(folder, pictures, self.resolution)
+        where = (
+            f"{folder}: {len(pictures):,} pictures of {self.resolution} x {self.resolution} pixels"
+        )
+        with enough_memory(where, "set `resolution` lower, or give the job more memory"):
+            if pictures:
+                needed = len(pictures) * 3 * self.resolution**2
+                print_at_once(
+                    f"{where} take {in_words(needed)}, about as much again in the memory of a "
+                    f"training; {in_words(free_bytes())} are free"
+                )
+            images = pixels_of_size(len(pictures), self.resolution, downloads)
+            found = PictureReader(folder, self.resolution, images, self.value_range)
+            found.read(pictures, problems)
+        if problems:
+            count = "1 thing" if len(problems) == 1 else f"{len(problems)} things"
+            raise InputError(f"{folder}: {count} to mend\n" + "\n".join(problems))
         labels = np.array([label for _, label in pictures], dtype=np.int64)
         ends = np.cumsum([len(part) for part in parts.values()])
         splits = dict(zip(parts, np.split(np.arange(len(labels)), ends[:-1]), strict=True))
@@ -69,10 +100,20 @@ class ImageFolder(Dataset):
         if drawn := {name: part for name, part in fractions.items() if name not in splits}:
             random, of_train = np.random.default_rng(self.split_seed), labels[splits["train"]]
             splits |= stratified(of_train, drawn, classes, random, str(folder))
+        names = [path.relative_to(folder).as_posix() for path, _ in pictures]
+        warnings = found.warnings(labels, classes)
+        copies = find_copies(found.digests, labels, splits)
+        for line in copies.lines(names, classes):
+            print_at_once(line)
+        warnings += copies.warnings(names, classes, left_out=self.copies == "leave_out")
+        if self.copies == "leave_out":
+            splits = without_copies(found.digests, labels, splits, classes)
         how = f"{len(images)} images, resized to {self.resolution} x {self.resolution}"
+        if found.values is not None:
+            how += f", {found.said()}"
         source = {"file": folder.name, "algorithm": "sha256 of names and contents"}
-        sources = ({**source, "checksum": sha256, "how": how},)
-        return ImageData(images, labels, classes, splits, sources)
+        sources = ({**source, "checksum": found.hasher.hexdigest(), "how": how},)
+        return ImageData(images, labels, classes, splits, sources, found.values, tuple(warnings))
 
 
 def stratified(
@@ -108,35 +149,39 @@ def stratified(
     return {name: np.sort(np.concatenate(part)) for name, part in parts.items()}
 
 
-def _survey(folder: Path) -> tuple[tuple[str, ...], dict[str, Pictures]]:
-    """Return the names of the classes and the pictures of each split that has a folder."""
-    subfolders = _subfolders(folder)
+def _survey(folder: Path, problems: list[str]) -> tuple[tuple[str, ...], dict[str, Pictures]]:
+    """Return the names of the classes and the pictures of each split that has a folder.
+
+    What is wrong with single files and classes joins the ``problems``; InputError where no split
+    or class can be told from another.
+    """
+    subfolders = _subfolders(folder, problems)
     given = {FOLDERS[name]: name for name in subfolders if name in FOLDERS}
     if not given:
-        return tuple(subfolders), {"train": _pictures(subfolders)}
+        return tuple(subfolders), {"train": _pictures(subfolders, problems)}
     if "train" not in given or len(given) < len(subfolders):
         raise InputError(
             f"{folder}: has {', '.join(subfolders)}; expected train, validation (or val) and test, "
             "or else class folders none of which has such a name"
         )
-    found = {split: _subfolders(folder / given[split]) for split in SPLITS if split in given}
+    found = {s: _subfolders(folder / given[s], problems) for s in SPLITS if s in given}
     for split, classes in found.items():
         if odd := sorted(set(classes) ^ set(found["train"])):
             raise InputError(
                 f"{folder / given[split]}: its classes are not those of train: {', '.join(odd)} is "
                 "in only one of them"
             )
-    return tuple(found["train"]), {name: _pictures(part) for name, part in found.items()}
+    return tuple(found["train"]), {name: _pictures(c, problems) for name, c in found.items()}
 
 
-def _subfolders(folder: Path) -> dict[str, Path]:
-    """Return the folders in ``folder`` by name, sorted; images beside them are refused."""
+def _subfolders(folder: Path, problems: list[str]) -> dict[str, Path]:
+    """Return the folders in ``folder`` by name, sorted; images beside them are a problem."""
     found = {}
     for path in _entries(folder):
         if path.is_dir():
             found[path.name] = path
         elif path.suffix.lower() in SUFFIXES:
-            raise InputError(f"{path}: this image is in no class folder; move it into one")
+            problems.append(f"{path}: this image is in no class folder; move it into one")
     if not found:
         raise InputError(f"{folder}: no class folders in it; expected a folder for each class")
     if len(found) == 1 and not set(found) & set(FOLDERS):
@@ -144,19 +189,20 @@ def _subfolders(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _pictures(classes: Mapping[str, Path]) -> Pictures:
+def _pictures(classes: Mapping[str, Path], problems: list[str]) -> Pictures:
     """Return the images of the class folders, sorted by class and name."""
     pictures = []
     for label, folder in enumerate(classes.values()):
         entries = _entries(folder)
         if not entries:
-            raise InputError(f"{folder}: class {folder.name!r} is empty; fill it or remove it")
+            problems.append(f"{folder}: class {folder.name!r} is empty; fill it or remove it")
         for path in entries:
             if path.is_dir():
-                raise InputError(f"{path}: a folder in a class folder; only images belong there")
-            if not path.is_file() or path.suffix.lower() not in SUFFIXES:
-                raise InputError(f"{path}: not an image; expected one of {', '.join(SUFFIXES)}")
-            pictures.append((path, label))
+                problems.append(f"{path}: a folder in a class folder; only images belong there")
+            elif not path.is_file() or path.suffix.lower() not in SUFFIXES:
+                problems.append(f"{path}: not an image; expected one of {', '.join(SUFFIXES)}")
+            else:
+                pictures.append((path, label))
     return pictures
 
 
@@ -164,61 +210,3 @@ def _entries(folder: Path) -> list[Path]:
     """List a folder by name, without what file managers leave there."""
     names = sorted(path.name for path in folder.iterdir())
     return [folder / name for name in names if name[0] != "." and name not in IGNORED]
-
-
-def _read(folder: Path, pictures: Pictures, resolution: int) -> tuple[np.ndarray, str]:
-    """Return uint8 (N, resolution, resolution, 3) and a digest of the files."""
-    images = np.empty((len(pictures), resolution, resolution, 3), dtype=np.uint8)
-    hasher, top = hashlib.sha256(), folder.resolve()
-    for i, (path, _) in enumerate(pictures):
-        if not path.resolve().is_relative_to(top):
-            raise InputError(f"{path}: a link that leads out of {folder}; copy what it points to")
-        images[i] = read_square(path, resolution)
-        name = path.relative_to(folder).as_posix()
-        hasher.update(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest())
-        hasher.update(bytes.fromhex(checksum(path)))
-    return images, hasher.hexdigest()
-
-
-def read_square(path: Path, resolution: int) -> np.ndarray:
-    """Read a picture, cut the largest square out of its middle and resize that.
-
-    Same as scaling the shorter side to ``resolution`` and cutting the middle out of the rest. A
-    camera's note on how it was held (EXIF) is obeyed, transparent pixels are laid on black, 16-bit
-    greys are scaled to 8 bits, and of an animation the first picture is taken.
-
-    Return uint8 (resolution, resolution, 3). Raises InputError if the picture is in none of
-    :data:`FORMATS`, damaged, or has more than :data:`MAXIMUM_PIXELS` pixels.
-    """
-    from PIL import Image, ImageOps
-
-    hint = f"; expected one of {', '.join(FORMATS)}: remove it or replace it"
-    with reading(path, "a picture", hint), warnings.catch_warnings():
-        # Pillow's own, lower limit on size only warns.
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        with Image.open(path, formats=FORMATS) as picture:
-            width, height = picture.size  # from the header: nothing is decoded yet
-            if width * height > MAXIMUM_PIXELS:
-                most = f"at most {MAXIMUM_PIXELS:,}; make the picture smaller"
-                raise InputError(f"{path}: {width} x {height} pixels are too many; {most}")
-            picture.load()
-            upright = _to_rgb(ImageOps.exif_transpose(picture), path)
-            size = (resolution, resolution)
-            return np.asarray(ImageOps.fit(upright, size, Image.Resampling.BILINEAR))
-
-
-def _to_rgb(picture: Image.Image, path: Path) -> Image.Image:
-    from PIL import Image
-
-    if picture.mode.startswith("I"):  # 16 bits a pixel, or 32 in which a format keeps 16
-        values = np.asarray(picture).astype(np.int64)
-        if values.min() < 0 or values.max() > 65535:
-            raise InputError(f"{path}: grey values beyond 16 bits; save it with 8 bits a channel")
-        return Image.fromarray((values >> 8).astype(np.uint8)).convert("RGB")
-    if picture.mode == "F":
-        raise InputError(f"{path}: grey values are not integers; save it with 8 bits a channel")
-    if picture.has_transparency_data:
-        transparent = picture.convert("RGBA")
-        black = Image.new("RGBA", transparent.size, (0, 0, 0, 255))
-        return Image.alpha_composite(black, transparent).convert("RGB")
-    return picture.convert("RGB")

@@ -46,7 +46,8 @@ class Darts(Differentiable):
         weights = list(run.network.parameters())
 
         def loss(batch: Batch) -> Tensor:
-            return loss_and_logits(_mixture(run), batch, self.precision)[0]
+            weights = run.weight_stepper.class_weights
+            return loss_and_logits(_mixture(run), batch, self.precision, weights)[0]
 
         def alpha_gradient(number: int, batch: Batch) -> Tensor:
             validation_batch = validation(number)

@@ -68,7 +68,8 @@ class Gdas(Differentiable):
                 return result
             weights, drawn = sample(run.alphas, noise[number, 1], tau)
             forward = partial(alpha_forward, weights=weights, genes=drawn)
-            loss, _ = loss_and_logits(forward, validation(number), self.precision)
+            of_classes = run.weight_stepper.class_weights
+            loss, _ = loss_and_logits(forward, validation(number), self.precision, of_classes)
             # The loss does not depend on the alphas where the sampled cell is nothing but ``none``.
             (gradient,) = torch.autograd.grad(loss + 0 * weights.sum(), run.alphas)
             run.step_alphas(gradient)

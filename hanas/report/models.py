@@ -1,0 +1,115 @@
+"""The page of trained models: how well each does, class by class, and what to know before use."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from hanas.report.tables import markdown_table
+
+#: Classes that a page shows of each model, those that it knows least first.
+MOST_CLASSES = 20
+
+
+def models_page(
+    exports: pd.DataFrame,
+    table: pd.DataFrame,
+    *,
+    retraining: str,
+    test_images: Mapping[str, int],
+    warnings: Sequence[str],
+) -> str:
+    """Return the page of a retraining as Markdown.
+
+    ``exports`` is the table of :func:`hanas.deploy.exporting.export_retrained`, ``table`` that of
+    :func:`hanas.deploy.model_cards.models_table`; ``test_images`` are those of each class, and
+    ``warnings`` those of the data set.
+    """
+    lines = [f"# Trained models: {retraining}", ""]
+    lines += [_red(text) for text in (*_of_models(exports), *warnings)]
+    lines += markdown_table(_overview(exports, table), text_columns=["model", "latency (ms)"])
+    test = int(exports["test_images"].iloc[0])
+    alone = float(exports["largest_class_percent"].iloc[0])
+    lines += [
+        "",
+        f"Accuracies are percent of {test} test images in ONNX Runtime; *balanced* is the mean of "
+        f"the accuracies of the classes. Always answering the largest class scores {alone:.2f} %. "
+        + _of_validation(exports),
+        "",
+        "## Each class",
+        "",
+    ]
+    return "\n".join([*lines, *_classes(exports, test_images), ""])
+
+
+def _red(text: str) -> str:
+    """Return a line that a browser shows in red, and everything else as it is."""
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;")
+    return f'<p style="color: #b00000"><strong>Warning.</strong> {escaped}</p>\n'
+
+
+def _of_models(exports: pd.DataFrame) -> list[str]:
+    kinds = [kind for kind in ("warning", "validation_warning") if kind in exports]
+    return [
+        f"Model {row['number']}: {row[kind]}"
+        for row in exports.to_dict("records")
+        for kind in kinds
+        if isinstance(row[kind], str) and row[kind]  # an empty cell of a file is NaN
+    ]
+
+
+def _overview(exports: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    latencies = {number: _latency(of_model) for number, of_model in table.groupby("number")}
+    columns = {
+        "float32 (%)": "float32_accuracy_percent",
+        "balanced (%)": "float32_balanced_percent",
+        "int8 (%)": "int8_accuracy_percent",
+        "int8 balanced (%)": "int8_balanced_percent",
+        "validation (%)": "validation_accuracy_percent",
+        "validation balanced (%)": "validation_balanced_percent",
+    }
+    shown = pd.DataFrame({"model": exports["number"].astype(str)})
+    for title, column in columns.items():
+        if column in exports:
+            shown[title] = [f"{value:.2f}" for value in exports[column]]
+    if any(latencies.values()):
+        shown["latency (ms)"] = exports["number"].map(latencies).to_numpy()
+    shown["parameters"] = [f"{count:,}" for count in exports["params"]]
+    return shown
+
+
+def _latency(of_model: pd.DataFrame) -> str:
+    if "latency_ms" not in of_model:
+        return ""
+    known = of_model[of_model["latency_ms"].notna()]
+    each = zip(known["device"], known["latency_ms"], strict=True)
+    return ", ".join(f"{device} {value:.3g}" for device, value in each)
+
+
+def _of_validation(exports: pd.DataFrame) -> str:
+    if "validation_images" not in exports:
+        return "The validation images were trained on."
+    count = int(exports["validation_images"].iloc[0])
+    return f"Validation accuracies are PyTorch's, of {count} images."
+
+
+def _classes(exports: pd.DataFrame, test_images: Mapping[str, int]) -> list[str]:
+    """Return a table of the accuracy of each class, a model a column."""
+    of_model = {
+        f"model {number}, {precision}": json.loads(text)
+        for precision in ("float32", "int8")
+        for number, text in zip(
+            exports["number"], exports[f"{precision}_class_percent"], strict=True
+        )
+    }
+    table = pd.DataFrame(of_model)
+    table = table.loc[table.mean(axis=1).sort_values(kind="stable").index]
+    shown = table.head(MOST_CLASSES).map(lambda value: "" if pd.isna(value) else f"{value:.2f}")
+    shown.insert(0, "test images", [str(test_images[name]) for name in shown.index])
+    shown = shown.rename(index=lambda name: name.replace("|", r"\|"))
+    lines = markdown_table(shown.reset_index(names="class"), text_columns=["class"])
+    if len(table) > MOST_CLASSES:
+        lines += ["", f"The {MOST_CLASSES} of {len(table)} classes that are known least."]
+    return lines
