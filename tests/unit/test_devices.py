@@ -29,8 +29,9 @@ THESIS_DATASETS = {
     "cifar100": "cifar100",
     "ImageNet16-120": "imagenet16_120",
 }
-#: Settings of a device with both metrics, for each kind.
+#: Settings of a device, for each kind; with both metrics, but for one.
 SETTINGS = {
+    "ideal": {"gmacs_per_second": 2},
     "hw_nas_bench": {"device": "edgegpu", "file": OFFICIAL},
     "surrogate": {"device": "edgegpu"},
     "table": {
@@ -85,14 +86,37 @@ def official(root, name, dataset="cifar10"):
 @pytest.mark.parametrize("kind", TABULATED)
 def test_every_kind_gives_the_same_form(data_folder, kind):
     found = tabulated(kind, data_folder, SETTINGS[kind])
-    assert list(found) == ["arch", "feasible", *METRICS, "source"]
+    metrics = METRICS[: 1 if kind == "ideal" else None]
+    assert list(found) == ["arch", "feasible", *metrics, "source"]
     assert tuple(found["arch"]) == TEXTS
     assert found["feasible"].dtype == bool
-    for metric in METRICS:
+    for metric in metrics:
         assert found[metric].dtype == np.float64
         np.testing.assert_array_equal(np.isnan(found[metric]), ~found["feasible"])
         assert (found.loc[found["feasible"], metric] > 0).all()
     assert found["source"].str.len().gt(0).all()
+
+
+# ---- multiply-accumulates ----------------------------------------------------------------------
+
+
+def test_an_ideal_device_takes_its_time_for_what_the_benchmark_counts(data_folder):
+    space = plugins.space("nas_bench_macro")
+    counts = pd.read_parquet(data_folder / "nas_bench_macro_cifar10.parquet").set_index("arch")
+    found = tabulated("ideal", data_folder, {"gmacs_per_second": 0.5}, space=space)
+    expected = counts.loc[found["arch"], "flops"].to_numpy() / 0.5e9 * 1e3
+    np.testing.assert_allclose(found["latency_ms"], expected)
+    assert found["feasible"].all()
+    assert found["source"][0] == (
+        "computed, not measured: multiply-accumulates at 0.5 thousand millions a second, width 1, "
+        "32x32 pixels"
+    )
+    small = {"network": {"width": 0.25, "resolution": 16}}
+    found = tabulated("ideal", data_folder, small, space=space)
+    expected = space.flops(space.all_genes(), network=small["network"]) / 1e6
+    np.testing.assert_allclose(found["latency_ms"], expected)
+    with pytest.raises(InputError, match="nb201 is a space of cells; leave it out"):
+        tabulated("ideal", data_folder, small)
 
 
 # ---- HW-NAS-Bench ------------------------------------------------------------------------------
