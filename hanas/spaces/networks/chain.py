@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from hanas.spaces._layerwise import ChainSettings
 from hanas.spaces.networks import skeletons
 from hanas.spaces.networks.cell import batch_norm
+from hanas.spaces.networks.convolutions import Convolutions
 from hanas.spaces.networks.skeletons import Convolution, Operation, Place, Skeleton
 
 ACTIVATIONS = {"relu": nn.ReLU, "relu6": nn.ReLU6, "silu": nn.SiLU}
@@ -44,9 +45,9 @@ class ShuffleUnit(nn.Module):
     def __init__(self, operation: Operation, place: Place, mode: str) -> None:
         super().__init__()
         self.kept = place.inputs // 2
-        self.branch = nn.Sequential(*modules(skeletons.shuffle_branch(operation, place), mode))
+        self.branch = Convolutions(*modules(skeletons.shuffle_branch(operation, place), mode))
         entry = modules(skeletons.shuffle_entry(operation, place), mode) if place.first else None
-        self.projection = None if entry is None else nn.Sequential(*entry)
+        self.projection = None if entry is None else Convolutions(*entry)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, outputs, H, W), halved where the stride is 2, of (N, inputs, H, W)."""
@@ -79,7 +80,7 @@ class Bottleneck(nn.Module):
         if skeleton.squeeze_excitation:
             squeezed = max(1, place.inputs // 4)
             layers.append(SqueezeExcitation(last.inputs, squeezed, skeleton.activation))
-        self.body = nn.Sequential(*layers, *modules([last], mode))
+        self.body = Convolutions(*layers, *modules([last], mode))
         self.has_residual = place.stride == 1 and place.inputs == place.outputs
 
     def forward(self, x: Tensor) -> Tensor:
@@ -134,7 +135,7 @@ class ChainNetwork(nn.Module):
                 return Bottleneck(operation, place, skeleton, mode)
             return ShuffleUnit(operation, place, mode)
 
-        self.stem = nn.Sequential(*modules([places.stem], mode))
+        self.stem = Convolutions(*modules([places.stem], mode))
         if places.max_pool:
             self.stem.append(nn.MaxPool2d(3, places.max_pool.stride, padding=1))
         if places.first_bottleneck:
@@ -143,7 +144,7 @@ class ChainNetwork(nn.Module):
             nn.ModuleDict({self._names[o]: block(operations[o], place) for o in some})
             for some, place in zip(held, places.layers, strict=True)
         )
-        self.head = nn.Sequential(*modules([places.last], mode))
+        self.head = Convolutions(*modules([places.last], mode))
         self.classifier = nn.Linear(skeleton.last, classes)
         if settings.first_scale != 1:
             self._scale_additions(settings.first_scale)
