@@ -9,6 +9,7 @@ M. Tan and Q. Le, "EfficientNet", ICML 2019 (squeeze and excitation).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import cast
 
@@ -17,11 +18,13 @@ from torch import Tensor, nn
 
 from hanas.spaces._layerwise import ChainSettings
 from hanas.spaces.networks import skeletons
+from hanas.spaces.networks.bottleneck import through_bottleneck
 from hanas.spaces.networks.cell import batch_norm
-from hanas.spaces.networks.convolutions import Convolutions
+from hanas.spaces.networks.depthwise import DepthwiseConvolution, trains_on_cpu
 from hanas.spaces.networks.skeletons import Convolution, Operation, Place, Skeleton
 
 ACTIVATIONS = {"relu": nn.ReLU, "relu6": nn.ReLU6, "silu": nn.SiLU}
+TOPS = {"relu": math.inf, "relu6": 6.0}
 
 
 def modules(convolutions: Iterable[Convolution], mode: str) -> list[nn.Module]:
@@ -29,7 +32,8 @@ def modules(convolutions: Iterable[Convolution], mode: str) -> list[nn.Module]:
     found: list[nn.Module] = []
     for of in convolutions:
         size = (of.inputs, of.outputs, of.kernel, of.stride, of.kernel // 2)
-        found.append(nn.Conv2d(*size, groups=of.groups, bias=False))
+        kind = nn.Conv2d if of.groups == 1 else DepthwiseConvolution
+        found.append(kind(*size, groups=of.groups, bias=False))
         found.append(batch_norm(of.outputs, mode))
         if of.activation is not None:
             found.append(ACTIVATIONS[of.activation](inplace=True))
@@ -45,9 +49,9 @@ class ShuffleUnit(nn.Module):
     def __init__(self, operation: Operation, place: Place, mode: str) -> None:
         super().__init__()
         self.kept = place.inputs // 2
-        self.branch = Convolutions(*modules(skeletons.shuffle_branch(operation, place), mode))
+        self.branch = nn.Sequential(*modules(skeletons.shuffle_branch(operation, place), mode))
         entry = modules(skeletons.shuffle_entry(operation, place), mode) if place.first else None
-        self.projection = None if entry is None else Convolutions(*entry)
+        self.projection = None if entry is None else nn.Sequential(*entry)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, outputs, H, W), halved where the stride is 2, of (N, inputs, H, W)."""
@@ -80,12 +84,24 @@ class Bottleneck(nn.Module):
         if skeleton.squeeze_excitation:
             squeezed = max(1, place.inputs // 4)
             layers.append(SqueezeExcitation(last.inputs, squeezed, skeleton.activation))
-        self.body = Convolutions(*layers, *modules([last], mode))
+        self.body = nn.Sequential(*layers, *modules([last], mode))
         self.has_residual = place.stride == 1 and place.inputs == place.outputs
+        #: Where the activation ends; None where training steps are those of the modules.
+        self.top = None if skeleton.squeeze_excitation else TOPS.get(skeleton.activation)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, outputs, H, W), halved where the stride is 2, of (N, inputs, H, W)."""
-        return x + self.body(x) if self.has_residual else self.body(x)
+        steps = self.training and trains_on_cpu(x) and self.top is not None
+        y = self._stepping(x) if steps else self.body(x)
+        return x + y if self.has_residual else y
+
+    def _stepping(self, x: Tensor) -> Tensor:
+        *before, projection, norm = self.body
+        layers = [module for module in before if not isinstance(module, (nn.ReLU, nn.ReLU6))]
+        *expansion, wide, wide_norm = layers
+        assert self.top is not None
+        first = tuple(expansion) or None
+        return norm(through_bottleneck(x, first, (wide, wide_norm), projection, self.top))
 
 
 class SqueezeExcitation(nn.Module):
@@ -135,7 +151,7 @@ class ChainNetwork(nn.Module):
                 return Bottleneck(operation, place, skeleton, mode)
             return ShuffleUnit(operation, place, mode)
 
-        self.stem = Convolutions(*modules([places.stem], mode))
+        self.stem = nn.Sequential(*modules([places.stem], mode))
         if places.max_pool:
             self.stem.append(nn.MaxPool2d(3, places.max_pool.stride, padding=1))
         if places.first_bottleneck:
@@ -144,7 +160,7 @@ class ChainNetwork(nn.Module):
             nn.ModuleDict({self._names[o]: block(operations[o], place) for o in some})
             for some, place in zip(held, places.layers, strict=True)
         )
-        self.head = Convolutions(*modules([places.last], mode))
+        self.head = nn.Sequential(*modules([places.last], mode))
         self.classifier = nn.Linear(skeleton.last, classes)
         if settings.first_scale != 1:
             self._scale_additions(settings.first_scale)
