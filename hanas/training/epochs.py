@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from hanas.core.compute import autocast
 from hanas.core.errors import InputError
 from hanas.core.files import checksum, load_checkpoint, save_checkpoint
-from hanas.core.progress import Log, duration
+from hanas.core.progress import Log, Pace, duration
 from hanas.core.settings import Settings
 from hanas.data.batches import Batch, Split, ordered_batches
 from hanas.training.settings import TrainingSettings
@@ -175,7 +175,8 @@ def run(
 
     The state is saved to ``checkpoint`` after each epoch and about once a minute within one; from
     there a later call with the same ``belongs_to`` goes on, to the same bits. The caller deletes
-    the file when its results are written.
+    the file when its results are written. The log has a line at once and
+    one after seconds, beside that of each epoch.
 
     A row is ``epoch`` (from 1), ``train_loss``, ``train_accuracy`` (fraction), the columns of
     ``end_epoch``, and ``seconds`` so far, in all runs of this training. Weights are state dicts of
@@ -194,6 +195,8 @@ def run(
         log(f"going on from {checkpoint}: epoch {first_epoch + 1}, step {first_step + 1}")
     epochs, begun = loop.stepper.settings.epochs, first_epoch * loop.steps + first_step
     started = last_save = time.monotonic()
+    log(f"step {begun} of {epochs * loop.steps}: {epochs} epochs of {loop.steps} steps")
+    pace = Pace(begun, epochs * loop.steps, log)
 
     def save(epoch: int, step: int, sums: list[float]) -> float:
         parts = {name: part.state_dict() for name, part in state.items()}
@@ -208,6 +211,7 @@ def run(
         for step in range(first_step, loop.steps):
             loop.stepper.learning_rate = loop.rate_at(epoch, step)
             results.append(step_of(step))
+            pace.advance(results[-1].images, results[-1].loss.item)
             is_late = time.monotonic() - last_save > SECONDS_BETWEEN_CHECKPOINTS
             if is_late and step + 1 < loop.steps:
                 sums, results = _added(sums, results, epoch), []
@@ -223,6 +227,7 @@ def run(
         done = (epoch + 1) * loop.steps
         left = elapsed / max(done - begun, 1) * (epochs * loop.steps - done)
         log(_line(rows[-1], epochs, left))
+        pace.said()
         first_step, sums = 0, [0.0, 0.0, 0.0]
         last_save = save(epoch + 1, 0, sums)
     return rows, kept
