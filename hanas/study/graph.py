@@ -124,7 +124,9 @@ class Graph:
     def train_supernet(self, supernet: str) -> Job:
         """Train a weight-sharing network."""
         found = self._entry("supernets", supernet)
-        return Job(_images(found.dataset), supernet=found.params(), **_taken_by(found))
+        revision = plugins.space(found.space).revision
+        inputs, how = _images(found.dataset), {"supernet": found.params(), **_taken_by(found)}
+        return Job(inputs, revision=revision, **how)
 
     def proxy_table(self, proxy: str, dataset: str) -> Job:
         """Score every architecture of a space."""
@@ -302,7 +304,9 @@ class Graph:
             else:
                 params["peeling"] = found.peeling.params()
                 params["accuracy_floor_percent"] = task.accuracy_floor_percent
-        return Job(inputs, **params, threads=found.threads, compute=found.train_on)
+        revision = plugins.space(task.space).revision
+        taken = {"threads": found.threads, "compute": found.train_on}
+        return Job(inputs, revision=revision, **params, **taken)
 
     def export(self, retraining: str) -> Job:
         """Write trained networks as ONNX, float32 and INT8, and test them."""

@@ -10,19 +10,22 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hanas.core import plugins
 from hanas.core.compute import autocast
 from hanas.core.errors import InputError
 from hanas.core.files import checksum, load_checkpoint, save_checkpoint
 from hanas.core.progress import Log, Pace, duration
-from hanas.core.settings import Settings
 from hanas.data.batches import Batch, Split, ordered_batches
-from hanas.training.settings import TrainingSettings
+from hanas.training.settings import FromScratch, TrainingSettings
+
+if TYPE_CHECKING:
+    from hanas.training.trainers._trainer import Trainer
 
 #: Images a batch in evaluation, where nothing else is said.
 EVALUATION_BATCH = 256
@@ -158,11 +161,13 @@ class Loop:
         return learning_rate(training, (epoch * self.steps + step) / (training.epochs * self.steps))
 
 
-def depends_on(settings: Settings, images: str | Path, device: torch.device) -> dict[str, Any]:
+def depends_on(
+    settings: FromScratch | Trainer, images: str | Path, device: torch.device
+) -> dict[str, Any]:
     """Return what trained weights depend on, JSON-like: settings, a file of images, versions."""
     return {
         "settings": settings.params(),
-        "revision": settings.revision,
+        "revision": [settings.revision, plugins.space(settings.space).revision],
         "images": checksum(images),
         "computed by": [torch.__version__, device.type],
     }
@@ -175,8 +180,8 @@ def run(
 
     The state is saved to ``checkpoint`` after each epoch and about once a minute within one; from
     there a later call with the same ``belongs_to`` goes on, to the same bits. The caller deletes
-    the file when its results are written. The log has a line at once and
-    one after seconds, beside that of each epoch.
+    the file when its results are written. The log has a line at once and one
+    after seconds, beside that of each epoch.
 
     A row is ``epoch`` (from 1), ``train_loss``, ``train_accuracy`` (fraction), the columns of
     ``end_epoch``, and ``seconds`` so far, in all runs of this training. Weights are state dicts of

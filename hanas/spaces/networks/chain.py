@@ -9,7 +9,6 @@ M. Tan and Q. Le, "EfficientNet", ICML 2019 (squeeze and excitation).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import cast
 
@@ -18,13 +17,11 @@ from torch import Tensor, nn
 
 from hanas.spaces._layerwise import ChainSettings
 from hanas.spaces.networks import skeletons
-from hanas.spaces.networks.bottleneck import through_bottleneck
 from hanas.spaces.networks.cell import batch_norm
-from hanas.spaces.networks.depthwise import DepthwiseConvolution, trains_on_cpu
+from hanas.spaces.networks.layers import DepthwiseConvolution, ReLU6
 from hanas.spaces.networks.skeletons import Convolution, Operation, Place, Skeleton
 
-ACTIVATIONS = {"relu": nn.ReLU, "relu6": nn.ReLU6, "silu": nn.SiLU}
-TOPS = {"relu": math.inf, "relu6": 6.0}
+ACTIVATIONS = {"relu": nn.ReLU, "relu6": ReLU6, "silu": nn.SiLU}
 
 
 def modules(convolutions: Iterable[Convolution], mode: str) -> list[nn.Module]:
@@ -32,7 +29,8 @@ def modules(convolutions: Iterable[Convolution], mode: str) -> list[nn.Module]:
     found: list[nn.Module] = []
     for of in convolutions:
         size = (of.inputs, of.outputs, of.kernel, of.stride, of.kernel // 2)
-        kind = nn.Conv2d if of.groups == 1 else DepthwiseConvolution
+        is_depthwise = of.groups == of.inputs == of.outputs
+        kind = DepthwiseConvolution if is_depthwise else nn.Conv2d
         found.append(kind(*size, groups=of.groups, bias=False))
         found.append(batch_norm(of.outputs, mode))
         if of.activation is not None:
@@ -86,22 +84,10 @@ class Bottleneck(nn.Module):
             layers.append(SqueezeExcitation(last.inputs, squeezed, skeleton.activation))
         self.body = nn.Sequential(*layers, *modules([last], mode))
         self.has_residual = place.stride == 1 and place.inputs == place.outputs
-        #: Where the activation ends; None where training steps are those of the modules.
-        self.top = None if skeleton.squeeze_excitation else TOPS.get(skeleton.activation)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, outputs, H, W), halved where the stride is 2, of (N, inputs, H, W)."""
-        steps = self.training and trains_on_cpu(x) and self.top is not None
-        y = self._stepping(x) if steps else self.body(x)
-        return x + y if self.has_residual else y
-
-    def _stepping(self, x: Tensor) -> Tensor:
-        *before, projection, norm = self.body
-        layers = [module for module in before if not isinstance(module, (nn.ReLU, nn.ReLU6))]
-        *expansion, wide, wide_norm = layers
-        assert self.top is not None
-        first = tuple(expansion) or None
-        return norm(through_bottleneck(x, first, (wide, wide_norm), projection, self.top))
+        return x + self.body(x) if self.has_residual else self.body(x)
 
 
 class SqueezeExcitation(nn.Module):
