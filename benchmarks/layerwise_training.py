@@ -2,19 +2,15 @@
 
 ``python benchmarks/layerwise_training.py [--space mobile_i --turns 15]``
 
-The same random networks, trained on random images by the same optimiser: as hanas trains them; with
-the forward pass of torchvision's blocks (``InvertedResidual``, ``Conv2dNormActivation``: PyTorch's
-layers one after the other, ReLU6 in place; github.com/pytorch/vision, torchvision/models/
-mobilenetv2.py), as torchvision trains them, in PyTorch's usual layout of images; and with these
-blocks in the layout that hanas uses, channels last. All take turns in one process, so that
-other work on the machine slows all of them. Printed: images a second of the fastest turn, and
-the median over turns of how many times hanas is as fast.
+The same random networks of MobileNetV2's bottlenecks, trained on random images by the same
+optimiser: as hanas trains them; made of torchvision's blocks, as torchvision trains them, in
+PyTorch's usual layout of images; and made of these blocks in the layout that hanas uses, channels
+last. They take turns in one process, so that other work on the machine slows all of them. Printed:
+images a second of the fastest turn, and the median over turns of how many times hanas is as fast.
 """
 
 import argparse
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -22,32 +18,60 @@ import torch.nn.functional as F
 from torch import nn
 
 from hanas.core import plugins
-from hanas.spaces.networks import layers
+from hanas.spaces.networks import skeletons
 
 #: Width, side of the images, images a step.
 SIZES = ((0.25, 16, 64), (0.5, 96, 16))
 
 
-@contextmanager
-def plain_layers() -> Iterator[None]:
-    """Let all layers be PyTorch's own, as those of torchvision are."""
-    ours = layers.trains_on_cpu
-    layers.trains_on_cpu = lambda x: False
-    try:
-        yield
-    finally:
-        layers.trains_on_cpu = ours
+def convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1):
+    """Return torchvision's ``Conv2dNormActivation`` with ReLU6."""
+    convolution = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, 1, groups, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU6(inplace=True))
+
+
+class InvertedResidual(nn.Module):
+    """torchvision's block (github.com/pytorch/vision, torchvision/models/mobilenetv2.py)."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int, expansion: int, kernel: int) -> None:
+        super().__init__()
+        hidden = inputs * expansion
+        self.use_res_connect = stride == 1 and inputs == outputs
+        self.conv = nn.Sequential(
+            *([convolution(inputs, hidden, 1)] if expansion != 1 else []),
+            convolution(hidden, hidden, kernel, stride, groups=hidden),
+            nn.Conv2d(hidden, outputs, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+        )
+
+    def forward(self, x):
+        return x + self.conv(x) if self.use_res_connect else self.conv(x)
+
+
+def of_torchvision(space, genes, width: float, side: int) -> nn.Module:
+    """Return an architecture of a space of bottlenecks, made of torchvision's blocks."""
+    plan = skeletons.plan(space.widened(width), side)
+    blocks = [(skeletons.FIRST_BOTTLENECK, plan.first_bottleneck)]
+    blocks += [(space.layers[gene], place) for gene, place in zip(genes, plan.layers, strict=True)]
+    return nn.Sequential(
+        convolution(3, plan.stem.outputs, 3, plan.stem.stride),
+        *(
+            InvertedResidual(at.inputs, at.outputs, at.stride, block.expansion, block.kernel)
+            for block, at in blocks
+            if block.kind == "bottleneck"
+        ),
+        convolution(plan.last.inputs, plan.last.outputs, 1),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(plan.last.outputs, 10),
+    )
 
 
 class Training:
     """A network that is trained on one batch of random images, in a layout."""
 
-    def __init__(self, space: str, width: float, side: int, batch: int, layout) -> None:
-        found, random = plugins.space(space), np.random.default_rng(0)
-        genes = np.array([random.integers(count) for count in found.choices])
-        fitted = found.settings(found.deployed(width=width))
-        fitted = fitted.model_copy(update={"resolution": side})
-        self.network = found.build(genes, 10, fitted, seed=0).to(memory_format=layout)
+    def __init__(self, network: nn.Module, side: int, batch: int, layout) -> None:
+        self.network = network.to(memory_format=layout)
         images = torch.randn(batch, 3, side, side, generator=torch.Generator().manual_seed(0))
         self.images, self.labels = images.to(memory_format=layout), torch.arange(batch) % 10
         weights = self.network.parameters()
@@ -65,7 +89,7 @@ class Training:
 
 def main() -> None:
     """Print a line for each size."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Training steps against torchvision's.")
     parser.add_argument("--space", default="mobile_i")
     parser.add_argument("--turns", type=int, default=15)
     parser.add_argument("--sizes", type=int, nargs="+", default=[0, 1], help="which of SIZES")
@@ -73,16 +97,20 @@ def main() -> None:
     torch.set_num_threads(1)
     print("| size | hanas, images/s | torchvision | ratio | channels last | ratio |")
     print("|---|--:|--:|--:|--:|--:|")
+    space, random = plugins.space(options.space), np.random.default_rng(0)
+    genes = np.array([random.integers(count) for count in space.choices])
+    layouts = (torch.contiguous_format, torch.channels_last)
     for width, side, batch in (SIZES[number] for number in options.sizes):
-        of = (options.space, width, side, batch)
-        hanas = Training(*of, torch.channels_last)
-        plain = [Training(*of, layout) for layout in (torch.contiguous_format, torch.channels_last)]
-        seconds = []
-        for _ in range(options.turns + 1):
-            of_turn = [hanas.step()]
-            with plain_layers():
-                of_turn += [training.step() for training in plain]
-            seconds.append(of_turn)
+        fitted = space.settings(space.deployed(width=width))
+        ours = space.build(genes, 10, fitted.model_copy(update={"resolution": side}), seed=0)
+        trainings = [Training(ours, side, batch, torch.channels_last)]
+        for layout in layouts:
+            plain = of_torchvision(space, genes, width, side)
+            trainings.append(Training(plain, side, batch, layout))
+        sizes = {sum(w.numel() for w in of.network.parameters()) for of in trainings}
+        assert len(sizes) == 1, f"not the same networks: {sizes} parameters"
+        turns = range(options.turns + 1)
+        seconds = [[training.step() for training in trainings] for _ in turns]
         taken = np.array(seconds[1:])  # the first warms up
         speeds, ratios = batch / taken.min(axis=0), np.median(taken[:, 1:] / taken[:, :1], axis=0)
         print(
