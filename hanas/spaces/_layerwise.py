@@ -79,6 +79,7 @@ class LayerwiseSpace(Space):
     layerwise = True
     network, deployed = ChainNetworkSettings, DeployedChainNetworkSettings
     fitted = ChainSettings
+    revision = 2
 
     def __init__(self, name: str, skeleton: Skeleton, layers: tuple[Operation, ...]) -> None:
         self.name, self.skeleton, self.layers = name, skeleton, layers

@@ -55,6 +55,8 @@ class Space(ABC):
     network: type[Settings]
     deployed: type[Settings]
     fitted: type[Settings]
+    #: Of what training its networks computes: raise it when results change.
+    revision: int = 1
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel to other processes by name."""

@@ -128,7 +128,9 @@ class Graph:
     def train_supernet(self, supernet: str) -> Job:
         """Train a weight-sharing network."""
         found = self._entry("supernets", supernet)
-        return Job(_images(found.dataset), supernet=found.params(), **_taken_by(found))
+        revision = plugins.space(found.space).revision
+        inputs, how = _images(found.dataset), {"supernet": found.params(), **_taken_by(found)}
+        return Job(inputs, revision=revision, **how)
 
     def proxy_table(self, proxy: str, dataset: str) -> Job:
         """Score every architecture of a space."""
@@ -181,10 +183,10 @@ class Graph:
             )
         chosen = result("choose_architectures", proxy=proxy, dataset=dataset, round=round)
         how = found.from_scratch
+        inputs = {"chosen": chosen, **_images(dataset)}
         takes = {"threads": how.threads, "compute": how.train_on}
-        return Job(
-            {"chosen": chosen, **_images(dataset)}, how=how.params(), number=int(number), **takes
-        )
+        revision = plugins.space(found.space).revision
+        return Job(inputs, revision=revision, how=how.params(), number=int(number), **takes)
 
     def _learned(self, proxy: str, round: str) -> Learned:
         found = self._entry("proxies", proxy)
@@ -365,7 +367,9 @@ class Graph:
             else:
                 params["peeling"] = found.peeling.params()
                 params["accuracy_floor_percent"] = task.accuracy_floor_percent
-        return Job(inputs, revision=2, **params, threads=found.threads, compute=found.train_on)
+        revision = 1 + plugins.space(task.space).revision
+        taken = {"threads": found.threads, "compute": found.train_on}
+        return Job(inputs, revision=revision, **params, **taken)
 
     def export(self, retraining: str) -> Job:
         """Write trained networks as ONNX, float32 and INT8, and test them."""

@@ -10,21 +10,24 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hanas.core import plugins
 from hanas.core.compute import autocast
 from hanas.core.errors import InputError
 from hanas.core.files import checksum, load_checkpoint, save_checkpoint
-from hanas.core.progress import Log, duration
-from hanas.core.settings import Settings
+from hanas.core.progress import Log, Pace, duration
 from hanas.data.batches import Batch, Split, ordered_batches
 from hanas.data.images import ImageData
-from hanas.training.settings import TrainingSettings
+from hanas.training.settings import FromScratch, TrainingSettings
+
+if TYPE_CHECKING:
+    from hanas.training.trainers._trainer import Trainer
 
 #: Images a batch in evaluation, where nothing else is said.
 EVALUATION_BATCH = 256
@@ -193,11 +196,13 @@ class Loop:
         return learning_rate(training, (epoch * self.steps + step) / (training.epochs * self.steps))
 
 
-def depends_on(settings: Settings, images: str | Path, device: torch.device) -> dict[str, Any]:
+def depends_on(
+    settings: FromScratch | Trainer, images: str | Path, device: torch.device
+) -> dict[str, Any]:
     """Return what trained weights depend on, JSON-like: settings, a file of images, versions."""
     return {
         "settings": settings.params(),
-        "revision": settings.revision,
+        "revision": [settings.revision, plugins.space(settings.space).revision],
         "images": checksum(images),
         "computed by": [torch.__version__, device.type],
     }
@@ -210,7 +215,8 @@ def run(
 
     The state is saved to ``checkpoint`` after each epoch and about once a minute within one; from
     there a later call with the same ``belongs_to`` goes on, to the same bits. The caller deletes
-    the file when its results are written.
+    the file when its results are written. The log has a line at once and one
+    after seconds, beside that of each epoch.
 
     A row is ``epoch`` (from 1), ``train_loss``, ``train_accuracy`` (fraction), the columns of
     ``end_epoch``, and ``seconds`` so far, in all runs of this training. Weights are state dicts of
@@ -229,6 +235,8 @@ def run(
         log(f"going on from {checkpoint}: epoch {first_epoch + 1}, step {first_step + 1}")
     epochs, begun = loop.stepper.settings.epochs, first_epoch * loop.steps + first_step
     started = last_save = time.monotonic()
+    log(f"step {begun} of {epochs * loop.steps}: {epochs} epochs of {loop.steps} steps")
+    pace = Pace(begun, epochs * loop.steps, log)
 
     def save(epoch: int, step: int, sums: list[float]) -> float:
         parts = {name: part.state_dict() for name, part in state.items()}
@@ -243,6 +251,7 @@ def run(
         for step in range(first_step, loop.steps):
             loop.stepper.learning_rate = loop.rate_at(epoch, step)
             results.append(step_of(step))
+            pace.advance(results[-1].images, results[-1].loss.item)
             is_late = time.monotonic() - last_save > SECONDS_BETWEEN_CHECKPOINTS
             if is_late and step + 1 < loop.steps:
                 sums, results = _added(sums, results, epoch), []
@@ -258,6 +267,7 @@ def run(
         done = (epoch + 1) * loop.steps
         left = elapsed / max(done - begun, 1) * (epochs * loop.steps - done)
         log(_line(rows[-1], epochs, left))
+        pace.said()
         first_step, sums = 0, [0.0, 0.0, 0.0]
         last_save = save(epoch + 1, 0, sums)
     return rows, kept

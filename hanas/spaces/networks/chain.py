@@ -18,9 +18,10 @@ from torch import Tensor, nn
 from hanas.spaces._layerwise import ChainSettings
 from hanas.spaces.networks import skeletons
 from hanas.spaces.networks.cell import batch_norm
+from hanas.spaces.networks.layers import DepthwiseConvolution, ReLU6
 from hanas.spaces.networks.skeletons import Convolution, Operation, Place, Skeleton
 
-ACTIVATIONS = {"relu": nn.ReLU, "relu6": nn.ReLU6, "silu": nn.SiLU}
+ACTIVATIONS = {"relu": nn.ReLU, "relu6": ReLU6, "silu": nn.SiLU}
 
 
 def modules(convolutions: Iterable[Convolution], mode: str) -> list[nn.Module]:
@@ -28,7 +29,9 @@ def modules(convolutions: Iterable[Convolution], mode: str) -> list[nn.Module]:
     found: list[nn.Module] = []
     for of in convolutions:
         size = (of.inputs, of.outputs, of.kernel, of.stride, of.kernel // 2)
-        found.append(nn.Conv2d(*size, groups=of.groups, bias=False))
+        is_depthwise = of.groups == of.inputs == of.outputs
+        kind = DepthwiseConvolution if is_depthwise else nn.Conv2d
+        found.append(kind(*size, groups=of.groups, bias=False))
         found.append(batch_norm(of.outputs, mode))
         if of.activation is not None:
             found.append(ACTIVATIONS[of.activation](inplace=True))
