@@ -170,10 +170,11 @@ class Graph:
         where = {"device": device, **of_task.where}
         if plugins.space(of_task.space).enumerable:
             scores = self.rows.scores(proxy, of_task.dataset)
-            return Job({"proxy": scores, "device": result("device_table", **where)}, **how)
+            tables = {"proxy": scores, "device": result("device_table", **where)}
+            return Job(tables, revision=2, **how)
         inputs = self._read_by_proxy(proxy, self.study.own_dataset(proxy) or of_task.dataset)
         inputs["predictor"] = result("measure", **where)
-        return Job(inputs, **how, proxy=scored_by.params(), **_taken_by(scored_by))
+        return Job(inputs, revision=2, **how, proxy=scored_by.params(), **_taken_by(scored_by))
 
     def table(self, device: str) -> Job:
         """Put baselines and searches of a device side by side, and beside the published table."""
