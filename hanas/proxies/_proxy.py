@@ -98,6 +98,8 @@ class Proxy(Settings):
     revision: ClassVar[int] = 4
     #: Whether it scores architectures when a search asks for them, so in spaces of any size.
     on_demand: ClassVar[bool] = False
+    #: Whether its scores are means over images, so that a front can be scored again with an error.
+    rescores: ClassVar[bool] = False
     #: Whether it looks at what only the cells of NAS-Bench-201 have.
     of_cells: ClassVar[bool] = False
 

@@ -9,7 +9,9 @@ is scored when a search asks for it, and every score is kept for later searches.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
@@ -28,10 +30,25 @@ from hanas.proxies._proxy import SUPERNET_SCORES, Inputs, OnDemandScorer, Proxy,
 from hanas.spaces._space import Space
 
 if TYPE_CHECKING:
+    from hanas.data.batches import Split
     from hanas.proxies.scoring.chain_evaluation import SharedEvaluation
 
 #: Architectures that are scored, and kept, together at most.
 PIECE = 32
+
+
+@dataclass(frozen=True)
+class Rescoring:
+    """What scores architectures image by image, lower is better.
+
+    ``losses`` takes genes (N, G) and returns float64 (N, images) of the ``objective``; of the
+    ``images`` the search saw ``seen``.
+    """
+
+    losses: Callable[[np.ndarray], np.ndarray]
+    objective: str
+    images: int
+    seen: int
 
 
 class Supernet(Proxy):
@@ -42,7 +59,11 @@ class Supernet(Proxy):
         None, description="Name in tables; the supernet's where absent."
     )
     supernet: Annotated[str, Entry("supernets")] = Field(description="An entry of supernets.")
-    images: Count | None = Field(None, description="Validation images; null for all.")
+    images: Count | None = Field(
+        None,
+        description="Validation images that a search sees; null for all. On the others its front "
+        "is scored again, so that scores have an error.",
+    )
     batch_size: Count = Field(
         256,
         description="Images a batch, whose statistics batch normalisation uses and over which "
@@ -77,6 +98,7 @@ class Supernet(Proxy):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where to evaluate.")
     threads: Threads = 8
     on_demand: ClassVar[bool] = True
+    rescores: ClassVar[bool] = True
     of_cells: ClassVar[bool] = True
 
     @model_validator(mode="after")
@@ -127,8 +149,37 @@ class Supernet(Proxy):
         """Return what scores architectures of a layer-wise space; see :class:`Proxy`."""
         return LayerwiseScorer(self, space, inputs, work)
 
-    def evaluation(self, space: str, weights: Path, images: Path, device: str) -> SharedEvaluation:
-        """Return a layer-wise supernet and its images; InputError where they do not fit."""
+    @contextmanager
+    def each_image(self, space: Space, inputs: Inputs, work: Work) -> Iterator[Rescoring]:
+        """Score few architectures on images that a search with this proxy did not see."""
+        from hanas.proxies.scoring.each_image import EachImage
+
+        files, device, _ = self.belongs_to(inputs, [])
+        make = partial(EachImage, self, space, files, device)
+        here = make()
+        many = Workers(make, work.threads) if device == "cpu" and work.threads > 1 else Here(here)
+
+        def losses(genes: np.ndarray) -> np.ndarray:
+            parts = np.array_split(genes, -(-len(genes) // max(1, PIECE // max(work.threads, 1))))
+            answers = dict(many.answers(parts))
+            return np.concatenate([answers[number] for number in range(len(parts))])
+
+        with many:
+            yield Rescoring(losses, self.objective, len(here.images), here.seen)
+
+    def evaluation(
+        self,
+        space: str,
+        weights: Path,
+        images: Path,
+        device: str,
+        *,
+        validation: Split | None = None,
+    ) -> SharedEvaluation:
+        """Return a layer-wise supernet and its images; InputError where they do not fit.
+
+        The images are those of the search, or of another ``validation`` split.
+        """
         from hanas.proxies.scoring.cells import load_both
         from hanas.proxies.scoring.chain_evaluation import Pictures, SharedEvaluation
         from hanas.spaces.networks.chain import ChainNetwork
@@ -137,7 +188,8 @@ class Supernet(Proxy):
         network = cast(ChainNetwork, supernet.network(device))
         recalibrated = self.statistics == "recalibrated"
         calibration = load("train", self.calibration_images) if recalibrated else None
-        validation, int8 = load("validation", self.images), self.precision == "int8"
+        validation = load("validation", self.images) if validation is None else validation
+        int8 = self.precision == "int8"
         return SharedEvaluation(network, Pictures(validation, calibration, self.batch_size, int8))
 
     def belongs_to(

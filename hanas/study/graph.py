@@ -27,6 +27,10 @@ from hanas.study.settings import Retraining, Study, Task
 SHIPPED = Path(__file__).parents[2] / "resources"
 
 
+#: The files of a search that tell how far to trust its front.
+TRUSTED_BY = ("proxy_table", "rescored", "differences", "quality", "measured", "measured_front")
+
+
 class Job:
     """What a job reads and depends on.
 
@@ -176,6 +180,26 @@ class Graph:
         inputs["predictor"] = result("measure", **where)
         return Job(inputs, revision=2, **how, proxy=scored_by.params(), **_taken_by(scored_by))
 
+    def rescore(self, task: str, device: str, proxy: str) -> Job:
+        """Score found fronts again, on images that the search did not see."""
+        of_task, scored_by = self._entry("tasks", task), self._entry("proxies", proxy)
+        self._entry("devices", device)
+        if not scored_by.rescores:
+            raise InputError(
+                f"proxies.{proxy} is of kind {scored_by.kind}, whose scores have no error; "
+                "expected a proxy of kind supernet"
+            )
+        inputs = self._read_by_proxy(proxy, self.study.own_dataset(proxy) or of_task.dataset)
+        inputs["history"] = result("search", task=task, device=device, proxy=proxy)
+        return Job(
+            inputs,
+            space=of_task.space,
+            proxy=scored_by.params(),
+            objective=scored_by.objective,
+            searches=list(self.study.searches),
+            **_taken_by(scored_by),
+        )
+
     def table(self, device: str) -> Job:
         """Put baselines and searches of a device side by side, and beside the published table."""
         found, rows = self._entry("devices", device), self.rows.table_rows(device)
@@ -255,8 +279,8 @@ class Graph:
             if row.search == self.rows.first_search
             and row.proxy in (self.study.tasks[row.task].proxies or [row.proxy])
         ]
-        files = _files(rows, "accuracies", "metrics", "history", "facts")
-        return Job({"files": files}, revision=4, rows=_plain(rows), in_words=in_words)
+        files = _files(rows, "accuracies", "metrics", "history", "facts", *TRUSTED_BY)
+        return Job({"files": files}, revision=5, rows=_plain(rows), in_words=in_words)
 
     def explorer(self) -> Job:
         """Make one page of all fronts."""

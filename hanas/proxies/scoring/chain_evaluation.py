@@ -74,14 +74,29 @@ class SharedEvaluation:
         In memory are a batch at each place that an architecture branches off, and the statistics of
         everything that is different in ``genes``: score large populations sorted and in parts.
         """
+        return self._columns(genes, self._scores)
+
+    @torch.inference_mode()
+    def each_image(self, genes: np.ndarray) -> dict[str, np.ndarray]:
+        """Return columns of :data:`SCORES` of each image, float64 (N, images), of genes (N, L).
+
+        Their means are those of a call, but for rounding.
+        """
+        return self._columns(genes, self._of_images)
+
+    def _columns(
+        self,
+        genes: np.ndarray,
+        scores_of: Callable[[ChainNetwork, np.ndarray, _States], np.ndarray],
+    ) -> dict[str, np.ndarray]:
         genes, rows = np.unique(genes, axis=0, return_inverse=True)  # in lexicographic order
         states = _States()
         self._calibrate(self._calibrating, genes, states)
-        scores = [*self._scores(self._evaluating, genes, states)]
+        scores = [*scores_of(self._evaluating, genes, states)]
         if self.pictures.int8:
             states = _States(states)
             self._calibrate(self._observing, genes, states)
-            scores += [*self._scores(self._rounding, genes, states)]
+            scores += [*scores_of(self._rounding, genes, states)]
         return {name: values[rows] for name, values in zip(self.columns, scores, strict=True)}
 
     def _calibrate(self, network: ChainNetwork, genes: np.ndarray, states: _States) -> None:
@@ -99,6 +114,18 @@ class SharedEvaluation:
                 entropy = F.cross_entropy(logits.double(), labels, reduction="sum")
                 sums[:, row] += torch.stack([wrong.double(), entropy]).cpu()
         return (sums / len(self.pictures.validation)).numpy()
+
+    def _of_images(self, network: ChainNetwork, genes: np.ndarray, states: _States) -> np.ndarray:
+        """Return errors and cross-entropies, float64 (2, N, images)."""
+        found = []
+        for images, labels in self.pictures.validation_batches():
+            of_batch = torch.zeros(2, len(genes), len(labels), dtype=torch.float64)
+            for row, logits in enumerate(states.logits(network, genes, images)):
+                wrong = (logits.argmax(dim=1) != labels).double()
+                entropy = F.cross_entropy(logits.double(), labels, reduction="none")
+                of_batch[:, row] = torch.stack([wrong, entropy]).cpu()
+            found.append(of_batch)
+        return torch.cat(found, dim=2).numpy()
 
 
 def with_statistics(network: ChainNetwork, statistics: str) -> ChainNetwork:
