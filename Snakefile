@@ -68,6 +68,11 @@ for target in sys.argv[1:] if workflow.is_main_process else ():
             job_of(getattr(graph, maker.name), *maker.get_wildcards(target).items())
 
 
+onsuccess:
+    for line in runs.doubts(Path("results/decisions"), study.devices):
+        print(line, file=sys.stderr)
+
+
 onerror:
     for line in runs.ended_by_slurm(Path(".snakemake/slurm_logs"), since=STARTED):
         print(line, file=sys.stderr)

@@ -36,6 +36,7 @@ with job(snakemake) as facts:
             metrics = predicted.values
             found = search_on_demand(space, scorer, predicted, searches, *chosen, print)
             histories, sources = found
+            scorer.require_ranking(cfg["proxy_objective"])
     write_parquet(histories, snakemake.output.history)
     facts["sources"] = sources
     facts["left_out"] = left_out(metrics, cfg["device_objectives"])

@@ -33,6 +33,7 @@ ALIKE_STANDARD_ERRORS = 2.0
 #: Below, a proxy puts about one pair of networks in three into the wrong order of true accuracy.
 LEAST_PROXY_SPEARMAN = 0.5
 
+_ROUNDING = 1e-9  # a Spearman of .8 may come out as .7999...
 NAMES = {"latency_ms": "latency", "energy_mj": "energy"}
 
 
@@ -68,14 +69,20 @@ def markdown(trust: Trust) -> list[str]:
     """Return the lines that a Markdown page begins with, below its title."""
     lines = []
     if trust.doubts:
-        lines += [f"> **Do not trust this page: {_sentences(trust.doubts)}**", ""]
+        first, *others = trust.doubts
+        lines += [f"> **Do not trust this page: {first}.**"]
+        lines += [line for said in others for line in (">", f"> **{sentence(said)}**")] + [""]
     lines += ["How well things are known:", ""]
-    return [*lines, *(f"- {said}." for said in trust.known), ""]
+    return [*lines, *(f"- {sentence(said)}" for said in trust.known), ""]
 
 
-def _sentences(said: Iterable[str]) -> str:
-    first, *others = said
-    return " ".join([f"{first}.", *(f"{other[0].upper()}{other[1:]}." for other in others)])
+def sentence(said: str) -> str:
+    """Return what is said with a capital at its beginning and a full stop at its end.
+
+    >>> sentence("nothing is known")
+    'Nothing is known.'
+    """
+    return f"{said[0].upper()}{said[1:]}."
 
 
 # ---- latency and energy --------------------------------------------------------------------
@@ -89,7 +96,7 @@ def of_device(row: Row) -> Trust:
         said = {sources[name]: None for name in NAMES if name in sources}
         return Trust((f"metrics {where} are not measured here but taken from: {'; '.join(said)}",))
     quality, measured = read_csv(row.quality), read_parquet(row.measured)
-    found = of_predictor(quality, where) + of_measurements(measured, quality, where)
+    found = of_measurements(measured, quality, where) + of_predictor(quality, where)
     if row.measured_front is not None:
         found += of_measured_front(read_csv(row.measured_front), where)
     return found
@@ -115,7 +122,7 @@ def of_predictor(quality: pd.DataFrame, where: str) -> Trust:
             f"{name} {where} is predicted, {fitted}; on {row['held_out']} others it is off by "
             f"{error:.1%} in the median{ranks}"
         )
-        if rho < LEAST_SPEARMAN:
+        if rho < LEAST_SPEARMAN - _ROUNDING:
             doubts.append(
                 f"predicted {name} {where} puts networks that were held out in an order of "
                 f"Spearman {rho:.2f} with the measured one, below {LEAST_SPEARMAN:g}"
@@ -216,7 +223,7 @@ def of_learned(facts: Mapping[str, Any], where: str) -> Trust:
     ranks = "" if rho is None else f"Spearman {rho:.2f}"
     said = ", ".join(filter(None, (error, ranks)))
     known = f"accuracies {where}, are predicted; each trained network from all others: {said}"
-    if rho is None or rho >= LEAST_SPEARMAN:
+    if rho is None or rho >= LEAST_SPEARMAN - _ROUNDING:
         return Trust((known,))
     return Trust(
         (known,),
@@ -243,7 +250,7 @@ def _of_truth(row: Row, where: str) -> Trust:
         doubt = f"the proxy's scores {where}, are the same for all networks"
         return Trust((said,), (doubt,))
     said += f"; the proxy ranks {int(both.sum())} networks with Spearman {rho:.2f}"
-    if rho >= LEAST_PROXY_SPEARMAN:
+    if rho >= LEAST_PROXY_SPEARMAN - _ROUNDING:
         return Trust((said,))
     return Trust(
         (said,),

@@ -83,6 +83,9 @@ class OnDemandScorer:
         """Return the columns, float64 (N,) each, of genes (N, G)."""
         raise NotImplementedError
 
+    def require_ranking(self, objective: str) -> None:
+        """Raise InputError if all that was scored so far turns out not to rank by an objective."""
+
     def source(self, objective: str) -> str:
         """Return where a column is from, in one line."""
         raise NotImplementedError

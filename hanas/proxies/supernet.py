@@ -138,12 +138,16 @@ class Supernet(Proxy):
 
     def scores(self, space: Space, inputs: Inputs, work: Work) -> dict[str, Any]:
         """Return those of :data:`SUPERNET_SCORES`; cells of one function are scored once."""
-        from hanas.proxies.scoring.cells import SupernetScorer, score_space
+        from hanas.proxies.scoring.cells import SupernetScorer, load_both, score_space
+        from hanas.training.learning_checks import require_ranking
 
         files, device, key = self.belongs_to(inputs, [self.images, self.batch_size])
         make = partial(SupernetScorer, *files, self.images, self.batch_size, device)
         check = partial(check_finite, files[0])
-        return score_space(make, key, SUPERNET_SCORES, work, device=device, check=check)
+        found = score_space(make, key, SUPERNET_SCORES, work, device=device, check=check)
+        _, load = load_both(*files, space.name, "cpu")
+        require_ranking(found, self.objective, load("validation", self.images).labels.numpy())
+        return found
 
     def on_demand_scorer(self, space: Space, inputs: Inputs, work: Work) -> OnDemandScorer:
         """Return what scores architectures of a layer-wise space; see :class:`Proxy`."""
@@ -232,6 +236,7 @@ class LayerwiseScorer(OnDemandScorer):
         self._log, self._count = work.log, max(work.threads, 1)
         self._workers = Workers(make, work.threads) if device == "cpu" else Here(here)
         self._kept = KeptScores(work.folder, digest(key), self.columns, work.log)
+        self._asked: list[np.ndarray] = []
         if len(self._kept):
             work.log(f"{len(self._kept)} architectures of this supernet were scored before")
 
@@ -244,6 +249,7 @@ class LayerwiseScorer(OnDemandScorer):
         What is not known yet is kept piece by piece. Raises InputError if a score is not finite.
         """
         self._kept.refresh()
+        self._asked.append(genes)
         missing = np.unique(genes, axis=0)  # sorted: neighbours share their beginnings
         missing = missing[~self._kept.known(missing)]
         if len(missing):
@@ -258,6 +264,15 @@ class LayerwiseScorer(OnDemandScorer):
         scores = self._kept.scores(genes)
         check_finite(self._weights, genes, scores)
         return scores
+
+    def require_ranking(self, objective: str) -> None:
+        """Raise InputError if all scores so far are the same, or none is any good."""
+        from hanas.training.learning_checks import require_ranking
+
+        if self._asked:
+            labels = self._pictures.validation.labels.cpu().numpy()
+            genes = np.unique(np.concatenate(self._asked), axis=0)
+            require_ranking(self._kept.scores(genes), objective, labels)
 
     def source(self, objective: str) -> str:
         """Return where a column of scores is from, in one line."""
