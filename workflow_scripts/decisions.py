@@ -12,8 +12,8 @@ with job(snakemake) as facts:
     cfg = located(snakemake.params.cfg, snakemake.input)
     rows = [Row(**row) for row in cfg["rows"]]
     table = decision_table(rows)
-    trusts = {(row.task, row.proxy, row.search): trust.of_row(row) for row in rows}
-    keys = zip(table["task"], table["proxy"], table["search"], strict=True)
+    trusts = {key[1:]: found for key, found in trust.of_rows(rows).items()}  # of one device
+    keys = table[["task", "proxy", "search"]].itertuples(index=False, name=None)
     table["do_not_trust"] = [" | ".join(trusts[key].doubts) for key in keys]
     write_csv(table, snakemake.output.csv)
     shown = [tuple(search) for search in cfg["in_words"]]

@@ -7,8 +7,9 @@ or bold the doubts, where a pick should not be trusted. The limits below are whe
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ import pandas as pd
 
 from hanas.core.files import read_csv, read_json, read_parquet
 from hanas.core.ranking import spearman_rho
-from hanas.fronts.rows import Row
+from hanas.fronts.picks import found_front
+from hanas.fronts.rows import Row, read_history
 
 #: Below, about one pair of networks in five stands in the wrong order of latency: (1 - tau) / 2
 #: with a Kendall's tau of .6, which goes with it.
@@ -60,9 +62,16 @@ def all_of(parts: Iterable[Trust]) -> Trust:
     return sum(parts, Trust())
 
 
-def of_row(row: Row) -> Trust:
-    """Return how far the front of a search is to be trusted, from the files of its row."""
-    return of_device(row) + of_accuracy(row)
+def of_rows(rows: Iterable[Row]) -> dict[tuple[str, str, str, str], Trust]:
+    """Return how far the front of each search is to be trusted, from the files of its row.
+
+    By device, task, proxy and search.
+    """
+    ranks = cache(rank_correlation)  # of many searches the same
+    return {
+        (row.device, row.task, row.proxy, row.search): of_device(row) + of_accuracy(row, ranks)
+        for row in rows
+    }
 
 
 def markdown(trust: Trust) -> list[str]:
@@ -91,6 +100,11 @@ def sentence(said: str) -> str:
 def of_device(row: Row) -> Trust:
     """Return how well the metrics of a device are known: predicted, or as a table has them."""
     where = f"on {row.device} ({row.dataset}, {row.space})"
+    left_out = Trust(tuple(read_json(row.facts).get("left_out", {}).values()))
+    return _of_metrics(row, where) + left_out
+
+
+def _of_metrics(row: Row, where: str) -> Trust:
     if row.quality is None or row.measured is None:
         sources = read_json(row.facts)["sources"]
         said = {sources[name]: None for name in NAMES if name in sources}
@@ -191,12 +205,15 @@ def _name(metric: str) -> str:
 # ---- accuracy ------------------------------------------------------------------------------
 
 
-def of_accuracy(row: Row) -> Trust:
-    """Return how well accuracies of a task are known, and how well its proxy ranks them."""
+def of_accuracy(row: Row, ranks: Callable[[str, str, str], tuple[int, float]]) -> Trust:
+    """Return how well accuracies of a task are known, and how well its proxy ranks them.
+
+    ``ranks`` is :func:`rank_correlation`.
+    """
     where = f"of task {row.task}, ranked by {row.proxy_label} ({row.proxy_objective})"
     parts = [of_learned(_facts(row), where)]
     if row.accuracies is not None:
-        parts.append(_of_truth(row, where))
+        parts.append(_of_truth(row, where, ranks))
     elif row.rescored is not None:
         parts.append(_of_rescored(row, where))
     elif not parts[0].known:
@@ -207,11 +224,9 @@ def of_accuracy(row: Row) -> Trust:
 
 def _facts(row: Row) -> dict[str, Any]:
     """Return what the jobs behind a search say of its proxy."""
-    facts = read_json(row.facts)
-    for table in filter(None, (row.proxy_table,)):
-        beside = Path(table).with_suffix(".json")
-        facts = (read_json(beside) if beside.is_file() else {}) | facts
-    return facts
+    beside = Path(row.proxy_table).with_suffix(".json") if row.proxy_table else None
+    of_table = read_json(beside) if beside is not None and beside.is_file() else {}
+    return of_table | read_json(row.facts)
 
 
 def of_learned(facts: Mapping[str, Any], where: str) -> Trust:
@@ -234,22 +249,27 @@ def of_learned(facts: Mapping[str, Any], where: str) -> Trust:
     )
 
 
-def _of_truth(row: Row, where: str) -> Trust:
-    known = read_parquet(str(row.accuracies)).set_index("arch")
-    source = known["source"].iloc[0]
+def rank_correlation(accuracies: str, proxy_table: str, objective: str) -> tuple[int, float]:
+    """Return how many architectures a proxy ranks, and its Spearman with their true errors."""
+    known = read_parquet(accuracies).set_index("arch")["accuracy_percent"]
+    scores = read_parquet(proxy_table).set_index("arch")[objective]
+    error = -known.reindex(scores.index)
+    both = (error.notna() & np.isfinite(scores)).to_numpy()
+    if both.sum() < 2:
+        return int(both.sum()), math.nan
+    return int(both.sum()), spearman_rho(scores[both].to_numpy(float), error[both].to_numpy(float))
+
+
+def _of_truth(row: Row, where: str, ranks: Callable[[str, str, str], tuple[int, float]]) -> Trust:
+    source = read_parquet(str(row.accuracies), columns=["source"])["source"].iloc[0]
     said = f"accuracies {where}, are looked up ({source}) and were not used to choose"
     if row.proxy_table is None:
         return Trust((said,))
-    scores = read_parquet(row.proxy_table).set_index("arch")[row.proxy_objective]
-    error = -known["accuracy_percent"].reindex(scores.index)
-    both = error.notna() & np.isfinite(scores)
-    if both.sum() < 2:
-        return Trust((said,))
-    rho = spearman_rho(scores[both].to_numpy(float), error[both].to_numpy(float))
+    count, rho = ranks(str(row.accuracies), row.proxy_table, row.proxy_objective)
     if math.isnan(rho):
-        doubt = f"the proxy's scores {where}, are the same for all networks"
+        doubt = f"the scores {where}, are the same for all networks, or for those that are known"
         return Trust((said,), (doubt,))
-    said += f"; the proxy ranks {int(both.sum())} networks with Spearman {rho:.2f}"
+    said += f"; the proxy ranks {count} networks with Spearman {rho:.2f}"
     if rho >= LEAST_PROXY_SPEARMAN - _ROUNDING:
         return Trust((said,))
     return Trust(
@@ -262,9 +282,9 @@ def _of_truth(row: Row, where: str) -> Trust:
 
 
 def _of_rescored(row: Row, where: str) -> Trust:
-    table = read_csv(str(row.rescored))
-    differences = read_parquet(str(row.differences))
-    return of_rescored(table, differences, where)
+    table, differences = read_csv(str(row.rescored)), read_parquet(str(row.differences))
+    front = found_front(read_history(row.history, row.search))["arch"]
+    return of_rescored(table[table["arch"].isin(front)], differences, where)
 
 
 def of_rescored(table: pd.DataFrame, differences: pd.DataFrame, where: str) -> Trust:
@@ -277,7 +297,7 @@ def of_rescored(table: pd.DataFrame, differences: pd.DataFrame, where: str) -> T
     images, seen = int(table["images"].iloc[0]), int(table["seen_images"].iloc[0])
     saw = f"of which the search saw {seen}" if seen else "which the search did not see"
     said = (
-        f"accuracies {where}, are **not known**; the {len(table)} networks of the fronts were "
+        f"accuracies {where}, are **not known**; the {len(table)} networks of the front were "
         f"scored again on {images} validation images, {saw}"
     )
     if len(table) < 2:

@@ -209,10 +209,18 @@ class Graph:
                 f"known (benchmarks) is reported on it; see results/decisions/{device}.csv"
             )
         read = {row[key] for row in rows for key in ("file", "accuracies", "metrics")}
+        trusted = [
+            row
+            for row in self.rows.judged_rows(device)
+            if row.search == self.rows.first_search
+            and row.proxy in self.study.tasks[row.task].proxies
+        ]
+        read.update(_files(trusted, "accuracies", "facts", *TRUSTED_BY))
         return Job(
             {"files": sorted(read), "published": str(SHIPPED / "thesis_tables.csv")},
-            revision=3,
+            revision=4,
             device=device,
+            trusted=_plain(trusted),
             published_device=getattr(found, "device", device),
             datasets={name: of.kind for name, of in self.study.datasets.items()},
             representative=self.study.tables.representative,
@@ -287,7 +295,8 @@ class Graph:
         rows = require_judged(self.rows.judged_rows())
         parts = {"page": "page.html", "style": "style.css", "script": "explorer.js"}
         shipped = {part: str(SHIPPED / "explorer" / name) for part, name in parts.items()}
-        return Job({"files": _files(rows), **shipped}, rows=_plain(rows))
+        files = sorted({*_files(rows), *_files(rows, "facts", *TRUSTED_BY)})
+        return Job({"files": files, **shipped}, revision=2, rows=_plain(rows))
 
     def figures(self, device: str, task: str) -> Job:
         """Draw the figures of a task on a device."""

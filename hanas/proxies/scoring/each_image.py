@@ -54,7 +54,7 @@ class EachImage:
         images, self.seen = for_rescoring(load("validation", None), proxy.images)
         self.images, self._objective, self._size = images, proxy.objective, proxy.batch_size
         self._scores: Callable[[np.ndarray], dict[str, np.ndarray]]
-        if space.enumerable:
+        if space.edges:
             self._networks = cast(list[CellNetwork], supernet.snapshots(device))
             self._scores = self._of_cells
         else:
