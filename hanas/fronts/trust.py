@@ -155,19 +155,26 @@ def of_measurements(measured: pd.DataFrame, quality: pd.DataFrame, where: str) -
     unstable, share = int((~stable).sum()), float((~stable).mean()) if len(stable) else 0.0
     said = f"{unstable} of {len(stable)} measurements {where} are unstable"
     for column, words in (
-        ("split_half_spearman", "the two halves of their passes agree with Spearman {:.2f}"),
+        ("split_half_spearman_rho", "the two halves of them agree with Spearman {:.3f}"),
         ("again_median_relative_difference", "measured twice, they differ by {:.1%} in the median"),
     ):
         if column in quality and pd.notna(quality[column]).any():
             said += f"; {words.format(quality[column].dropna().iloc[0])}"
+    if "reused" in quality and quality["reused"].iloc[0]:
+        first = quality.iloc[0]
+        when = f"from {first['reused_from']} to {first['reused_until']}"
+        said += f"; {int(first['reused'])} of the models were measured before, {when}"
+    given = quality.get("warnings", pd.Series(dtype=object)).dropna()
+    warned = [part for part in dict.fromkeys(given) if str(part).strip()]
     if share <= MOST_UNSTABLE:
-        return Trust((said,))
+        return Trust((said,), tuple(f"{where[3:]}: {part}" for part in warned))
     many = "no measurement" if share == 1 else f"only {1 - share:.0%} of the measurements"
     return Trust(
         (said,),
         (
             f"{many} {where} {'are' if share < 1 else 'is'} stable, so predictions from them say "
             "little: measure again where nothing else runs, with more passes",
+            *(f"{where[3:]}: {part}" for part in warned),
         ),
     )
 
@@ -318,3 +325,45 @@ def of_rescored(table: pd.DataFrame, differences: pd.DataFrame, where: str) -> T
             "the cheapest, or train the supernet longer (training.epochs)",
         ),
     )
+
+
+# ---- trained models ------------------------------------------------------------------------
+
+
+def of_models(
+    exports: pd.DataFrame,
+    latencies: Iterable[tuple[str, pd.DataFrame]],
+    predictions: Mapping[str, Trust],
+) -> dict[int, Trust]:
+    """Return how well accuracy and latency of each trained model are known, by its number.
+
+    ``exports`` and ``latencies`` are those of :func:`hanas.deploy.model_cards.write_cards`;
+    ``predictions`` says of devices whose latencies are predicted how well that is.
+    """
+    tables, found = list(latencies), {}
+    for export in exports.to_dict("records"):
+        share, images = export["test_accuracy_percent"] / 100, int(export["test_images"])
+        error = 100 * math.sqrt(share * (1 - share) / images)
+        said = (
+            f"its accuracy is measured on {images} test images: {100 * share:.2f} %, ± {error:.2f} "
+            "points of standard error"
+        )
+        if not export.get("seeds", 1) > 1:
+            said += "; it was trained once, so how much another seed changes it is **not known**"
+        parts = [Trust((said,))]
+        for device, table in tables:
+            rows = table[table["arch"] == export["arch"]]
+            parts += [_of_latency(device, row, predictions) for row in rows.to_dict("records")]
+        found[int(export["number"])] = all_of(parts)
+    return found
+
+
+def _of_latency(device: str, row: Mapping[Any, Any], predictions: Mapping[str, Trust]) -> Trust:
+    if not row["feasible"]:
+        return Trust((f"it does not run on {device}",))
+    said, doubts = f"its latency on {device} is {row['source']}", ()
+    if row.get("stable") is not None and not pd.isna(row["stable"]):
+        said += ", stable" if row["stable"] else ", **unstable**"
+        if not row["stable"]:
+            doubts = (f"its latency on {device} is unstable: the passes differ too much",)
+    return Trust((said,), doubts) + predictions.get(device, Trust())

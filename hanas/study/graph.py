@@ -20,7 +20,7 @@ from hanas.core.files import checksum
 from hanas.core.settings import canonical
 from hanas.devices._device import Device, MeasuredDevice
 from hanas.fronts.rows import Row
-from hanas.study.results import EVALUATED, EXPORTED, RESULTS, WEIGHTS, made_by, result
+from hanas.study.results import EVALUATED, EXPORTED, QUALITY, RESULTS, WEIGHTS, made_by, result
 from hanas.study.rows import Rows, require_judged
 from hanas.study.settings import Retraining, Study, Task
 
@@ -385,10 +385,19 @@ class Graph:
         }
         if found.device is not None and found.device not in latencies:
             latencies[found.device] = result("device_table", device=found.device, **task.where)
+        predicted = {
+            device: QUALITY.format(device=device, **task.where)
+            for device in latencies
+            if device not in self.study.measured_on(retraining)
+            and isinstance(self.study.devices[device], MeasuredDevice)
+        }
         names = ("task", "images", "seed", "precision")
+        read = {"latencies": list(latencies.values())}
+        read |= {"predicted": list(predicted.values())} if predicted else {}
         return Job(
-            {**self._exported(retraining, task), "latencies": list(latencies.values())},
-            revision=2,
+            {**self._exported(retraining, task), **read},
+            revision=3,
+            predicted=predicted,
             retraining=retraining,
             **{name: getattr(found, name) for name in names},
             **task.where,

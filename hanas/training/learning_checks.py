@@ -52,8 +52,8 @@ def nothing_learned(accuracy: float, labels: ArrayLike, judged: str) -> InputErr
     """
     return InputError(
         f"the supernet has learned nothing: {judged} is right on {accuracy:.2%} of "
-        f"{np.size(labels)} validation images, where always answering the largest class is on "
-        f"{largest_class(labels):.2%}; {REMEDY}"
+        f"{np.size(labels)} validation images, no better than what chance makes of always "
+        f"answering the largest class, which is right on {largest_class(labels):.2%}; {REMEDY}"
     )
 
 
