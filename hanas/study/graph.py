@@ -9,7 +9,7 @@ at, compared and tested within milliseconds.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -210,7 +210,7 @@ class Graph:
             )
         read = {row[key] for row in rows for key in ("file", "accuracies", "metrics")}
         trusted = [
-            row
+            replace(row, accuracy_floor_percent=0)  # which plays no part in a table
             for row in self.rows.judged_rows(device)
             if row.search == self.rows.first_search
             and row.proxy in self.study.tasks[row.task].proxies
