@@ -68,6 +68,11 @@ for target in sys.argv[1:] if workflow.is_main_process else ():
             job_of(getattr(graph, maker.name), *maker.get_wildcards(target).items())
 
 
+# For the first page of the report, which sees nothing but settings.
+decided = study.devices if workflow.is_main_process else ()
+config["doubts"] = list(runs.doubts(Path("results/decisions"), decided))
+
+
 onsuccess:
     for line in runs.doubts(Path("results/decisions"), study.devices):
         print(line, file=sys.stderr)

@@ -136,7 +136,7 @@ def left_out(metrics: Mapping[str, ArrayLike], wanted: Sequence[str] | None) -> 
     With a sentence each, for the log and the page.
     """
     return {
-        name: f"{name} is {value:g} for every architecture, so it plays no part in the search; "
+        name: f"for every architecture {name} is {value:g}, so it plays no part in the search; "
         "the device's setting `objectives` names the metrics that count"
         for name, values in metrics.items()
         if (wanted is None or name in wanted) and (value := same_everywhere(values)) is not None

@@ -78,10 +78,11 @@ def doubts(folder: Path, devices: Iterable[str]) -> Iterator[str]:
     """Yield why the decisions of devices should not be trusted, from the facts in their folder."""
     for device in devices:
         try:
-            found = read_json(folder / f"{device}.json").get("doubts", [])
+            facts = read_json(folder / f"{device}.json")
         except InputError:  # not decided yet
             continue
-        for said in found:
+        found = facts.get("doubts") if isinstance(facts, dict) else None
+        for said in found if isinstance(found, list) else []:
             yield f"Do not trust {folder / device}.md: {said}"
 
 

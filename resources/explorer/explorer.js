@@ -173,7 +173,7 @@
   }
 
   // ---- how far to trust it -------------------------------------------------------------------
-  const sentence = (said) => `${said[0].toUpperCase()}${said.slice(1)}.`.replaceAll("**", "");
+  const sentence = (said) => `${said[0].toUpperCase()}${said.slice(1)}.`.replace(/[*`]/g, "");
   function describeTrust() {
     const found = data.trust.find((of) => of.device === state.device && of.task === state.task
       && of.proxy === state.proxy && of.search === state.search) ?? { known: [], doubts: [] };

@@ -72,7 +72,7 @@ def test_a_metric_that_is_the_same_everywhere_is_no_objective():
     objectives, sources = objectives_of(proxy, device, "error", None)
     assert list(objectives) == ["error", "latency_ms"] == list(sources)
     (said,) = left_out(device[["latency_ms", "energy_mj"]], None).values()
-    assert said.startswith("energy_mj is 5 for every architecture")
+    assert said.startswith("for every architecture energy_mj is 5, so")
     assert left_out(device[["latency_ms", "energy_mj"]], ["latency_ms"]) == {}
     with pytest.raises(InputError, match=r"energy_mj is 5: there is no front to search"):
         objectives_of(proxy, device, "error", ["energy_mj"])
