@@ -72,10 +72,11 @@ def require_different(scores: ArrayLike, objective: str) -> None:
 def require_ranking(scores: dict[str, np.ndarray], objective: str, labels: ArrayLike) -> None:
     """Raise InputError if scores of many architectures, a column each, cannot rank them.
 
-    They are all the same, or the best ``error`` is no better than always the largest class.
+    They are all the same, or, on :data:`ENOUGH_IMAGES`, the best ``error`` is no better than always
+    the largest class. Of fewer the end of the training has judged.
     """
     require_different(scores[objective], objective)
     best = 1 - float(np.nanmin(scores["error"]))
-    if best <= largest_class(labels) + 1e-9:
+    if np.size(labels) >= ENOUGH_IMAGES and best <= largest_class(labels) + 1e-9:
         judged = f"the best of {len(scores['error'])} architectures"
         raise nothing_learned(best, labels, judged)
