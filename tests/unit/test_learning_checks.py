@@ -67,5 +67,5 @@ def test_a_training_that_taught_nothing_ends(tmp_path, toy_file):
     with pytest.raises(InputError, match=r"has learned nothing: after 2 epochs it is right on"):
         train({**too_slow, "must_learn": True}, toy_file, tmp_path)
     assert not (tmp_path / "weights").exists()
-    train(too_slow, toy_file, tmp_path)  # said to be a try: it goes on from the last checkpoint
+    train(too_slow, toy_file, tmp_path)  # said to be a try
     assert (tmp_path / "weights").exists()

@@ -61,7 +61,7 @@ class Trainer(Settings, ABC):
         description="Validation images that a candidate is evaluated on, after each epoch and at "
         "the end; null for all.",
     )
-    must_learn: Annotated[bool, NoRerun()] = Field(
+    must_learn: bool = Field(
         default=True,
         description="End the training if the validation accuracy is no better than always "
         "answering the largest class; false to try a study out with a training that is too short.",
