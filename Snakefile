@@ -80,6 +80,14 @@ onstart:
             slurm.require(Path(".snakemake"))
         except InputError as error:
             raise WorkflowError(str(error)) from None
+# For the first page of the report, which sees nothing but settings.
+decided = study.devices if workflow.is_main_process else ()
+config["doubts"] = list(runs.doubts(Path("results/decisions"), decided))
+
+
+onsuccess:
+    for line in runs.doubts(Path("results/decisions"), study.devices):
+        print(line, file=sys.stderr)
 
 
 onerror:

@@ -9,12 +9,14 @@ from hanas.data.class_accuracy import class_sizes
 from hanas.data.images import load_images
 from hanas.deploy.model_cards import Made, models_table, write_cards
 from hanas.deploy.quantisation import Quantisation
+from hanas.fronts import trust
 from hanas.report.models import models_page
 from hanas.study.jobs import job, located
 from hanas.training.settings import RetrainingTraining
 
 with job(snakemake) as facts:
-    cfg = located(snakemake.params.cfg, snakemake.input.latencies)
+    files = [*snakemake.input.latencies, *snakemake.input.get("predicted", [])]
+    cfg = located(snakemake.params.cfg, files)
     exports = read_csv(snakemake.input.accuracies)
     latencies = [
         (device, read_parquet(file) if file.endswith(".parquet") else read_csv(file))
@@ -30,8 +32,15 @@ with job(snakemake) as facts:
     )
     shutil.copytree(snakemake.input.models, snakemake.output.models, dirs_exist_ok=True)
     images = snakemake.input.images
-    write_cards(exports, latencies, images, made=made, folder=snakemake.output.models)
-    table = models_table(exports, latencies, retraining=cfg["retraining"])
+    predictions = {
+        device: trust.of_predictor(read_csv(file), f"on {device}")
+        for device, file in cfg["predicted"].items()
+    }
+    of_models = trust.of_models(exports, latencies, predictions)
+    trusts = {number: found.facts for number, found in of_models.items()}
+    folder = snakemake.output.models
+    write_cards(exports, latencies, images, made=made, folder=folder, trust=trusts)
+    table = models_table(exports, latencies, retraining=cfg["retraining"], trust=trusts)
     write_csv(table, snakemake.output.table)
     data = load_images(images)
     page = models_page(

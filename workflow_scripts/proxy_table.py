@@ -1,6 +1,7 @@
 """Score every architecture of a space without training it."""
 
 from pathlib import Path
+from typing import Any
 
 from hanas.core import plugins
 from hanas.core.files import write_parquet
@@ -12,7 +13,7 @@ with job(snakemake) as facts:
     cfg, given, output = snakemake.params.cfg, snakemake.input, Path(snakemake.output.table)
     proxy: Proxy = plugins.plugin("proxies", cfg["proxy"]["kind"]).read(cfg["proxy"])
     read = ("weights", "images", "accuracies")
-    files = {name: Path(given.get(name)) for name in read if given.get(name)}
+    files: dict[str, Any] = {name: Path(given.get(name)) for name in read if given.get(name)}
     members = [
         (member["objective"], Path(file))
         for member, file in zip(cfg.get("members", []), given.get("tables", []), strict=True)

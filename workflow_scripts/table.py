@@ -4,10 +4,12 @@ from pathlib import Path
 
 from hanas.core import escape
 from hanas.core.files import read_csv, replacing, write_csv
+from hanas.fronts import trust
+from hanas.fronts.rows import Row
 from hanas.report import tables, thesis
 from hanas.study.jobs import job, located
 
-with job(snakemake):
+with job(snakemake) as facts:
     cfg = located(snakemake.params.cfg, snakemake.input.files)
     table = tables.device_table(
         [tables.Method(**row) for row in cfg["rows"]],
@@ -16,8 +18,11 @@ with job(snakemake):
     )
     with replacing(snakemake.output.csv) as temporary:
         escape.csv(table).to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
-    Path(snakemake.output.md).write_text(tables.markdown(table), encoding="utf-8")
+    found = trust.all_of(trust.of_rows(Row(**row) for row in cfg["trusted"]).values())
+    words = tables.markdown(table, head=trust.markdown(found) if found.known else ())
+    Path(snakemake.output.md).write_text(words, encoding="utf-8")
     Path(snakemake.output.tex).write_text(tables.latex(table), encoding="utf-8")
+    facts.update(found.facts)
     comparison = thesis.comparison_table(
         read_csv(snakemake.output.csv),  # the digits that are published
         read_csv(snakemake.input.published),

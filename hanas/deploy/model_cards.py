@@ -55,6 +55,10 @@ DETAILS = {
 _SHOWN = ("feasible", "reason", *DETAILS["latency"].values(), *DETAILS["energy"].values())
 
 
+#: What is said of how far to trust a model, and what it is there in :class:`hanas.fronts.trust`.
+ABOUT = {"do_not_trust": "doubts", "how_well_known": "known"}
+
+
 @dataclass(frozen=True)
 class Made:
     """How the networks of a retraining were made, as their cards say it."""
@@ -74,6 +78,7 @@ def write_cards(
     *,
     made: Made,
     folder: str | Path,
+    trust: Mapping[int, Mapping[str, Any]] | None = None,
 ) -> None:
     """Write ``{number}/model.json`` beside every exported network; equal input gives equal bytes.
 
@@ -81,7 +86,9 @@ def write_cards(
     they were exported to, and ``images`` the file of the data set. ``latencies`` are names of
     devices, in the order in which they are shown, with tables of ``arch``, ``feasible``, ``source``
     and what there is of :data:`DETAILS` and :data:`CONDITIONS`; a device may come twice, predicted
-    and measured. InputError if a table has no row of an architecture, or a file is not there.
+    and measured. ``trust`` says by a model's number how well its numbers are known, ``known``, and
+    why they should not be trusted, ``doubts``. InputError if a table has no row of an architecture,
+    or a file is not there.
     """
     data = load_images(images)
     made_from = {"file": name_of(images), "sha256": checksum(images), "sources": data.sources}
@@ -90,6 +97,7 @@ def write_cards(
         content = {
             "schema_version": SCHEMA_VERSION,
             "task": "image classification",
+            **({"about": _about(trust[int(export["number"])])} if trust else {}),
             **_of_network(export, data, made),
             "devices": [_of_device(name, table, str(export["arch"])) for name, table in latencies],
             "files": {
@@ -106,6 +114,11 @@ def write_cards(
             },
         }
         write_json(place / CARD_FILE, content)
+
+
+def _about(trust: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return what a card begins with: keys are sorted."""
+    return {name: list(trust[key]) for name, key in ABOUT.items()}
 
 
 def _of_network(export: Mapping[str, Any], data: ImageData, made: Made) -> dict[str, Any]:
@@ -262,12 +275,17 @@ def _file(path: Path, precision: str) -> dict[str, Any]:
 
 
 def models_table(
-    exports: pd.DataFrame, latencies: Sequence[tuple[str, pd.DataFrame]], *, retraining: str
+    exports: pd.DataFrame,
+    latencies: Sequence[tuple[str, pd.DataFrame]],
+    *,
+    retraining: str,
+    trust: Mapping[int, Mapping[str, Any]] | None = None,
 ) -> pd.DataFrame:
     """Return a row for each model and device; for each model alone where there is no device.
 
     ``exports`` and ``latencies`` are those of :func:`write_cards`, whose ``sources`` become
-    ``accuracy_source`` and ``latency_source``.
+    ``accuracy_source`` and ``latency_source``. With ``trust``, as there, ``do_not_trust`` and
+    ``how_well_known`` join them.
     """
     models = exports.rename(columns={"sources": "accuracy_source"})
     parts = []
@@ -278,5 +296,11 @@ def models_table(
         parts.append(joined.assign(device=device))
     whole = (pd.concat(parts) if parts else models.assign(device="")).assign(retraining=retraining)
     first = ["retraining", "number", "arch", "device"]
+    if trust:
+        about = {number: _about(said) for number, said in trust.items()}
+        for column in ABOUT:
+            said = {number: " | ".join(of[column]) for number, of in about.items()}
+            whole[column] = whole["number"].map(said)
+            first.append(column)
     columns = [*first, *whole.columns.difference(first, sort=False)]
     return whole[columns].sort_values("number", kind="stable", ignore_index=True)

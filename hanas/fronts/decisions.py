@@ -17,9 +17,10 @@ import pandas as pd
 
 from hanas.core import escape, plugins
 from hanas.core.errors import InputError
-from hanas.core.files import read_json, read_parquet
+from hanas.core.files import read_csv, read_json, read_parquet
 from hanas.fronts import picks
 from hanas.fronts.peeling import peel
+from hanas.fronts.rescoring import with_errors
 from hanas.fronts.rows import Row, read_history
 from hanas.fronts.settings import Peeling
 from hanas.fronts.truth import reaches_percent
@@ -48,6 +49,7 @@ def decision_table(rows: Iterable[Row], peeling: Peeling | None = None) -> pd.Da
     - ``next_percent_{metric}``: what one percentage point more of true accuracy costs, in the
       front's architecture ``next_percent_arch`` that has it with the lowest first metric; below
       zero where the proxy misjudged; NaN where none is so accurate;
+    - of fronts that were scored again, what :func:`hanas.fronts.rescoring.with_errors` adds;
     - of trained fronts, ``trained_architectures`` that were paid for, those that the proxy was
       learned from included, and ``trained_layers``; their proxy is the true ``error``, a fraction.
     """
@@ -120,7 +122,10 @@ def _of_front(front: pd.DataFrame, row: Row, *, best: str) -> pd.DataFrame:
     table["roles"] = _roles(front, objectives, worthy, best)
     for metric in searched:
         table[f"pick_below_{metric}"] = pick_ranges(front[metric].to_numpy())
-    return table.join(_next_percent(table, searched)).assign(
+    table = table.join(_next_percent(table, searched))
+    if row.rescored is not None and best == PROXY_BEST:
+        table = with_errors(table, read_csv(row.rescored), read_parquet(str(row.differences)))
+    return table.assign(
         accuracy_floor_percent=row.accuracy_floor_percent,
         accuracy_source=accuracy_source,
         metrics_source=sources[searched[0]],
@@ -160,15 +165,18 @@ def _next_percent(table: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
     return pd.DataFrame(costs, columns=columns).assign(next_percent_arch=archs)
 
 
-def in_words(table: pd.DataFrame, *, searches: Sequence[Sequence[str]]) -> str:
+def in_words(
+    table: pd.DataFrame, *, searches: Sequence[Sequence[str]], head: Sequence[str] = ()
+) -> str:
     """Return Markdown that a person can decide by: under x ms take A, what the next percent costs.
 
     Of a :func:`decision_table` the fronts of these ``searches``, (task, proxy, search), are put
-    into words, in their order; the table holds further ones.
+    into words, in their order; the table holds further ones. The lines of the ``head`` say how far
+    to trust it (:mod:`hanas.fronts.trust`).
     """
     rows: list[Point] = table.to_dict("records")  # pyright: ignore[reportAssignmentType]
     device = rows[0]["device"]
-    lines = [f"# What to take on {device}", ""]
+    lines = [f"# What to take on {device}", "", *head]
     for task, proxy, search in searches:
         wanted = (task, proxy, search)
         front = [row for row in rows if (row["task"], row["proxy"], row["search"]) == wanted]
@@ -215,6 +223,8 @@ def _words_of_front(whole: list[Point]) -> list[str]:
             f"({first['accuracy_source']}); they were not used to choose"
             + (f", but to leave out {left_out} below {floor:g} %." if left_out else ".")
         )
+    if "ties" in first and pd.notna(first["rescored_images"]):
+        truth += f" {_said_of_errors(first)}"
     networks = "1 network" if len(whole) == 1 else f"{len(whole)} networks"
     said = (
         f"The networks were **chosen by the proxy** ({first['proxy_objective']}: "
@@ -241,7 +251,30 @@ def _picks_under_limits(front: list[Point], metric: str) -> Iterator[str]:
             where = "above" if best in told else f"({_numbers(front[best])})"
             hindsight = f" – in truth, {front[best]['index']} {where} is better"
         told.append(within[0])
-        yield f"- {head} {_cell(row)}{hindsight}."
+        yield f"- {head} {_cell(row)}{hindsight}{_tie(row, front, metric)}."
+
+
+def _tie(row: Point, front: list[Point], metric: str) -> str:
+    """Return which networks a pick cannot be told apart from, the one with the least metric."""
+    names = str(row.get("ties") or "").split("; ")
+    ties = [other for other in front if other["arch"] in names]
+    if not ties:
+        return ""
+    said = f" – a tie with {len(ties)} other{'s' if len(ties) > 1 else ''}"
+    least = min(ties, key=lambda other: other[metric])
+    if least[metric] >= row[metric]:
+        return said
+    return f"{said}, the {LOWEST[metric].split()[0]} of them {_cell(least)}"
+
+
+def _said_of_errors(first: Point) -> str:
+    images, seen = int(first["rescored_images"]), int(first["rescored_seen_images"])
+    saw = f"{seen} of which the search saw" if seen else "which the search did not see"
+    return (
+        f"Scores are those of {images} validation images, {saw}, ± a standard error. Networks "
+        "closer than the standard error of their difference, image by image, are **ties**: their "
+        "order is not known."
+    )
 
 
 def _cell(row: Point) -> str:
@@ -254,7 +287,10 @@ def _cell(row: Point) -> str:
 def _numbers(row: Point) -> str:
     numbers = [f"{row['accuracy_percent']:.2f} %"]  # true
     if math.isnan(row["accuracy_percent"]):
-        numbers = [f"{row['proxy_objective'].replace('_', '-')} {row['proxy_value']:.3g}"]
+        score = f"{row['proxy_value']:.3g}"
+        if pd.notna(row.get("rescored_value")):
+            score = f"{row['rescored_value']:.4g} ± {row['rescored_standard_error']:.2g}"
+        numbers = [f"{row['proxy_objective'].replace('_', '-')} {score}"]
     known = [metric for metric in UNITS if pd.notna(row.get(metric))]
     return ", ".join([*numbers, *(f"{row[metric]:.4g} {UNITS[metric]}" for metric in known)])
 

@@ -13,7 +13,6 @@ from hanas.core.pareto import non_dominated
 from hanas.fronts.peeling import Layer, peel
 from hanas.fronts.runs import Runs
 from hanas.fronts.settings import Peeling
-from hanas.fronts.truth import to_unit_box
 
 #: Networks that a front is thinned to, where fronts of any size are compared.
 FEW = 20
@@ -32,12 +31,11 @@ def indicator_table(searches: Sequence[Runs]) -> pd.DataFrame:
     lines = []
     for runs in searches:
         truth = runs.truth
-        true_front = to_unit_box(truth.front, truth.front)
         for seed, evaluated in enumerate(runs.evaluated):
             front = runs.found_front(evaluated)
             scaled = truth.scaled[truth.worthy(front)]
             igd_plus, epsilon = (
-                distance(scaled, ref=true_front) if len(scaled) else np.inf
+                distance(scaled, ref=truth.scaled_front) if len(scaled) else np.inf
                 for distance in (moocore.igd_plus, moocore.epsilon_additive)
             )
             line = runs.line(

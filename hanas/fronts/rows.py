@@ -34,6 +34,12 @@ class Row:
     metrics: str | None  # None, as the next, where they are computed on demand
     proxy_table: str | None
     history: str  # of all searches of this task, device and proxy
+    #: Files that tell how far to trust it (:mod:`hanas.fronts.trust`); None where there are none.
+    rescored: str | None = None
+    differences: str | None = None
+    quality: str | None = None  # of the predictor of the metrics, and what was measured for it
+    measured: str | None = None
+    measured_front: str | None = None
 
     @property
     def facts(self) -> str:

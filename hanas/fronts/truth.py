@@ -64,8 +64,8 @@ def normalised_hypervolume(points: np.ndarray, front: np.ndarray) -> float:
     return _volume_in_box(to_unit_box(points, front)) / _volume_of_front(front)
 
 
-def _volume_in_box(scaled: np.ndarray) -> float:
-    return moocore.hypervolume(np.maximum(scaled, 0), ref=1)
+def _volume_in_box(scaled: np.ndarray, reference: float = 1) -> float:
+    return moocore.hypervolume(np.maximum(scaled, 0), ref=reference)
 
 
 def _volume_of_front(front: np.ndarray) -> float:
@@ -89,7 +89,9 @@ class Truth:
     reaches_floor: np.ndarray  # bool (N,): whether the true accuracy is at least the floor
     front_rows: np.ndarray  # rows of the true front of what reaches it, with all that are equal
     front: np.ndarray  # float64 (K, 1 + metrics): their objectives, all different
-    front_volume: float  # its hypervolume, in its units
+    scaled_front: np.ndarray  # in its units
+    reference: float  # of hypervolumes, in each objective, in the front's units
+    front_volume: float  # its hypervolume
     accuracy_floor: float  # a fraction
     accuracy_source: str
     metrics_source: str
@@ -107,7 +109,8 @@ class Truth:
     def share(self, rows: np.ndarray) -> float:
         """Return the normalised hypervolume, 0 to 1, of the architectures in ``rows``."""
         # Rounded, so that equal fronts do not differ by the order in which they were summed.
-        return round(_volume_in_box(self.scaled[self.worthy(rows)]) / self.front_volume, 12)
+        volume = _volume_in_box(self.scaled[self.worthy(rows)], self.reference)
+        return round(volume / self.front_volume, 12)
 
     def ceiling(
         self, searched: np.ndarray, rows: np.ndarray, most: int | None = None
@@ -139,6 +142,16 @@ class Truth:
         return float(np.mean(shares)), float(np.std(shares))
 
 
+def _corners(front: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Return ideal and nadir of a front, (2, M); of all ``points`` where it has no extent.
+
+    An objective that is the same everywhere runs from its value to one more: it tells nothing.
+    """
+    ideal, nadir = front.min(axis=0), front.max(axis=0)
+    nadir = np.where(nadir > ideal, nadir, points.max(axis=0))
+    return np.array([ideal, np.where(nadir > ideal, nadir, ideal + 1)])
+
+
 def truth_of_tables(
     accuracies: pd.DataFrame,
     metrics_table: pd.DataFrame,
@@ -151,7 +164,14 @@ def truth_of_tables(
 
     Architectures below the floor neither make the true front nor count in another. Raises
     InputError, with the ``name`` of what is judged, if an architecture of the device table has no
-    accuracy, none reaches the floor, or the true front is too small to compare anything with.
+    accuracy, or none reaches the floor.
+
+    A small true front is judged too. Where it is the same in an objective, such as a front of one
+    architecture, the unit is what all that reaches the floor spans. Where each of its points is the
+    worst in some objective, such as a front of two, the reference point is (2, ..., 2), since at
+    (1, ..., 1) it has no volume: 1 + 1/H with H = 1, the number of gaps between two points
+    (H. Ishibuchi et al., "How to Specify a Reference Point in Hypervolume Calculation for Fair
+    Performance Comparison", Evolutionary Computation 26, 2018).
     """
     feasible = metrics_table[metrics_table["feasible"].to_numpy(dtype=bool)].set_index("arch")
     accuracy = accuracies.set_index("arch")["accuracy_percent"].reindex(feasible.index)
@@ -169,15 +189,20 @@ def truth_of_tables(
         front_rows = rows[non_dominated(objectives[rows])]
         # Equal architectures are one point: none of them weighs more in IGD+.
         front = np.unique(objectives[front_rows], axis=0)
+        corners = _corners(front, objectives[rows])
+        scaled_front = to_unit_box(front, corners)
+        reference = 1.0 if _volume_in_box(scaled_front) > 0 else 2.0
         return Truth(
             archs=feasible.index,
             objectives=objectives,
             metrics=tuple(metrics),
-            scaled=to_unit_box(objectives, front),
+            scaled=to_unit_box(objectives, corners),
             reaches_floor=reaches_floor,
             front_rows=front_rows,
             front=front,
-            front_volume=_volume_of_front(front),
+            scaled_front=scaled_front,
+            reference=reference,
+            front_volume=_volume_in_box(scaled_front, reference),
             accuracy_floor=floor,
             accuracy_source=str(accuracies["source"].iloc[0]),
             metrics_source=str(metrics_table["source"].iloc[0]),

@@ -95,6 +95,9 @@ class OnDemandScorer:
         """Return the columns, float64 (N,) each, of genes (N, G)."""
         raise NotImplementedError
 
+    def require_ranking(self, objective: str) -> None:
+        """Raise InputError if all that was scored so far turns out not to rank by an objective."""
+
     def source(self, objective: str) -> str:
         """Return where a column is from, in one line."""
         raise NotImplementedError
@@ -110,6 +113,8 @@ class Proxy(Settings):
     revision: ClassVar[int] = 4
     #: Whether it scores architectures when a search asks for them, so in spaces of any size.
     on_demand: ClassVar[bool] = False
+    #: Whether its scores are means over images, so that a front can be scored again with an error.
+    rescores: ClassVar[bool] = False
     #: Whether it looks at what only the cells of NAS-Bench-201 have.
     of_cells: ClassVar[bool] = False
 

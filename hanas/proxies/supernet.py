@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
@@ -37,10 +39,25 @@ from hanas.proxies._proxy import (
 from hanas.spaces._space import Space
 
 if TYPE_CHECKING:
+    from hanas.data.batches import Split
     from hanas.proxies.scoring.chain_evaluation import MeanEvaluation
 
 #: Architectures that are scored, and kept, together at most.
 PIECE = 32
+
+
+@dataclass(frozen=True)
+class Rescoring:
+    """What scores architectures image by image, lower is better.
+
+    ``losses`` takes genes (N, G) and returns float64 (N, images) of the ``objective``; of the
+    ``images`` the search saw ``seen``.
+    """
+
+    losses: Callable[[np.ndarray], np.ndarray]
+    objective: str
+    images: int
+    seen: int
 
 
 class Supernet(Proxy):
@@ -51,7 +68,11 @@ class Supernet(Proxy):
         None, description="Name in tables; the supernet's where absent."
     )
     supernet: Annotated[str, Entry("supernets")] = Field(description="An entry of supernets.")
-    images: Count | None = Field(None, description="Validation images; null for all.")
+    images: Count | None = Field(
+        None,
+        description="Validation images that a search sees; null for all. On the others its front "
+        "is scored again, so that scores have an error.",
+    )
     batch_size: Count = Field(
         256,
         description="Images a batch, whose statistics batch normalisation uses and over which "
@@ -90,6 +111,7 @@ class Supernet(Proxy):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where to evaluate.")
     threads: Threads = 8
     on_demand: ClassVar[bool] = True
+    rescores: ClassVar[bool] = True
 
     @model_validator(mode="after")
     def _can_be_scored(self) -> Supernet:
@@ -127,22 +149,56 @@ class Supernet(Proxy):
         if space.layerwise:
             with LayerwiseScorer(self, space, inputs, work) as scorer:
                 found: dict[str, Any] = scorer.score(space.all_genes())
+                scorer.require_ranking(self.objective)
                 found["source"] = scorer.source("")
             shutil.rmtree(work.folder, ignore_errors=True)
             return found
-        from hanas.proxies.scoring.cells import SupernetScorer, score_space
+        from hanas.proxies.scoring.cells import SupernetScorer, load_both, score_space
+        from hanas.training.learning_checks import require_ranking
 
         files, device, key = self.belongs_to(inputs, [self.images, self.batch_size])
         make = partial(SupernetScorer, *files, self.images, self.batch_size, device)
         check = partial(check_finite, files[0])
-        return score_space(make, key, SUPERNET_SCORES, work, device=device, check=check)
+        found = score_space(make, key, SUPERNET_SCORES, work, device=device, check=check)
+        _, load = load_both(*files, space.name, "cpu")
+        require_ranking(found, self.objective, load("validation", self.images).labels.numpy())
+        return found
 
     def on_demand_scorer(self, space: Space, inputs: Inputs, work: Work) -> OnDemandScorer:
         """Return what scores architectures of a layer-wise space; see :class:`Proxy`."""
         return LayerwiseScorer(self, space, inputs, work)
 
-    def evaluation(self, space: str, weights: Path, images: Path, device: str) -> MeanEvaluation:
-        """Return a layer-wise supernet and its images; InputError where they do not fit."""
+    @contextmanager
+    def each_image(self, space: Space, inputs: Inputs, work: Work) -> Iterator[Rescoring]:
+        """Score few architectures on images that a search with this proxy did not see."""
+        from hanas.proxies.scoring.each_image import EachImage
+
+        files, device, _ = self.belongs_to(inputs, [])
+        make = partial(EachImage, self, space, files, device)
+        here = make()
+        many = Workers(make, work.threads) if device == "cpu" and work.threads > 1 else Here(here)
+
+        def losses(genes: np.ndarray) -> np.ndarray:
+            parts = np.array_split(genes, -(-len(genes) // max(1, PIECE // max(work.threads, 1))))
+            answers = dict(many.answers(parts))
+            return np.concatenate([answers[number] for number in range(len(parts))])
+
+        with many:
+            yield Rescoring(losses, self.objective, len(here.images), here.seen)
+
+    def evaluation(
+        self,
+        space: str,
+        weights: Path,
+        images: Path,
+        device: str,
+        *,
+        validation: Split | None = None,
+    ) -> MeanEvaluation:
+        """Return a layer-wise supernet and its images; InputError where they do not fit.
+
+        The images are those of the search, or of another ``validation`` split.
+        """
         from hanas.proxies.scoring.cells import load_both
         from hanas.proxies.scoring.chain_evaluation import MeanEvaluation, Pictures
         from hanas.spaces.networks.chain import ChainNetwork
@@ -151,7 +207,8 @@ class Supernet(Proxy):
         networks = cast(list[ChainNetwork], supernet.snapshots(device))
         recalibrated = self.statistics == "recalibrated"
         calibration = load("train", self.calibration_images) if recalibrated else None
-        validation, int8 = load("validation", self.images), self.precision == "int8"
+        validation = load("validation", self.images) if validation is None else validation
+        int8 = self.precision == "int8"
         return MeanEvaluation(networks, Pictures(validation, calibration, self.batch_size, int8))
 
     def belongs_to(
@@ -195,6 +252,7 @@ class LayerwiseScorer(OnDemandScorer):
         self._log, self._count = work.log, max(work.threads, 1)
         self._workers = Workers(make, work.threads) if device == "cpu" else Here(here)
         self._kept = KeptScores(work.folder, digest(key), self.columns, work.log)
+        self._asked: list[np.ndarray] = []
         if len(self._kept):
             work.log(f"{len(self._kept)} architectures of this supernet were scored before")
 
@@ -207,6 +265,7 @@ class LayerwiseScorer(OnDemandScorer):
         What is not known yet is kept piece by piece. Raises InputError if a score is not finite.
         """
         self._kept.refresh()
+        self._asked.append(genes)
         missing = np.unique(genes, axis=0)  # sorted: neighbours share their beginnings
         missing = missing[~self._kept.known(missing)]
         if len(missing):
@@ -224,6 +283,15 @@ class LayerwiseScorer(OnDemandScorer):
         scores = self._kept.scores(genes)
         check_finite(self._weights, genes, scores)
         return scores
+
+    def require_ranking(self, objective: str) -> None:
+        """Raise InputError if all scores so far are the same, or none is any good."""
+        from hanas.training.learning_checks import require_ranking
+
+        if self._asked:
+            labels = self._pictures.validation.labels.cpu().numpy()
+            genes = np.unique(np.concatenate(self._asked), axis=0)
+            require_ranking(self._kept.scores(genes), objective, labels)
 
     def source(self, objective: str) -> str:
         """Return where a column of scores is from, in one line."""

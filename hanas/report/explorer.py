@@ -22,7 +22,7 @@ from hanas.core.errors import InputError
 from hanas.core.files import read_parquet
 from hanas.core.pareto import non_dominated
 from hanas.data.tables.metric_tables import METRICS
-from hanas.fronts import picks
+from hanas.fronts import picks, trust
 from hanas.fronts.rows import Row, read_history
 from hanas.fronts.truth import reaches_percent
 from hanas.spaces._space import Space
@@ -94,7 +94,10 @@ def explorer_data(rows: Sequence[Row]) -> dict[str, Any]:
         values = column(path, row.proxy_objective, row.space)
         of_task = proxies.setdefault(row.proxy, described)["of_task"]
         of_task[row.task] = {"values": values, "source": source(path)}
+    names = ("device", "task", "proxy", "search")
+    trusts = trust.of_rows(rows).items()
     return {
+        "trust": [dict(zip(names, key, strict=True)) | found.facts for key, found in trusts],
         "seed": picks.SEED,
         "most_points": MOST_POINTS,
         "spaces": {name: described for name, (_, described) in spaces.items()},

@@ -133,10 +133,15 @@ def pick_of_each_seed(history: pd.DataFrame, representative: str) -> tuple[list[
     return picks, chosen_as
 
 
-def markdown(table: pd.DataFrame) -> str:
-    """Return a device's table as Markdown, followed by where its numbers come from."""
+def markdown(table: pd.DataFrame, head: Sequence[str] = ()) -> str:
+    """Return a device's table as Markdown, followed by where its numbers come from.
+
+    The lines of the ``head`` say how far to trust it (:mod:`hanas.fronts.trust`).
+    """
     body = markdown_table(_wide(table), text_columns=["method"])
-    return "\n".join([*body, "", *(f"- {escape.markdown(note)}" for note in notes(table)), ""])
+    return "\n".join(
+        [*head, *body, "", *(f"- {escape.markdown(note)}" for note in notes(table)), ""]
+    )
 
 
 def latex(table: pd.DataFrame) -> str:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from hanas.core.errors import InputError
 from hanas.core.progress import Log
 from hanas.data.tables.metric_tables import METRICS
 from hanas.search.searchers._searcher import Evaluate, Searcher
+
+#: Metrics that differ by less, relatively, are the same.
+_ROUNDING = 1e-9
 
 if TYPE_CHECKING:
     from hanas.devices.prediction.predictor import Predictor
@@ -59,7 +63,7 @@ def search_on_demand(
     if proxy_objective not in scorer.columns:
         has = ", ".join(scorer.columns)
         raise InputError(f"the proxy has no {proxy_objective!r}; it has: {has} (see objective)")
-    metrics = _chosen(predictor.metrics, device_objectives)
+    metrics = _that_differ(_chosen(predictor.metrics, device_objectives), predictor.values)
 
     def evaluate(genes: np.ndarray) -> np.ndarray:
         expected = predictor.predict(genes)
@@ -85,11 +89,14 @@ def objectives_of(
 
     ``device_objectives`` are metrics; None for all that the device has. Returns the objectives,
     indexed by ``arch`` in the order of the proxy table, NaN for what the device cannot run; and
-    where each is from. Raises InputError if a table lacks something, or a score is not finite.
+    where each is from. A metric that is the same everywhere is no objective and is left out
+    (:func:`same_everywhere`). Raises InputError if a table lacks something, or a score is not
+    finite.
     """
     if proxy_objective not in proxy:
         raise InputError(f"the proxy table has no column {proxy_objective!r}")
     wanted = _chosen([metric for metric in METRICS if metric in device], device_objectives)
+    wanted = _that_differ(wanted, device)
     joined = proxy.merge(device, on="arch", how="left", validate="1:1", suffixes=("", "_device"))
     if missing := joined.loc[joined["feasible"].isna(), "arch"].tolist():
         said = f"{len(missing)} architectures have a proxy but no device metrics"
@@ -109,6 +116,42 @@ def _chosen(has: Sequence[str], wanted: Sequence[str] | None) -> list[str]:
                 f"the device has no {metric}; it has: {', '.join(has)} (see objectives)"
             )
     return list(has if wanted is None else wanted)
+
+
+def same_everywhere(values: ArrayLike) -> float | None:
+    """Return the one value of a metric, float (N,), NaN where infeasible; None if it differs.
+
+    Such as a data sheet's energy in every row. What differs by rounding only is the same.
+    """
+    known = np.asarray(values, dtype=np.float64)
+    known = known[np.isfinite(known)]
+    if len(known) < 2 or np.ptp(known) > _ROUNDING * abs(known).max():
+        return None
+    return float(known[0])
+
+
+def left_out(metrics: Mapping[str, ArrayLike], wanted: Sequence[str] | None) -> dict[str, str]:
+    """Return the wanted metrics that are no objectives because they are the same everywhere.
+
+    With a sentence each, for the log and the page.
+    """
+    return {
+        name: f"for every architecture {name} is {value:g}, so it plays no part in the search; "
+        "the device's setting `objectives` names the metrics that count"
+        for name, values in metrics.items()
+        if (wanted is None or name in wanted) and (value := same_everywhere(values)) is not None
+    }
+
+
+def _that_differ(wanted: list[str], metrics: Mapping[str, Any] | pd.DataFrame) -> list[str]:
+    differ = [name for name in wanted if same_everywhere(metrics[name]) is None]
+    if not differ:
+        said = "; ".join(f"{name} is {same_everywhere(metrics[name]):g}" for name in wanted)
+        raise InputError(
+            f"for every architecture {said}: there is no front to search; expected metrics of the "
+            "device that differ between architectures"
+        )
+    return differ
 
 
 def _run_all(

@@ -9,7 +9,7 @@ at, compared and tested within milliseconds.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,15 @@ from hanas.core.settings import UserFile, canonical, marked
 from hanas.devices._device import Device, MeasuredDevice
 from hanas.fronts.rows import Row
 from hanas.proxies.learned import Learned
-from hanas.study.results import EVALUATED, EXPORTED, RESULTS, WEIGHTS, made_by, result
+from hanas.study.results import EVALUATED, EXPORTED, QUALITY, RESULTS, WEIGHTS, made_by, result
 from hanas.study.rows import Rows, require_judged
 from hanas.study.settings import Retraining, Study, Task
 
 SHIPPED = Path(__file__).parents[2] / "resources"
+
+
+#: The files of a search that tell how far to trust its front.
+TRUSTED_BY = ("proxy_table", "rescored", "differences", "quality", "measured", "measured_front")
 
 
 class Job:
@@ -221,13 +225,14 @@ class Graph:
         where = {"device": device, **of_task.where}
         if plugins.space(of_task.space).enumerable:
             scores = self.rows.scores(proxy, of_task.dataset)
-            return Job({"proxy": scores, "device": result("device_table", **where)}, **how)
+            tables = {"proxy": scores, "device": result("device_table", **where)}
+            return Job(tables, revision=2, **how)
         part = self._part(proxy, of_task.dataset)
         inputs = {"predictor": result("measure", **where), "files": sorted(_paths(part))}
         taken = [_taken_by(self.study.proxies[name]) for name in self.study.made_of(proxy)]
         threads = max(of_one["threads"] for of_one in taken)
         compute = max((one["compute"] for one in taken), key=("cpu", "auto", "cuda").index)
-        return Job(inputs, **how, part=part, threads=threads, compute=compute)
+        return Job(inputs, revision=2, **how, part=part, threads=threads, compute=compute)
 
     def _part(self, proxy: str, dataset: str) -> dict[str, Any]:
         """Describe a proxy that scores on demand, see :meth:`hanas.proxies._proxy.Part.read`."""
@@ -240,6 +245,26 @@ class Graph:
             "parts": {name: self._part(name, dataset) for name in self.study.members(proxy)},
         }
 
+    def rescore(self, task: str, device: str, proxy: str) -> Job:
+        """Score found fronts again, on images that the search did not see."""
+        of_task, scored_by = self._entry("tasks", task), self._entry("proxies", proxy)
+        self._entry("devices", device)
+        if not scored_by.rescores:
+            raise InputError(
+                f"proxies.{proxy} is of kind {scored_by.kind}, whose scores have no error; "
+                "expected a proxy of kind supernet"
+            )
+        inputs = self._read_by_proxy(proxy, self.study.own_dataset(proxy) or of_task.dataset)
+        inputs["history"] = result("search", task=task, device=device, proxy=proxy)
+        return Job(
+            inputs,
+            space=of_task.space,
+            proxy=scored_by.params(),
+            objective=scored_by.objective,
+            searches=list(self.study.searches),
+            **_taken_by(scored_by),
+        )
+
     def table(self, device: str) -> Job:
         """Put baselines and searches of a device side by side, and beside the published table."""
         found, rows = self._entry("devices", device), self.rows.table_rows(device)
@@ -249,10 +274,18 @@ class Graph:
                 f"known (benchmarks) is reported on it; see results/decisions/{device}.csv"
             )
         read = {row[key] for row in rows for key in ("file", "accuracies", "metrics")}
+        trusted = [
+            replace(row, accuracy_floor_percent=0)  # which plays no part in a table
+            for row in self.rows.judged_rows(device)
+            if row.search == self.rows.first_search
+            and row.proxy in self.study.tasks[row.task].proxies
+        ]
+        read.update(_files(trusted, "accuracies", "facts", *TRUSTED_BY))
         return Job(
             {"files": sorted(read), "published": str(SHIPPED / "thesis_tables.csv")},
-            revision=3,
+            revision=4,
             device=device,
+            trusted=_plain(trusted),
             published_device=getattr(found, "device", device),
             datasets={name: of.kind for name, of in self.study.datasets.items()},
             representative=self.study.tables.representative,
@@ -319,15 +352,16 @@ class Graph:
             if row.search == self.rows.first_search
             and row.proxy in (self.study.tasks[row.task].proxies or [row.proxy])
         ]
-        files = _files(rows, "accuracies", "metrics", "history", "facts")
-        return Job({"files": files}, revision=4, rows=_plain(rows), in_words=in_words)
+        files = _files(rows, "accuracies", "metrics", "history", "facts", *TRUSTED_BY)
+        return Job({"files": files}, revision=5, rows=_plain(rows), in_words=in_words)
 
     def explorer(self) -> Job:
         """Make one page of all fronts."""
         rows = require_judged(self.rows.judged_rows())
         parts = {"page": "page.html", "style": "style.css", "script": "explorer.js"}
         shipped = {part: str(SHIPPED / "explorer" / name) for part, name in parts.items()}
-        return Job({"files": _files(rows), **shipped}, rows=_plain(rows))
+        files = sorted({*_files(rows), *_files(rows, "facts", *TRUSTED_BY)})
+        return Job({"files": files, **shipped}, revision=2, rows=_plain(rows))
 
     def figures(self, device: str, task: str) -> Job:
         """Draw the figures of a task on a device."""
@@ -419,10 +453,19 @@ class Graph:
         }
         if found.device is not None and found.device not in latencies:
             latencies[found.device] = result("device_table", device=found.device, **task.where)
+        predicted = {
+            device: QUALITY.format(device=device, **task.where)
+            for device in latencies
+            if device not in self.study.measured_on(retraining)
+            and isinstance(self.study.devices[device], MeasuredDevice)
+        }
         names = ("task", "images", "seed", "precision")
+        read = {"latencies": list(latencies.values())}
+        read |= {"predicted": list(predicted.values())} if predicted else {}
         return Job(
-            {**self._exported(retraining, task), "latencies": list(latencies.values())},
-            revision=3,
+            {**self._exported(retraining, task), **read},
+            revision=4,
+            predicted=predicted,
             retraining=retraining,
             **{name: getattr(found, name) for name in names},
             **task.where,

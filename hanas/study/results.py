@@ -20,6 +20,7 @@ RESULTS = {
     "choose_architectures": "results/learned/{proxy}/{dataset}/{round}/chosen.csv",
     "train_chosen": "results/learned/{proxy}/{dataset}/{round}/{number}.csv",
     "search": "results/searches/{task}/{device}/{proxy}.parquet",
+    "rescore": "results/rescored/{task}/{device}/{proxy}.csv",
     "all_tables": "results/tables/all.csv",
     "table": "results/tables/{device}.csv",
     "retrain": "results/retrained/{retraining}/metrics.parquet",
@@ -48,6 +49,10 @@ _FACTS = {
 EXPORTED = "results/exports/{retraining}/models"
 WEIGHTS = "results/retrained/{retraining}/weights.pt"
 FOUND = "results/supernets/{supernet}/found.json"
+#: How well a predictor of a device does, and what was measured for it.
+QUALITY = "results/measurements/{device}/{space}/{dataset}.quality.csv"
+MEASURED = "results/measurements/{device}/{space}/{dataset}.parquet"
+DIFFERENCES = "results/rescored/{task}/{device}/{proxy}.differences.parquet"
 EVALUATED = {
     "convergence": "results/evaluations/{device}/convergence.parquet",
     "budget": "results/evaluations/{device}/budget.csv",
@@ -55,6 +60,8 @@ EVALUATED = {
 }
 #: Rules that write files, beside their result, which others read.
 SIDE_FILES = {
+    "measure": (QUALITY, MEASURED),
+    "rescore": (DIFFERENCES,),
     "train_supernet": (FOUND,),
     "retrain": (WEIGHTS,),
     "export": (EXPORTED,),

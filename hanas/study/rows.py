@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
+from hanas.devices._device import MeasuredDevice
 from hanas.fronts.rows import Row
-from hanas.study.results import FOUND, result
+from hanas.study.results import DIFFERENCES, FOUND, MEASURED, QUALITY, result
 from hanas.study.settings import Study
 
 T = TypeVar("T")
@@ -39,6 +40,10 @@ class Rows:
         task, found = self.study.tasks[task_name], self.study.proxies[proxy]
         judged, searcher = self.study.has_benchmark(task_name), self.study.searches[search]
         listed = plugins.space(task.space).enumerable
+        measured = isinstance(self.study.devices[device], MeasuredDevice)
+        of_search = {"task": task_name, "device": device, "proxy": proxy}
+        again = None if judged or not found.rescores else result("rescore", **of_search)
+        is_measured_too = measured and search == self.first_search and proxy in task.proxies
         return Row(
             device=device,
             task=task_name,
@@ -55,7 +60,14 @@ class Rows:
             accuracies=result("accuracy_table", **task.where) if judged else None,
             metrics=result("device_table", device=device, **task.where) if listed else None,
             proxy_table=self.scores(proxy, task.dataset) if listed else None,
-            history=result("search", task=task_name, device=device, proxy=proxy),
+            history=result("search", **of_search),
+            rescored=again,
+            differences=DIFFERENCES.format(**of_search) if again else None,
+            quality=QUALITY.format(device=device, **task.where) if measured else None,
+            measured=MEASURED.format(device=device, **task.where) if measured else None,
+            measured_front=result("measured_front", search=search, **of_search)
+            if is_measured_too
+            else None,
         )
 
     def scores(self, proxy: str, dataset: str) -> str:

@@ -13,12 +13,14 @@ import os
 import re
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 import hanas
+from hanas.core.errors import InputError
+from hanas.core.files import read_json
 
 #: What clocks of file servers may differ by.
 _TOLERANCE_SECONDS = 2.0
@@ -105,6 +107,18 @@ def bring_to_the_present(folder: Path) -> None:
                 os.utime(path, (now, now), follow_symlinks=False)
         except OSError:  # gone, or not ours to change: Snakemake will say so
             continue
+
+
+def doubts(folder: Path, devices: Iterable[str]) -> Iterator[str]:
+    """Yield why the decisions of devices should not be trusted, from the facts in their folder."""
+    for device in devices:
+        try:
+            facts = read_json(folder / f"{device}.json")
+        except InputError:  # not decided yet
+            continue
+        found = facts.get("doubts") if isinstance(facts, dict) else None
+        for said in found if isinstance(found, list) else []:
+            yield f"Do not trust {folder / device}.md: {said}"
 
 
 def ended_by_slurm(folder: Path, *, since: float) -> Iterator[str]:

@@ -25,6 +25,7 @@ from hanas.spaces._space import Space
 from hanas.spaces.networks.cell import CellNetwork
 from hanas.spaces.networks.chain import ChainNetwork
 from hanas.training import epochs
+from hanas.training.learning_checks import better_than_largest_class, nothing_learned
 from hanas.training.trainers._trainer import Forward, Trainer, snapshot_epochs
 
 
@@ -81,7 +82,9 @@ def train_supernet(
     layers, in nats), ``alpha_{edge}_{operation}`` for operations that can be there. What is written
     to ``found`` is returned with ``device``.
 
-    InputError for a setting that cannot be here, unsuitable images, or a loss that is not finite.
+    InputError for a setting that cannot be here, unsuitable images, a loss that is not finite, or
+    a supernet that has learned nothing. Its checkpoint stays: with the same settings that is known
+    again at once.
     """
     remedy = "set training.batch_size or training.resolution lower, or give the job more memory"
     with threads(trainer.threads), enough_memory("training the supernet", remedy):
@@ -93,6 +96,7 @@ def train_supernet(
         )
         genes, how = trainer.found(run)
         cross_entropy, error = run.judge_cell(genes)
+    _require_learned(run, rows[-1]["validation_accuracy"], 1 - error)
     facts = {
         "arch": run.space.to_text(genes),
         "how": how,
@@ -109,6 +113,19 @@ def train_supernet(
     files.write_json(found, facts)
     files.discard(checkpoint)
     return {**facts, "device": device.type}
+
+
+def _require_learned(run: Run, accuracy: float, accuracy_of_found: float) -> None:
+    """Raise InputError unless the network as it was judged last, or what it found, is any good."""
+    labels = run.candidate_images.labels.cpu().numpy()
+    candidates = getattr(run.trainer, "candidates", 1)
+    if not run.trainer.must_learn or better_than_largest_class(accuracy, labels):
+        return
+    if better_than_largest_class(accuracy_of_found, labels, best_of=candidates):
+        return
+    what = "it" if candidates == 1 else f"the best of {candidates} architectures"
+    judged = f"after {run.trainer.training.epochs} epochs {what}"
+    raise nothing_learned(max(accuracy, accuracy_of_found), labels, judged)
 
 
 @dataclass(frozen=True, eq=False)

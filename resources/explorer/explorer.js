@@ -175,6 +175,18 @@
       + `${data.tasks[state.task].source}; it was not used to choose.`;
   }
 
+  // ---- how far to trust it -------------------------------------------------------------------
+  const sentence = (said) => `${said[0].toUpperCase()}${said.slice(1)}.`.replace(/[*`]/g, "");
+  function describeTrust() {
+    const found = data.trust.find((of) => of.device === state.device && of.task === state.task
+      && of.proxy === state.proxy && of.search === state.search) ?? { known: [], doubts: [] };
+    const doubts = found.doubts.map((said, row) =>
+      element("p", {}, row ? sentence(said) : `Do not trust this page: ${said}.`));
+    $("doubts").hidden = !doubts.length;
+    $("doubts").replaceChildren(...doubts);
+    $("known").replaceChildren(...found.known.map((said) => element("li", {}, sentence(said))));
+  }
+
   // ---- limits --------------------------------------------------------------------------------
   function limitRange(metric) {
     const all = runsWhere({ device: state.device, task: state.task })
@@ -242,6 +254,7 @@
   }
   function limitsChanged() {
     shownLimits.forEach((show) => show());
+    describeTrust();
     describePick();
     drawChart();
     const picked = pickedId();
@@ -576,6 +589,7 @@
     $("whole").checked = state.whole;
     makeLimits();
     shownLimits.forEach((update) => update());
+    describeTrust();
     describePick();
     listFront();
     listSources();

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -65,8 +66,6 @@ def test_searches_keep_their_order(tmp_path):
 
 @given(st.lists(st.integers(1, 9).map(float), min_size=1, max_size=8), st.integers(0, 10))
 def test_ranges_are_those_of_the_pick(metric, limit):
-    import pandas as pd
-
     front = pd.DataFrame({"latency_ms": metric})
     position = picks.pick(front, {"latency_ms": float(limit)})
     until = pick_ranges(np.array(metric))
@@ -127,3 +126,28 @@ def test_limits_are_round_and_within(bounds):
 
 def test_texts_of_the_study_are_those_of_the_space():
     assert list(ARCHS) == list(nb201.all_texts()[:6])
+
+
+def test_ties_of_scores_with_errors_are_said(tmp_path):
+    from dataclasses import replace
+
+    from hanas.core.files import write_csv, write_parquet
+
+    row = write_search(tmp_path, [[0, 1, 2]])
+    again = {"value": [0.31, 0.3, 0.4], "standard_error": [0.05, 0.04, 0.03]}
+    table = pd.DataFrame({"arch": ARCHS[:3], **again, "images": 2048, "seen_images": 0})
+    pairs = {"arch": [ARCHS[0], ARCHS[0], ARCHS[1]], "other": [ARCHS[1], ARCHS[2], ARCHS[2]]}
+    differences = pd.DataFrame({**pairs, "difference": [0.01, -0.09, -0.1]})
+    write_csv(table.assign(objective="error"), tmp_path / "rescored.csv")
+    write_parquet(differences.assign(standard_error=0.02), tmp_path / "differences.parquet")
+    files = {"rescored": str(tmp_path / "rescored.csv")}
+    files["differences"] = str(tmp_path / "differences.parquet")
+    found = decision_table([replace(row, accuracies=None, **files)])
+    assert found["ties"].tolist() == [ARCHS[1], ARCHS[0], ""]
+    assert found["rescored_difference"].tolist() == [0, -0.01, 0.09]
+    words = in_words(found, searches=[("t", "p", "nsga2")], head=["> **Do not trust**", ""])
+    assert words.splitlines()[:3] == ["# What to take on mine", "", "> **Do not trust**"]
+    fastest = f"the fastest of them **1** (error 0.3 ± 0.04, 3 ms) `{ARCHS[1]}`"
+    assert f"**0** (error 0.31 ± 0.05, 5 ms) `{ARCHS[0]}` – a tie with 1 other, {fastest}." in words
+    assert f"- Up to 2 ms take **2** (error 0.4 ± 0.03, 2 ms) `{ARCHS[2]}`." in words
+    assert "Scores are those of 2048 validation images, which the search did not see" in words

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from hanas.core.errors import InputError
+from hanas.core.files import write_json
 from hanas.fronts.picks import found_front
 from hanas.fronts.rows import Row, read_history
 from hanas.proxies._proxy import SUPERNET_SCORES
@@ -60,6 +61,9 @@ def rows(tmp_path):
     tables["history"] = pd.concat([of.assign(search=name) for name, of in histories.items()])
     for name, table in tables.items():
         table.to_parquet(tmp_path / name, index=False)
+    write_json(
+        tmp_path / "history.json", {"sources": {"error": "a guess", "latency_ms": "a board"}}
+    )
     known = {
         **{"device": "board", "task": "pets", "dataset": "pets", "space": "nb201"},
         **{"proxy": "guess", "proxy_label": "GUESS", "proxy_objective": "error"},
@@ -83,6 +87,14 @@ def test_fronts_are_exact_and_in_the_order_of_the_pick(rows):
         np.testing.assert_array_equal(unpacked(run["proxy_values"]), expected["error"])
         for metric in ("latency_ms", "energy_mj"):
             np.testing.assert_array_equal(unpacked(run["metric_values"][metric]), expected[metric])
+
+
+def test_the_page_knows_how_far_to_trust_each_search(rows):
+    data = explorer.explorer_data(rows)
+    assert [of["search"] for of in data["trust"]] == ["nsga2", "random"]
+    assert "taken from: a board" in data["trust"][0]["known"][0]
+    # Scores and accuracies are random: they do not agree.
+    assert "go by the true percentages" in data["trust"][0]["doubts"][0]
 
 
 def test_columns_hold_the_tables(rows):

@@ -127,3 +127,16 @@ def test_jobs_that_failed_by_themselves_and_old_logs_are_left_out(tmp_path):
     os.utime(old, (1000, 1000))
     assert list(runs.ended_by_slurm(tmp_path, since=2000)) == []
     assert list(runs.ended_by_slurm(tmp_path / "missing", since=0)) == []
+
+
+def test_doubts_of_the_devices_that_are_decided(tmp_path):
+    (tmp_path / "board.json").write_text('{"doubts": ["nothing is stable", "all is far off"]}')
+    (tmp_path / "other.json").write_text('{"doubts": []}')
+    (tmp_path / "gone.json").write_text('{"doubts": ["an entry that the study has no more"]}')
+    (tmp_path / "odd.json").write_text("[1]")
+    (tmp_path / "cut.json").write_text("{")
+    devices = ["board", "other", "odd", "cut", "not_yet"]
+    assert list(runs.doubts(tmp_path, devices)) == [
+        f"Do not trust {tmp_path}/board.md: nothing is stable",
+        f"Do not trust {tmp_path}/board.md: all is far off",
+    ]

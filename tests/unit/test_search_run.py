@@ -9,7 +9,7 @@ from toy_searches import searcher
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.devices.prediction import predictor
-from hanas.search.run import objectives_of, search_on_demand, search_tables
+from hanas.search.run import left_out, objectives_of, search_on_demand, search_tables
 from hanas.search.searchers._searcher import feasible_rows
 from hanas.spaces import nb201
 
@@ -39,7 +39,7 @@ def _tables():
             "arch": TEXTS[::-1],  # another order: tables are joined by arch
             "feasible": True,
             "latency_ms": np.arange(len(TEXTS))[::-1] + 1.0,
-            "energy_mj": 2.0,
+            "energy_mj": np.arange(len(TEXTS)) + 2.0,
             "source": "device",
         }
     )
@@ -64,6 +64,18 @@ def test_objectives_can_be_chosen():
     proxy, device = _tables()
     objectives, _ = objectives_of(proxy, device, "error", ["energy_mj"])
     assert list(objectives.columns) == ["error", "energy_mj"]
+
+
+def test_a_metric_that_is_the_same_everywhere_is_no_objective():
+    proxy, device = _tables()
+    device.loc[device["feasible"], "energy_mj"] = 5.0  # a data sheet's
+    objectives, sources = objectives_of(proxy, device, "error", None)
+    assert list(objectives) == ["error", "latency_ms"] == list(sources)
+    (said,) = left_out(device[["latency_ms", "energy_mj"]], None).values()
+    assert said.startswith("for every architecture energy_mj is 5, so")
+    assert left_out(device[["latency_ms", "energy_mj"]], ["latency_ms"]) == {}
+    with pytest.raises(InputError, match=r"energy_mj is 5: there is no front to search"):
+        objectives_of(proxy, device, "error", ["energy_mj"])
 
 
 def test_what_is_missing_is_named():

@@ -47,6 +47,29 @@ def test_true_front_with_and_without_floor():
     assert truth_of(TRUE).front_rows.tolist() == [0, 1, 2, 3, 5]
 
 
+def test_a_true_front_of_two_is_judged_with_a_reference_further_away():
+    # Scaled (0, 1) and (1, 0), reference (2, 2): the first covers 2 x 1, both 3; what is worse
+    # than both by half, (1/2, 3/2), covers 3/2 x 1/2.
+    truth = truth_of(np.array([[0.1, 5.0], [0.3, 1.0], [0.2, 7.0]]))
+    assert truth.share(np.array([0, 1])) == 1
+    assert truth.share(np.array([0])) == pytest.approx(2 / 3)
+    assert truth.share(np.array([2])) == pytest.approx(0.75 / 3)
+    assert truth.share(np.array([], dtype=int)) == 0
+
+
+def test_a_true_front_of_one_is_measured_in_what_all_span():
+    # The first is the best in everything: the unit is from it to the worst of each objective.
+    truth = truth_of(np.array([[0.1, 1.0], [0.5, 3.0], [0.3, 2.0]]))
+    assert truth.share(np.array([0])) == 1
+    assert truth.share(np.array([2])) == pytest.approx(0.5 * 0.5)
+    assert truth.share(np.array([1])) == 0
+
+
+def test_a_single_architecture_is_its_own_front():
+    truth = truth_of(np.array([[0.1, 1.0]]))
+    assert truth.share(np.array([0])) == 1
+
+
 def test_perfect_proxy_loses_nothing():
     truth = truth_of(TRUE, FLOOR)
     assert truth.ceiling(TRUE, every_row(truth)) == (1, 0)
@@ -105,11 +128,8 @@ def test_of_what_looks_the_same_any_can_be_met_first():
 def test_ceilings_agree_with_moocore_and_with_all_choices(points, order, steps):
     proxy = np.stack([points[order, 0], points[:, 1]], axis=1)
     proxy = np.floor(proxy * steps) / steps  # the coarser, the more of them look the same
-    try:
-        truth = truth_of(points)
-    except InputError:
-        assume(False)  # a true front without extent
-    front = moocore.filter_dominated(points)
+    truth, front = truth_of(points), moocore.filter_dominated(points)
+    assume(len(np.unique(front, axis=0)) > 2)  # smaller ones have another reference point
     low, high = front.min(axis=0), front.max(axis=0)
     whole = moocore.hypervolume((front - low) / (high - low), ref=[1, 1])
     alike: dict[tuple[float, ...], list[int]] = {}

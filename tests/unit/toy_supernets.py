@@ -50,6 +50,7 @@ def settings_of(trainer: str, space: str = "nb201", **changes) -> dict:
         "network": small_network(space),
         "training": {**training, **changes.pop("training", {})},
         **({"candidates": 5} if chooses else {}),
+        "must_learn": False,  # two epochs on 24 images
         "snapshots": 2,
         **changes,
     }

@@ -74,14 +74,29 @@ class SharedEvaluation:
         In memory are a batch at each place that an architecture branches off, and the statistics of
         everything that is different in ``genes``: score large populations sorted and in parts.
         """
+        return self._columns(genes, self._scores)
+
+    @torch.inference_mode()
+    def each_image(self, genes: np.ndarray) -> dict[str, np.ndarray]:
+        """Return columns of :data:`SCORES` of each image, float64 (N, images), of genes (N, L).
+
+        Their means are those of a call, but for rounding.
+        """
+        return self._columns(genes, self._of_images)
+
+    def _columns(
+        self,
+        genes: np.ndarray,
+        scores_of: Callable[[ChainNetwork, np.ndarray, _States], np.ndarray],
+    ) -> dict[str, np.ndarray]:
         genes, rows = np.unique(genes, axis=0, return_inverse=True)  # in lexicographic order
         states = _States()
         self._calibrate(self._calibrating, genes, states)
-        scores = [*self._scores(self._evaluating, genes, states)]
+        scores = [*scores_of(self._evaluating, genes, states)]
         if self.pictures.int8:
             states = _States(states)
             self._calibrate(self._observing, genes, states)
-            scores += [*self._scores(self._rounding, genes, states)]
+            scores += [*scores_of(self._rounding, genes, states)]
         return {name: values[rows] for name, values in zip(self.columns, scores, strict=True)}
 
     def _calibrate(self, network: ChainNetwork, genes: np.ndarray, states: _States) -> None:
@@ -102,6 +117,21 @@ class SharedEvaluation:
                 sums[:, row] += torch.stack([wrong.double(), *losses]).cpu()
         return (sums / len(self.pictures.validation)).numpy()
 
+    def _of_images(self, network: ChainNetwork, genes: np.ndarray, states: _States) -> np.ndarray:
+        """Return the scores of each image, float64 (3, N, images)."""
+        found = []
+        for images, labels in self.pictures.validation_batches():
+            size = len(SUPERNET_SCORES), len(genes), len(labels)
+            of_batch = torch.zeros(size, dtype=torch.float64)
+            for row, logits in enumerate(states.logits(network, genes, images)):
+                logits = logits.double()
+                wrong = (logits.argmax(dim=1) != labels).double()
+                both = (logits, logits - logits.mean(dim=0))
+                losses = [F.cross_entropy(each, labels, reduction="none") for each in both]
+                of_batch[:, row] = torch.stack([wrong, *losses]).cpu()
+            found.append(of_batch)
+        return torch.cat(found, dim=2).numpy()
+
 
 class MeanEvaluation:
     """Means of the scores over the snapshots of a supernet's training."""
@@ -117,7 +147,13 @@ class MeanEvaluation:
 
     def __call__(self, genes: np.ndarray) -> dict[str, np.ndarray]:
         """Return the scores, float64 (N,) each, of genes (N, L)."""
-        scores = [evaluation(genes) for evaluation in self._of_each]
+        return self._mean([evaluation(genes) for evaluation in self._of_each])
+
+    def each_image(self, genes: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the scores of each image, float64 (N, images) a column, of genes (N, L)."""
+        return self._mean([evaluation.each_image(genes) for evaluation in self._of_each])
+
+    def _mean(self, scores: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
         return {name: np.mean([of[name] for of in scores], axis=0) for name in self.columns}
 
 

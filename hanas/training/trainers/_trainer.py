@@ -61,6 +61,11 @@ class Trainer(Settings, ABC):
         description="Validation images that a candidate is evaluated on, after each epoch and at "
         "the end; null for all.",
     )
+    must_learn: bool = Field(
+        default=True,
+        description="End the training if the validation accuracy is no better than always "
+        "answering the largest class; false to try a study out with a training that is too short.",
+    )
     snapshots: Count = Field(
         default=1,
         description="How many times the weights are kept, evenly in the second half of "
