@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from hanas.benchmarks._benchmark import Benchmark
 from hanas.benchmarks.surrogates.models import SurrogateFit
@@ -21,6 +21,7 @@ from hanas.fronts.settings import Peeling, Representative
 from hanas.proxies._proxy import Proxy
 from hanas.search.searchers._searcher import Searcher
 from hanas.spaces._space import DeployedNetwork
+from hanas.spaces.networks import published
 from hanas.training.settings import RetrainingTraining
 from hanas.training.trainers._trainer import Trainer
 
@@ -29,7 +30,11 @@ ProxyName = Annotated[str, Entry("proxies")]
 SearchName = Annotated[str, Entry("searches")]
 DeviceName = Annotated[str, Entry("devices")]
 Proxies = Annotated[list[ProxyName], Unique]
-PublishedNetwork = Literal["shufflenet_v2", "mobilenet_v2", "efficientnet_b0"]
+PublishedNetwork = Annotated[
+    str,
+    AfterValidator(published.checked),
+    WithJsonSchema({"type": "string", "pattern": f"^({'|'.join(published.NAMES)})(@[0-9.]+)?$"}),
+]
 
 
 class Task(Settings):
