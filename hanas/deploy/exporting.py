@@ -26,6 +26,13 @@ FLOAT32_FILE, INT8_FILE = "model.onnx", "model.int8.onnx"
 #: Largest difference of a logit between PyTorch and ONNX Runtime; where logits pass 100, a
 #: millionth of the largest, because float32 holds no more digits.
 TOLERANCE = 1e-4
+#: What a table of retrained networks says that a table of exported ones repeats.
+OF_TRAININGS = (
+    "test_accuracy_percent",
+    "seeds",
+    "test_accuracy_percent_mean",
+    "test_accuracy_percent_std",
+)
 #: Test images on which the two are compared.
 COMPARED = 256
 
@@ -51,7 +58,8 @@ def export_retrained(
     ``space``, ``network`` and ``resolution``, the side that images are average-pooled to (None
     keeps theirs), are those of the retraining.
 
-    An architecture a row. ``test_accuracy_percent`` is PyTorch's, after training, the other two
+    An architecture a row, with the columns :data:`OF_TRAININGS`, so that of several trainings the
+    first is exported. ``test_accuracy_percent`` is PyTorch's, after training, the other two
     are ONNX Runtime's, on all test images, and ``int8_loss_percent`` is in points;
     ``largest_difference`` is of a logit, between PyTorch and ONNX Runtime; ``agreement_percent``
     says to how many test images both networks give the same class; ``multiply_accumulates`` are for
@@ -90,7 +98,7 @@ def export_retrained(
         results = {
             "number": number,
             "arch": arch,
-            "test_accuracy_percent": row["test_accuracy_percent"],
+            **{name: row[name] for name in OF_TRAININGS},
             **_accuracies(float_file, int8_file, test, threads),
             "largest_difference": difference,
             "params": sum(weight.numel() for weight in made.parameters()),

@@ -288,17 +288,18 @@ class Graph:
         inputs = _images(task.dataset)
         names = ("seed", "images", "train_on", "precision", "threads")
         how |= {"space": task.space, **{name: getattr(found, name) for name in names}}
-        params: dict[str, Any] = {"how": how}
+        params: dict[str, Any] = {"how": how, "seeds": found.seeds}
         if self.study.has_benchmark(found.task):
             inputs["accuracies"] = result("accuracy_table", **task.where)
         if found.front is None:
             params["archs"] = found.archs or found.published
+            params["role"] = "given" if found.archs else "published"
         else:
             device, proxy, search = found.front
             inputs["front"] = result("search", task=found.task, device=device, proxy=proxy)
             params |= {"search": search, "representative": self.study.tables.representative}
             if found.peeling is None:
-                params["picks"] = found.picks
+                params |= {"picks": found.picks, "random": found.random, "role": "pick"}
             else:
                 params["peeling"] = found.peeling.params()
                 params["accuracy_floor_percent"] = task.accuracy_floor_percent
@@ -351,10 +352,13 @@ class Graph:
         }
         if found.device is not None and found.device not in latencies:
             latencies[found.device] = result("device_table", device=found.device, **task.where)
+        others = {}
+        if found.beside is not None:
+            others = {"others": result("model_cards", retraining=found.beside)}
         names = ("task", "images", "seed", "precision")
         return Job(
-            {**self._exported(retraining, task), "latencies": list(latencies.values())},
-            revision=2,
+            {**self._exported(retraining, task), "latencies": list(latencies.values()), **others},
+            revision=3,
             retraining=retraining,
             **{name: getattr(found, name) for name in names},
             **task.where,
