@@ -6,6 +6,7 @@ from hanas.core import plugins
 from hanas.core.files import read_csv, read_parquet, write_csv
 from hanas.deploy.model_cards import Made, models_table, write_cards
 from hanas.deploy.quantisation import Quantisation
+from hanas.fronts.otherwise import models_compared
 from hanas.study.jobs import job, located
 from hanas.training.settings import RetrainingTraining
 
@@ -28,5 +29,7 @@ with job(snakemake) as facts:
     images = snakemake.input.images
     write_cards(exports, latencies, images, made=made, folder=snakemake.output.models)
     table = models_table(exports, latencies, retraining=cfg["retraining"])
+    others = snakemake.input.get("others")
+    table = models_compared(table, read_csv(others) if others else None)
     write_csv(table, snakemake.output.table)
     facts["sources"] = sorted({*table["accuracy_source"], *table.get("latency_source", [])})

@@ -273,6 +273,10 @@ def _beside(study: Study, name: str, retraining: Retraining) -> Iterator[str]:
                 f"{where}: retrainings.{retraining.beside}.{key} is {others}, but "
                 f"retrainings.{name}.{key} is {mine}; expected one training for both"
             )
+    networks = [study.network_of(one).params() for one in (name, str(retraining.beside))]
+    mine, others = ({k: v for k, v in found.items() if k != "width"} for found in networks)
+    if mine != others:
+        yield f"{where}: network is {mine} here and {others} there; only width may differ"
     lacking = set(study.measured_on(name)) - set(study.measured_on(str(retraining.beside)))
     if lacking or not study.measured_on(name):
         devices = ", ".join(sorted(lacking)) or "(a measured device)"

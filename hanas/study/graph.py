@@ -254,8 +254,23 @@ class Graph:
             if row.search == self.rows.first_search
             and row.proxy in (self.study.tasks[row.task].proxies or [row.proxy])
         ]
-        files = _files(rows, "accuracies", "metrics", "history", "facts")
-        return Job({"files": files}, revision=4, rows=_plain(rows), in_words=in_words)
+        trained = self._compared_on(device)
+        tables = {each[key] for each in trained for key in ("models", "others")} - {None}
+        files = _files(rows, "accuracies", "metrics", "history", "facts") + sorted(tables)
+        how = {"rows": _plain(rows), "in_words": in_words, "trained": trained}
+        return Job({"files": files}, revision=5, **how)
+
+    def _compared_on(self, device: str) -> list[dict[str, Any]]:
+        """Return the trained models that are compared with others on a device, as their tables."""
+        return [
+            {
+                "task": found.task,
+                "models": result("model_cards", retraining=name),
+                "others": found.beside and result("model_cards", retraining=found.beside),
+            }
+            for name, found in self.study.retrainings.items()
+            if (found.beside or found.random) and device in self.study.measured_on(name)
+        ]
 
     def explorer(self) -> Job:
         """Make one page of all fronts."""

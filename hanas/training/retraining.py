@@ -122,7 +122,10 @@ class FromScratchTraining:
             checkpoint = self.checkpoints / f"{digest(arch)[:16]}.{seed}.pt"
             belongs_to = digest({"arch": arch, "seed": seed, **self._depends_on})
             epoch_rows, _ = epochs.run(
-                self._loop(network, seed), checkpoint=checkpoint, belongs_to=belongs_to, log=self.log
+                self._loop(network, seed),
+                checkpoint=checkpoint,
+                belongs_to=belongs_to,
+                log=self.log,
             )
             for split, images in self.judged_by.items():
                 cross_entropy, error = epochs.evaluate(

@@ -1,0 +1,152 @@
+"""Say how trained picks stand to published networks and random members, and if the search lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hanas.fronts.otherwise import (
+    AS_FAST,
+    BETTER,
+    CONFIDENCE,
+    FASTER,
+    SAME,
+    UNKNOWN,
+    WORSE,
+    measured,
+    spread_between_seeds,
+)
+
+
+def difference_in_words(row: Mapping[Any, Any]) -> str:
+    """Return how a model stands to what one would take otherwise, of columns ``otherwise_...``.
+
+    >>> told = {"points": -1.25, "points_uncertainty": 0.5, "ms": 0.25, "verdict": WORSE}
+    >>> difference_in_words({f"otherwise_{name}": value for name, value in told.items()})
+    '**1.25 ± 0.50 points worse** and 0.25 ms slower'
+    """
+    points, uncertainty = row["otherwise_points"], row["otherwise_points_uncertainty"]
+    ms, judged = row["otherwise_ms"], row["otherwise_verdict"]
+    said = f"{abs(points):.2f}" + ("" if np.isnan(uncertainty) else f" ± {uncertainty:.2f}")
+    said += f" points {'better' if points >= 0 else 'worse'}"
+    if judged == WORSE:
+        said = f"**{said}**"
+    if judged in (SAME, UNKNOWN):
+        said += f" ({judged})"
+    said += f" and {abs(ms):.3g} ms {'faster' if ms < 0 else 'slower'}"
+    return said + (f" ({judged})" if judged == FASTER else "")
+
+
+def pick_in_words(point: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line below a pick of a front: what one would take otherwise, and how it stands.
+
+    ``point`` is a row of :func:`hanas.fronts.otherwise.beside_front`; nothing, if nothing is known.
+    """
+    if not isinstance(other := point.get("otherwise"), str):
+        return
+    numbers = (point["otherwise_accuracy_percent"], point["otherwise_latency_ms"])
+    line = f"  - Otherwise: `{other}` ({numbers[0]:.2f} %, {numbers[1]:.4g} ms)."
+    if np.isnan(point["trained_accuracy_percent"]):
+        yield f"{line} The pick is not trained, so which is better is **not known**."
+        return
+    said = difference_in_words(point)
+    yield (
+        f"{line} The pick, trained ({point['trained_accuracy_percent']:.2f} %, measured "
+        f"{point['measured_latency_ms']:.4g} ms), is {said}."
+    )
+
+
+def section(models: pd.DataFrame, others: pd.DataFrame | None, *, device: str) -> list[str]:
+    """Return Markdown that compares the trained models of a retraining on a device.
+
+    ``models`` has the columns of :func:`compared` with the names ``otherwise``, where there are
+    ``others``, and ``random``, where it has random members. Whether the search lost is said first.
+    """
+    models = measured(models, device)
+    shelf = models.iloc[:0] if others is None else measured(others, device)
+    drawn = (models["role"] == "random").to_numpy()
+    picks, random = models[~drawn], models[drawn]
+    lines = []
+    if len(shelf):
+        lines += [_headline(picks["otherwise_verdict"].tolist(), "a published network"), ""]
+    if len(random):
+        accuracy, latency = random["device_accuracy_percent"], random["latency_ms"]
+        deviation = f" ± {accuracy.std():.2f}" if len(random) > 1 else ""
+        lines += [
+            f"Beside random members of the space ({len(random)}: {accuracy.mean():.2f}{deviation} "
+            f"% at {latency.mean():.3g} ms in the mean): "
+            f"{_headline(picks['random_verdict'].tolist(), 'a random member')}",
+            "",
+        ]
+    everything = pd.concat([picks, random, shelf]).sort_values("latency_ms", kind="stable")
+    lines += [*_table(everything), "", *_how_known(everything), ""]
+    return lines
+
+
+def _headline(verdicts: Sequence[str], other: str) -> str:
+    whole, order = len(verdicts), (BETTER, WORSE, SAME, FASTER, UNKNOWN)
+    counts = {of: int(sum(one == of for one in verdicts)) for of in order}
+    if counts[WORSE]:
+        head = "**hanas loses here.**" if counts[WORSE] == whole else "**hanas loses in part.**"
+    elif counts[BETTER]:
+        head = "hanas wins here." if counts[BETTER] == whole else "hanas wins in part."
+    else:
+        head = "**No gain is shown here.**"
+    parts = {
+        BETTER: "more accurate",
+        WORSE: "**less accurate**",
+        SAME: "not clearly different",
+        FASTER: "faster than all of them, and not clearly more accurate",
+        UNKNOWN: "different by an amount that one seed each cannot judge",
+    }
+    said = ", ".join(f"{count} {parts[of]}" for of, count in counts.items() if count)
+    return f"{head} Of {whole} trained picks, beside {other} that is as fast: {said}."
+
+
+def _table(models: pd.DataFrame) -> list[str]:
+    lines = [
+        "| model | what | accuracy (%) | seeds | latency (ms) | otherwise | the model is |",
+        "|:--|:--|--:|--:|--:|:--|:--|",
+    ]
+    for row in models.to_dict("records"):
+        deviation = row["test_accuracy_percent_std"]
+        spread = "" if np.isnan(deviation) else f" ± {deviation:.2f}"
+        other, said = "", ""
+        if isinstance(row.get("otherwise"), str) and row["role"] != "published":
+            other = f"`{row['otherwise']}`"
+            said = difference_in_words(row)
+        name = f"`{row['arch']}`" if row["role"] == "published" else ""
+        lines.append(
+            f"| {name or row['retraining'] + '/' + str(row['number'])} | {row['role']} | "
+            f"{row['device_accuracy_percent']:.2f}{spread} | {row['seeds']} | "
+            f"{row['latency_ms']:.4g} | {other} | {said} |"
+        )
+    return lines
+
+
+def _how_known(models: pd.DataFrame) -> list[str]:
+    spread = spread_between_seeds(models)
+    seeds = sorted(set(models["seeds"]))
+    known = "one seed each, so nothing says how far chance moves them"
+    if spread.freedom:
+        known = (
+            f"with the standard deviation between seeds, {spread.deviation:.2f} points over all "
+            f"({spread.freedom} degrees of freedom); ± behind a difference is half of its "
+            f"{100 * CONFIDENCE:.0f} % interval"
+        )
+    precision = ""
+    if "precision" in models and (models["precision"] == "int8").any():
+        precision = ", less what the exported network loses in INT8"
+    accuracy = "; ".join(map(str, models["accuracy_source"].unique()))
+    latency = "; ".join(map(str, models["latency_source"].unique()))
+    return [
+        f"- Accuracy: on {models['test_images'].iloc[0]} test images{precision}, the mean of "
+        f"{' or '.join(map(str, seeds))} trainings, {known}. All were trained alike ({accuracy}).",
+        f"- Latency: {latency}.",
+        f"- Otherwise: the most accurate published network that is at most "
+        f"{100 * (AS_FAST - 1):.0f} % slower; where there is none, the fastest. "
+        "Models are in results/models/.",
+    ]
