@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hanas.core.files import read_csv, write_csv
+from hanas.core.files import write_csv
 from hanas.fronts.decisions import decision_table, in_words
 from hanas.fronts.otherwise import Trained, beside_front
 from hanas.fronts.rows import Row
@@ -10,14 +10,7 @@ from hanas.study.jobs import job, located
 
 with job(snakemake):
     cfg = located(snakemake.params.cfg, snakemake.input)
-    trained = [
-        Trained(
-            each["task"],
-            read_csv(each["models"]),
-            read_csv(each["others"]) if each["others"] else None,
-        )
-        for each in cfg["trained"]
-    ]
+    trained = [Trained.read(**each) for each in cfg["trained"]]
     table = beside_front(decision_table(Row(**row) for row in cfg["rows"]), trained)
     write_csv(table, snakemake.output.csv)
     words = in_words(table, searches=cfg["in_words"], trained=trained)

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from hanas.core.files import read_csv
+
 #: What is up to this much slower counts as equally fast: measurements repeat no better.
 AS_FAST = 1.05
 #: A difference is said to be one if it is outside of this interval around none.
@@ -164,6 +166,11 @@ class Trained:
     task: str
     models: pd.DataFrame
     others: pd.DataFrame | None
+
+    @classmethod
+    def read(cls, *, task: str, models: str, others: str | None, **_: str) -> Trained:
+        """Read both tables from their files."""
+        return cls(task, read_csv(models), read_csv(others) if others else None)
 
 
 def beside_front(front: pd.DataFrame, trained: Sequence[Trained]) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -59,31 +59,49 @@ def pick_in_words(point: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
-def section(models: pd.DataFrame, others: pd.DataFrame | None, *, device: str) -> list[str]:
-    """Return Markdown that compares the trained models of a retraining on a device.
+class Comparison(NamedTuple):
+    """What is told of the trained models of a retraining on a device, as Markdown texts."""
 
-    ``models`` has the columns of :func:`compared` with the names ``otherwise``, where there are
-    ``others``, and ``random``, where it has random members. Whether the search lost is said first.
+    headlines: list[str]  # whether the search won or lost is said first
+    head: list[str]
+    rows: list[list[str]]
+    notes: list[str]
+
+
+def section(models: pd.DataFrame, others: pd.DataFrame | None, *, device: str) -> list[str]:
+    """Return :func:`comparison` as lines of Markdown."""
+    told = comparison(models, others, device=device)
+    table = [told.head, [":--", ":--", "--:", "--:", "--:", ":--", ":--"], *told.rows]
+    lines = [line for headline in told.headlines for line in (headline, "")]
+    lines += [f"| {' | '.join(cells)} |" for cells in table]
+    return [*lines, "", *(f"- {note}" for note in told.notes), ""]
+
+
+def comparison(models: pd.DataFrame, others: pd.DataFrame | None, *, device: str) -> Comparison:
+    """Return what there is to say of the trained models of a retraining on a device.
+
+    ``models`` has the columns of :func:`hanas.fronts.otherwise.models_compared`: ``otherwise``,
+    where there are ``others``, and ``random``, where it has random members.
     """
     models = measured(models, device)
     shelf = models.iloc[:0] if others is None else measured(others, device)
     drawn = (models["role"] == "random").to_numpy()
     picks, random = models[~drawn], models[drawn]
-    lines = []
+    headlines = []
     if len(shelf):
-        lines += [_headline(picks["otherwise_verdict"].tolist(), "a published network"), ""]
+        headlines.append(_headline(picks["otherwise_verdict"].tolist(), "a published network"))
     if len(random):
         accuracy, latency = random["device_accuracy_percent"], random["latency_ms"]
         deviation = f" ± {accuracy.std():.2f}" if len(random) > 1 else ""
-        lines += [
-            f"Beside random members of the space ({len(random)}: {accuracy.mean():.2f}{deviation} "
-            f"% at {latency.mean():.3g} ms in the mean): "
-            f"{_headline(picks['random_verdict'].tolist(), 'a random member')}",
-            "",
-        ]
+        headlines.append(
+            f"{_headline(picks['random_verdict'].tolist(), 'a random member of the space')} "
+            f"({len(random)} random: {accuracy.mean():.2f}{deviation} % at {latency.mean():.3g} ms "
+            "in the mean.)"
+        )
     everything = pd.concat([picks, random, shelf]).sort_values("latency_ms", kind="stable")
-    lines += [*_table(everything), "", *_how_known(everything), ""]
-    return lines
+    head = ["model", "what", "accuracy (%)", "seeds", "latency (ms)", "otherwise", "the model is"]
+    rows = [_cells(row) for row in everything.to_dict("records")]
+    return Comparison(headlines, head, rows, _how_known(everything))
 
 
 def _headline(verdicts: Sequence[str], other: str) -> str:
@@ -106,25 +124,19 @@ def _headline(verdicts: Sequence[str], other: str) -> str:
     return f"{head} Of {whole} trained picks, beside {other} that is as fast: {said}."
 
 
-def _table(models: pd.DataFrame) -> list[str]:
-    lines = [
-        "| model | what | accuracy (%) | seeds | latency (ms) | otherwise | the model is |",
-        "|:--|:--|--:|--:|--:|:--|:--|",
+def _cells(row: Mapping[Any, Any]) -> list[str]:
+    deviation, published = row["test_accuracy_percent_std"], row["role"] == "published"
+    spread = "" if np.isnan(deviation) else f" ± {deviation:.2f}"
+    compared = not published and isinstance(row.get("otherwise"), str)
+    return [
+        f"`{row['arch']}`" if published else f"{row['retraining']}/{row['number']}",
+        str(row["role"]),
+        f"{row['device_accuracy_percent']:.2f}{spread}",
+        str(row["seeds"]),
+        f"{row['latency_ms']:.4g}",
+        f"`{row['otherwise']}`" if compared else "",
+        difference_in_words(row) if compared else "",
     ]
-    for row in models.to_dict("records"):
-        deviation = row["test_accuracy_percent_std"]
-        spread = "" if np.isnan(deviation) else f" ± {deviation:.2f}"
-        other, said = "", ""
-        if isinstance(row.get("otherwise"), str) and row["role"] != "published":
-            other = f"`{row['otherwise']}`"
-            said = difference_in_words(row)
-        name = f"`{row['arch']}`" if row["role"] == "published" else ""
-        lines.append(
-            f"| {name or row['retraining'] + '/' + str(row['number'])} | {row['role']} | "
-            f"{row['device_accuracy_percent']:.2f}{spread} | {row['seeds']} | "
-            f"{row['latency_ms']:.4g} | {other} | {said} |"
-        )
-    return lines
 
 
 def _how_known(models: pd.DataFrame) -> list[str]:
@@ -143,10 +155,10 @@ def _how_known(models: pd.DataFrame) -> list[str]:
     accuracy = "; ".join(map(str, models["accuracy_source"].unique()))
     latency = "; ".join(map(str, models["latency_source"].unique()))
     return [
-        f"- Accuracy: on {models['test_images'].iloc[0]} test images{precision}, the mean of "
+        f"Accuracy: on {models['test_images'].iloc[0]} test images{precision}, the mean of "
         f"{' or '.join(map(str, seeds))} trainings, {known}. All were trained alike ({accuracy}).",
-        f"- Latency: {latency}.",
-        f"- Otherwise: the most accurate published network that is at most "
+        f"Latency: {latency}.",
+        f"Otherwise: the most accurate published network that is at most "
         f"{100 * (AS_FAST - 1):.0f} % slower; where there is none, the fastest. "
         "Models are in results/models/.",
     ]

@@ -255,8 +255,7 @@ class Graph:
             and row.proxy in (self.study.tasks[row.task].proxies or [row.proxy])
         ]
         trained = self._compared_on(device)
-        tables = {each[key] for each in trained for key in ("models", "others")} - {None}
-        files = _files(rows, "accuracies", "metrics", "history", "facts") + sorted(tables)
+        files = _files(rows, "accuracies", "metrics", "history", "facts") + _tables_of(trained)
         how = {"rows": _plain(rows), "in_words": in_words, "trained": trained}
         return Job({"files": files}, revision=5, **how)
 
@@ -264,6 +263,7 @@ class Graph:
         """Return the trained models that are compared with others on a device, as their tables."""
         return [
             {
+                "device": device,
                 "task": found.task,
                 "models": result("model_cards", retraining=name),
                 "others": found.beside and result("model_cards", retraining=found.beside),
@@ -274,10 +274,14 @@ class Graph:
 
     def explorer(self) -> Job:
         """Make one page of all fronts."""
-        rows = require_judged(self.rows.judged_rows())
+        rows = self.rows.judged_rows()
+        trained = [each for device in self.study.devices for each in self._compared_on(device)]
+        if not trained:
+            require_judged(rows)
         parts = {"page": "page.html", "style": "style.css", "script": "explorer.js"}
         shipped = {part: str(SHIPPED / "explorer" / name) for part, name in parts.items()}
-        return Job({"files": _files(rows), **shipped}, rows=_plain(rows))
+        files = _files(rows) + _tables_of(trained)
+        return Job({"files": files, **shipped}, revision=2, rows=_plain(rows), trained=trained)
 
     def figures(self, device: str, task: str) -> Job:
         """Draw the figures of a task on a device."""
@@ -422,7 +426,9 @@ class Graph:
             for task in found.tasks or study.tasks
             for proxy in study.tasks[task].proxies
         ]
-        of_study = ("ranking", "devices_compared", "explorer") if judged else ()
+        of_study = ["ranking", "devices_compared"] if judged else []
+        if judged or any(self._compared_on(device) for device in study.devices):
+            of_study.append("explorer")
         shown = dict.fromkeys((row.device, row.task) for row in judged)
         return [
             *(result("table", device=device) for device in self.tabled),
@@ -509,6 +515,11 @@ def _files(rows: list[Row], *keys: str) -> list[str]:
     """Return what is read of searches; without keys, what judging them takes."""
     keys = keys or ("accuracies", "metrics", "proxy_table", "history")
     return sorted({getattr(row, key) for row in rows for key in keys} - {None})
+
+
+def _tables_of(trained: list[dict[str, Any]]) -> list[str]:
+    """Return the tables of models that are compared."""
+    return sorted({each[key] for each in trained for key in ("models", "others")} - {None})
 
 
 def _as_measured(device: MeasuredDevice, space: str) -> dict[str, Any]:
