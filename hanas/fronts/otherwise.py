@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from hanas.core.files import read_csv
+from hanas.core.ranking import kendall_tau
 
 #: What is up to this much slower counts as equally fast: measurements repeat no better.
 AS_FAST = 1.05
@@ -52,6 +53,19 @@ def spread_between_seeds(models: pd.DataFrame) -> Spread:
         return Spread(np.nan, 0)
     total = int(freedom[known].sum())
     return Spread(float(np.sqrt((freedom * squares)[known].sum() / total)), total)
+
+
+def order_between_seeds(models: pd.DataFrame) -> float:
+    """Return Kendall's tau between the first training of each model and the mean of its others.
+
+    It says how far the order of models is settled. NaN if any has one seed, or there is one model.
+    """
+    seeds = models["seeds"].to_numpy(dtype=float)
+    if len(models) < 2 or (seeds < 2).any():
+        return np.nan
+    first = models["test_accuracy_percent"].to_numpy(dtype=float)
+    mean = models["test_accuracy_percent_mean"].to_numpy(dtype=float)
+    return kendall_tau(-first, -(seeds * mean - first) / (seeds - 1))
 
 
 def with_device_accuracy(models: pd.DataFrame) -> pd.DataFrame:

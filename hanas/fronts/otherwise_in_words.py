@@ -17,6 +17,7 @@ from hanas.fronts.otherwise import (
     UNKNOWN,
     WORSE,
     measured,
+    order_between_seeds,
     spread_between_seeds,
 )
 
@@ -149,6 +150,8 @@ def _how_known(models: pd.DataFrame) -> list[str]:
             f"({spread.freedom} degrees of freedom); ± behind a difference is half of its "
             f"{100 * CONFIDENCE:.0f} % interval"
         )
+        if not np.isnan(order := order_between_seeds(models)):
+            known += f". Kendall's tau of the first training with the others is {order:.2f}"
     precision = ""
     if "precision" in models and (models["precision"] == "int8").any():
         precision = ", less what the exported network loses in INT8"
