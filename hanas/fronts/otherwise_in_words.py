@@ -113,7 +113,7 @@ def _headline(verdicts: Sequence[str], other: str) -> str:
     elif counts[BETTER]:
         head = "hanas wins here." if counts[BETTER] == whole else "hanas wins in part."
     else:
-        head = "**No gain is shown here.**"
+        head = "**No gain in accuracy is shown here.**"
     parts = {
         BETTER: "more accurate",
         WORSE: "**less accurate**",
@@ -143,10 +143,10 @@ def _cells(row: Mapping[Any, Any]) -> list[str]:
 def _how_known(models: pd.DataFrame) -> list[str]:
     spread = spread_between_seeds(models)
     seeds = sorted(set(models["seeds"]))
-    known = "one seed each, so nothing says how far chance moves them"
+    known = "of one training each, so nothing says how far chance moves them"
     if spread.freedom:
         known = (
-            f"with the standard deviation between seeds, {spread.deviation:.2f} points over all "
+            f"the mean of {' or '.join(map(str, seeds))} trainings, with the standard deviation between seeds, {spread.deviation:.2f} points over all "
             f"({spread.freedom} degrees of freedom); ± behind a difference is half of its "
             f"{100 * CONFIDENCE:.0f} % interval"
         )
@@ -155,11 +155,15 @@ def _how_known(models: pd.DataFrame) -> list[str]:
     precision = ""
     if "precision" in models and (models["precision"] == "int8").any():
         precision = ", less what the exported network loses in INT8"
+    images = int(models["test_images"].iloc[0])
+    share = float(models["device_accuracy_percent"].mean()) / 100
+    by_images = 100 * float(np.sqrt(share * (1 - share) / images))
     accuracy = "; ".join(map(str, models["accuracy_source"].unique()))
     latency = "; ".join(map(str, models["latency_source"].unique()))
     return [
-        f"Accuracy: on {models['test_images'].iloc[0]} test images{precision}, the mean of "
-        f"{' or '.join(map(str, seeds))} trainings, {known}. All were trained alike ({accuracy}).",
+        f"Accuracy: on {images} test images{precision}, {known}. Other test images would move a "
+        f"number by about {by_images:.2f} points (one standard error), which is not in any ±. All "
+        f"were trained alike ({accuracy}).",
         f"Latency: {latency}.",
         f"Otherwise: the most accurate published network that is at most "
         f"{100 * (AS_FAST - 1):.0f} % slower; where there is none, the fastest. "
