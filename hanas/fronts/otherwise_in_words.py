@@ -146,7 +146,8 @@ def _how_known(models: pd.DataFrame) -> list[str]:
     known = "of one training each, so nothing says how far chance moves them"
     if spread.freedom:
         known = (
-            f"the mean of {' or '.join(map(str, seeds))} trainings, with the standard deviation between seeds, {spread.deviation:.2f} points over all "
+            f"the mean of {' or '.join(map(str, seeds))} trainings, with the standard "
+            f"deviation between seeds, {spread.deviation:.2f} points over all "
             f"({spread.freedom} degrees of freedom); ± behind a difference is half of its "
             f"{100 * CONFIDENCE:.0f} % interval"
         )

@@ -620,7 +620,7 @@
   window.addEventListener("hashchange", () => { state.limits = {}; readAddress(); everything(); });
 
   if (!data.runs.length) { // no search is judged: there is no front to explore
-    document.querySelectorAll("main > *, footer").forEach((part) => { part.hidden = true; });
+    document.querySelectorAll("header p, main > *, footer").forEach((part) => { part.hidden = true; });
     listTrained();
     return;
   }
