@@ -97,7 +97,9 @@ def draw_models(plotted: pd.DataFrame, *, device: str) -> Figure:
         axes.plot(*style.xy(models.sort_values(x), x, y), **joined)
         _draw_deviations(axes, models, style.INK)
         style.draw_marks(axes, models, x, y, label=NAMES.get(str(name), str(name)), **how)
-    _finish(made, plotted[x], plotted[y], y, columns=3)
+    deviation = plotted["error_deviation"].fillna(0)
+    ends = np.concatenate([plotted[y] - deviation, plotted[y] + deviation])
+    _finish(made, plotted[x], np.clip(ends, 0, 1), y, columns=3)
     return made
 
 
