@@ -5,20 +5,22 @@ from pathlib import Path
 from hanas.core.files import write_csv
 from hanas.fronts import trust
 from hanas.fronts.decisions import decision_table, in_words
+from hanas.fronts.otherwise import Trained, beside_front
 from hanas.fronts.rows import Row
 from hanas.study.jobs import job, located
 
 with job(snakemake) as facts:
     cfg = located(snakemake.params.cfg, snakemake.input)
     rows = [Row(**row) for row in cfg["rows"]]
-    table = decision_table(rows)
+    trained = [Trained.read(**each) for each in cfg["trained"]]
+    table = beside_front(decision_table(rows), trained)
     trusts = {key[1:]: found for key, found in trust.of_rows(rows).items()}  # of one device
     keys = table[["task", "proxy", "search"]].itertuples(index=False, name=None)
     table["do_not_trust"] = [" | ".join(trusts[key].doubts) for key in keys]
     write_csv(table, snakemake.output.csv)
     shown = [tuple(search) for search in cfg["in_words"]]
     found = trust.all_of(trusts[search] for search in shown)
-    words = in_words(table, searches=shown, head=trust.markdown(found))
+    words = in_words(table, searches=shown, trained=trained, head=trust.markdown(found))
     Path(snakemake.output.md).write_text(words, encoding="utf-8")
     facts.update(found.facts)
     for doubt in found.doubts:

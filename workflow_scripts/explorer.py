@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from hanas.core.files import replacing
+from hanas.fronts.otherwise import Trained
 from hanas.fronts.rows import Row
 from hanas.report import explorer
 from hanas.study.jobs import job, located
@@ -13,7 +14,8 @@ with job(snakemake):
         name: Path(snakemake.input[name]).read_text(encoding="utf-8")
         for name in ("page", "style", "script")
     }
-    data = explorer.explorer_data([Row(**row) for row in cfg["rows"]])
+    trained = [(each["device"], Trained.read(**each)) for each in cfg["trained"]]
+    data = explorer.explorer_data([Row(**row) for row in cfg["rows"]], trained)
     page = explorer.html(data, **parts)
     with replacing(snakemake.output.page) as temporary:
         temporary.write_text(page, encoding="utf-8")

@@ -23,5 +23,6 @@ with job(snakemake) as facts:
         folder=snakemake.output.models,
         threads=snakemake.threads,
     )
+    table.insert(2, "role", metrics["role"].to_numpy())
     write_csv(table, snakemake.output.accuracies)
     facts["sources"] = sorted(set(table["sources"]))

@@ -10,6 +10,7 @@ from hanas.data.images import load_images
 from hanas.deploy.model_cards import Made, models_table, write_cards
 from hanas.deploy.quantisation import Quantisation
 from hanas.fronts import trust
+from hanas.fronts.otherwise import models_compared
 from hanas.report.models import models_page
 from hanas.study.jobs import job, located
 from hanas.training.settings import RetrainingTraining
@@ -41,6 +42,8 @@ with job(snakemake) as facts:
     folder = snakemake.output.models
     write_cards(exports, latencies, images, made=made, folder=folder, trust=trusts)
     table = models_table(exports, latencies, retraining=cfg["retraining"], trust=trusts)
+    others = snakemake.input.get("others")
+    table = models_compared(table, read_csv(others) if others else None)
     write_csv(table, snakemake.output.table)
     data = load_images(images)
     page = models_page(

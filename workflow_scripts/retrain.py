@@ -5,7 +5,7 @@ from pathlib import Path
 
 from hanas.core.files import read_parquet, write_parquet, write_tensors
 from hanas.fronts.peeling import retrain_layers
-from hanas.fronts.picks import picks_of_front
+from hanas.fronts.picks import picks_of_front, random_members
 from hanas.fronts.rows import read_history
 from hanas.fronts.settings import Peeling
 from hanas.study.jobs import job
@@ -26,13 +26,22 @@ with job(snakemake):
             accuracy_floor_percent=cfg["accuracy_floor_percent"],
             checkpoints=checkpoints,
         )
+        metrics["role"] = "pick"
     else:
         archs = cfg.get("archs") or picks_of_front(
             read_history(snakemake.input.front, cfg["search"]),
             count=cfg["picks"],
             representative=cfg["representative"],
         )
-        metrics, history, weights = retrain(archs, settings, images, checkpoints=checkpoints)
+        roles = {arch: cfg["role"] for arch in archs}
+        drawn = random_members(
+            settings.space, cfg.get("random", 0), seed=settings.seed, without=archs
+        )
+        roles |= dict.fromkeys(drawn, "random")
+        metrics, history, weights = retrain(
+            list(roles), settings, images, checkpoints=checkpoints, seeds=cfg["seeds"]
+        )
+        metrics["role"] = metrics["arch"].map(roles)
     metrics["source"] = "measured: trained from scratch with the settings of meta.json"
     if snakemake.input.get("accuracies"):
         benchmark = read_parquet(snakemake.input.accuracies).set_index("arch").loc[metrics["arch"]]

@@ -28,6 +28,13 @@ FLOAT32_FILE, INT8_FILE = "model.onnx", "model.int8.onnx"
 #: Largest difference of a logit between PyTorch and ONNX Runtime; where logits pass 100, a
 #: millionth of the largest, because float32 holds no more digits.
 TOLERANCE = 1e-4
+#: What a table of retrained networks says that a table of exported ones repeats.
+OF_TRAININGS = (
+    "test_accuracy_percent",
+    "seeds",
+    "test_accuracy_percent_mean",
+    "test_accuracy_percent_std",
+)
 #: Test images on which the two are compared.
 COMPARED = 256
 #: What a table of results may say of validation images, which were not trained on then.
@@ -61,7 +68,8 @@ def export_retrained(
     ``space``, ``network`` and ``resolution``, the side that images are average-pooled to (None
     keeps theirs), are those of the retraining.
 
-    An architecture a row. ``test_accuracy_percent`` is PyTorch's, after training, the other two
+    An architecture a row, with the columns :data:`OF_TRAININGS`, so that of several trainings the
+    first is exported. ``test_accuracy_percent`` is PyTorch's, after training, the other two
     are ONNX Runtime's, on all test images, and ``int8_loss_percent`` is in points; for both there
     are ``float32_balanced_percent`` and ``float32_class_percent``, JSON of the accuracies of the
     classes; what ``metrics`` has of the validation images stands beside them; ``warning`` says
@@ -103,7 +111,7 @@ def export_retrained(
         results = {
             "number": number,
             "arch": arch,
-            "test_accuracy_percent": row["test_accuracy_percent"],
+            **{name: row[name] for name in OF_TRAININGS},
             **_accuracies(float_file, int8_file, test, data, threads),
             **{name: row[name] for name in OF_VALIDATION if name in row},
             "largest_difference": difference,

@@ -130,7 +130,7 @@ def _of_network(export: Mapping[str, Any], data: ImageData, made: Made) -> dict[
             "space": made.space,
             "text": arch,
             **readable(arch, made.space),
-            "network": made.network.params(),
+            "network": published.network_of(arch, made.network).params(),
             "parameters": int(export["params"]),
             "multiply_accumulates": int(export["multiply_accumulates"]),
         },

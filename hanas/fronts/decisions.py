@@ -19,6 +19,8 @@ from hanas.core import escape, plugins
 from hanas.core.errors import InputError
 from hanas.core.files import read_csv, read_json, read_parquet
 from hanas.fronts import picks
+from hanas.fronts.otherwise import Trained
+from hanas.fronts.otherwise_in_words import pick_in_words, section
 from hanas.fronts.peeling import peel
 from hanas.fronts.rescoring import with_errors
 from hanas.fronts.rows import Row, read_history
@@ -166,13 +168,18 @@ def _next_percent(table: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
 
 
 def in_words(
-    table: pd.DataFrame, *, searches: Sequence[Sequence[str]], head: Sequence[str] = ()
+    table: pd.DataFrame,
+    *,
+    searches: Sequence[Sequence[str]],
+    trained: Sequence[Trained] = (),
+    head: Sequence[str] = (),
 ) -> str:
     """Return Markdown that a person can decide by: under x ms take A, what the next percent costs.
 
     Of a :func:`decision_table` the fronts of these ``searches``, (task, proxy, search), are put
-    into words, in their order; the table holds further ones. The lines of the ``head`` say how far
-    to trust it (:mod:`hanas.fronts.trust`).
+    into words, in their order; the table holds further ones, and what
+    :func:`hanas.fronts.otherwise.beside_front` says of ``trained`` models. The lines of the
+    ``head`` say how far to trust it (:mod:`hanas.fronts.trust`).
     """
     rows: list[Point] = table.to_dict("records")  # pyright: ignore[reportAssignmentType]
     device = rows[0]["device"]
@@ -182,6 +189,10 @@ def in_words(
         front = [row for row in rows if (row["task"], row["proxy"], row["search"]) == wanted]
         nothing = [f"## {task}: nothing found by {proxy}+{search} runs on {device}", ""]
         lines += _words_of_front(front) if front else nothing
+    for task in dict.fromkeys(each.task for each in trained):
+        lines += [f"## {task}: trained picks, and what one would take otherwise", ""]
+        for models in (each for each in trained if each.task == task):
+            lines += section(models.models, models.others, device=device)
     lines += [
         f"All fronts of this device, every search and proxy: `{device}.csv` beside this file. "
         "Under limits of your own: "
@@ -252,6 +263,8 @@ def _picks_under_limits(front: list[Point], metric: str) -> Iterator[str]:
             hindsight = f" – in truth, {front[best]['index']} {where} is better"
         told.append(within[0])
         yield f"- {head} {_cell(row)}{hindsight}{_tie(row, front, metric)}."
+        if metric == "latency_ms":
+            yield from pick_in_words(row)
 
 
 def _tie(row: Point, front: list[Point], metric: str) -> str:

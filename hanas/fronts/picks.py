@@ -7,12 +7,13 @@ accuracy, which the user of a device does not know before training. On a trained
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.pareto import non_dominated
 from hanas.search.run import METRICS
@@ -84,6 +85,19 @@ def picks_of_front(history: pd.DataFrame, *, count: int, representative: str) ->
     others = spread[np.linspace(0, len(front) - 1, min(count, len(front))).round().astype(int)]
     positions = dict.fromkeys([first, *others.tolist(), *spread.tolist()])
     return [str(front["arch"].iloc[position]) for position in list(positions)[:count]]
+
+
+def random_members(space: str, count: int, *, seed: int, without: Collection[str]) -> list[str]:
+    """Return at most ``count`` architectures of a space, drawn evenly; none of those ``without``.
+
+    All have a path from input to output. They are what picks have to be better than.
+    """
+    from hanas.devices.prediction.campaign import random_genes  # late: it needs PyTorch
+
+    random = np.random.default_rng([seed, *b"random members"])
+    drawn = random_genes(space, count + len(without), random) if count else ()
+    archs = [plugins.space(space).to_text(genes) for genes in drawn]
+    return [arch for arch in archs if arch not in without][:count]
 
 
 def choose(objectives: ArrayLike, rule: str = "knee") -> int:

@@ -23,6 +23,8 @@ from hanas.core.files import read_parquet
 from hanas.core.pareto import non_dominated
 from hanas.data.tables.metric_tables import METRICS
 from hanas.fronts import picks, trust
+from hanas.fronts.otherwise import Trained
+from hanas.fronts.otherwise_in_words import comparison
 from hanas.fronts.rows import Row, read_history
 from hanas.fronts.truth import reaches_percent
 from hanas.spaces._space import Space
@@ -31,12 +33,30 @@ from hanas.spaces._space import Space
 MOST_POINTS = 300
 
 
-def explorer_data(rows: Sequence[Row]) -> dict[str, Any]:
+def trained_models(device: str, trained: Trained) -> dict[str, Any]:
+    """Return what the page shows of trained models on a device, beside what one would take."""
+    told = comparison(trained.models, trained.others, device=device)
+    plain = str.maketrans("", "", "*`")  # the marks of Markdown
+    return {
+        "device": device,
+        "task": trained.task,
+        "headlines": [line.translate(plain) for line in told.headlines],
+        "head": told.head,
+        "rows": [[cell.translate(plain) for cell in cells] for cells in told.rows],
+        "notes": [line.translate(plain) for line in told.notes],
+    }
+
+
+def explorer_data(
+    rows: Sequence[Row], trained: Sequence[tuple[str, Trained]] = ()
+) -> dict[str, Any]:
     """Return all that the page shows of judged searches, of the first seed, as JSON-like values.
 
-    Raises InputError if there is no row, or a table lacks an architecture of another.
+    ``trained`` are devices with models that are trained and compared on them. Where no search is
+    judged, the page shows these alone. Raises InputError if there is nothing to show, or a table
+    lacks an architecture of another.
     """
-    if not rows:
+    if not rows and not trained:
         raise InputError("there is no search to show: no task has a proxy, or no device a task")
     table = cache(lambda path: read_parquet(path).set_index("arch"))
     source = cache(lambda path: "; ".join(table(path)["source"].unique()))
@@ -106,6 +126,7 @@ def explorer_data(rows: Sequence[Row]) -> dict[str, Any]:
         "proxies": proxies,
         "searches": {row.search: row.search_label for row in rows},
         "runs": runs,
+        "trained": [trained_models(device, each) for device, each in trained],
         "columns": list(columns),
     }
 

@@ -253,6 +253,12 @@ def _retraining(study: Study, name: str, retraining: Retraining) -> Iterator[str
     elif retraining.peeling is not None and retraining.images != "train":
         yield f"{where}.peeling goes by validation accuracy; set {where}.images to train"
     measured = [key for key, found in study.devices.items() if isinstance(found, MeasuredDevice)]
+    if retraining.peeling is not None and (retraining.seeds > 1 or retraining.random):
+        yield f"{where}.peeling: each is trained once; leave out seeds and random"
+    if retraining.random and not given:
+        yield f"{where}.random: such members stand beside the picks of a front; leave it out"
+    if retraining.beside is not None:
+        yield from _beside(study, name, retraining)
     for device in retraining.measure_on or ():
         if device not in measured:
             yield (
@@ -274,6 +280,33 @@ def _retraining(study: Study, name: str, retraining: Retraining) -> Iterator[str
         study.network_of(name)
     except InputError as error:
         yield from str(error).splitlines()
+
+
+def _beside(study: Study, name: str, retraining: Retraining) -> Iterator[str]:
+    """Yield what keeps published networks from being comparable with trained picks."""
+    where, other = f"retrainings.{name}.beside", study.retrainings[str(retraining.beside)]
+    if other.published is None:
+        yield f"{where}: retrainings.{retraining.beside} has no published networks"
+        return
+    if retraining.published is not None:
+        yield f"{where}: retrainings.{name} has published networks itself; leave it out"
+    if study.tasks[other.task].dataset != study.tasks[retraining.task].dataset:
+        yield f"{where}: retrainings.{retraining.beside} is of another data set"
+    for key in ("images", "training", "precision", "quantisation"):
+        mine, others = (canonical(found.params())[key] for found in (retraining, other))
+        if mine != others:
+            yield (
+                f"{where}: retrainings.{retraining.beside}.{key} is {others}, but "
+                f"retrainings.{name}.{key} is {mine}; expected one training for both"
+            )
+    networks = [study.network_of(one).params() for one in (name, str(retraining.beside))]
+    mine, others = ({k: v for k, v in found.items() if k != "width"} for found in networks)
+    if mine != others:
+        yield f"{where}: network is {mine} here and {others} there; only width may differ"
+    lacking = set(study.measured_on(name)) - set(study.measured_on(str(retraining.beside)))
+    if lacking or not study.measured_on(name):
+        devices = ", ".join(sorted(lacking)) or "(a measured device)"
+        yield f"{where}: both have to be measured on the same devices; set measure_on: [{devices}]"
 
 
 def _surrogates(study: Study) -> Iterator[str]:

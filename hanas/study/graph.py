@@ -352,16 +352,36 @@ class Graph:
             if row.search == self.rows.first_search
             and row.proxy in (self.study.tasks[row.task].proxies or [row.proxy])
         ]
-        files = _files(rows, "accuracies", "metrics", "history", "facts", *TRUSTED_BY)
-        return Job({"files": files}, revision=5, rows=_plain(rows), in_words=in_words)
+        trained = self._compared_on(device)
+        read = ("accuracies", "metrics", "history", "facts", *TRUSTED_BY)
+        files = sorted({*_files(rows, *read), *_tables_of(trained)})
+        how = {"rows": _plain(rows), "in_words": in_words, "trained": trained}
+        return Job({"files": files}, revision=6, **how)
+
+    def _compared_on(self, device: str) -> list[dict[str, Any]]:
+        """Return the trained models that are compared with others on a device, as their tables."""
+        return [
+            {
+                "device": device,
+                "task": found.task,
+                "models": result("model_cards", retraining=name),
+                "others": found.beside and result("model_cards", retraining=found.beside),
+            }
+            for name, found in self.study.retrainings.items()
+            if (found.beside or found.random) and device in self.study.measured_on(name)
+        ]
 
     def explorer(self) -> Job:
         """Make one page of all fronts."""
-        rows = require_judged(self.rows.judged_rows())
+        rows = self.rows.judged_rows()
+        trained = [each for device in self.study.devices for each in self._compared_on(device)]
+        if not trained:
+            require_judged(rows)
         parts = {"page": "page.html", "style": "style.css", "script": "explorer.js"}
         shipped = {part: str(SHIPPED / "explorer" / name) for part, name in parts.items()}
-        files = sorted({*_files(rows), *_files(rows, "facts", *TRUSTED_BY)})
-        return Job({"files": files, **shipped}, revision=2, rows=_plain(rows))
+        files = {*_files(rows), *_files(rows, "facts", *TRUSTED_BY), *_tables_of(trained)}
+        how: dict[str, Any] = {"rows": _plain(rows), "trained": trained}
+        return Job({"files": sorted(files), **shipped}, revision=3, **how)
 
     def figures(self, device: str, task: str) -> Job:
         """Draw the figures of a task on a device."""
@@ -387,17 +407,18 @@ class Graph:
         inputs = _images(task.dataset)
         names = ("seed", "images", "train_on", "precision", "threads")
         how |= {"space": task.space, **{name: getattr(found, name) for name in names}}
-        params: dict[str, Any] = {"how": how}
+        params: dict[str, Any] = {"how": how, "seeds": found.seeds}
         if self.study.has_benchmark(found.task):
             inputs["accuracies"] = result("accuracy_table", **task.where)
         if found.front is None:
             params["archs"] = found.archs or found.published
+            params["role"] = "given" if found.archs else "published"
         else:
             device, proxy, search = found.front
             inputs["front"] = result("search", task=found.task, device=device, proxy=proxy)
             params |= {"search": search, "representative": self.study.tables.representative}
             if found.peeling is None:
-                params["picks"] = found.picks
+                params |= {"picks": found.picks, "random": found.random, "role": "pick"}
             else:
                 params["peeling"] = found.peeling.params()
                 params["accuracy_floor_percent"] = task.accuracy_floor_percent
@@ -459,12 +480,15 @@ class Graph:
             if device not in self.study.measured_on(retraining)
             and isinstance(self.study.devices[device], MeasuredDevice)
         }
+        others = {}
+        if found.beside is not None:
+            others = {"others": result("model_cards", retraining=found.beside)}
         names = ("task", "images", "seed", "precision")
-        read = {"latencies": list(latencies.values())}
+        read: dict[str, Any] = {"latencies": list(latencies.values())}
         read |= {"predicted": list(predicted.values())} if predicted else {}
         return Job(
-            {**self._exported(retraining, task), **read},
-            revision=4,
+            {**self._exported(retraining, task), **read, **others},
+            revision=5,
             predicted=predicted,
             retraining=retraining,
             **{name: getattr(found, name) for name in names},
@@ -514,7 +538,9 @@ class Graph:
             for task in found.tasks or study.tasks
             for proxy in study.tasks[task].proxies
         ]
-        of_study = ("ranking", "devices_compared", "explorer") if judged else ()
+        of_study = ["ranking", "devices_compared"] if judged else []
+        if judged or any(self._compared_on(device) for device in study.devices):
+            of_study.append("explorer")
         shown = dict.fromkeys((row.device, row.task) for row in judged)
         return [
             *(result("table", device=device) for device in self.tabled),
@@ -619,6 +645,11 @@ def _files(rows: list[Row], *keys: str) -> list[str]:
     """Return what is read of searches; without keys, what judging them takes."""
     keys = keys or ("accuracies", "metrics", "proxy_table", "history")
     return sorted({getattr(row, key) for row in rows for key in keys} - {None})
+
+
+def _tables_of(trained: list[dict[str, Any]]) -> list[str]:
+    """Return the tables of models that are compared."""
+    return sorted({each[key] for each in trained for key in ("models", "others")} - {None})
 
 
 def _as_measured(device: MeasuredDevice, space: str) -> dict[str, Any]:

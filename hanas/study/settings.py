@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from hanas.benchmarks._benchmark import Benchmark
 from hanas.benchmarks.surrogates.models import SurrogateFit
@@ -21,6 +21,7 @@ from hanas.fronts.settings import Peeling, Representative
 from hanas.proxies._proxy import Proxy
 from hanas.search.searchers._searcher import Searcher
 from hanas.spaces._space import DeployedNetwork
+from hanas.spaces.networks import published
 from hanas.training.settings import RetrainingTraining
 from hanas.training.trainers._trainer import Trainer
 
@@ -29,7 +30,11 @@ ProxyName = Annotated[str, Entry("proxies")]
 SearchName = Annotated[str, Entry("searches")]
 DeviceName = Annotated[str, Entry("devices")]
 Proxies = Annotated[list[ProxyName], Unique]
-PublishedNetwork = Literal["shufflenet_v2", "mobilenet_v2", "efficientnet_b0"]
+PublishedNetwork = Annotated[
+    str,
+    AfterValidator(published.checked),
+    WithJsonSchema({"type": "string", "pattern": f"^({'|'.join(published.NAMES)})(@[0-9.]+)?$"}),
+]
 
 
 class Task(Settings):
@@ -80,14 +85,30 @@ class Retraining(Settings):
     )
     published: Annotated[list[PublishedNetwork], Unique, Field(min_length=1)] | None = Field(
         None,
-        description="Published networks instead, to compare with; of a task of a layer-wise space.",
+        description="Published networks instead, to compare with; of a task of a layer-wise space. "
+        "mobilenet_v2@0.5 is of half the published width, mobilenet_v2 of the width of network.",
     )
     measure_on: Annotated[list[DeviceName], Unique] | None = Field(
         None,
         description="Devices that the trained models are measured on; where absent, the front's "
         "own if it is one that is measured.",
     )
-    seed: Seed = Field(0, description="Of initial weights and batches.")
+    random: Annotated[int, Field(ge=0)] = Field(
+        0,
+        description="Architectures of the space that are drawn at random, trained and measured "
+        "beside the picks: what choosing them is worth.",
+    )
+    beside: Annotated[str, Entry("retrainings")] | None = Field(
+        None,
+        description="An entry of retrainings of published networks, trained and measured alike: "
+        "pages say of each pick what one would take otherwise at its latency.",
+    )
+    seed: Seed = Field(0, description="Of initial weights and batches, in the first training.")
+    seeds: Count = Field(
+        1,
+        description="Trainings of each architecture, with seeds seed, seed + 1 and so on. Pages "
+        "compare their means with the spread; the network of the first is exported.",
+    )
     images: Literal["train", "train_and_validation"] = Field(
         "train_and_validation", description="What is trained on; the benchmark trains on both."
     )

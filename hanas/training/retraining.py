@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -28,31 +29,53 @@ def retrain(
     images: str | Path,
     *,
     checkpoints: str | Path,
+    seeds: int = 1,
     log: Log = print_at_once,
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, dict[str, torch.Tensor]]]:
     """Train architectures one after the other and test them.
 
     ``archs`` are canonical texts of the space, or names of published networks
-    (:data:`hanas.spaces.networks.published.NAMES`); ``images`` is a file of
-    :func:`hanas.data.images.save_images`. In the folder ``checkpoints`` are side files, one for
-    each architecture, from which a killed training goes on; the caller removes it when the results
-    are written.
+    (:mod:`hanas.spaces.networks.published`); ``images`` is a file of
+    :func:`hanas.data.images.save_images`. Each is trained ``seeds`` times, with the seed of the
+    settings and those that follow it. In the folder ``checkpoints`` are side files, one for each
+    training, from which a killed one goes on; the caller removes it when the results are written.
 
     Returns ``metrics`` (``arch``, ``test_accuracy_percent``, ``test_cross_entropy``, ``params`` of
     the trained network, ``train_images``, ``test_images``, ``test_balanced_percent``, the accuracy
     of each class as a JSON object, ``test_class_percent``, and ``test_warning``; the same of
-    ``validation`` images where they were not trained on), the history (``arch`` and what
-    :func:`hanas.training.epochs.run` says of an epoch), and the state dict of each architecture.
+    ``validation`` images where they were not trained on; and :func:`over_seeds`), the history
+    (``arch``, ``seed`` and what :func:`hanas.training.epochs.run` says of an epoch), and the state
+    dict of each architecture. All but the history and :func:`over_seeds` are of the first seed.
     InputError for a setting that cannot be here, unsuitable images, or a loss that is not finite.
     """
     training = FromScratchTraining(settings, images, checkpoints=checkpoints, log=log)
     rows, history, weights = [], [], {}
     for number, arch in enumerate(archs):
-        log(f"architecture {number + 1} of {len(archs)}: {arch}")
-        row, epoch_rows, weights[arch] = training.train(arch)
-        rows.append(row)
-        history += epoch_rows
+        percents = []
+        for seed in range(settings.seed, settings.seed + seeds):
+            which = f", seed {seed}" if seeds > 1 else ""
+            log(f"architecture {number + 1} of {len(archs)}{which}: {arch}")
+            row, epoch_rows, of_seed = training.train(arch, seed)
+            if seed == settings.seed:
+                rows.append(row)
+                weights[arch] = of_seed
+            percents.append(row["test_accuracy_percent"])
+            history += epoch_rows
+        rows[-1] |= over_seeds(percents)  # in the place of the first seed's alone
     return pd.DataFrame(rows), pd.DataFrame(history), weights
+
+
+def over_seeds(percents: Sequence[float]) -> dict[str, Any]:
+    """Return ``seeds``, and mean and standard deviation of test accuracies in percent.
+
+    The deviation is of a sample; NaN for one seed, which shows none.
+    """
+    deviation = float(np.std(percents, ddof=1)) if len(percents) > 1 else np.nan
+    return {
+        "seeds": len(percents),
+        "test_accuracy_percent_mean": float(np.mean(percents)),
+        "test_accuracy_percent_std": deviation,
+    }
 
 
 class FromScratchTraining:
@@ -89,20 +112,25 @@ class FromScratchTraining:
         self.depends_on = epochs.depends_on(settings, images, self.device)
 
     def train(
-        self, arch: str
+        self, arch: str, seed: int | None = None
     ) -> tuple[dict[str, Any], list[dict[str, Any]], dict[str, torch.Tensor]]:
         """Return an architecture's row of metrics, its history and weights, see :func:`retrain`.
 
-        Where it was validated, the row has columns of that too. Weights are on the CPU.
+        Where it was validated, the row has columns of that too. Weights are on the CPU. The seed is
+        that of the settings, where none is given.
         """
-        network = self._network(arch)
+        seed = self.settings.seed if seed is None else seed
+        network = self._network(arch, seed)
         row: dict[str, Any] = {"arch": arch}
         remedy = "set training.batch_size or training.resolution lower, or give the job more memory"
         with threads(self.settings.threads), enough_memory(f"training {arch}", remedy):
-            checkpoint = self.checkpoints / f"{digest(arch)[:16]}.pt"
-            belongs_to = digest({"arch": arch, **self.depends_on})
+            checkpoint = self.checkpoints / f"{digest(arch)[:16]}.{seed}.pt"
+            belongs_to = digest({"arch": arch, "seed": seed, **self.depends_on})
             epoch_rows, _ = epochs.run(
-                self._loop(network), checkpoint=checkpoint, belongs_to=belongs_to, log=self.log
+                self._loop(network, seed),
+                checkpoint=checkpoint,
+                belongs_to=belongs_to,
+                log=self.log,
             )
             for split, images in self.judged_by.items():
                 cross_entropy, right = epochs.judged(
@@ -124,21 +152,23 @@ class FromScratchTraining:
                 row[f"{split}_warning"] = of_split.warning(split) or ""
                 if row[f"{split}_warning"]:
                     self.log(f"Warning: {row[f'{split}_warning']}")
+        row |= over_seeds([row["test_accuracy_percent"]])
         row["params"] = sum(weight.numel() for weight in network.parameters())
         row["train_images"] = len(self.train_split)
         row |= {f"{split}_images": len(images) for split, images in self.judged_by.items()}
         weights = {name: value.detach().cpu() for name, value in network.state_dict().items()}
-        return row, [{"arch": arch, **of_epoch} for of_epoch in epoch_rows], weights
+        history = [{"arch": arch, "seed": seed, **of_epoch} for of_epoch in epoch_rows]
+        return row, history, weights
 
-    def _network(self, arch: str) -> Any:
+    def _network(self, arch: str, seed: int) -> Any:
         settings, size = self.settings, self.data.images.shape[1:3]
         space = published.space_of(arch, settings.space)
         resolution, classes = settings.training.resolution, len(self.data.classes)
         fitted = space.for_images(settings.network, size, resolution, self.images)
-        network = space.build(space.from_text(arch), classes, fitted, seed=settings.seed)
+        network = space.build(space.from_text(arch), classes, fitted, seed=seed)
         return network.to(self.device).to(memory_format=torch.channels_last)
 
-    def _loop(self, network: torch.nn.Module) -> epochs.Loop:
+    def _loop(self, network: torch.nn.Module, seed: int) -> epochs.Loop:
         settings, training, split = self.settings, self.settings.training, self.train_split
         weights, size = list(network.parameters()), training.batch_size
         of_classes = epochs.class_weights_of(training, self.data, split)
@@ -146,7 +176,7 @@ class FromScratchTraining:
         steps = steps_per_epoch(len(split), size, training.batches_per_epoch)
 
         def begin_epoch(epoch: int):
-            random = generator(settings.seed, "train batches", epoch)
+            random = generator(seed, "train batches", epoch)
             batches = random_batches(
                 split, steps=steps, batch_size=size, flip=training.flip, random=random
             )

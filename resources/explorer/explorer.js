@@ -569,6 +569,16 @@
     $("front-table").replaceChildren(tableOf(`${device}, ${task}`, ["network", "proxy", "accuracy (%)",
       ...metrics.map((name) => `${METRICS[name].name.toLowerCase()} (${METRICS[name].unit})`), ""], rows));
   }
+  /** Trained models on a device beside published networks; of all devices where none is given. */
+  function listTrained(device, task) {
+    const shown = data.trained.filter((one) => !device || (one.device === device && one.task === task));
+    $("trained").hidden = !shown.length;
+    $("trained-models").replaceChildren(...shown.flatMap((one) => [
+      ...one.headlines.map((text) => element("p", {}, text)),
+      tableOf(`${one.device}, ${one.task}`, one.head, one.rows.map((cells) => ({ cells }))),
+      element("ul", {}, ...one.notes.map((text) => element("li", {}, text))),
+    ]));
+  }
   function listSources() {
     const { device, task, proxy } = state;
     const words = proxyWords(proxy);
@@ -592,6 +602,7 @@
     describeTrust();
     describePick();
     listFront();
+    listTrained(state.device, state.task);
     listSources();
     drawChart();
     const picked = pickedId();
@@ -654,6 +665,11 @@
   }).observe($("chart"));
   window.addEventListener("hashchange", () => { state.limits = {}; readAddress(); everything(); });
 
+  if (!data.runs.length) { // no search is judged: there is no front to explore
+    document.querySelectorAll("header p, main > *, footer").forEach((part) => { part.hidden = true; });
+    listTrained();
+    return;
+  }
   readAddress();
   if (!state.search) {
     // Begin with a search for fronts; the others weigh or bound the objectives.

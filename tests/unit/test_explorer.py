@@ -10,6 +10,7 @@ import pytest
 
 from hanas.core.errors import InputError
 from hanas.core.files import write_json
+from hanas.fronts.otherwise import Trained, models_compared
 from hanas.fronts.picks import found_front
 from hanas.fronts.rows import Row, read_history
 from hanas.proxies._proxy import SUPERNET_SCORES
@@ -216,3 +217,35 @@ def test_every_score_of_a_supernet_has_its_words_on_the_page():
     script = (Path(explorer.__file__).parents[2] / "resources/explorer/explorer.js").read_text()
     for column in SUPERNET_SCORES:
         assert f'objective === "{column}"' in script
+
+
+def _trained() -> Trained:
+    columns = {"device": "board", "seeds": 2, "test_accuracy_percent_std": 1.0, "test_images": 9}
+    columns |= {"accuracy_source": "measured: <script>", "latency_source": "measured: there"}
+    frame = pd.DataFrame({"arch": ["a"], "number": [1], "latency_ms": [2.0], **columns})
+    shelf = frame.assign(arch="mobilenet_v2@0.5", role="published", retraining="shelf")
+    percents = ("test_accuracy_percent", "test_accuracy_percent_mean")
+    others = models_compared(shelf.assign(**dict.fromkeys(percents, 90.0)), None)
+    picks = frame.assign(role="pick", retraining="own", **dict.fromkeys(percents, 70.0))
+    return Trained("mine", models_compared(picks, others), others)
+
+
+def test_trained_models_are_shown_without_any_judged_search():
+    data = explorer.explorer_data([], [("board", _trained())])
+    (shown,) = data["trained"]
+    assert data["runs"] == []
+    assert (shown["device"], shown["task"]) == ("board", "mine")
+    assert shown["headlines"][0].startswith("hanas loses here. Of 1 trained picks")
+    assert [row[0] for row in shown["rows"]] == ["own/1", "mobilenet_v2@0.5"]
+    assert {len(row) for row in shown["rows"]} == {len(shown["head"])}
+    # No Markdown in the page, and nothing that could end its script.
+    assert not re.search(r"[*`]", json.dumps([shown["headlines"], shown["rows"]]))
+    page = explorer.html(data, page=TEMPLATE, style="", script="")
+    assert "measured: <script>" not in page
+
+
+def test_trained_models_stand_beside_judged_searches(rows):
+    data = explorer.explorer_data(rows, [("board", _trained())])
+    assert data["runs"]
+    assert len(data["trained"]) == 1
+    assert explorer.explorer_data(rows)["trained"] == []

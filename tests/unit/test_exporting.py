@@ -270,7 +270,10 @@ def test_networks_of_every_space_are_exported(space, toy_file, tmp_path):
 
 
 def _metrics(*archs):
-    return pd.DataFrame({"arch": archs, "test_accuracy_percent": 50.0, "train_images": 10})
+    of_seeds = {"seeds": 2, "test_accuracy_percent_mean": 51.0, "test_accuracy_percent_std": 1.4}
+    return pd.DataFrame(
+        {"arch": archs, "test_accuracy_percent": 50.0, **of_seeds, "train_images": 10}
+    )
 
 
 # ---- what does not fit ---------------------------------------------------------------------------

@@ -158,3 +158,44 @@ def test_a_new_picture_reruns_what_is_trained_on_it(data):
 def test_the_default_study_is_at_most_150_jobs(tmp_path):
     config = yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8"))
     assert len(jobs_of(config, tmp_path)) <= 150
+
+
+@pytest.fixture(scope="module")
+def own() -> dict:
+    return yaml.safe_load((REPOSITORY / "config" / "own.yaml").read_text(encoding="utf-8"))
+
+
+def _own_jobs(config: dict, data: Path) -> dict[str, Job]:
+    config = copy.deepcopy(config)
+    config["datasets"]["mine"]["folder"] = "toy_images"
+    return jobs_of(config, data)
+
+
+def test_decisions_and_explorer_read_trained_models_where_they_are_compared(own, data):
+    jobs = _own_jobs(own, data)
+    tables = {"results/models/own.csv", "results/models/published.csv"}
+    assert tables <= set(jobs["results/decisions/board.csv"].files)
+    assert tables == {
+        file for file in jobs["results/explorer.html"].files if file.startswith("results/")
+    }
+    assert "results/models/published.csv" in jobs["results/models/own.csv"].files
+    assert "results/models/own.csv" not in jobs["results/models/published.csv"].files
+    alone = copy.deepcopy(own)
+    for key in ("beside", "random"):
+        del alone["retrainings"]["own"][key]
+    jobs = _own_jobs(alone, data)
+    assert not tables & set(jobs["results/decisions/board.csv"].files)
+    assert "results/explorer.html" not in jobs
+
+
+def test_more_seeds_train_again_and_more_published_networks_leave_the_picks(own, data):
+    before, seeds, shelf = _own_jobs(own, data), copy.deepcopy(own), copy.deepcopy(own)
+    seeds["retrainings"]["own"]["seeds"] = 3
+    shelf["retrainings"]["published"]["published"].append("mobilenet_v2@1")
+
+    def differ(config: dict) -> set[str]:
+        after = _own_jobs(config, data)
+        return {name for name in after if after[name].params != before[name].params}
+
+    assert differ(seeds) == {"results/retrained/own/metrics.parquet"}
+    assert differ(shelf) == {"results/retrained/published/metrics.parquet"}

@@ -3,6 +3,7 @@ import pytest
 
 from hanas.core.errors import InputError
 from hanas.deploy.model_cards import models_table
+from hanas.fronts.otherwise import models_compared
 from hanas.report.figures import measured
 
 
@@ -11,6 +12,12 @@ def exports(**columns) -> pd.DataFrame:
         {
             "number": [1, 2],
             "arch": ["a", "b"],
+            "role": "pick",
+            "test_accuracy_percent": [90.0, 80.0],
+            "seeds": 1,
+            "test_accuracy_percent_mean": [90.0, 80.0],
+            "test_accuracy_percent_std": float("nan"),
+            "int8_loss_percent": [1.0, 10.0],
             "float32_accuracy_percent": [90.0, 80.0],
             "int8_accuracy_percent": [89.0, 70.0],
             "test_images": [100, 100],
@@ -33,6 +40,10 @@ def latencies(**columns) -> pd.DataFrame:
             **columns,
         }
     )
+
+
+def compared(*tables, retraining: str) -> pd.DataFrame:
+    return models_compared(models_table(*tables, retraining=retraining), None)
 
 
 def test_a_row_for_each_model_and_device():
@@ -59,7 +70,7 @@ def test_models_without_a_device():
     ("precision", "errors"), [("int8", [0.11, 0.30]), ("float32", [0.10, 0.20])]
 )
 def test_figure_shows_the_error_in_the_precision_of_the_device(precision, errors):
-    models = models_table(exports(), [("npu", latencies(precision=precision))], retraining="mine")
+    models = compared(exports(), [("npu", latencies(precision=precision))], retraining="mine")
     shown = measured.models_table([("mine", False, models)], device="npu")
     assert shown["true_error"].tolist() == pytest.approx(errors)
     assert shown["latency_ms"].tolist() == [1.0, 2.0]
@@ -69,24 +80,54 @@ def test_figure_shows_the_error_in_the_precision_of_the_device(precision, errors
 
 def test_model_that_does_not_run_is_not_shown():
     refused = latencies(latency_ms=[2.0, float("nan"), 3.0])
-    models = models_table(exports(), [("npu", refused)], retraining="mine")
+    models = compared(exports(), [("npu", refused)], retraining="mine")
     assert measured.models_table([("mine", False, models)], device="npu")["arch"].tolist() == ["b"]
 
 
 def test_device_without_a_latency_is_named():
-    models = models_table(exports(), [("npu", latencies())], retraining="mine")
+    models = compared(exports(), [("npu", latencies())], retraining="mine")
     with pytest.raises(InputError, match="no model of mine has a latency on phone"):
         measured.models_table([("mine", False, models)], device="phone")
 
 
 def test_every_group_and_published_network_is_in_the_legend():
-    searched = models_table(exports(), [("npu", latencies())], retraining="s")
+    searched = compared(exports(), [("npu", latencies())], retraining="s")
     known = exports(arch=["mobilenet_v2", "shufflenet_v2"])
     of_known = latencies(arch=["mobilenet_v2", "shufflenet_v2", "c"])
-    published = models_table(known, [("npu", of_known)], retraining="p")
+    published = compared(known, [("npu", of_known)], retraining="p")
     shown = measured.models_table(
         [("shuffle", False, searched), ("published", True, published)], device="npu"
     )
     made = measured.draw_models(shown, device="npu")
     labels = [text.get_text() for text in made.legends[0].get_texts()]
     assert labels == ["shuffle", "MobileNetV2", "ShuffleNetV2"]
+
+
+def test_several_seeds_are_shown_by_mean_and_deviation_with_how_far_their_order_is_settled():
+    seeds = {
+        "seeds": 2,
+        "test_accuracy_percent_mean": [88.0, 82.0],
+        "test_accuracy_percent_std": [2.83, 2.83],
+    }
+    models = compared(exports(**seeds), [("npu", latencies())], retraining="s")
+    drawn = compared(
+        exports(**seeds, role=["pick", "random"]), [("npu", latencies())], retraining="r"
+    )
+    shown = measured.models_table([("s", False, models), ("r", False, drawn)], device="npu")
+    # In INT8 they lose 1 and 10 points.
+    assert shown["true_error"].tolist()[:2] == pytest.approx([0.13, 0.28])
+    assert shown["error_deviation"].tolist()[:2] == pytest.approx([0.0283, 0.0283])
+    assert shown["on_front"].tolist() == [True, False, True, False]
+    made = measured.draw_models(shown, device="npu")
+    texts = " ".join(text.get_text() for text in made.texts)
+    assert "means of 2 trainings" in texts.replace("\n", " ")
+    assert "1.00" in texts  # first 90 > 80, second 86 > 84
+
+
+def test_a_published_network_at_several_widths_has_one_mark():
+    archs = ["mobilenet_v2@0.25", "mobilenet_v2@0.5"]
+    of_known = latencies(arch=[*archs, "c"])
+    published = compared(exports(arch=archs), [("npu", of_known)], retraining="p")
+    shown = measured.models_table([("published", True, published)], device="npu")
+    made = measured.draw_models(shown, device="npu")
+    assert [text.get_text() for text in made.legends[0].get_texts()] == ["MobileNetV2"]

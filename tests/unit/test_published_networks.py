@@ -117,3 +117,54 @@ def test_an_unknown_name():
         published.space_of("resnet", "shuffle").from_text("resnet")
     with pytest.raises(InputError, match=r"network\.cells: no such setting"):
         build("mobilenet_v2", 10, {"cells": 1})
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "millions"),
+    [
+        # MobileNetV2 at 1.4: operations from table 4 of the paper, whose 6.9 million parameters no
+        # implementation has; those are of timm 1.0 (mobilenetv2_140). ShuffleNetV2: as above.
+        ("mobilenet_v2@1.4", 6.11e6, 585),
+        ("shufflenet_v2@0.5", 1_366_792, 41),
+        ("shufflenet_v2@1.5", 3_503_624, 299),
+    ],
+)
+def test_a_name_says_the_width_whatever_the_settings(name, params, millions):
+    space = published.space_of(name, "shuffle")
+    for width in (0.25, 1.0):
+        fitted = space.for_images({**AFFINE, "width": width}, (224, 224), None, "images")
+        genes = space.from_text(name)[None]
+        assert space.params(genes, 1000, network=fitted)[0] == pytest.approx(params, rel=0.01)
+        assert space.flops(genes, 1000, network=fitted)[0] / 1e6 == pytest.approx(
+            millions, rel=0.02
+        )
+        with torch.device("meta"):
+            made = space.build(genes[0], 1000, fitted)
+        assert counted(made, 224)[0] == space.params(genes, 1000, network=fitted)[0]
+    said = published.network_of(name, space.deployed.read({"width": 0.25}))
+    assert said.params()["width"] == float(name.partition("@")[2])
+
+
+def test_a_name_without_a_width_leaves_it_to_the_settings():
+    network = published.PUBLISHED["mobilenet_v2"].deployed.read({"width": 0.25})
+    assert published.network_of("mobilenet_v2", network) == network
+    assert published.network_of("|shuffle_3x3|", network) == network
+
+
+@pytest.mark.parametrize("width", ["", "0", "-1", "nan", "inf", "9", "x", "0.5@1"])
+def test_a_width_that_cannot_be(width):
+    with pytest.raises(InputError, match=r"is no width; expected a number above 0, at most 8"):
+        published.named(f"mobilenet_v2@{width}")
+
+
+@pytest.mark.parametrize("width", ["0.50", ".5", "5e-1", " 0.5"])
+def test_a_width_is_written_in_one_way(width):
+    with pytest.raises(InputError, match=r"write mobilenet_v2@0\.5$"):
+        published.named(f"mobilenet_v2@{width}")
+
+
+def test_what_is_no_published_network():
+    assert published.checked("efficientnet_b0@0.25") == "efficientnet_b0@0.25"
+    for text in ("resnet", "resnet@0.5", "|mb3_3x3|", ""):
+        with pytest.raises(InputError, match=r"expected a published network, one of"):
+            published.checked(text)

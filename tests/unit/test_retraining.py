@@ -7,7 +7,7 @@ import torch
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
-from hanas.fronts.picks import picks_of_front
+from hanas.fronts.picks import picks_of_front, random_members
 from hanas.spaces import nb201
 from hanas.spaces.networks import published
 from hanas.training.retraining import retrain
@@ -55,6 +55,48 @@ def test_going_on_from_a_checkpoint_gives_the_same_bits(coloured, tmp_path):
     for arch in ARCHS:
         for name, tensor in weights[arch].items():
             assert torch.equal(tensor, weights_again[arch][name])
+
+
+def test_several_seeds_are_those_of_single_trainings(coloured, tmp_path):
+    seeded = [FromScratch.read({**SETTINGS, "seed": seed}) for seed in (3, 4)]
+    alone = [
+        retrain(ARCHS[:1], settings, coloured, checkpoints=tmp_path / str(number))
+        for number, settings in enumerate(seeded)
+    ]
+    metrics, history, weights = retrain(
+        ARCHS[:1], seeded[0], coloured, checkpoints=tmp_path / "both", seeds=2
+    )
+    percents = [each["test_accuracy_percent"][0] for each, _, _ in alone]
+    assert metrics["test_accuracy_percent"][0] == percents[0]
+    assert metrics["seeds"].tolist() == [2]
+    assert metrics["test_accuracy_percent_mean"][0] == pytest.approx(sum(percents) / 2)
+    expected = abs(percents[0] - percents[1]) / np.sqrt(2)
+    assert metrics["test_accuracy_percent_std"][0] == pytest.approx(expected)
+    losses = [loss for _, rows, _ in alone for loss in rows["train_loss"]]
+    assert history["train_loss"].tolist() == losses
+    assert history["seed"].tolist() == [3, 3, 4, 4]
+    for name, tensor in alone[0][2][ARCHS[0]].items():
+        assert torch.equal(weights[ARCHS[0]][name], tensor)
+    single = alone[0][0]
+    assert single["seeds"].tolist() == [1]
+    assert single["test_accuracy_percent_mean"].tolist() == percents[:1]
+    assert np.isnan(single["test_accuracy_percent_std"][0])
+
+
+@pytest.mark.parametrize("space", ["nb201", "mobile_i", "shuffle"])
+def test_random_members_are_of_the_space_and_none_of_the_picks(space):
+    found = plugins.space(space)
+    drawn = random_members(space, 20, seed=0, without=[])
+    assert len(set(drawn)) == 20
+    genes = np.array([found.from_text(arch) for arch in drawn])
+    assert found.connected(genes).all()
+    assert (genes.std(axis=0) > 0).all()  # every gene varies
+    assert random_members(space, 20, seed=0, without=[]) == drawn
+    assert random_members(space, 20, seed=1, without=[]) != drawn
+    others = random_members(space, 20, seed=0, without=drawn[:3])
+    assert len(others) == 20
+    assert not set(others) & set(drawn[:3])
+    assert random_members(space, 0, seed=0, without=drawn) == []
 
 
 CHAIN = {"width": 0.1, "batch_norm": "running"}

@@ -1,4 +1,5 @@
 import copy
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -296,6 +297,53 @@ def test_the_logits_of_one_image_cannot_be_centred(key):
     config["proxies"]["gdas_0"][key] = 1
     with pytest.raises(InputError, match=r"proxies\.gdas_0\.objective .* one image less"):
         complete(config, "ranking.yaml")
+
+
+def _own(name: str, **changes):
+    """Return the problems of config/own.yaml with changes of an entry of retrainings."""
+    config = _read(REPOSITORY / "config" / "own.yaml")
+    config["retrainings"][name].update(changes)
+    with pytest.raises(InputError) as error:
+        complete(config, "own.yaml")
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "expected"),
+    [
+        (
+            "published",
+            {"training": {"epochs": 7}},
+            r"own\.beside: retrainings\.published\.training",
+        ),
+        ("published", {"images": "train"}, r"own\.beside: retrainings\.published\.images is train"),
+        ("published", {"quantisation": {"method": "percentile"}}, r"published\.quantisation"),
+        ("published", {"network": {"width": 0.5}}, r"first_scale.* only width may differ"),
+        ("published", {"measure_on": []}, r"own\.beside: .* set measure_on: \[board\]"),
+        ("published", {"random": 2}, r"published\.random: such members stand beside the picks"),
+        (
+            "published",
+            {"beside": "published"},
+            r"published\.beside: .* has published networks itself",
+        ),
+        ("published", {"published": ["resnet@0.5"]}, r"published\.published\.0 is 'resnet@0\.5'"),
+        ("published", {"published": ["mobilenet_v2@0.50"]}, r"write mobilenet_v2@0\.5"),
+        ("published", {"published": ["mobilenet_v2@9"]}, r"'9' is no width"),
+        ("own", {"beside": "own"}, r"own\.beside: retrainings\.own has no published networks"),
+        ("own", {"beside": "nothing"}, r"own\.beside is 'nothing'; expected one of: own, publish"),
+        ("own", {"peeling": {}, "images": "train"}, r"own\.peeling: each is trained once"),
+        ("own", {"seeds": 0}, r"own\.seeds is 0"),
+        ("own", {"random": -1}, r"own\.random is -1"),
+    ],
+)
+def test_what_cannot_be_compared(name, changes, expected):
+    assert re.search(expected, _own(name, **changes))
+
+
+def test_a_width_may_differ_from_that_of_published_networks():
+    config = _read(REPOSITORY / "config" / "own.yaml")
+    config["retrainings"]["published"]["network"] = {"width": 0.25, "first_scale": 0.1}
+    assert complete(config, "own.yaml")
 
 
 def _gdas(**changes):

@@ -61,7 +61,7 @@ def untrained(
     """Return architectures as models with made-up weights, as a device is to measure them.
 
     ``archs`` are canonical texts of the space, or names of published networks
-    (:data:`hanas.spaces.networks.published.NAMES`). The networks have batch normalisation with
+    (:mod:`hanas.spaces.networks.published`). The networks have batch normalisation with
     running statistics whatever their settings say; the file of the data set, ``images``, gives
     classes, side and the images. InputError for a text that is no architecture, or unsuitable
     images.
@@ -109,7 +109,7 @@ class Writer:
         """Return a text that is different for models that differ, whatever the pictures show."""
         facts: dict[str, Any] = {
             "arch": arch,
-            "space": None if arch in published.NAMES else self._space,
+            "space": None if published.named(arch) else self._space,
             "network": self._settings(arch).params(),
             "classes": len(self._data.classes),
             "side": self._side,

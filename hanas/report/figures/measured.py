@@ -7,11 +7,13 @@ from itertools import cycle
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
 from hanas.core.errors import InputError
 from hanas.core.pareto import non_dominated
+from hanas.fronts.otherwise import order_between_seeds
 from hanas.report.figures import style
 
 #: Colour and mark of each space, and the marks of published networks.
@@ -28,22 +30,31 @@ def models_table(groups: Sequence[tuple[str, bool, pd.DataFrame]], *, device: st
     """Return the models that are shown, of groups that are mostly those of a space.
 
     A group is its label, whether its models are published networks, and their table, a model and
-    device a row (:func:`hanas.deploy.model_cards.models_table`). ``true_error``, a fraction, is on
-    test images, in the precision that the device runs; ``on_front`` is of the group.
+    device a row (:func:`hanas.fronts.otherwise.models_compared`). ``true_error``, a fraction, is on
+    test images, in the precision that the device runs, a mean over ``seeds`` trainings, with the
+    standard deviation ``error_deviation`` (NaN of one); ``on_front`` is of the group, without its
+    random members.
 
     Raises InputError if a table has no latency on the device.
     """
-    columns = ["group", "published", "arch", "true_error", "latency_ms", "latency_q25_ms"]
-    columns += ["latency_q75_ms", "test_images", "precision", "accuracy_source", "latency_source"]
+    columns = ["group", "published", "role", "arch", "true_error", "error_deviation", "seeds"]
+    columns += ["test_accuracy_percent", "test_accuracy_percent_mean", "latency_ms"]
+    columns += ["latency_q25_ms", "latency_q75_ms", "test_images", "precision"]
+    columns += ["accuracy_source", "latency_source"]
     parts = []
     for label, published, models in groups:
         here = models[((models["device"] == device) & models["latency_ms"].notna()).to_numpy()]
         if here.empty:
             raise InputError(f"no model of {label} has a latency on {device}")
-        percent = [row[f"{row['precision']}_accuracy_percent"] for _, row in here.iterrows()]
-        errors = 1 - np.array(percent, dtype=float) / 100
-        part = here.assign(group=label, published=published, true_error=errors)[columns]
-        parts.append(part.assign(on_front=non_dominated(part[["true_error", "latency_ms"]])))
+        part = here.assign(
+            group=label,
+            published=published,
+            true_error=1 - here["device_accuracy_percent"] / 100,
+            error_deviation=here["test_accuracy_percent_std"] / 100,
+        )[columns]
+        chosen, on_front = (part["role"] != "random").to_numpy(), np.zeros(len(part), dtype=bool)
+        on_front[chosen] = non_dominated(part.loc[chosen, ["true_error", "latency_ms"]])
+        parts.append(part.assign(on_front=on_front))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -51,7 +62,16 @@ def models_table(groups: Sequence[tuple[str, bool, pd.DataFrame]], *, device: st
 def draw_models(plotted: pd.DataFrame, *, device: str) -> Figure:
     """Draw what :func:`models_table` returns, published networks as points of their own."""
     x, y = "latency_ms", "true_error"
-    footer = ["Lines: the models of a space that none of it dominates."]
+    footer = [
+        "Lines: the models of a space that none of it dominates; hollow: random members of it; "
+        "published networks at several widths."
+    ]
+    seeds, order = int(plotted["seeds"].min()), order_between_seeds(plotted)
+    if seeds > 1:
+        footer.append(
+            f"Marks are means of {seeds} trainings, bars one standard deviation. Kendall's tau "
+            f"between the first training and the others: {order:.2f}."
+        )
     for what, column in (("Error", "accuracy_source"), ("Latency", "latency_source")):
         footer.append(f"{what}: {'; '.join(map(str, plotted[column].unique()))}.")
     title = f"{device}: trained models of each space"
@@ -63,16 +83,32 @@ def draw_models(plotted: pd.DataFrame, *, device: str) -> Figure:
         front = models[models["on_front"].to_numpy(dtype=bool)].sort_values(x)
         stairs = {"drawstyle": "steps-post", "linewidth": 0.9, "zorder": 2}
         axes.plot(*style.xy(front, x, y), color=colour, **stairs)
-        how = {"marker": mark, "markersize": 4.2, "color": colour, "label": group, "zorder": 3}
-        style.draw_marks(axes, models, x, y, **how, **style.EDGED)
-    for (arch, models), mark in zip(
-        plotted[published].groupby("arch", sort=False), cycle(PUBLISHED), strict=False
-    ):
+        how = {"marker": mark, "markersize": 4.2, "color": colour, "zorder": 3}
+        drawn = (models["role"] == "random").to_numpy()
+        _draw_deviations(axes, models, colour)
+        style.draw_marks(axes, models[~drawn], x, y, label=group, **how, **style.EDGED)
+        style.draw_marks(axes, models[drawn], x, y, **how, markerfacecolor="white")
+    names = plotted.loc[published, "arch"].map(lambda arch: arch.partition("@")[0])
+    by_name = plotted[published].groupby(names, sort=False)
+    for (name, models), mark in zip(by_name, cycle(PUBLISHED), strict=False):
         how = {"marker": mark, "markersize": 6.5, "color": style.INK, "zorder": 4}
         how |= {"markeredgecolor": "white", "markeredgewidth": 0.4}
-        style.draw_marks(axes, models, x, y, label=NAMES.get(str(arch), str(arch)), **how)
-    _finish(made, plotted[x], plotted[y], y, columns=3)
+        joined = {"color": style.INK, "linewidth": 0.6, "linestyle": ":", "zorder": 2}
+        axes.plot(*style.xy(models.sort_values(x), x, y), **joined)
+        _draw_deviations(axes, models, style.INK)
+        style.draw_marks(axes, models, x, y, label=NAMES.get(str(name), str(name)), **how)
+    deviation = plotted["error_deviation"].fillna(0)
+    ends = np.concatenate([plotted[y] - deviation, plotted[y] + deviation])
+    _finish(made, plotted[x], np.clip(ends, 0, 1), y, columns=3)
     return made
+
+
+def _draw_deviations(axes: Axes, models: pd.DataFrame, colour: str) -> None:
+    """Draw a bar of one standard deviation between seeds to each side, where there are several."""
+    known = models[models["error_deviation"].notna().to_numpy()]
+    of_bars = {"linestyle": "none", "elinewidth": 0.6, "color": colour, "zorder": 2}
+    deviation = style.shown(known["error_deviation"], "true_error")  # on the axis of errors
+    axes.errorbar(*style.xy(known, "latency_ms", "true_error"), yerr=deviation, **of_bars)
 
 
 @style.applied()

@@ -8,28 +8,53 @@ CVPR 2018 (table 2); M. Tan and Q. Le, "EfficientNet", ICML 2019 (table 1). At w
 The published widths of ShuffleNetV2 (0.5, 1, 1.5, 2) have the published channels; its stem always
 has 24, its last convolution 1024, from width 2 on 2048. The last convolution of MobileNetV2 has no
 fewer channels than at width 1. All else is multiplied by the width.
+
+One rule for texts: ``mobilenet_v2`` is the network at the width that the settings of networks say,
+``mobilenet_v2@0.5`` the network at half its published width, whatever they say.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 from typing_extensions import override
 
 from hanas.core import plugins
+from hanas.core.errors import InputError
+from hanas.core.settings import Settings
 from hanas.spaces._layerwise import LayerwiseSpace
 from hanas.spaces.networks.skeletons import Operation, Skeleton, scaled, stages
 
 
 class Published(LayerwiseSpace):
-    """A space of one network, which has these operations by stage, and its name for a text."""
+    """A space of one network, which has these operations by stage, and its name for a text.
 
-    def __init__(self, name: str, skeleton: Skeleton, by_stage: tuple[Operation, ...]) -> None:
+    With a ``width`` it has that one, whatever the settings of its network say.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        skeleton: Skeleton,
+        by_stage: tuple[Operation, ...],
+        width: float | None = None,
+    ) -> None:
+        self.by_stage, self.width = by_stage, width
         super().__init__(name, skeleton, tuple(dict.fromkeys(by_stage)))
         of_stages = [self.layers.index(operation) for operation in by_stage]
         self.genes = np.repeat(of_stages, [stage.layers for stage in skeleton.stages])
+
+    def at(self, width: float) -> Published:
+        """Return the network at a width."""
+        return Published(self.name, self.skeleton, self.by_stage, width)
+
+    @override
+    def settings(self, network):
+        found = super().settings(network)
+        return found if self.width is None else found.model_copy(update={"width": self.width})
 
     @override
     def from_text(self, text: str) -> np.ndarray:
@@ -82,8 +107,54 @@ PUBLISHED = {
     "efficientnet_b0": Published("efficientnet_b0", _EFFICIENTNET_B0, _OF_EFFICIENTNET),
 }
 NAMES = tuple(PUBLISHED)
+#: As settings of networks have it.
+MOST_WIDTH = 8
 
 
 def space_of(arch: str, space: str) -> Any:
     """Return the space of an architecture: if it is the name of a published network, its own."""
-    return PUBLISHED[arch] if arch in PUBLISHED else plugins.space(space)
+    return named(arch) or plugins.space(space)
+
+
+@cache
+def named(arch: str) -> Published | None:
+    """Return the published network of a name such as mobilenet_v2@0.5; None of any other text.
+
+    Raises InputError for a width that cannot be, or is not written as short as it can be: names
+    are what results are joined by.
+    """
+    name, at, text = arch.partition("@")
+    if name not in PUBLISHED:
+        return None
+    if not at:
+        return PUBLISHED[name]
+    try:
+        width = float(text)
+    except ValueError:
+        width = np.nan
+    if not 0 < width <= MOST_WIDTH:
+        raise InputError(
+            f"{arch!r}: {text!r} is no width; expected a number above 0, at most {MOST_WIDTH}, "
+            f"such as {name}@0.5"
+        )
+    if text != f"{width:g}":
+        raise InputError(f"{arch!r}: write {name}@{width:g}")
+    return PUBLISHED[name].at(width)
+
+
+def checked(arch: str) -> str:
+    """Return the name of a published network; InputError for any other text."""
+    if named(arch) is None:
+        raise InputError(
+            f"is {arch!r}; expected a published network, one of: {', '.join(NAMES)}, or one at a "
+            "width, such as mobilenet_v2@0.5"
+        )
+    return arch
+
+
+def network_of(arch: str, network: Settings) -> Settings:
+    """Return the settings of an architecture's network: with the width that its name says."""
+    found = named(arch)
+    if found is None or found.width is None:
+        return network
+    return network.model_copy(update={"width": found.width})
