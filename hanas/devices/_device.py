@@ -29,16 +29,22 @@ Side = Annotated[int, Field(ge=4)]
 Whole = Annotated[int, Field(ge=0)]
 
 
+#: What a pass can take, in milliseconds: from a nanosecond to twelve days.
+LEAST_MS, MOST_MS = 1e-6, 1e9
+#: And in millijoules: from a picojoule to a megajoule.
+LEAST_MJ, MOST_MJ = 1e-9, 1e9
+
+
 class BoardLost(Exception):  # noqa: N818 - says what happened
     """A board gave no measurement: it may have vanished, or the model may be at fault.
 
     The model is then measured on another board, or later; with ``for_good``, never on this one,
-    because its tool is not there.
+    because its tool is not there. One that has ``answered`` is there, and is not waited for.
     """
 
-    def __init__(self, reason: str, *, for_good: bool = False) -> None:
+    def __init__(self, reason: str, *, for_good: bool = False, answered: bool = False) -> None:
         super().__init__(reason)
-        self.for_good = for_good
+        self.for_good, self.answered = for_good, answered
 
 
 class ModelRefused(Exception):  # noqa: N818 - says what happened
@@ -47,7 +53,7 @@ class ModelRefused(Exception):  # noqa: N818 - says what happened
 
 @dataclass(frozen=True, eq=False)
 class Timings:
-    """Passes of one model on one board; ValueError for a number that is not finite and above 0.
+    """Passes of one model on one board; ValueError for a number that no pass can take.
 
     ``latencies_ms``, float64 (P,), are of a whole batch each; P is 1 where the device gives nothing
     but a mean. ``energy_mj`` is of a pass; an ``estimate`` was computed rather than measured;
@@ -55,7 +61,7 @@ class Timings:
 
     >>> Timings(np.array([2.0, float("nan")]))
     Traceback (most recent call last):
-    ValueError: latency 2 of 2 is nan ms; expected a finite number above 0
+    ValueError: latency 2 of 2 is nan ms; expected milliseconds, 1e-06 to 1e+09
     """
 
     latencies_ms: np.ndarray
@@ -68,11 +74,13 @@ class Timings:
         if latencies.ndim != 1 or not len(latencies):
             raise ValueError("there is no latency; expected at least one number of milliseconds")
         for number, latency in enumerate(latencies, start=1):
-            if not 0 < latency < np.inf:
+            if not LEAST_MS <= latency <= MOST_MS:
                 place = f"latency {number} of {len(latencies)}"
-                raise ValueError(f"{place} is {latency:g} ms; expected a finite number above 0")
-        if energy is not None and not 0 < energy < np.inf:
-            raise ValueError(f"the energy is {energy:g} mJ; expected a finite number above 0")
+                expected = f"expected milliseconds, {LEAST_MS:g} to {MOST_MS:g}"
+                raise ValueError(f"{place} is {latency:g} ms; {expected}")
+        if energy is not None and not LEAST_MJ <= energy <= MOST_MJ:
+            expected = f"expected millijoules, {LEAST_MJ:g} to {MOST_MJ:g}"
+            raise ValueError(f"the energy is {energy:g} mJ; {expected}")
 
 
 class Device(Settings):

@@ -234,7 +234,8 @@ class BoardQueue:
             self._log(f"{said} given up")
             return
         tries = board.failures_in_a_row  # there is no pause after the first
-        pause = self._settings.pause_seconds * 3 ** (tries - 2) if tries > 1 else 0.0
+        waits = tries > 1 and not error.answered
+        pause = self._settings.pause_seconds * 3 ** (tries - 2) if waits else 0.0
         self._log(f"{said} asked again {f'in {duration(pause)}' if pause else 'at once'}")
         self._changed.wait_for(lambda: self.stopped or not self.left, pause)
 
