@@ -30,7 +30,9 @@ _DECODER = json.JSONDecoder()
 _START = re.compile(r'^[ \t]*(?=[\[{"\-0-9tfnNI])', re.MULTILINE)
 _REST_OF_LINE = re.compile(r"[ \t]*(?:\n|\Z)")
 # What a terminal may take for a command of its own.
-_CONTROL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?)|[\x00-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?)|[\x00-\x1f\x7f-\x9f]"
+)
 
 
 def plain(text: str) -> str:
@@ -102,16 +104,15 @@ def _rank(document: Any) -> int:
 def _answer(output: str) -> Any:
     """Return the document that is the answer; ValueError where there is none, or no single one."""
     text = re.sub(r"\r\n?", "\n", output)  # boards and progress bars end lines in other ways
-    found, end = [], 0
-    for document, end in _documents(text):
-        found.append(document)
+    ends = list(_documents(text))
+    found = [document for document, _ in ends]
     if not found:
         printed = plain(output[-500:])
         what = _short(printed[-60:]) if printed else "nothing"
         raise ValueError(f"the command printed {what}; {_EXPECTED}")
     best = max(map(_rank, found))
     answers = [document for document in found if _rank(document) == best]
-    if re.search(r"^[ \t]*[\]}]", text[end:], re.MULTILINE):
+    if re.search(r"^[ \t]*[\]}]", text[ends[-1][1] :], re.MULTILINE):
         raise ValueError(f"the command printed broken JSON; {_EXPECTED}")
     if best == 2 and any(number != answers[0] for number in answers):
         said = f"{len(answers)} different numbers on lines of their own, the last {answers[-1]:.6g}"

@@ -26,6 +26,9 @@ No two processes on this machine measure on boards of the same name at once, nor
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import os
 import re
 import shlex
 from collections.abc import Mapping
@@ -36,6 +39,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from hanas.core.errors import InputError
+from hanas.core.files import checksum, digest
 from hanas.core.settings import Positive
 from hanas.devices._answers import plain, timings
 from hanas.devices._device import BoardLost, TimedDevice, Timings
@@ -104,9 +108,20 @@ class CommandDevice(TimedDevice):
         """Return what stands for whatever the command runs."""
         return "a command"
 
+    def state(self) -> str | None:
+        """Return a digest of the programs and scripts in the commands, None without any."""
+        found = {board: _files_digest(command) for board, command in self.commands.items()}
+        return digest(found) if any(found.values()) else None
+
     def conditions(self, board: str) -> dict[str, str | int]:
-        """Return what a measurement depends on: of the numbers, those that the command is told."""
+        """Return what a measurement depends on: of the numbers, those that the command is told.
+
+        Also on the programs and scripts in the command, by their contents: when one is mended, what
+        it said before does not count any more.
+        """
         found = super().conditions(board) | {"command": _in_one_line(self.commands[board])}
+        if files := _files_digest(self.commands[board]):
+            found["files"] = files
         untold = {"passes", "warmup"} - _told(self.commands[board])
         return {name: value for name, value in found.items() if name not in untold}
 
@@ -156,6 +171,41 @@ def filled(command: str | list[str], values: Mapping[str, Any]) -> list[str]:
 def _told(command: str | list[str]) -> set[str]:
     """Return the names of the placeholders in a command."""
     return set(_PLACEHOLDER.findall(_in_one_line(command)))
+
+
+def command_files(command: str | list[str]) -> list[Path]:
+    """Return the programs and scripts of the user's that a command names by their paths.
+
+    All words that are files but empty ones, which are flags, and those that a shell writes into.
+    """
+    words = command
+    if isinstance(command, str):
+        reader = shlex.shlex(command, posix=True, punctuation_chars=True)
+        reader.whitespace_split, reader.commenters = True, ""
+        try:
+            words = list(reader)
+        except ValueError:  # a quote without its end: the shell will say so
+            words = command.split()
+    written = {word for before, word in itertools.pairwise(words) if before.startswith(">")}
+    parts = [part for word in words if word not in written for part in (word, *word.split("=")[1:])]
+    files = {Path(os.path.expandvars(os.path.expanduser(part))) for part in parts if part}
+    return sorted(file for file in files if _is_used(file))
+
+
+def _is_used(file: Path) -> bool:
+    try:
+        return file.is_file() and file.stat().st_size > 0
+    except (OSError, ValueError):
+        return False
+
+
+def _files_digest(command: str | list[str]) -> str | None:
+    """Return a digest of the files' contents, whatever their places; None without any."""
+    found = []
+    for file in command_files(command):
+        with contextlib.suppress(OSError):
+            found.append([file.name, checksum(file)])
+    return digest(found)[:16] if found else None
 
 
 def _in_one_line(command: str | list[str]) -> str:

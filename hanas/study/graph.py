@@ -496,7 +496,9 @@ def _as_measured(device: MeasuredDevice, space: str) -> dict[str, Any]:
     """Return how a device is measured, with the network of a space."""
     network, threads = device.networks[space].params(), device.threads_taken
     how = {"device": device.params(), "space": space, "network": network}
-    return {"revision": 2, "threads": threads, **how}
+    if (state := device.state()) is not None:
+        how["state"] = state
+    return {"revision": 3, "threads": threads, **how}
 
 
 def _shipped(found: Any) -> dict[str, Any]:
