@@ -22,7 +22,7 @@ from hanas.core.files import digest
 from hanas.core.progress import Progress, duration
 from hanas.devices._device import BoardLost, ModelRefused
 from hanas.devices.measuring.records import Measurement, Record, ending, low_of
-from hanas.devices.measuring.repeatability import MODELS_RANKED, repeatability
+from hanas.devices.measuring.repeatability import LEAST_CORRELATION, MODELS_RANKED, repeatability
 
 if TYPE_CHECKING:
     from hanas.devices.measuring.measure import Bench
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 #: Where fewer models are measured than can be ranked: halves that differ by no more than that part
 #: of the limit of what is stable are good enough; and by no more than the other one in any case.
 _OF_LIMIT, _ALIKE = 0.2, 0.001
+#: After so many rounds, a device whose numbers do not repeat at all is given up.
+_HOPELESS = 12
 _SECONDS_BETWEEN_LINES = 15.0
 
 
@@ -139,6 +141,8 @@ class Rounds:
         found = repeatability(self._records(), bench.device)
         if found.models < MODELS_RANKED:
             return max(differences) <= _OF_LIMIT * settings.spread_limit
+        if made >= _HOPELESS and found.split_half_spearman_rho < LEAST_CORRELATION:
+            return True
         return found.split_half_spearman_rho >= settings.until_correlation
 
     def _described(self) -> str:
