@@ -217,10 +217,15 @@ class Bench:
         key["conditions"] = self.conditions[board]
         return kept.file_of(self.workspace, key), key
 
-    def keep(self, arch: str, board: str, record: Record) -> None:
-        """Keep what is known of a model."""
+    def know(self, arch: str, board: str, record: Record) -> None:
+        """Note what is known of a model."""
+        self.board_of.setdefault(arch, board)
         self.records[arch] = record
-        where = self._place(arch, self.board_of.setdefault(arch, board))
+
+    def keep(self, arch: str, board: str, record: Record) -> None:
+        """Note what is known of a model, and keep it for later jobs."""
+        self.know(arch, board, record)
+        where = self._place(arch, self.board_of[arch])
         kept.write(*where, {"arch": arch, **asdict(record)})
 
     # ---- measuring -----------------------------------------------------------------------------

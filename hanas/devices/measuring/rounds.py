@@ -9,9 +9,10 @@ two halves rank the models alike, or time is over. ``benchmarks/rounds.py`` comp
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 _OF_LIMIT, _ALIKE = 0.2, 0.001
 #: After so many rounds, a device whose numbers do not repeat at all is given up.
 _HOPELESS = 12
-_SECONDS_BETWEEN_LINES = 15.0
+_SECONDS_BETWEEN_LINES, _SECONDS_UNKEPT = 15.0, 1.0
 
 
 class Rounds:
@@ -47,6 +48,26 @@ class Rounds:
         self._blocks: dict[str, list[Measurement]] = {arch: [] for arch in checks}
         self._left = [*archs, *checks]
         self._seconds = 0.0
+        #: Models of which more is known than is kept: a file a block would take longer than blocks.
+        self._unkept: set[str] = set()
+        self._last_kept = time.monotonic()
+
+    @contextlib.contextmanager
+    def _kept_at_the_end(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            self._keep(0)
+
+    def _keep(self, seconds: float) -> None:
+        """Write what is not kept yet, if the last time is so many seconds ago."""
+        if time.monotonic() - self._last_kept < seconds:
+            return
+        self._last_kept = time.monotonic()
+        while self._unkept:
+            with contextlib.suppress(KeyError):  # another board's thread was quicker
+                arch = self._unkept.pop()
+                self._bench.keep(arch, self._bench.board_of[arch], self._bench.records[arch])
 
     def run(self) -> float | None:
         """Measure; return by what factor latencies of the checks have changed, None if unchanged.
@@ -57,10 +78,11 @@ class Rounds:
         rng = np.random.default_rng(int(digest(["rounds", sorted(self._left)])[:8], 16))
         progress = Progress(0, len(self._left), bench.log, lines=20)
         told, number = time.monotonic(), 0
-        with tempfile.TemporaryDirectory(prefix="hanas-models-") as folder:
+        with self._kept_at_the_end(), tempfile.TemporaryDirectory(prefix="hanas-models-") as folder:
             files = {arch: Path(folder) / f"{n}.onnx" for n, arch in enumerate(self._left)}
             while self._left:
-                order = [self._left[n] for n in rng.permutation(len(self._left))]
+                due = self._due()
+                order = [due[n] for n in rng.permutation(len(due))]
                 self._round(order, files, progress if number == 0 else None)
                 number += 1
                 if self._is_enough():
@@ -79,6 +101,15 @@ class Rounds:
         )
         return self._change()
 
+    def _due(self) -> list[str]:
+        """Return which models the next round is of: those behind others, after a kill, come first.
+
+        The checks are in every round.
+        """
+        made = {a: len(self._bench.records_of(a).rounds) for a in self._left if a in self._archs}
+        behind = [arch for arch, count in made.items() if count == min(made.values())]
+        return behind + [arch for arch in self._left if arch not in made]
+
     def _round(self, order: list[str], files: dict[str, Path], progress: Progress | None) -> None:
         """Measure a block of each model, on whichever board is free."""
         bench, done = self._bench, set[str]()
@@ -95,6 +126,7 @@ class Rounds:
                 if arch in done or was_measured:
                     raise BoardLost(f"it refuses a model that it has measured: {refusal}") from None
                 bench.keep(arch, board, Record(refused=str(refusal)))
+                self._unkept.discard(arch)
                 self._left.remove(arch)
             else:
                 self._seconds += (time.monotonic() - started) / len(bench.boards)
@@ -104,7 +136,9 @@ class Rounds:
                     self._blocks[arch].append(block)
                 else:
                     more = replace(record, rounds=(*record.rounds, block), ended_by=None)
-                    bench.keep(arch, board, more)
+                    bench.know(arch, board, more)
+                    self._unkept.add(arch)
+                    self._keep(_SECONDS_UNKEPT)
             done.add(arch)
             if progress is not None:
                 progress.advance(f": {bench.described(arch)}")
