@@ -276,8 +276,10 @@ def test_rows_that_were_measured_anew_take_the_place_of_old_ones():
     class Changing(Device):
         def __call__(self, archs):
             first = self.asked[0] if self.asked else []
-            return pd.concat([super().__call__(archs), super().__call__(first)]) if first else (
-                super().__call__(archs).assign(latency_ms=1e6)
+            return (
+                pd.concat([super().__call__(archs), super().__call__(first)])
+                if first
+                else (super().__call__(archs).assign(latency_ms=1e6))
             )
 
     measured, _, _ = conduct("nb201", SETTINGS, Changing(), log=quiet)

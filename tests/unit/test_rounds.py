@@ -139,9 +139,11 @@ def test_random_numbers_are_never_stable(kind, statistic, seed, tmp_path):
 def test_what_repeats_is_stable_in_a_row_too(tmp_path):
     found = bench_of(tmp_path, lambda number: [float(number)], statistic="mean")
     assert found.table()["stable"].all()
-    assert not bench_of(
-        tmp_path / "x", lambda number: [float(number)], statistic="mean", again=0
-    ).table()["stable"].any()
+    assert (
+        not bench_of(tmp_path / "x", lambda number: [float(number)], statistic="mean", again=0)
+        .table()["stable"]
+        .any()
+    )
 
 
 def test_a_device_that_drifts_is_ranked_all_the_same(tmp_path):

@@ -157,16 +157,39 @@ def conduct(
             break
         genes = next_batch(fitted, candidates, count, rng=rng)
         purposes = ["fit"] * count
+    fitted, quality = choose(
+        fitted,
+        quality,
+        lambda lines: judge(
+            predictor.with_lines(fitted, lines),
+            _genes(found, held_out),
+            _metrics(held_out),
+            again=again,
+        ),
+        log,
+    )
+    return measured, fitted, quality
+
+
+def choose(
+    fitted: Predictor,
+    quality: pd.DataFrame,
+    judge_lines: Callable[[list[str]], pd.DataFrame],
+    log: Log,
+) -> tuple[Predictor, pd.DataFrame]:
+    """Return a predictor that only counts FLOPs where that is as good, and what is known of it.
+
+    ``quality`` is of :func:`judge`; ``judge_lines`` judges with lines for some metrics.
+    """
     good = _flops_are_as_good(quality)
     if good:
         log(
             f"counting FLOPs predicts {' and '.join(good)} as well on held-out models: the "
             "Gaussian process is dropped for a straight line through FLOPs"
         )
-        fitted = predictor.with_lines(fitted, good)
-        quality = judge(fitted, _genes(found, held_out), _metrics(held_out), again=again)
+        fitted, quality = predictor.with_lines(fitted, good), judge_lines(good)
     kinds = [LINE if metric in fitted.lines else PROCESS for metric in quality["metric"]]
-    return measured, fitted, quality.assign(predictor=kinds)
+    return fitted, quality.assign(predictor=kinds)
 
 
 def _flops_are_as_good(quality: pd.DataFrame) -> list[str]:
