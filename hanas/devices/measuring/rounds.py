@@ -115,10 +115,9 @@ class Rounds:
         bench, done = self._bench, set[str]()
 
         def measure(arch: str, board: str) -> bool:
-            file = files[arch]
+            file, record, started = files[arch], bench.records_of(arch), time.monotonic()
             if not file.exists():
                 bench.write(arch, file)
-            record, started = bench.records_of(arch), time.monotonic()
             was_measured = bool(record.made)
             try:
                 block = bench.measure_once(file, board)
