@@ -30,7 +30,7 @@ WAYS = {"rounds": "low_quantile", "400 passes, mean": "mean", "400 passes, media
 
 def main() -> None:
     """Measure and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="How well latencies of this host repeat.")
     parser.add_argument("--models", type=int, default=30)
     parser.add_argument("--space", default="mobile_i")
     parser.add_argument("--width", type=float, default=0.25)
@@ -48,7 +48,7 @@ def main() -> None:
         size = (options.side, options.side)
         flops = space.flops(genes, network=space.for_images(network, size, None, images).params())
         for way, statistic in WAYS.items():
-            device = HostDevice(kind="host", statistic=statistic, again=0)
+            device = HostDevice.read({"kind": "host", "statistic": statistic, "again": 0})
             models = untrained(
                 archs, space=options.space, device=device, network=network, images=images
             )

@@ -97,5 +97,5 @@ def test_twice_and_too_few(tmp_path):
         fitted(tmp_path)
     text = (tmp_path / "mine.csv").read_text()
     (tmp_path / "mine.csv").write_text(text + text.splitlines()[1] + "\n")
-    with pytest.raises(InputError, match="line 16: gives .* again, which line 2 gives already"):
+    with pytest.raises(InputError, match=r"line 16: gives .* again, which line 2 gives already"):
         fitted(tmp_path)

@@ -23,7 +23,8 @@ _PASSES = 20
 
 def host_ms(model: Path, *, batch: int) -> float | None:
     """Return what a pass of an ONNX model takes on this host, ms; None where it cannot run it."""
-    host = HostDevice(kind="host", passes=_PASSES, warmup=2, batch=batch, statistic="median")
+    how = {"kind": "host", "passes": _PASSES, "warmup": 2, "batch": batch, "statistic": "median"}
+    host = HostDevice.read(how)
     try:
         return float(np.quantile(host.measure(model, "this host").latencies_ms, 0.1))
     except ModelRefused:

@@ -14,7 +14,6 @@ architectures are.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,7 +132,8 @@ def conduct(
     purposes = ["fit"] * campaign.first + ["held_out"] * campaign.held_out
     plan: dict[str, tuple[str, int]] = {}  # purpose and round of each architecture
     known: dict[str, dict] = {}
-    for number in itertools.count():
+    number = 0
+    while True:
         archs = [found.to_text(row) for row in genes]
         plan |= {arch: (purpose, number) for arch, purpose in zip(archs, purposes, strict=False)}
         known |= {row["arch"]: row for row in measure(archs).to_dict("records")}
@@ -157,6 +157,7 @@ def conduct(
             break
         genes = next_batch(fitted, candidates, count, rng=rng)
         purposes = ["fit"] * count
+        number += 1
     fitted, quality = choose(
         fitted,
         quality,
