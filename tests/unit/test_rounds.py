@@ -1,6 +1,7 @@
 """Measuring in rounds, on devices that are functions of a model's name."""
 
 import json
+import os
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -94,6 +95,22 @@ def test_rounds_end_when_their_halves_agree(tmp_path):
     assert set(found.table()["rounds"]) == {2}
     assert found.repeatability().split_half_spearman_rho == 1
     assert found.table()["latency_ms"].tolist() == list(range(1, 17))
+
+
+def test_no_other_process_comes_between_the_rounds(tmp_path, monkeypatch):
+    locked = []
+    of_queue = board_queue._locked
+
+    def noted(path):
+        locked.append(path)
+        return of_queue(path)
+
+    monkeypatch.setattr(board_queue, "_locked", noted)
+    bench_of(tmp_path, disturbed(np.random.default_rng(0)), NAMES[:8], most_rounds=6)
+    assert len(locked) == 1
+    handle = of_queue(locked[0])  # and it is free afterwards
+    assert handle is not None
+    os.close(handle)
 
 
 def test_rounds_end_with_the_time(tmp_path):

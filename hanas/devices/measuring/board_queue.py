@@ -241,9 +241,10 @@ class BoardQueue:
 
 
 @contextlib.contextmanager
-def alone_on(device: str, *, log: Log, stopped: Callable[[], bool]) -> Iterator[None]:
+def alone_on(device: str, *, log: Log, stopped: Callable[[], bool]) -> Iterator[bool]:
     """Wait until no other process measures on a device, and keep others waiting meanwhile.
 
+    Yields whether that is so.
     ``log`` is told when there is something to wait for; ``stopped`` is asked while waiting: when it
     says True, the block runs without the lock and is expected to do nothing. InputError if the file
     that is locked cannot be made.
@@ -256,7 +257,7 @@ def alone_on(device: str, *, log: Log, stopped: Callable[[], bool]) -> Iterator[
         time.sleep(_ASK_AGAIN_SECONDS)
         handle = _locked(path)
     try:
-        yield
+        yield handle is not None
     finally:
         if handle is not None:
             os.close(handle)

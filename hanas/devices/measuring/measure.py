@@ -14,7 +14,6 @@ import contextlib
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -88,6 +87,7 @@ class Bench:
         self.keys: dict[str, str] = {}
         #: Models that were measured before this job, and when at last.
         self.reused: dict[str, str] = {}
+        self._holding, self._held = False, dict[str, contextlib.ExitStack]()
         #: By what factor the latencies of old models had changed, where that was found.
         self.changes: list[float] = []
 
@@ -248,6 +248,17 @@ class Bench:
         runtime = str(self.conditions[board]["runtime"])
         return Measurement.of(self.timed.measure(file, board), board=board, runtime=runtime)
 
+    @contextlib.contextmanager
+    def holding(self) -> Iterator[None]:
+        """Keep boards, once they are this process's alone, until the block ends."""
+        self._holding = True
+        try:
+            yield
+        finally:
+            self._holding = False
+            while self._held:
+                self._held.popitem()[1].close()
+
     def share(
         self,
         archs: Sequence[str],
@@ -258,9 +269,19 @@ class Bench:
         if not archs:
             return
 
-        def alone(board: str) -> AbstractContextManager[None]:
+        @contextlib.contextmanager
+        def alone(board: str) -> Iterator[None]:
             name = f"{self.device.kind} {self.device.lock_name(board)}"
-            return alone_on(name, log=self.log, stopped=lambda: queue.stopped)
+            if board not in self._held:
+                stack = contextlib.ExitStack()
+                alone = alone_on(name, log=self.log, stopped=lambda: queue.stopped)
+                if stack.enter_context(alone) and self._holding:
+                    self._held[board] = stack
+                else:
+                    with stack:
+                        yield
+                    return
+            yield
 
         proven = {m.board: arch for arch, known in self.records.items() for m in known.made}
         how: dict[str, Any] = {"settings": self.settings, "give_up": give_up, "log": self.log}

@@ -78,7 +78,11 @@ class Rounds:
         rng = np.random.default_rng(int(digest(["rounds", sorted(self._left)])[:8], 16))
         progress = Progress(0, len(self._left), bench.log, lines=20)
         told, number = time.monotonic(), 0
-        with self._kept_at_the_end(), tempfile.TemporaryDirectory(prefix="hanas-models-") as folder:
+        with (
+            bench.holding(),
+            self._kept_at_the_end(),
+            tempfile.TemporaryDirectory(prefix="hanas-models-") as folder,
+        ):
             files = {arch: Path(folder) / f"{n}.onnx" for n, arch in enumerate(self._left)}
             while self._left:
                 due = self._due()
