@@ -162,7 +162,7 @@ class Measuring(Settings):
         description="Rounds end when their two halves, every second round, rank the models with "
         "this Spearman correlation.",
     )
-    most_rounds: Annotated[int, Field(ge=2)] = Field(60, description="Rounds at most.")
+    most_rounds: Annotated[int, Field(ge=2)] = Field(400, description="Rounds at most.")
     limit_seconds: Positive = Field(
         120, description="After so long no further round is begun; two are always made."
     )

@@ -119,9 +119,10 @@ class Rounds:
         bench, done = self._bench, set[str]()
 
         def measure(arch: str, board: str) -> bool:
-            file, record, started = files[arch], bench.records_of(arch), time.monotonic()
+            file, record = files[arch], bench.records_of(arch)
             if not file.exists():
                 bench.write(arch, file)
+            started = time.monotonic()
             was_measured = bool(record.made)
             try:
                 block = bench.measure_once(file, board)
