@@ -57,6 +57,7 @@ def models(names=NAMES) -> dict[str, Model]:
 
 def bench_of(tmp_path, answers, names=NAMES, log=lambda line: None, **settings) -> Bench:
     Fake.answers = staticmethod(answers)
+    settings = {"most_rounds": 60, **settings}
     found = Bench(Fake(kind="fake", **settings), tmp_path / "board" / "kept", log)
     found.measure(models(names))
     return found

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 #: Where fewer models are measured than can be ranked: halves that differ by no more than that part
 #: of the limit of what is stable are good enough; and by no more than the other one in any case.
 _OF_LIMIT, _ALIKE = 0.2, 0.001
-#: After so many rounds, a device whose numbers do not repeat at all is given up.
-_HOPELESS = 12
+#: After so many rounds and that part of the time, numbers that do not repeat at all are given up.
+_HOPELESS, _HOPELESS_TIME = 12, 1 / 6
 _SECONDS_BETWEEN_LINES, _SECONDS_UNKEPT = 15.0, 1.0
 
 
@@ -179,7 +179,8 @@ class Rounds:
         found = repeatability(self._records(), bench.device)
         if found.models < MODELS_RANKED:
             return max(differences) <= _OF_LIMIT * settings.spread_limit
-        if made >= _HOPELESS and found.split_half_spearman_rho < LEAST_CORRELATION:
+        late = made >= _HOPELESS and self._seconds >= _HOPELESS_TIME * settings.limit_seconds
+        if late and found.split_half_spearman_rho < LEAST_CORRELATION:
             return True
         return found.split_half_spearman_rho >= settings.until_correlation
 
