@@ -3,6 +3,7 @@
 ``hanas pick --device edgegpu --dataset cifar10 --max-latency-ms 4``
 ``hanas explain results/tables/edgegpu.csv``
 ``hanas plan --configfile config/own.yaml``
+``hanas forget --device board``
 ``hanas schema > config.schema.yaml``
 """
 
@@ -45,6 +46,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             chosen = {name: getattr(options, name) for name in names}
             answer = pick(options.results, **chosen, limits=limits)
             said = _in_words(answer)
+        elif options.command == "forget":
+            from hanas.devices.measuring.forget import forget
+
+            models, files = forget(options.results, options.device, options.arch or ())
+            answer = {}
+            said = (
+                f"forgot {models} measurements of {options.device}, and removed {files} files of "
+                "results that follow from them: the next run of the workflow measures again"
+            )
         elif options.command == "schema":
             from hanas.study import schema  # late, so that --help is quick
 
@@ -232,6 +242,16 @@ def _parser() -> argparse.ArgumentParser:
     add = command("plan", "what is still to be computed, and how long trainings take here")
     add("--study", **folder, default=Path(), help="the folder that holds results (default: here)")
     add("--configfile", type=Path, metavar="FILE", help=words)
+    add = commands.add_parser(
+        "forget",
+        help="forget measurements of a device, to measure its models again",
+        description="Forget measurements of a device, so that the next run measures them again.",
+    ).add_argument
+    add("--device", required=True, help="a device of the study that is measured")
+    words = "an architecture by its text; all where not given (may be repeated)"
+    add("--arch", action="append", metavar="TEXT", help=words)
+    words = "the study's results (default: results)"
+    add("--results", **folder, default=Path("results"), help=words)
     command("schema", "the JSON Schema of all settings, as YAML")
     return parser
 

@@ -5,7 +5,7 @@ Writes  results/measurements/{device}/{space}/{dataset}.parquet        every mea
         results/measurements/{device}/{space}/{dataset}.quality.csv    how well it does
         results/measured_fronts/{task}/{device}/{proxy}/{search}.*     a found front, measured
 and beside each the .json of how it was made. Every measurement is kept at once in
-results/measurements/{device}/kept/, so that nothing is measured twice.
+results/measurements/{device}/kept/, so that nothing is measured twice; `hanas forget` removes it.
 
 A device is measured by one job at a time (resource `measuring`), and the machine that runs the workflow
 by a job that has it alone.
@@ -29,6 +29,8 @@ rule measure:
     threads: cores(graph.measure)
     resources:
         measuring=1,
+        # Not a parameter: where the files lie does not change what is in them.
+        data_folder=str(graph.data),
     params:
         cfg=cfg(graph.measure),
     script:

@@ -9,7 +9,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, create_model, model_validator
@@ -29,16 +29,22 @@ Side = Annotated[int, Field(ge=4)]
 Whole = Annotated[int, Field(ge=0)]
 
 
+#: What a pass can take, in milliseconds: from a nanosecond to twelve days.
+LEAST_MS, MOST_MS = 1e-6, 1e9
+#: And in millijoules: from a picojoule to a megajoule.
+LEAST_MJ, MOST_MJ = 1e-9, 1e9
+
+
 class BoardLost(Exception):  # noqa: N818 - says what happened
     """A board gave no measurement: it may have vanished, or the model may be at fault.
 
     The model is then measured on another board, or later; with ``for_good``, never on this one,
-    because its tool is not there.
+    because its tool is not there. One that has ``answered`` is there, and is not waited for.
     """
 
-    def __init__(self, reason: str, *, for_good: bool = False) -> None:
+    def __init__(self, reason: str, *, for_good: bool = False, answered: bool = False) -> None:
         super().__init__(reason)
-        self.for_good = for_good
+        self.for_good, self.answered = for_good, answered
 
 
 class ModelRefused(Exception):  # noqa: N818 - says what happened
@@ -47,7 +53,7 @@ class ModelRefused(Exception):  # noqa: N818 - says what happened
 
 @dataclass(frozen=True, eq=False)
 class Timings:
-    """Passes of one model on one board; ValueError for a number that is not finite and above 0.
+    """Passes of one model on one board; ValueError for a number that no pass can take.
 
     ``latencies_ms``, float64 (P,), are of a whole batch each; P is 1 where the device gives nothing
     but a mean. ``energy_mj`` is of a pass; an ``estimate`` was computed rather than measured;
@@ -55,7 +61,7 @@ class Timings:
 
     >>> Timings(np.array([2.0, float("nan")]))
     Traceback (most recent call last):
-    ValueError: latency 2 of 2 is nan ms; expected a finite number above 0
+    ValueError: latency 2 of 2 is nan ms; expected milliseconds, 1e-06 to 1e+09
     """
 
     latencies_ms: np.ndarray
@@ -68,11 +74,13 @@ class Timings:
         if latencies.ndim != 1 or not len(latencies):
             raise ValueError("there is no latency; expected at least one number of milliseconds")
         for number, latency in enumerate(latencies, start=1):
-            if not 0 < latency < np.inf:
+            if not LEAST_MS <= latency <= MOST_MS:
                 place = f"latency {number} of {len(latencies)}"
-                raise ValueError(f"{place} is {latency:g} ms; expected a finite number above 0")
-        if energy is not None and not 0 < energy < np.inf:
-            raise ValueError(f"the energy is {energy:g} mJ; expected a finite number above 0")
+                expected = f"expected milliseconds, {LEAST_MS:g} to {MOST_MS:g}"
+                raise ValueError(f"{place} is {latency:g} ms; {expected}")
+        if energy is not None and not LEAST_MJ <= energy <= MOST_MJ:
+            expected = f"expected millijoules, {LEAST_MJ:g} to {MOST_MJ:g}"
+            raise ValueError(f"the energy is {energy:g} mJ; {expected}")
 
 
 class Device(Settings):
@@ -137,20 +145,40 @@ class Measuring(Settings):
 
     precision: Literal["float32", "int8"] = Field("float32", description="Of measured models.")
     per_channel: bool = Field(True, description="Weights are quantised by channel, in int8.")
-    passes: Count = Field(400, description="Forward passes of a measurement.")
+    passes: Count = Field(400, description="Forward passes of a measurement in a row.")
     warmup: Whole = Field(20, description="Passes before that are not counted.")
     batch: Count = Field(1, description="Images a pass.")
     threads: Count = Field(1, description="CPU threads of a pass.")
-    statistic: Literal["mean", "median"] = Field(
-        "mean", description="What of the passes is the latency. All are kept."
+    statistic: Literal["low_quantile", "mean", "median"] = Field(
+        "low_quantile",
+        description="What the latency is. low_quantile: all models are measured in rounds, a short "
+        "block each, in random order, and the 0.1 quantile over the rounds counts, which other "
+        "work on the machine hardly moves. mean or median: of passes in a row, one model after "
+        "the other.",
     )
-    repeats: Count = Field(3, description="How often an unstable measurement is made at most.")
+    block: Count = Field(10, description="Passes of a model in a round.")
+    until_correlation: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.995,
+        description="Rounds end when their two halves, every second round, rank the models with "
+        "this Spearman correlation.",
+    )
+    most_rounds: Annotated[int, Field(ge=2)] = Field(400, description="Rounds at most.")
+    limit_seconds: Positive = Field(
+        120, description="After so long no further round is begun; two are always made."
+    )
+    repeats: Count = Field(
+        3, description="How often an unstable measurement of passes in a row is made at most."
+    )
     spread_limit: Positive = Field(
         0.1,
-        description="Interquartile range over median, or relative difference of two measurements, "
-        "above which one is not stable.",
+        description="Relative difference of the two halves of the rounds, or of two measurements, "
+        "or interquartile range over median, above which a measurement is not stable.",
     )
-    again: Whole = Field(5, description="Models measured twice, to see how well numbers repeat.")
+    again: Whole = Field(
+        5,
+        description="Models that were measured before and are measured again beside new ones, to "
+        "see whether the device has changed; of passes in a row, models measured twice.",
+    )
     board_tries: Count = Field(5, description="Failures in a row after which a board is given up.")
     model_tries: Annotated[int, Field(ge=2)] = Field(
         3, description="Failures on boards that work after which a model does not run on them."
@@ -187,6 +215,8 @@ class MeasuredDevice(Device):
 
     #: Whether it quantises models itself, and so is given them in float32.
     quantises: ClassVar[bool] = False
+    #: Rounds that are made at least.
+    least_rounds: ClassVar[int] = 2
     #: Cores that a job takes which measures.
     threads_taken: ClassVar[int] = 1
     campaign: Annotated[Campaign, NoRerun()] = Field(
@@ -205,6 +235,19 @@ class MeasuredDevice(Device):
     def measuring(self) -> Measuring:
         """How models are measured; an estimate is one of one pass."""
         return self if isinstance(self, Measuring) else Measuring.read({})
+
+    @property
+    def in_rounds(self) -> bool:
+        """Whether models are measured in rounds."""
+        return False
+
+    def in_blocks(self) -> Self:
+        """Return the device as it measures a model in one round."""
+        return self
+
+    def state(self) -> str | None:
+        """Return a digest of the user's files that measure, such as a script; None without any."""
+        return None
 
     @property
     def model_precision(self) -> str:
@@ -233,6 +276,15 @@ class MeasuredDevice(Device):
 
 class TimedDevice(MeasuredDevice, Measuring):
     """A device that runs a model again and again."""
+
+    @property
+    def in_rounds(self) -> bool:
+        """Whether models are measured in rounds."""
+        return self.statistic == "low_quantile"
+
+    def in_blocks(self) -> Self:
+        """Return the device as it measures a model in one round."""
+        return self.model_copy(update={"passes": self.block})
 
     @abstractmethod
     def runtime(self) -> str:

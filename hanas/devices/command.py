@@ -10,11 +10,11 @@ a shell; a text is a command of the user's for ``sh``, where more than one progr
 replaced (in a text, quoted for the shell); all else, other braces too, stays as it is. There is no
 input. Of a pipe, the shell tells only whether the last part failed.
 
-What counts of its output is the last JSON document that begins and ends with a line: a list with
-the milliseconds of each pass, one number (their mean), or an object with ``latency_ms`` (a list or
+It prints a JSON document that begins and ends with a line: an object with ``latency_ms`` (a list or
 a number) and, where known, ``energy_mj`` (millijoules of a pass, a list or a number), ``runtime``
 (what ran the model, with its version) and ``infeasible`` (why the device cannot run the model:
-then nothing else is needed).
+then nothing else is needed); or a list with the milliseconds of each pass; or one number, their
+mean. What else is printed does not count (:mod:`hanas.devices._answers`).
 
 A command that fails, takes too long or prints something else loses its board for a while, see
 :mod:`hanas.devices.measuring.board_queue`. At its end, and when hanas is killed, all that it has
@@ -26,7 +26,9 @@ No two processes on this machine measure on boards of the same name at once, nor
 
 from __future__ import annotations
 
-import json
+import contextlib
+import itertools
+import os
 import re
 import shlex
 from collections.abc import Mapping
@@ -34,12 +36,13 @@ from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Annotated, Any, Literal
 
-import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
 from hanas.core.errors import InputError
+from hanas.core.files import checksum, digest
 from hanas.core.settings import Positive
-from hanas.devices._device import BoardLost, ModelRefused, TimedDevice, Timings
+from hanas.devices._answers import plain, timings
+from hanas.devices._device import BoardLost, TimedDevice, Timings
 from hanas.devices._processes import run
 
 #: Name of the only board where ``command`` gives no name.
@@ -48,12 +51,6 @@ BOARD = "the board"
 _PLACEHOLDER = re.compile(r"(?<!\$)\{(model|passes|warmup|batch|threads|board)\}")
 #: Exit statuses of a shell after which trying again is of no use.
 _FOR_GOOD = {126: "cannot be executed", 127: "was not found"}
-_EXPECTED = (
-    "expected JSON: milliseconds, a list of them, or an object with latency_ms or infeasible"
-)
-# Where a JSON document may begin: at the first character of a line that one can begin with.
-_START = re.compile(r'^[ \t]*(?=[\[{"\-0-9tfnNI])', re.MULTILINE)
-_REST_OF_LINE = re.compile(r"[ \t]*(?:\n|\Z)")
 
 
 def _checked(command: Any) -> Any:
@@ -111,9 +108,20 @@ class CommandDevice(TimedDevice):
         """Return what stands for whatever the command runs."""
         return "a command"
 
+    def state(self) -> str | None:
+        """Return a digest of the programs and scripts in the commands, None without any."""
+        found = {board: _files_digest(command) for board, command in self.commands.items()}
+        return digest(found) if any(found.values()) else None
+
     def conditions(self, board: str) -> dict[str, str | int]:
-        """Return what a measurement depends on: of the numbers, those that the command is told."""
+        """Return what a measurement depends on: of the numbers, those that the command is told.
+
+        Also on the programs and scripts in the command, by their contents: when one is mended, what
+        it said before does not count any more.
+        """
         found = super().conditions(board) | {"command": _in_one_line(self.commands[board])}
+        if files := _files_digest(self.commands[board]):
+            found["files"] = files
         untold = {"passes", "warmup"} - _told(self.commands[board])
         return {name: value for name, value in found.items() if name not in untold}
 
@@ -132,7 +140,7 @@ class CommandDevice(TimedDevice):
 
     def _lost(self, finished: CompletedProcess[str], otherwise: str) -> BoardLost:
         """Return how a command ended, or what else is wrong, with the end of its errors."""
-        status, said = finished.returncode, " ".join(finished.stderr.split())
+        status, said = finished.returncode, plain(finished.stderr[-2000:])
         if status is None:
             how = f"the command did not end within {self.timeout_seconds:g} s"
         elif status in _FOR_GOOD:
@@ -142,7 +150,8 @@ class CommandDevice(TimedDevice):
         else:
             how = f"the command ended with exit status {status}" if status else otherwise
         said = f"... {said[-300:]}" if len(said) > 300 else said
-        return BoardLost(f"{how}{f': {said}' if said else ''}", for_good=status in _FOR_GOOD)
+        known = {"for_good": status in _FOR_GOOD, "answered": status == 0}
+        return BoardLost(f"{how}{f': {said}' if said else ''}", **known)
 
 
 def filled(command: str | list[str], values: Mapping[str, Any]) -> list[str]:
@@ -164,78 +173,40 @@ def _told(command: str | list[str]) -> set[str]:
     return set(_PLACEHOLDER.findall(_in_one_line(command)))
 
 
+def command_files(command: str | list[str]) -> list[Path]:
+    """Return the programs and scripts of the user's that a command names by their paths.
+
+    All words that are files but empty ones, which are flags, and those that a shell writes into.
+    """
+    words = command
+    if isinstance(command, str):
+        reader = shlex.shlex(command, posix=True, punctuation_chars=True)
+        reader.whitespace_split, reader.commenters = True, ""
+        try:
+            words = list(reader)
+        except ValueError:  # a quote without its end: the shell will say so
+            words = command.split()
+    written = {word for before, word in itertools.pairwise(words) if before.startswith(">")}
+    parts = [part for word in words if word not in written for part in (word, *word.split("=")[1:])]
+    files = {Path(os.path.expandvars(os.path.expanduser(part))) for part in parts if part}
+    return sorted(file for file in files if _is_used(file))
+
+
+def _is_used(file: Path) -> bool:
+    try:
+        return file.is_file() and file.stat().st_size > 0
+    except (OSError, ValueError):
+        return False
+
+
+def _files_digest(command: str | list[str]) -> str | None:
+    """Return a digest of the files' contents, whatever their places; None without any."""
+    found = []
+    for file in command_files(command):
+        with contextlib.suppress(OSError):
+            found.append([file.name, checksum(file)])
+    return digest(found)[:16] if found else None
+
+
 def _in_one_line(command: str | list[str]) -> str:
     return command if isinstance(command, str) else shlex.join(command)
-
-
-def timings(output: str) -> Timings:
-    r"""Return the timings in what a command has printed; ValueError where there are none.
-
-    ModelRefused where it says that the device cannot run the model.
-
-    >>> timings("loading\n[1.5, 2.5]\ndone").latencies_ms
-    array([1.5, 2.5])
-    >>> timings('{"latency_ms": 3, "energy_mj": [1, 3]}').energy_mj
-    2.0
-    """
-    answer = _last_document(output)
-    if not isinstance(answer, dict):
-        return Timings(_numbers(answer, "the command's answer"))
-    refusal = answer.get("infeasible")
-    if refusal is True:
-        raise ModelRefused("the command gives no reason")
-    if isinstance(refusal, str) and refusal.strip():
-        raise ModelRefused(" ".join(refusal.split()))
-    if "latency_ms" not in answer:
-        raise ValueError(f"the command printed an object without latency_ms; {_EXPECTED}")
-    energy, runtime = answer.get("energy_mj"), answer.get("runtime")
-    if energy is not None:
-        values = _numbers(energy, "energy_mj")
-        if not len(values) or not (np.isfinite(values) & (values > 0)).all():
-            raise ValueError(f"energy_mj is {_short(energy)}; expected finite numbers above 0")
-        energy = float(values.mean())
-    if runtime is not None:
-        if not isinstance(runtime, str) or not runtime.strip():
-            raise ValueError(f"runtime is {_short(runtime)}; expected text")
-        runtime = " ".join(runtime.split())
-    return Timings(_numbers(answer["latency_ms"], "latency_ms"), energy, runtime=runtime)
-
-
-def _numbers(value: Any, name: str) -> np.ndarray:
-    values = value if isinstance(value, list) else [value]
-    if not all(isinstance(n, int | float) and not isinstance(n, bool) for n in values):
-        raise ValueError(f"{name} is {_short(value)}; {_EXPECTED}")
-    try:
-        return np.array(values, dtype=np.float64)
-    except OverflowError:
-        raise ValueError(f"{name} has a number that is too large: {_short(value)}") from None
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _last_document(output: str) -> Any:
-    """Return the last JSON document that begins where a line begins and ends where one ends.
-
-    Of documents inside one another that is the outermost: a list may be printed on many lines.
-    """
-    text = re.sub(r"\r\n?", "\n", output)  # boards and progress bars end lines in other ways
-    found, end = [], 0
-    for start in _START.finditer(text):
-        if start.end() < end:
-            continue
-        try:
-            document, after = json.JSONDecoder().raw_decode(text, start.end())
-        except (ValueError, RecursionError):
-            continue
-        if rest := _REST_OF_LINE.match(text, after):
-            found, end = [document], rest.end()
-    if not found:
-        printed = " ".join(output.split())
-        what = _short(printed[-60:]) if printed else "nothing"
-        raise ValueError(f"the command printed {what}; {_EXPECTED}")
-    if re.search(r"^[ \t]*[\]}]", text[end:], re.MULTILINE):
-        raise ValueError(f"the command printed broken JSON; {_EXPECTED}")
-    return found[0]

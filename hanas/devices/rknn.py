@@ -63,6 +63,11 @@ class RknnDevice(TimedDevice):
     batch: Literal[1] = Field(  # pyright: ignore[reportIncompatibleVariableOverride]
         1, description="Images a pass."
     )
+    statistic: Literal["low_quantile", "mean", "median"] = Field(
+        "mean",
+        description="What the latency is; in rounds (low_quantile) every round converts the model "
+        "anew.",
+    )
     target: str = Field("rk3588", description="Name of the chip in the toolkit.")
     device_id: str | None = Field(None, description="The attached board, where there are several.")
     simulated_images: Annotated[Count, NoRerun()] = Field(

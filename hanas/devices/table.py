@@ -17,7 +17,9 @@ from hanas.devices._device import TabulatedDevice
 if TYPE_CHECKING:
     import pandas as pd
 
-    from hanas.spaces._space import Space
+    from hanas.core.progress import Log
+    from hanas.devices.prediction.predictor import Predictor
+    from hanas.spaces._space import Network, Space
 
 
 class Columns(user_tables.Columns):
@@ -36,6 +38,11 @@ class TableOfDataset(Settings):
         None, description="Value that marks what the device cannot run, e.g. -1."
     )
     source: str | None = Field(None, description="Where they are from; printed in every table.")
+    predict_missing: bool = Field(
+        False,
+        description="The file holds some architectures only, 15 or more; the others are predicted "
+        "from them.",
+    )
 
 
 class TableDevice(TabulatedDevice):
@@ -54,11 +61,36 @@ class TableDevice(TabulatedDevice):
             )
         given = self.datasets[dataset]
         path = user_path(root, given.file)
-        table = user_tables.read(path, given.columns, space=space)
+        hint = "; if it shall hold some only, say so with the setting `predict_missing: true`"
+        table = user_tables.read(path, given.columns, space=space, missing_hint=hint)
         return device_table(
             space.all_texts(),
             table.values,
-            source=f"{given.source or f'table: {path.name}'} (sha256 {table.sha256})",
+            source=_source(given, path, table.sha256),
             place=table.place,
             infeasible=given.infeasible,
         )
+
+    def predicts(self, dataset: str) -> bool:
+        """Return whether the file of a data set holds some architectures only."""
+        return dataset in self.datasets and self.datasets[dataset].predict_missing
+
+    def fitted(
+        self, space: Space, dataset: str, root: Path, *, network: Network, log: Log
+    ) -> tuple[pd.DataFrame, Predictor, pd.DataFrame]:
+        """Return the rows of a file that holds some architectures, and what predicts the others.
+
+        As :func:`hanas.devices.prediction.campaign.run` does; ``network`` are settings that fit the
+        images.
+        """
+        from hanas.devices.prediction import known_rows
+
+        given = self.datasets[dataset]
+        path = user_path(root, given.file)
+        rows = user_tables.read_some(path, given.columns, space=space)
+        how = {"infeasible": given.infeasible, "network": network, "log": log}
+        return known_rows.fit(space.name, rows, source=_source(given, path, rows.sha256), **how)
+
+
+def _source(given: TableOfDataset, path: Path, sha256: str) -> str:
+    return f"{given.source or f'table: {path.name}'} (sha256 {sha256})"

@@ -155,7 +155,10 @@ def _not_listed(study: Study, name: str) -> Iterator[str]:
     """Yield what a task cannot have in a space that is too large to list."""
     task = study.tasks[name]
     for device, entry in study.devices.items():
-        if not isinstance(entry, MeasuredDevice) and name in (entry.tasks or [name]):
+        predicts = getattr(entry, "predicts", None)  # from a file of some architectures
+        if isinstance(entry, MeasuredDevice) or (predicts and predicts(task.dataset)):
+            continue
+        if name in (entry.tasks or [name]):
             able = _kinds("devices", lambda found: issubclass(found, MeasuredDevice))
             yield (
                 f"devices.{device}: has numbers of listed architectures only, but tasks.{name} "

@@ -102,7 +102,7 @@ class Graph:
     def device_table(self, device: str, space: str, dataset: str) -> Job:
         """Read, or predict, latency and energy of every architecture."""
         found: Device = self._entry("devices", device)
-        if isinstance(found, MeasuredDevice):  # what it depends on shows in its predictor
+        if _is_predicted(found, dataset):  # what it depends on shows in its predictor
             return Job(
                 {"predictor": result("measure", device=device, space=space, dataset=dataset)}
             )
@@ -111,6 +111,11 @@ class Graph:
 
     def measure(self, device: str, space: str, dataset: str) -> Job:
         """Measure some architectures on a device, and fit a predictor of all others."""
+        given = self._entry("devices", device)
+        if not isinstance(given, MeasuredDevice) and _is_predicted(given, dataset):
+            inputs = self._own_file(given.datasets[dataset]) | _images(dataset)
+            network = plugins.space(space).deployed.read({}).params()
+            return Job(inputs, device=given.params(), space=space, network=network)
         found = self._measured(device)
         return Job(_images(dataset), **_as_measured(found, space), campaign=found.campaign.params())
 
@@ -623,6 +628,12 @@ def contents_of(found: Any, data: Path) -> dict[str, str | None]:
     return {".".join(path): contents.content(file) for path, file in named}
 
 
+def _is_predicted(device: Device, dataset: str) -> bool:
+    """Return whether some architectures are measured, or known, and all others predicted."""
+    predicts = getattr(device, "predicts", None)
+    return isinstance(device, MeasuredDevice) or (predicts is not None and predicts(dataset))
+
+
 def _images(dataset: str) -> dict[str, Any]:
     return {"images": result("dataset", dataset=dataset)}
 
@@ -656,7 +667,9 @@ def _as_measured(device: MeasuredDevice, space: str) -> dict[str, Any]:
     """Return how a device is measured, with the network of a space."""
     network, threads = device.networks[space].params(), device.threads_taken
     how = {"device": device.params(), "space": space, "network": network}
-    return {"revision": 2, "threads": threads, **how}
+    if (state := device.state()) is not None:
+        how["state"] = state
+    return {"revision": 3, "threads": threads, **how}
 
 
 def _shipped(found: Any) -> dict[str, Any]:

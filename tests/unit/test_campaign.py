@@ -239,9 +239,57 @@ def test_judged_by_hand():
     assert row["flops_spearman_rho"] == pytest.approx(1)
 
 
+def test_the_model_is_dropped_where_counting_flops_is_as_good():
+    class Linear(Device):
+        def __call__(self, archs):
+            table = super().__call__(archs).drop(columns="energy_mj")
+            genes = np.array([nb201.SPACE.from_text(arch) for arch in archs])
+            flops = Features.of("nb201", None).multiply_accumulates(genes)
+            return table.assign(latency_ms=1 + flops / 1e7)
+
+    lines: list[str] = []
+    _, found, quality = conduct("nb201", SETTINGS, Linear(), log=lines.append)
+    assert quality["predictor"].tolist() == ["straight line through FLOPs"]
+    assert "counting FLOPs predicts latency_ms as well" in lines[-1]
+    assert found.source.startswith("predicted: straight line through FLOPs fitted to 20 measured")
+    genes = random_genes("nb201", 50, np.random.default_rng(1))
+    flops = Features.of("nb201", None).multiply_accumulates(genes)
+    np.testing.assert_allclose(found.predict(genes)["latency_ms"], 1 + flops / 1e7, rtol=0.01)
+    assert quality["median_relative_error"].iloc[0] < 0.01
+    _, (_, kept, judged) = of_cells()
+    assert judged["predictor"].tolist() == ["Gaussian process"] * 2
+    assert not kept.lines
+
+
+def test_a_line_is_written_and_read(tmp_path):
+    genes = random_genes("nb201", 12, np.random.default_rng(0))
+    flops = Features.of("nb201", None).multiply_accumulates(genes)
+    found = predictor.fit("nb201", genes, {"latency_ms": 1 + flops / 1e7}, source="measured: x")
+    line = predictor.with_lines(found, ["latency_ms"])
+    predictor.save(line, tmp_path / "line.npz")
+    again = predictor.load(tmp_path / "line.npz")
+    pd.testing.assert_frame_equal(again.predict(genes), line.predict(genes))
+    assert (again.predict(genes) > 0).all(axis=None)
+
+
+def test_rows_that_were_measured_anew_take_the_place_of_old_ones():
+    class Changing(Device):
+        def __call__(self, archs):
+            first = self.asked[0] if self.asked else []
+            return (
+                pd.concat([super().__call__(archs), super().__call__(first)])
+                if first
+                else (super().__call__(archs).assign(latency_ms=1e6))
+            )
+
+    measured, _, _ = conduct("nb201", SETTINGS, Changing(), log=quiet)
+    assert measured["latency_ms"].max() < 1e6
+    assert measured["arch"].is_unique
+
+
 @pytest.mark.slow
 def test_a_campaign_on_a_device_that_is_a_command(toy_file, tmp_path, monkeypatch):
-    """Latency is the size of the file; every model is measured once, but two for the A/A check."""
+    """Latency is the size of the file; every model is measured in two rounds."""
     monkeypatch.setattr(board_queue, "FOLDER", tmp_path)
     calls = tmp_path / "calls"
     command = f"echo x >> {calls}; wc -c < {{model}} | awk '{{print $1/1e5}}'"
@@ -258,11 +306,16 @@ def test_a_campaign_on_a_device_that_is_a_command(toy_file, tmp_path, monkeypatc
         **{"workspace": tmp_path / "kept", "log": lines.append},
     }
     measured, found, quality = campaign.run(board.campaign, board, **options)
-    assert len(calls.read_text().split()) == 5 + 3 + 2
-    assert measured["again_latency_ms"].notna().sum() == 2
-    assert quality["again_median_relative_difference"].iloc[0] == 0
+    # Two rounds over 6 models, then over 2 and 2 of before, to see whether the device has changed.
+    assert len(calls.read_text().split()) == 2 * (6 + 2 + 2)
+    row = quality.iloc[0]
+    assert row["split_half_median_relative_difference"] == 0
+    assert (row["rounds"], row["unstable"], row["reused"], row["warnings"]) == (2, 0, 0, "")
     assert json.loads(found.features.network)["width"] == 0.1
     assert json.loads(found.features.network)["resolution"] == 8
-    again, _, _ = campaign.run(board.campaign, board, **options)
+    again, _, quality = campaign.run(board.campaign, board, **options)
     pd.testing.assert_frame_equal(again, measured)
-    assert len(calls.read_text().split()) == 10
+    assert len(calls.read_text().split()) == 20
+    assert quality["reused"].iloc[0] == 8
+    assert quality["reused_from"].iloc[0].startswith("20")
+    assert any("6 of 6 models were measured before" in line for line in lines)

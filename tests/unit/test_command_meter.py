@@ -16,6 +16,7 @@ from some_devices import device
 
 from hanas.core.errors import InputError
 from hanas.devices import command
+from hanas.devices._answers import plain, timings
 from hanas.devices._device import BoardLost, ModelRefused, Timings
 from hanas.devices._processes import run
 
@@ -38,6 +39,12 @@ def measure(text: str, *, board: str | None = None, **settings) -> Timings:
         ("printf 'loading\\n[7]\\n'", [7.0]),
         ("printf '[7]\\nbye\\n\\n'", [7.0]),
         ("printf '[1]\\n[2]\\n'", [2.0]),
+        # A progress, a year and a state are no answers where there is a better one.
+        ("printf '[1.5, 2.5]\\n100\\n'", [1.5, 2.5]),
+        ("printf '2026\\n[1.5]\\n100\\n'", [1.5]),
+        ("printf '[1.5]\\n{\"done\": 100}\\ntrue\\n'", [1.5]),
+        ("printf '{\"latency_ms\": 3}\\n[100]\\n2026\\n'", [3.0]),
+        ("printf '7\\n7\\n'", [7.0]),
         ("printf '[1,2]\\r\\n'", [1.0, 2.0]),  # as adb ends lines
         ("printf '10 %%\\r90 %%\\r[1,2]'", [1.0, 2.0]),
         ("printf '[\\n  1.5,\\n  2\\n]\\n'", [1.5, 2.0]),
@@ -71,6 +78,11 @@ def test_an_object_may_tell_energy_and_runtime():
         ("kill -11 $$", "was killed by signal 11"),
         ("true", "printed nothing; expected JSON"),
         ("echo done", "printed 'done'; expected JSON"),
+        ("printf '1.87\\n100\\n'", "2 different numbers on lines of their own, the last 100"),
+        ("echo '[1, 1e308]'", r"latency 2 of 2 is 1e\+308 ms; expected milliseconds, 1e-06 to"),
+        ("echo 5e-324", "latency 1 of 1 is 4.94066e-324 ms; expected milliseconds"),
+        ("""echo '{"latency_ms": 1, "energy_mj": 1e300}'""", r"the energy is 1e\+300 mJ"),
+        ("printf '\\033[31mno\\007\\n'", "printed 'no'; expected"),
         ("echo '[]'", "there is no latency"),
         ("echo '[1, NaN]'", "latency 2 of 2 is nan ms"),
         ("echo '[1, 0]'", "latency 2 of 2 is 0 ms"),
@@ -129,6 +141,7 @@ KILLED = """
 import signal, sys
 from pathlib import Path
 from hanas.devices import command
+from hanas.devices._answers import plain, timings
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 found = command.CommandDevice(kind="command", command=": {model}; " + sys.argv[1])
 found.measure(Path("m"), command.BOARD)
@@ -229,7 +242,7 @@ JSON = st.recursive(
 @example(["\x00", "[1", "2]", "}"])
 def test_whatever_is_printed_gives_timings_or_a_reason(lines):
     try:
-        found = command.timings("\n".join(lines)).latencies_ms
+        found = timings("\n".join(lines)).latencies_ms
     except ValueError as error:
         said = str(error)
     else:
@@ -247,7 +260,32 @@ def test_whatever_is_printed_gives_timings_or_a_reason(lines):
 )
 def test_numbers_come_back_whatever_is_printed_around_them(values, indent, before, after):
     output = "\n".join([*before, json.dumps(values, indent=indent), *after])
-    assert command.timings(output).latencies_ms.tolist() == values
+    assert timings(output).latencies_ms.tolist() == values
+
+
+@pytest.mark.parametrize(
+    "printed",
+    [
+        ("[" + "0," * 5000 + "\n") * 400,
+        "[\n" * 1_000_000,
+        '{"a":' * 2000 + "\n" + ('[["' + "x" * 8000 + "\n") * 400,
+        "-\n" * 1_000_000,
+        ("1" * 4301 + "\n") * 900,
+        " " * 4_000_000,
+    ],
+)
+def test_no_answer_takes_long_to_read(printed):
+    started = time.process_time()
+    with pytest.raises(ValueError, match="the command printed"):
+        timings(printed)
+    assert time.process_time() - started < 5
+
+
+@given(st.text())
+def test_nothing_that_a_terminal_obeys_is_left(text):
+    found = plain(text)
+    assert not any(ord(letter) < 32 or 127 <= ord(letter) < 160 for letter in found)
+    assert found == plain(found)
 
 
 @given(st.text(alphabet=st.characters(exclude_characters="\x00", exclude_categories=["Cs"])))

@@ -59,23 +59,23 @@ class UserTable(NamedTuple):
     sha256: str
 
 
-def read(path: Path, columns: Columns, *, space: Space) -> UserTable:
+def read(path: Path, columns: Columns, *, space: Space, missing_hint: str = "") -> UserTable:
     """Read the columns that settings name of a ``.csv`` (UTF-8, commas) or ``.parquet`` file.
 
     InputError if the file cannot be read, lacks a column or an architecture of the space, has one
     twice, or has a cell that is no architecture or no number. It names the line of a CSV file (the
-    header is line 1) or the row of a Parquet file (from 1).
+    header is line 1) or the row of a Parquet file (from 1). ``missing_hint`` says what else can be
+    done where architectures are missing.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file; put it there or mend the setting `file`")
-    readers = {".csv": _csv_rows, ".parquet": _parquet_rows}
-    if path.suffix.lower() not in readers:
+    if path.suffix.lower() not in _READERS:
         raise InputError(f"{path}: unknown form {path.suffix!r}; expected .csv or .parquet")
     names, archs = columns.names(), space.all_texts()
     key, *others = names
     numbers, rows = {arch: number for number, arch in enumerate(archs)}, [""] * len(archs)
     values = {name: np.full(len(archs), np.nan) for name in others}
-    for row, (key_cell, *cells) in readers[path.suffix.lower()](path, list(names.values())):
+    for row, (key_cell, *cells) in _READERS[path.suffix.lower()](path, list(names.values())):
         where = f"{path}, {row}, column {names[key]!r}"
         if key == "index":
             index, last = _number(key_cell, f"{where}: index"), len(archs) - 1
@@ -97,13 +97,65 @@ def read(path: Path, columns: Columns, *, space: Space) -> UserTable:
     if missing:
         raise InputError(
             f"{path}: {len(missing):,} of {len(archs):,} architectures are missing, the first of "
-            f"them {missing[0]}"
+            f"them {missing[0]}{missing_hint}"
         )
 
     def place(number: int, column: str) -> str:
         return f"{path}, {rows[number]}, column {names[column]!r} ({archs[number]})"
 
     return UserTable(values, place, checksum(path)[:12])
+
+
+class SomeRows(NamedTuple):
+    """Numbers of some architectures of a space, canonical texts (N), in the order of a file.
+
+    ``values``, ``place`` and ``sha256`` are those of :class:`UserTable`.
+    """
+
+    archs: list[str]
+    values: Mapping[str, np.ndarray]
+    place: Place
+    sha256: str
+
+
+def read_some(path: Path, columns: Columns, *, space: Space) -> SomeRows:
+    """Read numbers of some architectures, as :func:`read` does those of all, of any space."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; put it there or mend the setting `file`")
+    if path.suffix.lower() not in _READERS:
+        raise InputError(f"{path}: unknown form {path.suffix!r}; expected .csv or .parquet")
+    names = columns.names()
+    key, *others = names
+    rows: dict[str, str] = {}
+    values: dict[str, list[float]] = {name: [] for name in others}
+    for row, (key_cell, *cells) in _READERS[path.suffix.lower()](path, list(names.values())):
+        where = f"{path}, {row}, column {names[key]!r}"
+        if key == "index":
+            if not space.enumerable:
+                raise InputError(f"{where}: {space.name} has no indices; name a column `arch`")
+            index, last = _number(key_cell, f"{where}: index"), len(space.all_texts()) - 1
+            if not (index.is_integer() and 0 <= index <= last):
+                raise InputError(f"{where}: index {index:g}; expected an integer in 0..{last}")
+            arch = space.all_texts()[int(index)]
+        else:
+            try:
+                arch = space.to_text(space.from_text(key_cell))
+            except (InputError, TypeError, AttributeError):
+                raise InputError(f"{where}: {_no_architecture(key_cell, space)}") from None
+        if arch in rows:
+            twice = f"gives {arch} again, which {rows[arch]} gives already; leave one"
+            raise InputError(f"{path}, {row}: {twice}")
+        rows[arch] = row
+        for name, cell in zip(others, cells, strict=True):
+            where = f"{path}, {row}, column {names[name]!r} ({arch}): {name}"
+            values[name].append(_number(cell, where))
+    archs = list(rows)
+
+    def place(number: int, column: str) -> str:
+        return f"{path}, {rows[archs[number]]}, column {names[column]!r} ({archs[number]})"
+
+    found = {name: np.array(column, dtype=np.float64) for name, column in values.items()}
+    return SomeRows(archs, found, place, checksum(path)[:12])
 
 
 def _no_architecture(cell: Any, space: Space) -> str:
@@ -193,6 +245,9 @@ def _parquet_rows(path: Path, wanted: Sequence[str]) -> Iterator[tuple[str, list
         columns = [table.column(name).to_pylist() for name in wanted]
     for number, cells in enumerate(zip(*columns, strict=True), start=1):
         yield f"row {number}", list(cells)
+
+
+_READERS = {".csv": _csv_rows, ".parquet": _parquet_rows}
 
 
 def _check_header(path: Path, header: Sequence[str], wanted: Sequence[str]) -> None:

@@ -236,15 +236,17 @@ class BoardQueue:
             self._log(f"{said} given up")
             return
         tries = board.failures_in_a_row  # there is no pause after the first
-        pause = self._settings.pause_seconds * 3 ** (tries - 2) if tries > 1 else 0.0
+        waits = tries > 1 and not error.answered
+        pause = self._settings.pause_seconds * 3 ** (tries - 2) if waits else 0.0
         self._log(f"{said} asked again {f'in {duration(pause)}' if pause else 'at once'}")
         self._changed.wait_for(lambda: self.stopped or not self.left, pause)
 
 
 @contextlib.contextmanager
-def alone_on(device: str, *, log: Log, stopped: Callable[[], bool]) -> Iterator[None]:
+def alone_on(device: str, *, log: Log, stopped: Callable[[], bool]) -> Iterator[bool]:
     """Wait until no other process measures on a device, and keep others waiting meanwhile.
 
+    Yields whether that is so.
     ``log`` is told when there is something to wait for; ``stopped`` is asked while waiting: when it
     says True, the block runs without the lock and is expected to do nothing. InputError if the file
     that is locked cannot be made.
@@ -257,7 +259,7 @@ def alone_on(device: str, *, log: Log, stopped: Callable[[], bool]) -> Iterator[
         time.sleep(_ASK_AGAIN_SECONDS)
         handle = _locked(path)
     try:
-        yield
+        yield handle is not None
     finally:
         if handle is not None:
             os.close(handle)

@@ -30,14 +30,16 @@ from hanas.core.settings import Settings
 from hanas.data.images import load_images
 from hanas.data.tables.metric_tables import METRICS
 from hanas.devices._device import Campaign, MeasuredDevice
-from hanas.devices.measuring.measure import measure_models
+from hanas.devices.measuring.measure import Bench
 from hanas.devices.measuring.models import untrained
+from hanas.devices.measuring.repeatability import MODELS_RANKED
 from hanas.devices.prediction import predictor
-from hanas.devices.prediction.predictor import LEAST, Predictor
+from hanas.devices.prediction.predictor import LEAST, LINE, PROCESS, Predictor
 from hanas.spaces._space import Network, Space
 
 #: Returns a row for each architecture, by their texts: ``arch``, ``feasible``, the metrics (NaN
-#: where not feasible) and whatever else there is to keep.
+#: where not feasible) and whatever else there is to keep. Rows of others that it was asked for
+#: before are what is known of them now.
 Measure = Callable[[list[str]], pd.DataFrame]
 #: Random architectures that a batch is chosen from, and over which the variance is taken.
 CANDIDATES, JUDGES = 1000, 500
@@ -57,18 +59,56 @@ def run(
 
     The file ``images`` gives classes and side of the networks.
     """
-    again = None
+    again, bench = None, Bench(device, workspace, log)
 
     def measure(archs: list[str]) -> pd.DataFrame:
         nonlocal again
         models = untrained(archs, space=space, device=device, network=network, images=images)
-        table = measure_models(models, device, workspace=workspace, again=again, log=log)
+        bench.measure(models, again)
         again = 0  # one A/A check a campaign, of models as they come: those chosen later are odd
-        return table
+        return bench.table()
 
     size = load_images(images).images.shape[1:3]
     fitting = plugins.space(space).for_images(network, size, device.resolution, images)
-    return conduct(space, campaign, measure, network=fitting, log=log)
+    measured, fitted, quality = conduct(space, campaign, measure, network=fitting, log=log)
+    return measured, fitted, described(quality, bench, measured)
+
+
+def described(quality: pd.DataFrame, bench: Bench, measured: pd.DataFrame) -> pd.DataFrame:
+    """Return what :func:`judge` says, with what is known of the measurements themselves.
+
+    ``statistic`` is of passes; the latency is that of an image, passes are of ``batch`` images.
+    ``measured``, ``infeasible`` and ``unstable`` are numbers of models, ``unstable_share`` a
+    fraction of those that run. ``rounds`` is the median over models, ``split_half_spearman_rho``
+    and ``split_half_median_relative_difference`` compare every second round with the others.
+    ``reused`` of the models were measured before this job, from ``reused_from`` to
+    ``reused_until`` (UTC). ``changed_factor`` is by what factor the device was found to have
+    changed, NaN if it was not. ``scale_question`` asks about numbers that can hardly be
+    milliseconds; ``warnings`` are sentences, one after the other with ``; `` between them: why the
+    measurements should not be trusted. Texts are empty where there is nothing to say.
+    """
+    found, runs = bench.repeatability(), measured["feasible"].to_numpy(dtype=bool)
+    unstable = int((~measured["stable"].to_numpy(dtype=bool) & runs).sum())
+    dates = sorted(at for at in bench.reused.values() if at)
+    warnings = bench.warnings()
+    return quality.assign(
+        statistic=bench.settings.statistic,
+        batch=int(measured["batch"].iloc[0]),
+        measured=len(measured),
+        infeasible=int((~runs).sum()),
+        unstable=unstable,
+        unstable_share=unstable / runs.sum() if runs.any() else np.nan,
+        rounds=found.rounds,
+        split_half_spearman_rho=found.split_half_spearman_rho,
+        split_half_median_relative_difference=found.split_half_median_relative_difference,
+        again_models=found.again_models,
+        reused=len(bench.reused),
+        reused_from=dates[0] if dates else "",
+        reused_until=dates[-1] if dates else "",
+        changed_factor=bench.changes[-1] if bench.changes else np.nan,
+        scale_question=next((line for line in warnings if "are the numbers mill" in line), ""),
+        warnings="; ".join(warnings),
+    )
 
 
 def conduct(
@@ -83,17 +123,22 @@ def conduct(
 
     Returns the rows of ``measure`` in the order in which they were asked for, with ``purpose``
     (``fit`` or ``held_out``) and ``round``, counted from 0; the predictor that is fitted to those
-    for that purpose; and what :func:`judge` says of it, a row a metric. InputError if too few of
-    the architectures can be run on the device.
+    for that purpose, a straight line through FLOPs where that is as good on the held-out ones; and
+    what :func:`judge` says of it, a row a metric, with ``predictor``, which of both it is.
+    InputError if too few of the architectures can be run on the device.
     """
     rng, found = np.random.default_rng(campaign.seed), plugins.space(space)
     genes = _initial_design(found, campaign.first + campaign.held_out, rng)
     purposes = ["fit"] * campaign.first + ["held_out"] * campaign.held_out
-    tables: list[pd.DataFrame] = []
+    plan: dict[str, tuple[str, int]] = {}  # purpose and round of each architecture
+    known: dict[str, dict] = {}
+    number = 0
     while True:
-        table = measure([found.to_text(row) for row in genes])
-        tables.append(table.assign(purpose=purposes[: len(genes)], round=len(tables)))
-        measured = pd.concat(tables, ignore_index=True)
+        archs = [found.to_text(row) for row in genes]
+        plan |= {arch: (purpose, number) for arch, purpose in zip(archs, purposes, strict=False)}
+        known |= {row["arch"]: row for row in measure(archs).to_dict("records")}
+        measured = pd.DataFrame([known[arch] for arch in plan])
+        measured["purpose"], measured["round"] = zip(*plan.values(), strict=True)
         of_purpose = {name: measured[measured["purpose"] == name] for name in ("fit", "held_out")}
         fitted = _fitted(found, of_purpose["fit"], network)
         held_out = of_purpose["held_out"]
@@ -112,7 +157,48 @@ def conduct(
             break
         genes = next_batch(fitted, candidates, count, rng=rng)
         purposes = ["fit"] * count
+        number += 1
+    fitted, quality = choose(
+        fitted,
+        quality,
+        lambda lines: judge(
+            predictor.with_lines(fitted, lines),
+            _genes(found, held_out),
+            _metrics(held_out),
+            again=again,
+        ),
+        log,
+    )
     return measured, fitted, quality
+
+
+def choose(
+    fitted: Predictor,
+    quality: pd.DataFrame,
+    judge_lines: Callable[[list[str]], pd.DataFrame],
+    log: Log,
+) -> tuple[Predictor, pd.DataFrame]:
+    """Return a predictor that only counts FLOPs where that is as good, and what is known of it.
+
+    ``quality`` is of :func:`judge`; ``judge_lines`` judges with lines for some metrics.
+    """
+    good = _flops_are_as_good(quality)
+    if good:
+        log(
+            f"counting FLOPs predicts {' and '.join(good)} as well on held-out models: the "
+            "Gaussian process is dropped for a straight line through FLOPs"
+        )
+        fitted, quality = predictor.with_lines(fitted, good), judge_lines(good)
+    kinds = [LINE if metric in fitted.lines else PROCESS for metric in quality["metric"]]
+    return fitted, quality.assign(predictor=kinds)
+
+
+def _flops_are_as_good(quality: pd.DataFrame) -> list[str]:
+    """Return the metrics that a straight line through FLOPs predicts as well on held-out models."""
+    ranks = quality["flops_spearman_rho"] >= quality["spearman_rho"] - 0.005
+    errors = quality["flops_median_relative_error"] <= 1.05 * quality["median_relative_error"]
+    enough = quality["held_out"] >= MODELS_RANKED
+    return quality.loc[ranks & errors & enough, "metric"].tolist()
 
 
 def _initial_design(space: Space, count: int, rng: np.random.Generator) -> np.ndarray:

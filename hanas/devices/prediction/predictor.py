@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,8 @@ LEAST_PROBABILITY = 0.5
 _KNEE = 1 / 30
 #: Smaller than any metric, above 0.
 _TINY = float(np.finfo(np.float64).tiny)
+#: What predicts a metric.
+PROCESS, LINE = "Gaussian process", "straight line through FLOPs"
 #: Marks architectures that the device does not run.
 _REFUSED = -1.0
 
@@ -49,7 +51,9 @@ class Predictor:
 
     ``values`` are what was measured for each metric, float64 (n,), NaN where it was not;
     ``parameters`` are those of the regression of each metric and, under ``feasible``, of whether
-    the device can run an architecture, where it could not run some.
+    the device can run an architecture, where it could not run some. Metrics among ``lines`` are
+    predicted from multiply-accumulates alone: intercept, slope and deviation, float64 (3,), of
+    bent metrics.
     """
 
     features: Features
@@ -57,6 +61,7 @@ class Predictor:
     genes: np.ndarray
     values: Mapping[str, np.ndarray]
     parameters: Mapping[str, np.ndarray]
+    lines: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -77,10 +82,15 @@ class Predictor:
         ``feasible_probability``, that the device can run an architecture, where it could not run
         some of those that were measured. InputError if the genes are not of the space.
         """
-        points = self.features.groups(self.features.checked(genes))
+        genes = self.features.checked(genes)
+        points = self.features.groups(genes)
         columns = {}
         for metric in self.metrics:
-            mean, deviation = self.regressions[metric].predict(points)
+            if metric in self.lines:
+                intercept, slope, deviation = self.lines[metric]
+                mean = intercept + slope * self.features.multiply_accumulates(genes)
+            else:
+                mean, deviation = self.regressions[metric].predict(points)
             knee = _knee(self.values[metric])
             columns[metric] = _straight(mean, knee)
             upper, lower = _straight(mean + deviation, knee), _straight(mean - deviation, knee)
@@ -156,8 +166,28 @@ def fit(
     kind, _, where = source.partition(": ")
     how = "estimated" if kind == "estimate" else "measured"
     where = where if kind in ("measured", "estimate") else source
-    described = f"predicted: Gaussian process fitted to {len(genes)} {how} models ({where})"
+    described = f"predicted: {PROCESS} fitted to {len(genes)} {how} models ({where})"
     return Predictor(features, described, genes, values, parameters)
+
+
+def with_lines(predictor: Predictor, metrics: Sequence[str]) -> Predictor:
+    """Return a predictor that sees only the multiply-accumulates where it predicts some metrics.
+
+    A line through bent metrics, by least squares of relative errors: a device's deviations grow
+    with what it takes.
+    """
+    flops, lines = predictor.features.multiply_accumulates(predictor.genes), {}
+    for metric in metrics:
+        values = predictor.values[metric]
+        known = np.isfinite(values)
+        bent = _bent(values[known], _knee(values))
+        slope, intercept = np.polyfit(flops[known], bent, 1, w=1 / values[known])
+        off = bent - intercept - slope * flops[known]
+        deviation = np.sqrt(np.square(off).sum() / max(1, len(off) - 2))
+        lines[metric] = np.array([intercept, slope, deviation])
+    kinds = [LINE if metric in lines else PROCESS for metric in predictor.metrics]
+    said = ", ".join(dict.fromkeys(kinds))
+    return replace(predictor, lines=lines, source=predictor.source.replace(PROCESS, said, 1))
 
 
 def save(predictor: Predictor, path: str | Path) -> None:
@@ -172,6 +202,7 @@ def save(predictor: Predictor, path: str | Path) -> None:
     arrays = {"genes": predictor.genes}
     arrays |= {f"values/{name}": predictor.values[name] for name in predictor.metrics}
     arrays |= {f"parameters/{name}": array for name, array in predictor.parameters.items()}
+    arrays |= {f"lines/{name}": array for name, array in predictor.lines.items()}
     files.write_npz(path, {**header, "sha256": _sha256(header, arrays)}, arrays)
 
 
@@ -186,7 +217,7 @@ def load(path: str | Path) -> Predictor:
         if _sha256(header, arrays) != expected:
             raise InputError(f"{path}: not what was written; the file is damaged{hint}")
         features, genes = Features.of(header["space"], header["network"]), arrays.pop("genes")
-        found: dict[str, dict[str, np.ndarray]] = {"values": {}, "parameters": {}}
+        found: dict[str, dict[str, np.ndarray]] = {"values": {}, "parameters": {}, "lines": {}}
         for key, array in arrays.items():
             kind, name = key.split("/")
             found[kind][name] = array
