@@ -108,7 +108,6 @@ def _classes(exports: pd.DataFrame, test_images: Mapping[str, int]) -> list[str]
     table = table.loc[table.mean(axis=1).sort_values(kind="stable").index]
     shown = table.head(MOST_CLASSES).map(lambda value: "" if pd.isna(value) else f"{value:.2f}")
     shown.insert(0, "test images", [str(test_images[name]) for name in shown.index])
-    shown = shown.rename(index=lambda name: name.replace("|", r"\|"))
     lines = markdown_table(shown.reset_index(names="class"), text_columns=["class"])
     if len(table) > MOST_CLASSES:
         lines += ["", f"The {MOST_CLASSES} of {len(table)} classes that are known least."]

@@ -113,7 +113,7 @@ class Graph:
         """Measure some architectures on a device, and fit a predictor of all others."""
         given = self._entry("devices", device)
         if not isinstance(given, MeasuredDevice) and _is_predicted(given, dataset):
-            inputs = self._own_file(given.datasets[dataset]) | _images(dataset)
+            inputs = self._own_files(given.datasets[dataset]) | _images(dataset)
             network = plugins.space(space).deployed.read({}).params()
             return Job(inputs, device=given.params(), space=space, network=network)
         found = self._measured(device)

@@ -31,6 +31,7 @@ COSTS = "nb201_accuracy_cost.parquet"
 SETTINGS = {
     "nats_bench": {"folder": NATS, "epochs": "200"},
     "surrogate": {},
+    "nas_bench_macro": {"file": "nas_bench_macro_cifar10.parquet"},
     "table": {
         "file": COSTS,
         "columns": {"arch": "arch_str", "accuracy_percent": "v11_c10_test_acc_200ep"},
@@ -61,7 +62,13 @@ class Part:
 @pytest.mark.parametrize("kind", plugins.names("benchmarks"))
 def test_every_kind_gives_the_same_form(data_folder, kind):
     archs = CELLS[::-1] if kind == "nats_bench" else TEXTS  # of the folder, three cells are there
-    found = read(kind, data_folder, SETTINGS[kind], archs=archs)
+    if kind == "nas_bench_macro":
+        space = plugins.space(kind)
+        archs = space.all_texts()
+        benchmark = plugins.plugin("benchmarks", kind).read({"kind": kind, **SETTINGS[kind]})
+        found = benchmark.accuracies(space, "cifar10", data_folder)
+    else:
+        found = read(kind, data_folder, SETTINGS[kind], archs=archs)
     assert list(found) == ["arch", "accuracy_percent", "source"]
     assert tuple(found["arch"]) == archs
     assert found["accuracy_percent"].dtype == np.float64

@@ -43,7 +43,17 @@ def test_html_reads_back_the_text_and_no_tag(text):
         def handle_starttag(self, tag, attrs):
             raise AssertionError(tag)
 
-        handle_comment = handle_decl = handle_pi = handle_endtag = handle_starttag
+        def handle_endtag(self, tag):
+            raise AssertionError(tag)
+
+        def handle_comment(self, data):
+            raise AssertionError(data)
+
+        def handle_decl(self, decl):
+            raise AssertionError(decl)
+
+        def handle_pi(self, data):
+            raise AssertionError(data)
 
     reader = Reader()
     reader.feed(escape.html(text))

@@ -17,7 +17,9 @@ def outdated(study, graph=None):
     """Return what is outdated of each rule's results, as words."""
     found = {}
     for path, job in (graph or study.graph()).jobs().items():
-        rule, names = made_by(path)
+        made = made_by(path)
+        assert made is not None
+        rule, names = made
         why = facts.outdated(rule, names, job, study.folder)
         if said := [*why.settings, *why.contents]:
             found[path] = said
@@ -34,7 +36,10 @@ def study(computed_study, tmp_path):
 def test_every_rule_has_its_facts_where_they_are_looked_for():
     for rule, sections in rules().items():
         names = {name: f"{{{name}}}" for name in ("dataset", "device", "proxy", "search")}
-        names |= {name: f"{{{name}}}" for name in ("space", "task", "supernet", "retraining")}
+        names |= {
+            name: f"{{{name}}}"
+            for name in ("space", "task", "supernet", "retraining", "round", "number")
+        }
         assert facts_file(rule, **names) == sections["output"]["facts"]
 
 
@@ -53,7 +58,7 @@ def test_results_of_today_are_not_outdated(study):
         (
             setting("retrainings", "edgegpu_toy", "training", "epochs", 9),
             "results/retrained/edgegpu_toy/metrics.parquet",
-            "training.epochs was 2, is 9",
+            "how.training.epochs was 2, is 9",
         ),
     ],
 )

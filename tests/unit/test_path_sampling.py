@@ -39,7 +39,7 @@ def test_spos_draws_each_gene_from_its_own_choices(space, given, toy_file):
     trainer: Any = run.trainer
     genes = trainer.draw(run, 20_000, torch.Generator().manual_seed(0))
     choices = SPACES[space].choices
-    assert genes.shape == (20_000, 20)
+    assert genes.shape == (20_000, len(choices))
     for layer, count in enumerate(choices):
         counts = torch.bincount(genes[:, layer], minlength=count).numpy()
         assert len(counts) == count  # nothing that cannot be there

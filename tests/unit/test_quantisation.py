@@ -245,7 +245,7 @@ def _coloured(count, seed=0):
     ],
 )
 def test_every_convolution_of_every_network_runs_in_integers(tmp_path, space, name):
-    module = published.space_of(name, space)
+    module = published.space_of(name or "", space)
     rng = np.random.default_rng(3)
     genes = module.genes if name else [int(rng.integers(count)) for count in module.choices]
     network = _lively(module.build(genes, 10, SMALL.get(space, SMALL_CHAIN)))

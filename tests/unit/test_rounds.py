@@ -292,13 +292,13 @@ def test_files_that_a_command_names_are_found(tmp_path, monkeypatch):
 def test_a_mended_script_counts_as_another_device(tmp_path):
     script = tmp_path / "script"
     script.write_text("seconds")
-    device = CommandDevice(kind="command", command=[str(script), "{model}"])
+    device = CommandDevice.read({"kind": "command", "command": [str(script), "{model}"]})
     before, conditions = device.state(), device.conditions("the board")
     assert before == device.state()
     script.write_text("milliseconds")
     assert device.state() not in (None, before)
     assert device.conditions("the board") != conditions
-    assert CommandDevice(kind="command", command="bench {model}").state() is None
+    assert CommandDevice.read({"kind": "command", "command": "bench {model}"}).state() is None
 
 
 def results_of(tmp_path) -> Path:
