@@ -262,18 +262,17 @@ def test_snapshots_that_cannot_be():
 
 
 def test_what_is_combined_on_demand_has_to_score_on_demand():
-    config = _read(REPOSITORY / "config" / "own.yaml")
-    config["proxies"]["own"]["objective"] = "centred_cross_entropy"
+    config = _read(REPOSITORY / "config" / "rk3588.yaml")
+    config["proxies"]["mobile_i"]["objective"] = "centred_cross_entropy"
     config["proxies"] |= {
         "depth": {"kind": "depth", "space": "mobile_i"},
-        "own_depth": {"kind": "fused", "proxies": ["own", "depth"]},
+        "both": {"kind": "fused", "proxies": ["mobile_i", "depth"]},
     }
-    (task,) = config["tasks"].values()
-    task["proxies"].append("own_depth")
-    assert complete(config, "own.yaml")
+    config["tasks"]["mobile_i"]["proxies"].append("both")
+    assert complete(config, "rk3588.yaml")
     config["proxies"]["depth"] = {"kind": "naswot", "space": "mobile_i"}
     with pytest.raises(InputError, match=r"'depth' scores listed architectures only; expected one"):
-        complete(config, "own.yaml")
+        complete(config, "rk3588.yaml")
 
 
 def test_a_listed_space_of_layers_is_none_of_cells():
