@@ -22,3 +22,9 @@ def leave_the_current_folder() -> None:
     here = posix.getcwd()
     if not __file__.startswith(f"{here}/hanas/"):
         sys.path[:] = [path for path in sys.path if path not in ("", ".", here)]
+        import os
+
+        if "PYTHONPATH" in os.environ:  # of the processes that are started from here
+            parts = os.environ["PYTHONPATH"].split(os.pathsep)
+            parts = [part for part in parts if part not in ("", ".", here)]
+            os.environ["PYTHONPATH"] = os.pathsep.join(parts)

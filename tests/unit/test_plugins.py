@@ -75,7 +75,7 @@ MINE = {
             """Rank by the number of 3x3 convolutions."""
             kind: Literal["threes"]
 
-            def score(self, space, inputs, *, workspace, threads, log=print):
+            def score(self, space, inputs, work):
                 import pandas as pd
                 scores = -1.0 * (space.all_genes() == 3).sum(1)
                 archs = space.all_texts()
