@@ -72,12 +72,13 @@ def test_hanas_runs_nothing_of_the_folder(computed_study, arguments):
 
 
 @pytest.mark.slow
-def test_the_workflow_runs_nothing_of_the_folder(fresh_study):
+def test_the_workflow_runs_nothing_of_the_folder(fresh_study, monkeypatch):
     trace = litter(fresh_study.folder)
     command = fresh_study.command("results/tables/edgegpu.csv")
     (snakemake,) = (command.index(each) for each in command if each == "-m")
     command = [command[0], "-P", *command[snakemake:]]
     environment = fresh_study.environment()
+    monkeypatch.setenv("HANAS_DATA", environment["HANAS_DATA"])
     subprocess.run(command, cwd=fresh_study.folder, env=environment, check=True)
     assert not trace.exists(), trace.read_text()
     assert explain.explanation("results/tables/edgegpu.csv", fresh_study.folder)["up_to_date"]
