@@ -79,7 +79,7 @@ def test_device_is_measured_and_the_rest_predicted(study, space):
     folder = study.folder / f"results/measurements/npu/{space}"
     measured = pd.read_parquet(folder / "cifar10.parquet")
     assert measured["purpose"].value_counts().to_dict() == {"fit": 6, "held_out": 3}
-    assert (measured["passes"] == 5).all()
+    assert (measured["rounds"] >= 2).all()
     assert (measured["precision"] == "int8").all()
     assert measured["source"].str.startswith("measured: ").all()
     assert not measured["arch"].duplicated().any()
