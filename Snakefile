@@ -80,6 +80,8 @@ onstart:
             slurm.require(Path(".snakemake"))
         except InputError as error:
             raise WorkflowError(str(error)) from None
+
+
 # For the first page of the report, which sees nothing but settings.
 decided = study.devices if workflow.is_main_process else ()
 config["doubts"] = list(runs.doubts(Path("results/decisions"), decided))

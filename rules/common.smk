@@ -19,7 +19,8 @@ from hanas.study.results import facts_file, is_result
 # Names only: what exists is checked by the graph, which can say what the names are.
 wildcard_constraints:
     **dict.fromkeys(
-        "dataset device number proxy retraining round search space supernet task".split(), "[A-Za-z0-9_]+"
+        "dataset device number proxy retraining round search space supernet task".split(),
+        "[A-Za-z0-9_]+",
     ),
 
 
@@ -69,10 +70,17 @@ def settings_of(method, *wildcards):
     job, names = job_of(method, *wildcards), dict(wildcards)
     path = planned.file_of(method.__name__, names)
     if workflow.is_main_process or not Path(path).exists():
-        old = facts.outdated(method.__name__, names, job, Path()) if workflow.is_main_process else None
+        old = (
+            facts.outdated(method.__name__, names, job, Path())
+            if workflow.is_main_process
+            else None
+        )
         told = [*old.contents, *(old.settings if by_settings() else ())] if old else []
         if told:
-            print(f"Made again: {facts_file(method.__name__, **names)}: {'; '.join(told)}", file=sys.stderr)
+            print(
+                f"Made again: {facts_file(method.__name__, **names)}: {'; '.join(told)}",
+                file=sys.stderr,
+            )
         PLANNED[path] = job.params
         try:
             planned.write(path, job, told)
