@@ -16,7 +16,6 @@ import torch
 
 from hanas.core import plugins
 from hanas.data.batches import Batch
-from hanas.devices.prediction.campaign import random_genes
 from hanas.spaces.networks import published
 from hanas.training.epochs import WeightStepper
 from hanas.training.settings import RetrainingTraining
@@ -57,7 +56,7 @@ def main() -> None:
 
     for name in ("shuffle", "shuffle_i", "mobile_i"):
         space = plugins.space(name)
-        drawn = random_genes(name, 3, np.random.default_rng(0))
+        drawn = space.sample(3, np.random.default_rng(0))
         random = statistics.mean(step_ms(space, genes, options) for genes in drawn)
         tell(f"{name}, random", random)
         tell(f"{name}, largest", step_ms(space, space.largest, options))

@@ -23,7 +23,6 @@ from hanas.data.images import SPLITS, ImageData, save_images
 from hanas.devices.host import HostDevice
 from hanas.devices.measuring.measure import measure_models
 from hanas.devices.measuring.models import untrained
-from hanas.devices.prediction.campaign import random_genes
 
 WAYS = {"rounds": "low_quantile", "400 passes, mean": "mean", "400 passes, median": "median"}
 
@@ -38,7 +37,7 @@ def main() -> None:
     options = parser.parse_args()
     space = plugins.space(options.space)
     network = space.deployed.read({"width": options.width})
-    genes = random_genes(options.space, options.models, np.random.default_rng(0))
+    genes = space.sample(options.models, np.random.default_rng(0))
     archs = [space.to_text(row) for row in genes]
     print("| way | seconds | Spearman of two | median difference | FLOPs | unstable |")
     print("|---|--:|--:|--:|--:|--:|")

@@ -92,11 +92,9 @@ def random_members(space: str, count: int, *, seed: int, without: Collection[str
 
     All have a path from input to output. They are what picks have to be better than.
     """
-    from hanas.devices.prediction.campaign import random_genes  # late: it needs PyTorch
-
-    random = np.random.default_rng([seed, *b"random members"])
-    drawn = random_genes(space, count + len(without), random) if count else ()
-    archs = [plugins.space(space).to_text(genes) for genes in drawn]
+    found, random = plugins.space(space), np.random.default_rng([seed, *b"random members"])
+    drawn = found.sample(count + len(without), random) if count else ()
+    archs = [found.to_text(genes) for genes in drawn]
     return [arch for arch in archs if arch not in without][:count]
 
 

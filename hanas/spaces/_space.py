@@ -92,9 +92,7 @@ class Space(ABC):
         found = np.empty((0, len(self.choices)), dtype=np.int64)
         while len(found) < count:
             drawn = rng.integers(0, self.choices, size=(count, len(self.choices)))
-            found = np.concatenate([found, drawn[self.connected(drawn)]])
-            _, first = np.unique(found, axis=0, return_index=True)
-            found = found[np.sort(first)][:count]
+            found = different(np.concatenate([found, drawn[self.connected(drawn)]]))[:count]
         return found
 
     def canonical(self, genes: Genes) -> str:
@@ -190,6 +188,12 @@ class Space(ABC):
 
     def _refusal(self, number: int, gene: int) -> str:
         return f"gene {number + 1} is {gene}; expected 0..{self.choices[number] - 1}"
+
+
+def different(genes: np.ndarray) -> np.ndarray:
+    """Return each row of genes (N, genes) once, in the order in which they come first."""
+    _, first = np.unique(genes, axis=0, return_index=True)
+    return genes[np.sort(first)]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from some_devices import device
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.ranking import spearman_rho
-from hanas.devices.prediction.campaign import random_genes
 
 FITTING = {"nb201": {}, "mobile_i": {"width": 0.5, "resolution": 32}}
 
@@ -22,7 +21,7 @@ def true_ms(genes: np.ndarray) -> np.ndarray:
 
 
 def written(folder: Path, space: str, count: int, **changed) -> np.ndarray:
-    genes = random_genes(space, count, np.random.default_rng(0))
+    genes = plugins.space(space).sample(count, np.random.default_rng(0))
     texts = [plugins.space(space).to_text(row) for row in genes]
     frame = pd.DataFrame({"cell": texts, "ms": true_ms(genes)})
     for column, values in changed.items():
@@ -50,7 +49,7 @@ def test_two_hundred_rows_predict_all_others(space, tmp_path):
     assert (quality["fitted"].iloc[0], quality["held_out"].iloc[0]) == (160, 40)
     assert len(found.genes) == 200
     assert "fitted to 200 measured models (my bench (sha256 " in found.source
-    others = random_genes(space, 300, np.random.default_rng(1))
+    others = plugins.space(space).sample(300, np.random.default_rng(1))
     predicted = found.predict(others)["latency_ms"]
     assert spearman_rho(predicted, true_ms(others)) > 0.9
     assert quality["spearman_rho"].iloc[0] > 0.9
@@ -80,7 +79,7 @@ def test_without_the_setting_the_message_names_it(tmp_path):
     ],
 )
 def test_wrong_rows_are_named(changed, said, tmp_path):
-    genes = random_genes("nb201", 40, np.random.default_rng(0))
+    genes = plugins.space("nb201").sample(40, np.random.default_rng(0))
     frame = pd.DataFrame({"cell": [plugins.space("nb201").to_text(g) for g in genes]})
     frame["ms"] = [str(ms) for ms in true_ms(genes)]
     for column, values in changed.items():

@@ -10,7 +10,6 @@ from hanas.devices.prediction.campaign import (
     CANDIDATES,
     JUDGES,
     next_batch,
-    random_genes,
     without,
 )
 from hanas.spaces import nb201
@@ -32,11 +31,11 @@ def fitted(genes: np.ndarray, infeasible: np.ndarray | None = None):
 
 
 def some_cells(count: int, seed: int) -> np.ndarray:
-    return random_genes("nb201", count, np.random.default_rng(seed))
+    return nb201.SPACE.sample(count, np.random.default_rng(seed))
 
 
 def others(taken: np.ndarray) -> np.ndarray:
-    return without(random_genes("nb201", CANDIDATES, np.random.default_rng(7)), taken)
+    return without(nb201.SPACE.sample(CANDIDATES, np.random.default_rng(7)), taken)
 
 
 @settings(max_examples=10, deadline=None)
@@ -95,7 +94,7 @@ def test_the_first_choice_takes_away_most_of_the_variance():
     taken, pool = some_cells(15, 1), some_cells(30, 77)
     found = fitted(taken)
     chosen = next_batch(found, without(pool, taken), 1, rng=np.random.default_rng(0))[0]
-    judges = found.features.groups(random_genes("nb201", JUDGES, np.random.default_rng(0)))
+    judges = found.features.groups(nb201.SPACE.sample(JUDGES, np.random.default_rng(0)))
     left = []
     for candidate in without(pool, taken):
         genes = np.vstack([taken, candidate])
@@ -120,7 +119,7 @@ def test_what_the_device_cannot_run_is_chosen_less():
 @pytest.mark.parametrize("space", ["nb201", *SPACES])
 def test_random_architectures_are_different_members(space):
     module = plugins.space(space)
-    found = random_genes(space, 200, np.random.default_rng(0))
+    found = plugins.space(space).sample(200, np.random.default_rng(0))
     assert len(np.unique(found, axis=0)) == len(found) == 200
     assert (found >= 0).all()
     assert (found < np.array(module.choices)).all()

@@ -35,7 +35,7 @@ from hanas.devices.measuring.models import untrained
 from hanas.devices.measuring.repeatability import MODELS_RANKED
 from hanas.devices.prediction import predictor
 from hanas.devices.prediction.predictor import LEAST, LINE, PROCESS, Predictor
-from hanas.spaces._space import Network, Space
+from hanas.spaces._space import Network, Space, different
 
 #: Returns a row for each architecture, by their texts: ``arch``, ``feasible``, the metrics (NaN
 #: where not feasible) and whatever else there is to keep. Rows of others that it was asked for
@@ -151,7 +151,7 @@ def conduct(
         if done >= campaign.models or good:
             break
         count = min(campaign.each_round, campaign.models - done)
-        candidates = without(random_genes(space, CANDIDATES, rng), _genes(found, measured))
+        candidates = without(found.sample(CANDIDATES, rng), _genes(found, measured))
         if not len(candidates):
             log(f"no architecture of {space} is left to measure")
             break
@@ -202,8 +202,8 @@ def _flops_are_as_good(quality: pd.DataFrame) -> list[str]:
 
 
 def _initial_design(space: Space, count: int, rng: np.random.Generator) -> np.ndarray:
-    ends = _different(np.array([space.largest, space.smallest]))
-    drawn = without(random_genes(space.name, count + len(ends), rng), ends)
+    ends = different(np.array([space.largest, space.smallest]))
+    drawn = without(space.sample(count + len(ends), rng), ends)
     return np.concatenate([ends, drawn])[:count]
 
 
@@ -319,7 +319,7 @@ def next_batch(
     All metrics count alike, each by the part of its variance that is taken away. What the device
     probably cannot run counts less, by that probability.
     """
-    judges = random_genes(predictor.features.space, JUDGES, rng)
+    judges = plugins.space(predictor.features.space).sample(JUDGES, rng)
     at, over = map(predictor.features.groups, (candidates, judges))
     runs = predictor.feasible_probability(at)
     beliefs = []
@@ -358,18 +358,8 @@ class _Belief:
         self.among = self.among - np.outer(column, self.among[candidate])
 
 
-def random_genes(name: str, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Return different random architectures that some device may run, int64 (count, G), or all."""
-    return plugins.space(name).sample(count, rng)
-
-
 def without(genes: np.ndarray, taken: np.ndarray) -> np.ndarray:
     """Return the different rows of ``genes`` that are not among ``taken``, in their order."""
     seen = set(map(tuple, taken.tolist()))
-    genes = _different(genes)
+    genes = different(genes)
     return genes[[tuple(row) not in seen for row in genes.tolist()]]
-
-
-def _different(genes: np.ndarray) -> np.ndarray:
-    _, first = np.unique(genes, axis=0, return_index=True)
-    return genes[np.sort(first)]

@@ -19,7 +19,7 @@ from hanas.core.errors import InputError
 from hanas.core.gaussian_process import Posterior, fit, most_telling
 from hanas.core.pareto import non_dominated
 from hanas.spaces._layerwise import LayerwiseSpace
-from hanas.spaces._space import Network
+from hanas.spaces._space import Network, different
 from hanas.spaces._stage_features import StageFeatures
 
 #: Chains, drawn at random, that the first ones are chosen from and have to tell about.
@@ -145,6 +145,5 @@ def pool_of(space: LayerwiseSpace, count: int, seed: int) -> np.ndarray:
     limits = np.cumsum(shares, axis=2) / shares.sum(axis=2, keepdims=True)
     drawn = (rng.random((len(weights), len(space.choices), 1)) > limits).sum(axis=2)
     ends = np.array([space.smallest, space.largest])
-    genes = np.concatenate([ends, evenly, np.minimum(drawn, np.array(space.choices) - 1)])
-    _, first = np.unique(genes, axis=0, return_index=True)
-    return genes[np.sort(first)]
+    drawn = np.minimum(drawn, np.array(space.choices) - 1)
+    return different(np.concatenate([ends, evenly, drawn]))
