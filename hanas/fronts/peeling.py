@@ -103,7 +103,7 @@ def retrain_layers(
     its weights of those on the trained front. Raises InputError as that one, and if the search
     found nothing feasible or nothing trained reaches the floor.
     """
-    from hanas.training.retraining import FromScratchTraining
+    from hanas.training.retraining import FromScratchTraining, over_seeds
 
     evaluated = require_feasible(feasible_evaluations(history))
     training = FromScratchTraining(
@@ -119,6 +119,7 @@ def retrain_layers(
             arch = archs[position]
             log(f"architecture {number} of {len(layer)} of this layer: {arch}")
             row, of_epochs, weights[arch] = training.train(arch)
+            row |= over_seeds([row["test_accuracy_percent"]])
             rows.append(row)
             epoch_rows.extend(of_epochs)
         percents = [row["validation_accuracy_percent"] for row in rows[-len(layer) :]]

@@ -61,7 +61,7 @@ def retrain(
                 weights[arch] = of_seed
             percents.append(row["test_accuracy_percent"])
             history += epoch_rows
-        rows[-1] |= over_seeds(percents)  # in the place of the first seed's alone
+        rows[-1] |= over_seeds(percents)
     return pd.DataFrame(rows), pd.DataFrame(history), weights
 
 
@@ -152,7 +152,6 @@ class FromScratchTraining:
                 row[f"{split}_warning"] = of_split.warning(split) or ""
                 if row[f"{split}_warning"]:
                     self.log(f"Warning: {row[f'{split}_warning']}")
-        row |= over_seeds([row["test_accuracy_percent"]])
         row["params"] = sum(weight.numel() for weight in network.parameters())
         row["train_images"] = len(self.train_split)
         row |= {f"{split}_images": len(images) for split, images in self.judged_by.items()}

@@ -4,7 +4,7 @@ import json
 
 import pandas as pd
 import pytest
-from studies import Study, graph_of, make_study, rerun
+from studies import Study, graph_of, make_study, rerun, write_toy_images
 
 from hanas.study import plan
 
@@ -16,7 +16,13 @@ LEARNED = {
     "rounds": 1,
     "trainings": {
         "network": {"width": 0.1},
-        "training": {"epochs": 4, "batch_size": 8, "resolution": 8, "learning_rate": 0.05},
+        "training": {
+            "epochs": 2,
+            "batch_size": 8,
+            "batches_per_epoch": 12,
+            "resolution": 8,
+            "learning_rate": 0.05,
+        },
     },
 }
 BOARD = {
@@ -31,6 +37,9 @@ BOARD = {
 def learned_study(folder) -> Study:
     study = make_study(folder)
     config = study.config()
+    # Enough of them that trainings do not all end with the same number of images right.
+    write_toy_images(folder / "data" / "more_images", images_each=80)
+    config["datasets"]["toy"]["folder"] = "more_images"
     config["devices"] = {"board": BOARD}
     config["proxies"] = {"learned": LEARNED}
     config["tasks"] = {"toy": {"dataset": "toy", "space": "mobile_i", "proxies": ["learned"]}}
@@ -76,7 +85,7 @@ def test_from_trainings_to_what_to_take(tmp_path):
     study = learned_study(tmp_path)
     study.compute("results/datasets/toy.pt")
     said = plan.in_words(study.folder, None)
-    assert "proxy learned, 3 + 2 architectures in rounds: 5 x 4 epochs" in said
+    assert "proxy learned, 3 + 2 architectures in rounds: 5 x 2 epochs" in said
     counts = study.compute("results/decisions/board.csv")
     assert counts["train_chosen"] == 5
     assert counts["choose_architectures"] == 2
