@@ -6,8 +6,7 @@ import pandas as pd
 
 from hanas.core import plugins
 from hanas.core.files import write_csv
-from hanas.proxies.learned import trained
-from hanas.proxies.scoring.chain_learning import choose
+from hanas.proxies.scoring.chain_learning import choose, trained
 from hanas.study.jobs import job
 
 with job(snakemake):

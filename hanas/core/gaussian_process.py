@@ -17,6 +17,8 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 
+from hanas.core.pareto import non_dominated
+
 #: Points that parameters are found from at most; enough for so few of them.
 _ENOUGH = 500
 _AT_A_TIME = 4096  # points; bounds memory
@@ -184,6 +186,25 @@ def most_telling(groups: Sequence[np.ndarray], candidates: np.ndarray, count: in
         left[best] = False
         with_best = among[best].copy()
         among -= np.outer(with_best, with_best) / (with_best[best] + noise)
+    return np.array(chosen, dtype=np.int64)
+
+
+def on_possible_fronts(
+    posterior: Posterior, costs: np.ndarray, left: np.ndarray, count: int
+) -> np.ndarray:
+    """Return ``count`` of the rows ``left``: each the least known on the front of what may be.
+
+    That is of values one standard deviation better (lower) than expected and ``costs``, float64
+    (N, C). Those chosen before will be known. Fewer where no more are left.
+    """
+    hoped = posterior.mean[left] - posterior.deviation(left)
+    chosen: list[int] = []
+    for _ in range(min(count, len(left))):
+        open_ = ~np.isin(left, chosen)
+        points = np.column_stack([hoped[open_], costs[left[open_]]])
+        front = left[open_][non_dominated(points, copies=False)]
+        unsure = posterior.deviation(front, also_observed=chosen)
+        chosen.append(int(front[unsure.argmax()]))
     return np.array(chosen, dtype=np.int64)
 
 

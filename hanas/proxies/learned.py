@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -23,7 +22,7 @@ from pydantic import Field, model_validator
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
-from hanas.core.files import read_csv, read_parquet
+from hanas.core.files import read_parquet
 from hanas.core.settings import Entry, Seed, Settings, Unique
 from hanas.proxies._proxy import (
     Inputs,
@@ -47,8 +46,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from hanas.core.gaussian_process import Posterior
-    from hanas.proxies.scoring.chain_learning import ChainModel
-
 
 #: Architectures, drawn at random, that the first ones are chosen from and have to tell about.
 SAMPLE = 3000
@@ -193,32 +190,21 @@ class Learned(SpaceProxy):
 
     def on_demand_scorer(self, space: Any, inputs: Inputs, work: Work) -> OnDemandScorer:
         """Return what scores chains by those that were trained; see :class:`Proxy`."""
-        from hanas.proxies.scoring.chain_learning import model_of
+        from hanas.proxies.scoring.chain_learning import Expected, trained
 
         known = trained(inputs.trainings)
-        return _Expected(model_of(space, known), self._source(known["source"].iloc[0]), work)
+        return Expected(space, known, self._source(known["source"].iloc[0]), work)
 
     def _of_chains(self, space: Any, inputs: Inputs, work: Work) -> dict[str, Any]:
-        import pandas as pd
-
-        from hanas.proxies.scoring.chain_learning import choose, model_of
+        from hanas.proxies.scoring.chain_learning import Expected, looked_up, trained
 
         if self.trainings:
             known = trained(inputs.trainings)
         else:
-            assert inputs.accuracies is not None
-            truth = read_parquet(inputs.accuracies, columns=["arch", "accuracy_percent", "source"])
-            check_order(truth, space, str(inputs.accuracies))
-            truth["error"] = 1 - truth["accuracy_percent"] / 100
-            known = truth.iloc[:0]
-            for number in range(len(self.batches)):
-                batches = self.batches[: number + 1]
-                chosen = choose(space, batches, self.seed, space.deployed(), known)
-                found = truth.set_index("arch").loc[chosen].reset_index()
-                known = pd.concat([known, found], ignore_index=True)
+            known = looked_up(space, self.batches, self.seed, _truth(space, inputs))
             for arch, percent in zip(known["arch"], known["accuracy_percent"], strict=True):
                 work.log(f"looked up {arch}: {percent:.2f} %")
-        scorer = _Expected(model_of(space, known), self._source(known["source"].iloc[0]), work)
+        scorer = Expected(space, known, self._source(known["source"].iloc[0]), work)
         seen = np.isin(np.array(space.all_texts()), known["arch"].to_numpy(str))
         found = {**scorer.score(space.all_genes()), "looked_up": seen, **scorer.facts}
         return {**found, "source": scorer.source("error")}
@@ -243,9 +229,7 @@ class Learned(SpaceProxy):
         _, of_members = member_tables(space, inputs)
         genes, texts = nb201.all_genes(), nb201.all_texts()
         live = nb201.without_dead_edges(genes)
-        assert inputs.accuracies is not None
-        truth = read_parquet(inputs.accuracies, columns=["arch", "accuracy_percent", "source"])
-        check_order(truth, space, str(inputs.accuracies))
+        truth = _truth(space, inputs)
 
         def look_up(rows: np.ndarray) -> np.ndarray:
             percent = truth["accuracy_percent"].to_numpy()[rows]
@@ -290,7 +274,7 @@ class Learned(SpaceProxy):
         The posterior is of the normal scores of the errors' ranks among those looked up, since it
         is the ranking that matters; these are returned too.
         """
-        from hanas.core.gaussian_process import fit, most_telling
+        from hanas.core.gaussian_process import fit, most_telling, on_possible_fronts
 
         order = np.random.default_rng(self.seed).permutation(len(functions))
         sample = order[:SAMPLE]
@@ -298,63 +282,22 @@ class Learned(SpaceProxy):
         chosen = sample[most_telling([group[sample] for group in groups], different, self._first)]
         order = order[np.sort(np.unique(functions[order], return_index=True)[1])]
         errors = look_up(chosen)
-        others = np.arange(self.architectures - self._first)
-        for part in np.array_split(others, min(self.rounds, len(others))) if len(others) else ():
+        for count in self.batches[1:]:
             posterior = fit(groups, chosen, normal_scores(errors))
             left = order[~np.isin(functions[order], functions[chosen])]
-            promising = _on_possible_fronts(posterior, costs, left, len(part))
+            promising = on_possible_fronts(posterior, costs, left, count)
             chosen = np.concatenate([chosen, promising])
             errors = np.concatenate([errors, look_up(promising)])
         known = normal_scores(errors)
         return fit(groups, chosen, known), known
 
 
-class _Expected(OnDemandScorer):
-    """Says what a model expects, and the truth of what it was learned from."""
-
-    columns = ("error",)
-
-    def __init__(self, model: ChainModel, source: str, work: Work) -> None:
-        from scipy.stats import spearmanr
-
-        self._model, self._source = model, source
-        self._known = dict(zip(map(tuple, model.genes.tolist()), model.errors, strict=True))
-        expected = model.leave_one_out()
-        self.facts = {
-            "trained_architectures": len(expected),
-            "loo_spearman": float(spearmanr(expected, model.errors)[0]),
-            "loo_error_points": float(100 * np.median(np.abs(expected - model.errors))),
-        }
-        work.log(
-            f"left out in turn, the {len(expected)} architectures are expected within "
-            f"{self.facts['loo_error_points']:.2f} percentage points (median) of their error, "
-            f"Spearman {self.facts['loo_spearman']:.3f}"
-        )
-
-    def score(self, genes: np.ndarray) -> dict[str, np.ndarray]:
-        expected = self._model.error(genes)
-        rows = map(tuple, genes.tolist())
-        known = [self._known.get(row, error) for row, error in zip(rows, expected, strict=True)]
-        return {"error": np.array(known, dtype=np.float64)}
-
-    def source(self, objective: str) -> str:
-        return self._source
-
-
-def trained(files: Sequence[Path]) -> pd.DataFrame:
-    """Return what trainings have shown: ``arch``, ``error`` on validation images, ``source``.
-
-    Half an image more is counted as wrong, and one more in all (Krichevsky and Trofimov): of few
-    images, none that is wrong does not mean that there is no error.
-    """
-    import pandas as pd
-
-    if not files:
-        return pd.DataFrame(columns=["arch", "error", "source"])
-    rows = pd.concat([read_csv(file) for file in files], ignore_index=True)
-    images = rows["validation_images"]
-    wrong = (1 - rows["validation_accuracy_percent"] / 100) * images
-    return rows.assign(error=(wrong + 0.5) / (images + 1))
+def _truth(space: Space, inputs: Inputs) -> pd.DataFrame:
+    """Return the true accuracies of all architectures, in index order."""
+    assert inputs.accuracies is not None
+    truth = read_parquet(inputs.accuracies, columns=["arch", "accuracy_percent", "source"])
+    check_order(truth, space, str(inputs.accuracies))
+    return truth
 
 
 def _features(genes: np.ndarray) -> np.ndarray:
@@ -379,23 +322,3 @@ def normal_scores(values: np.ndarray) -> np.ndarray:
     from scipy.stats import rankdata
 
     return ndtri((rankdata(values, axis=0) - 0.5) / len(values))
-
-
-def _on_possible_fronts(
-    posterior: Posterior, costs: np.ndarray, left: np.ndarray, count: int
-) -> np.ndarray:
-    """Return ``count`` of the rows ``left``: each the least known on the front of what may be.
-
-    That is one standard deviation better than expected. Those chosen before will be known.
-    """
-    from hanas.core.pareto import non_dominated
-
-    hoped = posterior.mean[left] - posterior.deviation(left)
-    chosen: list[int] = []
-    for _ in range(count):
-        open_ = ~np.isin(left, chosen)
-        points = np.column_stack([hoped[open_], costs[left[open_]]])
-        front = left[open_][non_dominated(points, copies=False)]
-        unsure = posterior.deviation(front, also_observed=chosen)
-        chosen.append(int(front[unsure.argmax()]))
-    return np.array(chosen, dtype=np.int64)

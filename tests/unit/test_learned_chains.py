@@ -15,9 +15,16 @@ from hanas.core.errors import InputError
 from hanas.core.gaussian_process import OF_ALL_POINTS, fit
 from hanas.core.pareto import non_dominated
 from hanas.fronts.truth import normalised_hypervolume
-from hanas.proxies.learned import Learned, trained
+from hanas.proxies._proxy import Work
+from hanas.proxies.learned import Learned
 from hanas.proxies.scoring import chain_learning
-from hanas.proxies.scoring.chain_learning import ChainModel, choose, first_chains, pool_of
+from hanas.proxies.scoring.chain_learning import (
+    ChainModel,
+    choose,
+    first_chains,
+    pool_of,
+    trained,
+)
 from hanas.spaces._stage_features import StageFeatures
 
 MACRO, MOBILE = plugins.space("nas_bench_macro"), plugins.space("mobile_i")
@@ -129,6 +136,13 @@ def test_trainings_that_are_all_alike_teach_nothing():
     known = pd.DataFrame({"arch": ["00000000", "11111111"], "error": [0.75, 0.75]})
     with pytest.raises(InputError, match=r"all 2 .* accuracy of 25\.00 %.*raise trainings"):
         choose(MACRO, [2, 1], 0, MACRO.deployed(), known)
+
+
+def test_no_order_among_what_is_expected_is_a_correlation_of_none(monkeypatch):
+    monkeypatch.setattr(ChainModel, "leave_one_out", lambda model: np.full(3, 0.3))
+    known = pd.DataFrame({"arch": ["00000000", "11111111", "22222222"], "error": [0.5, 0.4, 0.1]})
+    work = Work(Path(), 1, lambda line: None)
+    assert chain_learning.Expected(MACRO, known, "x", work).facts["loo_spearman"] == 0
 
 
 @pytest.mark.parametrize(

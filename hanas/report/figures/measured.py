@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy.stats import spearmanr
 
 from hanas.core.errors import InputError
 from hanas.core.pareto import non_dominated
+from hanas.core.ranking import spearman_rho
 from hanas.fronts.otherwise import order_between_seeds
 from hanas.report.figures import style
 
@@ -131,7 +131,7 @@ def draw_front(table: pd.DataFrame, *, device: str, task: str, proxy: str, searc
     error = np.median(np.abs(predicted - measured) / measured)
     said = f"Median difference {100 * error:.1f} %"
     if len(measured) > 2:
-        said += f", rank correlation {spearmanr(predicted, measured).statistic:.2f}"
+        said += f", rank correlation {spearman_rho(predicted, measured):.2f}"
     sources = [f"Latency: {table[f'{how}_source'].iloc[0]}." for how in ("predicted", "measured")]
     footer = [f"{said} over {len(measured)} architectures.", *sources]
     title = f"{device}, {task}: front found by {search}, measured"
