@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from hanas.core import plugins, yaml_files
+from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.progress import duration
 from hanas.core.settings import Settings
 from hanas.proxies.learned import Learned
 from hanas.spaces._space import Space
-from hanas.study import checks
-from hanas.study.graph import Graph, Job
+from hanas.study.explain import graph_of
+from hanas.study.graph import Job
 from hanas.study.results import made_by, result
 from hanas.study.settings import Study
 
@@ -34,7 +31,8 @@ class _Training:
     dataset: str
     space: Space
     settings: Any  # with ``network``, ``training`` and ``threads``
-    shared: bool  # whether it is a supernet
+    splits: tuple[str, ...] = ("train",)  # of the data set, that it trains on
+    shared: bool = False  # whether it is a supernet
 
 
 def in_words(folder: Path, configfile: Path | None) -> str:
@@ -46,18 +44,13 @@ def in_words(folder: Path, configfile: Path | None) -> str:
     path = configfile or folder / "config.yaml"
     if not path.is_file():
         raise InputError(f"{path}: no such file; name the study's settings with --configfile")
-    yaml_files.check(path)
-    config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    if config.get("plugin_folder"):
-        os.environ.setdefault(plugins.FOLDER_VARIABLE, str(folder / config["plugin_folder"]))
-    study = checks.read(config, str(path))
-    graph = Graph(study, folder / (os.environ.get("HANAS_DATA") or study.data_folder))
+    graph = graph_of(path, folder)
     jobs = graph.jobs()
     left = {path: job for path, job in jobs.items() if not (folder / path).exists()}
     counts = Counter(made[0] for path in left if (made := made_by(path)))
     said = ", ".join(f"{count} {rule}" for rule, count in counts.most_common())
     lines = [f"{len(left)} of {len(jobs)} results are not there yet: {said or 'nothing to do'}."]
-    trainings = list(_trainings(study, left))
+    trainings = list(_trainings(graph.study, left))
     if trainings:
         lines += ["", "Trainings, timed now on this machine; two or more run side by side:"]
     return "\n".join([*lines, *(_told(training, folder) for training in trainings)])
@@ -76,15 +69,15 @@ def _trainings(study: Study, left: dict[str, Job]) -> Iterator[_Training]:
         rounds = " + ".join(map(str, found.batches))
         name = f"proxy {proxy}, {rounds} architectures in rounds"
         space = plugins.space(found.space)
-        yield _Training(name, count, dataset, space, found.from_scratch, shared=False)
+        yield _Training(name, count, dataset, space, found.from_scratch)
     for name, found in study.retrainings.items():
         if result("retrain", retraining=name) in left:
             task = study.tasks[found.task]
-            count = len(found.archs or found.published or range(found.picks))
+            count = len(found.archs or found.published or range(found.picks)) + found.random
             settings = found.model_copy(update={"network": study.network_of(name)})
-            space = plugins.space(task.space)
-            name = f"retraining {name}"
-            yield _Training(name, count, task.dataset, space, settings, shared=False)
+            space, splits = plugins.space(task.space), tuple(found.images.split("_and_"))
+            name, count = f"retraining {name}", count * found.seeds
+            yield _Training(name, count, task.dataset, space, settings, splits)
 
 
 def _told(training: _Training, folder: Path) -> str:
@@ -99,7 +92,7 @@ def _told(training: _Training, folder: Path) -> str:
     data = load_images(file)
     side = how.resolution or data.images.shape[1]
     seconds = seconds_per_step(training, side, len(data.classes))
-    images = sum(len(data.splits[name]) for name in ("train",))
+    images = sum(len(data.splits[name]) for name in training.splits)
     steps = how.epochs * steps_per_epoch(images, how.batch_size, how.batches_per_epoch)
     total = training.count * steps * seconds
     return (

@@ -1,0 +1,54 @@
+"""What a study costs, told before anything starts."""
+
+from pathlib import Path
+
+import pytest
+from toy_pictures import toy_images
+
+from hanas.data.images import save_images
+from hanas.study import plan
+from hanas.study.results import result
+
+OWN = Path(__file__).parents[2] / "config" / "own.yaml"
+
+
+@pytest.fixture
+def study(tmp_path):
+    save_images(
+        toy_images(images_each=128, classes=2), tmp_path / "results" / "datasets" / "mine.pt"
+    )
+    return tmp_path
+
+
+@pytest.fixture
+def told(study, monkeypatch):
+    monkeypatch.setattr(plan, "seconds_per_step", lambda *training: 0.1)
+    return plan.in_words(study, OWN).splitlines()
+
+
+def line(told, start):
+    (found,) = (one for one in told if one.startswith(f"- {start}"))
+    return found
+
+
+def test_trainings_of_an_accuracy_model_and_their_minutes_are_told(told):
+    # 128 images are two steps of 64: 15 epochs take 3 s at .1 s a step.
+    said = line(told, "proxy own, 16 + 4 architectures")
+    assert "20 x 15 epochs of 128 images" in said
+    assert said.endswith("about 3.0 s each, 1 min 0 s one after the other")
+
+
+def test_retrainings_count_random_members_and_seeds_and_all_their_images(told):
+    # 3 picks and 2 random members, two seeds each, on training and validation images.
+    said = line(told, "retraining own")
+    assert "10 x 20 epochs of 256 images" in said
+    assert said.endswith("about 8.0 s each, 1 min 20 s one after the other")
+    assert "12 x 20 epochs of 256 images" in line(told, "retraining published")
+
+
+def test_what_is_there_is_not_counted(study, monkeypatch):
+    monkeypatch.setattr(plan, "seconds_per_step", lambda *training: 0.1)
+    trained = study / result("train_chosen", proxy="own", dataset="mine", round=1, number=1)
+    trained.parent.mkdir(parents=True)
+    trained.touch()
+    assert "19 x 15 epochs" in line(plan.in_words(study, OWN).splitlines(), "proxy own")
