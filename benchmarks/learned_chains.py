@@ -11,14 +11,13 @@ at least 80 % accuracy, and of that front thinned to 20 networks by predicted hy
 import os
 from pathlib import Path
 
-import moocore
 import numpy as np
 import pandas as pd
 from scipy.stats import kendalltau
 
 from hanas.core import plugins
 from hanas.core.gaussian_process import most_telling
-from hanas.core.pareto import non_dominated
+from hanas.core.pareto import non_dominated, thinned
 from hanas.fronts.truth import normalised_hypervolume
 from hanas.proxies.scoring.chain_learning import CANDIDATES, ChainModel
 from hanas.spaces._stage_features import StageFeatures
@@ -28,7 +27,9 @@ DRAWS = 5
 FLOOR, THINNED = 0.2, 20
 
 
-def learned(genes: np.ndarray, errors: np.ndarray, batches: list[int], seed: int) -> np.ndarray:
+def learned(
+    genes: np.ndarray, errors: np.ndarray, batches: list[int], seed: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Return which rows were looked up, bool (N,), and what is expected of all, float64 (N,)."""
     pool = np.random.default_rng(seed).choice(len(genes), CANDIDATES, replace=False)
     features = StageFeatures(SPACE)(genes[pool])
@@ -43,24 +44,13 @@ def learned(genes: np.ndarray, errors: np.ndarray, batches: list[int], seed: int
     return np.isin(np.arange(len(genes)), rows), expected
 
 
-def thinned(points: np.ndarray) -> np.ndarray:
-    """Return at most THINNED rows of a front, float (N, 2), each time the one that adds most."""
-    scaled = (points - points.min(axis=0)) / (np.ptp(points, axis=0) + 1e-12)
-    chosen: list[int] = []
-    for _ in range(min(THINNED, len(points))):
-        left = [row for row in range(len(points)) if row not in chosen]
-        gains = [moocore.hypervolume(scaled[[*chosen, row]], ref=[1.0001, 1.0001]) for row in left]
-        chosen.append(left[int(np.argmax(gains))])
-    return np.array(chosen)
-
-
 def judged(genes: np.ndarray, errors: np.ndarray, batches: list[int], seed: int) -> list[float]:
     """Return tau, and the normalised hypervolumes of the front and of the thinned front."""
     seen, expected = learned(genes, errors, batches, seed)
     flops, good = SPACE.flops(genes).astype(float), errors <= FLOOR
     true, believed = (np.column_stack([of, flops])[good] for of in (errors, expected))
     true_front, front = true[non_dominated(true)], np.flatnonzero(non_dominated(believed))
-    few = front[thinned(believed[front])]
+    few = front[thinned(believed[front], THINNED)]
     return [
         kendalltau(expected[~seen], errors[~seen]).statistic,
         normalised_hypervolume(true[front], true_front),

@@ -70,12 +70,10 @@ def settings_of(method, *wildcards):
     job, names = job_of(method, *wildcards), dict(wildcards)
     path = planned.file_of(method.__name__, names)
     if workflow.is_main_process or not Path(path).exists():
-        old = (
-            facts.outdated(method.__name__, names, job, Path())
-            if workflow.is_main_process
-            else None
-        )
-        told = [*old.contents, *(old.settings if by_settings() else ())] if old else []
+        told = []
+        if workflow.is_main_process:
+            old = facts.outdated(method.__name__, names, job, Path())
+            told = [*old.contents, *(old.settings if by_settings() else ())]
         if told:
             print(
                 f"Made again: {facts_file(method.__name__, **names)}: {'; '.join(told)}",

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field
@@ -31,6 +31,15 @@ if TYPE_CHECKING:  # imported where a job scores
 SUPERNET_SCORES = ("error", "cross_entropy", "centred_cross_entropy")
 #: The same with simulated INT8, in layer-wise spaces.
 INT8_SCORES = tuple(f"int8_{name}" for name in SUPERNET_SCORES)
+#: The name of any of them.
+SupernetScore = Literal[
+    "error",
+    "cross_entropy",
+    "centred_cross_entropy",
+    "int8_error",
+    "int8_cross_entropy",
+    "int8_centred_cross_entropy",
+]
 #: Columns of scores that a proxy table can have, all lower is better.
 SCORES = (*SUPERNET_SCORES, *INT8_SCORES, "score")
 

@@ -20,6 +20,7 @@ from hanas.proxies._proxy import (
     CombinedScorer,
     Inputs,
     OnDemandScorer,
+    SupernetScore,
     Work,
     member_tables,
 )
@@ -33,18 +34,7 @@ class Ensemble(CombinedProxy):
         description="The mean of what proxies of one kind say, such as supernets of different "
         "seeds."
     )
-    objective: Annotated[
-        Literal[
-            "error",
-            "cross_entropy",
-            "centred_cross_entropy",
-            "int8_error",
-            "int8_cross_entropy",
-            "int8_centred_cross_entropy",
-            "score",
-        ],
-        NoRerun(),
-    ] = Field(
+    objective: Annotated[Literal[SupernetScore, "score"], NoRerun()] = Field(
         "error",
         description="Which column a search minimises, one that all the proxies have. All that they "
         "share are kept.",

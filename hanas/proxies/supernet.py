@@ -33,6 +33,7 @@ from hanas.proxies._proxy import (
     Inputs,
     OnDemandScorer,
     Proxy,
+    SupernetScore,
     Threads,
     Work,
 )
@@ -78,17 +79,7 @@ class Supernet(Proxy):
         description="Images a batch, whose statistics batch normalisation uses and over which "
         "logits are centred.",
     )
-    objective: Annotated[
-        Literal[
-            "error",
-            "cross_entropy",
-            "centred_cross_entropy",
-            "int8_error",
-            "int8_cross_entropy",
-            "int8_centred_cross_entropy",
-        ],
-        NoRerun(),
-    ] = Field(
+    objective: Annotated[SupernetScore, NoRerun()] = Field(
         "error",
         description="Which score a search minimises; centred_cross_entropy is of logits less their "
         "mean over a batch. Those of int8: precision int8 only. All are kept.",

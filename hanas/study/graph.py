@@ -587,7 +587,7 @@ class Graph:
 
     def user_file(self, name: str) -> str:
         """Return the path of one of the user's files: relative ones lie in the data folder."""
-        return str(self.data / Path(name).expanduser())
+        return str(user_path(self.data, name))
 
     def _own_files(self, found: Any) -> dict[str, Any]:
         """Return the user's files that an entry names, by the path of the setting."""
