@@ -126,7 +126,7 @@ class LayerwiseSpace(Space):
         for layer, name in enumerate(names):
             if name not in self.operations:
                 raise InputError(
-                    f"{self._layer(layer)} of {text!r}: unknown operation {name!r}; expected one "
+                    f"{self.place(layer)} of {text!r}: unknown operation {name!r}; expected one "
                     f"of: {', '.join(self.operations)}"
                 )
         return self._checked(np.array([[self.operations.index(name) for name in names]]))[0]
@@ -174,9 +174,10 @@ class LayerwiseSpace(Space):
         why = f"gene {gene}; expected 0..{self.choices[number] - 1}"
         if gene == self.choices[number] < len(self.operations):
             why = "identity cannot be there, since the first layer of a stage changes the channels"
-        return f"{self._layer(number)}: {why}"
+        return f"{self.place(number)}: {why}"
 
-    def _layer(self, layer: int) -> str:
+    @override
+    def place(self, gene: int) -> str:
         first = self.skeleton.first_layers
-        stage = max(number for number, start in enumerate(first) if start <= layer)
-        return f"layer {layer + 1} (number {layer - first[stage] + 1} of stage {stage + 1})"
+        stage = max(number for number, start in enumerate(first) if start <= gene)
+        return f"layer {gene + 1} (number {gene - first[stage] + 1} of stage {stage + 1})"

@@ -62,6 +62,14 @@ class Space(ABC):
         """Travel to other processes by name."""
         return plugins.space, (self.name,)
 
+    def options(self, gene: int) -> tuple[str, ...]:
+        """Return the names of what a gene can stand for, by its value."""
+        return self.operations[: self.choices[gene]]
+
+    @abstractmethod
+    def place(self, gene: int) -> str:
+        """Return where a gene stands, in words, such as ``edge 3 <- 1``."""
+
     @abstractmethod
     def to_text(self, genes: Genes) -> str:
         """Return the canonical text of one architecture."""

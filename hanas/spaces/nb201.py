@@ -106,6 +106,11 @@ class Nb201(Space):
     fitted = CellNetworkSettings
 
     @override
+    def place(self, gene: int) -> str:
+        target, source = EDGES[gene]
+        return f"edge {target} <- {source}"
+
+    @override
     def to_text(self, genes: Genes) -> str:
         checked = self._checked(np.asarray(genes)[None])[0]
         return _FORM.format(*(OPERATIONS[gene] for gene in checked))

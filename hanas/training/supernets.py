@@ -255,9 +255,9 @@ def _loop(run: Run) -> epochs.Loop:
         row = {"validation_loss": loss, "validation_accuracy": 1 - error, "learning_rate": rate}
         row |= trainer.columns(epoch)
         row["entropy"] = float(torch.distributions.Categorical(logits=alphas).entropy().mean())
-        for edge, count in enumerate(run.space.choices):
-            for operation, name in enumerate(run.space.operations[:count]):
-                row[f"alpha_{edge}_{name}"] = float(alphas[edge, operation])
+        for gene in range(len(run.space.choices)):
+            for value, name in enumerate(run.space.options(gene)):
+                row[f"alpha_{gene}_{name}"] = float(alphas[gene, value])
         return row
 
     alphas = nn.ParameterDict({"alphas": run.alphas})

@@ -110,7 +110,7 @@ def test_a_layer_wise_space_has_no_sets_of_cells(toy_file, tmp_path):
 def test_a_layer_needs_an_operation_with_a_probability(toy_file, tmp_path):
     names = SPACES["shuffle_i"].operations
     training = {"operation_probabilities": {**dict.fromkeys(names, 0.0), "identity": 1.0}}
-    with pytest.raises(InputError, match="no operation that gene 0 can have"):
+    with pytest.raises(InputError, match="no operation that layer 1 "):
         train(settings_of("spos", "shuffle_i", training=training), toy_file, tmp_path)
 
 

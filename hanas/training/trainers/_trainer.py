@@ -149,10 +149,11 @@ def _check_probabilities(given: Mapping[str, float], space: Space) -> None:
         )
     if abs(sum(given.values()) - 1) > 1e-6:
         raise InputError(f"{place} add up to {sum(given.values()):g}; expected 1")
-    for gene, count in enumerate(space.choices):
-        if not any(given[name] for name in space.operations[:count]):
+    for gene in range(len(space.choices)):
+        if not any(given[name] for name in space.options(gene)):
             raise InputError(
-                f"{place}: no operation that gene {gene} can have is given a probability above 0"
+                f"{place}: no operation that {space.place(gene)} can have is given a probability "
+                "above 0"
             )
 
 
