@@ -139,6 +139,7 @@ def pick(
 def _picked(row: dict[str, Any], limits: dict[str, float]) -> dict[str, Any]:
     import pandas as pd
 
+    from hanas.fronts import trust
     from hanas.fronts.truth import reaches_percent
 
     accuracy, floor = row["accuracy_percent"], float(row["accuracy_floor_percent"])
@@ -159,12 +160,33 @@ def _picked(row: dict[str, Any], limits: dict[str, float]) -> dict[str, Any]:
         "accuracy_floor_percent": floor,
         "reaches_accuracy_floor": bool(reaches_percent(accuracy, floor)) if known else None,
         **{name: str(row[name]) for name in sources},
+        **trust.read(row).about,
+        **_trained(row),
     }
+
+
+def _trained(row: dict[str, Any]) -> dict[str, Any]:
+    """Return what trainings of a pick showed, and what one would take otherwise, if they did."""
+    from hanas.fronts.otherwise_in_words import pick_in_words
+
+    found: dict[str, Any] = {}
+    if not math.isnan(row.get("trained_accuracy_percent", math.nan)):
+        deviation = row["trained_std"]
+        found["trained"] = {
+            "accuracy_percent": float(row["trained_accuracy_percent"]),
+            "seeds": int(row["trained_seeds"]),
+            "deviation_points": None if math.isnan(deviation) else float(deviation),
+            "latency_ms": float(row["measured_latency_ms"]),
+        }
+    if said := [line.strip(" -").replace("`", "").replace("**", "") for line in pick_in_words(row)]:
+        found["otherwise"] = said[0]
+    return found
 
 
 def _in_words(picked: dict[str, Any]) -> str:
     index, accuracy = picked["index"], picked["accuracy_percent"]
-    lines = [picked["arch"]] + ([] if index is None else [f"  {picked['space']} index  {index}"])
+    lines = [f"Do not trust this pick: {said}" for said in picked["do_not_trust"]]
+    lines += [picked["arch"]] + ([] if index is None else [f"  {picked['space']} index  {index}"])
     said = "" if accuracy is None else f"{accuracy:.2f} %  "
     lines.append(f"  true accuracy  {said}({picked['accuracy_source']})")
     for metric, unit in _UNITS.items():
@@ -177,7 +199,16 @@ def _in_words(picked: dict[str, Any]) -> str:
         floor = f"{picked['dataset']}, {picked['accuracy_floor_percent']:g} %"
         useless = "nothing within the limits that the proxy likes is of use."
         lines.append(f"  Beware: below the accuracy floor of {floor}: {useless}")
-    return "\n".join(lines)
+    if trained := picked.get("trained"):
+        deviation, seeds = trained["deviation_points"], trained["seeds"]
+        spread = "one seed" if deviation is None else f"± {deviation:.2f}, {seeds} seeds"
+        percent, latency = trained["accuracy_percent"], trained["latency_ms"]
+        lines.append(f"  trained        {percent:.2f} % ({spread}), measured {latency:.4g} ms")
+    if said := picked.get("otherwise"):
+        lines.append(f"  {said}")
+    if known := picked["how_well_known"]:
+        lines += ["How well things are known:", *(f"  - {said}" for said in known)]
+    return "\n".join(lines).replace("**", "")
 
 
 def _decisions(results: Path, device: str, *, trained: bool) -> list[dict[str, Any]]:

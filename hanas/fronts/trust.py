@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hanas.core import escape
 from hanas.core.files import read_csv, read_json, read_parquet
 from hanas.core.ranking import spearman_rho
 from hanas.fronts.picks import found_front
@@ -39,6 +40,10 @@ _ROUNDING = 1e-9  # a Spearman of .8 may come out as .7999...
 NAMES = {"latency_ms": "latency", "energy_mj": "energy"}
 
 
+#: What joins several sentences in a cell of a table.
+BETWEEN = " | "
+
+
 @dataclass(frozen=True)
 class Trust:
     """Sentences: how well things are known, and why a pick should not be trusted."""
@@ -56,6 +61,16 @@ class Trust:
         """The same as JSON-like values."""
         return {"known": list(self.known), "doubts": list(self.doubts)}
 
+    @property
+    def about(self) -> dict[str, list[str]]:
+        """What a card, or a pick, says of how far to trust it."""
+        return {"do_not_trust": list(self.doubts), "how_well_known": list(self.known)}
+
+    @property
+    def cells(self) -> dict[str, str]:
+        """The same in the row of a table, for :func:`read`."""
+        return {name: BETWEEN.join(said) for name, said in self.about.items()}
+
 
 def all_of(parts: Iterable[Trust]) -> Trust:
     """Return the sentences of all parts, each once."""
@@ -69,20 +84,38 @@ def of_rows(rows: Iterable[Row]) -> dict[tuple[str, str, str, str], Trust]:
     """
     ranks = cache(rank_correlation)  # of many searches the same
     return {
-        (row.device, row.task, row.proxy, row.search): of_device(row) + of_accuracy(row, ranks)
+        (row.device, row.task, row.proxy, row.search): all_of(
+            [of_device(row), of_accuracy(row, ranks), of_images(row)]
+        )
         for row in rows
     }
+
+
+def beside(table: pd.DataFrame, trusts: Mapping[tuple[str, ...], Trust]) -> pd.DataFrame:
+    """Return a table of decisions with how far to trust each search, as :func:`of_rows` says it."""
+    names = ["device", "task", "proxy", "search"]
+    cells = [trusts[key].cells for key in table[names].itertuples(index=False, name=None)]
+    return table.join(pd.DataFrame(cells, index=table.index, columns=list(Trust().cells)))
+
+
+def read(row: Mapping[Any, Any]) -> Trust:
+    """Return what a row of a table says in :attr:`Trust.cells`; nothing where it has none."""
+    cells = (row.get(name) for name in ("how_well_known", "do_not_trust"))
+    said = (cell.split(BETWEEN) if isinstance(cell, str) and cell else () for cell in cells)
+    return Trust(*map(tuple, said))
 
 
 def markdown(trust: Trust) -> list[str]:
     """Return the lines that a Markdown page begins with, below its title."""
     lines = []
-    if trust.doubts:
-        first, *others = trust.doubts
+    # Names of files, and what devices print, may hold anything.
+    known, doubts = (list(map(escape.markdown, said)) for said in (trust.known, trust.doubts))
+    if doubts:
+        first, *others = doubts
         lines += [f"> **Do not trust this page: {first}.**"]
         lines += [line for said in others for line in (">", f"> **{sentence(said)}**")] + [""]
     lines += ["How well things are known:", ""]
-    return [*lines, *(f"- {sentence(said)}" for said in trust.known), ""]
+    return [*lines, *(f"- {sentence(said)}" for said in known), ""]
 
 
 def sentence(said: str) -> str:
@@ -245,15 +278,22 @@ def of_learned(facts: Mapping[str, Any], where: str) -> Trust:
     ranks = "" if rho is None else f"Spearman {rho:.2f}"
     said = ", ".join(filter(None, (error, ranks)))
     known = f"accuracies {where}, are predicted; each trained network from all others: {said}"
-    if rho is None or rho >= LEAST_SPEARMAN - _ROUNDING:
-        return Trust((known,))
-    return Trust(
-        (known,),
-        (
+    doubts = []
+    if rho is not None and rho < LEAST_SPEARMAN - _ROUNDING:
+        doubts.append(
             f"accuracies {where}, are predicted with Spearman {rho:.2f} between each trained "
-            f"network and what the others tell of it, below {LEAST_SPEARMAN:g}: train more",
-        ),
+            f"network and what the others tell of it, below {LEAST_SPEARMAN:g}: train more"
+        )
+    count, hardly = (
+        facts.get(name, 0) for name in ("trained_architectures", "hardly_better_than_largest_class")
     )
+    if hardly > count / 2:
+        doubts.append(
+            f"accuracies {where}, are predicted from {count} trained networks, {hardly} of which "
+            "are right on hardly more validation images than always answering the largest class: "
+            "train them longer, or with class_weights: balanced"
+        )
+    return Trust((known,), tuple(doubts))
 
 
 def rank_correlation(accuracies: str, proxy_table: str, objective: str) -> tuple[int, float]:
@@ -327,43 +367,30 @@ def of_rescored(table: pd.DataFrame, differences: pd.DataFrame, where: str) -> T
     )
 
 
-# ---- trained models ------------------------------------------------------------------------
+# ---- images --------------------------------------------------------------------------------
 
 
-def of_models(
-    exports: pd.DataFrame,
-    latencies: Iterable[tuple[str, pd.DataFrame]],
-    predictions: Mapping[str, Trust],
-) -> dict[int, Trust]:
-    """Return how well accuracy and latency of each trained model are known, by its number.
-
-    ``exports`` and ``latencies`` are those of :func:`hanas.deploy.model_cards.write_cards`;
-    ``predictions`` says of devices whose latencies are predicted how well that is.
-    """
-    tables, found = list(latencies), {}
-    for export in exports.to_dict("records"):
-        share, images = export["test_accuracy_percent"] / 100, int(export["test_images"])
-        error = 100 * math.sqrt(share * (1 - share) / images)
-        said = (
-            f"its accuracy is measured on {images} test images: {100 * share:.2f} %, ± {error:.2f} "
-            "points of standard error"
+def of_images(row: Row) -> Trust:
+    """Return what has to be known of the images that accuracies are of, and what is wrong there."""
+    if row.images is None:
+        return Trust()
+    facts = read_json(row.images)
+    test = facts["images_of_classes"]["test"]
+    largest = max(test, key=lambda name: test[name])
+    percent = 100 * test[largest] / sum(test.values())
+    known = [
+        f"the test images of {row.dataset} are {sum(test.values())} of {len(test)} classes; always "
+        f"answering {largest!r}, the largest, would be right on {percent:.2f} % of them"
+    ]
+    if facts.get("value_range"):
+        low, high = facts["value_range"]
+        known.append(
+            f"pictures of {row.dataset} of more than 8 bits a channel were scaled by one range: "
+            f"{low:g} became black and {high:g} white"
         )
-        if not export.get("seeds", 1) > 1:
-            said += "; it was trained once, so how much another seed changes it is **not known**"
-        parts = [Trust((said,))]
-        for device, table in tables:
-            rows = table[table["arch"] == export["arch"]]
-            parts += [_of_latency(device, row, predictions) for row in rows.to_dict("records")]
-        found[int(export["number"])] = all_of(parts)
-    return found
+    return Trust(tuple(known)) + of_warnings(facts.get("warnings", ()), row.dataset)
 
 
-def _of_latency(device: str, row: Mapping[Any, Any], predictions: Mapping[str, Trust]) -> Trust:
-    if not row["feasible"]:
-        return Trust((f"it does not run on {device}",))
-    said, doubts = f"its latency on {device} is {row['source']}", ()
-    if row.get("stable") is not None and not pd.isna(row["stable"]):
-        said += ", stable" if row["stable"] else ", **unstable**"
-        if not row["stable"]:
-            doubts = (f"its latency on {device} is unstable: the passes differ too much",)
-    return Trust((said,), doubts) + predictions.get(device, Trust())
+def of_warnings(warnings: Iterable[str], dataset: str) -> Trust:
+    """Return what is wrong with the images of a data set."""
+    return Trust((), tuple(f"images of {dataset}: {said}" for said in warnings))

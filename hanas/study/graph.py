@@ -29,7 +29,8 @@ SHIPPED = Path(__file__).parents[2] / "resources"
 
 
 #: The files of a search that tell how far to trust its front.
-TRUSTED_BY = ("proxy_table", "rescored", "differences", "quality", "measured", "measured_front")
+OF_DEVICE = ("quality", "measured", "measured_front")
+TRUSTED_BY = ("proxy_table", "rescored", "differences", "images", *OF_DEVICE)
 
 
 class Job:
@@ -314,8 +315,8 @@ class Graph:
         self._entry("devices", device)
         rows = require_judged(self.rows.judged_rows(device), device)
         return Job(
-            {"files": sorted(_files(rows) + _files(rows, "facts"))},
-            revision=6,
+            {"files": sorted({*_files(rows), *_files(rows, "facts", *OF_DEVICE)})},
+            revision=7,
             rows=_plain(rows),
             front_search=self.rows.first_search,
             peeling=self.study.evaluation.peeling.params(),
@@ -361,7 +362,7 @@ class Graph:
         read = ("accuracies", "metrics", "history", "facts", *TRUSTED_BY)
         files = sorted({*_files(rows, *read), *_tables_of(trained)})
         how = {"rows": _plain(rows), "in_words": in_words, "trained": trained}
-        return Job({"files": files}, revision=6, **how)
+        return Job({"files": files}, revision=7, **how)
 
     def _compared_on(self, device: str) -> list[dict[str, Any]]:
         """Return the trained models that are compared with others on a device, as their tables."""
@@ -493,7 +494,7 @@ class Graph:
         read |= {"predicted": list(predicted.values())} if predicted else {}
         return Job(
             {**self._exported(retraining, task), **read, **others},
-            revision=5,
+            revision=6,
             predicted=predicted,
             retraining=retraining,
             **{name: getattr(found, name) for name in names},

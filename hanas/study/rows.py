@@ -10,7 +10,7 @@ from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.devices._device import MeasuredDevice
 from hanas.fronts.rows import Row
-from hanas.study.results import DIFFERENCES, FOUND, MEASURED, QUALITY, result
+from hanas.study.results import DIFFERENCES, FOUND, MEASURED, QUALITY, facts_file, result
 from hanas.study.settings import Study
 
 T = TypeVar("T")
@@ -68,6 +68,7 @@ class Rows:
             measured_front=result("measured_front", search=search, **of_search)
             if is_measured_too
             else None,
+            images=None if judged else facts_file("dataset", dataset=task.dataset),
         )
 
     def scores(self, proxy: str, dataset: str) -> str:
