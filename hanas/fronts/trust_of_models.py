@@ -1,4 +1,4 @@
-"""How far to trust trained models, and pages that compare them: accuracy, seeds, classes, latency."""
+"""How far to trust trained models: accuracy on images and between seeds, classes, latency."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ import pandas as pd
 
 from hanas.fronts.trust import Trust, all_of, read
 
+NOTHING = Trust()
+
 
 def of_models(
     exports: pd.DataFrame,
     latencies: Iterable[tuple[str, pd.DataFrame]],
     predictions: Mapping[str, Trust],
-    of_images: Trust = Trust(),
+    of_images: Trust = NOTHING,
 ) -> dict[int, Trust]:
     """Return how well accuracy and latency of each trained model are known, by its number.
 
     ``exports`` and ``latencies`` are those of :func:`hanas.deploy.model_cards.write_cards`;
-    ``predictions`` says of devices whose latencies are predicted how well that is, ``of_images`` what
-    has to be known of the images.
+    ``predictions`` says of devices whose latencies are predicted how well that is, ``of_images``
+    what has to be known of the images.
     """
     tables, found = list(latencies), {}
     for export in exports.to_dict("records"):
@@ -52,7 +54,7 @@ def _of_seeds(export: Mapping[Any, Any]) -> str:
     )
 
 
-def of_compared(models: pd.DataFrame, device: str, *, said: Trust = Trust()) -> Trust:
+def of_compared(models: pd.DataFrame, device: str, *, said: Trust = NOTHING) -> Trust:
     """Return why trained picks should not be trusted on a device, each reason once.
 
     ``models`` are those of :func:`hanas.fronts.otherwise.models_compared`; what is ``said`` already

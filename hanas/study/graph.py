@@ -385,9 +385,17 @@ class Graph:
             require_judged(rows)
         parts = {"page": "page.html", "style": "style.css", "script": "explorer.js"}
         shipped = {part: str(SHIPPED / "explorer" / name) for part, name in parts.items()}
+        # Searches that trained models come from: where none is judged, the page shows these alone.
+        trusted = [
+            row
+            for device in dict.fromkeys(each["device"] for each in trained)
+            for row in self.rows.decision_rows(device)
+            if row.accuracies is None and row.search == self.rows.first_search
+        ]
         files = {*_files(rows), *_files(rows, "facts", *TRUSTED_BY), *_tables_of(trained)}
+        files.update(_files(trusted, "history", "facts", *TRUSTED_BY))
         how: dict[str, Any] = {"rows": _plain(rows), "trained": trained}
-        return Job({"files": sorted(files), **shipped}, revision=3, **how)
+        return Job({"files": sorted(files), **shipped}, revision=4, trusted=_plain(trusted), **how)
 
     def figures(self, device: str, task: str) -> Job:
         """Draw the figures of a task on a device."""

@@ -244,6 +244,21 @@ def test_trained_models_are_shown_without_any_judged_search():
     assert "measured: <script>" not in page
 
 
+def test_trained_models_say_how_far_to_trust_them_without_any_judged_search(tmp_path, rows):
+    (row, _), trained = rows, _trained()
+    facts = {"images_of_classes": {"test": {"a": 9, "b": 1}}, "warnings": ["copies"]}
+    write_json(tmp_path / "images.json", facts)
+    unjudged = {"task": "mine", "accuracies": None, "images": str(tmp_path / "images.json")}
+    models = trained.models.assign(do_not_trust="images of pets: copies | it is unstable")
+    search = replace(row, **unjudged)
+    data = explorer.explorer_data([], [("board", replace(trained, models=models))], [search])
+    (shown,) = data["trained"]
+    assert shown["doubts"] == ["images of pets: copies", "trained own/1: it is unstable"]
+    assert any("always answering 'a'" in said for said in shown["known"])
+    elsewhere = explorer.explorer_data([], [("board", trained)], [replace(search, device="other")])
+    assert elsewhere["trained"][0]["known"] == elsewhere["trained"][0]["doubts"] == []
+
+
 def test_trained_models_stand_beside_judged_searches(rows):
     data = explorer.explorer_data(rows, [("board", _trained())])
     assert data["runs"]

@@ -133,7 +133,7 @@ def trained(files: Sequence[Path]) -> pd.DataFrame:
 
 def warnings_of(known: pd.DataFrame) -> list[str]:
     """Return what has to be said of chains that are hardly better than always the largest class."""
-    said = known["validation_warning"] if "validation_warning" in known else ()
+    said = known.get("validation_warning", ())
     return [text for text in said if isinstance(text, str) and text]  # an empty cell is NaN
 
 
