@@ -112,19 +112,19 @@ def markdown(trust: Trust) -> list[str]:
     known, doubts = (list(map(escape.markdown, said)) for said in (trust.known, trust.doubts))
     if doubts:
         first, *others = doubts
-        lines += [f"> **Do not trust this page: {first}.**"]
+        lines += [f"> **{sentence(f'Do not trust this page: {first}')}**"]
         lines += [line for said in others for line in (">", f"> **{sentence(said)}**")] + [""]
     lines += ["How well things are known:", ""]
     return [*lines, *(f"- {sentence(said)}" for said in known), ""]
 
 
 def sentence(said: str) -> str:
-    """Return what is said with a capital at its beginning and a full stop at its end.
+    """Return what is said with a capital at its beginning and a full stop, or a mark, at its end.
 
-    >>> sentence("nothing is known")
-    'Nothing is known.'
+    >>> sentence("nothing is known"), sentence("is it?")
+    ('Nothing is known.', 'Is it?')
     """
-    return f"{said[0].upper()}{said[1:]}."
+    return f"{said[0].upper()}{said[1:]}{'' if said.endswith('?') else '.'}"
 
 
 # ---- latency and energy --------------------------------------------------------------------

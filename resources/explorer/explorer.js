@@ -176,7 +176,8 @@
   }
 
   // ---- how far to trust it -------------------------------------------------------------------
-  const sentence = (said) => `${said[0].toUpperCase()}${said.slice(1)}.`.replace(/[*`]/g, "");
+  const sentence = (said) =>
+    `${said[0].toUpperCase()}${said.slice(1)}${said.endsWith("?") ? "" : "."}`.replace(/[*`]/g, "");
   const each = (found, key) => [...new Set(found.flatMap((of) => of[key]))];
   /** Say how well things are known, and in red why not; each sentence once. */
   function showTrust(found) {
