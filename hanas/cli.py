@@ -160,9 +160,21 @@ def _picked(row: dict[str, Any], limits: dict[str, float]) -> dict[str, Any]:
         "accuracy_floor_percent": floor,
         "reaches_accuracy_floor": bool(reaches_percent(accuracy, floor)) if known else None,
         **{name: str(row[name]) for name in sources},
-        **trust.read(row).about,
+        # No marks of Markdown.
+        **{name: [_plain(one) for one in said] for name, said in trust.read(row).about.items()},
+        **_ties(row),
         **_trained(row),
     }
+
+
+def _plain(said: str) -> str:
+    return said.replace("**", "").replace("`", "")
+
+
+def _ties(row: dict[str, Any]) -> dict[str, list[str]]:
+    """Return the networks that a pick of a front that was scored again cannot be told apart from."""
+    ties = row.get("ties")
+    return {"ties": ties.split("; ")} if isinstance(ties, str) and ties else {}
 
 
 def _trained(row: dict[str, Any]) -> dict[str, Any]:
@@ -178,8 +190,8 @@ def _trained(row: dict[str, Any]) -> dict[str, Any]:
             "deviation_points": None if math.isnan(deviation) else float(deviation),
             "latency_ms": float(row["measured_latency_ms"]),
         }
-    if said := [line.strip(" -").replace("`", "").replace("**", "") for line in pick_in_words(row)]:
-        found["otherwise"] = said[0]
+    if said := list(pick_in_words(row)):
+        found["otherwise"] = _plain(said[0]).strip(" -")
     return found
 
 
@@ -199,6 +211,9 @@ def _in_words(picked: dict[str, Any]) -> str:
         floor = f"{picked['dataset']}, {picked['accuracy_floor_percent']:g} %"
         useless = "nothing within the limits that the proxy likes is of use."
         lines.append(f"  Beware: below the accuracy floor of {floor}: {useless}")
+    if ties := picked.get("ties"):
+        count = f"{len(ties)} other{'s' if len(ties) > 1 else ''}"
+        lines.append(f"  a tie          with {count} of the front: {', '.join(ties)}")
     if trained := picked.get("trained"):
         deviation, seeds = trained["deviation_points"], trained["seeds"]
         spread = "one seed" if deviation is None else f"± {deviation:.2f}, {seeds} seeds"
@@ -208,7 +223,7 @@ def _in_words(picked: dict[str, Any]) -> str:
         lines.append(f"  {said}")
     if known := picked["how_well_known"]:
         lines += ["How well things are known:", *(f"  - {said}" for said in known)]
-    return "\n".join(lines).replace("**", "")
+    return "\n".join(lines)
 
 
 def _decisions(results: Path, device: str, *, trained: bool) -> list[dict[str, Any]]:

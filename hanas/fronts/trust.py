@@ -183,7 +183,13 @@ def of_predictor(quality: pd.DataFrame, where: str) -> Trust:
 
 
 def of_measurements(measured: pd.DataFrame, quality: pd.DataFrame, where: str) -> Trust:
-    """Return how well measurements repeat: the unstable share, halves and repetitions compared."""
+    """Return how well measurements repeat: the unstable share, halves and repetitions compared.
+
+    Of numbers that the user measured, nothing is known.
+    """
+    if "stable" not in measured:
+        said = f"{len(measured)} networks {where} were measured by others ({_sources(measured)})"
+        return Trust((f"{said}; how well such numbers repeat is **not known**",))
     stable = measured.loc[measured["feasible"].to_numpy(dtype=bool), "stable"].to_numpy(dtype=bool)
     unstable, share = int((~stable).sum()), float((~stable).mean()) if len(stable) else 0.0
     said = f"{unstable} of {len(stable)} measurements {where} are unstable"
@@ -210,6 +216,10 @@ def of_measurements(measured: pd.DataFrame, quality: pd.DataFrame, where: str) -
             *(f"{where[3:]}: {part}" for part in warned),
         ),
     )
+
+
+def _sources(table: pd.DataFrame) -> str:
+    return "; ".join(map(str, table["source"].unique()))
 
 
 def of_measured_front(front: pd.DataFrame, where: str) -> Trust:

@@ -22,7 +22,7 @@ from hanas.devices._device import Device, MeasuredDevice
 from hanas.fronts.rows import Row
 from hanas.proxies.learned import Learned
 from hanas.study.results import EVALUATED, EXPORTED, QUALITY, RESULTS, WEIGHTS, made_by, result
-from hanas.study.rows import Rows, require_judged
+from hanas.study.rows import Rows, is_predicted, require_judged
 from hanas.study.settings import Retraining, Study, Task
 
 SHIPPED = Path(__file__).parents[2] / "resources"
@@ -103,7 +103,7 @@ class Graph:
     def device_table(self, device: str, space: str, dataset: str) -> Job:
         """Read, or predict, latency and energy of every architecture."""
         found: Device = self._entry("devices", device)
-        if _is_predicted(found, dataset):  # what it depends on shows in its predictor
+        if is_predicted(found, dataset):  # what it depends on shows in its predictor
             return Job(
                 {"predictor": result("measure", device=device, space=space, dataset=dataset)}
             )
@@ -113,7 +113,7 @@ class Graph:
     def measure(self, device: str, space: str, dataset: str) -> Job:
         """Measure some architectures on a device, and fit a predictor of all others."""
         given = self._entry("devices", device)
-        if not isinstance(given, MeasuredDevice) and _is_predicted(given, dataset):
+        if not isinstance(given, MeasuredDevice) and is_predicted(given, dataset):
             inputs = self._own_files(given.datasets[dataset]) | _images(dataset)
             network = plugins.space(space).deployed.read({}).params()
             return Job(inputs, device=given.params(), space=space, network=network)
@@ -492,7 +492,7 @@ class Graph:
             device: QUALITY.format(device=device, **task.where)
             for device in latencies
             if device not in self.study.measured_on(retraining)
-            and isinstance(self.study.devices[device], MeasuredDevice)
+            and is_predicted(self.study.devices[device], task.dataset)
         }
         others = {}
         if found.beside is not None:
@@ -635,12 +635,6 @@ def contents_of(found: Any, data: Path) -> dict[str, str | None]:
     """
     named = ((path, user_path(data, name)) for path, name, _ in marked(found, UserFile))
     return {".".join(path): contents.content(file) for path, file in named}
-
-
-def _is_predicted(device: Device, dataset: str) -> bool:
-    """Return whether some architectures are measured, or known, and all others predicted."""
-    predicts = getattr(device, "predicts", None)
-    return isinstance(device, MeasuredDevice) or (predicts is not None and predicts(dataset))
 
 
 def _images(dataset: str) -> dict[str, Any]:

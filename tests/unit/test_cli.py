@@ -92,7 +92,7 @@ def doubtful(tmp_path):
         **{"otherwise": "mobilenet_v2@0.5", "otherwise_accuracy_percent": 83.0},
         **{"otherwise_latency_ms": 4.25, "otherwise_points": [-1.5, np.nan]},
         **{"otherwise_points_uncertainty": [0.75, np.nan], "otherwise_ms": [0.25, np.nan]},
-        "otherwise_verdict": ["worse", np.nan],
+        **{"otherwise_verdict": ["worse", np.nan], "ties": [f"{ARCHS[2]}; {ARCHS[4]}", ""]},
     }
     for peeling, place in (
         (None, "decisions/mine"),
@@ -111,7 +111,7 @@ def test_a_pick_that_should_not_be_trusted_says_so_first(capsys, doubtful, kind)
     assert lines[-3:-1] == ["How well things are known:", "  - a is not known"]
     picked = _json(capsys, doubtful, *kind)
     assert picked["do_not_trust"] == ["b", "c; d"]
-    assert picked["how_well_known"] == ["a is **not known**"]
+    assert picked["how_well_known"] == ["a is not known"]
 
 
 def test_a_pick_that_was_trained_says_what_came_of_it(capsys, doubtful):
@@ -120,10 +120,12 @@ def test_a_pick_that_was_trained_says_what_came_of_it(capsys, doubtful):
     assert "  trained        81.50 % (± 0.50, 2 seeds), measured 4.5 ms\n" in said
     assert "Otherwise: mobilenet_v2@0.5 (83.00 %, 4.25 ms)." in said
     assert "is 1.50 ± 0.75 points worse and 0.25 ms slower" in said
+    assert f"  a tie          with 2 others of the front: {ARCHS[2]}, {ARCHS[4]}\n" in said
     trained = {"accuracy_percent": 81.5, "seeds": 2, "deviation_points": 0.5, "latency_ms": 4.5}
     assert _json(capsys, doubtful)["trained"] == trained
     other = _json(capsys, doubtful, "--max-latency-ms", "3")
     assert "trained" not in other
+    assert "ties" not in other
     assert other["otherwise"].endswith("so which is better is not known.")
 
 

@@ -191,6 +191,18 @@ def test_decisions_and_explorer_read_trained_models_where_they_are_compared(own,
     assert "results/explorer.html" not in jobs
 
 
+def test_numbers_of_the_users_that_are_fitted_to_are_judged_on_the_pages(own, data):
+    config = copy.deepcopy(own)
+    config["retrainings"] = {}
+    columns = {"arch": "network", "latency_ms": "ms"}
+    of_mine = {"file": "mine.csv", "columns": columns, "predict_missing": True}
+    config["devices"]["board"] = {"kind": "table", "datasets": {"mine": of_mine}}
+    read = _own_jobs(config, data)["results/decisions/board.csv"].files
+    assert "results/measurements/board/mobile_i/mine.quality.csv" in read
+    assert "results/measurements/board/mobile_i/mine.parquet" in read
+    assert not any("measured_fronts" in file for file in read)
+
+
 def test_more_seeds_train_again_and_more_published_networks_leave_the_picks(own, data):
     before, seeds, shelf = _own_jobs(own, data), copy.deepcopy(own), copy.deepcopy(own)
     seeds["retrainings"]["own"]["seeds"] = 3

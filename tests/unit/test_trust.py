@@ -84,6 +84,16 @@ def test_what_measuring_says_itself_is_told():
     assert empty.doubts == ()
 
 
+def test_of_numbers_that_others_measured_nothing_says_how_well_they_repeat():
+    given = measured(0).drop(columns="stable").assign(source="my lab")
+    found = trust.of_measurements(given, quality(), WHERE)
+    assert found.doubts == ()
+    assert found.known == (
+        f"10 networks {WHERE} were measured by others (my lab); how well such numbers repeat is "
+        "**not known**",
+    )
+
+
 def test_a_front_that_was_measured():
     assert trust.of_measured_front(front(0.1), WHERE).doubts == ()
     (doubt,) = trust.of_measured_front(front(0.47), WHERE).doubts
