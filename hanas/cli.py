@@ -172,7 +172,7 @@ def _plain(said: str) -> str:
 
 
 def _ties(row: dict[str, Any]) -> dict[str, list[str]]:
-    """Return the networks that a pick of a front that was scored again cannot be told apart from."""
+    """Return what a pick of a front that was scored again cannot be told apart from."""
     ties = row.get("ties")
     return {"ties": ties.split("; ")} if isinstance(ties, str) and ties else {}
 

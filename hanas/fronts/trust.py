@@ -301,7 +301,7 @@ def of_learned(facts: Mapping[str, Any], where: str) -> Trust:
         doubts.append(
             f"accuracies {where}, are predicted from {count} trained networks, {hardly} of which "
             "are right on hardly more validation images than always answering the largest class: "
-            "train them longer, or with class_weights: balanced"
+            "train them longer, or weigh all classes alike (class_weights: balanced)"
         )
     return Trust((known,), tuple(doubts))
 
