@@ -7,18 +7,22 @@ from hanas.fronts import trust
 from hanas.fronts.decisions import decision_table, in_words
 from hanas.fronts.otherwise import Trained, beside_front
 from hanas.fronts.rows import Row
-from hanas.fronts.trust_of_models import of_compared
+from hanas.fronts.trust_of_models import of_archs, of_compared
 from hanas.study.jobs import job, located
 
 with job(snakemake) as facts:
     cfg = located(snakemake.params.cfg, snakemake.input)
     rows = [Row(**row) for row in cfg["rows"]]
     trained = [Trained.read(**each) for each in cfg["trained"]]
-    trusts = trust.of_rows(rows)
-    table = trust.beside(beside_front(decision_table(rows), trained), trusts)
+    trusts, device = trust.of_rows(rows), rows[0].device
+    of_trained = {
+        (each.task, arch): found
+        for each in trained
+        for arch, found in of_archs(each.models, device).items()
+    }
+    table = trust.beside(beside_front(decision_table(rows), trained), trusts, of_trained)
     write_csv(table, snakemake.output.csv)
     shown = [tuple(search) for search in cfg["in_words"]]
-    device = rows[0].device
     found = trust.all_of(trusts[device, *search] for search in shown)
     for each in trained:
         found += of_compared(each.models, device, said=found)

@@ -91,10 +91,22 @@ def of_rows(rows: Iterable[Row]) -> dict[tuple[str, str, str, str], Trust]:
     }
 
 
-def beside(table: pd.DataFrame, trusts: Mapping[tuple[str, ...], Trust]) -> pd.DataFrame:
-    """Return a table of decisions with how far to trust each search, as :func:`of_rows` says it."""
-    names = ["device", "task", "proxy", "search"]
-    cells = [trusts[key].cells for key in table[names].itertuples(index=False, name=None)]
+def beside(
+    table: pd.DataFrame,
+    trusts: Mapping[tuple[str, ...], Trust],
+    trained: Mapping[tuple[str, str], Trust] | None = None,
+) -> pd.DataFrame:
+    """Return a table of decisions with how far to trust each search, as :func:`of_rows` says it.
+
+    And how far architectures that were ``trained``, by task and text.
+    """
+    names, own = ["device", "task", "proxy", "search"], trained or {}
+    cells = [
+        (trusts[key] + own.get((key[1], arch), Trust())).cells
+        for key, arch in zip(
+            table[names].itertuples(index=False, name=None), table["arch"], strict=True
+        )
+    ]
     return table.join(pd.DataFrame(cells, index=table.index, columns=list(Trust().cells)))
 
 
@@ -157,6 +169,8 @@ def of_predictor(quality: pd.DataFrame, where: str) -> Trust:
     known, doubts = [], []
     for row in quality.to_dict("records"):
         name, fitted = _name(row["metric"]), f"fitted to {row['fitted']} measured networks"
+        if row.get("batch", 1) > 1:
+            name += f" an image (batch {row['batch']:.0f})"
         error, rho = row["median_relative_error"], row["spearman_rho"]
         if not math.isfinite(error):
             known.append(

@@ -69,6 +69,15 @@ def of_compared(models: pd.DataFrame, device: str, *, said: Trust = NOTHING) -> 
     return Trust((), tuple(f"trained {', '.join(of)}: {doubt}" for doubt, of in found.items()))
 
 
+def of_archs(models: pd.DataFrame, device: str) -> dict[str, Trust]:
+    """Return how far each trained architecture is to be trusted on a device, by its text.
+
+    ``models`` are those of :func:`hanas.fronts.otherwise.models_compared`.
+    """
+    here = models[(models["device"] == device).to_numpy()]
+    return {str(row["arch"]): read(row) for row in here.to_dict("records")}
+
+
 def _of_latency(device: str, row: Mapping[Any, Any], predictions: Mapping[str, Trust]) -> Trust:
     if not row["feasible"]:
         return Trust((f"it does not run on {device}",))

@@ -33,7 +33,7 @@ def models_page(
     lines = [f"# Trained models: {retraining}", ""]
     lines += [_red(text) for text in _of_each(trust, "doubts")]
     lines += markdown_table(
-        _overview(exports, table), text_columns=["model", "latency (ms an image)"]
+        _overview(exports, table), text_columns=["model", "what", "latency (ms an image)"]
     )
     test = int(exports["test_images"].iloc[0])
     alone = float(exports["largest_class_percent"].iloc[0])
@@ -83,6 +83,8 @@ def _overview(exports: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
         "validation balanced (%)": "validation_balanced_percent",
     }
     shown = pd.DataFrame({"model": exports["number"].astype(str)})
+    published = exports["role"] == "published"
+    shown["what"] = exports["role"].where(~published, exports["arch"])
     if (exports["seeds"] > 1).any():
         shown["seeds"] = exports["seeds"].astype(str)
         shown["over seeds (%)"] = [_over_seeds(row) for row in exports.to_dict("records")]

@@ -160,6 +160,7 @@ def exports(**columns):
             "largest_class_percent": 96.774,
             "test_images": 62,
             "seeds": 1,
+            "role": ["pick", "random"],
             "params": [1234, 99],
             **columns,
         }
@@ -189,9 +190,14 @@ def test_the_page_shows_the_spread_between_seeds_where_there_are_several():
     assert "seeds" not in page(exports())
     spread = {"test_accuracy_percent_mean": [95.5, 94.0], "test_accuracy_percent_std": [0.25, 1.5]}
     found = page(exports(seeds=[2, 3], **spread))
-    assert "| model | seeds | over seeds (%) | float32 (%) |" in found
-    assert "| 1 | 2 | 95.50 ± 0.25 | 96.77 |" in found
-    assert "| 2 | 3 | 94.00 ± 1.50 | 95.00 |" in found
+    assert "| model | what | seeds | over seeds (%) | float32 (%) |" in found
+    assert "| 1 | pick | 2 | 95.50 ± 0.25 | 96.77 |" in found
+    assert "| 2 | random | 3 | 94.00 ± 1.50 | 95.00 |" in found
+
+
+def test_the_page_names_published_networks():
+    found = page(exports(arch=["mobilenet_v2@0.5", "b"], role=["published", "published"]))
+    assert "| 1 | mobilenet_v2@0.5 | 96.77 |" in found
 
 
 def test_the_page_shows_each_class_the_least_known_first():
@@ -218,7 +224,7 @@ def test_the_page_shows_latencies_and_validation_where_they_are_known():
     )
     found = page(validated, timed)
     assert (
-        "| 1 | 96.77 | 50.00 | 96.77 | 50.00 | 90.00 | 80.00 | x 1.25, y 2 (batch 4) | 1,234 |"
+        "| 1 | pick | 96.77 | 50.00 | 96.77 | 50.00 | 90.00 | 80.00 | x 1.25, y 2 (batch 4) | 1,234 |"
         in found
     )
     assert "PyTorch's, of 31 images" in found

@@ -225,6 +225,30 @@ def test_pages_say_why_trained_picks_should_not_be_trusted_each_reason_once():
     assert found == trust.Trust((), ("trained own/1: a", "trained own/1, own/2: b"))
 
 
+def test_rows_of_trained_networks_have_their_doubts_too():
+    names = {"device": "board", "task": "t", "proxy": "p", "search": "s"}
+    table = pd.DataFrame([{**names, "arch": "a"}, {**names, "arch": "b"}], index=[3, 5])
+    trusts = {("board", "t", "p", "s"): trust.Trust(("known",), ("of all",))}
+    models = pd.DataFrame(
+        [
+            {"arch": "a", "device": "board", "do_not_trust": "of all | own"},
+            {"arch": "b", "device": "other", "do_not_trust": "elsewhere"},
+        ]
+    )
+    of_trained = {("t", a): it for a, it in trust_of_models.of_archs(models, "board").items()}
+    found = trust.beside(table, trusts, of_trained)
+    assert found["do_not_trust"].tolist() == ["of all | own", "of all"]
+    assert found["how_well_known"].tolist() == ["known", "known"]
+    assert trust.beside(table.iloc[:0], trusts)["do_not_trust"].tolist() == []
+
+
+def test_a_latency_of_an_image_comes_with_its_batch():
+    (said,) = trust.of_predictor(quality(batch=4), WHERE).known
+    assert said.startswith(f"latency an image (batch 4) {WHERE} is predicted")
+    (said,) = trust.of_predictor(quality(batch=1), WHERE).known
+    assert "batch" not in said
+
+
 def test_a_table_gives_back_what_it_was_given(tmp_path):
     given = [trust.Trust(("a is so", "b; too"), ("c",)), trust.Trust(("d",), ()), trust.Trust()]
     write_csv(pd.DataFrame([each.cells for each in given]).assign(arch="x"), tmp_path / "t.csv")
