@@ -24,6 +24,8 @@ if TYPE_CHECKING:  # imported late: rules use this module while they are parsed
 
 Content = TypeVar("Content")
 
+#: What stands between several sentences in a cell of a table: they have semicolons of their own.
+BETWEEN = " | "
 #: What to do about a file of results that is damaged.
 REMEDY = "delete it and run the workflow again"
 _LARGEST_NPZ_BYTES, _LARGEST_JSON_BYTES = 2**24, 2**28

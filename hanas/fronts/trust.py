@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from hanas.core import escape
-from hanas.core.files import read_csv, read_json, read_parquet
+from hanas.core.files import BETWEEN, read_csv, read_json, read_parquet
 from hanas.core.ranking import spearman_rho
 from hanas.fronts.picks import found_front
 from hanas.fronts.rows import Row, read_history
@@ -38,10 +38,6 @@ LEAST_PROXY_SPEARMAN = 0.5
 
 _ROUNDING = 1e-9  # a Spearman of .8 may come out as .7999...
 NAMES = {"latency_ms": "latency", "energy_mj": "energy"}
-
-
-#: What joins several sentences in a cell of a table.
-BETWEEN = " | "
 
 
 @dataclass(frozen=True)
@@ -218,7 +214,7 @@ def of_measurements(measured: pd.DataFrame, quality: pd.DataFrame, where: str) -
         when = f"from {first['reused_from']} to {first['reused_until']}"
         said += f"; {int(first['reused'])} of the models were measured before, {when}"
     given = quality.get("warnings", pd.Series(dtype=object)).dropna()
-    warned = [part for part in dict.fromkeys(given) if str(part).strip()]
+    warned = [part for text in dict.fromkeys(given) if text for part in text.split(BETWEEN)]
     if share <= MOST_UNSTABLE:
         return Trust((said,), tuple(f"{where[3:]}: {part}" for part in warned))
     many = "no measurement" if share == 1 else f"only {1 - share:.0%} of the measurements"

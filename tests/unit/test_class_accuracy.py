@@ -223,8 +223,6 @@ def test_the_page_shows_latencies_and_validation_where_they_are_known():
         {"number": [1, 1, 2], "device": list("xyx"), "latency_ms": [1.25, 2, 3], "batch": [1, 4, 1]}
     )
     found = page(validated, timed)
-    assert (
-        "| 1 | pick | 96.77 | 50.00 | 96.77 | 50.00 | 90.00 | 80.00 | x 1.25, y 2 (batch 4) | 1,234 |"
-        in found
-    )
+    percents = "96.77 | 50.00 | 96.77 | 50.00 | 90.00 | 80.00"
+    assert f"| 1 | pick | {percents} | x 1.25, y 2 (batch 4) | 1,234 |" in found
     assert "PyTorch's, of 31 images" in found

@@ -80,6 +80,8 @@ def test_what_measuring_says_itself_is_told():
     found = trust.of_measurements(measured(0), with_more, WHERE)
     assert "the two halves of them agree with Spearman 0.998" in found.known[0]
     assert found.doubts == ("board (toy, nb201): are these numbers microseconds?",)
+    two = trust.of_measurements(measured(0), quality(warnings="is it?; really? | it drifts"), WHERE)
+    assert [said[20:] for said in two.doubts] == ["is it?; really?", "it drifts"]
     empty = trust.of_measurements(measured(0), quality(warnings=""), WHERE)
     assert empty.doubts == ()
 
