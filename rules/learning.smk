@@ -29,10 +29,10 @@ rule train_chosen:
     output:
         shown="results/learned/{proxy}/{dataset}/{round}/{number}.csv",
         facts="results/learned/{proxy}/{dataset}/{round}/{number}.json",
-    wildcard_constraints:
-        number="[0-9]+",  # not chosen.csv
     log:
         "logs/train_chosen/{proxy}/{dataset}/{round}/{number}.log",
+    wildcard_constraints:
+        number="[0-9]+",  # not chosen.csv
     conda:
         "../envs/hanas.yaml"
     threads: cores(graph.train_chosen)
