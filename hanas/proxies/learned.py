@@ -147,6 +147,11 @@ class Learned(SpaceProxy):
         return plugins.space(self.space).layerwise
 
     @property
+    def revision(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Raised when scores, or what is said of them, change."""
+        return super().revision + self.of_chains
+
+    @property
     def objective(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
         """The column that a search minimises."""
         return "error" if self.of_chains else "score"
@@ -206,8 +211,8 @@ class Learned(SpaceProxy):
                 work.log(f"looked up {arch}: {percent:.2f} %")
         scorer = Expected(space, known, self._source(known["source"].iloc[0]), work)
         seen = np.isin(np.array(space.all_texts()), known["arch"].to_numpy(str))
-        found = {**scorer.score(space.all_genes()), "looked_up": seen, **scorer.facts}
-        return {**found, "source": scorer.source("error")}
+        found = {**scorer.score(space.all_genes()), "looked_up": seen}
+        return {**found, "source": scorer.source("error"), "facts": scorer.facts}
 
     def _source(self, of_accuracies: str) -> str:
         others = f" with {', '.join(self.proxies)}" if self.proxies else ""

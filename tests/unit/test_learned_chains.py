@@ -145,6 +145,42 @@ def test_no_order_among_what_is_expected_is_a_correlation_of_none(monkeypatch):
     assert chain_learning.Expected(MACRO, known, "x", work).facts["loo_spearman"] == 0
 
 
+def test_facts_say_what_it_cost_and_what_as_many_more_would_bring():
+    genes = first_chains(MOBILE, 8, 0)
+    known = pd.DataFrame({"arch": [MOBILE.to_text(row) for row in genes]})
+    known = known.assign(error=made_up_errors(genes), epochs=3, seconds=30.0)
+    said: list[str] = []
+    facts = chain_learning.Expected(MOBILE, known, "x", Work(Path(), 1, said.append)).facts
+    assert (facts["training_epochs"], facts["training_minutes"]) == (3, 4.0)
+    assert facts["more_architectures"] == 8
+    assert 0 < facts["expected_tau"] < facts["expected_tau_with_more"] < 1
+    assert "8 networks, 3 epochs each, 4 min 0 s in all" in said[0]
+    assert said[1].startswith("8 more are expected to add")
+    # Trained before it was kept how long that takes: not known, and so not said.
+    unknown = known.assign(seconds=[np.nan, *[30.0] * 7])
+    facts = chain_learning.Expected(MOBILE, unknown, "x", Work(Path(), 1, said.append)).facts
+    assert "training_minutes" not in facts
+
+
+def test_of_a_space_that_can_be_listed_the_table_brings_the_facts(tmp_path):
+    from hanas.proxies._proxy import Inputs
+
+    every = MACRO.all_genes()
+    truth = pd.DataFrame({"arch": MACRO.all_texts(), "source": "made up"})
+    truth["accuracy_percent"] = 100 * (1 - made_up_errors(every))
+    truth.to_parquet(tmp_path / "truth.parquet")
+    given = {"kind": "learned", "space": "nas_bench_macro", "architectures": 6, "rounds": 0}
+    found = Learned.read(given, "p").score(
+        MACRO,
+        Inputs(accuracies=tmp_path / "truth.parquet", dataset="x"),
+        Work(tmp_path, 1, lambda _: None),
+    )
+    assert list(found) == ["arch", "error", "looked_up", "source"]
+    assert found["looked_up"].sum() == 6
+    assert found.attrs["trained_architectures"] == found.attrs["more_architectures"] == 6
+    assert {"loo_spearman", "expected_tau", "expected_tau_with_more"} <= set(found.attrs)
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [

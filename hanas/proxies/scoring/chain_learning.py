@@ -17,10 +17,12 @@ import numpy as np
 import pandas as pd
 
 from hanas.core.errors import InputError
+from hanas.core.expected_ranking import expected_tau
 from hanas.core.files import read_csv
 from hanas.core.gaussian_process import Posterior, fit, most_telling, on_possible_fronts
 from hanas.core.ranking import spearman_rho
 from hanas.proxies._proxy import OnDemandScorer, Work
+from hanas.proxies.scoring import learned_in_words as in_words
 from hanas.spaces._layerwise import LayerwiseSpace
 from hanas.spaces._space import Network, different
 from hanas.spaces._stage_features import StageFeatures
@@ -65,14 +67,26 @@ class ChainModel:
         """Return the error expected of each trained chain from all others, float64 (n,)."""
         return np.exp(self.posterior.leave_one_out(self._logarithms))
 
+    def tau_with(self, more: int) -> tuple[float, float] | None:
+        """Return the Kendall's tau that it believes in, now and with so many more trainings.
+
+        Over random chains of the space; None where too few are left.
+        """
+        pool = self._unknown(pool_of(self.space, CANDIDATES, 0))
+        pool = np.random.default_rng(0).permutation(pool)
+        return expected_tau(self.posterior, [self._features(pool)], more)
+
+    def _unknown(self, pool: np.ndarray) -> np.ndarray:
+        known = {tuple(row) for row in self.genes.tolist()}
+        return pool[[tuple(row) not in known for row in pool.tolist()]]
+
     def front_to_be(self, pool: np.ndarray, count: int, network: Network) -> np.ndarray:
         """Return ``count`` of the pool, int (P, layers), that may be on the front.
 
         One after the other: the one least known among those not dominated if all were one standard
         deviation better than expected. Those chosen before will be known.
         """
-        known = {tuple(row) for row in self.genes.tolist()}
-        pool = pool[[tuple(row) not in known for row in pool.tolist()]]
+        pool = self._unknown(pool)
         genes, seen = np.concatenate([self.genes, pool]), np.arange(len(self.genes))
         costs = [cost(genes, network=network) for cost in (self.space.flops, self.space.params)]
         belief = fit([self._features(genes)], seen, self._logarithms)
@@ -94,12 +108,15 @@ class Expected(OnDemandScorer):
             # All expected alike, NaN, is no order either; and JSON has no NaN.
             "loo_spearman": float(np.nan_to_num(spearman_rho(expected, model.errors))),
             "loo_error_points": float(100 * np.median(np.abs(expected - model.errors))),
+            **_price(known),
+            **_gain(model),
         }
         work.log(
-            f"left out in turn, the {len(expected)} architectures are expected within "
-            f"{self.facts['loo_error_points']:.2f} percentage points (median) of their error, "
-            f"Spearman {self.facts['loo_spearman']:.3f}"
+            f"learned from {in_words.cost(self.facts)}; left out in turn, each is expected from "
+            f"all others: {in_words.leave_one_out(self.facts)}"
         )
+        if said := in_words.gain(self.facts):
+            work.log(said)
 
     def score(self, genes: np.ndarray) -> dict[str, np.ndarray]:
         """Return the errors, fractions, of genes (N, layers)."""
@@ -111,6 +128,24 @@ class Expected(OnDemandScorer):
     def source(self, objective: str) -> str:
         """Return where they are from, in one line."""
         return self._source
+
+
+def _price(known: pd.DataFrame) -> dict[str, float]:
+    """Return what the trainings cost, where there were any and all say how long they took."""
+    if "seconds" not in known or known["seconds"].isna().any():
+        return {}
+    minutes = float(known["seconds"].sum() / 60)
+    return {"training_epochs": int(known["epochs"].max()), "training_minutes": minutes}
+
+
+def _gain(model: ChainModel) -> dict[str, float]:
+    """Return what as many architectures again are expected to be worth."""
+    found = model.tau_with(len(model.genes))
+    if found is None:
+        return {}
+    now, later = found
+    more = {"more_architectures": len(model.genes)}
+    return {**more, "expected_tau": now, "expected_tau_with_more": later}
 
 
 def trained(files: Sequence[Path]) -> pd.DataFrame:
