@@ -1,9 +1,9 @@
 """Learn the accuracy of chains of layers from a few that were trained, and choose these few.
 
-A Gaussian process on what each stage holds (:mod:`hanas.spaces._stage_features`) expects the
-logarithm of the error. The first chains are those that tell most about all others; the next ones
-those that may well be on the front of error and cost, in multiply-accumulates and parameters:
-what every device has to pay for.
+A Gaussian process on what each stage holds (:mod:`hanas.spaces._stage_features`), and on what other
+proxies say where they are given, expects the logarithm of the error. The first chains are those
+that tell most about all others; the next ones those that may well be on the front of error and
+cost, in multiply-accumulates and parameters: what every device has to pay for.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from hanas.core.expected_ranking import expected_tau
 from hanas.core.files import read_csv
 from hanas.core.gaussian_process import Posterior, fit, most_telling, on_possible_fronts
 from hanas.core.ranking import spearman_rho
-from hanas.proxies._proxy import OnDemandScorer, Work
+from hanas.proxies._proxy import Inputs, OnDemandScorer, Work
 from hanas.proxies.scoring import learned_in_words as in_words
+from hanas.proxies.scoring.chain_scores import SCORED, ChainScores
 from hanas.spaces._layerwise import LayerwiseSpace
 from hanas.spaces._space import Network, different
 from hanas.spaces._stage_features import StageFeatures
@@ -39,25 +40,37 @@ SMALLEST_ERROR = 1e-4
 class ChainModel:
     """What is expected of the chains of a space after some, genes int (n, layers), were trained.
 
-    ``errors`` are theirs, fractions, float64 (n,).
+    ``errors`` are theirs, fractions, float64 (n,); ``scores`` those of other proxies, if any.
     """
 
     space: LayerwiseSpace
     genes: np.ndarray
     errors: np.ndarray
+    scores: ChainScores | None = None
 
     def error(self, genes: np.ndarray) -> np.ndarray:
         """Return the expected errors, fractions, float64 (N,); of those trained too."""
-        return np.exp(self.posterior.expected([self._features(genes)]))
+        return np.exp(self.posterior.expected(self._features(genes)))
 
     @cached_property
-    def _features(self) -> StageFeatures:
+    def _of_stages(self) -> StageFeatures:
         return StageFeatures(self.space)
+
+    def _features(self, genes: np.ndarray) -> list[np.ndarray]:
+        """Return the features of chains in one group, float64 (N, F)."""
+        of_stages = self._of_stages(genes)
+        if self.scores is None:
+            return [of_stages]
+        return [np.column_stack([of_stages, self.scores(genes)])]
+
+    def _unknown(self, pool: np.ndarray) -> np.ndarray:
+        known = {tuple(row) for row in self.genes.tolist()}
+        return pool[[tuple(row) not in known for row in pool.tolist()]]
 
     @cached_property
     def posterior(self) -> Posterior:
         """The Gaussian process of the logarithms of the errors."""
-        return fit([self._features(self.genes)], np.arange(len(self.genes)), self._logarithms)
+        return fit(self._features(self.genes), np.arange(len(self.genes)), self._logarithms)
 
     @property
     def _logarithms(self) -> np.ndarray:
@@ -72,13 +85,9 @@ class ChainModel:
 
         Over random chains of the space; None where too few are left.
         """
-        pool = self._unknown(pool_of(self.space, CANDIDATES, 0))
+        pool = self._unknown(candidates(self.space, CANDIDATES, 0, self.scores))
         pool = np.random.default_rng(0).permutation(pool)
-        return expected_tau(self.posterior, [self._features(pool)], more)
-
-    def _unknown(self, pool: np.ndarray) -> np.ndarray:
-        known = {tuple(row) for row in self.genes.tolist()}
-        return pool[[tuple(row) not in known for row in pool.tolist()]]
+        return expected_tau(self.posterior, self._features(pool), more)
 
     def front_to_be(self, pool: np.ndarray, count: int, network: Network) -> np.ndarray:
         """Return ``count`` of the pool, int (P, layers), that may be on the front.
@@ -89,7 +98,7 @@ class ChainModel:
         pool = self._unknown(pool)
         genes, seen = np.concatenate([self.genes, pool]), np.arange(len(self.genes))
         costs = [cost(genes, network=network) for cost in (self.space.flops, self.space.params)]
-        belief = fit([self._features(genes)], seen, self._logarithms)
+        belief = fit(self._features(genes), seen, self._logarithms)
         left = np.arange(len(seen), len(genes))
         return genes[on_possible_fronts(belief, np.column_stack(costs).astype(float), left, count)]
 
@@ -99,8 +108,15 @@ class Expected(OnDemandScorer):
 
     columns = ("error",)
 
-    def __init__(self, space: LayerwiseSpace, known: pd.DataFrame, source: str, work: Work) -> None:
-        self._model, self._source = (model := model_of(space, known)), source
+    def __init__(
+        self,
+        space: LayerwiseSpace,
+        known: pd.DataFrame,
+        source: str,
+        work: Work,
+        scores: ChainScores | None = None,
+    ) -> None:
+        self._model, self._source = (model := model_of(space, known, scores)), source
         self._known = dict(zip(map(tuple, model.genes.tolist()), model.errors, strict=True))
         expected = model.leave_one_out()
         self.facts = {
@@ -117,6 +133,10 @@ class Expected(OnDemandScorer):
         )
         if said := in_words.gain(self.facts):
             work.log(said)
+
+    def __exit__(self, *error: object) -> None:
+        if self._model.scores is not None:
+            self._model.scores.__exit__(*error)
 
     def score(self, genes: np.ndarray) -> dict[str, np.ndarray]:
         """Return the errors, fractions, of genes (N, layers)."""
@@ -163,7 +183,11 @@ def trained(files: Sequence[Path]) -> pd.DataFrame:
 
 
 def looked_up(
-    space: LayerwiseSpace, batches: Sequence[int], seed: int, truth: pd.DataFrame
+    space: LayerwiseSpace,
+    batches: Sequence[int],
+    seed: int,
+    truth: pd.DataFrame,
+    scores: ChainScores | None = None,
 ) -> pd.DataFrame:
     """Return the rows of ``truth`` that rounds of :func:`choose` look up, with their ``error``.
 
@@ -172,7 +196,7 @@ def looked_up(
     truth = truth.assign(error=1 - truth["accuracy_percent"] / 100)
     known, by_arch = truth.iloc[:0], truth.set_index("arch")
     for number in range(len(batches)):
-        chosen = choose(space, batches[: number + 1], seed, space.deployed(), known)
+        chosen = choose(space, batches[: number + 1], seed, space.deployed(), known, scores)
         known = pd.concat([known, by_arch.loc[chosen].reset_index()], ignore_index=True)
     return known
 
@@ -183,20 +207,38 @@ def choose(
     seed: int,
     network: Network,
     known: pd.DataFrame,
+    scores: ChainScores | None = None,
 ) -> list[str]:
     """Return the texts of the chains to train in the last of the rounds, ``batches`` their sizes.
 
     ``known`` are all of the rounds before, with ``arch`` and ``error``; ``network`` is what is paid
-    for.
+    for. The first are chosen by what stages hold alone, so that no ``scores`` are waited for.
     """
     if len(batches) == 1:
         genes = first_chains(space, batches[0], seed)
     else:
-        genes = model_of(space, known).front_to_be(pool_of(space, POOL, seed), batches[-1], network)
+        pool = candidates(space, POOL, seed, scores)
+        genes = model_of(space, known, scores).front_to_be(pool, batches[-1], network)
     return [space.to_text(row) for row in genes]
 
 
-def model_of(space: LayerwiseSpace, known: pd.DataFrame) -> ChainModel:
+def candidates(
+    space: LayerwiseSpace, count: int, seed: int, scores: ChainScores | None
+) -> np.ndarray:
+    """Return different random chains, about ``count``; where each has its price, the scored few."""
+    return pool_of(space, count, seed) if scores is None or scores.listed else scores.sample
+
+
+def scores_of(space: LayerwiseSpace, inputs: Inputs, work: Work) -> ChainScores | None:
+    """Return what the proxies say that a learned one is given; None where there are none."""
+    if not inputs.members and not inputs.parts:
+        return None
+    return ChainScores(space, pool_of(space, SCORED, 0), inputs, work)
+
+
+def model_of(
+    space: LayerwiseSpace, known: pd.DataFrame, scores: ChainScores | None = None
+) -> ChainModel:
     """Return what is learned from chains, with ``arch`` and ``error``; InputError if nothing is."""
     if known["error"].nunique() == 1:
         percent = 100 * (1 - known["error"].iloc[0])
@@ -205,7 +247,7 @@ def model_of(space: LayerwiseSpace, known: pd.DataFrame) -> ChainModel:
             "nothing can be learned from them; raise trainings.training.epochs, or mend the images"
         )
     genes = np.array([space.from_text(arch) for arch in known["arch"]])
-    return ChainModel(space, genes, known["error"].to_numpy(float))
+    return ChainModel(space, genes, known["error"].to_numpy(float), scores)
 
 
 def first_chains(space: LayerwiseSpace, count: int, seed: int) -> np.ndarray:
