@@ -58,12 +58,12 @@ def judged(genes: np.ndarray, errors: np.ndarray, batches: list[int], seed: int)
     ]
 
 
-def added(
+def put_right(
     genes: np.ndarray, errors: np.ndarray, count: int, more: int, seed: int
 ) -> tuple[float, float]:
-    """Return what the model of ``count`` look-ups expects ``more`` to add to tau, and what they do.
+    """Return which share of wrong pairs ``more`` look-ups are expected to put right, and do.
 
-    tau is over those that neither has looked up.
+    Over those that were not looked up.
     """
     (few, by_few), (many, by_many) = (
         learned(genes, errors, [number], seed) for number in (count, count + more)
@@ -72,7 +72,8 @@ def added(
     assert believed is not None
     rest = ~(few | many)
     taus = [kendalltau(expected[rest], errors[rest]).statistic for expected in (by_few, by_many)]
-    return believed[1] - believed[0], taus[1] - taus[0]
+    expected, found = (1 - (1 - later) / (1 - now) for now, later in (believed, taus))
+    return expected, found
 
 
 def main() -> None:
@@ -90,12 +91,16 @@ def main() -> None:
             worst = np.min(draws, axis=0)[0]
             looked_up = " + ".join(map(str, batches))
             print(f"| {half} | {looked_up} | {tau:.3f} ({worst:.3f}) | {front:.3f} | {few:.3f} |")
-    print("\n| half | looked up | expected to be added to tau | was added |\n|---|--:|--:|--:|")
+    print(
+        "\n| half | looked up | expected to put right (deviation) | put right |\n|---|--:|--:|--:|"
+    )
     for half, rows in halves:
         for count, more in ((10, 10), (20, 30)):
-            draws = [added(genes[rows], errors[rows], count, more, seed) for seed in range(DRAWS)]
+            draws = [
+                put_right(genes[rows], errors[rows], count, more, seed) for seed in range(DRAWS)
+            ]
             expected, found = zip(*draws, strict=True)
-            said = " | ".join(f"{np.mean(x):.3f} ({np.std(x):.3f})" for x in (expected, found))
+            said = " | ".join(f"{np.mean(x):.0%} ({np.std(x):.0%})" for x in (expected, found))
             print(f"| {half} | {count}, then {count + more} | {said} |", flush=True)
 
 

@@ -156,7 +156,7 @@ def test_facts_say_what_it_cost_and_what_as_many_more_would_bring():
     assert facts["more_architectures"] == 8
     assert 0 < facts["expected_tau"] < facts["expected_tau_with_more"] < 1
     assert "8 networks, 3 epochs each, 4 min 0 s in all" in said[0]
-    assert said[1].startswith("8 more are expected to add")
+    assert said[1].startswith("8 more are expected to put right")
     # Trained before it was kept how long that takes: not known, and so not said.
     unknown = known.assign(seconds=[np.nan, *[30.0] * 7])
     facts = chain_learning.Expected(MOBILE, unknown, "x", Work(Path(), 1, said.append)).facts

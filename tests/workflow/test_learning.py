@@ -130,7 +130,7 @@ def test_from_trainings_to_what_to_take(tmp_path):
     assert {"loo_spearman", "loo_error_points", "training_minutes"} <= set(facts)
     page = (study.folder / "results/decisions/board.md").read_text(encoding="utf-8")
     assert "learned from 5 networks, 2 epochs each, " in page
-    assert "5 more are expected to add " in page
+    assert "5 more are expected to put right " in page
     # What was trained is there when it is chosen again, though Snakemake deletes results.
     file = study.folder / "results/learned/learned/toy/0/0.csv"
     before = file.read_bytes()
