@@ -12,15 +12,15 @@ from hanas.spaces import nb201
 
 @pytest.mark.parametrize("mark", ["nan", float("nan")], ids=str)
 def test_cells_without_a_number_may_mark_what_the_device_cannot_run(tmp_path, mark):
-    with pytest.raises(InputError, match="line 3.*is empty"):
+    with pytest.raises(InputError, match=r"line 3.*is empty"):
         own_table(tmp_path, [1.5, np.nan, 2.5], [1, np.nan, 2])  # as pandas writes NaN
     found = own_table(tmp_path, [1.5, np.nan, 2.5], [1, np.nan, 2], infeasible=mark)
     assert found["feasible"].tolist() == [True, False, True]
     found = own_table(tmp_path, ["1.5", "NaN", "2.5"], infeasible=mark)
     assert found["feasible"].tolist() == [True, False, True]
-    with pytest.raises(InputError, match="line 3.*marked as infeasible, but energy_mj is 2"):
+    with pytest.raises(InputError, match=r"line 3.*marked as infeasible, but energy_mj is 2"):
         own_table(tmp_path, [1.5, np.nan, 2.5], [1, 2, 3], infeasible=mark)
-    with pytest.raises(InputError, match="line 3.*`infeasible: nan`"):
+    with pytest.raises(InputError, match=r"line 3.*`infeasible: nan`"):
         own_table(tmp_path, ["1.5", "NaN", "2.5"])
 
 
