@@ -14,6 +14,7 @@ from studies import TINY, JobFailed, graph_of, run_job
 from hanas.core.files import checksum
 from hanas.devices.table import TableDevice
 from hanas.spaces import nb201
+from hanas.study import runs
 
 NAMES = {"device": "mine", "space": "nb201", "dataset": "toy"}
 FACTS = Path("results/devices/mine/nb201/toy.json")
@@ -52,6 +53,12 @@ def edited(monkeypatch, edit, after=lambda: None):
         return found
 
     monkeypatch.setattr(TableDevice, "table", slow)
+
+
+def test_a_file_from_the_future_is_told(table):
+    assert runs.from_the_future(table) == ""
+    os.utime(table, (4e9, 4e9))
+    assert runs.from_the_future(table).startswith("2096-10-0")
 
 
 def test_the_facts_hold_what_was_read(table):
