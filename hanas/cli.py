@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from hanas import __version__
-from hanas.core import escape
+from hanas.core import contents, escape
 from hanas.core.errors import InputError
 
 _UNITS = {"latency_ms": "ms", "energy_mj": "mJ"}
@@ -71,6 +71,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             status = 0 if answer["up_to_date"] else 3
     except InputError as error:
         print(f"hanas: {escape.terminal(str(error))}", file=sys.stderr)
+        return 1
+    except OSError as error:  # what may not be read or written, a name too long, a full disk
+        said = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        print(f"hanas: {escape.terminal(said[:1000])}", file=sys.stderr)
         return 1
     if answer and options.json:
         said = json.dumps(answer, indent=2, ensure_ascii=False, allow_nan=False)
@@ -240,6 +244,7 @@ def _decisions(results: Path, device: str, *, trained: bool) -> list[dict[str, A
             f"{path} is not there ({there}). If {device} is a device of your study{needs}, make "
             f"it, in the study's folder, with: snakemake --cores 2 results/{place.format(device)}"
         )
+    _require_as_written(results, place.format(device))
     table = read_csv(path)
     needed = {"task", "dataset", "proxy", "search", "arch", "index", "accuracy_percent"}
     if trained and needed <= set(table) and table.empty:
@@ -247,11 +252,38 @@ def _decisions(results: Path, device: str, *, trained: bool) -> list[dict[str, A
         raise InputError(f"{path} is empty: {said}")
     if not needed <= set(table) or table.empty:
         raise InputError(f"{path} is no decision table that this version of hanas can read")
+    numbers = {"proxy_value", "accuracy_floor_percent", "seed", *_UNITS} & set(table)
+    if not all(table[name].dtype.kind in "fi" for name in numbers):
+        raise InputError(f"{path}: holds text in the place of numbers; run the workflow again")
     return table.to_dict("records")  # pyright: ignore[reportReturnType]
+
+
+def _require_as_written(results: Path, file: str) -> None:
+    """Raise InputError if a result holds something else than the facts beside it say."""
+    from hanas.study import facts
+    from hanas.study.results import facts_file, made_by
+
+    rule, names = made_by(f"results/{file}") or ("", {})
+    if not rule:
+        return
+    beside = results / facts_file(rule, **names).removeprefix("results/")
+    found = facts.read(beside) if beside.is_file() else None
+    written = found["outputs"].get(f"results/{file}") if found else None
+    if written is not None and contents.content(results / file) != written:
+        raise InputError(
+            f"{results / file} holds something else than what was written; delete it and run the "
+            "workflow again"
+        )
 
 
 def _known(rows: Sequence[dict[str, Any]], column: str) -> list[str]:
     return list(dict.fromkeys(str(row[column]) for row in rows))
+
+
+def _path(text: str) -> Path:
+    if "\0" in text:
+        raise argparse.ArgumentTypeError("holds a null character")
+    return Path(text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -263,7 +295,7 @@ def _parser() -> argparse.ArgumentParser:
     def command(name: str, words: str) -> Any:
         return commands.add_parser(name, help=words, description=f"Print {words}.").add_argument
 
-    folder: dict[str, Any] = {"type": Path, "metavar": "DIR"}
+    folder: dict[str, Any] = {"type": _path, "metavar": "DIR"}
     words = "the architecture to take under limits, from a front that the workflow has found"
     add = command("pick", words)
     add("--device", required=True, help="a device of the study")
@@ -283,11 +315,11 @@ def _parser() -> argparse.ArgumentParser:
     words = "the folder that holds results (default: here)"
     add("--study", **folder, default=Path(), help=words)
     words = "the study's settings, where not config.yaml"
-    add("--configfile", type=Path, metavar="FILE", help=words)
+    add("--configfile", type=_path, metavar="FILE", help=words)
     add("--json", action="store_true", help="print JSON")
     add = command("plan", "what is still to be computed, and how long trainings take here")
     add("--study", **folder, default=Path(), help="the folder that holds results (default: here)")
-    add("--configfile", type=Path, metavar="FILE", help=words)
+    add("--configfile", type=_path, metavar="FILE", help=words)
     add = commands.add_parser(
         "forget",
         help="forget measurements of a device, to measure its models again",

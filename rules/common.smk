@@ -11,7 +11,7 @@ from snakemake.io import contains_wildcard
 from hanas.core import compute, plugins
 from hanas.core.errors import InputError
 from hanas.study import checks as studies
-from hanas.study import facts, planned
+from hanas.study import facts, planned, runs
 from hanas.study.graph import Graph
 from hanas.study.results import facts_file, is_result
 
@@ -49,6 +49,11 @@ for key, name in studies.user_files(study) if workflow.is_main_process else ():
         raise WorkflowError(
             f"{STUDY_NAME}: {key}: {graph.user_file(name)} does not exist; put it there, or point HANAS_DATA "
             "or data_folder to the folder that holds it"
+        )
+    if dated := runs.from_the_future(graph.user_file(name)):
+        raise WorkflowError(
+            f"{STUDY_NAME}: {key}: {graph.user_file(name)} is dated {dated}, which is still to come; give it the "
+            f"time of now with: touch {graph.user_file(name)}"
         )
 
 

@@ -143,6 +143,12 @@ def _plain_bytes(path: str | Path, most: int) -> bytes:
         return file.read()
 
 
+def _require_file(path: str | Path) -> None:
+    """Raise InputError for pipes and the like, which would be waited for."""
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise InputError(f"{path}: is no file; remove it")
+
+
 def write_parquet(frame: pd.DataFrame, path: str | Path) -> None:
     """Write a table as Parquet, atomically; equal tables give equal bytes."""
     with replacing(path) as temporary:
@@ -154,6 +160,7 @@ def read_parquet(path: str | Path, columns: list[str] | None = None) -> pd.DataF
     import pandas as pd
 
     with reading(path, "Parquet"):
+        _require_file(path)
         return pd.read_parquet(path, columns=columns)
 
 
@@ -169,6 +176,7 @@ def read_csv(path: str | Path) -> pd.DataFrame:
 
     texts = {"arch": str, "next_percent_arch": str}  # those of NAS-Bench-Macro are digits
     with reading(path, "CSV"):  # only an empty cell is no value: words such as ``none`` are names
+        _require_file(path)
         table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=texts)
         return escape.from_csv(table)
 

@@ -98,8 +98,11 @@ def explorer_data(
     @cache
     def column(path: str, name: str, space: str) -> int:
         """Keep a number for each architecture; return which column of the page it is."""
-        values = table(path)[name].reindex(spaces[space][0])
-        return columns.setdefault(packed(values.to_numpy(dtype=np.float32)), len(columns))
+        values = table(path)[name].reindex(spaces[space][0]).to_numpy(dtype=np.float64)
+        fits = not (np.abs(values) > np.finfo(np.float32).max).any()
+        return columns.setdefault(
+            packed(values.astype(np.float32) if fits else values), len(columns)
+        )
 
     tasks = {
         row.task: {

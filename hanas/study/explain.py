@@ -28,6 +28,8 @@ from hanas.study.graph import Graph
 from hanas.study.results import made_by
 
 _SNAKEFILE = Path(__file__).parents[2] / "Snakefile"
+#: Jobs between a file of the user's and a result, at most.
+_DEEPEST = 200
 #: Facts that are shown in a line of their own.
 _SHOWN_APART = ("settings", "hanas", "hardware", "python", "seconds", "sources")
 
@@ -113,6 +115,10 @@ def chain_of(file: str, study: Path) -> list[dict[str, Any]]:
     def steps(file: str, sha256: str, depth: int) -> Iterator[dict[str, Any]]:
         key, path = (file, sha256), study / file
         step = {"file": file, "depth": depth}
+        if depth > _DEEPEST:
+            raise InputError(
+                f"{file}: is {depth} jobs away from {wanted}; these are no facts of ours"
+            )
         if key in states:
             yield {**step, "state": states[key]}
             return
@@ -145,7 +151,8 @@ def facts_of_files(study: Path) -> dict[str, tuple[str, dict[str, Any]]]:
     """Return for each file that a job of the study wrote the JSON of its facts, and these."""
     written: dict[str, tuple[str, dict[str, Any]]] = {}
     for path in sorted((study / "results").rglob("*.json")):
-        if "kept" not in path.parts and (facts := facts_in(path)) is not None:
+        is_there = path.exists() and not path.is_dir()  # editors mark open files by dead links
+        if is_there and "kept" not in path.parts and (facts := facts_in(path)) is not None:
             written |= dict.fromkeys(facts["outputs"], (str(path.relative_to(study)), facts))
     return written
 

@@ -310,6 +310,9 @@ class Some(type(nb201.SPACE)):
     def all_texts(self):  # pyright: ignore[reportIncompatibleVariableOverride]
         return TEXTS[: self.count]
 
+    def all_genes(self):
+        return super().all_genes()[: self.count]
+
 
 def own_table(folder, latencies, energies=None, **settings):
     columns = {"arch": "arch", "latency_ms": "ms"}

@@ -119,6 +119,16 @@ def test_columns_hold_the_tables(rows):
     assert data["proxies"]["guess"]["of_task"]["pets"]["source"] == "a guess"
 
 
+def test_scores_beyond_single_precision_stay_what_they_are(rows):
+    table = pd.read_parquet(rows[0].proxy_table)
+    table["error"] = np.linspace(-1e90, 1e90, len(table))
+    table.to_parquet(rows[0].proxy_table, index=False)
+    data = explorer.explorer_data(rows)
+    number = data["proxies"]["guess"]["of_task"]["pets"]["values"]
+    expected = table.set_index("arch").loc[texts_of(data), "error"]
+    np.testing.assert_array_equal(unpacked(data["columns"][number]), expected)
+
+
 @pytest.mark.parametrize("metric", ["latency_ms", "energy_mj"])
 def test_true_front_is_over_all_that_run_and_reach_the_floor(rows, metric):
     data = explorer.explorer_data(rows)
