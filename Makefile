@@ -36,7 +36,7 @@ check: .venv/installed
 # The shipped surrogates, fitted anew to the official tables in the data folder.
 surrogates: .venv/installed
 	snakemake --cores $(CORES) results/surrogates/nb201.npz --configfile config/surrogates.yaml
-	cp results/surrogates/nb201.npz results/surrogates/nb201.csv resources/surrogates/
+	cp results/surrogates/nb201.npz results/surrogates/nb201.csv hanas/resources/surrogates/
 
 licences: .venv/installed
 	python envs/licences.py

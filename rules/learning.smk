@@ -16,7 +16,7 @@ rule choose_architectures:
     log:
         "logs/choose_architectures/{proxy}/{dataset}/{round}.log",
     conda:
-        "../envs/hanas.yaml"
+        ENVIRONMENT
     params:
         cfg=cfg(graph.choose_architectures),
     script:
@@ -32,7 +32,7 @@ rule train_chosen:
     log:
         "logs/train_chosen/{proxy}/{dataset}/{round}/{number}.log",
     conda:
-        "../envs/hanas.yaml"
+        ENVIRONMENT
     threads: cores(graph.train_chosen)
     resources:
         gpu=gpus(graph.train_chosen),

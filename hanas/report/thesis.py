@@ -1,7 +1,7 @@
 """A device's table beside the published one, row by row: ours, theirs, and which dominates.
 
 The published figures are those of the bachelor thesis that this program follows (README), kept in
-``resources/thesis_tables.csv`` as printed.
+``hanas/resources/thesis_tables.csv`` as printed.
 """
 
 from __future__ import annotations

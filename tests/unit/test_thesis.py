@@ -1,13 +1,11 @@
-from pathlib import Path
-
 import pandas as pd
 import pytest
 
 from hanas.core.errors import InputError
-from hanas.core.files import read_csv
+from hanas.core.files import RESOURCES, read_csv
 from hanas.report import thesis
 
-PUBLISHED = read_csv(Path(__file__).parents[2] / "resources" / "thesis_tables.csv")
+PUBLISHED = read_csv(RESOURCES / "thesis_tables.csv")
 DATASETS = {"cifar10": "cifar10", "small": "imagenet16_120", "toy": "image_folder"}
 
 
