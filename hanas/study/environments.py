@@ -31,10 +31,10 @@ def from_git(url: str, ref: str) -> str:
 
 
 def with_hanas_from(environment: str, place: str | None) -> str:
-    """Return the text of an environment with hanas from a place, or by its version where None.
+    r"""Return the text of an environment with hanas from a place, or by its version where None.
 
-    >>> with_hanas_from("pip:\\n  - hanas==1.0\\n  - six==1.17.0\\n", "--editable file:///clone")
-    'pip:\\n  - --editable file:///clone\\n  - six==1.17.0\\n'
+    >>> with_hanas_from("pip:\n  - hanas==1.0\n  - six==1.17.0\n", "--editable file:///clone")
+    'pip:\n  - --editable file:///clone\n  - six==1.17.0\n'
     """
     if place is None:
         return environment

@@ -285,8 +285,9 @@ class Graph:
         read.update(_files(trusted, "accuracies", "facts", *TRUSTED_BY))
         return Job(
             {"files": sorted(read), "published": str(RESOURCES / "thesis_tables.csv")},
-            revision=4,
+            revision=5,
             device=device,
+            front_of=self.rows.first_search,
             trusted=_plain(trusted),
             published_device=getattr(found, "device", device),
             datasets={name: of.kind for name, of in self.study.datasets.items()},

@@ -52,7 +52,7 @@ def write(path: str, job: Job, outdated: Sequence[str], prefix: str = "") -> Non
 
 
 def prefix_in(path: str | None) -> str:
-    """Return the prefix of the module that a job is of, from its file; empty where there is none."""
+    """Return the prefix of the module that a job is of, from its file; empty where none is."""
     return read_json(path).get("prefix", "") if path else ""
 
 
