@@ -39,7 +39,7 @@ elif words[:2] == ["env", "create"]:
     listed.write_text("\\n".join(packages["pip"]) + "\\n")
     pip = [sys.executable, "-m", "pip", "--python", environment_in(folder), "install"]
     subprocess.run([*pip, "--no-index", "--no-build-isolation", "-r", listed], check=True)
-else:
+elif words[0] != "clean":
     sys.exit(f"not known here: {{words}}")
 """
 
