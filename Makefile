@@ -28,7 +28,7 @@ test-all: .venv/installed
 check: .venv/installed
 	ruff format --check .
 	ruff check .
-	snakefmt --check Snakefile rules
+	snakefmt --check Snakefile rules workflow
 	pyright
 	lint-imports
 	snakemake --lint
