@@ -16,14 +16,10 @@ rule choose_architectures:
     log:
         "logs/choose_architectures/{proxy}/{dataset}/{round}.log",
     conda:
-<<<<<<< HEAD
         ENVIRONMENT
-=======
-        "../envs/hanas.yaml"
     threads: cores(graph.choose_architectures)
     resources:
         gpu=gpus(graph.choose_architectures),
->>>>>>> main
     params:
         cfg=cfg(graph.choose_architectures),
     script:
