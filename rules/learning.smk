@@ -16,7 +16,7 @@ rule choose_architectures:
     log:
         "logs/choose_architectures/{proxy}/{dataset}/{round}.log",
     conda:
-        "../envs/hanas.yaml"
+        ENVIRONMENT
     threads: cores(graph.choose_architectures)
     resources:
         gpu=gpus(graph.choose_architectures),
@@ -37,7 +37,7 @@ rule train_chosen:
     wildcard_constraints:
         number="[0-9]+",  # not chosen.csv
     conda:
-        "../envs/hanas.yaml"
+        ENVIRONMENT
     threads: cores(graph.train_chosen)
     resources:
         gpu=gpus(graph.train_chosen),

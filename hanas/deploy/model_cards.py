@@ -1,7 +1,7 @@
 """Cards beside exported networks, all that one needs to use and to judge one; and their table.
 
-A card is JSON in the layout of ``resources/model_card.schema.json``. Its ``schema_version`` is
-raised when a key changes its meaning or goes away, and not when one is added.
+A card is JSON in the layout of ``hanas/resources/model_card.schema.json``. Its ``schema_version``
+is raised when a key changes its meaning or goes away, and not when one is added.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from typing import Any
 
 from hanas.core import contents, plugins
 from hanas.core.errors import InputError
-from hanas.core.files import checksum, user_path
+from hanas.core.files import RESOURCES, checksum, user_path
 from hanas.core.settings import UserFile, canonical, marked
 from hanas.devices._device import Device, MeasuredDevice
 from hanas.fronts.rows import Row
@@ -24,9 +24,6 @@ from hanas.proxies.learned import Learned
 from hanas.study.results import EVALUATED, EXPORTED, QUALITY, RESULTS, WEIGHTS, made_by, result
 from hanas.study.rows import Rows, is_predicted, require_judged
 from hanas.study.settings import Retraining, Study, Task
-
-SHIPPED = Path(__file__).parents[2] / "resources"
-
 
 #: The files of a search that tell how far to trust its front.
 OF_DEVICE = ("quality", "measured", "measured_front")
@@ -303,9 +300,10 @@ class Graph:
         ]
         read.update(_files(trusted, "accuracies", "facts", *TRUSTED_BY))
         return Job(
-            {"files": sorted(read), "published": str(SHIPPED / "thesis_tables.csv")},
-            revision=4,
+            {"files": sorted(read), "published": str(RESOURCES / "thesis_tables.csv")},
+            revision=5,
             device=device,
+            front_of=self.rows.first_search,
             trusted=_plain(trusted),
             published_device=getattr(found, "device", device),
             datasets={name: of.kind for name, of in self.study.datasets.items()},
@@ -399,7 +397,7 @@ class Graph:
         if not trained:
             require_judged(rows)
         parts = {"page": "page.html", "style": "style.css", "script": "explorer.js"}
-        shipped = {part: str(SHIPPED / "explorer" / name) for part, name in parts.items()}
+        shipped = {part: str(RESOURCES / "explorer" / name) for part, name in parts.items()}
         # Searches that trained models come from: where none is judged, the page shows these alone.
         trusted = [
             row
@@ -694,4 +692,4 @@ def _shipped(found: Any) -> dict[str, Any]:
     """Return the checksum of the shipped surrogates where an entry uses them."""
     if found.kind != "surrogate" or found.file is not None:
         return {}
-    return {"shipped_sha256": checksum(SHIPPED / "surrogates" / "nb201.npz")}
+    return {"shipped_sha256": checksum(RESOURCES / "surrogates" / "nb201.npz")}

@@ -16,7 +16,7 @@ import hanas
 from hanas.core import contents, escape
 from hanas.core.compute import commit, processor
 from hanas.core.errors import InputError
-from hanas.core.files import checksum, name_of, user_path, write_json
+from hanas.core.files import checksum, name_of, results_lie_under, user_path, write_json
 from hanas.core.settings import UserFile, marked
 from hanas.study import planned
 from hanas.study.facts import by_name
@@ -47,7 +47,9 @@ def job(snakemake: Any) -> Iterator[dict[str, Any]]:
     started, facts = time.monotonic(), {}
     try:
         settings = snakemake.params.cfg
-        if plan := snakemake.input.get(planned.ROLE):
+        plan = snakemake.input.get(planned.ROLE)
+        results_lie_under(planned.prefix_in(plan))
+        if plan:
             planned.require(plan, settings)
         inputs = dict(snakemake.input.items())
         inputs = by_name({role: inputs[role] for role in inputs if role != planned.ROLE})

@@ -15,7 +15,7 @@ from hanas.core.settings import Settings
 from hanas.proxies.learned import Learned
 from hanas.spaces._space import Space
 from hanas.study import facts
-from hanas.study.explain import graph_of
+from hanas.study.explain import graph_of, study_file
 from hanas.study.graph import Job
 from hanas.study.results import made_by, result
 from hanas.study.settings import Study
@@ -42,7 +42,7 @@ def in_words(folder: Path, configfile: Path | None) -> str:
     The times are measured now, in a few steps on random images, on this machine. InputError if the
     settings are wrong.
     """
-    path = configfile or folder / "config.yaml"
+    path = configfile or study_file(folder) or folder / "config.yaml"
     if not path.is_file():
         raise InputError(f"{path}: no such file; name the study's settings with --configfile")
     graph = graph_of(path, folder)

@@ -15,6 +15,7 @@ from some_devices import device
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
+from hanas.core.files import RESOURCES
 from hanas.data.tables.metric_tables import METRICS, device_table
 from hanas.devices import hw_nas_bench
 from hanas.devices._device import TabulatedDevice
@@ -23,7 +24,7 @@ from hanas.spaces import nb201
 TEXTS = nb201.all_texts()
 OFFICIAL = "HW-NAS-Bench-v1_0.pickle"
 PREFIXES = {"cifar10": "c10", "cifar100": "c100", "imagenet16_120": "in16"}
-THESIS = Path(__file__).parents[2] / "resources" / "thesis_tables.csv"
+THESIS = RESOURCES / "thesis_tables.csv"
 THESIS_DATASETS = {
     "cifar10": "cifar10",
     "cifar100": "cifar100",

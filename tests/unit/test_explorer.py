@@ -2,14 +2,13 @@ import base64
 import json
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from hanas.core.errors import InputError
-from hanas.core.files import write_json
+from hanas.core.files import RESOURCES, write_json
 from hanas.fronts.otherwise import Trained, models_compared
 from hanas.fronts.picks import found_front
 from hanas.fronts.rows import Row, read_history
@@ -17,7 +16,7 @@ from hanas.proxies._proxy import SUPERNET_SCORES
 from hanas.report import explorer
 from hanas.spaces import nb201
 
-PARTS = Path(__file__).parents[2] / "resources" / "explorer"
+PARTS = RESOURCES / "explorer"
 TEXTS = list(nb201.all_texts())
 TEMPLATE = "<style>{{style}}</style><script id=data>{{data}}</script><script>{{script}}</script>"
 
@@ -224,7 +223,7 @@ def test_equal_tables_give_equal_pages(rows):
 
 
 def test_every_score_of_a_supernet_has_its_words_on_the_page():
-    script = (Path(explorer.__file__).parents[2] / "resources/explorer/explorer.js").read_text()
+    script = (PARTS / "explorer.js").read_text()
     for column in SUPERNET_SCORES:
         assert f'objective === "{column}"' in script
 

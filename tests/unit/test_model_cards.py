@@ -2,7 +2,6 @@ import copy
 import hashlib
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import jsonschema
 import numpy as np
@@ -13,6 +12,7 @@ from toy_pictures import toy_images
 import hanas
 from hanas.core import plugins
 from hanas.core.errors import InputError
+from hanas.core.files import RESOURCES
 from hanas.core.settings import Settings
 from hanas.data.images import save_images
 from hanas.deploy.model_cards import Made, readable, write_cards
@@ -20,9 +20,7 @@ from hanas.deploy.quantisation import Quantisation
 from hanas.fronts.trust import Trust
 from hanas.spaces import mobile_i, nb201
 
-SCHEMA = json.loads(
-    (Path(__file__).parents[2] / "resources" / "model_card.schema.json").read_text("utf-8")
-)
+SCHEMA = json.loads((RESOURCES / "model_card.schema.json").read_text("utf-8"))
 CELL = nb201.to_text([3, 0, 4, 1, 2, 1])
 
 

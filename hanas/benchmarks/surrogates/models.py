@@ -28,7 +28,7 @@ from hanas.core.settings import Fraction, Seed, Settings
 from hanas.spaces.nb201 import CONV_1X1, CONV_3X3, OPERATIONS
 
 #: The bundle that is shipped with the project.
-SHIPPED = Path(__file__).parents[3] / "resources" / "surrogates" / "nb201.npz"
+SHIPPED = files.RESOURCES / "surrogates" / "nb201.npz"
 FORMAT = 1
 EXACT = 1e-9  # largest relative error of a model that is called exact
 ANY, ANY_CONVOLUTION = len(OPERATIONS), len(OPERATIONS) + 1
