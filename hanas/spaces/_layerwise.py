@@ -19,12 +19,12 @@ from typing_extensions import override
 from hanas.core.errors import InputError
 from hanas.core.settings import Positive, Settings
 from hanas.spaces._space import OF_ITS_OWN, SHARED, BatchNorm, Genes, Held, Network, Space
-from hanas.spaces.networks.skeletons import SMALLEST_MAP, Operation, Skeleton, cost_tables
+from hanas.spaces.networks.operations import IDENTITY, Operation
+from hanas.spaces.networks.skeletons import SMALLEST_MAP, Skeleton, cost_tables
 
 if TYPE_CHECKING:  # PyTorch is imported only where a network is made
     from hanas.spaces.networks.chain import ChainNetwork
 
-IDENTITY = Operation("identity", "identity")
 #: Spaces of up to so many architectures are listed; NAS-Bench-201 has 15,625.
 MOST_LISTED = 20_000
 
@@ -81,15 +81,16 @@ class LayerwiseSpace(Space):
     fitted = ChainSettings
     revision = 2
 
-    def __init__(self, name: str, skeleton: Skeleton, layers: tuple[Operation, ...]) -> None:
-        self.name, self.skeleton, self.layers = name, skeleton, layers
-        self.operations = tuple(operation.name for operation in layers)
+    def __init__(self, name: str, skeleton: Skeleton, layers: tuple[Operation, ...] = ()) -> None:
+        self.name, self.skeleton = name, skeleton.of(layers)
+        self.layers = layers or self.skeleton.operations[0]
+        self.operations = tuple(operation.name for operation in self.layers)
         self.stages = tuple(stage.layers for stage in skeleton.stages)
-        _, costs = cost_tables(self.widened(1), layers, ChainSettings().resolution)
+        _, costs = cost_tables(self.widened(1), ChainSettings().resolution)
         parameters = costs[:, :, 0]  # (layers, operations)
-        anywhere = skeleton.identity_projects or IDENTITY not in layers
+        anywhere = skeleton.identity_projects or IDENTITY not in self.layers
         fewer = () if anywhere else skeleton.first_layers
-        self.choices = tuple(len(layers) - (layer in fewer) for layer in range(len(costs)))
+        self.choices = tuple(len(self.layers) - (layer in fewer) for layer in range(len(costs)))
         possible = [row[:count] for row, count in zip(parameters, self.choices, strict=True)]
         self.largest = tuple(int(of_layer.argmax()) for of_layer in possible)
         self.smallest = tuple(int(of_layer.argmin()) for of_layer in possible)
@@ -157,7 +158,7 @@ class LayerwiseSpace(Space):
 
     def _costs(self, genes: np.ndarray, classes: int, settings: ChainSettings) -> np.ndarray:
         genes, skeleton = self._checked(genes), self.widened(settings.width)
-        fixed, layers = cost_tables(skeleton, self.layers, settings.resolution)
+        fixed, layers = cost_tables(skeleton, settings.resolution)
         chosen = layers[np.arange(len(layers)), genes]  # (N, layers, 2)
         of_classifier = classes * np.array([skeleton.last + 1, skeleton.last])
         return chosen.sum(axis=1) + fixed + of_classifier
@@ -167,7 +168,7 @@ class LayerwiseSpace(Space):
         from hanas.spaces.networks.chain import ChainNetwork
 
         settings = self.settings(network)
-        return ChainNetwork(self.widened(settings.width), self.layers, held, classes, settings)
+        return ChainNetwork(self.widened(settings.width), held, classes, settings)
 
     @override
     def _refusal(self, number: int, gene: int) -> str:

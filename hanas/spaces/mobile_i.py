@@ -5,18 +5,17 @@ Identity can be where size and channels stay, so not in the first layer of a sta
 """
 
 from hanas.spaces._layerwise import IDENTITY, LayerwiseSpace
-from hanas.spaces.networks.skeletons import Operation, Skeleton, stages
+from hanas.spaces.networks.operations import operation
+from hanas.spaces.networks.skeletons import Skeleton, stages
 
 SKELETON = Skeleton(
     stem=32,
-    stages=stages((24, 4), (32, 4), (64, 4), (96, 4, False), (160, 4)),
+    stages=stages((24, 4), (32, 4), (64, 4), (96, 4, 1), (160, 4)),
     last=1280,
     activation="relu6",
     first_bottleneck=16,
 )
 BOTTLENECKS = tuple(
-    Operation(f"mb{expansion}_{kernel}x{kernel}", "bottleneck", kernel, expansion)
-    for expansion in (3, 6)
-    for kernel in (3, 5, 7)
+    operation(f"mb{expansion}_{kernel}x{kernel}") for expansion in (3, 6) for kernel in (3, 5, 7)
 )
 SPACE = LayerwiseSpace("mobile_i", SKELETON, (*BOTTLENECKS, IDENTITY))

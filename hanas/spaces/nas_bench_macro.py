@@ -16,7 +16,8 @@ from typing_extensions import override
 from hanas.core.errors import InputError
 from hanas.spaces._layerwise import IDENTITY, LayerwiseSpace
 from hanas.spaces._space import Genes
-from hanas.spaces.networks.skeletons import Operation, Skeleton, stages
+from hanas.spaces.networks.operations import operation
+from hanas.spaces.networks.skeletons import Skeleton, stages
 
 SKELETON = Skeleton(
     stem=32,
@@ -24,8 +25,6 @@ SKELETON = Skeleton(
     last=1280,
     identity_projects=True,
 )
-MB3_3X3 = Operation("mb3_3x3", "bottleneck", kernel=3, expansion=3)
-MB6_5X5 = Operation("mb6_5x5", "bottleneck", kernel=5, expansion=6)
 
 
 class NasBenchMacro(LayerwiseSpace):
@@ -46,4 +45,6 @@ class NasBenchMacro(LayerwiseSpace):
         return np.array([int(digit) for digit in text], dtype=np.int64)
 
 
-SPACE = NasBenchMacro("nas_bench_macro", SKELETON, (IDENTITY, MB3_3X3, MB6_5X5))
+SPACE = NasBenchMacro(
+    "nas_bench_macro", SKELETON, (IDENTITY, operation("mb3_3x3"), operation("mb6_5x5"))
+)

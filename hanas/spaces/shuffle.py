@@ -5,11 +5,9 @@ ECCV 2020.
 """
 
 from hanas.spaces._layerwise import LayerwiseSpace
-from hanas.spaces.networks.skeletons import Operation, Skeleton, stages
+from hanas.spaces.networks.operations import operation
+from hanas.spaces.networks.skeletons import Skeleton, stages
 
 SKELETON = Skeleton(stem=16, stages=stages((64, 4), (160, 4), (320, 8), (640, 4)), last=1024)
-UNITS = (
-    *(Operation(f"shuffle_{kernel}x{kernel}", "shuffle", kernel) for kernel in (3, 5, 7)),
-    Operation("xception_3x3", "xception", kernel=3),
-)
+UNITS = tuple(map(operation, ("shuffle_3x3", "shuffle_5x5", "shuffle_7x7", "xception_3x3")))
 SPACE = LayerwiseSpace("shuffle", SKELETON, UNITS)
