@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hanas.core.errors import InputError
-from hanas.spaces._stage_genes import StageChoices
 
 if TYPE_CHECKING:
     from hanas.spaces._layerwise import LayerwiseSpace
@@ -45,7 +44,7 @@ def names(space: LayerwiseSpace, genes: np.ndarray) -> str:
         own = genes[where]
         (which,), (depth,) = choices.sizes(own[None])
         chosen = own[choices.before : choices.before + depth]
-        layers = [possible[gene].name for possible, gene in zip(choices.possible, chosen)]
+        layers = [choices.possible[layer][gene].name for layer, gene in enumerate(chosen)]
         size = f"{choices.channels[which]}:" if len(choices.channels) > 1 else ""
         stages.append(f"{size}|{'|'.join(layers)}|")
     return "+".join(stages)
@@ -89,22 +88,18 @@ def _genes_of_stage(
         genes[0] = choices.channels.index(int(size))
     if len(choices.layers) > 1:
         genes[choices.before - 1] = choices.layers.index(len(layers))
+    known = [operation.name for operation in space.skeleton.stages[stage].operations]
     for number, name in enumerate(layers):
         gene = where.start + choices.before + number
+        if name not in known:
+            raise InputError(
+                f"{space.place(gene)} of {text!r}: unknown operation {name!r}; expected one of: "
+                f"{', '.join(known)}"
+            )
         if name not in space.options(gene):
-            raise InputError(_unknown(space, choices, gene, name, text))
+            raise InputError(f"{space.place(gene)}: {cannot_be(name)}")
         genes[choices.before + number] = space.options(gene).index(name)
     return genes
-
-
-def _unknown(space: LayerwiseSpace, choices: StageChoices, gene: int, name: str, text: str) -> str:
-    elsewhere = {operation.name for possible in choices.possible for operation in possible}
-    if name in elsewhere:
-        return f"{space.place(gene)}: {cannot_be(name)}"
-    known = ", ".join(dict.fromkeys([*space.options(gene), *sorted(elsewhere - {*space.options(gene)})]))
-    return (
-        f"{space.place(gene)} of {text!r}: unknown operation {name!r}; expected one of: {known}"
-    )
 
 
 def cannot_be(name: str) -> str:

@@ -10,11 +10,11 @@ that one choice fewer.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import accumulate, pairwise, product
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -25,8 +25,8 @@ from hanas.core.settings import Positive, Settings
 from hanas.spaces import _chain_texts as texts
 from hanas.spaces._space import OF_ITS_OWN, SHARED, BatchNorm, Genes, Held, Network, Space
 from hanas.spaces._stage_genes import StageChoices
-from hanas.spaces.networks.operations import IDENTITY, Operation
-from hanas.spaces.networks.skeletons import SMALLEST_MAP, Skeleton, cost_tables
+from hanas.spaces.networks.operations import IDENTITY, Operation, refusal
+from hanas.spaces.networks.skeletons import SMALLEST_MAP, Skeleton, cost_tables, plan
 
 if TYPE_CHECKING:  # PyTorch is imported only where a network is made
     from hanas.spaces.networks.chain import ChainNetwork
@@ -135,6 +135,7 @@ class LayerwiseSpace(Space):
         #: Whether all chains have the same channels and the same number of layers.
         self.one_size = not any(stage.before for stage in self.by_stage)
         self.enumerable = self.count <= MOST_LISTED
+        self._require_possible(1)
         self.largest, self.smallest = self._end(-1), self._end(0)
 
     def _possible(
@@ -223,7 +224,8 @@ class LayerwiseSpace(Space):
     @override
     def _refusal(self, number: int, gene: int) -> str:
         stage, layer = self._place(number)
-        if layer == 0 and gene == self.choices[number] < len(self.skeleton.stages[stage].operations):
+        operations = self.skeleton.stages[stage].operations
+        if layer == 0 and gene == self.choices[number] < len(operations):
             return f"{self.place(number)}: {texts.cannot_be(IDENTITY.name)}"
         return f"{self.place(number)}: gene {gene}; expected 0..{self.choices[number] - 1}"
 
@@ -273,7 +275,26 @@ class LayerwiseSpace(Space):
                 f"{place}: images of {side}x{side} pixels; expected sides of at least "
                 f"{SMALLEST_MAP}, since the last map of the network has no fewer pixels"
             )
+        strides = {"the stem": self.skeleton.stem_stride}
+        strides |= {f"stage {n + 1}": one.stride for n, one in enumerate(self.skeleton.stages)}
+        left = side
+        for name, stride in strides.items():
+            if left % (stride or 1):
+                raise InputError(
+                    f"{place}: images of {side}x{side} pixels; they are {left}x{left} before "
+                    f"{name}, whose stride of {stride} does not divide {left}"
+                )
+            left //= stride or 1
         return self.settings(network).model_copy(update={"resolution": side})
+
+    @override
+    def settings(self, network: Network | None) -> Any:
+        found = super().settings(network)
+        try:
+            self._require_possible(found.width)
+        except InputError as error:
+            raise InputError(f"network.width is {found.width:g}: {error}") from None
+        return found
 
     @override
     def params(self, genes, classes=10, *, network=None):
@@ -323,21 +344,41 @@ class LayerwiseSpace(Space):
         for before, own, stage in zip((1, *sizes), sizes, self.by_stage, strict=False):
             shape = (before, own, stage.most, len(stage.possible[-1]), 2)
             tables.append(np.zeros(shape, dtype=np.int64))
-        # Any two of neighbouring stages are met if the stages take turns between them.
-        for pair in product(range(max(sizes)), repeat=2):
-            which = [min(pair[number % 2], size - 1) for number, size in enumerate(sizes)]
-            of_fixed, layers = cost_tables(self._widened(which, settings), settings.resolution)
+        starts = (0, *accumulate(self.stages))
+        for which, skeleton in self._skeletons(settings.width):
+            of_fixed, layers = cost_tables(skeleton, settings.resolution)
             fixed[which[-1]] = of_fixed
-            starts = (0, *accumulate(self.stages))
             for number, table in enumerate(tables):
                 of_stage = layers[starts[number] : starts[number + 1], : table.shape[3]]
                 table[which[number - 1] if number else 0, which[number]] = of_stage
         return fixed, tables
 
-    def _widened(self, which: Sequence[int], settings: ChainSettings) -> Skeleton:
-        if self.one_size:
-            return self.widened(settings.width)
-        return self._skeleton(which, self.stages).widened(settings.width)
+    def _skeletons(self, width: float) -> Iterator[tuple[list[int], Skeleton]]:
+        """Yield skeletons of most layers in which all channels of neighbouring stages meet."""
+        sizes = [len(stage.channels) for stage in self.by_stage]
+        if max(sizes) == 1:
+            yield [0] * len(sizes), self.widened(width)
+            return
+        for pair in product(range(max(sizes)), repeat=2):  # stages take turns between two
+            which = [min(pair[number % 2], size - 1) for number, size in enumerate(sizes)]
+            yield which, self._skeleton(which, self.stages).widened(width)
+
+    @cache  # noqa: B019 (as above)
+    def _require_possible(self, width: float) -> None:
+        """Raise InputError, which names the stage, if an operation cannot stand somewhere."""
+        projects = self.skeleton.identity_projects
+        for _, skeleton in self._skeletons(width):
+            places = plan(skeleton, ChainSettings().resolution)
+            if first := places.first_bottleneck:
+                why = refusal(skeleton.first_operation, first, identity_projects=False)
+                if why:
+                    raise InputError(f"first: {why}")
+            layers = iter(places.layers)
+            for number, stage in enumerate(self.by_stage):
+                for possible, place in zip(stage.possible, layers, strict=False):
+                    for one in possible:
+                        if why := refusal(one, place, identity_projects=projects):
+                            raise InputError(f"stages.{number}: {why}")
 
     # ---- networks ----------------------------------------------------------------------------
 
