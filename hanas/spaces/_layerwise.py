@@ -342,6 +342,24 @@ class LayerwiseSpace(Space):
     @override
     def _network(self, held: Held, classes: int, network: Network) -> ChainNetwork:
         from hanas.spaces.networks.chain import ChainNetwork
+        from hanas.spaces.networks.elastic import ElasticChainNetwork
 
         settings = self.settings(network)
-        return ChainNetwork(self.widened(settings.width), held, classes, settings)
+        if self.one_size:
+            return ChainNetwork(self.widened(settings.width), held, classes, settings)
+        if any(len(some) > 1 for some in held):
+            return ElasticChainNetwork(self, classes, settings)
+        genes = [gene for (gene,) in held]
+        skeleton = self.skeleton_of(genes).widened(settings.width)
+        return ChainNetwork(skeleton, self.held_of(genes), classes, settings)
+
+    @override
+    def shared_problem(self, network: Network | None) -> str | None:
+        searched = [n + 1 for n, stage in enumerate(self.by_stage) if len(stage.channels) > 1]
+        if not searched or self.settings(network).batch_norm != "running":
+            return None
+        return (
+            f"batch_norm is 'running', but in {self.name} channels are searched (of stage "
+            f"{', '.join(map(str, searched))}), and running statistics of a supernet would be "
+            "those of a mixture of all widths; expected batch or batch_affine"
+        )

@@ -185,6 +185,10 @@ class Space(ABC):
         """
         return self._seeded([range(count) for count in self.choices], classes, network, seed)
 
+    def shared_problem(self, network: Network | None) -> str | None:
+        """Return why no supernet can have these settings; None if one can."""
+        return None
+
     def build(self, genes: Genes, classes: int, network: Network, *, seed: int = 0) -> Any:
         """Return the stand-alone network of one architecture, which needs no genes when called.
 
