@@ -207,7 +207,7 @@ def readable(arch: str, space: str) -> dict[str, Any]:
     ['shuffle_3x3', 'shuffle_3x3']
     """
     found = published.space_of(arch, space)
-    names = [found.operations[gene] for gene in found.from_text(arch)]
+    names = [found.options(number)[gene] for number, gene in enumerate(found.from_text(arch))]
     if found.edges:
         edges = zip(found.edges, names, strict=True)
         return {"cell": [{"from": a, "to": b, "operation": name} for (b, a), name in edges]}

@@ -26,8 +26,16 @@ from typing_extensions import override
 from hanas.core.errors import InputError
 from hanas.core.settings import Count, Settings
 from hanas.spaces._cell_operations import NONE, SKIP, CellOperation
-from hanas.spaces._space import MOST_LISTED, OF_ITS_OWN, SHARED, BatchNorm, Genes, Held, Network
-from hanas.spaces._space import Space
+from hanas.spaces._space import (
+    MOST_LISTED,
+    OF_ITS_OWN,
+    SHARED,
+    BatchNorm,
+    Genes,
+    Held,
+    Network,
+    Space,
+)
 
 if TYPE_CHECKING:  # PyTorch is imported only where a network is made
     from hanas.spaces.networks.cell import CellNetwork
@@ -89,7 +97,7 @@ class CellSpace(Space):
         self.choices = tuple(map(len, operations))
         #: What each gene can stand for, and all of that: each operation once.
         self.of_edges = tuple(map(tuple, operations))
-        self.distinct = tuple(dict.fromkeys(one for held in sorted(operations, key=len)[::-1] for one in held))
+        self.distinct = tuple(dict.fromkeys(one for held in operations for one in held))
         self.operations = tuple(one.name for one in self.distinct)
         self.enumerable = math.prod(self.choices) <= MOST_LISTED
         groups = math.lcm(*(one.groups for one in self.distinct))
@@ -389,7 +397,10 @@ def _forms(
     if groups == 1 and all(fields[name].default == value for name, value in given.items()):
         return plain
     changed = {
-        name: (fields[name].rebuild_annotation(), Field(value, description=fields[name].description))
+        name: (
+            fields[name].rebuild_annotation(),
+            Field(value, description=fields[name].description),
+        )
         for name, value in given.items()
     }
     made = []

@@ -18,15 +18,22 @@ from typing_extensions import override
 
 from hanas.core.errors import InputError
 from hanas.core.settings import Positive, Settings
-from hanas.spaces._space import OF_ITS_OWN, SHARED, BatchNorm, Genes, Held, Network, Space
+from hanas.spaces._space import (
+    MOST_LISTED,
+    OF_ITS_OWN,
+    SHARED,
+    BatchNorm,
+    Genes,
+    Held,
+    Network,
+    Space,
+)
 from hanas.spaces.networks.skeletons import SMALLEST_MAP, Operation, Skeleton, cost_tables
 
 if TYPE_CHECKING:  # PyTorch is imported only where a network is made
     from hanas.spaces.networks.chain import ChainNetwork
 
 IDENTITY = Operation("identity", "identity")
-#: Spaces of up to so many architectures are listed; NAS-Bench-201 has 15,625.
-MOST_LISTED = 20_000
 
 
 class ChainNetworkSettings(Settings):

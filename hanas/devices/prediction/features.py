@@ -53,9 +53,12 @@ class Features:
     def multiply_accumulates(self, genes: np.ndarray) -> np.ndarray:
         """Return the multiply-accumulates, float64 (N,), that a device is often judged by.
 
-        Those of cells are of the full-size network: of any other one they are a linear function.
+        Those of cells are of the network of their declaration, and nearly linear in those of any
+        other one.
         """
-        flops = plugins.space(self.space).flops(genes, network=json.loads(self.network))
+        space = plugins.space(self.space)
+        network = json.loads(self.network) if space.layerwise else None
+        flops = space.flops(genes, network=network)
         return flops.astype(np.float64)
 
     def groups(self, genes: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -86,8 +89,8 @@ def _raw(features: Features, genes: np.ndarray) -> list[np.ndarray]:
     parameters; for each operation and kind of layer (same channels and side) the number of its
     layers; the operation of each layer.
     """
-    if features.space == "nb201":
-        return cell_features.groups_for_devices(genes)
+    if plugins.space(features.space).edges:
+        return cell_features.groups_for_devices(plugins.space(features.space), genes)
     costs, kinds = _layers(features)
     chosen = np.eye(len(plugins.space(features.space).operations))[genes]  # (N, layers, operations)
     totals = [chosen.sum(axis=1), *(np.einsum("nlo,lo->no", chosen, cost) for cost in costs)]

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from hanas.core import plugins
+from hanas.core.errors import InputError
 from hanas.training.settings import TrainingSettings
 from hanas.training.trainers._trainer import OneShot, Step, train_together
 
@@ -28,6 +30,19 @@ class Fairness(OneShot):
     training: TrainingSettings = Field(  # pyright: ignore[reportIncompatibleVariableOverride]
         default=TrainingSettings(), description="How the weights are trained."
     )
+
+    @model_validator(mode="after")
+    def _every_edge_has_as_many(self) -> Fairness:
+        space = plugins.space(self.space)
+        counts = {space.place(gene): count for gene, count in enumerate(space.choices)}
+        if len(set(counts.values())) > 1:
+            said = ", ".join(f"{place}: {count}" for place, count in counts.items())
+            raise InputError(
+                "trainer is 'fairness', which trains each operation of each edge once a step, but "
+                f"edges of {self.space!r} have different numbers of them ({said}); expected such "
+                "as rsps"
+            )
+        return self
 
     def begin_epoch(self, run: Run, epoch: int) -> Step:
         """Draw the permutations of all steps; a step trains as many cells as operations."""
