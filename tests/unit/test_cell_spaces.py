@@ -77,7 +77,9 @@ def test_costs_are_those_of_the_modules(space, classes, side):
         assert counted == space.params(row[None], classes)[0]
         assert multiply_accumulates(network, side) == space.flops(row[None], classes, side)[0]
     params, works = space.params(np.array(genes)), space.connected(np.array(genes))
-    assert works[3] and (params <= params[2]).all() and (params[works] >= params[3]).all()
+    assert works[3]
+    assert (params <= params[2]).all()
+    assert (params[works] >= params[3]).all()
 
 
 def connects(space, genes, without: int | None = None) -> list[set[int]]:
@@ -207,5 +209,5 @@ def test_channels_that_groups_do_not_divide_are_refused():
 def test_a_text_of_another_space_is_refused():
     with pytest.raises(InputError, match="expected the form"):
         space_of(**THREE).from_text(nb201.all_texts()[0])
-    with pytest.raises(InputError, match="edge 1 <- 0 of .*: unknown operation 'nor_conv_3x3'"):
+    with pytest.raises(InputError, match=r"edge 1 <- 0 of .*: unknown operation 'nor_conv_3x3'"):
         space_of(**THREE).from_text("|nor_conv_3x3~0|+|none~0|none~1|")

@@ -130,7 +130,8 @@ def _flat(one_hot: np.ndarray) -> np.ndarray:
 
 def _counts(space: CellSpace, one_hot: np.ndarray) -> np.ndarray:
     """Return how often each operation but ``none`` is there, float64 (N, operations)."""
-    return one_hot.sum(axis=1)[:, [name != NONE for name in space.operations]]
+    counted = one_hot.sum(axis=1)[:, [name != NONE for name in space.operations]]
+    return np.ascontiguousarray(counted)  # the last bits of means hang on the order in memory
 
 
 def _present(space: CellSpace, genes: np.ndarray) -> np.ndarray:
