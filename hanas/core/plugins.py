@@ -13,11 +13,11 @@ a study. All processes know that section by the environment variable ``HANAS_SPA
 from __future__ import annotations
 
 import json
-import math
 import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache
 from importlib import import_module, util
 from pathlib import Path
@@ -101,7 +101,7 @@ def enumerable_space(name: str, place: str) -> Any:
         listed = [other for other in names("spaces") if space(other).enumerable]
         raise InputError(
             f"{place} looks at every architecture of a space, but space {name!r} has "
-            f"{math.prod(found.choices):.1e}; expected a space of: {', '.join(listed)}"
+            f"{Decimal(found.count):.1e}; expected a space of: {', '.join(listed)}"
         )
     return found
 

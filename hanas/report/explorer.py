@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,7 +27,6 @@ from hanas.fronts.otherwise import Trained
 from hanas.fronts.otherwise_in_words import comparison
 from hanas.fronts.rows import Row, read_history
 from hanas.fronts.truth import reaches_percent
-from hanas.spaces._cell import CellSpace
 from hanas.spaces._space import Space
 
 #: At most so many evaluations of a search are drawn besides its front; the page says so.
@@ -152,13 +151,12 @@ def _described(space: Space, archs: Iterable[str]) -> tuple[pd.Index, dict[str, 
     genes = np.array([space.from_text(text) for text in texts])
     index = space.index_of(genes)
     order = np.argsort(index)
-    drawn = cast(CellSpace, space).numbers(genes) if space.edges else genes  # in ``operations``
     return pd.Index(texts[order]), {
         "operations": list(space.operations),
         "edges": [list(edge) for edge in space.edges],
         "stages": list(space.stages),
         "texts": texts[order].tolist() if space.layerwise else None,  # of cells the page makes them
-        "genes": packed(drawn[order].astype(np.uint8)),
+        "genes": packed(space.numbers(genes)[order].astype(np.uint8)),
         "index": packed(index[order].astype(np.uint32)),
     }
 

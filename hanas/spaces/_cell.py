@@ -99,7 +99,7 @@ class CellSpace(Space):
         self.of_edges = tuple(map(tuple, operations))
         self.distinct = tuple(dict.fromkeys(one for held in operations for one in held))
         self.operations = tuple(one.name for one in self.distinct)
-        self.enumerable = math.prod(self.choices) <= MOST_LISTED
+        self.enumerable = self.count <= MOST_LISTED
         groups = math.lcm(*(one.groups for one in self.distinct))
         forms = _forms(network.skeleton, network.channels, network.cells, groups)
         self.network, self.deployed = forms
@@ -167,7 +167,7 @@ class CellSpace(Space):
     @cached_property
     def _listed(self) -> tuple[np.ndarray, np.ndarray]:
         """Return all genes in index order, and the index of each number."""
-        numbers = np.arange(math.prod(self.choices)) if self._order is None else self._order
+        numbers = np.arange(self.count) if self._order is None else self._order
         genes = numbers[:, None] // self._weights % np.array(self.choices)
         genes.setflags(write=False)
         return genes, np.argsort(numbers)
@@ -189,8 +189,8 @@ class CellSpace(Space):
         table = np.array([row + [False] * (most - len(row)) for row in rows])
         return table[np.arange(len(self.edges)), genes]
 
+    @override
     def numbers(self, genes: np.ndarray) -> np.ndarray:
-        """Return the numbers of the operations of genes (N, edges) in ``operations``, int64."""
         most = max(self.choices)
         rows = [[self.operations.index(one.name) for one in held] for held in self.of_edges]
         table = np.array([row + [0] * (most - len(row)) for row in rows])
