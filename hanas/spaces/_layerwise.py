@@ -24,16 +24,22 @@ from hanas.core.errors import InputError
 from hanas.core.settings import Positive, Settings
 from hanas.spaces import _chain_costs as costs
 from hanas.spaces import _chain_texts as texts
-from hanas.spaces._space import OF_ITS_OWN, SHARED, BatchNorm, Genes, Held, Network, Space
+from hanas.spaces._space import (
+    MOST_LISTED,
+    OF_ITS_OWN,
+    SHARED,
+    BatchNorm,
+    Genes,
+    Held,
+    Network,
+    Space,
+)
 from hanas.spaces._stage_genes import StageChoices
 from hanas.spaces.networks.operations import IDENTITY, Operation
 from hanas.spaces.networks.skeletons import SMALLEST_MAP, Skeleton
 
 if TYPE_CHECKING:  # PyTorch is imported only where a network is made
     from hanas.spaces.networks.chain import ChainNetwork
-
-#: Spaces of up to so many architectures are listed; NAS-Bench-201 has 15,625.
-MOST_LISTED = 20_000
 
 
 class ChainNetworkSettings(Settings):
