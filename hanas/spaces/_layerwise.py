@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -219,22 +220,55 @@ class LayerwiseSpace(Space):
 
     # ---- what genes stand for ----------------------------------------------------------------
 
+    @cached_property
+    def roles(self) -> tuple[str, ...]:
+        """What each gene is: the ``channels`` of a stage, its ``layers``, or an ``operation``."""
+        each = []
+        for stage in self.by_stage:
+            each += ["channels"] if len(stage.channels) > 1 else []
+            each += ["layers"] if len(stage.layers) > 1 else []
+            each += ["operation"] * stage.most
+        return tuple(each)
+
+    @cached_property
+    def operations_by_layer(self) -> np.ndarray:
+        """What each layer can be, by value of its gene, among the operations of the space.
+
+        int64 (layers, most choices), -1 beyond the last of a layer.
+        """
+        each = [possible for stage in self.by_stage for possible in stage.possible]
+        found = np.full((len(each), max(map(len, each))), -1)
+        for layer, possible in enumerate(each):
+            found[layer, : len(possible)] = [self.layers.index(one) for one in possible]
+        return found
+
     def chains(self, genes: np.ndarray) -> Chains:
         """Return what genes (N, G) stand for, layer by layer."""
         genes, parts = self._checked(genes), []
         for stage, where in zip(self.by_stage, self.genes_of_stages, strict=True):
             which, depth = stage.sizes(genes[:, where])
             there = np.arange(stage.most) < depth[:, None]
-            numbers = np.where(there, genes[:, where][:, stage.before :], 0)
-            among = np.array([self.layers.index(one) for one in stage.possible[-1]])
-            parts.append((which, depth, there, numbers, np.where(there, among[numbers], 0)))
-        which, depth, *of_layers = zip(*parts, strict=True)
-        return Chains(np.stack(which, 1), np.stack(depth, 1), *map(np.hstack, of_layers))
+            parts.append((which, depth, there, genes[:, where][:, stage.before :]))
+        of_stages = [np.stack(part, axis=1) for part in list(zip(*parts, strict=True))[:2]]
+        there, numbers = (np.hstack(part) for part in list(zip(*parts, strict=True))[2:])
+        layers = np.arange(there.shape[1])
+        operations = np.where(there, self.operations_by_layer[layers, numbers], 0)
+        return Chains(*of_stages, there, np.where(there, numbers, 0), operations)
+
+    @override
+    def numbers(self, genes: np.ndarray) -> np.ndarray:
+        chains = self.chains(genes)
+        return np.where(chains.there, chains.operations, len(self.operations))
 
     def skeleton_of(self, genes: Genes) -> Skeleton:
         """Return the skeleton of one architecture, its channels at width 1."""
         chain = self.chains(np.asarray(genes)[None])
         return self.of_sizes(chain.which[0].tolist(), chain.depths[0].tolist())
+
+    def operations_of(self, genes: Genes) -> list[Operation]:
+        """Return the operation of each layer of one architecture that is there."""
+        chain = self.chains(np.asarray(genes)[None])
+        return [self.layers[number] for number in chain.operations[chain.there]]
 
     def held_of(self, genes: Genes) -> list[tuple[int, ...]]:
         """Return the operation of each layer that is there, as numbers among its stage's."""

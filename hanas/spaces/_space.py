@@ -84,6 +84,13 @@ class Space(ABC):
     def from_text(self, text: str) -> np.ndarray:
         """Return the genes, int64 (genes,), of a canonical text; InputError if it is none."""
 
+    def numbers(self, genes: np.ndarray) -> np.ndarray:
+        """Return what genes (N, genes) stand for among ``operations``, int64 (N, M).
+
+        Of chains a column a layer, the number of operations where a layer is left out.
+        """
+        return genes
+
     def used(self, genes: np.ndarray) -> np.ndarray:
         """Return which genes (N, genes) matter, bool: not those of layers that are left out."""
         return np.ones_like(genes, dtype=bool)
