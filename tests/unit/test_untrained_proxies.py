@@ -105,7 +105,9 @@ def test_synflow_by_hand():
 def test_nothing_flows_through_an_empty_cell(network):
     (flow,) = SYNFLOW.measure(SYNFLOW.prepared(network), EMPTY, ones(8))
     assert flow == 0
-    found = SYNFLOW.mean_over_seeds(nb201, np.empty((3, 6)), {"flow 0": np.array([np.e, 0, np.e**2])})
+    found = SYNFLOW.mean_over_seeds(
+        nb201, np.empty((3, 6)), {"flow 0": np.array([np.e, 0, np.e**2])}
+    )
     assert found["score"].tolist() == [-1, 0, -2]
 
 
