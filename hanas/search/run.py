@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from hanas.core.errors import InputError
 from hanas.core.progress import Log
 from hanas.data.tables.metric_tables import METRICS
 from hanas.proxies._proxy import require_scores
-from hanas.search.searchers._searcher import Evaluate, Searcher
+from hanas.search.searchers._searcher import Evaluate, PartlyUsed, Searcher
 
 #: Metrics that differ by less, relatively, are the same.
 _ROUNDING = 1e-9
@@ -166,6 +167,8 @@ def _run_all(
     evaluate: Evaluate,
     log: Log,
 ) -> pd.DataFrame:
+    if space.count != math.prod(space.choices):
+        evaluate = PartlyUsed(evaluate, space.used, space.count)
     columns = ["proxy_score" if name == "score" else name for name in objectives]
     histories = []
     for name, searcher in searches.items():

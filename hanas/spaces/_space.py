@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ OF_ITS_OWN = "As for supernets; a network of its own has an affine part and runn
 #: Genes of one architecture, and the operations that a network holds of each gene.
 Genes = Sequence[int] | np.ndarray
 Held = Sequence[Sequence[int]]
+#: Spaces of up to so many architectures are listed; NAS-Bench-201 has 15,625.
+MOST_LISTED = 20_000
 
 
 class Space(ABC):
@@ -58,6 +61,11 @@ class Space(ABC):
     #: Of what training its networks computes: raise it when results change.
     revision: int = 1
 
+    @property
+    def count(self) -> int:
+        """How many architectures there are."""
+        return math.prod(self.choices)
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel to other processes by name."""
         return plugins.space, (self.name,)
@@ -77,6 +85,21 @@ class Space(ABC):
     @abstractmethod
     def from_text(self, text: str) -> np.ndarray:
         """Return the genes, int64 (genes,), of a canonical text; InputError if it is none."""
+
+    def numbers(self, genes: np.ndarray) -> np.ndarray:
+        """Return what genes (N, genes) stand for among ``operations``, int64 (N, M).
+
+        Of chains a column a layer, the number of operations where a layer is left out.
+        """
+        return genes
+
+    def used(self, genes: np.ndarray) -> np.ndarray:
+        """Return which genes (N, genes) matter, bool: not those of layers that are left out."""
+        return np.ones_like(genes, dtype=bool)
+
+    def tidy(self, genes: np.ndarray) -> np.ndarray:
+        """Return genes (N, genes) in the one form of their architecture: 0 where none matters."""
+        return np.where(self.used(genes), genes, 0)
 
     def all_genes(self) -> np.ndarray:
         """Return the genes of every architecture, int64 (M, genes), in index order."""
@@ -99,7 +122,7 @@ class Space(ABC):
             return genes[self.connected(genes)][:count]
         found = np.empty((0, len(self.choices)), dtype=np.int64)
         while len(found) < count:
-            drawn = rng.integers(0, self.choices, size=(count, len(self.choices)))
+            drawn = self.tidy(rng.integers(0, self.choices, size=(count, len(self.choices))))
             found = different(np.concatenate([found, drawn[self.connected(drawn)]]))[:count]
         return found
 
@@ -115,7 +138,7 @@ class Space(ABC):
     def params(
         self, genes: np.ndarray, classes: int = 10, *, network: Network | None = None
     ) -> np.ndarray:
-        """Return the parameters, int64 (N,), with affine BN; of cells always those in full size."""
+        """Return the parameters, int64 (N,), with affine BN."""
 
     @abstractmethod
     def flops(
@@ -163,6 +186,10 @@ class Space(ABC):
         Weights follow from the seed alone; PyTorch's global random state stays as it is.
         """
         return self._seeded([range(count) for count in self.choices], classes, network, seed)
+
+    def shared_problem(self, network: Network | None) -> str | None:
+        """Return why no supernet can have these settings; None if one can."""
+        return None
 
     def build(self, genes: Genes, classes: int, network: Network, *, seed: int = 0) -> Any:
         """Return the stand-alone network of one architecture, which needs no genes when called.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 from pydantic import ValidationError
@@ -18,7 +19,7 @@ from hanas.core.errors import InputError
 from hanas.core.settings import Entry, UserFile, canonical, marked
 from hanas.core.settings import problems as told
 from hanas.devices._device import MeasuredDevice
-from hanas.study.settings import Retraining, Study
+from hanas.study.settings import Retraining, Spaces, Study
 
 _MOST_PROBLEMS = 10
 _TAG, _RUN_BY_PAGES = r"<[A-Za-z/!?]\w*", r"(?i)</?script|<!--"
@@ -30,12 +31,16 @@ def read(config: Mapping[str, Any], name: str) -> Study:
     Raises InputError with a line for each setting that is wrong: the ``name`` of the file, the
     setting's path, its value and what is expected.
     """
+    config = canonical(config)
+    spaces = config.get("spaces")
     try:
-        study = Study.model_validate(canonical(config))
+        plugins.declare(spaces if isinstance(spaces, dict) else {})
+        Spaces.model_validate({"spaces": spaces} if "spaces" in config else {})
+        study = Study.model_validate(config)
     except ValidationError as error:
         found = told(error)
     else:
-        found = list(dict.fromkeys([*_odd_texts(canonical(config), ""), *problems(study)]))
+        found = list(dict.fromkeys([*_odd_texts(config, ""), *problems(study)]))
         if not found:
             return study
     lines = [escape.terminal(f"{name}: {problem}") for problem in found[:_MOST_PROBLEMS]]
@@ -87,6 +92,35 @@ def problems(study: Study) -> Iterator[str]:
         yield from _retraining(study, name, retraining)
     yield from _surrogates(study)
     yield from _front_spaces(study)
+    yield from _networks(study)
+
+
+def _networks(study: Study) -> Iterator[str]:
+    """Yield where a space has no network of the width, or for images of the side, that is asked."""
+    asked: list[tuple[str, str, str, Any, int | None]] = [
+        (f"supernets.{name}", each.space, each.dataset, each.network, each.training.resolution)
+        for name, each in study.supernets.items()
+    ]
+    for name, retraining in study.retrainings.items():
+        task, side = study.tasks[retraining.task], retraining.training.resolution
+        network = study.network_of(name)
+        asked.append((f"retrainings.{name}", task.space, task.dataset, network, side))
+    for name, device in study.devices.items():
+        if not isinstance(device, MeasuredDevice):
+            continue
+        for task in (study.tasks[key] for key in device.tasks or study.tasks):
+            network, side = device.networks[task.space], device.resolution
+            asked.append((f"devices.{name}", task.space, task.dataset, network, side))
+    for where, space, dataset, network, resolution in asked:
+        found = study.datasets[dataset]
+        side = getattr(found, "resolution", None) or getattr(found, "side", None)
+        if side is not None:
+            try:
+                plugins.space(space).for_images(
+                    network, (side, side), resolution, f"datasets.{dataset}"
+                )
+            except InputError as error:
+                yield f"{where}: {error}"
 
 
 def _known(names: Iterable[str], section: str) -> str:
@@ -171,7 +205,8 @@ def _not_listed(study: Study, name: str) -> Iterator[str]:
                 able = _kinds("proxies", lambda found: found.on_demand)
                 yield (
                     f"tasks.{name}.proxies: {each!r} scores listed architectures only; expected "
-                    f"one of kind {able} for space {task.space!r}"
+                    f"one of kind {able} for space {task.space!r}, which holds "
+                    f"{Decimal(plugins.space(task.space).count):.1e} of them"
                 )
 
 
@@ -194,7 +229,8 @@ def _benchmarks(study: Study) -> Iterator[str]:
         if not plugins.space(space).enumerable:
             yield (
                 f"benchmarks.{space}: this space has too many architectures to list them in a "
-                "table; leave it out: picks are trained to know their accuracy"
+                f"table, {Decimal(plugins.space(space).count):.1e}; leave it out: picks are "
+                "trained to know their accuracy"
             )
 
 

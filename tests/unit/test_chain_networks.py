@@ -15,8 +15,9 @@ from torch import nn
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.deploy import onnx_models
-from hanas.spaces.networks.chain import Bottleneck, ChainNetwork, ShuffleUnit, shuffled
-from hanas.spaces.networks.skeletons import Operation, Place, Skeleton, plan, scaled
+from hanas.spaces.networks.chain import Bottleneck, ChainNetwork, ShuffleUnit, block_of, mixed
+from hanas.spaces.networks.operations import Place, operation
+from hanas.spaces.networks.skeletons import plan, scaled
 from hanas.training.supernets import Supernet, load_supernet, save_supernet
 
 MODES = ("batch", "batch_affine", "running")
@@ -47,6 +48,11 @@ def images(n: int = 4, side: int = 8, *, seed: int = 0) -> torch.Tensor:
     return torch.randn(n, 3, side, side, generator=torch.Generator().manual_seed(seed))
 
 
+def end(network: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """Return the logits of what the last layer returns."""
+    return network.classifier(network.head(x).mean(dim=(2, 3)))
+
+
 def trained(name: str, network: dict, *, classes: int = 5) -> nn.Module:
     """Return a supernet whose numbers are none of the initial ones."""
     shared = space_of(name).supernet(classes, network, seed=3)
@@ -74,7 +80,7 @@ def test_channels_and_sides_are_those_of_the_tables(name, side):
             assert shapes == {(1, CHANNELS[name][stage], expected_side, expected_side)}
             x = torch.empty(shapes.pop())
         assert network.classifier.in_features == LAST[name]
-        assert network.end(x).shape == (1, 10)
+        assert end(network, x).shape == (1, 10)
 
 
 @pytest.mark.parametrize("name", SPACES)
@@ -150,7 +156,7 @@ def test_forward_is_stem_then_the_layers_then_end(name):
         after = shared.layer(number, gene)(x)
         assert torch.equal(x, before)  # so that what a prefix gives can be used again
         x = after
-    assert torch.equal(shared.end(x), shared(images(), genes))
+    assert torch.equal(end(shared, x), shared(images(), genes))
 
 
 @pytest.mark.parametrize("name", SPACES)
@@ -177,7 +183,7 @@ def test_identity_takes_layers_away(name):
     x = shallow.stem(images())
     for block in blocks:
         x = block(x)
-    assert torch.equal(shallow.end(x), shallow(images()))
+    assert torch.equal(end(shallow, x), shallow(images()))
 
 
 @pytest.mark.parametrize("name", SPACES)
@@ -261,10 +267,10 @@ def test_exported_shuffles_have_fixed_shapes(tmp_path):
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 def test_shuffling_takes_channels_in_turn(memory_format):
     first, second = (images(3, 5, seed=s).to(memory_format=memory_format) for s in (1, 2))
-    mixed = shuffled(first, second)
-    assert torch.equal(mixed[:, 0::2], first)
-    assert torch.equal(mixed[:, 1::2], second)
-    assert mixed.is_contiguous(memory_format=memory_format)
+    both = mixed(torch.cat((first, second), dim=1), 2)
+    assert torch.equal(both[:, 0::2], first)
+    assert torch.equal(both[:, 1::2], second)
+    assert both.is_contiguous(memory_format=memory_format)
 
 
 def convolved(x, weight, *, stride=1, groups=1, relu=False):
@@ -285,7 +291,7 @@ def test_a_shuffle_unit_by_hand(kind, first, kernel, stride):
     inputs, outputs = (6, 16) if first else (16, 16)
     half, into = outputs // 2, inputs if first else inputs // 2
     place = Place(inputs, outputs, stride, 9, first)
-    unit = ShuffleUnit(Operation("", kind, kernel=kernel), place, "batch").double()
+    unit = block_of(operation(f"{kind}_{kernel}x{kernel}"), place, "silu", "batch").double()
     weights = [m.weight for m in unit.branch if isinstance(m, nn.Conv2d)]
     x = torch.randn(4, inputs, 9, 9, dtype=torch.float64)
     kept, y = (x, x) if first else (x[:, :half], x[:, half:])
@@ -309,9 +315,9 @@ def test_a_shuffle_unit_by_hand(kind, first, kernel, stride):
         kept = convolved(kept, pointwise, relu=True)
     else:
         assert unit.projection is None
-    mixed = unit(x)
-    torch.testing.assert_close(mixed[:, 0::2], kept)
-    torch.testing.assert_close(mixed[:, 1::2], y)
+    both = unit(x)
+    torch.testing.assert_close(both[:, 0::2], kept)
+    torch.testing.assert_close(both[:, 1::2], y)
 
 
 @pytest.mark.parametrize("expansion", [3, 6])
@@ -320,10 +326,8 @@ def test_a_shuffle_unit_by_hand(kind, first, kernel, stride):
     [(8, 8, 1, True), (8, 16, 1, False), (8, 8, 2, False)],
 )
 def test_a_bottleneck_by_hand(expansion, inputs, outputs, stride, residual):
-    skeleton = Skeleton(stem=8, stages=(), last=8, activation="relu6")
     place = Place(inputs, outputs, stride, 9)
-    operation = Operation("", "bottleneck", kernel=5, expansion=expansion)
-    unit = Bottleneck(operation, place, skeleton, "batch").double()
+    unit = block_of(operation(f"mb{expansion}_5x5"), place, "relu6", "batch").double()
     weights = [m.weight for m in unit.body if isinstance(m, nn.Conv2d)]
     inner = inputs * expansion
     assert [tuple(w.shape) for w in weights] == [
@@ -366,9 +370,9 @@ def test_first_scale_makes_units_begin_near_the_identity(name):
                 torch.testing.assert_close(unit(x), plain.layer(layer, 0)(x))
                 x = unit(x)
                 continue
-            for operation in range(choices):
-                output = scaled_down.layer(layer, operation)(x)
-                if name == "mobile_i" or space.operations[operation] == "identity":
+            for number in range(choices):
+                output = scaled_down.layer(layer, number)(x)
+                if name == "mobile_i" or space.operations[number] == "identity":
                     torch.testing.assert_close(output, x, atol=0.01, rtol=0)
                 else:
                     torch.testing.assert_close(output[:, ::2], x[:, : x.shape[1] // 2])

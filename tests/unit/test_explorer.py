@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from nb201_space import nb201
 
 from hanas.core.errors import InputError
 from hanas.core.files import RESOURCES, write_json
@@ -14,7 +15,6 @@ from hanas.fronts.picks import found_front
 from hanas.fronts.rows import Row, read_history
 from hanas.proxies._proxy import SUPERNET_SCORES
 from hanas.report import explorer
-from hanas.spaces import nb201
 
 PARTS = RESOURCES / "explorer"
 TEXTS = list(nb201.all_texts())

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from nb201_space import nb201
 
 from hanas.benchmarks.surrogates import models as surrogates
 from hanas.benchmarks.surrogates.cell_features import kinds_of_paths
@@ -17,7 +18,6 @@ from hanas.core.pareto import non_dominated
 from hanas.core.ranking import kendall_tau
 from hanas.proxies import learned
 from hanas.proxies._proxy import Inputs, Work
-from hanas.spaces import nb201
 
 FUNCTIONS = nb201.index_of(nb201.without_dead_edges(nb201.all_genes()))
 
@@ -30,7 +30,7 @@ def percent() -> np.ndarray:
 
 def table_of(kind: str) -> pd.DataFrame:
     proxy = plugins.plugin("proxies", kind).read({"kind": kind})
-    return proxy.score(nb201.SPACE, Inputs(), Work(Path(), 1, pytest.fail))
+    return proxy.score(nb201, Inputs(), Work(Path(), 1, pytest.fail))
 
 
 def write_inputs(folder: Path, percent: np.ndarray) -> Inputs:
@@ -51,7 +51,7 @@ def read(**settings):
 
 
 def score(inputs: Inputs, log=lambda line: None, **settings) -> pd.DataFrame:
-    return read(**settings).score(nb201.SPACE, inputs, Work(Path(), 1, log))
+    return read(**settings).score(nb201, inputs, Work(Path(), 1, log))
 
 
 @pytest.fixture(scope="module")
@@ -120,18 +120,18 @@ def test_seeds_draw_other_architectures(given):
 )
 def test_a_cell_is_described_by_its_paths_and_edges(genes, paths, edges, of_3x3, direct):
     expected = [*paths, *map(int, edges.replace(" ", "")), *of_3x3, *direct]
-    np.testing.assert_allclose(kinds_of_paths(np.array([genes]))[0], expected, rtol=1e-12)
+    np.testing.assert_allclose(kinds_of_paths(nb201, np.array([genes]))[0], expected, rtol=1e-12)
 
 
 def test_what_does_not_matter_to_a_cell_is_not_described():
     genes = nb201.all_genes()
     live = nb201.without_dead_edges(genes)
-    np.testing.assert_array_equal(kinds_of_paths(genes), kinds_of_paths(live))
+    np.testing.assert_array_equal(kinds_of_paths(nb201, genes), kinds_of_paths(nb201, live))
 
 
 def test_later_ones_are_where_the_front_may_be(percent):
     genes = nb201.all_genes()
-    groups = [kinds_of_paths(genes)[:, :4]]
+    groups = [kinds_of_paths(nb201, genes)[:, :4]]
     costs = nb201.flops(genes)[:, None].astype(float)
     error = 1 - percent / 100
     looked_up: list[np.ndarray] = []

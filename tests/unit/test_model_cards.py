@@ -7,6 +7,7 @@ import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
+from nb201_space import nb201
 from toy_pictures import toy_images
 
 import hanas
@@ -18,7 +19,6 @@ from hanas.data.images import save_images
 from hanas.deploy.model_cards import Made, readable, write_cards
 from hanas.deploy.quantisation import Quantisation
 from hanas.fronts.trust import Trust
-from hanas.spaces import mobile_i, nb201
 
 SCHEMA = json.loads((RESOURCES / "model_card.schema.json").read_text("utf-8"))
 CELL = nb201.to_text([3, 0, 4, 1, 2, 1])
@@ -306,7 +306,7 @@ def test_a_cell_is_readable():
 
 
 def test_a_chain_is_readable(study):
-    space = mobile_i.SPACE
+    space = plugins.space("mobile_i")
     text = space.to_text(space.smallest)
     layers = readable(text, "mobile_i")["layers"]
     assert len(layers) == 20

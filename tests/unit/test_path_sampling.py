@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
+from nb201_space import EDGES, NONE, nb201
 from toy_supernets import LAYER_WISE, PROBABILITIES, SPACES, layer_probabilities, read, settings_of
 
-from hanas.spaces import nb201
 from hanas.training.supernets import prepare
 from hanas.training.trainers import fairness
 from hanas.training.trainers._trainer import cells_of, draw_operations
@@ -27,7 +27,7 @@ def test_rsps_may_leave_out_an_operation(toy_file, tmp_path):
     settings = settings_of("rsps", training={"operation_probabilities": probabilities})
     run = prepare(read(settings), toy_file)
     genes = draw_operations(run.alphas, 1000, run.random("genes", 0))
-    assert (genes != nb201.NONE).all()
+    assert (genes != NONE).all()
 
 
 @pytest.mark.parametrize("given", [False, True])
@@ -55,8 +55,8 @@ def test_cell_sets_hold_what_they_say():
     connected = cells_of("nb201", "connected")
     graph = np.zeros((len(nb201.all_genes()), 4), dtype=bool)
     graph[:, 0] = True
-    for edge, (target, source) in enumerate(nb201.EDGES):
-        graph[:, target] |= graph[:, source] & (nb201.all_genes()[:, edge] != nb201.NONE)
+    for edge, (target, source) in enumerate(EDGES):
+        graph[:, target] |= graph[:, source] & (nb201.all_genes()[:, edge] != NONE)
     np.testing.assert_array_equal(connected, nb201.all_genes()[graph[:, 3]])
 
 
@@ -79,9 +79,23 @@ def test_cells_are_drawn_with_the_product_of_their_probabilities(cell_set, toy_f
 
 
 def test_fair_cells_hold_every_operation_of_every_edge_once():
-    genes = fairness.fair_cells(6, 5, 2_000, random=torch.Generator().manual_seed(0))
+    genes = fairness.fair_genes([5] * 6, 2_000, random=torch.Generator().manual_seed(0))
     assert genes.shape == (2_000, 5, 6)
     assert (genes.sort(dim=1).values == torch.arange(5)[:, None]).all()
     for edge in range(6):  # each operation is equally often the first
         counts = torch.bincount(genes[:, 0, edge], minlength=5).numpy()
         assert scipy.stats.chisquare(counts).pvalue > 1e-4
+
+
+def test_genes_of_fewer_values_have_each_as_often_as_any_other_or_once_more():
+    choices = (3, 5, 2, 4)
+    genes = fairness.fair_genes(choices, 3_000, random=torch.Generator().manual_seed(0))
+    assert genes.shape == (3_000, 5, 4)
+    for gene, count in enumerate(choices):
+        often = torch.stack([(genes[:, :, gene] == value).sum(dim=1) for value in range(count)])
+        assert often.sum(dim=0).eq(5).all()
+        assert (often.amax(dim=0) - often.amin(dim=0)).max() <= 1
+        for counted in (often.sum(dim=1), torch.bincount(genes[:, 0, gene], minlength=count)):
+            # No value has more than its share, neither in all nor in the first place.
+            expected = float(counted.sum()) / count
+            assert (counted - expected).abs().max() < 5 * expected**0.5

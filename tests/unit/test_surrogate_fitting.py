@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nb201_space import CONV_3X3, nb201
 
 from hanas.benchmarks.surrogates import cell_features, fitting
 from hanas.benchmarks.surrogates import models as surrogates
@@ -18,10 +19,9 @@ from hanas.benchmarks.surrogates.fitting import Target, fit, targets_of
 from hanas.benchmarks.surrogates.models import ANY, ANY_CONVOLUTION, SurrogateFit
 from hanas.core.errors import InputError
 from hanas.core.files import write_npz
-from hanas.spaces import nb201
 
 GENES = nb201.all_genes()
-COUNTS = cell_features.counts(GENES)
+COUNTS = cell_features.counts(nb201, GENES)
 RULE = np.array([[0, ANY, ANY, ANY, ANY_CONVOLUTION, ANY], [ANY, ANY, ANY, 4, ANY, 4]])
 FAILS = surrogates.matches(RULE, GENES).any(axis=0)
 numbers = st.floats(0.01, 100)
@@ -33,7 +33,7 @@ genes_of_cells = st.lists(
 def made_up_targets() -> list[Target]:
     """Return columns of which it is known how they were made."""
     rng = np.random.default_rng(7)
-    live = (nb201.without_dead_edges(GENES) == nb201.CONV_3X3).sum(axis=1)
+    live = (nb201.without_dead_edges(GENES) == CONV_3X3).sum(axis=1)
     noise = rng.normal(scale=0.01, size=(3, len(GENES)))
     linear = COUNTS @ [1.0, 0, 0.25, 2.5, 0.5]
     with_gaps = np.where(FAILS, np.nan, linear)
@@ -242,13 +242,15 @@ def test_files_that_are_no_bundle_are_refused_by_name(damage, tmp_path):
 @given(genes_of_cells)
 def test_features_of_live_edges_ignore_dead_ones(genes):
     live = nb201.without_dead_edges(genes)
-    np.testing.assert_array_equal(cell_features.live_edges(genes), cell_features.live_edges(live))
+    np.testing.assert_array_equal(
+        cell_features.live_edges(nb201, genes), cell_features.live_edges(nb201, live)
+    )
 
 
 def test_all_cells_have_features_of_their_own():
-    features = cell_features.all_edges(GENES)
+    features = cell_features.all_edges(nb201, GENES)
     assert len(np.unique(features, axis=0)) == len(GENES)
-    assert len(np.unique(cell_features.live_edges(GENES), axis=0)) == 9445
+    assert len(np.unique(cell_features.live_edges(nb201, GENES), axis=0)) == 9445
     assert features.min() >= -1
     assert features.max() <= 1
 
@@ -256,7 +258,7 @@ def test_all_cells_have_features_of_their_own():
 def test_open_paths_are_counted():
     paths = [(3,), (0, 4), (1, 5), (0, 2, 5)]
     expected = [sum(all(cell[e] != 0 for e in path) for path in paths) / 4 for cell in GENES]
-    np.testing.assert_array_equal(cell_features.live_edges(GENES)[:, -1], expected)
+    np.testing.assert_array_equal(cell_features.live_edges(nb201, GENES)[:, -1], expected)
 
 
 # ---- partial cells -----------------------------------------------------------------------------
