@@ -121,7 +121,7 @@ def test_a_name_is_written_in_one_way(name):
 
 
 @given(names(), places())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_costs_are_those_that_are_counted(name, place):
     """By PyTorch's counter of floating point operations, two a multiply-accumulate."""
     one = operation(name)

@@ -29,7 +29,7 @@ PROBABILITIES = {
     "nor_conv_3x3": 0.35,
     "avg_pool_3x3": 0.1,
 }
-#: The same for tests that train anew: the quick part of the tests does so in one such space.
+#: The same for tests that train anew: the quick part of the tests does so with one that has layers.
 TRAINED_ANEW = [
     pair
     if pair[1] == "nb201" or pair == ("spos", "shuffle_i")
