@@ -17,6 +17,7 @@ import pandas as pd
 import torch
 from torch.optim.swa_utils import update_bn
 
+from hanas.core import plugins
 from hanas.core.compute import threads
 from hanas.core.files import digest
 from hanas.core.settings import Settings
@@ -116,6 +117,7 @@ class Writer:
             "batch": self._batch,
             "precision": self._device.model_precision,
             "written by": [REVISION, torch.__version__],
+            **({} if published.named(arch) else plugins.declared(self._space)),
         }
         if self._device.model_precision == "int8":
             import onnxruntime
