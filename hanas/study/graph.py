@@ -363,6 +363,42 @@ class Graph:
         how = {"rows": _plain(rows), "in_words": in_words, "trained": trained}
         return Job({"files": files}, revision=6, **how)
 
+    def lens(self, space: str, device: str, lens: str) -> Job:
+        """Say what each choice of a space is worth on a device."""
+        self._entry("devices", device)
+        named = {self.rows.lens_of(device, task)["lens"]: task for task in self.lensed(device, space)}
+        if lens not in named:
+            path = result("lens", space=space, device=device, lens="{}").replace(".csv", ".md")
+            has = ", ".join(path.format(name) for name in named) or "none: no task searches there"
+            raise InputError(
+                f"{path.format(lens)} is no lens of this study; of space {space} on {device} it "
+                f"has: {has}"
+            )
+        task = named[lens]
+        rows = self.rows.lens_rows(device, task)
+        of_task, row = self.study.tasks[task], rows[0]
+        files = {*_files(rows), *_files(rows, "facts", *TRUSTED_BY)}
+        inputs: dict[str, Any] = {}
+        if _is_predicted(self.study.devices[device], of_task.dataset):
+            inputs["predictor"] = result("measure", device=device, **of_task.where)
+        how: dict[str, Any] = {"rows": _plain(rows), "keep": self.study.lens.keep}
+        if not plugins.space(space).enumerable:
+            # As the search asks for scores, which are kept: none is computed twice.
+            search = self.search(task, device, row.proxy)
+            files |= set(search.inputs["files"])
+            how |= {"part": search.params["part"], "threads": search.threads}
+            how |= {"compute": search.compute, **self.study.lens.params()}
+        return Job({"files": sorted(files), **inputs}, **how)
+
+    def lensed(self, device: str, space: str | None = None) -> list[str]:
+        """Return the tasks, of a space, that are searched on a device."""
+        tasks = self.study.tasks
+        return [
+            name
+            for name in self.study.devices[device].tasks or tasks
+            if tasks[name].proxies and space in (None, tasks[name].space)
+        ]
+
     def _compared_on(self, device: str) -> list[dict[str, Any]]:
         """Return the trained models that are compared with others on a device, as their tables."""
         return [
@@ -561,6 +597,11 @@ class Graph:
                 for device in dict.fromkeys(each[0] for each in shown)
             ),
             *(result("decisions", device=device) for device in decided),
+            *(
+                result("lens", **self.rows.lens_of(device, task))
+                for device in study.devices
+                for task in self.lensed(device)
+            ),
             *(result("figures", device=device, task=task) for device, task in shown),
         ]
 

@@ -33,6 +33,7 @@ RESULTS = {
     "devices_compared": "results/evaluations/device_correlation.csv",
     "evaluation": "results/evaluations/{device}/indicators.csv",
     "decisions": "results/decisions/{device}.csv",
+    "lens": "results/spaces/{space}/{device}/{lens}.csv",
     "explorer": "results/explorer.html",
     "figure_front_spaces": "results/figures/front_spaces.svg",
     "figures": "results/figures/fronts/{device}/{task}.svg",
