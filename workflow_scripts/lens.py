@@ -25,9 +25,7 @@ with job(snakemake) as facts:
 
         part = Part.read(row.proxy, cfg["part"])
         kept = Path("results", "proxies", part.name, "kept")
-        with part.scorer(
-            plugins.space(row.space), Work(kept, snakemake.threads, print)
-        ) as scorer:
+        with part.scorer(plugins.space(row.space), Work(kept, snakemake.threads, print)) as scorer:
             sample = cfg["sample"], cfg["seed"]
             known = population.sampled(row, predicted, scorer, count=sample[0], seed=sample[1])
     found = look(rows, known, keep=cfg["keep"])

@@ -366,7 +366,9 @@ class Graph:
     def lens(self, space: str, device: str, lens: str) -> Job:
         """Say what each choice of a space is worth on a device."""
         self._entry("devices", device)
-        named = {self.rows.lens_of(device, task)["lens"]: task for task in self.lensed(device, space)}
+        named = {
+            self.rows.lens_of(device, task)["lens"]: task for task in self.lensed(device, space)
+        }
         if lens not in named:
             path = result("lens", space=space, device=device, lens="{}").replace(".csv", ".md")
             has = ", ".join(path.format(name) for name in named) or "none: no task searches there"
@@ -601,6 +603,8 @@ class Graph:
                 result("lens", **self.rows.lens_of(device, task))
                 for device in study.devices
                 for task in self.lensed(device)
+                # Of cells it is made when asked for: they have no stages to be made smaller.
+                if plugins.space(study.tasks[task].space).layerwise
             ),
             *(result("figures", device=device, task=task) for device, task in shown),
         ]

@@ -115,10 +115,11 @@ def _pairs(options: list[Choice]) -> Iterator[tuple[str, list[Choice], list[Choi
         if len(in_order) > 1:
             yield f"most instead of least {what}", [in_order[-1]], [in_order[0]]
         return
+    compared: set[str] = set()
     for option in options:
         others = [other for other in options if other.name not in (*PASSING, "none")]
         if option.name in (*PASSING, "none") and others:
-            yield f"{option.name} instead of another operation", [option], others
+            yield f"`{option.name}` instead of another operation", [option], others
     for aspect, pattern in _ASPECTS.items():
         alike: dict[str, dict[int, Choice]] = {}
         for option in options:
@@ -127,14 +128,20 @@ def _pairs(options: list[Choice]) -> Iterator[tuple[str, list[Choice], list[Choi
         for values in alike.values():
             least = min(values)
             for value in sorted(values)[1:]:
+                compared |= {values[value].name, values[least].name}
                 yield f"{aspect} {value} instead of {least}", [values[value]], [values[least]]
     by_name = {option.name: option for option in options}
     for name, option in by_name.items():
         if name.endswith("_se") and name[:-3] in by_name:
+            compared.add(name)
             yield "squeeze-and-excitation", [option], [by_name[name[:-3]]]
+    # What differs in several ways at once is compared as a whole.
+    first, *rest = [option for option in options if option.name not in (*PASSING, "none")] or [None]
+    for option in rest:
+        if option.name not in compared:
+            yield f"`{option.name}` instead of `{first.name}`", [option], [first]
 
 
 def _in_order(label: str) -> tuple:
     """Sort by what is compared, and numbers as such."""
     return tuple(int(part) if part.isdigit() else part for part in re.split(r"(\d+)", label))
-

@@ -92,9 +92,9 @@ def of_sample(
     """Return effects estimated from random architectures, as :func:`of_all`.
 
     By least squares of all genes together, which needs far fewer than means do: what the other
-    genes do to an architecture is not noise then. Genes of random architectures are independent, so
-    both estimate the same. The covariance is robust against errors of unequal size (J. MacKinnon and
-    H. White, "Some Heteroskedasticity-Consistent Covariance Matrix Estimators", 1985, HC3), and
+    genes do to an architecture is not noise then. Genes of random architectures are independent,
+    so both estimate the same. The covariance is robust against errors of unequal size (J. MacKinnon
+    and H. White, "Some Heteroskedasticity-Consistent Covariance Matrix Estimators", 1985, HC3), and
     ``known``, float64 (N, N), that of the values themselves where a model predicts them, is added.
     InputError if the sample is too small.
     """
@@ -141,9 +141,7 @@ def _described(
     return Effects(effects, covariance, float(values.mean()), variance, explained, additive)
 
 
-def _weights_of_means(
-    choices: Sequence[int], genes: np.ndarray, matter: np.ndarray
-) -> np.ndarray:
+def _weights_of_means(choices: Sequence[int], genes: np.ndarray, matter: np.ndarray) -> np.ndarray:
     """Return the weights, float64 (E, N), that make effects of values; NaN where none has it."""
     rows = []
     for gene, count in enumerate(choices):
@@ -190,8 +188,8 @@ def _require_enough(
         times = np.bincount(genes[matter[:, gene], gene], minlength=count)
         if times.min() < 2 or len(design) <= 2 * design.shape[1]:
             raise InputError(
-                f"lens.sample: {len(genes)} random architectures, {times.min()} of them with choice "
-                f"{int(times.argmin())} of gene {gene + 1}; expected more than "
+                f"lens.sample: {len(genes)} random architectures, {times.min()} of them with "
+                f"choice {int(times.argmin())} of gene {gene + 1}; expected more than "
                 f"{2 * design.shape[1]}, twice the number of effects: raise it"
             )
 

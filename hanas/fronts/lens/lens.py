@@ -15,7 +15,7 @@ from hanas.fronts.lens import standing
 from hanas.fronts.lens.choices import Choice, choices_of
 from hanas.fronts.lens.effects import WIDTH, Effects, matters
 from hanas.fronts.lens.population import TRUE, Population, Searched, searched
-from hanas.fronts.lens.reduction import Reduction, Volumes, reduce, rows_kept
+from hanas.fronts.lens.reduction import Archive, Reduction, Volumes, reduce
 from hanas.fronts.rows import Row
 
 #: A gene that explains less of the variance of a quantity does not matter for it.
@@ -30,13 +30,14 @@ class Lens:
     population: Population
     searched: Searched
     effects: Mapping[str, Effects]
+    archive: Archive
     reduction: Reduction
     keep: float
 
-    @cached_property
-    def choices(self) -> list[Choice]:
+    @property
+    def choices(self) -> Sequence[Choice]:
         """All choices of the space."""
-        return choices_of(self.population.space)
+        return self.archive.choices
 
     @property
     def metric(self) -> str:
@@ -106,8 +107,8 @@ class Lens:
         if TRUE not in known.values or not known.listed:
             return None
         points = known.values[[TRUE, *known.objectives[1:]]].to_numpy(dtype=np.float64)
-        kept = rows_kept(self.reduction, known.genes, matters(known.space, known.genes))
-        return Volumes(points).share(kept)
+        gone = [unit for unit, _ in self.reduction.left_out]
+        return Volumes(points).share(self.archive.without(gone))
 
     def table(self) -> pd.DataFrame:
         """Return a row a choice: effects with intervals of 95 %, fronts, whether it is kept.
@@ -147,11 +148,11 @@ def look(rows: Sequence[Row], population: Population, *, keep: float) -> Lens:
     searches evaluated and the population.
     """
     of_searches = searched(rows, non_dominated)
-    choices, space = choices_of(population.space), population.space
-    names, genes = population.objectives, population.genes
+    space, names, genes = population.space, population.objectives, population.genes
     points = population.values[names].to_numpy(dtype=np.float64)
     if not population.listed:
         genes = np.concatenate([genes_of(population, of_searches.evaluated["arch"]), genes])
         points = np.concatenate([of_searches.evaluated[names].to_numpy(np.float64), points])
-    reduction = reduce(choices, genes, matters(space, genes), points, keep)
-    return Lens(rows, population, of_searches, population.effects(), reduction, keep)
+    archive = Archive(choices_of(space), genes, matters(space, genes), points)
+    reduction = reduce(archive, keep)
+    return Lens(rows, population, of_searches, population.effects(), archive, reduction, keep)

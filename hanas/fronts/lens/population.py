@@ -1,4 +1,4 @@
-"""The architectures that a lens looks at: all of a space, or random ones, with all their numbers."""
+"""The architectures that a lens looks at: all of a space, or random ones, with their numbers."""
 
 from __future__ import annotations
 
@@ -53,9 +53,10 @@ class Population:
         return self.objectives[0]
 
     def effects(self) -> dict[str, Effects]:
-        """Return the effects of all choices on each column."""
+        """Return the effects of all choices on each column, metrics first."""
         matter = matters(self.space, self.genes)
-        return {name: self._effects_on(name, matter) for name in self.values}
+        names = [*self.metrics, self.score, *([TRUE] if TRUE in self.values else [])]
+        return {name: self._effects_on(name, matter) for name in names}
 
     def _effects_on(self, name: str, matter: np.ndarray) -> Effects:
         choices, values = self.space.choices, self.values[name].to_numpy(dtype=np.float64)
@@ -127,7 +128,10 @@ def sampled(
     score = _score(row)
     objectives = [score, *(n for n in metrics if n in (row.device_objectives or metrics))]
     values = predicted[metrics].assign(**{score: scorer.score(genes)[row.proxy_objective]})
-    sources = {**dict.fromkeys(metrics, predictor.source), score: scorer.source(row.proxy_objective)}
+    sources = {
+        **dict.fromkeys(metrics, predictor.source),
+        score: scorer.source(row.proxy_objective),
+    }
     return Population(space, genes, values, objectives, sources, False, predictor)
 
 

@@ -55,63 +55,75 @@ class Volumes:
         return round(moocore.hypervolume(self.points[rows], ref=REFERENCE) / self.whole, 12)
 
 
-def reduce(
-    choices: Sequence[Choice],
-    genes: np.ndarray,
-    matter: np.ndarray,
-    points: np.ndarray,
-    keep: float,
-) -> Reduction:
+class Archive:
+    """Architectures, genes int (N, G), with objectives, float64 (N, M), to leave some out of.
+
+    ``matter``, bool (N, G), says in which architectures a gene matters.
+    """
+
+    def __init__(
+        self, choices: Sequence[Choice], genes: np.ndarray, matter: np.ndarray, points: np.ndarray
+    ) -> None:
+        self.choices, self.units, self.volumes = choices, units(choices), Volumes(points)
+        self.has = {
+            unit: np.logical_or.reduce(
+                [(genes[:, one.gene] == one.option) & matter[:, one.gene] for one in group]
+            )
+            for unit, group in self.units.items()
+        }
+
+    def without(self, gone: Sequence[Unit]) -> np.ndarray:
+        """Return which architectures have none of these units, bool (N,)."""
+        left = np.ones(len(self.volumes.points), dtype=bool)
+        for unit in gone:
+            left &= ~self.has[unit]
+        return left
+
+    def share(self, gone: Sequence[Unit]) -> float:
+        """Return the share of the hypervolume that stays without these units."""
+        return self.volumes.share(self.without(gone))
+
+    def kept(self, gone: Sequence[Unit]) -> tuple[tuple[int, ...], ...]:
+        """Return the options of each gene that stay without these units, by their numbers."""
+        left: list[list[int]] = [[] for _ in range(1 + max(one.gene for one in self.choices))]
+        for one in self.choices:
+            if one.unit not in gone:
+                left[one.gene].append(one.option)
+        return tuple(map(tuple, left))
+
+
+def reduce(archive: Archive, keep: float) -> Reduction:
     """Leave out choices as long as the share ``keep`` of the front's hypervolume stays.
 
     One after the other the unit goes that costs least: a choice in all genes of its part of the
-    space. ``points``, float64 (N, M), are the objectives of architectures ``genes``, int (N, G).
-    Every gene keeps a choice, and some gene two.
+    space. Every gene keeps a choice, and some gene two.
     """
-    volumes, groups = Volumes(points), units(choices)
-    has = {
-        unit: np.logical_or.reduce(
-            [(genes[:, one.gene] == one.option) & matter[:, one.gene] for one in group]
-        )
-        for unit, group in groups.items()
-    }
-    kept = [
-        {one.option for one in choices if one.gene == gene} for gene in range(genes.shape[1])
-    ]
 
     def can_go(unit: Unit) -> bool:
-        left = [set(options) for options in kept]
-        for one in groups[unit]:
-            left[one.gene].discard(one.option)
-        return all(left) and any(len(options) > 1 for options in left)
+        kept = archive.kept([*gone, unit])
+        return all(kept) and any(len(options) > 1 for options in kept)
 
-    rows, share = np.ones(len(genes), dtype=bool), 1.0
-    alone = {unit: volumes.share(~has[unit]) for unit in groups if can_go(unit)}
-    left_out: list[tuple[Unit, float]] = []
+    gone: list[Unit] = []
+    share, shares_after = 1.0, []
+    alone = {unit: archive.share([unit]) for unit in archive.units if can_go(unit)}
     while True:
-        front = np.flatnonzero(rows)[non_dominated(volumes.points[rows])]
+        rows = archive.without(gone)
+        front = np.flatnonzero(rows)[non_dominated(archive.volumes.points[rows])]
         shares = {
             # What is not on the front costs nothing.
-            unit: volumes.share(rows & ~has[unit]) if has[unit][front].any() else share
-            for unit in groups
-            if unit not in {gone for gone, _ in left_out} and can_go(unit)
+            unit: archive.share([*gone, unit]) if archive.has[unit][front].any() else share
+            for unit in archive.units
+            if unit not in gone and can_go(unit)
         }
         if not shares:
             break
         # Of equals the one that the fewest architectures have: what is rare is known least.
-        best = max(shares, key=lambda unit: (shares[unit], -int((rows & has[unit]).sum())))
+        fewest = {unit: -int((rows & archive.has[unit]).sum()) for unit in shares}
+        best = max(shares, key=lambda unit: (shares[unit], fewest[unit]))
         if shares[best] < keep:
             break
-        rows, share = rows & ~has[best], shares[best]
-        left_out.append((best, share))
-        for one in groups[best]:
-            kept[one.gene].discard(one.option)
-    return Reduction(tuple(left_out), alone, tuple(tuple(sorted(each)) for each in kept))
-
-
-def rows_kept(reduction: Reduction, genes: np.ndarray, matter: np.ndarray) -> np.ndarray:
-    """Return which architectures, genes int (N, G), are of the smaller space, bool (N,)."""
-    inside = np.ones(len(genes), dtype=bool)
-    for gene, options in enumerate(reduction.kept):
-        inside &= np.isin(genes[:, gene], options) | ~matter[:, gene]
-    return inside
+        share = shares[best]
+        gone.append(best)
+        shares_after.append(share)
+    left_out = tuple(zip(gone, shares_after, strict=True))
+    return Reduction(left_out, alone, archive.kept(gone))

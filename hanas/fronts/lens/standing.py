@@ -9,12 +9,10 @@ import pandas as pd
 
 from hanas.fronts.lens.choices import Choice
 
-THIRDS = ("low", "middle", "high")
+THIRDS = ("lowest", "middle", "highest")
 
 
-def shares(
-    choices: Sequence[Choice], genes: np.ndarray, matter: np.ndarray
-) -> np.ndarray:
+def shares(choices: Sequence[Choice], genes: np.ndarray, matter: np.ndarray) -> np.ndarray:
     """Return in which share of architectures each choice stands, float64 (E,).
 
     Of those, int (N, G), in which its gene matters, bool (N, G); NaN where it does in none.

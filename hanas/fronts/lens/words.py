@@ -57,23 +57,28 @@ def plainly(lens: Lens) -> Iterator[str]:
 
 
 def _of_parts(lens: Lens) -> Iterator[str]:
-    """Say of each part which choices are on no front, and what they cost."""
+    """Say of each part which choices are on no front or can go, what they cost, what that loses."""
+    gone = {unit for unit, _ in lens.reduction.left_out}
+    on_fronts = lens.standing["on_found_fronts"].to_numpy()
     of_part: dict[str, list[tuple[str, list[Choice]]]] = {}
     for (part, name), group in units(lens.choices).items():
-        if all(lens.never[one.effect] for one in group):
+        if (part, name) in gone or all(lens.never[one.effect] for one in group):
             of_part.setdefault(part, []).append((name, group))
     for part, found in of_part.items():
         said = []
         for name, group in found:
             each = "" if len(group) == 1 else " each"
             costs = [_amount(lens, n, mean_of(group, len(lens.choices))) for n in _costs(lens)]
-            said.append(f"`{name}` ({', '.join(costs)}{each})")
-        gone = [lens.reduction.alone.get((part, name), math.nan) for name, _ in found]
-        loses = "nothing" if min(gone) == 1 else f"{1 - min(gone):.2%} of the front at most"
-        are, them = ("is", "it") if len(found) == 1 else ("are", "any of them")
-        yield f"**{part}**: {'; '.join(said)} {are} on no front; leaving {them} out loses {loses}."
+            share = float(np.nanmean(on_fronts[[one.effect for one in group]]))
+            where = "on no front" if all(lens.never[one.effect] for one in group) else ""
+            where = where or f"at {share:.0%} of its places on the fronts"
+            said.append(f"`{name}` costs {', '.join(costs)}{each} and is {where}")
+        stays = lens.archive.share([(part, name) for name, _ in found])
+        loses = "nothing" if stays == 1 else f"{1 - stays:.2%} of the front{_bound(lens)}"
+        them = "it" if len(found) == 1 else "them"
+        yield f"**{part}**: {'; '.join(said)}. Leaving {them} out loses {loses}."
     if not of_part:
-        yield "Every choice is on some front."
+        yield "Every choice is on some front, and none can be left out."
 
 
 def _what_matters(lens: Lens) -> Iterator[str]:
@@ -107,26 +112,26 @@ def _bought(lens: Lens) -> Iterator[str]:
     known = np.isfinite(next(iter(lens.effects.values())).values)
     for label, weights in comparisons(lens.choices, known):
         costs = ", ".join(_amount(lens, name, weights) for name in lens.effects)
-        yield f"{label.capitalize()}: {costs}, on average over the genes that have both."
+        yield f"{label[0].upper()}{label[1:]}: {costs}, on average over the genes that have both."
 
 
 def _reduced(lens: Lens) -> str:
     left_out = lens.reduction.left_out
-    before, after = (
-        math.prod(counts)
-        for counts in (lens.population.space.choices, map(len, lens.reduction.kept))
-    )
     if not left_out:
         return f"No choice can be left out without losing more than {1 - lens.keep:.1%}."
+    before, after = (
+        math.prod(lens.population.space.choices),
+        math.prod(map(len, lens.reduction.kept)),
+    )
     return (
-        f"Leaving out {len(left_out)} of {len(units(lens.choices))} choices keeps "
-        f"{lens.reduction.share:.2%} of the front's hypervolume{_bound(lens)} and makes "
+        f"Leaving out {len(left_out)} of {len(lens.archive.units)} choices loses "
+        f"{1 - lens.reduction.share:.2%} of the front's hypervolume{_bound(lens)} and makes of "
         f"{_count(before)} architectures {_count(after)} (`lens.yaml`)."
     )
 
 
 def _bound(lens: Lens) -> str:
-    return "" if lens.population.listed else " at least, as a search of the rest finds others,"
+    return "" if lens.population.listed else " at most (searching the rest finds others)"
 
 
 def _additive(lens: Lens) -> str:
@@ -144,9 +149,9 @@ def _count(number: int) -> str:
 
 
 def _name(lens: Lens, name: str) -> str:
-    return {"latency_ms": "latency", "energy_mj": "energy", TRUE: "true error"}.get(
-        name, f"{name.replace('_', ' ')} of {lens.rows[0].proxy_label}"
-    )
+    known = {"latency_ms": "latency", "energy_mj": "energy", TRUE: "true error"}
+    words = name.removeprefix("proxy_").replace("_", " ")
+    return known.get(name, f"{words} by {escape.markdown(lens.rows[0].proxy_label)}")
 
 
 def _costs(lens: Lens) -> list[str]:
@@ -157,14 +162,19 @@ def _costs(lens: Lens) -> list[str]:
 
 def _amount(lens: Lens, name: str, weights: np.ndarray) -> str:
     """Return a weighted sum of effects in words, with half of its interval of 95 %."""
-    unit, factor = _UNITS.get(name, (_name(lens, name), 1))
+    unit, factor = _UNITS.get(name, ("of score", 1))
+    return f"{_number(lens, name, weights, factor)} {unit}"
+
+
+def _number(lens: Lens, name: str, weights: np.ndarray, factor: float) -> str:
     value, error = lens.effects[name].contrast(weights)
-    half = WIDTH * error * factor
-    digits = max(0, 2 - math.floor(math.log10(half))) if half > 0 else 3
-    if half > 0:
-        digits = max(0, 1 - math.floor(math.log10(half)))
-        return f"{value * factor:+.{digits}f} ± {half:.{digits}f} {unit}"
-    return f"{value * factor:+.3g} {unit}"
+    value, half = value * factor, WIDTH * error * factor
+    if not math.isfinite(value):
+        return "–"
+    if half <= 1e-6 * abs(value):  # rounding
+        return f"{value:+,.4g}" if abs(value) < 1e4 else f"{value:+,.0f}"
+    digits = max(0, 1 - math.floor(math.log10(half)))
+    return f"{value:+,.{digits}f} ± {half:,.{digits}f}"
 
 
 # ---- how well it is known ------------------------------------------------------------------
@@ -199,11 +209,11 @@ def known(lens: Lens) -> Trust:
         f"points, {lens.searched.fronts['arch'].nunique()} different architectures"
     )
     if lens.exact is not None:
-        fronts += f"; and the exact front of all architectures by the same numbers, {len(lens.exact[0])}"
-    loss = (
-        f"what leaving out loses is of {'all architectures' if population.listed else 'all that was evaluated'}, "
-        f"by {' and '.join(population.objectives)}"
-    )
+        fronts += (
+            f"; and the exact front of all architectures by the same numbers, {len(lens.exact[0])}"
+        )
+    of = "all architectures" if population.listed else "all that was evaluated"
+    loss = f"what leaving out loses is of {of}, by {' and '.join(population.objectives)}"
     parts = [found, Trust((said, effects, fronts, loss)), *_doubts(lens, where, points)]
     return trust.all_of(parts)
 
@@ -234,10 +244,10 @@ def _doubts(lens: Lens, where: str, points: int) -> Iterator[Trust]:
     if lens.agreement is not None:
         tau, rho = lens.agreement
         said = (
-            f"the effects {where} on the {_name(lens, lens.population.score)} and on the true error "
-            f"agree with Kendall's tau {tau:.2f} (Spearman {rho:.2f}), over all choices of all genes"
+            f"the effects {where} on the {_name(lens, lens.population.score)} and on the true "
+            f"error agree with Kendall's tau {tau:.2f} (Spearman {rho:.2f}), over all choices"
         )
-        doubt = f"{said}, below {trust.LEAST_PROXY_SPEARMAN:g}: go by the effects on the true error"
+        doubt = f"{said}, below {trust.LEAST_PROXY_SPEARMAN:g}: go by those on the true error"
         yield Trust((said,), (doubt,) if rho < trust.LEAST_PROXY_SPEARMAN else ())
 
 
@@ -260,12 +270,15 @@ def _smaller(lens: Lens) -> list[str]:
 
 def _tables(lens: Lens) -> Iterator[str]:
     table, names = lens.table(), list(lens.effects)
-    columns = [f"{_name(lens, name)} ({_unit(lens, name)})" for name in names]
+    columns = [
+        f"{_name(lens, name)}" + (f" ({_UNITS[name][0]})" if name in _UNITS else "")
+        for name in names
+    ]
     low, high = lens.limits
     unit = _UNITS[lens.metric][0]
     yield from ("## Every choice", "")
     yield (
-        f"Effects with intervals of 95 %; shares of the points of found fronts, and of their thirds "
+        "Effects with intervals of 95 %; shares of the points of found fronts, and of their thirds "
         f"by {_name(lens, lens.metric)}: below {low:.4g} {unit}, to {high:.4g}, above."
     )
     yield ""
@@ -277,25 +290,24 @@ def _tables(lens: Lens) -> Iterator[str]:
     for one, line in zip(lens.choices, table.to_dict("records"), strict=True):
         weights = mean_of([one], len(lens.choices))
         cells = [escape.markdown(one.place), f"`{one.name}`"]
-        cells += [_amount(lens, name, weights).removesuffix(_unit(lens, name)) for name in names]
+        cells += [_number(lens, name, weights, _UNITS.get(name, ("", 1))[1]) for name in names]
         cells += [_percent(line[column]) for column in lens.standing]
-        cells += [_percent(line["front_left_without"], digits=2), "yes" if line["kept"] else "**no**"]
-        yield f"| {' | '.join(cell.strip() for cell in cells)} |"
+        cells += [
+            _percent(line["front_left_without"], digits=2),
+            "yes" if line["kept"] else "**no**",
+        ]
+        yield f"| {' | '.join(cells)} |"
     yield from ("", "## What the choices are worth together", "")
     yield f"| instead of | {' | '.join(columns)} |"
     yield f"|{'---|' * (len(columns) + 1)}"
     finite = np.isfinite(lens.effects[names[0]].values)
     for label, weights in comparisons(lens.choices, finite):
-        cells = [_amount(lens, name, weights).removesuffix(_unit(lens, name)) for name in names]
-        yield f"| {label} | {' | '.join(cell.strip() for cell in cells)} |"
+        cells = [_number(lens, name, weights, _UNITS.get(name, ("", 1))[1]) for name in names]
+        yield f"| {label} | {' | '.join(cells)} |"
     yield from ("", "Where the numbers come from:", "")
     for name, source in lens.population.sources.items():
         yield f"- {_name(lens, name)}: {escape.markdown(str(source))}"
     yield ""
-
-
-def _unit(lens: Lens, name: str) -> str:
-    return _UNITS.get(name, (_name(lens, name), 1))[0]
 
 
 def _percent(share: float, digits: int = 0) -> str:

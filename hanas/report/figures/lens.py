@@ -1,4 +1,4 @@
-"""A figure of what each choice of a space is worth: effects on metrics and error, place on fronts."""
+"""A figure of what each choice of a space is worth: its effects, and how often fronts have it."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def draw(lens: Lens) -> Figure:
     places, ticks = _places(list(groups))
     row = lens.rows[0]
     footer = [
-        "Effects are means over the space with a choice less the mean over all choices of its gene; "
-        "large marks are means over the genes of a part, small ones single genes, bars intervals "
-        "of 95 %; hollow: on no front; grey names: left out in the smaller space.",
+        "Effects are means over the space with a choice less the mean over all choices of its "
+        "gene; large marks are means over the genes of a part, small ones single genes, bars "
+        "intervals of 95 %; hollow: on no front; grey names: left out in the smaller space.",
         *(f"{name}: {source}." for name, source in lens.population.sources.items()),
     ]
     title = f"{row.space} on {row.device}: what each choice is worth (task {row.task})"
@@ -46,6 +46,7 @@ def draw(lens: Lens) -> Figure:
         _draw_effects(axes, lens, name, list(groups.values()), places)
         axes.set_xlabel(_label(lens, name))
     _draw_shares(panels[-1], lens, list(groups.values()), places)
+    style.legend(made, panels[-1])
     axes = panels[0]
     axes.set_yticks([*places, *ticks.values()])
     axes.set_yticklabels([*(name for _, name in groups), *ticks])
@@ -109,18 +110,20 @@ def _draw_effects(
     axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
 
 
-def _draw_shares(
-    axes: Axes, lens: Lens, groups: list[list[Choice]], places: list[float]
-) -> None:
-    standing = lens.standing
+def _draw_shares(axes: Axes, lens: Lens, groups: list[list[Choice]], places: list[float]) -> None:
+    standing, metric = lens.standing, lens.metric.split("_")[0]
     for number, third in enumerate(THIRDS):
         column = standing[f"on_{third}_third"].to_numpy()
         lengths = [
             100 * float(np.nanmean(column[[one.effect for one in group]])) for group in groups
         ]
         at = np.array(places) + (number - 1) * 0.26
-        axes.barh(at, lengths, height=0.24, color=_SHADES[number], label=f"{third} third")
-    metric = lens.metric.split("_")[0]
+        axes.barh(
+            at,
+            lengths,
+            height=0.24,
+            color=_SHADES[number],
+            label=f"on fronts: {third} third of {metric}",
+        )
     axes.set_xlabel(f"on fronts (%), by\nthirds of {metric}")
     axes.set_xlim(0, 100)
-    axes.legend(loc="lower right", fontsize=5.5, handlelength=0.8, borderaxespad=0.2)
