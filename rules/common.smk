@@ -56,7 +56,7 @@ for key, name in studies.user_files(study) if workflow.is_main_process else ():
 def job_of(method, *wildcards):
     """Return the job of a rule with these wildcards, pairs of name and value."""
     try:
-        return method(**dict(wildcards))
+        return graph.job(method.__name__, **dict(wildcards))
     except InputError as error:
         raise WorkflowError(f"{STUDY_NAME}: {error}") from None
 

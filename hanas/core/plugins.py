@@ -5,15 +5,19 @@ configuration. In all groups but spaces it holds one class, whose fields are the
 entry and whose methods do the work; a space is an object called ``SPACE``. The checks of a study,
 ``config.schema.yaml`` and the tests find it by its file. More plugins may lie in a folder of the
 user's, which the environment variable ``HANAS_PLUGINS`` names: ``FOLDER/proxies/mine.py``.
+
+Most spaces are data: a YAML file in the place of a module, or an entry of the section ``spaces`` of
+a study. All processes know that section by the environment variable ``HANAS_SPACES``.
 """
 
 from __future__ import annotations
 
-import math
+import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache
 from importlib import import_module, util
 from pathlib import Path
@@ -23,6 +27,7 @@ from typing import Any
 from hanas.core.errors import InputError
 
 FOLDER_VARIABLE = "HANAS_PLUGINS"
+SPACES_VARIABLE = "HANAS_SPACES"
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,7 @@ class Group:
 GROUPS = {
     "datasets": Group("hanas.data.datasets"),
     "spaces": Group("hanas.spaces", key="space"),
+    "space_kinds": Group("hanas.spaces.kinds"),
     "benchmarks": Group("hanas.benchmarks"),
     "trainers": Group("hanas.training.trainers", key="trainer"),
     "proxies": Group("hanas.proxies"),
@@ -50,17 +56,42 @@ def names(group: str) -> tuple[str, ...]:
     >>> names("spaces")
     ('mobile_i', 'nas_bench_macro', 'nb201', 'shuffle', 'shuffle_i')
     """
-    return tuple(sorted(_files(group, os.environ.get(FOLDER_VARIABLE, ""))))
+    folder, declared = _surroundings()
+    of_study = json.loads(declared) if group == "spaces" else ()
+    return tuple(sorted({*_files(group, folder), *of_study}))
 
 
 def plugin(group: str, name: str) -> Any:
     """Return the class (of ``spaces``: the object) of a plugin; InputError if there is none."""
-    return _plugin(group, name, os.environ.get(FOLDER_VARIABLE, ""))
+    return _plugin(group, name, *_surroundings())
 
 
 def space(name: str) -> Any:
     """Return a search space by its name, see :mod:`hanas.spaces`."""
     return plugin("spaces", name)
+
+
+def declare(spaces: Mapping[str, Any]) -> None:
+    """Make the section ``spaces`` of a study known to this process and all that it starts."""
+    os.environ[SPACES_VARIABLE] = json.dumps(spaces, sort_keys=True)
+
+
+def declarations() -> dict[str, Mapping[str, Any]]:
+    """Return the declarations of spaces that are the user's: of the study, and of their folder."""
+    folder, declared = _surroundings()
+    files = {name: path for name, path in _files("spaces", folder).items() if _is_data(path)}
+    own = {name: path for name, path in files.items() if path.parent != _own_folder("spaces")}
+    return {name: _read(path) for name, path in own.items()} | json.loads(declared)
+
+
+def in_files(group: str) -> tuple[str, ...]:
+    """Return the names of the plugins of a group that are files, so none that a study declares."""
+    return tuple(_files(group, _surroundings()[0]))
+
+
+def _surroundings() -> tuple[str, str]:
+    """Return the user's folder and the spaces of the study, as JSON."""
+    return os.environ.get(FOLDER_VARIABLE, ""), os.environ.get(SPACES_VARIABLE) or "{}"
 
 
 def enumerable_space(name: str, place: str) -> Any:
@@ -70,7 +101,7 @@ def enumerable_space(name: str, place: str) -> Any:
         listed = [other for other in names("spaces") if space(other).enumerable]
         raise InputError(
             f"{place} looks at every architecture of a space, but space {name!r} has "
-            f"{math.prod(found.choices):.1e}; expected a space of: {', '.join(listed)}"
+            f"{Decimal(found.count):.1e}; expected a space of: {', '.join(listed)}"
         )
     return found
 
@@ -79,7 +110,8 @@ def enumerable_space(name: str, place: str) -> Any:
 def _files(group: str, folder: str) -> dict[str, Path]:
     """Return the file of each plugin; those of the user's come last."""
     places = [_own_folder(group)] + ([Path(folder) / group] if folder else [])
-    paths = [path for place in places for path in sorted(place.glob("[!_]*.py"))]
+    forms = ("[!_]*.py", "[!_]*.yaml") if group == "spaces" else ("[!_]*.py",)
+    paths = [path for place in places for form in forms for path in sorted(place.glob(form))]
     return {path.stem: path for path in paths}
 
 
@@ -87,11 +119,31 @@ def _own_folder(group: str) -> Path:
     return Path(__file__).parents[2].joinpath(*GROUPS[group].package.split("."))
 
 
+def _is_data(path: Path) -> bool:
+    return path.suffix == ".yaml"
+
+
 @cache
-def _plugin(group: str, name: str, folder: str) -> Any:
+def _read(path: Path) -> Mapping[str, Any]:
+    import yaml
+
+    from hanas.core import yaml_files
+
+    yaml_files.check(path)
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+
+
+@cache
+def _plugin(group: str, name: str, folder: str, declared: str) -> Any:
     files = _files(group, folder)
+    of_study = json.loads(declared) if group == "spaces" else {}
+    if name in of_study:
+        return _made(name, of_study[name], f"spaces.{name}")
     if name not in files:
-        raise InputError(f"{group}: no {name!r}; expected one of: {', '.join(sorted(files))}")
+        known = ", ".join(sorted({*files, *of_study}))
+        raise InputError(f"{group}: no {name!r}; expected one of: {known}")
+    if _is_data(files[name]):
+        return _made(name, _read(files[name]), str(files[name]))
     module, key = _module(group, name, files[name]), GROUPS[group].key
     if group == "spaces":
         found, wanted = [module.SPACE] if hasattr(module, "SPACE") else [], "SPACE"
@@ -101,6 +153,19 @@ def _plugin(group: str, name: str, folder: str) -> Any:
     if len(found) != 1:
         raise InputError(f"{files[name]}: {len(found)} plugins; expected one {wanted}")
     return found[0]
+
+
+def _made(name: str, declaration: Mapping[str, Any], place: str) -> Any:
+    """Return the space of a declaration; InputError, by its place, where it cannot be."""
+    from pydantic import ValidationError
+
+    from hanas.core.settings import Member, canonical, problems  # which name plugins
+
+    try:
+        kind: Any = Member("space_kinds").read(canonical(declaration))
+    except ValidationError as error:
+        raise InputError("\n".join(problems(error, place))) from None
+    return kind.space(name)
 
 
 def _module(group: str, name: str, path: Path) -> ModuleType:

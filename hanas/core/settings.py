@@ -87,7 +87,9 @@ class Named:
         return core_schema.no_info_after_validator_function(self._checked, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: _Handler) -> dict[str, Any]:
-        return {"enum": list(plugins.names(self.group))}
+        known = {"enum": list(plugins.names(self.group))}
+        # A study may declare spaces of its own, whose names a schema cannot know.
+        return {"anyOf": [known, handler(schema)]} if self.group == "spaces" else known
 
     def _checked(self, name: str) -> str:
         names = plugins.names(self.group)

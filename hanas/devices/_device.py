@@ -193,18 +193,21 @@ class _OfEverySpace:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
         return core_schema.no_info_plain_validator_function(
-            lambda value: dict(_networks(plugins.names("spaces")).model_validate(value))
+            lambda value: dict(_networks(_deployed()).model_validate(value))
         )
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> Any:
-        return handler(_networks(plugins.names("spaces")).__pydantic_core_schema__)
+        return handler(_networks(_deployed()).__pydantic_core_schema__)
+
+
+def _deployed() -> tuple[tuple[str, type[Settings]], ...]:
+    return tuple((space, plugins.space(space).deployed) for space in plugins.names("spaces"))
 
 
 @cache
-def _networks(spaces: tuple[str, ...]) -> type[Settings]:
+def _networks(deployed: tuple[tuple[str, type[Settings]], ...]) -> type[Settings]:
     fields: dict[str, Any] = {}
-    for space in spaces:
-        network = plugins.space(space).deployed
+    for space, network in deployed:
         default = Field(default_factory=network, description=f"Of space {space}.")
         fields[space] = network, default
     return create_model("Networks", __base__=Settings, **fields)

@@ -1,16 +1,20 @@
 """What the layer-wise spaces have in common: a chain of layers, one operation each.
 
-Gene ``l`` is the index of the operation of layer ``l``. The canonical text names the operations in
-order, stage by stage, such as ``|shuffle_3x3|identity|+|xception_3x3|shuffle_7x7|``. Where
-``identity`` has no projection it comes last, and the first layer of a stage, which changes the
-channels, has that one choice fewer.
+Genes come stage by stage: one for its channels and one for its number of layers, if there are
+several, then the operation of each layer up to the most, an index of the operations of the stage.
+What the canonical text looks like stands in :mod:`hanas.spaces._chain_texts`. Where ``identity``
+has no projection it comes last, and the first layer of a stage, which changes the channels, has
+that one choice fewer.
 """
 
 from __future__ import annotations
 
 import math
-from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import accumulate, pairwise, product
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -18,13 +22,15 @@ from typing_extensions import override
 
 from hanas.core.errors import InputError
 from hanas.core.settings import Positive, Settings
+from hanas.spaces import _chain_texts as texts
 from hanas.spaces._space import OF_ITS_OWN, SHARED, BatchNorm, Genes, Held, Network, Space
-from hanas.spaces.networks.skeletons import SMALLEST_MAP, Operation, Skeleton, cost_tables
+from hanas.spaces._stage_genes import StageChoices
+from hanas.spaces.networks.operations import IDENTITY, Operation, refusal
+from hanas.spaces.networks.skeletons import SMALLEST_MAP, Skeleton, cost_tables, plan
 
 if TYPE_CHECKING:  # PyTorch is imported only where a network is made
     from hanas.spaces.networks.chain import ChainNetwork
 
-IDENTITY = Operation("identity", "identity")
 #: Spaces of up to so many architectures are listed; NAS-Bench-201 has 15,625.
 MOST_LISTED = 20_000
 
@@ -73,63 +79,194 @@ class ChainSettings(ChainNetworkSettings):
     )
 
 
+@dataclass(frozen=True)
+class Chains:
+    """What genes stand for, a chain a row.
+
+    ``which`` channels each stage has, int64 (N, stages), and how many layers, ``depths``, int64
+    (N, stages). Of all layers that there can be: whether it is ``there``, bool (N, layers), its
+    operation among those of its stage, ``numbers``, and among those of the space, ``operations``,
+    int64 (N, layers), 0 where it is not there.
+    """
+
+    which: np.ndarray
+    depths: np.ndarray
+    there: np.ndarray
+    numbers: np.ndarray
+    operations: np.ndarray
+
+
 class LayerwiseSpace(Space):
-    """A layer-wise space, of its channels and stages at width 1 and the choices of a layer."""
+    """A layer-wise space, of its channels and stages at width 1 and the choices of a layer.
+
+    ``skeleton`` is the largest one; its stages have operations of their own, or ``layers``, those
+    of all. ``sizes`` are the sorted channels and numbers of layers that each stage can have, where
+    these are searched.
+    """
 
     layerwise = True
     network, deployed = ChainNetworkSettings, DeployedChainNetworkSettings
     fitted = ChainSettings
     revision = 2
 
-    def __init__(self, name: str, skeleton: Skeleton, layers: tuple[Operation, ...]) -> None:
-        self.name, self.skeleton, self.layers = name, skeleton, layers
-        self.operations = tuple(operation.name for operation in layers)
+    def __init__(
+        self,
+        name: str,
+        skeleton: Skeleton,
+        layers: Sequence[Operation] = (),
+        *,
+        sizes: Sequence[tuple[tuple[int, ...], tuple[int, ...]]] | None = None,
+        text: Literal["names", "digits"] = "names",
+    ) -> None:
+        self.name, self.skeleton, self.text = name, skeleton.of(tuple(layers)), text
+        of_stages = [stage.operations for stage in self.skeleton.stages]
+        #: All operations of the space, each once.
+        self.layers = tuple(dict.fromkeys(one for some in of_stages for one in some))
+        self.operations = tuple(operation.name for operation in self.layers)
         self.stages = tuple(stage.layers for stage in skeleton.stages)
-        _, costs = cost_tables(self.widened(1), layers, ChainSettings().resolution)
-        parameters = costs[:, :, 0]  # (layers, operations)
-        anywhere = skeleton.identity_projects or IDENTITY not in layers
-        fewer = () if anywhere else skeleton.first_layers
-        self.choices = tuple(len(layers) - (layer in fewer) for layer in range(len(costs)))
-        possible = [row[:count] for row, count in zip(parameters, self.choices, strict=True)]
-        self.largest = tuple(int(of_layer.argmax()) for of_layer in possible)
-        self.smallest = tuple(int(of_layer.argmin()) for of_layer in possible)
-        self.enumerable = math.prod(self.choices) <= MOST_LISTED
+        sizes = sizes or [((stage.channels,), (stage.layers,)) for stage in skeleton.stages]
+        self.by_stage = tuple(
+            StageChoices(*size, self._possible(some, layers=size[1][-1]))
+            for size, some in zip(sizes, of_stages, strict=True)
+        )
+        self.choices = tuple(count for stage in self.by_stage for count in stage.choices)
+        ends = (0, *accumulate(len(stage.choices) for stage in self.by_stage))
+        self.genes_of_stages = tuple(slice(*each) for each in pairwise(ends))
+        #: Whether all chains have the same channels and the same number of layers.
+        self.one_size = not any(stage.before for stage in self.by_stage)
+        self.enumerable = self.count <= MOST_LISTED
+        self._require_possible(1)
+        self.largest, self.smallest = self._end(-1), self._end(0)
+
+    def _possible(
+        self, operations: Sequence[Operation], layers: int
+    ) -> tuple[tuple[Operation, ...], ...]:
+        projects = self.skeleton.identity_projects
+        first = [one for one in operations if projects or one != IDENTITY]
+        return (tuple(first), *[tuple(operations)] * (layers - 1))
+
+    def _end(self, end: Literal[0, -1]) -> tuple[int, ...]:
+        """Return the genes with the fewest parameters everywhere, or with the most."""
+        _, tables = self._tables(ChainSettings())
+        genes: list[int] = []
+        for stage, table in zip(self.by_stage, tables, strict=True):
+            sizes = [len(each) for each in (stage.channels, stage.layers) if len(each) > 1]
+            genes += [size - 1 if end else 0 for size in sizes]
+            for layer, possible in enumerate(stage.possible):
+                parameters = table[end, end, layer, : len(possible), 0]
+                genes.append(int(parameters.argmax() if end else parameters.argmin()))
+        return tuple(self.tidy(np.array([genes]))[0].tolist())
+
+    # ---- genes and texts ---------------------------------------------------------------------
+
+    @property
+    def count(self) -> int:
+        """How many architectures there are."""
+        return math.prod(stage.count for stage in self.by_stage)
+
+    def options(self, gene: int) -> tuple[str, ...]:
+        """Return the names of what a gene can stand for, by its value."""
+        stage, number = self._place(gene)
+        choices = self.by_stage[stage]
+        if number >= 0:
+            return tuple(operation.name for operation in choices.possible[number])
+        sizes = choices.channels if gene == self._channels_gene(stage) else choices.layers
+        return tuple(map(str, sizes))
+
+    @override
+    def place(self, gene: int) -> str:
+        stage, number = self._place(gene)
+        if number < 0:
+            what = "channels" if gene == self._channels_gene(stage) else "layers"
+            return f"{what} of stage {stage + 1}"
+        layer = sum(self.stages[:stage]) + number
+        return f"layer {layer + 1} (number {number + 1} of stage {stage + 1})"
+
+    def _place(self, gene: int) -> tuple[int, int]:
+        """Return the stage of a gene, and its layer there; below 0 if it is of the whole stage."""
+        stage = next(n for n, where in enumerate(self.genes_of_stages) if gene < where.stop)
+        return stage, gene - self.genes_of_stages[stage].start - self.by_stage[stage].before
+
+    def _channels_gene(self, stage: int) -> int | None:
+        several = len(self.by_stage[stage].channels) > 1
+        return self.genes_of_stages[stage].start if several else None
+
+    @override
+    def used(self, genes: np.ndarray) -> np.ndarray:
+        stages = zip(self.by_stage, self.genes_of_stages, strict=True)
+        return np.hstack([stage.used(genes[:, where]) for stage, where in stages])
 
     @override
     def all_genes(self) -> np.ndarray:
-        number = np.arange(math.prod(self.choices))
-        return np.stack(np.unravel_index(number, self.choices), axis=1)
+        number = np.arange(self.count)
+        each = np.unravel_index(number, [stage.count for stage in self.by_stage])
+        rows = (stage.rows()[of] for stage, of in zip(self.by_stage, each, strict=True))
+        return np.hstack(list(rows))
 
     @override
     def index_of(self, genes: np.ndarray) -> np.ndarray:
-        return np.asarray(np.ravel_multi_index(tuple(self._checked(genes).T), self.choices))
+        genes = self.tidy(self._checked(genes))
+        index = np.zeros(len(genes), dtype=np.int64)
+        for stage, where in zip(self.by_stage, self.genes_of_stages, strict=True):
+            index = index * stage.count + stage.index_of(genes[:, where])
+        return index
 
     @override
     def to_text(self, genes: Genes) -> str:
-        names = [self.operations[gene] for gene in self._checked(np.asarray(genes)[None])[0]]
-        starts = [*self.skeleton.first_layers, len(names)]
-        return "+".join(f"|{'|'.join(names[start:end])}|" for start, end in pairwise(starts))
+        tidy = self.tidy(self._checked(np.asarray(genes)[None]))[0]
+        return texts.digits(tidy) if self.text == "digits" else texts.names(self, tidy)
 
     @override
     def from_text(self, text: str) -> np.ndarray:
-        counts = [stage.layers for stage in self.skeleton.stages]
-        parts = text.split("+")
-        stages = [part[1:-1].split("|") for part in parts]
-        framed = all(len(part) > 1 and part[0] == part[-1] == "|" for part in parts)
-        if not framed or [len(stage) for stage in stages] != counts:
-            raise InputError(
-                f"not an architecture of {self.name}: {text!r}; expected {len(counts)} stages, "
-                f"joined by +, of {', '.join(map(str, counts))} layers, such as "
-                f"|{'|'.join([self.operations[0]] * counts[0])}|+..."
+        read = texts.genes_of_digits if self.text == "digits" else texts.genes_of_names
+        return self._checked(read(self, text)[None])[0]
+
+    @override
+    def _refusal(self, number: int, gene: int) -> str:
+        stage, layer = self._place(number)
+        operations = self.skeleton.stages[stage].operations
+        if layer == 0 and gene == self.choices[number] < len(operations):
+            return f"{self.place(number)}: {texts.cannot_be(IDENTITY.name)}"
+        return f"{self.place(number)}: gene {gene}; expected 0..{self.choices[number] - 1}"
+
+    # ---- what genes stand for ----------------------------------------------------------------
+
+    def chains(self, genes: np.ndarray) -> Chains:
+        """Return what genes (N, G) stand for, layer by layer."""
+        genes, parts = self._checked(genes), []
+        for stage, where in zip(self.by_stage, self.genes_of_stages, strict=True):
+            which, depth = stage.sizes(genes[:, where])
+            there = np.arange(stage.most) < depth[:, None]
+            numbers = np.where(there, genes[:, where][:, stage.before :], 0)
+            among = np.array([self.layers.index(one) for one in stage.possible[-1]])
+            parts.append((which, depth, there, numbers, np.where(there, among[numbers], 0)))
+        which, depth, *of_layers = zip(*parts, strict=True)
+        return Chains(np.stack(which, 1), np.stack(depth, 1), *map(np.hstack, of_layers))
+
+    def skeleton_of(self, genes: Genes) -> Skeleton:
+        """Return the skeleton of one architecture, its channels at width 1."""
+        chain = self.chains(np.asarray(genes)[None])
+        return self._skeleton(chain.which[0].tolist(), chain.depths[0].tolist())
+
+    def held_of(self, genes: Genes) -> list[tuple[int, ...]]:
+        """Return the operation of each layer that is there, as numbers among its stage's."""
+        chain = self.chains(np.asarray(genes)[None])
+        return [(int(number),) for number in chain.numbers[chain.there]]
+
+    def _skeleton(self, which: Sequence[int], depths: Sequence[int]) -> Skeleton:
+        stages = (
+            replace(stage, channels=choices.channels[number], layers=layers)
+            for stage, choices, number, layers in zip(
+                self.skeleton.stages, self.by_stage, which, depths, strict=True
             )
-        names = [name for stage in stages for name in stage]
-        for layer, name in enumerate(names):
-            if name not in self.operations:
-                raise InputError(
-                    f"{self.place(layer)} of {text!r}: unknown operation {name!r}; expected one "
-                    f"of: {', '.join(self.operations)}"
-                )
-        return self._checked(np.array([[self.operations.index(name) for name in names]]))[0]
+        )
+        return replace(self.skeleton, stages=tuple(stages))
+
+    def widened(self, width: float) -> Skeleton:
+        """Return the skeleton of a width; the largest one, where there are several."""
+        return self.skeleton.widened(width)
+
+    # ---- costs -------------------------------------------------------------------------------
 
     @override
     def _for_side(self, network: Network | None, side: int, place: str) -> ChainSettings:
@@ -138,7 +275,26 @@ class LayerwiseSpace(Space):
                 f"{place}: images of {side}x{side} pixels; expected sides of at least "
                 f"{SMALLEST_MAP}, since the last map of the network has no fewer pixels"
             )
+        strides = {"the stem": self.skeleton.stem_stride}
+        strides |= {f"stage {n + 1}": one.stride for n, one in enumerate(self.skeleton.stages)}
+        left = side
+        for name, stride in strides.items():
+            if left % (stride or 1):
+                raise InputError(
+                    f"{place}: images of {side}x{side} pixels; they are {left}x{left} before "
+                    f"{name}, whose stride of {stride} does not divide {left}"
+                )
+            left //= stride or 1
         return self.settings(network).model_copy(update={"resolution": side})
+
+    @override
+    def settings(self, network: Network | None) -> Any:
+        found = super().settings(network)
+        try:
+            self._require_possible(found.width)
+        except InputError as error:
+            raise InputError(f"network.width is {found.width:g}: {error}") from None
+        return found
 
     @override
     def params(self, genes, classes=10, *, network=None):
@@ -151,33 +307,84 @@ class LayerwiseSpace(Space):
             settings = self._for_side(settings, resolution, "resolution")
         return self._costs(genes, classes, settings)[:, 1]
 
-    def widened(self, width: float) -> Skeleton:
-        """Return the skeleton of a width."""
-        return self.skeleton.widened(width)
-
     def _costs(self, genes: np.ndarray, classes: int, settings: ChainSettings) -> np.ndarray:
-        genes, skeleton = self._checked(genes), self.widened(settings.width)
-        fixed, layers = cost_tables(skeleton, self.layers, settings.resolution)
-        chosen = layers[np.arange(len(layers)), genes]  # (N, layers, 2)
-        of_classifier = classes * np.array([skeleton.last + 1, skeleton.last])
-        return chosen.sum(axis=1) + fixed + of_classifier
+        chains, last = self.chains(genes), self.widened(settings.width).last
+        fixed, _ = self._tables(settings)
+        of_classifier = classes * np.array([last + 1, last])
+        of_layers = self.layer_costs(chains, chains.numbers, settings)
+        return of_layers.sum(axis=1) + fixed[chains.which[:, -1]] + of_classifier
+
+    def layer_costs(
+        self, chains: Chains, numbers: np.ndarray, settings: ChainSettings
+    ) -> np.ndarray:
+        """Return parameters and multiply-accumulates of the layers, int64 (N, layers, 2).
+
+        Their operations are ``numbers`` among those of their stage, int64 (N, layers).
+        """
+        _, tables = self._tables(settings)
+        before, start, costs = np.zeros(len(numbers), dtype=np.int64), 0, []
+        for table, stage, which in zip(tables, self.by_stage, chains.which.T, strict=True):
+            end = start + stage.most
+            layers = np.arange(stage.most)
+            at = before[:, None], which[:, None], layers, numbers[:, start:end]
+            costs.append(table[at] * chains.there[:, start:end, None])
+            before, start = which, end
+        return np.hstack(costs)
+
+    @cache  # noqa: B019 (spaces live as long as the program)
+    def _tables(self, settings: ChainSettings) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Return what all but the layers costs, and each layer of each stage.
+
+        int64 (channels of the last stage, 2), and of each stage (channels of the stage before, its
+        own, layers, operations, 2): a layer's input is the same whatever the layers before it are.
+        """
+        sizes = [len(stage.channels) for stage in self.by_stage]
+        fixed = np.zeros((sizes[-1], 2), dtype=np.int64)
+        tables: list[np.ndarray] = []
+        for before, own, stage in zip((1, *sizes), sizes, self.by_stage, strict=False):
+            shape = (before, own, stage.most, len(stage.possible[-1]), 2)
+            tables.append(np.zeros(shape, dtype=np.int64))
+        starts = (0, *accumulate(self.stages))
+        for which, skeleton in self._skeletons(settings.width):
+            of_fixed, layers = cost_tables(skeleton, settings.resolution)
+            fixed[which[-1]] = of_fixed
+            for number, table in enumerate(tables):
+                of_stage = layers[starts[number] : starts[number + 1], : table.shape[3]]
+                table[which[number - 1] if number else 0, which[number]] = of_stage
+        return fixed, tables
+
+    def _skeletons(self, width: float) -> Iterator[tuple[list[int], Skeleton]]:
+        """Yield skeletons of most layers in which all channels of neighbouring stages meet."""
+        sizes = [len(stage.channels) for stage in self.by_stage]
+        if max(sizes) == 1:
+            yield [0] * len(sizes), self.widened(width)
+            return
+        for pair in product(range(max(sizes)), repeat=2):  # stages take turns between two
+            which = [min(pair[number % 2], size - 1) for number, size in enumerate(sizes)]
+            yield which, self._skeleton(which, self.stages).widened(width)
+
+    @cache  # noqa: B019 (as above)
+    def _require_possible(self, width: float) -> None:
+        """Raise InputError, which names the stage, if an operation cannot stand somewhere."""
+        projects = self.skeleton.identity_projects
+        for _, skeleton in self._skeletons(width):
+            places = plan(skeleton, ChainSettings().resolution)
+            if first := places.first_bottleneck:
+                why = refusal(skeleton.first_operation, first, identity_projects=False)
+                if why:
+                    raise InputError(f"first: {why}")
+            layers = iter(places.layers)
+            for number, stage in enumerate(self.by_stage):
+                for possible, place in zip(stage.possible, layers, strict=False):
+                    for one in possible:
+                        if why := refusal(one, place, identity_projects=projects):
+                            raise InputError(f"stages.{number}: {why}")
+
+    # ---- networks ----------------------------------------------------------------------------
 
     @override
     def _network(self, held: Held, classes: int, network: Network) -> ChainNetwork:
         from hanas.spaces.networks.chain import ChainNetwork
 
         settings = self.settings(network)
-        return ChainNetwork(self.widened(settings.width), self.layers, held, classes, settings)
-
-    @override
-    def _refusal(self, number: int, gene: int) -> str:
-        why = f"gene {gene}; expected 0..{self.choices[number] - 1}"
-        if gene == self.choices[number] < len(self.operations):
-            why = "identity cannot be there, since the first layer of a stage changes the channels"
-        return f"{self.place(number)}: {why}"
-
-    @override
-    def place(self, gene: int) -> str:
-        first = self.skeleton.first_layers
-        stage = max(number for number, start in enumerate(first) if start <= gene)
-        return f"layer {gene + 1} (number {gene - first[stage] + 1} of stage {stage + 1})"
+        return ChainNetwork(self.widened(settings.width), held, classes, settings)

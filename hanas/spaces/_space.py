@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -58,6 +59,11 @@ class Space(ABC):
     #: Of what training its networks computes: raise it when results change.
     revision: int = 1
 
+    @property
+    def count(self) -> int:
+        """How many architectures there are."""
+        return math.prod(self.choices)
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel to other processes by name."""
         return plugins.space, (self.name,)
@@ -77,6 +83,14 @@ class Space(ABC):
     @abstractmethod
     def from_text(self, text: str) -> np.ndarray:
         """Return the genes, int64 (genes,), of a canonical text; InputError if it is none."""
+
+    def used(self, genes: np.ndarray) -> np.ndarray:
+        """Return which genes (N, genes) matter, bool: not those of layers that are left out."""
+        return np.ones_like(genes, dtype=bool)
+
+    def tidy(self, genes: np.ndarray) -> np.ndarray:
+        """Return genes (N, genes) in the one form of their architecture: 0 where none matters."""
+        return np.where(self.used(genes), genes, 0)
 
     def all_genes(self) -> np.ndarray:
         """Return the genes of every architecture, int64 (M, genes), in index order."""
@@ -99,7 +113,7 @@ class Space(ABC):
             return genes[self.connected(genes)][:count]
         found = np.empty((0, len(self.choices)), dtype=np.int64)
         while len(found) < count:
-            drawn = rng.integers(0, self.choices, size=(count, len(self.choices)))
+            drawn = self.tidy(rng.integers(0, self.choices, size=(count, len(self.choices))))
             found = different(np.concatenate([found, drawn[self.connected(drawn)]]))[:count]
         return found
 

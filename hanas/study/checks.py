@@ -18,7 +18,7 @@ from hanas.core.errors import InputError
 from hanas.core.settings import Entry, UserFile, canonical, marked
 from hanas.core.settings import problems as told
 from hanas.devices._device import MeasuredDevice
-from hanas.study.settings import Retraining, Study
+from hanas.study.settings import Retraining, Spaces, Study
 
 _MOST_PROBLEMS = 10
 _TAG, _RUN_BY_PAGES = r"<[A-Za-z/!?]\w*", r"(?i)</?script|<!--"
@@ -30,12 +30,16 @@ def read(config: Mapping[str, Any], name: str) -> Study:
     Raises InputError with a line for each setting that is wrong: the ``name`` of the file, the
     setting's path, its value and what is expected.
     """
+    config = canonical(config)
+    spaces = config.get("spaces")
     try:
-        study = Study.model_validate(canonical(config))
+        plugins.declare(spaces if isinstance(spaces, dict) else {})
+        Spaces.model_validate({"spaces": spaces} if "spaces" in config else {})
+        study = Study.model_validate(config)
     except ValidationError as error:
         found = told(error)
     else:
-        found = list(dict.fromkeys([*_odd_texts(canonical(config), ""), *problems(study)]))
+        found = list(dict.fromkeys([*_odd_texts(config, ""), *problems(study)]))
         if not found:
             return study
     lines = [escape.terminal(f"{name}: {problem}") for problem in found[:_MOST_PROBLEMS]]

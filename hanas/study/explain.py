@@ -72,7 +72,7 @@ def settings_of_today(
         rule, names = made_by(step["file"]) or ("", {})
         if rule and "facts" in step:
             try:
-                lines = compared(step["facts"]["settings"], getattr(graph, rule)(**names).params)
+                lines = compared(step["facts"]["settings"], graph.job(rule, **names).params)
             except InputError as error:
                 lines = [str(error)]
             other |= {step["file"]: lines} if lines else {}

@@ -70,6 +70,14 @@ class Graph:
     def __init__(self, study: Study, data: Path) -> None:
         self.study, self.data, self.rows = study, data, Rows(study)
 
+    def job(self, rule: str, **wildcards: str) -> Job:
+        """Return the job of a rule, with the declarations of the user's spaces that it is about."""
+        found: Job = getattr(self, rule)(**wildcards)
+        named, declared = _spaces_in([found.params, wildcards]), plugins.declarations()
+        if about := {name: declared[name] for name in sorted(named & declared.keys())}:
+            found.params = canonical({**found.params, "declared_spaces": about})
+        return found
+
     # ---- what is there: images, spaces, true accuracies, devices -----------------------------
 
     def dataset(self, dataset: str) -> Job:
@@ -619,7 +627,7 @@ class Graph:
         def add(file: str) -> None:
             rule, wildcards = made_by(file) or ("", {})
             if rule and (path := result(rule, **wildcards)) not in found:
-                job: Job = getattr(self, rule)(**wildcards)
+                job = self.job(rule, **wildcards)
                 for read in job.files:
                     add(read)
                 found[path] = job
@@ -661,6 +669,16 @@ class Graph:
         if not isinstance(found, MeasuredDevice):
             raise InputError(f"devices.{device} is of kind {found.kind}, which is not measured")
         return found
+
+
+def _spaces_in(node: Any) -> set[str]:
+    """Return what stands under a key ``space`` anywhere in plain settings."""
+    if isinstance(node, list):
+        return set().union(*map(_spaces_in, node))
+    if not isinstance(node, Mapping):
+        return set()
+    own = {node["space"]} if isinstance(node.get("space"), str) else set()
+    return own.union(*map(_spaces_in, node.values()))
 
 
 def contents_of(found: Any, data: Path) -> dict[str, str | None]:

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 from hanas.benchmarks._benchmark import Benchmark
 from hanas.benchmarks.surrogates.models import SurrogateFit
 from hanas.core import plugins
+from hanas.core.errors import InputError
 from hanas.core.settings import Count, Entry, Member, Name, Named, NoRerun, Seed, Settings, Unique
 from hanas.data.datasets._dataset import Dataset
 from hanas.deploy.quantisation import Quantisation
@@ -21,6 +22,7 @@ from hanas.fronts.settings import LensSettings, Peeling, Representative
 from hanas.proxies._proxy import Proxy
 from hanas.search.searchers._searcher import Searcher
 from hanas.spaces._space import DeployedNetwork
+from hanas.spaces.kinds._declaration import Declaration
 from hanas.spaces.networks import published
 from hanas.training.settings import RetrainingTraining
 from hanas.training.trainers._trainer import Trainer
@@ -188,7 +190,22 @@ class Figures(Settings):
     )
 
 
-class Study(Settings):
+def _new_names(spaces: dict[str, Declaration]) -> dict[str, Declaration]:
+    for name in spaces:
+        if name in plugins.in_files("spaces"):
+            raise InputError(f": a space {name!r} is there already; give yours another name")
+    return spaces
+
+
+class Spaces(Settings):
+    """The spaces that a study declares, read before all that may name them."""
+
+    spaces: Annotated[
+        dict[Name, Annotated[Declaration, Member("space_kinds")]], AfterValidator(_new_names)
+    ] = Field({}, description="Search spaces of your own, by name: see docs/spaces.md.")
+
+
+class Study(Spaces):
     """What to compute. Names of entries are free; they become file names under results/."""
 
     data_folder: Annotated[str, NoRerun()] = Field(

@@ -15,8 +15,9 @@ from torch import nn
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.deploy import onnx_models
-from hanas.spaces.networks.chain import Bottleneck, ChainNetwork, ShuffleUnit, shuffled
-from hanas.spaces.networks.skeletons import Operation, Place, Skeleton, plan, scaled
+from hanas.spaces.networks.chain import Bottleneck, ChainNetwork, ShuffleUnit, block_of, mixed
+from hanas.spaces.networks.operations import Place, operation
+from hanas.spaces.networks.skeletons import plan, scaled
 from hanas.training.supernets import Supernet, load_supernet, save_supernet
 
 MODES = ("batch", "batch_affine", "running")
@@ -261,10 +262,10 @@ def test_exported_shuffles_have_fixed_shapes(tmp_path):
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 def test_shuffling_takes_channels_in_turn(memory_format):
     first, second = (images(3, 5, seed=s).to(memory_format=memory_format) for s in (1, 2))
-    mixed = shuffled(first, second)
-    assert torch.equal(mixed[:, 0::2], first)
-    assert torch.equal(mixed[:, 1::2], second)
-    assert mixed.is_contiguous(memory_format=memory_format)
+    both = mixed(torch.cat((first, second), dim=1), 2)
+    assert torch.equal(both[:, 0::2], first)
+    assert torch.equal(both[:, 1::2], second)
+    assert both.is_contiguous(memory_format=memory_format)
 
 
 def convolved(x, weight, *, stride=1, groups=1, relu=False):
@@ -285,7 +286,7 @@ def test_a_shuffle_unit_by_hand(kind, first, kernel, stride):
     inputs, outputs = (6, 16) if first else (16, 16)
     half, into = outputs // 2, inputs if first else inputs // 2
     place = Place(inputs, outputs, stride, 9, first)
-    unit = ShuffleUnit(Operation("", kind, kernel=kernel), place, "batch").double()
+    unit = block_of(operation(f"{kind}_{kernel}x{kernel}"), place, "silu", "batch").double()
     weights = [m.weight for m in unit.branch if isinstance(m, nn.Conv2d)]
     x = torch.randn(4, inputs, 9, 9, dtype=torch.float64)
     kept, y = (x, x) if first else (x[:, :half], x[:, half:])
@@ -309,9 +310,9 @@ def test_a_shuffle_unit_by_hand(kind, first, kernel, stride):
         kept = convolved(kept, pointwise, relu=True)
     else:
         assert unit.projection is None
-    mixed = unit(x)
-    torch.testing.assert_close(mixed[:, 0::2], kept)
-    torch.testing.assert_close(mixed[:, 1::2], y)
+    both = unit(x)
+    torch.testing.assert_close(both[:, 0::2], kept)
+    torch.testing.assert_close(both[:, 1::2], y)
 
 
 @pytest.mark.parametrize("expansion", [3, 6])
@@ -320,10 +321,8 @@ def test_a_shuffle_unit_by_hand(kind, first, kernel, stride):
     [(8, 8, 1, True), (8, 16, 1, False), (8, 8, 2, False)],
 )
 def test_a_bottleneck_by_hand(expansion, inputs, outputs, stride, residual):
-    skeleton = Skeleton(stem=8, stages=(), last=8, activation="relu6")
     place = Place(inputs, outputs, stride, 9)
-    operation = Operation("", "bottleneck", kernel=5, expansion=expansion)
-    unit = Bottleneck(operation, place, skeleton, "batch").double()
+    unit = block_of(operation(f"mb{expansion}_5x5"), place, "relu6", "batch").double()
     weights = [m.weight for m in unit.body if isinstance(m, nn.Conv2d)]
     inner = inputs * expansion
     assert [tuple(w.shape) for w in weights] == [
@@ -366,9 +365,9 @@ def test_first_scale_makes_units_begin_near_the_identity(name):
                 torch.testing.assert_close(unit(x), plain.layer(layer, 0)(x))
                 x = unit(x)
                 continue
-            for operation in range(choices):
-                output = scaled_down.layer(layer, operation)(x)
-                if name == "mobile_i" or space.operations[operation] == "identity":
+            for number in range(choices):
+                output = scaled_down.layer(layer, number)(x)
+                if name == "mobile_i" or space.operations[number] == "identity":
                     torch.testing.assert_close(output, x, atol=0.01, rtol=0)
                 else:
                     torch.testing.assert_close(output[:, ::2], x[:, : x.shape[1] // 2])

@@ -17,7 +17,7 @@ from hanas.core.settings import Settings
 from hanas.data.images import save_images
 from hanas.deploy.model_cards import Made, readable, write_cards
 from hanas.deploy.quantisation import Quantisation
-from hanas.spaces import mobile_i, nb201
+from hanas.spaces import nb201
 
 SCHEMA = json.loads(
     (Path(__file__).parents[2] / "resources" / "model_card.schema.json").read_text("utf-8")
@@ -286,7 +286,7 @@ def test_a_cell_is_readable():
 
 
 def test_a_chain_is_readable(study):
-    space = mobile_i.SPACE
+    space = plugins.space("mobile_i")
     text = space.to_text(space.smallest)
     layers = readable(text, "mobile_i")["layers"]
     assert len(layers) == 20

@@ -14,9 +14,10 @@ pytestmark = pytest.mark.slow  # a whole study each
 
 SPACE = """
 from hanas.spaces._layerwise import IDENTITY, LayerwiseSpace
-from hanas.spaces.networks.skeletons import Operation, Skeleton, stages
+from hanas.spaces.networks.operations import operation
+from hanas.spaces.networks.skeletons import Skeleton, stages
 
-LAYERS = (IDENTITY, Operation("mb1", "bottleneck", 3, 1), Operation("mb2", "bottleneck", 5, 2))
+LAYERS = (IDENTITY, operation("mb1_3x3"), operation("mb2_5x5"))
 SKELETON = Skeleton(stem=8, stages=stages((8, {first}), (16, 2)), last=16, identity_projects=True)
 SPACE = LayerwiseSpace("{name}", SKELETON, LAYERS)
 """

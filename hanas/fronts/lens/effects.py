@@ -17,7 +17,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from hanas.core.errors import InputError
-from hanas.spaces._space import Space
 
 #: Half the width of an interval of 95 %, in standard errors.
 WIDTH = 1.96
@@ -52,27 +51,12 @@ class Effects:
         return value, float(np.sqrt(max(weights @ self.covariance @ weights, 0)))
 
 
-def matters(space: Space, genes: np.ndarray) -> np.ndarray:
-    """Return in which architectures, genes int (N, G), each gene makes a difference; bool (N, G).
-
-    A gene of a layer that is left out does not: ``space.tidy`` makes it 0, whatever it is.
-    """
-    if (tidy := getattr(space, "tidy", None)) is None:
-        return np.ones(genes.shape, dtype=bool)
-    found = np.empty(genes.shape, dtype=bool)
-    for gene, count in enumerate(space.choices):
-        other = genes.copy()
-        other[:, gene] = count - 1
-        found[:, gene] = tidy(other)[:, gene] == count - 1
-    return found
-
-
 def of_all(
     choices: Sequence[int], genes: np.ndarray, matter: np.ndarray, values: np.ndarray
 ) -> Effects:
     """Return effects on ``values``, float64 (N,), of all architectures of a space: exact.
 
-    ``genes`` are int (N, G), ``matter`` is :func:`matters`. Where some architectures are missing
+    ``genes`` are int (N, G), ``matter``, bool (N, G), says where a gene matters (``space.used``). Where some architectures are missing
     because they do not work, means are over the others.
     """
     weights = _weights_of_means(choices, genes, matter)

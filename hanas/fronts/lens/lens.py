@@ -13,7 +13,7 @@ from hanas.core.pareto import non_dominated
 from hanas.core.ranking import kendall_tau, spearman_rho
 from hanas.fronts.lens import standing
 from hanas.fronts.lens.choices import Choice, choices_of
-from hanas.fronts.lens.effects import WIDTH, Effects, matters
+from hanas.fronts.lens.effects import WIDTH, Effects
 from hanas.fronts.lens.population import TRUE, Population, Searched, searched
 from hanas.fronts.lens.reduction import Archive, Reduction, Volumes, reduce
 from hanas.fronts.rows import Row
@@ -57,12 +57,12 @@ class Lens:
             return None
         points = known.values[known.objectives].to_numpy(dtype=np.float64)
         genes = known.genes[non_dominated(points)]
-        return genes, matters(known.space, genes)
+        return genes, known.space.used(genes)
 
     @cached_property
     def standing(self) -> pd.DataFrame:
         """How often each choice is on a front, see :func:`hanas.fronts.lens.standing.table`."""
-        matter = matters(self.population.space, self.front_genes)
+        matter = self.population.space.used(self.front_genes)
         metric = self.searched.fronts[self.metric].to_numpy(dtype=np.float64)
         return standing.table(self.choices, self.front_genes, matter, metric, self.exact)
 
@@ -153,6 +153,6 @@ def look(rows: Sequence[Row], population: Population, *, keep: float) -> Lens:
     if not population.listed:
         genes = np.concatenate([genes_of(population, of_searches.evaluated["arch"]), genes])
         points = np.concatenate([of_searches.evaluated[names].to_numpy(np.float64), points])
-    archive = Archive(choices_of(space), genes, matters(space, genes), points)
+    archive = Archive(choices_of(space), genes, space.used(genes), points)
     reduction = reduce(archive, keep)
     return Lens(rows, population, of_searches, population.effects(), archive, reduction, keep)

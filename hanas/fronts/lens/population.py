@@ -13,7 +13,7 @@ from hanas.core.errors import InputError
 from hanas.core.files import read_parquet
 from hanas.data.tables.metric_tables import METRICS
 from hanas.devices.prediction.predictor import Predictor, likely_runs
-from hanas.fronts.lens.effects import Effects, matters, of_all, of_sample, weights_of_sample
+from hanas.fronts.lens.effects import Effects, of_all, of_sample, weights_of_sample
 from hanas.fronts.rows import Row, read_history
 from hanas.proxies._proxy import OnDemandScorer
 from hanas.search.run import objectives_of, same_everywhere
@@ -54,7 +54,7 @@ class Population:
 
     def effects(self) -> dict[str, Effects]:
         """Return the effects of all choices on each column, metrics first."""
-        matter = matters(self.space, self.genes)
+        matter = self.space.used(self.genes)
         names = [*self.metrics, self.score, *([TRUE] if TRUE in self.values else [])]
         return {name: self._effects_on(name, matter) for name in names}
 

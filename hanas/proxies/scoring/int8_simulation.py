@@ -7,7 +7,8 @@ Inference", CVPR 2018), as :mod:`hanas.deploy.quantisation` does it for ONNX Run
 * Activations are rounded to one of 256 values, evenly from the lowest to the highest that
   calibration images had there in float32 and zero, which is one of the values; what is outside is
   cut off. Rounded are what goes into a convolution or the classifier, the terms and the result of a
-  residual sum, the two halves that a ShuffleNetV2 unit joins and its output, and the logits.
+  residual sum, the two halves that a ShuffleNetV2 unit joins and its output, what goes into pooling
+  and the means that come out, both factors of squeeze and excitation, and the logits.
 * Weights are rounded to -127..127 times a scale, for each output channel its largest absolute
   weight over 127. Folding batch normalisation multiplies the weights of an output channel and its
   scale alike, so weights may be rounded before it. ONNX Runtime has one scale for the classifier;
@@ -23,7 +24,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from hanas.spaces.networks.chain import Bottleneck, ChainNetwork, ShuffleUnit
+from hanas.spaces.networks.chain import Bottleneck, ChainNetwork, ShuffleUnit, SqueezeExcitation
 
 LEVELS = 255
 LARGEST_WEIGHT = 127
@@ -65,9 +66,11 @@ def observing(network: ChainNetwork) -> ChainNetwork:
     made = sharing_weights(network)
     device = next(network.parameters()).device
     for module in list(made.modules()):
-        if isinstance(module, nn.Conv2d | nn.Linear):
+        if isinstance(
+            module, nn.Conv2d | nn.Linear | nn.MaxPool2d | nn.AvgPool2d | SqueezeExcitation
+        ):
             _before(module, Observer(device))
-        if isinstance(module, nn.Linear | Bottleneck | ShuffleUnit):
+        if isinstance(module, nn.Linear | Bottleneck | ShuffleUnit | nn.AvgPool2d | nn.Sigmoid):
             _after(module, Observer(device))
         if isinstance(module, Bottleneck) and module.has_residual:
             _after(module.body, Observer(device))

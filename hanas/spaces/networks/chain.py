@@ -1,10 +1,8 @@
 """Networks whose layers follow each other, in blocks: supernets and stand-alone members.
 
-As in :mod:`hanas.spaces.networks.cell`. References: Z. Guo et al., "Single Path One-Shot Neural
-Architecture Search with Uniform Sampling", ECCV 2020 (supernets, the Xception-style form of a
-unit); N. Ma et al., "ShuffleNet V2: Practical Guidelines for Efficient CNN Architecture Design",
-ECCV 2018; M. Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", CVPR 2018;
-M. Tan and Q. Le, "EfficientNet", ICML 2019 (squeeze and excitation).
+As in :mod:`hanas.spaces.networks.cell`. What the blocks are made of, and whose they are, stands in
+:mod:`hanas.spaces.networks.operations`. Reference: Z. Guo et al., "Single Path One-Shot Neural
+Architecture Search with Uniform Sampling", ECCV 2020 (supernets).
 """
 
 from __future__ import annotations
@@ -16,26 +14,43 @@ import torch
 from torch import Tensor, nn
 
 from hanas.spaces._layerwise import ChainSettings
-from hanas.spaces.networks import skeletons
+from hanas.spaces.networks import operations
 from hanas.spaces.networks.cell import batch_norm
 from hanas.spaces.networks.layers import DepthwiseConvolution, ReLU6
-from hanas.spaces.networks.skeletons import Convolution, Operation, Place, Skeleton
+from hanas.spaces.networks.operations import Block, Convolution, Free, Operation, Part, Place
+from hanas.spaces.networks.skeletons import Plan, Skeleton, plan
 
 ACTIVATIONS = {"relu": nn.ReLU, "relu6": ReLU6, "silu": nn.SiLU}
 
 
-def modules(convolutions: Iterable[Convolution], mode: str) -> list[nn.Module]:
-    """Return convolutions without bias, each with batch normalisation and activation."""
+def modules(parts: Iterable[Part], mode: str) -> list[nn.Module]:
+    """Return the modules of parts; a convolution's are it, batch normalisation and activation."""
     found: list[nn.Module] = []
-    for of in convolutions:
-        size = (of.inputs, of.outputs, of.kernel, of.stride, of.kernel // 2)
-        is_depthwise = of.groups == of.inputs == of.outputs
-        kind = DepthwiseConvolution if is_depthwise else nn.Conv2d
-        found.append(kind(*size, groups=of.groups, bias=False))
-        found.append(batch_norm(of.outputs, mode))
-        if of.activation is not None:
-            found.append(ACTIVATIONS[of.activation](inplace=True))
+    for part in parts:
+        if isinstance(part, Convolution):
+            found += _convolution(part, mode)
+        elif isinstance(part, Free):
+            found.append(_free(part))
+        else:
+            found.append(SqueezeExcitation(part.channels, part.squeezed, part.activation))
     return found
+
+
+def _convolution(of: Convolution, mode: str) -> list[nn.Module]:
+    is_depthwise = of.groups == of.inputs == of.outputs
+    kind = DepthwiseConvolution if is_depthwise else nn.Conv2d
+    size = (of.inputs, of.outputs, of.kernel, of.stride, of.kernel // 2 * of.dilation, of.dilation)
+    found = [kind(*size, groups=of.groups, bias=False), batch_norm(of.outputs, mode)]
+    return found if of.activation is None else [*found, ACTIVATIONS[of.activation](inplace=True)]
+
+
+def _free(part: Free) -> nn.Module:
+    if part.kind == "mix":
+        return Mix(part.groups)
+    padding = part.kernel // 2
+    if part.kind == "max_pool":
+        return nn.MaxPool2d(part.kernel, part.stride, padding)
+    return nn.AvgPool2d(part.kernel, part.stride, padding, count_include_pad=False)
 
 
 class ShuffleUnit(nn.Module):
@@ -44,12 +59,12 @@ class ShuffleUnit(nn.Module):
     The other half is half of the input, or in a first layer a separable convolution of all of it.
     """
 
-    def __init__(self, operation: Operation, place: Place, mode: str) -> None:
+    def __init__(self, block: Block, place: Place, mode: str) -> None:
         super().__init__()
         self.kept = place.inputs // 2
-        self.branch = nn.Sequential(*modules(skeletons.shuffle_branch(operation, place), mode))
-        entry = modules(skeletons.shuffle_entry(operation, place), mode) if place.first else None
-        self.projection = None if entry is None else nn.Sequential(*entry)
+        self.branch = nn.Sequential(*modules(block.parts, mode))
+        other = None if block.other is None else modules(block.other, mode)
+        self.projection = None if other is None else nn.Sequential(*other)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, outputs, H, W), halved where the stride is 2, of (N, inputs, H, W)."""
@@ -58,32 +73,38 @@ class ShuffleUnit(nn.Module):
             kept, x = x.split(self.kept, dim=1)  # (N, C, H, W) -> twice (N, C/2, H, W)
         else:
             kept = self.projection(x)
-        return shuffled(kept, self.branch(x))
+        return mixed(torch.cat((kept, self.branch(x)), dim=1), 2)
 
 
-def shuffled(first: Tensor, second: Tensor) -> Tensor:
-    """Return the channels of two maps (N, C, H, W) in turn, (N, 2C, H, W)."""
-    x = torch.cat((first, second), dim=1)
+class Mix(nn.Module):
+    """Channel shuffle: channels of all groups in turn."""
+
+    def __init__(self, groups: int) -> None:
+        super().__init__()
+        self.groups = groups
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, C, H, W) of (N, C, H, W)."""
+        return mixed(x, self.groups)
+
+
+def mixed(x: Tensor, groups: int) -> Tensor:
+    """Return a map (N, C, H, W) with the channels of its groups in turn."""
     if not torch.onnx.is_in_onnx_export():
-        return torch.channel_shuffle(x, 2)  # keeps the memory format
+        return torch.channel_shuffle(x, groups)  # keeps the memory format
     # For ONNX: the form that tools know, with fixed numbers, so that the batch may stay open.
     channels, height, width = (int(size) for size in x.shape[1:])
-    x = x.reshape(-1, 2, channels // 2, height, width)
+    x = x.reshape(-1, groups, channels // groups, height, width)
     return x.transpose(1, 2).reshape(-1, channels, height, width)
 
 
 class Bottleneck(nn.Module):
-    """MobileNetV2's inverted bottleneck, with a residual where size and channels stay."""
+    """An inverted bottleneck, with a residual where size and channels stay."""
 
-    def __init__(self, operation: Operation, place: Place, skeleton: Skeleton, mode: str) -> None:
+    def __init__(self, block: Block, mode: str) -> None:
         super().__init__()
-        *before, last = skeletons.bottleneck(operation, place, skeleton.activation)
-        layers = modules(before, mode)
-        if skeleton.squeeze_excitation:
-            squeezed = max(1, place.inputs // 4)
-            layers.append(SqueezeExcitation(last.inputs, squeezed, skeleton.activation))
-        self.body = nn.Sequential(*layers, *modules([last], mode))
-        self.has_residual = place.stride == 1 and place.inputs == place.outputs
+        self.body = nn.Sequential(*modules(block.parts, mode))
+        self.has_residual = block.adds
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, outputs, H, W), halved where the stride is 2, of (N, inputs, H, W)."""
@@ -108,17 +129,39 @@ class SqueezeExcitation(nn.Module):
         return x * self.weights(x)
 
 
+def block_of(operation: Operation, place: Place, activation: str, mode: str) -> nn.Module:
+    """Return the module of an operation at a place, its batch normalisation of a mode."""
+    block = operations.block(operation, place, activation)
+    if operation.kind in ("shuffle", "xception"):
+        return ShuffleUnit(block, place, mode)
+    if operation.kind in ("bottleneck", "fused"):
+        return Bottleneck(block, mode)
+    return nn.Sequential(*modules(block.parts, mode))
+
+
+def scale_additions(unit: nn.Module, scale: float) -> None:
+    """Set the first weight of what a unit adds to its input: of stride 1, that keeps channels."""
+    if isinstance(unit, ShuffleUnit) and unit.projection is None:
+        added = unit.branch
+    elif isinstance(unit, Bottleneck) and unit.has_residual:
+        added = unit.body
+    else:
+        return
+    last = [module for module in added if isinstance(module, nn.BatchNorm2d)][-1]
+    nn.init.constant_(last.weight, scale)
+
+
 class ChainNetwork(nn.Module):
     """Stem, layers of one operation each, 1x1 convolution, global pooling, classifier.
 
-    ``skeleton`` is widened already. ``held`` are the operations (indices) of each layer; ``genes``
-    are those of a stand-alone network, which has one a layer, else None.
+    ``skeleton`` is widened already. ``held`` are the operations of each layer, as numbers among
+    those of its stage; ``genes`` are those of a stand-alone network, which has one a layer, else
+    None.
     """
 
     def __init__(
         self,
         skeleton: Skeleton,
-        operations: Sequence[Operation],
         held: Sequence[Sequence[int]],
         classes: int,
         settings: ChainSettings,
@@ -127,45 +170,24 @@ class ChainNetwork(nn.Module):
         alone = all(len(some) == 1 for some in held)
         self.genes = tuple(int(some[0]) for some in held) if alone else None
         self.settings = settings
-        self._names = tuple(operation.name for operation in operations)
-        mode, places = settings.batch_norm, skeletons.plan(skeleton, settings.resolution)
-
-        def block(operation: Operation, place: Place) -> nn.Module:
-            if operation.kind == "identity":
-                return nn.Sequential(*modules(skeletons.projection(place), mode))
-            if operation.kind == "bottleneck":
-                return Bottleneck(operation, place, skeleton, mode)
-            return ShuffleUnit(operation, place, mode)
-
-        self.stem = nn.Sequential(*modules([places.stem], mode))
-        if places.max_pool:
-            self.stem.append(nn.MaxPool2d(3, places.max_pool.stride, padding=1))
-        if places.first_bottleneck:
-            self.stem.append(block(skeletons.FIRST_BOTTLENECK, places.first_bottleneck))
-        self.layers = nn.ModuleList(
-            nn.ModuleDict({self._names[o]: block(operations[o], place) for o in some})
-            for some, place in zip(held, places.layers, strict=True)
-        )
+        self._operations = skeleton.operations
+        mode, places = settings.batch_norm, plan(skeleton, settings.resolution)
+        self.stem = stem(skeleton, places, mode)
+        self.layers = nn.ModuleList()
+        for some, all_of, place in zip(held, self._operations, places.layers, strict=True):
+            chosen = [all_of[number] for number in some]
+            made = {one.name: block_of(one, place, skeleton.activation, mode) for one in chosen}
+            self.layers.append(nn.ModuleDict(made))
         self.head = nn.Sequential(*modules([places.last], mode))
         self.classifier = nn.Linear(skeleton.last, classes)
         if settings.first_scale != 1:
-            self._scale_additions(settings.first_scale)
-
-    def _scale_additions(self, scale: float) -> None:
-        # What is added to a unit's input: in units of stride 1 that keep the number of channels.
-        for unit in self.modules():
-            if isinstance(unit, ShuffleUnit) and unit.projection is None:
-                added = unit.branch
-            elif isinstance(unit, Bottleneck) and unit.has_residual:
-                added = unit.body
-            else:
-                continue
-            last = [module for module in added if isinstance(module, nn.BatchNorm2d)][-1]
-            nn.init.constant_(last.weight, scale)
+            for unit in self.modules():
+                scale_additions(unit, settings.first_scale)
 
     def layer(self, number: int, operation: int) -> nn.Module:
         """Return the module of an operation in a layer, both counted from 0."""
-        return cast(nn.ModuleDict, self.layers[number])[self._names[operation]]
+        name = self._operations[number][operation].name
+        return cast(nn.ModuleDict, self.layers[number])[name]
 
     def end(self, x: Tensor) -> Tensor:
         """Return logits (N, classes) of the last layer's output."""
@@ -180,3 +202,14 @@ class ChainNetwork(nn.Module):
         for number, operation in enumerate(genes):
             x = self.layer(number, int(operation))(x)
         return self.end(x)
+
+
+def stem(skeleton: Skeleton, places: Plan, mode: str) -> nn.Sequential:
+    """Return what comes before the first layer."""
+    made = nn.Sequential(*modules([places.stem], mode))
+    if places.max_pool:
+        made.append(nn.MaxPool2d(3, places.max_pool.stride, padding=1))
+    if places.first_bottleneck:
+        how = (places.first_bottleneck, skeleton.activation, mode)
+        made.append(block_of(skeleton.first_operation, *how))
+    return made

@@ -26,10 +26,13 @@ FAST_COLUMNS = 3
 
 
 class DepthwiseConvolution(nn.Conv2d):
-    """A depthwise convolution of odd side without bias that keeps the size (over its stride)."""
+    """A depthwise convolution of odd side without bias that keeps the size (over its stride).
+
+    If it is dilated, it is PyTorch's in all.
+    """
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: D102
-        if not trains_on_cpu(input):
+        if self.dilation != (1, 1) or not trains_on_cpu(input):
             return super().forward(input)
         return cast(Tensor, _Depthwise.apply(input, self.weight, self.stride[0]))
 

@@ -26,30 +26,24 @@ from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.settings import Settings
 from hanas.spaces._layerwise import LayerwiseSpace
-from hanas.spaces.networks.skeletons import Operation, Skeleton, scaled, stages
+from hanas.spaces.networks.operations import operation
+from hanas.spaces.networks.skeletons import Skeleton, Stage, scaled
 
 
 class Published(LayerwiseSpace):
-    """A space of one network, which has these operations by stage, and its name for a text.
+    """A space of one network, with one operation a stage, and its name for a text.
 
     With a ``width`` it has that one, whatever the settings of its network say.
     """
 
-    def __init__(
-        self,
-        name: str,
-        skeleton: Skeleton,
-        by_stage: tuple[Operation, ...],
-        width: float | None = None,
-    ) -> None:
-        self.by_stage, self.width = by_stage, width
-        super().__init__(name, skeleton, tuple(dict.fromkeys(by_stage)))
-        of_stages = [self.layers.index(operation) for operation in by_stage]
-        self.genes = np.repeat(of_stages, [stage.layers for stage in skeleton.stages])
+    def __init__(self, name: str, skeleton: Skeleton, width: float | None = None) -> None:
+        self.width = width
+        super().__init__(name, skeleton)
+        self.genes = np.zeros(len(self.choices), dtype=np.int64)
 
     def at(self, width: float) -> Published:
         """Return the network at a width."""
-        return Published(self.name, self.skeleton, self.by_stage, width)
+        return Published(self.name, self.skeleton, width)
 
     @override
     def settings(self, network):
@@ -75,36 +69,65 @@ class Published(LayerwiseSpace):
         return widened
 
 
+def published_stages(*each: tuple[int, int, str] | tuple[int, int, str, int]) -> tuple[Stage, ...]:
+    """Return stages of these (channels, layers, operation) or also their stride, if it is 1."""
+    # Weights and models of earlier versions are named without _se.
+    return tuple(
+        Stage(
+            channels,
+            layers,
+            *stride,
+            operations=(replace(operation(name), name=name.removesuffix("_se")),),
+        )
+        for channels, layers, name, *stride in each
+    )
+
+
 #: Published stages of ShuffleNetV2 by width.
 SHUFFLENET_STAGES = {
-    0.5: stages((48, 4), (96, 8), (192, 4)),
-    1.0: stages((116, 4), (232, 8), (464, 4)),
-    1.5: stages((176, 4), (352, 8), (704, 4)),
-    2.0: stages((244, 4), (488, 8), (976, 4)),
+    width: published_stages(*((channels, layers, "shuffle_3x3") for channels, layers in of_width))
+    for width, of_width in {
+        0.5: ((48, 4), (96, 8), (192, 4)),
+        1.0: ((116, 4), (232, 8), (464, 4)),
+        1.5: ((176, 4), (352, 8), (704, 4)),
+        2.0: ((244, 4), (488, 8), (976, 4)),
+    }.items()
 }
-UNIT = Operation("shuffle_3x3", "shuffle", kernel=3)
-MB6_3X3 = Operation("mb6_3x3", "bottleneck", kernel=3, expansion=6)
-MB6_5X5 = Operation("mb6_5x5", "bottleneck", kernel=5, expansion=6)
+MB6_3X3 = "mb6_3x3"
+MB6_3X3_SE, MB6_5X5_SE = "mb6_3x3_se", "mb6_5x5_se"
 
 _SHUFFLENET_V2 = Skeleton(stem=24, stages=SHUFFLENET_STAGES[1.0], last=1024, max_pool=True)
 _MOBILENET_V2 = Skeleton(
     stem=32,
-    stages=stages((24, 2), (32, 3), (64, 4), (96, 3, False), (160, 3), (320, 1, False)),
+    stages=published_stages(
+        (24, 2, MB6_3X3),
+        (32, 3, MB6_3X3),
+        (64, 4, MB6_3X3),
+        (96, 3, MB6_3X3, 1),
+        (160, 3, MB6_3X3),
+        (320, 1, MB6_3X3, 1),
+    ),
     last=1280,
     activation="relu6",
     first_bottleneck=16,
 )
 _EFFICIENTNET_B0 = replace(
     _MOBILENET_V2,
-    stages=stages((24, 2), (40, 2), (80, 3), (112, 3, False), (192, 4), (320, 1, False)),
+    stages=published_stages(
+        (24, 2, MB6_3X3_SE),
+        (40, 2, MB6_5X5_SE),
+        (80, 3, MB6_3X3_SE),
+        (112, 3, MB6_5X5_SE, 1),
+        (192, 4, MB6_5X5_SE),
+        (320, 1, MB6_3X3_SE, 1),
+    ),
     activation="silu",
-    squeeze_excitation=True,
+    first_operation=operation("mb1_3x3_se"),
 )
-_OF_EFFICIENTNET = (MB6_3X3, MB6_5X5, MB6_3X3, MB6_5X5, MB6_5X5, MB6_3X3)
 PUBLISHED = {
-    "shufflenet_v2": Published("shufflenet_v2", _SHUFFLENET_V2, (UNIT,) * 3),
-    "mobilenet_v2": Published("mobilenet_v2", _MOBILENET_V2, (MB6_3X3,) * 6),
-    "efficientnet_b0": Published("efficientnet_b0", _EFFICIENTNET_B0, _OF_EFFICIENTNET),
+    "shufflenet_v2": Published("shufflenet_v2", _SHUFFLENET_V2),
+    "mobilenet_v2": Published("mobilenet_v2", _MOBILENET_V2),
+    "efficientnet_b0": Published("efficientnet_b0", _EFFICIENTNET_B0),
 }
 NAMES = tuple(PUBLISHED)
 #: As settings of networks have it.

@@ -1,11 +1,13 @@
-"""Chains of blocks in numbers: channels, strides, sides, convolutions, costs. Without PyTorch.
+"""Chains of blocks in numbers: channels, strides, sides, costs. Without PyTorch.
 
 A chain is a stem, stages of layers of one operation each, a 1x1 convolution, global average pooling
-and a linear classifier. Modules and costs are both made of the convolutions listed here.
+and a linear classifier. Modules and costs are both made of the parts that
+:mod:`hanas.spaces.networks.operations` lists.
 
 Stem, max pool and first layers of stages can halve the image. As many of these places do as leave a
 last map of at least 4x4 pixels, the last places first: images of 32x32 pixels are halved three
-times, to 4x4; images of 224x224 five times, to 7x7, as published. Odd sides are rounded up.
+times, to 4x4; images of 224x224 five times, to 7x7, as published. Odd sides are rounded up. Strides
+that are given stay as they are, and count.
 """
 
 from __future__ import annotations
@@ -17,40 +19,29 @@ from itertools import accumulate
 
 import numpy as np
 
+from hanas.spaces.networks.operations import Convolution, Operation, Place, block, operation
+
 SMALLEST_MAP = 4
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One of the choices of a layer, named as in canonical texts.
-
-    ``kind``: ``shuffle`` (ShuffleNetV2's unit), ``xception`` (its form with three depthwise
-    convolutions, of side ``kernel``), ``bottleneck`` (MobileNetV2's, with ``expansion`` times the
-    channels inside) or ``identity``.
-    """
-
-    name: str
-    kind: str
-    kernel: int = 0
-    expansion: int = 0
-
-
-#: What MobileNetV2 and EfficientNet have before their first layer.
-FIRST_BOTTLENECK = Operation("first", "bottleneck", kernel=3, expansion=1)
+#: What MobileNetV2 has before its first layer.
+FIRST_BOTTLENECK = operation("mb1_3x3")
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Layers of equal channels; the first may halve the image."""
+    """Layers of equal channels, each one of some operations; the first has the stride.
+
+    Of ``stride`` None, it halves the image where that leaves enough of it.
+    """
 
     channels: int
     layers: int
-    can_halve: bool = True
+    stride: int | None = None
+    operations: tuple[Operation, ...] = ()
 
 
-def stages(*each: tuple[int, int] | tuple[int, int, bool]) -> tuple[Stage, ...]:
-    """Return stages of these (channels, layers) or (channels, layers, whether it can halve)."""
-    return tuple(Stage(channels, layers, all(halve)) for channels, layers, *halve in each)
+def stages(*each: tuple[int, int] | tuple[int, int, int]) -> tuple[Stage, ...]:
+    """Return stages of these (channels, layers) or (channels, layers, stride)."""
+    return tuple(Stage(*of_stage) for of_stage in each)
 
 
 @dataclass(frozen=True)
@@ -58,9 +49,9 @@ class Skeleton:
     """What all chains of a family share: channels of the stem, stages, channels of the last layer.
 
     ``activation`` (``relu``, ``relu6`` or ``silu``) is that of all but ShuffleNetV2's units, which
-    use ReLU; ``max_pool`` is 3x3, after the stem; ``first_bottleneck`` the channels, if any, of a
-    bottleneck of expansion 1 before the first layer. With ``identity_projects``, an identity that
-    has to change the shape is a 1x1 convolution; else it cannot be there.
+    use ReLU; ``max_pool`` is 3x3, after the stem; ``first_bottleneck`` the channels, if any, of
+    ``first_operation`` before the first layer. With ``identity_projects``, an identity that has to
+    change the shape is a 1x1 convolution; else it cannot be there.
     """
 
     stem: int
@@ -69,16 +60,29 @@ class Skeleton:
     activation: str = "relu"
     max_pool: bool = False
     first_bottleneck: int = 0
-    squeeze_excitation: bool = False
     identity_projects: bool = False
+    stem_stride: int | None = None
+    first_operation: Operation = FIRST_BOTTLENECK
 
     @property
     def first_layers(self) -> tuple[int, ...]:
         """Numbers, from 0, of the layers that are the first of their stage."""
         return (0, *accumulate(stage.layers for stage in self.stages[:-1]))
 
+    @property
+    def operations(self) -> tuple[tuple[Operation, ...], ...]:
+        """The operations of each layer."""
+        return tuple(s.operations for s in self.stages for _ in range(s.layers))
+
+    def of(self, operations: tuple[Operation, ...]) -> Skeleton:
+        """Return the skeleton with these operations in all stages that have none of their own."""
+        held = (replace(s, operations=s.operations or operations) for s in self.stages)
+        return replace(self, stages=tuple(held))
+
     def widened(self, width: float) -> Skeleton:
         """Return the skeleton with all channels multiplied by ``width``."""
+        if width == 1:  # also channels that are no multiple of 8
+            return self
         return replace(
             self,
             stem=scaled(self.stem, width),
@@ -98,49 +102,6 @@ def scaled(channels: int, width: float) -> int:
     """
     rounded = max(8, int(channels * width + 4) // 8 * 8)
     return rounded if rounded >= 0.9 * channels * width else rounded + 8
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a block stands: channels before and after it, stride, side of the map before it.
-
-    The ``first`` layer of a stage is no identity, and has ShuffleNetV2's unit with two branches.
-    """
-
-    inputs: int
-    outputs: int
-    stride: int
-    side: int
-    first: bool = False
-
-    @property
-    def side_after(self) -> int:
-        """Side of the map after the block."""
-        return -(-self.side // self.stride)
-
-    def next(self, channels: int, stride: int = 1, *, first: bool = False) -> Place:
-        """Return the place after this one."""
-        return Place(self.outputs, channels, stride, self.side_after, first)
-
-
-@dataclass(frozen=True)
-class Convolution:
-    """A convolution that keeps the size (over ``stride``), BN or a bias, activation."""
-
-    inputs: int
-    outputs: int
-    kernel: int
-    side: int
-    stride: int = 1
-    groups: int = 1
-    activation: str | None = None
-    biased: bool = False
-
-    def costs(self) -> np.ndarray:
-        """Return parameters, with affine BN or a bias, and multiply-accumulates, int64 (2,)."""
-        weights = self.inputs // self.groups * self.outputs * self.kernel**2
-        pixels = (-(-self.side // self.stride)) ** 2
-        return np.array([weights + self.outputs * (1 if self.biased else 2), weights * pixels])
 
 
 @dataclass(frozen=True)
@@ -165,98 +126,45 @@ def plan(skeleton: Skeleton, side: int) -> Plan:
     if skeleton.first_bottleneck:
         before = first_bottleneck = before.next(skeleton.first_bottleneck)
     layers = []
-    for stage in skeleton.stages:
+    for stage, stride in zip(skeleton.stages, strides, strict=True):
         for number in range(stage.layers):
-            stride = next(strides) if number == 0 and stage.can_halve else 1
-            before = before.next(stage.channels, stride, first=number == 0)
+            of_layer = stride if number == 0 else 1
+            before = before.next(stage.channels, of_layer, first=number == 0)
             layers.append(before)
     last = Convolution(before.outputs, skeleton.last, 1, before.side_after, activation=activation)
     return Plan(stem, max_pool, first_bottleneck, layers, last)
 
 
 def _strides(skeleton: Skeleton, side: int) -> Iterator[int]:
-    strides = [1] * (1 + skeleton.max_pool + sum(stage.can_halve for stage in skeleton.stages))
-    for place in reversed(range(len(strides))):
+    """Return the strides of stem, max pool and stages."""
+    given = [skeleton.stem_stride, *[None] * skeleton.max_pool]
+    given += [stage.stride for stage in skeleton.stages]
+    strides = [stride or 1 for stride in given]
+    for stride in strides:
+        side = -(-side // stride)
+    for place in reversed([place for place, stride in enumerate(given) if stride is None]):
         side = -(-side // 2)
         strides[place] = 2 if side >= SMALLEST_MAP else 1
     return iter(strides)
 
 
-def depthwise(
-    channels: int, kernel: int, side: int, stride: int = 1, activation: str | None = None
-) -> Convolution:
-    """Return a convolution of each channel by itself."""
-    return Convolution(channels, channels, kernel, side, stride, channels, activation)
-
-
-def shuffle_branch(operation: Operation, place: Place) -> list[Convolution]:
-    """Return what makes the new half of the channels of ShuffleNetV2's unit."""
-    half, kernel, after = place.outputs // 2, operation.kernel, place.side_after
-    pointwise = Convolution(half, half, 1, after, activation="relu")
-    if operation.kind == "shuffle":
-        inputs = place.inputs if place.first else place.inputs // 2
-        entry = Convolution(inputs, half, 1, place.side, activation="relu")
-        return [entry, depthwise(half, kernel, place.side, place.stride), pointwise]
-    inner = depthwise(half, kernel, after)
-    return [*shuffle_entry(operation, place), inner, pointwise, inner, pointwise]
-
-
-def shuffle_entry(operation: Operation, place: Place) -> list[Convolution]:
-    """Return the depthwise separable convolution, also of the other half in a first layer."""
-    inputs = place.inputs if place.first else place.inputs // 2
-    return [
-        depthwise(inputs, operation.kernel, place.side, place.stride),
-        Convolution(inputs, place.outputs // 2, 1, place.side_after, activation="relu"),
-    ]
-
-
-def bottleneck(operation: Operation, place: Place, activation: str) -> list[Convolution]:
-    """Return the convolutions of an inverted bottleneck."""
-    inner = place.inputs * operation.expansion
-    convolutions = [
-        Convolution(place.inputs, inner, 1, place.side, activation=activation),
-        depthwise(inner, operation.kernel, place.side, place.stride, activation),
-        Convolution(inner, place.outputs, 1, place.side_after),
-    ]
-    return convolutions if operation.expansion > 1 else convolutions[1:]
-
-
-def projection(place: Place) -> list[Convolution]:
-    """Return what identity is made of: a 1x1 convolution where it has to change the shape."""
-    if place.stride == 1 and place.inputs == place.outputs:
-        return []
-    return [Convolution(place.inputs, place.outputs, 1, place.side, place.stride)]
-
-
 @cache
-def cost_tables(
-    skeleton: Skeleton, operations: tuple[Operation, ...], side: int
-) -> tuple[np.ndarray, np.ndarray]:
+def cost_tables(skeleton: Skeleton, side: int) -> tuple[np.ndarray, np.ndarray]:
     """Return parameters (affine BN) and multiply-accumulates of all but the classifier.
 
-    Of what all chains share, int64 (2,), and of each operation of each layer, int64 (layers,
-    operations, 2): a layer's input is the same whatever the layers before it are, so costs add up.
+    Of what all chains share, int64 (2,), and of each operation of each layer, int64 (layers, most
+    operations, 2), zeros where a layer has fewer: a layer's input is the same whatever the layers
+    before it are, so costs add up.
     """
-    places = plan(skeleton, side)
-    layers = np.array([[_block(one, at, skeleton) for one in operations] for at in places.layers])
+    places, activation = plan(skeleton, side), skeleton.activation
+    of_layers = skeleton.operations
+    layers = np.zeros((len(of_layers), max(map(len, of_layers)), 2), dtype=np.int64)
+    for number, (operations, place) in enumerate(zip(of_layers, places.layers, strict=True)):
+        for column, one in enumerate(operations):
+            layers[number, column] = block(one, place, activation).costs()
     fixed = places.stem.costs() + places.last.costs()
     if places.first_bottleneck:
-        fixed += _block(FIRST_BOTTLENECK, places.first_bottleneck, skeleton)
+        fixed += block(skeleton.first_operation, places.first_bottleneck, activation).costs()
     for table in (fixed, layers):
         table.setflags(write=False)
     return fixed, layers
-
-
-def _block(operation: Operation, place: Place, skeleton: Skeleton) -> np.ndarray:
-    if operation.kind == "identity":
-        convolutions = projection(place)
-    elif operation.kind == "bottleneck":
-        convolutions = bottleneck(operation, place, skeleton.activation)
-        if skeleton.squeeze_excitation:
-            inner, squeezed = place.inputs * operation.expansion, max(1, place.inputs // 4)
-            convolutions.append(Convolution(inner, squeezed, 1, 1, biased=True))
-            convolutions.append(Convolution(squeezed, inner, 1, 1, biased=True))
-    else:
-        convolutions = shuffle_branch(operation, place)
-        convolutions += shuffle_entry(operation, place) if place.first else []
-    return sum((one.costs() for one in convolutions), np.zeros(2, dtype=np.int64))
