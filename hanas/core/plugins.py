@@ -84,6 +84,15 @@ def declarations() -> dict[str, Mapping[str, Any]]:
     return {name: _read(path) for name, path in own.items()} | json.loads(declared)
 
 
+def declaration(name: str) -> Mapping[str, Any] | None:
+    """Return the declaration of a space, shipped or the user's; None of one that is a module."""
+    folder, declared = _surroundings()
+    of_study, file = json.loads(declared), _files("spaces", folder).get(name)
+    if name in of_study:
+        return of_study[name]
+    return _read(file) if file is not None and _is_data(file) else None
+
+
 def in_files(group: str) -> tuple[str, ...]:
     """Return the names of the plugins of a group that are files, so none that a study declares."""
     return tuple(_files(group, _surroundings()[0]))

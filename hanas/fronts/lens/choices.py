@@ -31,7 +31,7 @@ class Choice:
     option: int
     name: str
     place: str
-    part: str  # of the space, such as "stage 3"; "the cell"; "channels of stage 2"
+    part: str  # of the space, such as "stage 3", "edge 2 <- 1", "channels of stage 2"
 
     @property
     def unit(self) -> tuple[str, str]:
@@ -52,21 +52,19 @@ def choices_of(space: Space) -> list[Choice]:
 
 
 def part_of(place: str, *, sized: bool) -> str:
-    """Return the part of a space that a gene belongs to; ``sized`` genes are one each.
+    """Return the part of a space that a gene belongs to: a stage, or the gene itself.
+
+    Genes that are ``sized`` say how many channels or layers a stage has.
 
     >>> part_of("layer 9 (number 1 of stage 3)", sized=False)
     'stage 3'
     >>> part_of("edge 3 <- 1", sized=False)
-    'the cell'
+    'edge 3 <- 1'
     >>> part_of("channels of stage 3", sized=True)
     'channels of stage 3'
     """
-    if sized:
-        return place
     stage = re.search(r"stage \d+", place)
-    if stage:
-        return stage[0]
-    return "the cell" if place.startswith("edge") else "the space"
+    return stage[0] if stage and not sized else place
 
 
 def units(choices: Sequence[Choice]) -> dict[tuple[str, str], list[Choice]]:

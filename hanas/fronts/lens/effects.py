@@ -56,8 +56,8 @@ def of_all(
 ) -> Effects:
     """Return effects on ``values``, float64 (N,), of all architectures of a space: exact.
 
-    ``genes`` are int (N, G), ``matter``, bool (N, G), says where a gene matters (``space.used``). Where some architectures are missing
-    because they do not work, means are over the others.
+    ``genes`` are int (N, G); ``matter``, bool (N, G), says where a gene matters (``space.used``).
+    Where some architectures are missing because they do not work, means are over the others.
     """
     weights = _weights_of_means(choices, genes, matter)
     effects = weights @ values

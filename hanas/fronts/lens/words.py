@@ -14,6 +14,7 @@ from hanas.fronts.lens.choices import Choice, comparisons, mean_of, units
 from hanas.fronts.lens.effects import WIDTH
 from hanas.fronts.lens.lens import LEAST_EXPLAINED, Lens
 from hanas.fronts.lens.population import TRUE
+from hanas.fronts.lens.proposal import count_of
 from hanas.fronts.lens.standing import THIRDS
 from hanas.fronts.trust import Trust
 
@@ -119,10 +120,7 @@ def _reduced(lens: Lens) -> str:
     left_out = lens.reduction.left_out
     if not left_out:
         return f"No choice can be left out without losing more than {1 - lens.keep:.1%}."
-    before, after = (
-        math.prod(lens.population.space.choices),
-        math.prod(map(len, lens.reduction.kept)),
-    )
+    before, after = lens.population.space.count, count_of(lens)
     return (
         f"Leaving out {len(left_out)} of {len(lens.archive.units)} choices loses "
         f"{1 - lens.reduction.share:.2%} of the front's hypervolume{_bound(lens)} and makes of "
