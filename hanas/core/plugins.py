@@ -76,6 +76,11 @@ def declare(spaces: Mapping[str, Any]) -> None:
     os.environ[SPACES_VARIABLE] = json.dumps(spaces, sort_keys=True)
 
 
+def of_study() -> dict[str, Any]:
+    """Return the section ``spaces`` of the study."""
+    return json.loads(_surroundings()[1])
+
+
 def declarations() -> dict[str, Mapping[str, Any]]:
     """Return the declarations of spaces that are the user's: of the study, and of their folder."""
     folder, declared = _surroundings()

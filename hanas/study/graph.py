@@ -21,6 +21,7 @@ from hanas.core.settings import UserFile, canonical, marked
 from hanas.devices._device import Device, MeasuredDevice
 from hanas.fronts.rows import Row
 from hanas.proxies.learned import Learned
+from hanas.spaces.kinds.lens import stages
 from hanas.study.results import EVALUATED, EXPORTED, QUALITY, RESULTS, WEIGHTS, made_by, result
 from hanas.study.rows import Rows, require_judged
 from hanas.study.settings import Retraining, Study, Task
@@ -28,6 +29,8 @@ from hanas.study.settings import Retraining, Study, Task
 SHIPPED = Path(__file__).parents[2] / "resources"
 
 
+#: The role of the declarations of spaces that the lens on another one has made smaller.
+STAGES = "spaces"
 #: The files of a search that tell how far to trust its front.
 TRUSTED_BY = ("proxy_table", "rescored", "differences", "quality", "measured", "measured_front")
 
@@ -76,6 +79,9 @@ class Graph:
         named, declared = _spaces_in([found.params, wildcards]), plugins.declarations()
         if about := {name: declared[name] for name in sorted(named & declared.keys())}:
             found.params = canonical({**found.params, "declared_spaces": about})
+        if later := stages(list(about)):
+            made = [result("smaller_space", smaller=name) for name in later]
+            found.inputs = {**found.inputs, STAGES: made}
         return found
 
     # ---- what is there: images, spaces, true accuracies, devices -----------------------------
@@ -400,6 +406,51 @@ class Graph:
             how |= {"compute": search.compute, **self.study.lens.params()}
         return Job({"files": sorted(files), **inputs}, **how)
 
+    def smaller_space(self, smaller: str) -> Job:
+        """Declare the space of a second stage."""
+        found = self._second_stage(smaller)
+        self._entry("devices", found.device)
+        task = self._entry("tasks", found.task)
+        if task.space != found.space_before or found.task not in self.lensed(found.device):
+            raise InputError(
+                f"spaces.{smaller}: task {found.task} searches space {task.space}"
+                f"{'' if task.proxies else ' with no proxy'}; expected a task that searches "
+                f"{found.space_before!r} on {found.device}"
+            )
+        lens = result("lens", **self.rows.lens_of(found.device, found.task))
+        return Job({"lens": lens}, space=found.space_before, name=smaller, keep=found.keep)
+
+    def gained(self, task: str, device: str) -> Job:
+        """Say what a second stage gained."""
+        second = self._entry("tasks", task)
+        found = self._second_stage(second.space)
+        if task not in self.lensed(device) or found.task not in self.lensed(device):
+            raise InputError(
+                f"tasks {found.task} and {task} are not both searched on {device}: there is "
+                "nothing to compare"
+            )
+        rows = {
+            stage: self.rows.lens_rows(device, name)[0]
+            for stage, name in (("first", found.task), ("second", task))
+        }
+        files = {*_files([*rows.values()]), *_files([*rows.values()], "facts", *TRUSTED_BY)}
+        proxies = [self.study.proxies[row.proxy].params() for row in rows.values()]
+        alike = [
+            {key: value for key, value in proxy.items() if key not in ("space", "label")}
+            for proxy in proxies
+        ]
+        return Job(
+            {"files": sorted(files)},
+            rows={stage: asdict(row) for stage, row in rows.items()},
+            alike=alike[0] == alike[1] and not any("trainings" in one for one in alike),
+        )
+
+    def _second_stage(self, name: str) -> Any:
+        found = self.study.spaces.get(name)
+        if found is None or found.kind != "lens":
+            raise InputError(f"spaces has no {name!r} of kind lens")
+        return found
+
     def lensed(self, device: str, space: str | None = None) -> list[str]:
         """Return the tasks, of a space, that are searched on a device."""
         tasks = self.study.tasks
@@ -613,6 +664,13 @@ class Graph:
                 for task in self.lensed(device)
                 # Of cells it is made when asked for: they have no stages to be made smaller.
                 if plugins.space(study.tasks[task].space).layerwise
+            ),
+            *(
+                result("gained", task=task, device=device)
+                for device in study.devices
+                for task in self.lensed(device)
+                if stages([space := study.tasks[task].space])
+                and self._second_stage(space).task in self.lensed(device)
             ),
             *(result("figures", device=device, task=task) for device, task in shown),
         ]

@@ -34,6 +34,8 @@ RESULTS = {
     "evaluation": "results/evaluations/{device}/indicators.csv",
     "decisions": "results/decisions/{device}.csv",
     "lens": "results/spaces/{space}/{device}/{lens}.csv",
+    "smaller_space": "results/spaces/{smaller}.yaml",
+    "gained": "results/gained/{task}/{device}.csv",
     "explorer": "results/explorer.html",
     "figure_front_spaces": "results/figures/front_spaces.svg",
     "figures": "results/figures/fronts/{device}/{task}.svg",

@@ -17,6 +17,7 @@ import pandas as pd
 import torch
 from torch.optim.swa_utils import update_bn
 
+from hanas.core import plugins
 from hanas.core.compute import threads
 from hanas.core.files import digest
 from hanas.core.settings import Settings
@@ -117,6 +118,8 @@ class Writer:
             "precision": self._device.model_precision,
             "written by": [REVISION, torch.__version__],
         }
+        if declared := plugins.declarations().get(facts["space"]):
+            facts["declared"] = declared  # the same text may have been another network before
         if self._device.model_precision == "int8":
             import onnxruntime
 

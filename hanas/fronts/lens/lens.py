@@ -32,7 +32,6 @@ class Lens:
     effects: Mapping[str, Effects]
     archive: Archive
     reduction: Reduction
-    keep: float
 
     @property
     def choices(self) -> Sequence[Choice]:
@@ -114,7 +113,10 @@ class Lens:
         """Return a row a choice: effects with intervals of 95 %, fronts, whether it is kept.
 
         The effect on each column of the population is in the column of its name, its interval in
-        ``{name}_low`` and ``{name}_high``; errors are fractions.
+        ``{name}_low`` and ``{name}_high``; errors are fractions. ``front_left_without`` is what
+        stays of the front's hypervolume if the choice alone goes, in all of its part;
+        ``goes_as`` the order in which choices are left out, one after the other, and
+        ``front_left_then`` what stays after each.
         """
         named = {
             "gene": [one.gene for one in self.choices],
@@ -132,8 +134,14 @@ class Lens:
             )
         found = found.join(self.standing)
         alone = [self.reduction.alone.get(one.unit, np.nan) for one in self.choices]
-        kept = [one.option in self.reduction.kept[one.gene] for one in self.choices]
-        return found.assign(front_left_without=alone, kept=kept)
+        order = {unit: number for number, (unit, _) in enumerate(self.reduction.path, start=1)}
+        after, gone = dict(self.reduction.path), dict(self.reduction.left_out)
+        return found.assign(
+            front_left_without=alone,
+            goes_as=[order.get(one.unit, pd.NA) for one in self.choices],
+            front_left_then=[after.get(one.unit, np.nan) for one in self.choices],
+            kept=[one.unit not in gone for one in self.choices],
+        )
 
 
 def genes_of(population: Population, archs: pd.Series) -> np.ndarray:
@@ -155,4 +163,4 @@ def look(rows: Sequence[Row], population: Population, *, keep: float) -> Lens:
         points = np.concatenate([of_searches.evaluated[names].to_numpy(np.float64), points])
     archive = Archive(choices_of(space), genes, space.used(genes), points)
     reduction = reduce(archive, keep)
-    return Lens(rows, population, of_searches, population.effects(), archive, reduction, keep)
+    return Lens(rows, population, of_searches, population.effects(), archive, reduction)

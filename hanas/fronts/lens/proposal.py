@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pandas as pd
 import yaml
 
 from hanas.core import plugins
@@ -35,13 +36,28 @@ def text(lens: Lens) -> str:
     if found is None:
         kept = {
             space.place(gene): [space.options(gene)[option] for option in options]
-            for gene, options in enumerate(lens.reduction.kept)
+            for gene, options in enumerate(_kept_options(lens))
         }
         found = {"space": row.space, "kept": kept}
     else:
         found = {"spaces": {f"{row.space}_smaller": found}}
-    written = yaml.dump(found, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=110)
-    return "\n".join([*lines, written])
+    return "\n".join([*lines, _dumped(found)])
+
+
+def section(spaces: Mapping[str, Any]) -> str:
+    """Return a section ``spaces`` of declarations, YAML."""
+    return _dumped({"spaces": dict(spaces)})
+
+
+def kept_of_table(table: pd.DataFrame, *, keep: float) -> dict[str, list[str]]:
+    """Return what :func:`kept_of` does, of a lens as its table, for another share to keep."""
+    goes = table["front_left_then"].to_numpy() >= keep  # NaN of what never goes
+    kept: dict[str, list[str]] = {}
+    for part, name, gone in zip(table["part"], table["choice"].astype(str), goes, strict=True):
+        names = kept.setdefault(part, [])
+        if not gone and name not in names:
+            names.append(name)
+    return kept
 
 
 def kept_of(lens: Lens) -> dict[str, list[str]]:
@@ -67,9 +83,13 @@ def count_of(lens: Lens) -> int:
     """Return how many architectures the smaller space has."""
     found = smaller(lens.population.space, kept_of(lens))
     if found is None:
-        return math.prod(map(len, lens.reduction.kept))
+        return math.prod(map(len, _kept_options(lens)))
     kind: Any = Member("space_kinds").read(found)
     return kind.space("smaller").count
+
+
+def _kept_options(lens: Lens) -> tuple[tuple[int, ...], ...]:
+    return lens.archive.kept([unit for unit, _ in lens.reduction.left_out])
 
 
 def _of_layers(declared: dict[str, Any], space: Space, kept: Kept) -> dict[str, Any]:
@@ -84,8 +104,8 @@ def _of_layers(declared: dict[str, Any], space: Space, kept: Kept) -> dict[str, 
         declared["operations"] = lists[0]
         for stage in declared["stages"]:
             del stage["operations"]
-    else:
-        declared.pop("text", None)  # no digit can stand for operations that differ by stage
+    if set(lists[0]) != set(every) or "operations" not in declared:
+        declared.pop("text", None)  # digits would stand for other operations than before
     return declared
 
 
@@ -108,6 +128,10 @@ def _of_cells(declared: dict[str, Any], space: Space, kept: Kept) -> dict[str, A
 
 
 _OF_KIND = {"layerwise": _of_layers, "cell": _of_cells}
+
+
+def _dumped(found: Mapping[str, Any]) -> str:
+    return yaml.dump(found, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=110)
 
 
 class _Dumper(yaml.SafeDumper):

@@ -18,15 +18,20 @@ Unit = tuple[str, str]
 
 @dataclass(frozen=True)
 class Reduction:
-    """The units that are left out, in order, and the share of the hypervolume after each.
+    """Which units go, one after the other, and the share of the hypervolume that then stays.
 
-    ``alone`` is the share that is left when one unit alone goes, of all that can. ``kept`` are the
-    options of each gene that stay, by their numbers.
+    ``path`` goes on until nothing can go; ``left_out`` is as much of it as keeps the share
+    ``keep``. ``alone`` is the share that stays when one unit alone goes, of all that can.
     """
 
-    left_out: tuple[tuple[Unit, float], ...]
+    path: tuple[tuple[Unit, float], ...]
     alone: dict[Unit, float]
-    kept: tuple[tuple[int, ...], ...]
+    keep: float
+
+    @property
+    def left_out(self) -> tuple[tuple[Unit, float], ...]:
+        """The units that are left out, and the share after each."""
+        return tuple(step for step in self.path if step[1] >= self.keep)
 
     @property
     def share(self) -> float:
@@ -93,7 +98,7 @@ class Archive:
 
 
 def reduce(archive: Archive, keep: float) -> Reduction:
-    """Leave out choices as long as the share ``keep`` of the front's hypervolume stays.
+    """Leave out choices, as long as the share ``keep`` of the front's hypervolume stays.
 
     One after the other the unit goes that costs least: a choice in all genes of its part of the
     space. Every gene keeps a choice, and some gene two.
@@ -104,10 +109,9 @@ def reduce(archive: Archive, keep: float) -> Reduction:
         return all(kept) and any(len(options) > 1 for options in kept)
 
     gone: list[Unit] = []
-    share, shares_after = 1.0, []
+    share, path = 1.0, []
     alone = {unit: archive.share([unit]) for unit in archive.units if can_go(unit)}
-    while True:
-        rows = archive.without(gone)
+    while (rows := archive.without(gone)).any():
         front = np.flatnonzero(rows)[non_dominated(archive.volumes.points[rows])]
         shares = {
             # What is not on the front costs nothing.
@@ -120,10 +124,7 @@ def reduce(archive: Archive, keep: float) -> Reduction:
         # Of equals the one that the fewest architectures have: what is rare is known least.
         fewest = {unit: -int((rows & archive.has[unit]).sum()) for unit in shares}
         best = max(shares, key=lambda unit: (shares[unit], fewest[unit]))
-        if shares[best] < keep:
-            break
         share = shares[best]
         gone.append(best)
-        shares_after.append(share)
-    left_out = tuple(zip(gone, shares_after, strict=True))
-    return Reduction(left_out, alone, archive.kept(gone))
+        path.append((best, share))
+    return Reduction(tuple(path), alone, keep)

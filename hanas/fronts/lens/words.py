@@ -119,7 +119,7 @@ def _bought(lens: Lens) -> Iterator[str]:
 def _reduced(lens: Lens) -> str:
     left_out = lens.reduction.left_out
     if not left_out:
-        return f"No choice can be left out without losing more than {1 - lens.keep:.1%}."
+        return f"No choice can be left out without losing more than {1 - lens.reduction.keep:.1%}."
     before, after = lens.population.space.count, count_of(lens)
     return (
         f"Leaving out {len(left_out)} of {len(lens.archive.units)} choices loses "
