@@ -16,6 +16,7 @@ from hanas.core.settings import Member
 from hanas.fronts.lens.choices import units
 from hanas.fronts.lens.lens import Lens
 from hanas.spaces._space import Space
+from hanas.spaces.kinds.lens import MADE
 
 Kept = Mapping[str, Sequence[str]]
 
@@ -76,6 +77,7 @@ def smaller(space: Space, kept: Kept) -> dict[str, Any] | None:
     declared = plugins.declaration(space.name)
     if declared is None:
         return None
+    declared = declared.get(MADE, declared)  # of a second stage
     return _OF_KIND[declared["kind"]](copy.deepcopy(dict(declared)), space, kept)
 
 
