@@ -203,15 +203,23 @@ def _of_classes(export: Mapping[str, Any], data: ImageData) -> dict[str, Any]:
 def readable(arch: str, space: str) -> dict[str, Any]:
     """Return the operations of an architecture: the edges of a cell, or the layers of a chain.
 
+    Where channels or numbers of layers are searched, also those of the stages, at width 1.
+
     >>> readable("shufflenet_v2", "shuffle")["layers"][:2]
     ['shuffle_3x3', 'shuffle_3x3']
     """
     found = published.space_of(arch, space)
-    names = [found.operations[gene] for gene in found.from_text(arch)]
+    genes = found.from_text(arch)
     if found.edges:
+        names = [found.options(number)[gene] for number, gene in enumerate(genes)]
         edges = zip(found.edges, names, strict=True)
         return {"cell": [{"from": a, "to": b, "operation": name} for (b, a), name in edges]}
-    return {"layers": names}
+    layers = [operation.name for operation in found.operations_of(genes)]
+    if found.one_size:
+        return {"layers": layers}
+    stages = found.skeleton_of(genes).stages
+    sizes = [{"channels": stage.channels, "layers": stage.layers} for stage in stages]
+    return {"layers": layers, "stages": sizes}
 
 
 def _input(data: ImageData, resolution: int | None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from hanas.proxies._proxy import CountedProxy
-from hanas.spaces._layerwise import IDENTITY
+from hanas.spaces._layerwise import IDENTITY, LayerwiseSpace
 from hanas.spaces._space import Space
 
 
@@ -30,9 +30,13 @@ class Depth(CountedProxy):
 
     def problems_in(self, space: Space) -> Iterator[str]:
         """Yield what does not go together with a space."""
-        if IDENTITY.name not in space.operations:
+        of_one_depth = all(len(stage.layers) == 1 for stage in getattr(space, "by_stage", ()))
+        if IDENTITY.name not in space.operations and of_one_depth:
             yield f"kind is 'depth', but all architectures of {space.name!r} are equally deep"
 
     def count(self, space: Space, genes: np.ndarray) -> np.ndarray:
         """Return minus the numbers."""
-        return -(genes != space.operations.index(IDENTITY.name)).sum(axis=1)
+        assert isinstance(space, LayerwiseSpace)  # see of_cells
+        chains = space.chains(genes)
+        is_layer = np.array([operation != IDENTITY for operation in space.layers])
+        return -(chains.there & is_layer[chains.operations]).sum(axis=1)

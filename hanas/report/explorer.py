@@ -156,7 +156,7 @@ def _described(space: Space, archs: Iterable[str]) -> tuple[pd.Index, dict[str, 
         "edges": [list(edge) for edge in space.edges],
         "stages": list(space.stages),
         "texts": texts[order].tolist() if space.layerwise else None,  # of cells the page makes them
-        "genes": packed(genes[order].astype(np.uint8)),
+        "genes": packed(space.numbers(genes)[order].astype(np.uint8)),
         "index": packed(index[order].astype(np.uint32)),
     }
 

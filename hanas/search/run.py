@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from numpy.typing import ArrayLike
 from hanas.core.errors import InputError
 from hanas.core.progress import Log
 from hanas.data.tables.metric_tables import METRICS
-from hanas.search.searchers._searcher import Evaluate, Searcher
+from hanas.search.searchers._searcher import Evaluate, PartlyUsed, Searcher
 
 #: Metrics that differ by less, relatively, are the same.
 _ROUNDING = 1e-9
@@ -161,6 +162,9 @@ def _run_all(
     evaluate: Evaluate,
     log: Log,
 ) -> pd.DataFrame:
+    log(f"space {space.name} holds {space.count:,} architectures")
+    if space.count != math.prod(space.choices):
+        evaluate = PartlyUsed(evaluate, space.used, space.count)
     columns = ["proxy_score" if name == "score" else name for name in objectives]
     histories = []
     for name, searcher in searches.items():

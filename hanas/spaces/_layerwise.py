@@ -10,10 +10,10 @@ that one choice fewer.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from itertools import accumulate, pairwise, product
+from functools import cached_property
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
@@ -22,11 +22,12 @@ from typing_extensions import override
 
 from hanas.core.errors import InputError
 from hanas.core.settings import Positive, Settings
+from hanas.spaces import _chain_costs as costs
 from hanas.spaces import _chain_texts as texts
 from hanas.spaces._space import OF_ITS_OWN, SHARED, BatchNorm, Genes, Held, Network, Space
 from hanas.spaces._stage_genes import StageChoices
-from hanas.spaces.networks.operations import IDENTITY, Operation, refusal
-from hanas.spaces.networks.skeletons import SMALLEST_MAP, Skeleton, cost_tables, plan
+from hanas.spaces.networks.operations import IDENTITY, Operation
+from hanas.spaces.networks.skeletons import SMALLEST_MAP, Skeleton
 
 if TYPE_CHECKING:  # PyTorch is imported only where a network is made
     from hanas.spaces.networks.chain import ChainNetwork
@@ -135,8 +136,8 @@ class LayerwiseSpace(Space):
         #: Whether all chains have the same channels and the same number of layers.
         self.one_size = not any(stage.before for stage in self.by_stage)
         self.enumerable = self.count <= MOST_LISTED
-        self._require_possible(1)
-        self.largest, self.smallest = self._end(-1), self._end(0)
+        costs.require_possible(self, 1.0)
+        self.largest, self.smallest = costs.end(self, "largest"), costs.end(self, "smallest")
 
     def _possible(
         self, operations: Sequence[Operation], layers: int
@@ -144,18 +145,6 @@ class LayerwiseSpace(Space):
         projects = self.skeleton.identity_projects
         first = [one for one in operations if projects or one != IDENTITY]
         return (tuple(first), *[tuple(operations)] * (layers - 1))
-
-    def _end(self, end: Literal[0, -1]) -> tuple[int, ...]:
-        """Return the genes with the fewest parameters everywhere, or with the most."""
-        _, tables = self._tables(ChainSettings())
-        genes: list[int] = []
-        for stage, table in zip(self.by_stage, tables, strict=True):
-            sizes = [len(each) for each in (stage.channels, stage.layers) if len(each) > 1]
-            genes += [size - 1 if end else 0 for size in sizes]
-            for layer, possible in enumerate(stage.possible):
-                parameters = table[end, end, layer, : len(possible), 0]
-                genes.append(int(parameters.argmax() if end else parameters.argmin()))
-        return tuple(self.tidy(np.array([genes]))[0].tolist())
 
     # ---- genes and texts ---------------------------------------------------------------------
 
@@ -231,29 +220,63 @@ class LayerwiseSpace(Space):
 
     # ---- what genes stand for ----------------------------------------------------------------
 
+    @cached_property
+    def roles(self) -> tuple[str, ...]:
+        """What each gene is: the ``channels`` of a stage, its ``layers``, or an ``operation``."""
+        each = []
+        for stage in self.by_stage:
+            each += ["channels"] if len(stage.channels) > 1 else []
+            each += ["layers"] if len(stage.layers) > 1 else []
+            each += ["operation"] * stage.most
+        return tuple(each)
+
+    @cached_property
+    def operations_by_layer(self) -> np.ndarray:
+        """What each layer can be, by value of its gene, among the operations of the space.
+
+        int64 (layers, most choices), -1 beyond the last of a layer.
+        """
+        each = [possible for stage in self.by_stage for possible in stage.possible]
+        found = np.full((len(each), max(map(len, each))), -1)
+        for layer, possible in enumerate(each):
+            found[layer, : len(possible)] = [self.layers.index(one) for one in possible]
+        return found
+
     def chains(self, genes: np.ndarray) -> Chains:
         """Return what genes (N, G) stand for, layer by layer."""
         genes, parts = self._checked(genes), []
         for stage, where in zip(self.by_stage, self.genes_of_stages, strict=True):
             which, depth = stage.sizes(genes[:, where])
             there = np.arange(stage.most) < depth[:, None]
-            numbers = np.where(there, genes[:, where][:, stage.before :], 0)
-            among = np.array([self.layers.index(one) for one in stage.possible[-1]])
-            parts.append((which, depth, there, numbers, np.where(there, among[numbers], 0)))
-        which, depth, *of_layers = zip(*parts, strict=True)
-        return Chains(np.stack(which, 1), np.stack(depth, 1), *map(np.hstack, of_layers))
+            parts.append((which, depth, there, genes[:, where][:, stage.before :]))
+        of_stages = [np.stack(part, axis=1) for part in list(zip(*parts, strict=True))[:2]]
+        there, numbers = (np.hstack(part) for part in list(zip(*parts, strict=True))[2:])
+        layers = np.arange(there.shape[1])
+        operations = np.where(there, self.operations_by_layer[layers, numbers], 0)
+        return Chains(*of_stages, there, np.where(there, numbers, 0), operations)
+
+    @override
+    def numbers(self, genes: np.ndarray) -> np.ndarray:
+        chains = self.chains(genes)
+        return np.where(chains.there, chains.operations, len(self.operations))
 
     def skeleton_of(self, genes: Genes) -> Skeleton:
         """Return the skeleton of one architecture, its channels at width 1."""
         chain = self.chains(np.asarray(genes)[None])
-        return self._skeleton(chain.which[0].tolist(), chain.depths[0].tolist())
+        return self.of_sizes(chain.which[0].tolist(), chain.depths[0].tolist())
+
+    def operations_of(self, genes: Genes) -> list[Operation]:
+        """Return the operation of each layer of one architecture that is there."""
+        chain = self.chains(np.asarray(genes)[None])
+        return [self.layers[number] for number in chain.operations[chain.there]]
 
     def held_of(self, genes: Genes) -> list[tuple[int, ...]]:
         """Return the operation of each layer that is there, as numbers among its stage's."""
         chain = self.chains(np.asarray(genes)[None])
         return [(int(number),) for number in chain.numbers[chain.there]]
 
-    def _skeleton(self, which: Sequence[int], depths: Sequence[int]) -> Skeleton:
+    def of_sizes(self, which: Sequence[int], depths: Sequence[int]) -> Skeleton:
+        """Return the skeleton with these channels (their positions) and layers of each stage."""
         stages = (
             replace(stage, channels=choices.channels[number], layers=layers)
             for stage, choices, number, layers in zip(
@@ -291,7 +314,7 @@ class LayerwiseSpace(Space):
     def settings(self, network: Network | None) -> Any:
         found = super().settings(network)
         try:
-            self._require_possible(found.width)
+            costs.require_possible(self, found.width)
         except InputError as error:
             raise InputError(f"network.width is {found.width:g}: {error}") from None
         return found
@@ -308,83 +331,35 @@ class LayerwiseSpace(Space):
         return self._costs(genes, classes, settings)[:, 1]
 
     def _costs(self, genes: np.ndarray, classes: int, settings: ChainSettings) -> np.ndarray:
-        chains, last = self.chains(genes), self.widened(settings.width).last
-        fixed, _ = self._tables(settings)
+        chains, how = self.chains(genes), (settings.width, settings.resolution)
+        last, (fixed, _) = self.widened(settings.width).last, costs.tables(self, *how)
+        of_layers = costs.of_layers(self, chains, chains.numbers, *how)
         of_classifier = classes * np.array([last + 1, last])
-        of_layers = self.layer_costs(chains, chains.numbers, settings)
         return of_layers.sum(axis=1) + fixed[chains.which[:, -1]] + of_classifier
-
-    def layer_costs(
-        self, chains: Chains, numbers: np.ndarray, settings: ChainSettings
-    ) -> np.ndarray:
-        """Return parameters and multiply-accumulates of the layers, int64 (N, layers, 2).
-
-        Their operations are ``numbers`` among those of their stage, int64 (N, layers).
-        """
-        _, tables = self._tables(settings)
-        before, start, costs = np.zeros(len(numbers), dtype=np.int64), 0, []
-        for table, stage, which in zip(tables, self.by_stage, chains.which.T, strict=True):
-            end = start + stage.most
-            layers = np.arange(stage.most)
-            at = before[:, None], which[:, None], layers, numbers[:, start:end]
-            costs.append(table[at] * chains.there[:, start:end, None])
-            before, start = which, end
-        return np.hstack(costs)
-
-    @cache  # noqa: B019 (spaces live as long as the program)
-    def _tables(self, settings: ChainSettings) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Return what all but the layers costs, and each layer of each stage.
-
-        int64 (channels of the last stage, 2), and of each stage (channels of the stage before, its
-        own, layers, operations, 2): a layer's input is the same whatever the layers before it are.
-        """
-        sizes = [len(stage.channels) for stage in self.by_stage]
-        fixed = np.zeros((sizes[-1], 2), dtype=np.int64)
-        tables: list[np.ndarray] = []
-        for before, own, stage in zip((1, *sizes), sizes, self.by_stage, strict=False):
-            shape = (before, own, stage.most, len(stage.possible[-1]), 2)
-            tables.append(np.zeros(shape, dtype=np.int64))
-        starts = (0, *accumulate(self.stages))
-        for which, skeleton in self._skeletons(settings.width):
-            of_fixed, layers = cost_tables(skeleton, settings.resolution)
-            fixed[which[-1]] = of_fixed
-            for number, table in enumerate(tables):
-                of_stage = layers[starts[number] : starts[number + 1], : table.shape[3]]
-                table[which[number - 1] if number else 0, which[number]] = of_stage
-        return fixed, tables
-
-    def _skeletons(self, width: float) -> Iterator[tuple[list[int], Skeleton]]:
-        """Yield skeletons of most layers in which all channels of neighbouring stages meet."""
-        sizes = [len(stage.channels) for stage in self.by_stage]
-        if max(sizes) == 1:
-            yield [0] * len(sizes), self.widened(width)
-            return
-        for pair in product(range(max(sizes)), repeat=2):  # stages take turns between two
-            which = [min(pair[number % 2], size - 1) for number, size in enumerate(sizes)]
-            yield which, self._skeleton(which, self.stages).widened(width)
-
-    @cache  # noqa: B019 (as above)
-    def _require_possible(self, width: float) -> None:
-        """Raise InputError, which names the stage, if an operation cannot stand somewhere."""
-        projects = self.skeleton.identity_projects
-        for _, skeleton in self._skeletons(width):
-            places = plan(skeleton, ChainSettings().resolution)
-            if first := places.first_bottleneck:
-                why = refusal(skeleton.first_operation, first, identity_projects=False)
-                if why:
-                    raise InputError(f"first: {why}")
-            layers = iter(places.layers)
-            for number, stage in enumerate(self.by_stage):
-                for possible, place in zip(stage.possible, layers, strict=False):
-                    for one in possible:
-                        if why := refusal(one, place, identity_projects=projects):
-                            raise InputError(f"stages.{number}: {why}")
 
     # ---- networks ----------------------------------------------------------------------------
 
     @override
     def _network(self, held: Held, classes: int, network: Network) -> ChainNetwork:
         from hanas.spaces.networks.chain import ChainNetwork
+        from hanas.spaces.networks.elastic import ElasticChainNetwork
 
         settings = self.settings(network)
-        return ChainNetwork(self.widened(settings.width), held, classes, settings)
+        if self.one_size:
+            return ChainNetwork(self.widened(settings.width), held, classes, settings)
+        if any(len(some) > 1 for some in held):
+            return ElasticChainNetwork(self, classes, settings)
+        genes = [gene for (gene,) in held]
+        skeleton = self.skeleton_of(genes).widened(settings.width)
+        return ChainNetwork(skeleton, self.held_of(genes), classes, settings)
+
+    @override
+    def shared_problem(self, network: Network | None) -> str | None:
+        searched = [n + 1 for n, stage in enumerate(self.by_stage) if len(stage.channels) > 1]
+        if not searched or self.settings(network).batch_norm != "running":
+            return None
+        return (
+            f"batch_norm is 'running', but in {self.name} channels are searched (of stage "
+            f"{', '.join(map(str, searched))}), and running statistics of a supernet would be "
+            "those of a mixture of all widths; expected batch or batch_affine"
+        )

@@ -84,6 +84,13 @@ class Space(ABC):
     def from_text(self, text: str) -> np.ndarray:
         """Return the genes, int64 (genes,), of a canonical text; InputError if it is none."""
 
+    def numbers(self, genes: np.ndarray) -> np.ndarray:
+        """Return what genes (N, genes) stand for among ``operations``, int64 (N, M).
+
+        Of chains a column a layer, the number of operations where a layer is left out.
+        """
+        return genes
+
     def used(self, genes: np.ndarray) -> np.ndarray:
         """Return which genes (N, genes) matter, bool: not those of layers that are left out."""
         return np.ones_like(genes, dtype=bool)
@@ -177,6 +184,10 @@ class Space(ABC):
         Weights follow from the seed alone; PyTorch's global random state stays as it is.
         """
         return self._seeded([range(count) for count in self.choices], classes, network, seed)
+
+    def shared_problem(self, network: Network | None) -> str | None:
+        """Return why no supernet can have these settings; None if one can."""
+        return None
 
     def build(self, genes: Genes, classes: int, network: Network, *, seed: int = 0) -> Any:
         """Return the stand-alone network of one architecture, which needs no genes when called.

@@ -1,9 +1,9 @@
 """Features of a chain of layers that its accuracy depends on: what each stage holds.
 
 Of each stage the logarithm of its depth (layers that are not identity), how many of its layers
-have each kernel, expansion and kind, and whether its first layer is more than a projection; of the
-whole the logarithm of its depth, which counts twice. Chosen on half of NAS-Bench-Macro, see
-docs/ranking.md.
+have each kernel, expansion, kind and what else operations have, whether its first layer is more
+than a projection, and the logarithm of its channels where these are searched; of the whole the
+logarithm of its depth, which counts twice. Chosen on half of NAS-Bench-Macro, see docs/ranking.md.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 from hanas.spaces._layerwise import IDENTITY, LayerwiseSpace
 
 _SAMPLE = 4096
+_DIFFER_IN = ("kind", "kernel", "expansion", "groups", "dilation", "squeeze")
 
 
 @dataclass(frozen=True)
@@ -42,17 +43,21 @@ class StageFeatures:
     def _raw(self, genes: np.ndarray) -> np.ndarray:
         operations = self.space.layers
         is_layer = np.array([operation != IDENTITY for operation in operations])
-        there = is_layer[genes]  # (N, layers)
-        starts = [*self.space.skeleton.first_layers, genes.shape[1]]
+        chains = self.space.chains(genes)
+        there = is_layer[chains.operations] & chains.there  # (N, layers)
+        starts = [*self.space.skeleton.first_layers, there.shape[1]]
         columns = []
-        for start, end in pairwise(starts):
-            of_stage = genes[:, start:end]
-            columns.append(np.log1p(there[:, start:end].sum(axis=1)))
-            for what in ("kind", "kernel", "expansion"):
+        for number, (start, end) in enumerate(pairwise(starts)):
+            of_stage, layers = chains.operations[:, start:end], there[:, start:end]
+            columns.append(np.log1p(layers.sum(axis=1)))
+            for what in _DIFFER_IN:
                 of_operation = np.array([str(getattr(one, what)) for one in operations])
                 for value in np.unique(of_operation[is_layer])[1:]:
-                    has = is_layer & (of_operation == value)
-                    columns.append(has[of_stage].sum(axis=1))
+                    has = of_operation == value
+                    columns.append((has[of_stage] & layers).sum(axis=1))
             columns.append(there[:, start])
+            channels = np.array(self.space.by_stage[number].channels)
+            if len(channels) > 1:
+                columns.append(np.log(channels)[chains.which[:, number]])
         columns += [np.log1p(there.sum(axis=1))] * 2
         return np.stack(columns, axis=1).astype(np.float64)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 from pydantic import ValidationError
@@ -91,6 +92,34 @@ def problems(study: Study) -> Iterator[str]:
         yield from _retraining(study, name, retraining)
     yield from _surrogates(study)
     yield from _front_spaces(study)
+    yield from _networks(study)
+
+
+def _networks(study: Study) -> Iterator[str]:
+    """Yield where a space has no network of the width, or for images of the side, that is asked."""
+    asked: list[tuple[str, str, str, Any, int | None]] = [
+        (f"supernets.{name}", each.space, each.dataset, each.network, each.training.resolution)
+        for name, each in study.supernets.items()
+    ]
+    for name, retraining in study.retrainings.items():
+        task, side = study.tasks[retraining.task], retraining.training.resolution
+        network = study.network_of(name)
+        asked.append((f"retrainings.{name}", task.space, task.dataset, network, side))
+    for name, device in study.devices.items():
+        for task in device.tasks or study.tasks if isinstance(device, MeasuredDevice) else ():
+            space, dataset = study.tasks[task].space, study.tasks[task].dataset
+            network = device.networks[space]
+            asked.append((f"devices.{name}", space, dataset, network, device.resolution))
+    for where, space, dataset, network, resolution in asked:
+        found = study.datasets[dataset]
+        side = getattr(found, "resolution", None) or getattr(found, "side", None)
+        if side is not None:
+            try:
+                plugins.space(space).for_images(
+                    network, (side, side), resolution, f"datasets.{dataset}"
+                )
+            except InputError as error:
+                yield f"{where}: {error}"
 
 
 def _known(names: Iterable[str], section: str) -> str:
@@ -175,7 +204,8 @@ def _not_listed(study: Study, name: str) -> Iterator[str]:
                 able = _kinds("proxies", lambda found: found.on_demand)
                 yield (
                     f"tasks.{name}.proxies: {each!r} scores listed architectures only; expected "
-                    f"one of kind {able} for space {task.space!r}"
+                    f"one of kind {able} for space {task.space!r}, which holds "
+                    f"{Decimal(plugins.space(task.space).count):.1e} of them"
                 )
 
 
@@ -198,7 +228,8 @@ def _benchmarks(study: Study) -> Iterator[str]:
         if not plugins.space(space).enumerable:
             yield (
                 f"benchmarks.{space}: this space has too many architectures to list them in a "
-                "table; leave it out: picks are trained to know their accuracy"
+                f"table, {Decimal(plugins.space(space).count):.1e}; leave it out: picks are "
+                "trained to know their accuracy"
             )
 
 

@@ -53,7 +53,10 @@ def in_words(folder: Path, configfile: Path | None) -> str:
     trainings = list(_trainings(graph.study, left))
     if trainings:
         lines += ["", "Trainings, timed now on this machine; two or more run side by side:"]
-    return "\n".join([*lines, *(_told(training, folder) for training in trainings)])
+    lines += [_told(training, folder) for training in trainings]
+    for name in dict.fromkeys(task.space for task in graph.study.tasks.values()):
+        lines += ["", f"Space {name} holds {plugins.space(name).count:,} architectures."]
+    return "\n".join(lines)
 
 
 def _trainings(study: Study, left: dict[str, Job]) -> Iterator[_Training]:

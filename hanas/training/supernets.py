@@ -34,8 +34,8 @@ class Supernet:
     """A trained supernet: what its network is made of, and its state dict.
 
     ``resolution`` is the side of the images where they were average-pooled; ``alphas`` are the
-    architecture weights, float32 (genes, operations), minus infinity for operations that cannot be
-    there. ``earlier`` are state dicts before the end: weights keep moving where the learning rate
+    architecture weights, float32 (genes, most values), minus infinity for values that cannot
+    be. ``earlier`` are state dicts before the end: weights keep moving where the learning rate
     does not fall, and the mean score of a few moments ranks better than any of them (G. Huang et
     al., "Snapshot Ensembles: Train 1, Get M for Free", ICLR 2017, where each ends a cycle).
     """
@@ -132,8 +132,8 @@ def _require_learned(run: Run, accuracy: float, accuracy_of_found: float) -> Non
 class Run:
     """One training of a supernet: weights learn from ``train``, alphas from ``validation``.
 
-    ``alphas``, float32 (genes, operations), are logits of the operations of each edge or layer,
-    minus infinity for operations that cannot be there; ``candidate_images`` are some of the
+    ``alphas``, float32 (genes, most values), are logits of the values of each gene, minus infinity
+    for values that cannot be; ``candidate_images`` are some of the
     validation images, to judge cells on.
     """
 
@@ -194,8 +194,8 @@ class Run:
 
 
 def possible_operations(space: Space) -> Tensor:
-    """Return which operations each gene can stand for, the first ones: bool (genes, operations)."""
-    return torch.arange(len(space.operations)) < torch.tensor(space.choices)[:, None]
+    """Return which values each gene can have, the first ones: bool (genes, most values)."""
+    return torch.arange(max(space.choices)) < torch.tensor(space.choices)[:, None]
 
 
 def prepare(trainer: Trainer, images: str | Path) -> Run:
@@ -226,19 +226,22 @@ def prepare(trainer: Trainer, images: str | Path) -> Run:
 
 
 def _initial_alphas(trainer: Trainer, space: Space) -> Tensor:
-    """Return the first architecture weights, float32 (genes, operations).
+    """Return the first architecture weights, float32 (genes, most values).
 
-    The logarithm of the operation probabilities where these are given; otherwise normal. Minus
-    infinity for operations that cannot be there.
+    The logarithm of the operation probabilities where these are given, equal ones for channels and
+    numbers of layers; otherwise normal. Minus infinity for values that cannot be.
     """
     possible, given = possible_operations(space), trainer.operation_probabilities
     if given is None:
         normal = torch.randn(possible.shape, generator=generator(trainer.seed, "alphas"))
         alphas = trainer.alpha_scale * normal
     else:
-        probabilities = [given[name] for name in space.operations]
-        alphas = torch.tensor(probabilities, dtype=torch.float64).log().float()
-    return alphas.expand(possible.shape).masked_fill(~possible, -torch.inf)
+        probabilities = torch.zeros(possible.shape, dtype=torch.float64)
+        for gene, count in enumerate(space.choices):
+            of_gene = [given.get(name, 1.0) for name in space.options(gene)]
+            probabilities[gene, :count] = torch.tensor(of_gene, dtype=torch.float64)
+        alphas = probabilities.log().float()
+    return alphas.masked_fill(~possible, -torch.inf)
 
 
 def _loop(run: Run) -> epochs.Loop:

@@ -429,16 +429,20 @@
   /** The chain, a row of layers for each stage; identity is dashed. */
   function chainOf(task, id) {
     const { stages, operations } = spaceOf(task);
-    const [left, width, height] = [58, 96, 30];
+    // Where channels are searched, the text has them before each stage.
+    const sizes = textOf(task, id).split("+").map((text) => text.match(/^(\d+):/)?.[1]);
+    const [left, width, height] = [sizes.some(Boolean) ? 150 : 58, 96, 30];
     const picture = svg("svg", {
       viewBox: `0 0 ${left + Math.max(...stages) * (width + 12)} ${stages.length * (height + 14)}`, role: "img",
     });
     const genes = [...genesOf(task, id)], words = [];
     stages.forEach((layers, stage) => {
       const y = stage * (height + 14) + 4;
-      picture.append(svg("text", { x: 0, y: y + height / 2 + 4 }, `stage ${stage + 1}`));
+      const name = `stage ${stage + 1}` + (sizes[stage] ? `, ${sizes[stage]} channels` : "");
+      picture.append(svg("text", { x: 0, y: y + height / 2 + 4 }, name));
       for (let layer = 0; layer < layers; layer++) {
         const operation = operations[genes.shift()], x = left + layer * (width + 12);
+        if (operation === undefined) continue; // a layer that is left out
         const label = operation.replaceAll("_", " ").replace(/(\d)x(\d)/, "$1×$2");
         words.push(`stage ${stage + 1}, layer ${layer + 1}: ${label}`);
         if (layer) picture.append(svg("path", { class: "edge", d: `M${x - 12} ${y + height / 2}h12`, "stroke-width": 1.6 }));

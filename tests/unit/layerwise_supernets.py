@@ -12,10 +12,16 @@ from hanas.training.supernets import Supernet, save_supernet
 
 
 def made_up_supernet(
-    space: str, *, batch_norm: str = "batch", classes: int = 3, seed: int = 0, snapshots: int = 1
+    space: str,
+    *,
+    batch_norm: str = "batch",
+    classes: int = 3,
+    seed: int = 0,
+    snapshots: int = 1,
+    network: dict | None = None,
 ):
     module = plugins.space(space)
-    network = {"width": 0.1, "resolution": 8, "batch_norm": batch_norm}
+    network = network or {"width": 0.1, "resolution": 8, "batch_norm": batch_norm}
     weights = module.supernet(classes, network, seed=seed).state_dict()
     random = torch.Generator().manual_seed(seed)
     for value in weights.values():

@@ -79,9 +79,23 @@ def test_cells_are_drawn_with_the_product_of_their_probabilities(cell_set, toy_f
 
 
 def test_fair_cells_hold_every_operation_of_every_edge_once():
-    genes = fairness.fair_cells(6, 5, 2_000, random=torch.Generator().manual_seed(0))
+    genes = fairness.fair_genes([5] * 6, 2_000, random=torch.Generator().manual_seed(0))
     assert genes.shape == (2_000, 5, 6)
     assert (genes.sort(dim=1).values == torch.arange(5)[:, None]).all()
     for edge in range(6):  # each operation is equally often the first
         counts = torch.bincount(genes[:, 0, edge], minlength=5).numpy()
         assert scipy.stats.chisquare(counts).pvalue > 1e-4
+
+
+def test_genes_of_fewer_values_have_each_as_often_as_any_other_or_once_more():
+    choices = (3, 5, 2, 4)
+    genes = fairness.fair_genes(choices, 3_000, random=torch.Generator().manual_seed(0))
+    assert genes.shape == (3_000, 5, 4)
+    for gene, count in enumerate(choices):
+        often = torch.stack([(genes[:, :, gene] == value).sum(dim=1) for value in range(count)])
+        assert often.sum(dim=0).eq(5).all()
+        assert (often.amax(dim=0) - often.amin(dim=0)).max() <= 1
+        for counted in (often.sum(dim=1), torch.bincount(genes[:, 0, gene], minlength=count)):
+            # No value has more than its share, neither in all nor in the first place.
+            expected = float(counted.sum()) / count
+            assert (counted - expected).abs().max() < 5 * expected**0.5

@@ -16,10 +16,11 @@ TRAINERS = plugins.names("trainers")
 SPACES = {name: plugins.space(name) for name in plugins.names("spaces")}
 LAYER_WISE = [name for name, space in SPACES.items() if space.layerwise]
 LAYER_WISE_TRAINERS = [n for n in TRAINERS if plugins.plugin("trainers", n).layerwise]
-#: Every trainer on cells, and those that can on layer-wise spaces.
+#: Every trainer on cells, those that can on a layer-wise space, and one of them on all of these.
 TRAINED = [
     *((trainer, "nb201") for trainer in TRAINERS),
-    *((trainer, space) for trainer in LAYER_WISE_TRAINERS for space in LAYER_WISE),
+    *((trainer, "shuffle_i") for trainer in LAYER_WISE_TRAINERS if trainer != "spos"),
+    *(("spos", space) for space in LAYER_WISE),
 ]
 PROBABILITIES = {
     "none": 0.1,

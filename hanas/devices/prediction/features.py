@@ -18,6 +18,7 @@ from hanas.benchmarks.surrogates import cell_features
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.settings import Settings
+from hanas.spaces import _chain_costs as chain_costs
 from hanas.spaces._space import Network
 
 #: Of a space that cannot be listed, features are standardised over so many random architectures.
@@ -84,36 +85,59 @@ def _raw(features: Features, genes: np.ndarray) -> list[np.ndarray]:
 
     Of chains of layers: for each operation the number of its layers, their multiply-accumulates and
     parameters; for each operation and kind of layer (same channels and side) the number of its
-    layers; the operation of each layer.
+    layers; the operation of each layer. Where channels or numbers of layers are searched, also
+    those of the whole; the layers, channels, multiply-accumulates and parameters of each stage; and
+    the choices of its size.
     """
     if features.space == "nb201":
         return cell_features.groups_for_devices(genes)
-    costs, kinds = _layers(features)
-    chosen = np.eye(len(plugins.space(features.space).operations))[genes]  # (N, layers, operations)
-    totals = [chosen.sum(axis=1), *(np.einsum("nlo,lo->no", chosen, cost) for cost in costs)]
-    by_kind = [chosen[:, kinds == kind].sum(axis=1) for kind in np.unique(kinds)]
-    return [np.hstack(totals), np.hstack(by_kind), chosen.reshape(len(genes), costs[0].size)]
+    space, chains = plugins.space(features.space), plugins.space(features.space).chains(genes)
+    how, kinds = _network(features), _kinds(features)
+    costs = chain_costs.of_layers(space, chains, chains.numbers, *how)  # (N, layers, 2)
+    beyond = costs - chain_costs.of_layers(space, chains, np.zeros_like(chains.numbers), *how)
+    chosen = np.eye(len(space.operations))[chains.operations]  # (N, layers, operations)
+    chosen *= chains.there[:, :, None]
+    of_operations = (np.einsum("nlo,nl->no", chosen, beyond[:, :, what]) for what in (1, 0))
+    groups = [
+        [chosen.sum(axis=1), *of_operations],
+        [chosen[:, kinds == kind].sum(axis=1) for kind in np.unique(kinds)],
+        [chosen.reshape(len(genes), -1)],
+    ]
+    if not space.one_size:
+        starts = np.cumsum([0, *space.stages[:-1]])
+        of_stages = np.add.reduceat(costs, starts, axis=1)  # (N, stages, 2)
+        groups[0].append(of_stages.sum(axis=1))
+        channels = [
+            np.array(stage.channels)[which]
+            for stage, which in zip(space.by_stage, chains.which.T, strict=True)
+        ]
+        groups[1] += [chains.depths, np.stack(channels, axis=1), of_stages.reshape(len(genes), -1)]
+        sizes = [number for number, role in enumerate(space.roles) if role != "operation"]
+        groups[2] += [np.eye(space.choices[number])[genes[:, number]] for number in sizes]
+    return [np.hstack(group).astype(np.float64) for group in groups]
+
+
+def _network(features: Features) -> tuple[float, int]:
+    """Return the width and the side of the images of a chain's network."""
+    settings = plugins.space(features.space).settings(json.loads(features.network))
+    return settings.width, settings.resolution
 
 
 @cache
-def _layers(features: Features) -> tuple[np.ndarray, np.ndarray]:
-    """Return what layers cost, float64 (2, layers, operations), and their kinds, int64 (layers,).
+def _kinds(features: Features) -> np.ndarray:
+    """Return the kind of each layer, int64 (layers,): equal where operations cost the same.
 
-    Costs are the multiply-accumulates and parameters of each operation in each layer, beyond those
-    of operation 0; 0 where it cannot be. Kinds are equal where the costs of all operations are.
+    That is beyond the first operation, at most channels.
     """
-    space, network = plugins.space(features.space), json.loads(features.network)
-    layers, operations = len(space.choices), len(space.operations)
-    at = [(layer, gene) for layer, count in enumerate(space.choices) for gene in range(count)]
-    # Chains with one layer other than 0.
-    genes = np.zeros((len(at), layers), dtype=np.int64)
-    genes[np.arange(len(at)), [layer for layer, _ in at]] = [gene for _, gene in at]
-    costs = np.zeros((2, layers, operations))
-    costs[:, *np.transpose(at)] = [
-        count(genes, network=network) for count in (space.flops, space.params)
-    ]
-    costs -= costs[:, :, :1]
-    choices = np.array(space.choices)[:, None]
-    costs[:, np.arange(operations) >= choices] = 0
+    space = plugins.space(features.space)
+    _, tables = chain_costs.tables(space, *_network(features))
+    costs = np.zeros((2, len(space.operations_by_layer), len(space.operations)))
+    layer = 0
+    for table, stage in zip(tables, space.by_stage, strict=True):
+        for of_layer, possible in zip(table[-1, -1], stage.possible, strict=True):
+            some = space.operations_by_layer[layer, : len(possible)]
+            costs[:, layer, some] = (of_layer - of_layer[:1])[: len(possible), ::-1].T
+            layer += 1
+    choices = (space.operations_by_layer >= 0).sum(axis=1, keepdims=True)
     _, kinds = np.unique(np.hstack([*costs, choices]), axis=0, return_inverse=True)
-    return costs, kinds.ravel()
+    return kinds.ravel()

@@ -1,8 +1,9 @@
 """Evaluate many architectures of a layer-wise supernet with their shared beginnings computed once.
 
-Sorted by their genes, they are the leaves of a trie, which is walked depth first. The numbers are
-those of one architecture at a time, to the last bit: what a layer makes of its input depends on
-nothing else, and the statistics of its batch normalisation are never left in the network.
+Sorted by their genes, they are the leaves of a trie, which is walked depth first; genes of channels
+and of numbers of layers come before those of the layers. The numbers are those of one architecture
+at a time, to the last bit: what a layer makes of its input depends on nothing else, and the
+statistics of its batch normalisation are never left in the network.
 
 The running statistics of a supernet are those of a mixture of all architectures and fit none. So
 an architecture is evaluated with the statistics of the batch at hand, or with those *recalibrated*
@@ -23,8 +24,9 @@ from torch.func import functional_call
 
 from hanas.data.batches import Batch, Split, ordered_batches
 from hanas.proxies._proxy import INT8_SCORES, SUPERNET_SCORES
-from hanas.proxies.scoring.int8_simulation import observing, rounding, sharing_weights
+from hanas.proxies.scoring.int8_simulation import Made, observing, rounding, sharing_weights
 from hanas.spaces.networks.chain import ChainNetwork
+from hanas.spaces.networks.elastic import stand_alone
 
 STATISTICS = ("batch", "recalibrated")
 
@@ -61,11 +63,14 @@ class SharedEvaluation:
     def __init__(self, network: ChainNetwork, pictures: Pictures) -> None:
         self.pictures, self.columns = pictures, columns_of(int8=pictures.int8)
         statistics = "batch" if pictures.calibration is None else "recalibrated"
-        self._evaluating = with_statistics(network, statistics)
-        self._calibrating = sharing_weights(self._evaluating).train()
+        device = next(network.parameters()).device
+        self._evaluating = Parts(
+            network, lambda part: with_statistics(stand_alone(part), statistics, device)
+        )
+        self._calibrating = Parts(self._evaluating, lambda part: sharing_weights(part).train())
         if pictures.int8:
-            self._observing = observing(self._evaluating)
-            self._rounding = rounding(self._observing)
+            self._observing = Parts(self._evaluating, lambda part: observing(part, device))
+            self._rounding = Parts(self._observing, rounding)
 
     @torch.inference_mode()
     def __call__(self, genes: np.ndarray) -> dict[str, np.ndarray]:
@@ -87,7 +92,7 @@ class SharedEvaluation:
     def _columns(
         self,
         genes: np.ndarray,
-        scores_of: Callable[[ChainNetwork, np.ndarray, _States], np.ndarray],
+        scores_of: Callable[[Parts, np.ndarray, _States], np.ndarray],
     ) -> dict[str, np.ndarray]:
         genes, rows = np.unique(genes, axis=0, return_inverse=True)  # in lexicographic order
         states = _States()
@@ -99,13 +104,13 @@ class SharedEvaluation:
             scores += [*scores_of(self._rounding, genes, states)]
         return {name: values[rows] for name, values in zip(self.columns, scores, strict=True)}
 
-    def _calibrate(self, network: ChainNetwork, genes: np.ndarray, states: _States) -> None:
+    def _calibrate(self, network: Parts, genes: np.ndarray, states: _States) -> None:
         """Let the calibration images change the states."""
         for images in self.pictures.calibration_images():
             for _ in states.logits(network, genes, images):
                 pass
 
-    def _scores(self, network: ChainNetwork, genes: np.ndarray, states: _States) -> np.ndarray:
+    def _scores(self, network: Parts, genes: np.ndarray, states: _States) -> np.ndarray:
         """Return the scores, float64 (3, N)."""
         sums = torch.zeros(len(SUPERNET_SCORES), len(genes), dtype=torch.float64)
         for images, labels in self.pictures.validation_batches():
@@ -117,7 +122,7 @@ class SharedEvaluation:
                 sums[:, row] += torch.stack([wrong.double(), *losses]).cpu()
         return (sums / len(self.pictures.validation)).numpy()
 
-    def _of_images(self, network: ChainNetwork, genes: np.ndarray, states: _States) -> np.ndarray:
+    def _of_images(self, network: Parts, genes: np.ndarray, states: _States) -> np.ndarray:
         """Return the scores of each image, float64 (3, N, images)."""
         found = []
         for images, labels in self.pictures.validation_batches():
@@ -162,11 +167,45 @@ def columns_of(*, int8: bool) -> tuple[str, ...]:
     return (*SUPERNET_SCORES, *INT8_SCORES) if int8 else SUPERNET_SCORES
 
 
-def with_statistics(network: ChainNetwork, statistics: str) -> ChainNetwork:
+class Parts:
+    """The modules that the members of a supernet are made of, each changed when it is asked for."""
+
+    def __init__(
+        self, network: ChainNetwork | Parts, change: Callable[[nn.Module], nn.Module]
+    ) -> None:
+        self._network, self._change = network, change
+        self._changed: dict[nn.Module, nn.Module] = {}
+
+    @property
+    def stem(self) -> nn.Module:
+        """What comes before the layers."""
+        return self._of(self._network.stem)
+
+    @property
+    def classifier(self) -> nn.Module:
+        """What makes logits of the mean over the last map."""
+        return self._of(self._network.classifier)
+
+    def block(self, beginning: Sequence[int]) -> nn.Module:
+        """Return what the last of an architecture's first genes makes of a map."""
+        return self._of(self._network.block(beginning))
+
+    def head_of(self, genes: Sequence[int]) -> nn.Module:
+        """Return what comes after the last layer of an architecture."""
+        return self._of(self._network.head_of(genes))
+
+    def _of(self, part: nn.Module) -> nn.Module:
+        if part not in self._changed:
+            self._changed[part] = self._change(part)
+        return self._changed[part]
+
+
+def with_statistics(network: Made, statistics: str, device: torch.device | None = None) -> Made:
     """Return a copy, with the very weights, that normalises in one of :data:`STATISTICS`.
 
     ``recalibrated``: in evaluation with averages of what batches had in training since the last
-    ``reset_running_stats``. The copy is in evaluation mode.
+    ``reset_running_stats``. The copy is in evaluation mode, on the device of its first weight if
+    none is given.
     """
     made, recalibrated = sharing_weights(network), statistics == "recalibrated"
     for parent in list(made.modules()):
@@ -176,7 +215,7 @@ def with_statistics(network: ChainNetwork, statistics: str) -> ChainNetwork:
                 new = nn.BatchNorm2d(module.num_features, module.eps, None, False, recalibrated)
                 new.affine, new.weight, new.bias = module.affine, module.weight, module.bias
                 setattr(parent, name, new)
-    return made.to(next(network.parameters()).device).eval()
+    return made.to(device or next(network.parameters()).device).eval()
 
 
 def walk(
@@ -211,15 +250,16 @@ class _States(dict[Hashable, dict[str, Tensor]]):
         super().__init__()
         self._before = before or {}
 
-    def logits(self, network: ChainNetwork, genes: np.ndarray, images: Tensor) -> Iterator[Tensor]:
+    def logits(self, network: Parts, genes: np.ndarray, images: Tensor) -> Iterator[Tensor]:
         """Yield the logits (B, classes) of each row of genes."""
 
         def through_layer(part: tuple[int, ...], x: Tensor) -> Tensor:
-            return self._through(network.layer(len(part) - 1, part[-1]), part, x)
+            return self._through(network.block(part), part, x)
 
         x = self._through(network.stem, "stem", images)
         for row, last in enumerate(walk(genes, x, through_layer)):
-            pooled = self._through(network.head, f"head {row}", last).mean(dim=(2, 3))
+            head = network.head_of(genes[row].tolist())
+            pooled = self._through(head, f"head {row}", last).mean(dim=(2, 3))
             yield self._through(network.classifier, f"classifier {row}", pooled)
 
     def _through(self, module: nn.Module, part: Hashable, x: Tensor) -> Tensor:

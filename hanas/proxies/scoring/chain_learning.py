@@ -187,17 +187,25 @@ def pool_of(space: LayerwiseSpace, count: int, seed: int) -> np.ndarray:
 
     Where a space can be listed, all of its chains are as likely. Elsewhere nearly all would be of
     about one depth, far from the ends of a front: half of the chains have their operations drawn
-    with probabilities of their own, as likely as any (Dirichlet's distribution of ones).
+    with probabilities of their own, as likely as any (Dirichlet's distribution of ones), and what
+    is searched of channels and numbers of layers by binomials of one probability each.
     """
     rng = np.random.default_rng(seed)
     if space.enumerable:
         return space.sample(count, rng)
     evenly = space.sample(count // 2, rng)
     weights = rng.dirichlet(np.ones(len(space.operations)), size=count - len(evenly))
-    possible = np.arange(len(space.operations)) < np.array(space.choices)[:, None]
-    shares = weights[:, None, :] * possible  # (N, layers, operations)
+    operations = space.operations_by_layer  # (layers, most choices), -1 beyond the last
+    shares = weights[:, operations] * (operations >= 0)  # (N, layers, most choices)
     limits = np.cumsum(shares, axis=2) / shares.sum(axis=2, keepdims=True)
-    drawn = (rng.random((len(weights), len(space.choices), 1)) > limits).sum(axis=2)
+    drawn = np.empty((len(weights), len(space.choices)), dtype=np.int64)
+    roles = np.array(space.roles)
+    of_layers = rng.random((len(weights), len(operations), 1)) > limits
+    drawn[:, roles == "operation"] = of_layers.sum(axis=2)
+    for role in ("channels", "layers"):
+        most = np.array(space.choices)[roles == role] - 1
+        if len(most):
+            drawn[:, roles == role] = rng.binomial(most, rng.random((len(weights), 1)))
     ends = np.array([space.smallest, space.largest])
     drawn = np.minimum(drawn, np.array(space.choices) - 1)
-    return different(np.concatenate([ends, evenly, drawn]))
+    return different(np.concatenate([ends, evenly, space.tidy(drawn)]))

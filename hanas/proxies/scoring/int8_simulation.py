@@ -20,11 +20,15 @@ Inference", CVPR 2018), as :mod:`hanas.deploy.quantisation` does it for ONNX Run
 from __future__ import annotations
 
 import copy
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from hanas.spaces.networks.chain import Bottleneck, ChainNetwork, ShuffleUnit, SqueezeExcitation
+from hanas.spaces.networks.chain import Bottleneck, ShuffleUnit, SqueezeExcitation
+
+#: A network or a part of one.
+Made = TypeVar("Made", bound=nn.Module)
 
 LEVELS = 255
 LARGEST_WEIGHT = 127
@@ -56,15 +60,18 @@ class Observer(nn.Module):
         return x
 
 
-def sharing_weights(network: ChainNetwork) -> ChainNetwork:
+def sharing_weights(network: Made) -> Made:
     """Return a copy of a network with the same parameters and with buffers of its own."""
     return copy.deepcopy(network, {id(weight): weight for weight in network.parameters()})
 
 
-def observing(network: ChainNetwork) -> ChainNetwork:
-    """Return a copy of a network, with the same weights, that notes the ranges of activations."""
+def observing(network: Made, device: torch.device | None = None) -> Made:
+    """Return a copy of a network, with the same weights, that notes the ranges of activations.
+
+    What it notes is on the device of its first weight if none is given.
+    """
     made = sharing_weights(network)
-    device = next(network.parameters()).device
+    device = device or next(network.parameters()).device
     for module in list(made.modules()):
         if isinstance(
             module, nn.Conv2d | nn.Linear | nn.MaxPool2d | nn.AvgPool2d | SqueezeExcitation
@@ -81,7 +88,7 @@ def observing(network: ChainNetwork) -> ChainNetwork:
     return made
 
 
-def rounding(observed: ChainNetwork) -> ChainNetwork:
+def rounding(observed: Made) -> Made:
     """Return a copy of an observing network that computes with 8 bits in the ranges it noted."""
     made = sharing_weights(observed)
     for module in made.modules():

@@ -108,17 +108,20 @@ class EvolutionarySearcher(Searcher):
         def add(count: int, propose: Callable[[int], np.ndarray]) -> None:
             goal = len(children) + count
             for _ in range(ATTEMPTS):
-                for child in propose(goal - len(children)):
+                for child in ledger.tidy(propose(goal - len(children))):
                     if ledger.is_new(child):
                         children.setdefault(child.tobytes(), child)
                 if len(children) == goal:
                     return
 
         if len(parents) >= 2:
-            add(self.crossover, lambda count: crossover(parents, count, rng))
+            add(self.crossover, lambda n: crossover(ledger.filled(parents, rng), n, rng))
         if len(parents) >= 1:
             rate = self.mutation_probability
-            add(self.mutation, lambda n: mutation(parents, n, ledger.choices, rate, rng))
+            add(
+                self.mutation,
+                lambda n: mutation(ledger.filled(parents, rng), n, ledger.choices, rate, rng),
+            )
         rest = ledger.draw(self.population - len(children), rng, besides=children)
         return np.array([*children.values(), *rest])
 

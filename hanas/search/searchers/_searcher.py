@@ -22,6 +22,23 @@ Evaluate = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
+class PartlyUsed:
+    """An evaluation of genes some of which may not matter, such as those of layers left out.
+
+    ``used`` says of genes (N, G) which do, bool (N, G); ``count`` is the number of architectures.
+    A ledger has such genes in one form, 0 where they do not matter.
+    """
+
+    evaluate: Evaluate
+    used: Callable[[np.ndarray], np.ndarray]
+    count: int
+
+    def __call__(self, genes: np.ndarray) -> np.ndarray:
+        """Return the objectives of genes."""
+        return self.evaluate(genes)
+
+
+@dataclass(frozen=True)
 class History:
     """Every evaluation of one search, in the order in which they were made; none is made twice."""
 
@@ -54,13 +71,26 @@ class Ledger:
         self.choices = np.asarray(choices, dtype=np.int64)
         if self.choices.ndim != 1 or not len(self.choices) or self.choices.min() < 1:
             raise InputError(f"choices: {choices}; expected one count of 1 or more for each gene")
-        self._size = math.prod(self.choices.tolist())  # a Python int: it may exceed 64 bits
+        partly = isinstance(evaluate, PartlyUsed)
+        # A Python int: it may exceed 64 bits.
+        self._size = evaluate.count if partly else math.prod(self.choices.tolist())
+        self._used = evaluate.used if partly else None
         self._evaluate = evaluate
         self._seen: set[bytes] = set()
         self._evaluated: list[tuple[np.ndarray, ...]] = []  # genes, objectives, generations
 
+    def tidy(self, genes: np.ndarray) -> np.ndarray:
+        """Return genes (N, G) in the one form of their architecture."""
+        return genes if self._used is None else np.where(self._used(genes), genes, 0)
+
+    def filled(self, genes: np.ndarray, rng: Generator) -> np.ndarray:
+        """Return genes (N, G), those that do not matter drawn at random: for children of them."""
+        if self._used is None:
+            return genes
+        return np.where(self._used(genes), genes, rng.integers(self.choices, size=genes.shape))
+
     def is_new(self, genes: np.ndarray) -> bool:
-        """Return whether one architecture, int64 (G,), was not evaluated yet."""
+        """Return whether one architecture, tidy genes int64 (G,), was not evaluated yet."""
         return genes.tobytes() not in self._seen
 
     def draw(self, count: int, rng: Generator, *, besides: Collection[bytes] = ()) -> np.ndarray:
@@ -74,11 +104,13 @@ class Ledger:
         if 2 * (len(taken) + count) > self._size:
             # Guessing would seldom hit what is left, and the space is small enough to list.
             every = np.array(list(itertools.product(*map(range, self.choices))))
+            every = every if self._used is None else np.unique(self.tidy(every), axis=0)
             left = [row for row in every if row.tobytes() not in taken]
             picks = rng.choice(len(left), size=count, replace=False) if count else []
             drawn = [left[pick] for pick in picks]
         while len(drawn) < count:
-            for row in rng.integers(self.choices, size=(count - len(drawn), len(self.choices))):
+            rows = rng.integers(self.choices, size=(count - len(drawn), len(self.choices)))
+            for row in self.tidy(rows):
                 if row.tobytes() not in taken:
                     taken.add(row.tobytes())
                     drawn.append(row)
@@ -89,6 +121,7 @@ class Ledger:
 
         Raises InputError if what comes back is not a row of as many finite numbers, or NaN, each.
         """
+        genes = self.tidy(genes)
         objectives = np.asarray(self._evaluate(genes.copy()), dtype=np.float64)
         shape = objectives.shape
         if len(shape) != 2 or shape[0] != len(genes) or not shape[1]:

@@ -189,19 +189,23 @@ class ChainNetwork(nn.Module):
         name = self._operations[number][operation].name
         return cast(nn.ModuleDict, self.layers[number])[name]
 
-    def end(self, x: Tensor) -> Tensor:
-        """Return logits (N, classes) of the last layer's output."""
-        return self.classifier(self.head(x).mean(dim=(2, 3)))
+    def block(self, beginning: Sequence[int]) -> nn.Module:
+        """Return what the last of an architecture's first genes makes of a map."""
+        return self.layer(len(beginning) - 1, beginning[-1])
+
+    def head_of(self, genes: Sequence[int]) -> nn.Module:
+        """Return what comes between the last layer of an architecture and global pooling."""
+        return self.head
 
     def forward(self, images: Tensor, genes: Sequence[int] | None = None) -> Tensor:
         """Return the logits (N, classes) of one architecture; if it is alone, without ``genes``."""
-        genes = self.genes if genes is None else genes
+        genes = self.genes if genes is None else tuple(map(int, genes))
         if genes is None:
             raise ValueError("a supernet needs the genes of the architecture to evaluate")
         x = self.stem(images)  # (N, C, H, W)
-        for number, operation in enumerate(genes):
-            x = self.layer(number, int(operation))(x)
-        return self.end(x)
+        for number in range(len(genes)):
+            x = self.block(genes[: number + 1])(x)
+        return self.classifier(self.head_of(genes)(x).mean(dim=(2, 3)))
 
 
 def stem(skeleton: Skeleton, places: Plan, mode: str) -> nn.Sequential:

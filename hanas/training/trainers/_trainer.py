@@ -86,6 +86,8 @@ class Trainer(Settings, ABC):
                 f"trainer is {self.name!r}, which trains cells, but {self.space!r} is a "
                 f"layer-wise space; expected one of: {', '.join(able)}"
             )
+        if why := space.shared_problem(self.network):
+            raise InputError(f"network.{why}")
         if self.operation_probabilities is not None:
             _check_probabilities(self.operation_probabilities, space)
         return self
@@ -150,7 +152,8 @@ def _check_probabilities(given: Mapping[str, float], space: Space) -> None:
     if abs(sum(given.values()) - 1) > 1e-6:
         raise InputError(f"{place} add up to {sum(given.values()):g}; expected 1")
     for gene in range(len(space.choices)):
-        if not any(given[name] for name in space.options(gene)):
+        options = space.options(gene)
+        if given.keys() >= set(options) and not any(given[name] for name in options):
             raise InputError(
                 f"{place}: no operation that {space.place(gene)} can have is given a probability "
                 "above 0"
@@ -163,7 +166,7 @@ def _check_probabilities(given: Mapping[str, float], space: Space) -> None:
 class OneShot(Trainer):
     """Architecture weights stay as they are; what is drawn is trained, then judged."""
 
-    #: What is drawn, in words.
+    #: What is drawn from a space of cells, in words.
     drawn: ClassVar[str] = "cells"
 
     candidates: Count = Field(
@@ -186,7 +189,8 @@ class OneShot(Trainer):
         count, images = self.candidates, len(run.candidate_images)
         uniform = possible_operations(run.space).float().log()
         candidates = draw_operations(uniform, count, run.random("candidates")).numpy()
-        how = f"lowest error of {count} random {self.drawn} on {images} validation images"
+        drawn = "architectures" if run.space.layerwise else self.drawn
+        how = f"lowest error of {count} random {drawn} on {images} validation images"
         return min(candidates, key=lambda genes: run.judge_cell(genes)[::-1]), how
 
 
