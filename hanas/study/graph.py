@@ -409,14 +409,6 @@ class Graph:
     def smaller_space(self, smaller: str) -> Job:
         """Declare the space of a second stage."""
         found = self._second_stage(smaller)
-        self._entry("devices", found.device)
-        task = self._entry("tasks", found.task)
-        if task.space != found.space_before or found.task not in self.lensed(found.device):
-            raise InputError(
-                f"spaces.{smaller}: task {found.task} searches space {task.space}"
-                f"{'' if task.proxies else ' with no proxy'}; expected a task that searches "
-                f"{found.space_before!r} on {found.device}"
-            )
         lens = result("lens", **self.rows.lens_of(found.device, found.task))
         return Job({"lens": lens}, space=found.space_before, name=smaller, keep=found.keep)
 

@@ -311,18 +311,14 @@ def test_a_second_stage_is_planned_on_all_choices_and_read_when_it_is_made(tmp_p
         ({"from": "nothing"}, "no space 'nothing'"),
         ({"from": "next"}, "next <- next has no beginning"),
         ({"keep": 0}, "keep"),
+        ({"task": "none"}, r"spaces\.next\.task is 'none'; expected one of: first, second"),
+        ({"device": "none"}, r"spaces\.next\.device is 'none'; expected one of: macs"),
+        ({"task": "second"}, r"searches space 'next' with 1 proxies; expected a task that"),
     ],
 )
 def test_wrong_second_stages_are_refused(changed, said):
     with pytest.raises(InputError, match=said):
         checks.read(second(**changed), "config.yaml")
-
-
-def test_a_second_stage_of_a_task_of_another_space_is_refused(tmp_path):
-    from studies import graph_of
-
-    with pytest.raises(InputError, match="task second searches space next; expected a task"):
-        graph_of(second(task="second"), tmp_path).smaller_space("next")
 
 
 def test_a_lens_that_a_study_does_not_have_is_told_with_those_it_has(tmp_path):

@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from hanas.core import plugins, yaml_files
 from hanas.core.errors import InputError
-from hanas.core.settings import Member, NoRerun
+from hanas.core.settings import Entry, Member, NoRerun
 from hanas.spaces._space import Space
 from hanas.spaces.kinds._declaration import Declaration
 
@@ -31,8 +31,12 @@ class Lens(Declaration):
     space_before: str = Field(
         alias="from", description="The space that is made smaller; a declared or a shipped one."
     )
-    task: str = Field(description="An entry of tasks: whose searches of that space decide.")
-    device: str = Field(description="An entry of devices: where it was searched.")
+    task: Annotated[str, Entry("tasks")] = Field(
+        description="An entry of tasks: whose searches of that space decide."
+    )
+    device: Annotated[str, Entry("devices")] = Field(
+        description="An entry of devices: where it was searched."
+    )
     keep: Annotated[float, Field(gt=0, le=1)] = Field(
         0.95,
         description="Share of the front's hypervolume that has to stay; choices are left out as "
