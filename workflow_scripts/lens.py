@@ -23,6 +23,7 @@ with job(snakemake) as facts:
     else:
         from hanas.proxies._proxy import Part, Work
 
+        assert predicted is not None
         part = Part.read(row.proxy, cfg["part"])
         kept = Path("results", "proxies", part.name, "kept")
         with part.scorer(plugins.space(row.space), Work(kept, snakemake.threads, print)) as scorer:

@@ -21,7 +21,8 @@ def contributions(choices, rng: np.random.Generator) -> list[np.ndarray]:
 
 
 def total(genes: np.ndarray, parts: list[np.ndarray]) -> np.ndarray:
-    return 7.0 + sum(part[genes[:, gene]] for gene, part in enumerate(parts))
+    chosen = [part[genes[:, gene]] for gene, part in enumerate(parts)]
+    return 7.0 + np.sum(chosen, axis=0)
 
 
 def centred(parts: list[np.ndarray]) -> np.ndarray:

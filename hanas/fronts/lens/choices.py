@@ -134,10 +134,10 @@ def _pairs(options: list[Choice]) -> Iterator[tuple[str, list[Choice], list[Choi
             compared.add(name)
             yield "squeeze-and-excitation", [option], [by_name[name[:-3]]]
     # What differs in several ways at once is compared as a whole.
-    first, *rest = [option for option in options if option.name not in (*PASSING, "none")] or [None]
-    for option in rest:
+    working = [option for option in options if option.name not in (*PASSING, "none")]
+    for option in working[1:]:
         if option.name not in compared:
-            yield f"`{option.name}` instead of `{first.name}`", [option], [first]
+            yield f"`{option.name}` instead of `{working[0].name}`", [option], [working[0]]
 
 
 def _in_order(label: str) -> tuple:
