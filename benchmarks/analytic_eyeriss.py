@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from hanas.core.ranking import spearman_rho
+from hanas.data.tables.metric_tables import NB201
 from hanas.deploy import onnx_models
 from hanas.devices import hw_nas_bench
 from hanas.devices.analytic import AnalyticDevice
-from hanas.spaces import nb201
 
 SIDE = {"cifar10": 32, "cifar100": 32, "ImageNet16-120": 16}
 CLASSES = {"cifar10": 10, "cifar100": 100, "ImageNet16-120": 120}
@@ -33,7 +33,7 @@ def estimated(genes: np.ndarray, dataset: str, device: AnalyticDevice) -> np.nda
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model.onnx"
         for row in genes:
-            network = nb201.build(row, CLASSES[dataset], {"batch_norm": "running"})
+            network = NB201.build(row, CLASSES[dataset], {"batch_norm": "running"})
             onnx_models.export(network, model, resolution=SIDE[dataset])
             timings = device.measure(model, board)
             found.append([timings.latencies_ms[0], timings.energy_mj])
@@ -49,16 +49,17 @@ def main() -> None:
     parser.add_argument("--accelerator", default="eyeriss")
     given = parser.parse_args()
     columns = hw_nas_bench.read(given.file, given.dataset, hw_nas_bench.DEVICES["eyeriss"])
-    rows = np.random.default_rng(0).permutation(len(nb201.all_genes()))[: given.cells]
-    genes = nb201.all_genes()[rows]
+    rows = np.random.default_rng(0).permutation(len(NB201.all_genes()))[: given.cells]
+    genes = NB201.all_genes()[rows]
     device = AnalyticDevice.read({"kind": "analytic", "accelerator": given.accelerator})
     ours = estimated(genes, given.dataset, device)
-    flops = nb201.flops(genes)
-    alive = (nb201.without_dead_edges(genes) == genes).all(axis=1)
+    flops = NB201.flops(genes)
+    alive = (NB201.without_dead_edges(genes) == genes).all(axis=1)
     groups = {
         "all": np.ones(len(genes), dtype=bool),
         "without dead edges": alive,
-        "without dead edges and poolings": alive & (genes != nb201.AVG_POOL).all(axis=1),
+        "without dead edges and poolings": alive
+        & (genes != NB201.operations.index("avg_pool_3x3")).all(axis=1),
     }
     print(f"{given.dataset}, {given.cells} random cells, {given.accelerator} (estimates)\n")
     print("| metric | cells | number | estimate | FLOPs | median of estimate / table |")

@@ -19,12 +19,12 @@ import numpy as np
 import pandas as pd
 
 from hanas.core.ranking import spearman_rho
+from hanas.data.tables.metric_tables import NB201
 from hanas.devices import hw_nas_bench
 from hanas.devices._device import Campaign
 from hanas.devices.prediction import predictor
 from hanas.devices.prediction.campaign import conduct
 from hanas.devices.prediction.features import Features
-from hanas.spaces import nb201
 
 GRID = (10, 15, 20, 30, 40, 50, 75, 100, 150, 200, 300, 400, 600, 800)
 GOALS = (0.95, 0.99)
@@ -44,22 +44,22 @@ class Device:
         }
 
     def measure(self, archs: list[str]) -> pd.DataFrame:
-        rows = nb201.index_of(np.array([nb201.from_text(arch) for arch in archs]))
+        rows = NB201.index_of(np.array([NB201.from_text(arch) for arch in archs]))
         metrics = {metric: column[rows] for metric, column in self.values.items()}
         feasible = np.isfinite(metrics["latency_ms"])
         return pd.DataFrame({"arch": archs, "feasible": feasible, "source": "table", **metrics})
 
     def fitted_to(self, rows: np.ndarray) -> predictor.Predictor:
         metrics = {metric: column[rows] for metric, column in self.values.items()}
-        return predictor.fit(SPACE, nb201.all_genes()[rows], metrics, source="table")
+        return predictor.fit(SPACE, NB201.all_genes()[rows], metrics, source="table")
 
     def judged(self, fitted: predictor.Predictor) -> dict[str, list[float]]:
         """Return rank correlation, median and p90 relative error, and cells within a deviation."""
-        predicted = fitted.predict(nb201.all_genes())
+        predicted = fitted.predict(NB201.all_genes())
         found = {}
         for metric, true in self.values.items():
             left = np.isfinite(true)
-            left[nb201.index_of(fitted.genes)] = False
+            left[NB201.index_of(fitted.genes)] = False
             expected = predicted[metric].to_numpy()[left]
             off = np.abs(expected - true[left])
             within = off <= predicted[f"{metric}_deviation"].to_numpy()[left]
@@ -74,7 +74,7 @@ class Device:
 
 def random_cells(count: int, seed: int) -> np.ndarray:
     """Return the numbers of so many random cells."""
-    return np.random.default_rng(seed).permutation(len(nb201.all_genes()))[:count]
+    return np.random.default_rng(seed).permutation(len(NB201.all_genes()))[:count]
 
 
 def needed(device: Device, goals: tuple[float, ...], seeds: int, most: int) -> dict[str, list[str]]:
@@ -108,7 +108,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--most", type=int, default=GRID[-1], help="largest count of the grid")
     given = parser.parse_args()
-    flops = Features.of(SPACE, None).multiply_accumulates(nb201.all_genes())
+    flops = Features.of(SPACE, None).multiply_accumulates(NB201.all_genes())
     print(f"{given.dataset}, {MODELS} measurements, means of {given.seeds} seeds (worst seed)\n")
     print(
         "| device | metric | FLOPs | random | chosen | median error: random | chosen | "

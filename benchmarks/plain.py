@@ -8,7 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hanas.spaces.nb201 import EDGES, OPERATIONS
+from hanas.data.tables.metric_tables import NB201
+
+EDGES, OPERATIONS = NB201.edges, NB201.operations
+
+EDGES, OPERATIONS = NB201.edges, NB201.operations
 
 
 class Zero(nn.Module):

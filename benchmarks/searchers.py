@@ -25,8 +25,8 @@ from pymoo.operators.sampling.rnd import IntegerRandomSampling
 
 from hanas.core import plugins
 from hanas.core.pareto import non_dominated
+from hanas.data.tables.metric_tables import NB201
 from hanas.fronts.truth import normalised_hypervolume
-from hanas.spaces import nb201
 
 DEVICES = ("edgegpu", "raspi4", "eyeriss", "fpga")
 
@@ -39,7 +39,7 @@ class Tabular(Problem):
         self.values, self.rows = values, {}
 
     def _evaluate(self, x, out, *args, **kwargs) -> None:
-        rows = nb201.index_of(x.astype(np.int64))
+        rows = NB201.index_of(x.astype(np.int64))
         self.rows.update(dict.fromkeys(rows.tolist()))
         out["F"] = self.values[rows]
 
@@ -84,15 +84,15 @@ def main() -> None:
         tabulated = plugins.plugin("devices", "surrogate").read(
             {"kind": "surrogate", "device": device}
         )
-        latency = tabulated.table(nb201.SPACE, "cifar10", Path())["latency_ms"]
+        latency = tabulated.table(NB201, "cifar10", Path())["latency_ms"]
         benchmark = plugins.plugin("benchmarks", "surrogate").read({"kind": "surrogate"})
-        accuracies = benchmark.accuracies(nb201.SPACE, "cifar10", Path())
+        accuracies = benchmark.accuracies(NB201, "cifar10", Path())
         accuracy = accuracies["accuracy_percent"]
         values = np.column_stack([1 - accuracy / 100, latency])
         truth = values[non_dominated(values)]
 
         def evaluate(genes, values=values):
-            return values[nb201.index_of(genes)]
+            return values[NB201.index_of(genes)]
 
         for name in ("nsga2", "wsea", "cea"):
             searcher = plugins.plugin("searchers", name).read({"searcher": name})
@@ -100,9 +100,9 @@ def main() -> None:
             counts = {"hanas": [], "stock": []}
             for seed in seeds:
                 started = time.perf_counter()
-                history = searcher.search(nb201.choices, evaluate, np.random.default_rng(seed))
+                history = searcher.search(NB201.choices, evaluate, np.random.default_rng(seed))
                 seconds["hanas"] += time.perf_counter() - started
-                rows = nb201.index_of(history.genes)
+                rows = NB201.index_of(history.genes)
                 if name == "nsga2":
                     objectives, kind = values, NSGA2
                 else:  # the score of this run, for every cell

@@ -18,7 +18,7 @@ from plain import PlainNetwork, one_hot
 
 from hanas.core import plugins
 from hanas.data.batches import Batch
-from hanas.spaces import nb201
+from hanas.data.tables.metric_tables import NB201
 from hanas.spaces.networks.cell import TRANSITIONS
 from hanas.training.supernets import prepare
 
@@ -125,7 +125,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=7)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    assert len(nb201.EDGES) == 6
+    assert len(NB201.edges) == 6
     print("| trainer | hanas, images/s | plain, images/s | ratio |\n|---|--:|--:|--:|")
     with tempfile.TemporaryDirectory() as folder:
         for trainer in plugins.names("trainers"):

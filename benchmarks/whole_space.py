@@ -17,8 +17,8 @@ import torch
 from hanas.core import plugins
 from hanas.data.batches import load_split
 from hanas.data.images import SPLITS, ImageData, save_images
+from hanas.data.tables.metric_tables import NB201
 from hanas.proxies._proxy import Inputs, Work
-from hanas.spaces import nb201
 from hanas.training.epochs import evaluate
 from hanas.training.supernets import Supernet, save_supernet
 
@@ -41,14 +41,14 @@ def main() -> None:
         labels = np.arange(3 * count, dtype=np.int64) % 10
         data = ImageData(images, labels, tuple("0123456789"), splits, ())
         save_images(data, folder / "images.pt")
-        network = nb201.supernet(10, NETWORK)
+        network = NB201.supernet(10, NETWORK)
         weights = network.state_dict()
         supernet = Supernet("nb201", 10, NETWORK, None, weights, torch.zeros(6, 5))
         save_supernet(supernet, folder / "weights.pt")
 
         validation = load_split(data, "validation").take(count)
         sample = random.choice(15_625, options.cells, replace=False)
-        genes = nb201.all_genes()[sample].tolist()
+        genes = NB201.all_genes()[sample].tolist()
         started = time.perf_counter()
         one_by_one = [evaluate(network, lambda x, g=g: network(x, g), validation)[0] for g in genes]
         scaled = (time.perf_counter() - started) * 15_625 / options.cells
@@ -58,7 +58,7 @@ def main() -> None:
         proxy = plugins.plugin("proxies", "supernet").read(settings)
         inputs = Inputs(weights=folder / "weights.pt", images=folder / "images.pt")
         work = Work(folder / "unfinished", 1, lambda line: None)
-        table = proxy.score(nb201.SPACE, inputs, work)
+        table = proxy.score(NB201, inputs, work)
         whole = time.perf_counter() - started
         found = table["cross_entropy"].to_numpy()[sample]
         worst = np.abs(found - one_by_one).max()

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from hanas.benchmarks.nats_bench import read_cells
 from hanas.core.files import write_parquet
-from hanas.spaces import nb201
+from hanas.data.tables.metric_tables import NB201
 from hanas.study.jobs import job
 
 with job(snakemake) as facts:
-    table = read_cells(Path(snakemake.input.folder), nb201.all_texts())
+    table = read_cells(Path(snakemake.input.folder), NB201.all_texts())
     write_parquet(table, snakemake.output.table)
     facts.update(
         sources=["benchmark: NATS-Bench v1.0 topology"],

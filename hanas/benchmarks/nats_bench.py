@@ -21,8 +21,7 @@ from hanas.core.errors import InputError, one_line
 from hanas.core.files import checksum, read_parquet, user_path
 from hanas.core.pickles import load_plain
 from hanas.core.settings import UserFile
-from hanas.data.tables.metric_tables import accuracy_table, official_name, require_nb201
-from hanas.spaces import nb201
+from hanas.data.tables.metric_tables import NB201, accuracy_table, official_name, require_nb201
 from hanas.spaces._space import Space
 
 if TYPE_CHECKING:
@@ -97,7 +96,7 @@ def read_cells(folder: Path, archs: Sequence[str]) -> pd.DataFrame:
 
 
 def _file_name(arch: str) -> str:
-    return f"{nb201.index_of(nb201.from_text(arch)[None])[0]:06d}.pickle.pbz2"
+    return f"{NB201.index_of(NB201.from_text(arch)[None])[0]:06d}.pickle.pbz2"
 
 
 def _read_cell(file: Path, arch: str) -> list[tuple[str, str, str, float]]:

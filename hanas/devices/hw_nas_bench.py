@@ -18,9 +18,8 @@ from hanas.core.errors import InputError
 from hanas.core.files import checksum, user_path
 from hanas.core.pickles import load_plain
 from hanas.core.settings import UserFile
-from hanas.data.tables.metric_tables import device_table, official_name, require_nb201
+from hanas.data.tables.metric_tables import NB201, device_table, official_name, require_nb201
 from hanas.devices._device import TabulatedDevice
-from hanas.spaces import nb201
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +59,7 @@ class HwNasBenchDevice(TabulatedDevice):
         path, keys = user_path(root, self.file), DEVICES[self.device]
         of_another = f" of {name} for {dataset}" if self.dataset not in (None, dataset) else ""
         return device_table(
-            nb201.all_texts(),
+            NB201.all_texts(),
             read(path, name, keys),
             source=f"benchmark: HW-NAS-Bench v1.0{of_another} (sha256 {checksum(path)[:12]})",
             place=lambda number, metric: _place(path, name, keys[metric], number),
@@ -94,7 +93,7 @@ def read(path: Path, dataset: str, keys: Mapping[str, str]) -> dict[str, np.ndar
 
 
 def _column(path: Path, dataset: str, key: str, values: Any) -> np.ndarray:
-    where, size = f"{path}: {dataset}: {key}", len(nb201.all_texts())
+    where, size = f"{path}: {dataset}: {key}", len(NB201.all_texts())
     if isinstance(values, np.ndarray):
         values = values.tolist()
     if not isinstance(values, list):
@@ -114,7 +113,7 @@ def _column(path: Path, dataset: str, key: str, values: Any) -> np.ndarray:
 
 def _check_order(path: Path, dataset: str, configs: Any) -> None:
     """Compare the cells that the file describes with the order that its numbers are read in."""
-    texts = nb201.all_texts()
+    texts = NB201.all_texts()
     if not isinstance(configs, list) or len(configs) != len(texts):
         raise InputError(f"{path}: {dataset}: config is no list of {len(texts):,} cells")
     for number, (config, text) in enumerate(zip(configs, texts, strict=True)):
@@ -127,4 +126,4 @@ def _check_order(path: Path, dataset: str, configs: Any) -> None:
 
 
 def _place(path: Path, dataset: str, key: str, number: int) -> str:
-    return f"{path}: {dataset}: {key}, index {number} ({nb201.all_texts()[number]})"
+    return f"{path}: {dataset}: {key}, index {number} ({NB201.all_texts()[number]})"

@@ -124,7 +124,7 @@ class Proxy(Settings):
     on_demand: ClassVar[bool] = False
     #: Whether its scores are means over images, so that a front can be scored again with an error.
     rescores: ClassVar[bool] = False
-    #: Whether it looks at what only the cells of NAS-Bench-201 have.
+    #: Whether it looks at what only cells have.
     of_cells: ClassVar[bool] = False
 
     if TYPE_CHECKING:
@@ -150,7 +150,8 @@ class Proxy(Settings):
 
     def problems_in(self, space: Space) -> Iterator[str]:
         """Yield what does not go together with a space, the name of the setting first."""
-        yield from ()
+        if self.of_cells and not space.edges:
+            yield f"kind is {self.kind!r}, which looks at cells; {space.name!r} has none"
 
     def score(self, space: Space, inputs: Inputs, work: Work) -> pd.DataFrame:
         """Score every architecture of a space that can be listed; the folder is removed at the end.
@@ -162,8 +163,8 @@ class Proxy(Settings):
 
         place = f"proxy {self.kind}"
         texts = plugins.enumerable_space(space.name, place).all_texts()
-        if self.of_cells and space.name != "nb201":
-            raise InputError(f"{place} looks at cells of space 'nb201', not of {space.name!r}")
+        for problem in self.problems_in(space):
+            raise InputError(f"{place}: {problem}")
         return pd.DataFrame({"arch": list(texts), **self.scores(space, inputs, work)})
 
     def scores(self, space: Space, inputs: Inputs, work: Work) -> dict[str, Any]:
@@ -233,7 +234,7 @@ class CountedProxy(SpaceProxy):
     #: What is counted.
     counted: ClassVar[str]
 
-    def count(self, space: Space, genes: np.ndarray) -> np.ndarray:
+    def count(self, space: Any, genes: np.ndarray) -> np.ndarray:
         """Return numbers (N,), of which lower is better, of genes (N, G)."""
         raise NotImplementedError
 
@@ -271,7 +272,7 @@ class SizeProxy(CountedProxy):
     network: CountedNetwork | None = Field(
         None,
         description="Of layer-wise spaces: the network that is counted; where absent, that of full "
-        "size. Cells rank alike at every size.",
+        "size. Cells are counted in the network of their declaration.",
     )
 
     @property
@@ -283,7 +284,7 @@ class SizeProxy(CountedProxy):
     def problems_in(self, space: Space) -> Iterator[str]:
         """Yield what does not go together with a space."""
         if self.network and not space.layerwise:
-            said = f"network: the cells of {space.name} rank alike at every size of the network"
+            said = f"network: cells are counted in the network that {space.name!r} declares"
             yield f"{said}; leave it out"
 
 

@@ -6,6 +6,7 @@ equal weights, as in a supernet that was never trained, so cells do not differ b
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
@@ -17,11 +18,11 @@ from hanas.core.errors import InputError
 from hanas.core.files import checksum
 from hanas.core.settings import Count, Settings
 from hanas.proxies._proxy import Inputs, SpaceProxy, Threads, Work
-from hanas.spaces import nb201
 from hanas.spaces._space import Space
 
 if TYPE_CHECKING:
     from hanas.data.batches import Batch, Split
+    from hanas.spaces._cell import CellSpace
     from hanas.spaces.networks.cell import CellNetwork
 
 
@@ -57,6 +58,15 @@ class UntrainedProxy(SpaceProxy):
     #: What is said about the table; in braces what is of the ``network`` and its images.
     source: ClassVar[str]
 
+    def problems_in(self, space: Space) -> Iterator[str]:
+        """Yield what does not go together with a space, the name of the setting first."""
+        yield from super().problems_in(space)
+        if space.edges:
+            try:
+                space.settings(self.network)
+            except InputError as error:
+                yield str(error)
+
     def prepared(self, network: CellNetwork) -> CellNetwork:
         """Change the network of a seed before cells are measured, and return it."""
         return network
@@ -69,8 +79,8 @@ class UntrainedProxy(SpaceProxy):
         """Return the measures of the network of one cell, which stays as it is."""
         raise NotImplementedError
 
-    def ranked(self, numbers: np.ndarray, cells: np.ndarray) -> np.ndarray:
-        """Return scores (D,), lower is better, of the measures (M, D) of cells (D, 6)."""
+    def ranked(self, space: CellSpace, numbers: np.ndarray, cells: np.ndarray) -> np.ndarray:
+        """Return scores (D,), lower is better, of the measures (M, D) of cells (D, edges)."""
         raise NotImplementedError
 
     def scores(self, space: Space, inputs: Inputs, work: Work) -> dict[str, Any]:
@@ -84,21 +94,26 @@ class UntrainedProxy(SpaceProxy):
 
         key = {
             "settings": self.params(),
+            "operations": [space.options(edge) for edge in range(len(space.edges))],
             "revision": self.revision,
             "images": None if inputs.images is None else checksum(inputs.images),
             "computed by": torch.__version__,
         }
         columns = tuple(f"{name} {seed}" for seed in range(self.seeds) for name in self.measures)
-        make = partial(UntrainedScorer, self, inputs.images)
-        return score_space(make, key, columns, work, ranked=self.mean_over_seeds)
+        of_cells: Any = space
+        make = partial(UntrainedScorer, self, of_cells, inputs.images)
+        ranked = partial(self.mean_over_seeds, of_cells)
+        return score_space(of_cells, make, key, columns, work, ranked=ranked)
 
-    def mean_over_seeds(self, cells: np.ndarray, found: dict[str, Any]) -> dict[str, np.ndarray]:
-        """Return ``score`` of all cells (D, 6), from what each seed measured of them.
+    def mean_over_seeds(
+        self, space: CellSpace, cells: np.ndarray, found: dict[str, Any]
+    ) -> dict[str, np.ndarray]:
+        """Return ``score`` of all cells (D, edges), from what each seed measured of them.
 
         NaN is one above the largest of a seed: a cell that has no score is worst.
         """
         of_seeds = np.array([*found.values()]).reshape(self.seeds, -1, len(cells))
-        ranked = [self.ranked(numbers, cells) for numbers in of_seeds]
+        ranked = [self.ranked(space, numbers, cells) for numbers in of_seeds]
         ranked = [np.where(np.isnan(of), np.nanmax(of) + 1, of) for of in ranked]
         scores = np.mean(ranked, axis=0)
         for genes in cells[~np.isfinite(scores)].tolist():
@@ -125,7 +140,7 @@ class UntrainedScorer:
     #: Statistics of the batch, as in the first step of a training, and nothing learnt.
     batch_norm = "batch"
 
-    def __init__(self, proxy: UntrainedProxy, images: Path | None) -> None:
+    def __init__(self, proxy: UntrainedProxy, space: CellSpace, images: Path | None) -> None:
         import torch
 
         from hanas.data.batches import load_split
@@ -137,11 +152,11 @@ class UntrainedScorer:
             data = load_images(images)
             split = load_split(data, "train", resolution=proxy.resolution)
             side, classes = split.size[0], len(data.classes)
-            nb201.for_images(proxy.network, (side, side), None, images)
+            space.for_images(proxy.network, (side, side), None, images)
         network = {**proxy.network.params(), "batch_norm": self.batch_norm}
         self.draws = []
         for seed in range(proxy.seeds):
-            made = nb201.supernet(classes, network, seed=seed)
+            made = space.supernet(classes, network, seed=seed)
             made = proxy.prepared(made.to(memory_format=torch.channels_last)).train()
             self.draws.append((made, proxy.drawn(seed, side, split)))
         seen = sum(len(batch.labels) for batch in self.draws[0][1])
@@ -150,7 +165,7 @@ class UntrainedScorer:
             self.source += f", mean of {proxy.seeds} draws"
 
     def __call__(self, cells: np.ndarray) -> dict[str, np.ndarray]:
-        """Return what is measured of the cells (N, 6) of a group, a column a number and seed."""
+        """Return what is measured of cells (N, edges) of a group, a column a number and seed."""
         columns = {}
         for seed, (network, batches) in enumerate(self.draws):
             rows = [self._proxy.measure(network, genes, batches) for genes in cells.tolist()]

@@ -17,12 +17,12 @@ from pydantic import Field
 from hanas.core.compute import generator
 from hanas.core.settings import Count
 from hanas.proxies._untrained import ProxyOfBatches
-from hanas.spaces import nb201
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from hanas.data.batches import Batch, Split
+    from hanas.spaces._cell import CellSpace
     from hanas.spaces.networks.cell import CellNetwork
 
 
@@ -58,11 +58,11 @@ class AzNas(ProxyOfBatches):
         found = [_assess(network, genes, batch.images) for batch in batches]
         return np.mean(found, axis=0).tolist()
 
-    def ranked(self, numbers: np.ndarray, cells: np.ndarray) -> np.ndarray:
+    def ranked(self, space: CellSpace, numbers: np.ndarray, cells: np.ndarray) -> np.ndarray:
         """Return minus the sum of log(rank / D), where rank D is the best."""
         from scipy.stats import rankdata
 
-        four = np.vstack([numbers, nb201.flops(cells)])  # (4, D)
+        four = np.vstack([numbers, space.flops(cells, live_only=True)])  # (4, D)
         # Minus infinity is kept as NaN: worst of all.
         ranks = rankdata(np.nan_to_num(four, nan=-np.inf, neginf=-np.inf), axis=1)
         return -np.log(ranks / len(cells)).sum(axis=0)

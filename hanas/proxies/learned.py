@@ -32,7 +32,8 @@ from hanas.proxies._proxy import (
     check_order,
     member_tables,
 )
-from hanas.spaces import nb201
+from hanas.spaces._cell import CellSpace
+from hanas.spaces._cell_operations import SKIP
 from hanas.spaces._space import DeployedNetwork, Space
 from hanas.training.settings import (
     Device,
@@ -227,8 +228,8 @@ class Learned(SpaceProxy):
         if self.of_chains:
             return self._of_chains(space, inputs, work)
         _, of_members = member_tables(space, inputs)
-        genes, texts = nb201.all_genes(), nb201.all_texts()
-        live = nb201.without_dead_edges(genes)
+        of_cells: Any = space
+        genes, texts = space.all_genes(), space.all_texts()
         truth = _truth(space, inputs)
 
         def look_up(rows: np.ndarray) -> np.ndarray:
@@ -237,10 +238,11 @@ class Learned(SpaceProxy):
                 work.log(f"looked up {texts[row]}: {value:.2f} %")
             return 1 - percent / 100
 
-        functions = nb201.index_of(live)
-        layers = (live != nb201.NONE).sum(axis=1) - (live == nb201.SKIP).sum(axis=1)
-        costs = np.column_stack([nb201.flops(live), layers]).astype(np.float64)
-        groups = [normal_scores(of_members), _features(genes)]
+        functions = space.index_of(of_cells.without_dead_edges(genes))
+        skips = of_cells.which(genes, lambda one: one.name == SKIP)
+        layers = (of_cells.live(genes) & ~skips).sum(axis=1)
+        costs = np.column_stack([of_cells.flops(genes, live_only=True), layers]).astype(np.float64)
+        groups = [normal_scores(of_members), _features(of_cells, genes)]
         posterior, known = self.learn(groups, costs, functions, look_up)
         # What was looked up is known, also of all that is the same function.
         expected = posterior.mean.copy()
@@ -300,12 +302,13 @@ def _truth(space: Space, inputs: Inputs) -> pd.DataFrame:
     return truth
 
 
-def _features(genes: np.ndarray) -> np.ndarray:
+def _features(space: CellSpace, genes: np.ndarray) -> np.ndarray:
     """Return what a cell is made of, float64 (N, F), in units that matter about equally."""
     from hanas.benchmarks.surrogates.cell_features import kinds_of_paths
 
-    features = kinds_of_paths(genes)
-    features = (features - features.mean(axis=0)) / features.std(axis=0)
+    features = kinds_of_paths(space, genes)
+    spread = features.std(axis=0)
+    features = (features - features.mean(axis=0)) / np.where(spread > 0, spread, 1)
     # An accuracy depends most abruptly on the paths without a convolution, the first feature:
     # none, one or more. Seen, and the factor chosen, on CIFAR-100.
     features[:, 0] *= 3

@@ -8,8 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from hanas.proxies._proxy import CountedProxy
-from hanas.spaces import nb201
-from hanas.spaces._space import Space
+from hanas.spaces._cell import CellSpace
 
 
 class LiveParams(CountedProxy):
@@ -21,8 +20,9 @@ class LiveParams(CountedProxy):
     kind: Literal["live_params"] = Field(
         description="The number of parameters that the output depends on; needs no training."
     )
+    on_demand: ClassVar[bool] = True
     counted: ClassVar[str] = "number of parameters on live edges of the full-size network"
 
-    def count(self, space: Space, genes: np.ndarray) -> np.ndarray:
+    def count(self, space: CellSpace, genes: np.ndarray) -> np.ndarray:
         """Return minus the numbers."""
-        return -nb201.params(nb201.without_dead_edges(genes))
+        return -space.params(genes, live_only=True)

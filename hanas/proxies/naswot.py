@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from hanas.data.batches import Batch, Split
+    from hanas.spaces._cell import CellSpace
     from hanas.spaces.networks.cell import CellNetwork
 
 
@@ -80,6 +81,6 @@ class Naswot(ProxyOfBatches):
         mean = float(np.mean(logarithms))
         return [mean if np.isfinite(mean) else np.nan]
 
-    def ranked(self, numbers: np.ndarray, cells: np.ndarray) -> np.ndarray:
+    def ranked(self, space: CellSpace, numbers: np.ndarray, cells: np.ndarray) -> np.ndarray:
         """Return minus the logarithms."""
         return -numbers[0]

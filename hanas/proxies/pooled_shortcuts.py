@@ -9,13 +9,15 @@ and its weight chosen, on other data sets than it is judged by (docs/ranking.md)
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
 from hanas.proxies._proxy import CountedProxy
-from hanas.spaces import nb201
+from hanas.spaces._cell import CellSpace
+from hanas.spaces._cell_operations import NONE
 from hanas.spaces._space import Space
 
 
@@ -31,10 +33,18 @@ class PooledShortcuts(CountedProxy):
     )
     counted: ClassVar[str] = "poolings on paths without a convolution from input to output"
 
-    def count(self, space: Space, genes: np.ndarray) -> np.ndarray:
-        """Return the scores (N,) of genes (N, 6)."""
-        on_paths = nb201.operations_on_paths(genes)  # (paths, N, operations)
-        is_open = on_paths[..., nb201.NONE] == 0
-        convolutions = on_paths[..., nb201.CONV_1X1] + on_paths[..., nb201.CONV_3X3]
-        poolings = (on_paths[..., nb201.AVG_POOL] * (is_open & (convolutions == 0))).sum(axis=0)
+    def problems_in(self, space: Space) -> Iterator[str]:
+        """Yield what does not go together with a space, the name of the setting first."""
+        yield from super().problems_in(space)
+        if isinstance(space, CellSpace) and not any(one.pools for one in space.distinct):
+            yield f"kind is 'pooled_shortcuts', but no edge of {space.name!r} can be a pooling"
+
+    def count(self, space: CellSpace, genes: np.ndarray) -> np.ndarray:
+        """Return the scores (N,) of genes (N, edges)."""
+        on_paths = space.operations_on_paths(genes)  # (paths, N, operations)
+        of = space.distinct
+        is_open = on_paths[..., [one.name == NONE for one in of]].sum(axis=-1) == 0
+        convolutions = on_paths[..., [one.convolves for one in of]].sum(axis=-1)
+        pools = on_paths[..., [one.pools for one in of]].sum(axis=-1)
+        poolings = (pools * (is_open & (convolutions == 0))).sum(axis=0)
         return np.where(is_open.any(axis=0), poolings, poolings.max() + 1)

@@ -7,13 +7,15 @@ show that: it is as easily trained without. To be fused with what such a network
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
 from hanas.proxies._proxy import CountedProxy
-from hanas.spaces import nb201
+from hanas.spaces._cell import CellSpace
+from hanas.spaces._cell_operations import SKIP
 from hanas.spaces._space import Space
 
 
@@ -27,11 +29,23 @@ class Residual(CountedProxy):
     kind: Literal["residual"] = Field(
         description="Whether a cell is a residual block; needs no training."
     )
+    on_demand: ClassVar[bool] = True
     counted: ClassVar[str] = "convolutions that a skip from input to output leads past"
 
-    def count(self, space: Space, genes: np.ndarray) -> np.ndarray:
-        """Return the scores (N,) of genes (N, 6)."""
-        live = nb201.without_dead_edges(genes)
-        convolutions = np.isin(live, (nb201.CONV_1X1, nb201.CONV_3X3)).sum(axis=1)
-        is_residual = live[:, nb201.DIRECT_EDGE] == nb201.SKIP
+    def problems_in(self, space: Space) -> Iterator[str]:
+        """Yield what does not go together with a space, the name of the setting first."""
+        yield from super().problems_in(space)
+        if isinstance(space, CellSpace):
+            edge = space.direct_edge
+            if SKIP not in space.options(edge) or space.choices[edge] == 1:
+                yield (
+                    f"kind is 'residual', but in space {space.name!r} {space.place(edge)} is "
+                    f"{SKIP} in no cell or in all, so that they would rank alike"
+                )
+
+    def count(self, space: CellSpace, genes: np.ndarray) -> np.ndarray:
+        """Return the scores (N,) of genes (N, edges)."""
+        live = space.live(genes)
+        convolutions = (live & space.which(genes, lambda one: one.convolves)).sum(axis=1)
+        is_residual = space.which(genes, lambda one: one.name == SKIP)[:, space.direct_edge]
         return np.where(is_residual, -1.0 - convolutions, 0.0)

@@ -148,15 +148,17 @@ class Supernet(Proxy):
         from hanas.training.learning_checks import require_ranking
 
         files, device, key = self.belongs_to(inputs, [self.images, self.batch_size])
-        make = partial(SupernetScorer, *files, self.images, self.batch_size, device)
-        check = partial(check_finite, files[0])
-        found = score_space(make, key, SUPERNET_SCORES, work, device=device, check=check)
+        made_of: Any = (space, *files, self.images, self.batch_size, device)
+        make, check = partial(SupernetScorer, *made_of), partial(check_finite, files[0])
+        found = score_space(
+            made_of[0], make, key, SUPERNET_SCORES, work, device=device, check=check
+        )
         _, load = load_both(*files, space.name, "cpu")
         require_ranking(found, self.objective, load("validation", self.images).labels.numpy())
         return found
 
     def on_demand_scorer(self, space: Space, inputs: Inputs, work: Work) -> OnDemandScorer:
-        """Return what scores architectures of a layer-wise space; see :class:`Proxy`."""
+        """Return what scores architectures of any space; see :class:`Proxy`."""
         return LayerwiseScorer(self, space, inputs, work)
 
     @contextmanager
@@ -236,7 +238,12 @@ class LayerwiseScorer(OnDemandScorer):
         calibrated_with = proxy.calibration_images if proxy.statistics == "recalibrated" else None
         settings = [proxy.images, proxy.batch_size, calibrated_with, proxy.columns_of([])]
         files, device, key = proxy.belongs_to(inputs, settings)
-        make = partial(proxy.evaluation, space.name, *files, device)
+        make: Callable[[], Any] = partial(proxy.evaluation, space.name, *files, device)
+        if space.edges:
+            from hanas.proxies.scoring.cells import SupernetScorer
+
+            of_cells: Any = (space, *files, proxy.images, proxy.batch_size, device)
+            make = partial(SupernetScorer, *of_cells)
         here = make()
         self.columns, self._pictures, self._weights = here.columns, here.pictures, files[0]
         self._snapshots = here.snapshots

@@ -16,6 +16,7 @@ from hanas.proxies._untrained import UntrainedProxy
 
 if TYPE_CHECKING:
     from hanas.data.batches import Batch, Split
+    from hanas.spaces._cell import CellSpace
     from hanas.spaces.networks.cell import CellNetwork
 
 
@@ -69,7 +70,7 @@ class Synflow(UntrainedProxy):
         pairs = zip(used, gradients, strict=True)
         return [sum(float((w.detach() * dw).sum()) for w, dw in pairs if dw is not None)]
 
-    def ranked(self, numbers: np.ndarray, cells: np.ndarray) -> np.ndarray:
+    def ranked(self, space: CellSpace, numbers: np.ndarray, cells: np.ndarray) -> np.ndarray:
         """Return -log(flow)."""
         logarithms = np.full(len(cells), np.nan)
         np.log(numbers[0], out=logarithms, where=numbers[0] > 0)

@@ -74,10 +74,10 @@ def of_layers(
     return np.hstack(costs)
 
 
-def end(space: LayerwiseSpace, which: Literal["largest", "smallest"]) -> tuple[int, ...]:
-    """Return the genes with the most parameters, or with the fewest."""
+def end(space: LayerwiseSpace, which: Literal["largest", "smallest"], side: int) -> tuple[int, ...]:
+    """Return the genes with the most parameters, or with the fewest, for images of a side."""
     best = np.argmax if which == "largest" else np.argmin
-    fixed, of_stages = tables(space, 1.0, SMALLEST_MAP)
+    fixed, of_stages = tables(space, 1.0, side)
     deepest = -1 if which == "largest" else 0
     total, ways = np.zeros(1, dtype=np.int64), []
     chosen: list[np.ndarray] = []  # of each stage the best operations, (before, own, layers)

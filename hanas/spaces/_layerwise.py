@@ -24,16 +24,22 @@ from hanas.core.errors import InputError
 from hanas.core.settings import Positive, Settings
 from hanas.spaces import _chain_costs as costs
 from hanas.spaces import _chain_texts as texts
-from hanas.spaces._space import OF_ITS_OWN, SHARED, BatchNorm, Genes, Held, Network, Space
+from hanas.spaces._space import (
+    MOST_LISTED,
+    OF_ITS_OWN,
+    SHARED,
+    BatchNorm,
+    Genes,
+    Held,
+    Network,
+    Space,
+)
 from hanas.spaces._stage_genes import StageChoices
 from hanas.spaces.networks.operations import IDENTITY, Operation
 from hanas.spaces.networks.skeletons import SMALLEST_MAP, Skeleton
 
 if TYPE_CHECKING:  # PyTorch is imported only where a network is made
     from hanas.spaces.networks.chain import ChainNetwork
-
-#: Spaces of up to so many architectures are listed; NAS-Bench-201 has 15,625.
-MOST_LISTED = 20_000
 
 
 class ChainNetworkSettings(Settings):
@@ -137,7 +143,9 @@ class LayerwiseSpace(Space):
         self.one_size = not any(stage.before for stage in self.by_stage)
         self.enumerable = self.count <= MOST_LISTED
         costs.require_possible(self, 1.0)
-        self.largest, self.smallest = costs.end(self, "largest"), costs.end(self, "smallest")
+        side = ChainSettings().resolution
+        self.largest = costs.end(self, "largest", side)
+        self.smallest = costs.end(self, "smallest", side)
 
     def _possible(
         self, operations: Sequence[Operation], layers: int
@@ -244,16 +252,22 @@ class LayerwiseSpace(Space):
 
     def chains(self, genes: np.ndarray) -> Chains:
         """Return what genes (N, G) stand for, layer by layer."""
-        genes, parts = self._checked(genes), []
+        genes, of_stages = self._checked(genes), []
         for stage, where in zip(self.by_stage, self.genes_of_stages, strict=True):
             which, depth = stage.sizes(genes[:, where])
             there = np.arange(stage.most) < depth[:, None]
-            parts.append((which, depth, there, genes[:, where][:, stage.before :]))
-        of_stages = [np.stack(part, axis=1) for part in list(zip(*parts, strict=True))[:2]]
-        there, numbers = (np.hstack(part) for part in list(zip(*parts, strict=True))[2:])
-        layers = np.arange(there.shape[1])
-        operations = np.where(there, self.operations_by_layer[layers, numbers], 0)
-        return Chains(*of_stages, there, np.where(there, numbers, 0), operations)
+            of_stages.append((which, depth, there, genes[:, where][:, stage.before :]))
+        which, depths, are_there, numbers = zip(*of_stages, strict=True)
+        there = np.hstack(are_there)
+        chosen = np.where(there, np.hstack(numbers), 0)
+        operations = self.operations_by_layer[np.arange(there.shape[1]), chosen]
+        return Chains(
+            which=np.stack(which, axis=1),
+            depths=np.stack(depths, axis=1),
+            there=there,
+            numbers=chosen,
+            operations=np.where(there, operations, 0),
+        )
 
     @override
     def numbers(self, genes: np.ndarray) -> np.ndarray:

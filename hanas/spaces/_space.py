@@ -29,6 +29,8 @@ OF_ITS_OWN = "As for supernets; a network of its own has an affine part and runn
 #: Genes of one architecture, and the operations that a network holds of each gene.
 Genes = Sequence[int] | np.ndarray
 Held = Sequence[Sequence[int]]
+#: Spaces of up to so many architectures are listed; NAS-Bench-201 has 15,625.
+MOST_LISTED = 20_000
 
 
 class Space(ABC):
@@ -136,7 +138,7 @@ class Space(ABC):
     def params(
         self, genes: np.ndarray, classes: int = 10, *, network: Network | None = None
     ) -> np.ndarray:
-        """Return the parameters, int64 (N,), with affine BN; of cells always those in full size."""
+        """Return the parameters, int64 (N,), with affine BN."""
 
     @abstractmethod
     def flops(

@@ -121,10 +121,11 @@ def _networks(study: Study) -> Iterator[str]:
         network = study.network_of(name)
         asked.append((f"retrainings.{name}", task.space, task.dataset, network, side))
     for name, device in study.devices.items():
-        for task in device.tasks or study.tasks if isinstance(device, MeasuredDevice) else ():
-            space, dataset = study.tasks[task].space, study.tasks[task].dataset
-            network = device.networks[space]
-            asked.append((f"devices.{name}", space, dataset, network, device.resolution))
+        if not isinstance(device, MeasuredDevice):
+            continue
+        for task in (study.tasks[key] for key in device.tasks or study.tasks):
+            network, side = device.networks[task.space], device.resolution
+            asked.append((f"devices.{name}", task.space, task.dataset, network, side))
     for where, space, dataset, network, resolution in asked:
         found = study.datasets[dataset]
         side = getattr(found, "resolution", None) or getattr(found, "side", None)

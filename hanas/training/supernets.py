@@ -182,6 +182,9 @@ class Run:
         assert self.alpha_optimizer is not None
         self.alphas.grad = gradient
         self.alpha_optimizer.step()
+        # Weight decay makes no number of minus infinity.
+        impossible = ~possible_operations(self.space).to(gradient.device)
+        self.alphas.data.masked_fill_(impossible, -torch.inf)
 
     def judge(self, forward: Forward) -> tuple[float, float]:
         """Return cross-entropy and error of ``forward`` on the candidate images."""

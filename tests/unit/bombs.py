@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from nb201_space import nb201
 from pyarrow import parquet
 
 from hanas.benchmarks import nats_bench
@@ -31,7 +32,6 @@ from hanas.data import pictures
 from hanas.data.datasets import cifar10
 from hanas.data.published_files import read_members
 from hanas.data.tables import user_tables
-from hanas.spaces import nb201
 
 MEMORY_BYTES = 3 * 2**30
 SECONDS = 60
@@ -141,7 +141,7 @@ class OneNumber(user_tables.Columns):
 
 
 def _user_table(path: Path) -> None:
-    user_tables.read(path, OneNumber.read({"arch": "cell", "number": "ms"}), space=nb201.SPACE)
+    user_tables.read(path, OneNumber.read({"arch": "cell", "number": "ms"}), space=nb201)
 
 
 def rows_of_parquet(folder: Path) -> None:

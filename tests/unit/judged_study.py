@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from nb201_space import nb201
 
 from hanas.core.files import write_json, write_parquet
 from hanas.fronts.rows import Row
-from hanas.spaces import nb201
 
 ARCHS = nb201.all_texts()[:6]
 ERROR = [0.1, 0.2, 0.3, 0.5, 0.4, 0.9]

@@ -2,8 +2,7 @@
 
 import torch
 import torch.nn.functional as F
-
-from hanas.spaces.nb201 import AVG_POOL, CONV_1X1, CONV_3X3, EDGES, NONE, OPERATIONS, SKIP
+from nb201_space import AVG_POOL, CONV_1X1, CONV_3X3, EDGES, NONE, OPERATIONS, SKIP
 
 
 def _normalise(x):

@@ -1,4 +1,5 @@
 import pytest
+from nb201_space import nb201
 from some_devices import device
 from torch import nn
 
@@ -8,7 +9,6 @@ from hanas.deploy.onnx_models import layers
 from hanas.devices import analytic
 from hanas.devices._device import ModelRefused
 from hanas.devices.measuring.measure import Model, measure_models
-from hanas.spaces import nb201
 
 NETWORK = {"batch_norm": "running", "channels": 4, "cells": 1}
 
@@ -31,7 +31,7 @@ def cache(folder, monkeypatch):
 @pytest.fixture(scope="module")
 def model(folder):
     path = folder / "cell.onnx"
-    onnx_models.export(nb201.SPACE.build((3, 2, 4, 1, 0, 4), 3, NETWORK), path, resolution=8)
+    onnx_models.export(nb201.build((3, 2, 4, 1, 0, 4), 3, NETWORK), path, resolution=8)
     return path
 
 

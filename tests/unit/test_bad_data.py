@@ -22,6 +22,7 @@ import test_benchmarks
 import torch
 import yaml
 from bombs import BOMBS, OneNumber
+from nb201_space import nb201
 from PIL import Image
 from toy_pictures import toy_images
 
@@ -35,13 +36,12 @@ from hanas.data.datasets.imagenet16_120 import Imagenet16120
 from hanas.data.pictures import read_picture
 from hanas.data.published_files import read_members
 from hanas.data.tables import user_tables
-from hanas.spaces import nb201
 
 REPOSITORY = Path(__file__).parents[2]
 TEXTS = nb201.all_texts()
 SOME = TEXTS[:500]
 #: A space of its first cells only.
-SPACE = SimpleNamespace(all_texts=lambda: SOME, from_text=nb201.SPACE.from_text)
+SPACE = SimpleNamespace(all_texts=lambda: SOME, from_text=nb201.from_text)
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ READERS = {
             lambda path: (
                 plugins.plugin("devices", "hw_nas_bench")
                 .read({"kind": "hw_nas_bench", "device": "edgegpu", "file": path.name})
-                .table(nb201.SPACE, "cifar10", path.parent)
+                .table(nb201, "cifar10", path.parent)
             ),
         ),
         Reader(

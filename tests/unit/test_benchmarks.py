@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from nats_bench import create as create_api
+from nb201_space import nb201
 
 from hanas.benchmarks import nats_bench
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.files import write_parquet
 from hanas.data.tables.metric_tables import accuracy_table
-from hanas.spaces import nb201
 
 TEXTS = nb201.all_texts()
 NATS = "NATS-tss-v1_0-3ffb9-simple"

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from layerwise import SPACES
+from nb201_space import nb201
 from some_devices import device
 
 from hanas.core import plugins
@@ -16,7 +17,6 @@ from hanas.devices.measuring import board_queue
 from hanas.devices.prediction import campaign, predictor
 from hanas.devices.prediction.campaign import conduct, judge
 from hanas.devices.prediction.features import Features
-from hanas.spaces import nb201
 
 SETTINGS = Campaign.read({"models": 20, "first": 10, "each_round": 4, "held_out": 8})
 
@@ -151,11 +151,11 @@ def test_a_killed_campaign_goes_the_same_way():
 
 
 def test_a_small_space_is_used_up(monkeypatch):
-    few = nb201.SPACE.sample(22, np.random.default_rng(0))
-    monkeypatch.setattr(type(nb201.SPACE), "sample", lambda space, count, rng: few)
+    few = nb201.sample(22, np.random.default_rng(0))
+    monkeypatch.setattr(type(nb201), "sample", lambda space, count, rng: few)
     lines: list[str] = []
     measured, _, _ = conduct("nb201", SETTINGS, Device(), log=lines.append)
-    ends = [nb201.SPACE.largest, nb201.SPACE.smallest]
+    ends = [nb201.largest, nb201.smallest]
     assert set(measured["arch"]) == {nb201.to_text(row) for row in [*ends, *few]}
     assert lines[-1] == "no architecture of nb201 is left to measure"
 
@@ -163,13 +163,13 @@ def test_a_small_space_is_used_up(monkeypatch):
 def test_cells_without_a_path_are_never_measured():
     connected = nb201.connected(nb201.all_genes())
     assert (~connected).sum() == 341
-    drawn = nb201.SPACE.sample(20_000, np.random.default_rng(0))
+    drawn = nb201.sample(20_000, np.random.default_rng(0))
     assert len(drawn) == connected.sum()
     assert nb201.connected(drawn).all()
     for seed in range(4):  # in some of which one would have been drawn
         order = np.random.default_rng(seed).permutation(len(connected))
         expected = nb201.all_genes()[order[connected[order]]][:100]
-        found = nb201.SPACE.sample(100, np.random.default_rng(seed))
+        found = nb201.sample(100, np.random.default_rng(seed))
         np.testing.assert_array_equal(found, expected)
 
 
@@ -225,7 +225,7 @@ def test_nothing_held_out():
 
 
 def test_judged_by_hand():
-    genes = nb201.SPACE.sample(12, np.random.default_rng(0))
+    genes = nb201.sample(12, np.random.default_rng(0))
     flops = Features.of("nb201", None).multiply_accumulates(genes) / 1e6
     found = predictor.fit("nb201", genes[:8], {"latency_ms": flops[:8]}, source="measured: x")
     predicted = found.predict(genes[8:])["latency_ms"].to_numpy()
@@ -243,7 +243,7 @@ def test_the_model_is_dropped_where_counting_flops_is_as_good():
     class Linear(Device):
         def __call__(self, archs):
             table = super().__call__(archs).drop(columns="energy_mj")
-            genes = np.array([nb201.SPACE.from_text(arch) for arch in archs])
+            genes = np.array([nb201.from_text(arch) for arch in archs])
             flops = Features.of("nb201", None).multiply_accumulates(genes)
             return table.assign(latency_ms=1 + flops / 1e7)
 
@@ -252,7 +252,7 @@ def test_the_model_is_dropped_where_counting_flops_is_as_good():
     assert quality["predictor"].tolist() == ["straight line through FLOPs"]
     assert "counting FLOPs predicts latency_ms as well" in lines[-1]
     assert found.source.startswith("predicted: straight line through FLOPs fitted to 20 measured")
-    genes = nb201.SPACE.sample(50, np.random.default_rng(1))
+    genes = nb201.sample(50, np.random.default_rng(1))
     flops = Features.of("nb201", None).multiply_accumulates(genes)
     np.testing.assert_allclose(found.predict(genes)["latency_ms"], 1 + flops / 1e7, rtol=0.01)
     assert quality["median_relative_error"].iloc[0] < 0.01
@@ -262,7 +262,7 @@ def test_the_model_is_dropped_where_counting_flops_is_as_good():
 
 
 def test_a_line_is_written_and_read(tmp_path):
-    genes = nb201.SPACE.sample(12, np.random.default_rng(0))
+    genes = nb201.sample(12, np.random.default_rng(0))
     flops = Features.of("nb201", None).multiply_accumulates(genes)
     found = predictor.fit("nb201", genes, {"latency_ms": 1 + flops / 1e7}, source="measured: x")
     line = predictor.with_lines(found, ["latency_ms"])

@@ -7,13 +7,13 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
+from nb201_space import nb201
 from torch import nn
 
 from hanas.core.errors import InputError
 from hanas.data.batches import load_split
 from hanas.data.class_accuracy import ClassAccuracy, class_sizes, told_sizes
 from hanas.report.models import models_page
-from hanas.spaces import nb201
 from hanas.training import epochs
 from hanas.training.retraining import retrain
 from hanas.training.settings import FromScratch, RetrainingTraining, TrainingSettings

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from nb201_space import nb201
 from PIL import Image
 
 from hanas.data.batches import load_split
@@ -18,7 +19,6 @@ from hanas.data.images import load_images, save_images
 from hanas.deploy.exporting import export_retrained
 from hanas.deploy.model_cards import Made, write_cards
 from hanas.deploy.quantisation import Quantisation
-from hanas.spaces import nb201
 from hanas.training.retraining import retrain
 from hanas.training.settings import FromScratch, RetrainingTraining
 
@@ -93,7 +93,7 @@ def study(request, tmp_path_factory):
         **quiet,
     )
     torch.save(states, folder / "weights.pt")
-    network_settings = nb201.SPACE.deployed.read(settings["network"])
+    network_settings = nb201.deployed.read(settings["network"])
     exports = export_retrained(
         folder / "weights.pt",
         metrics,

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from nb201_space import nb201
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.proxies._proxy import SUPERNET_SCORES
-from hanas.spaces import nb201
 from hanas.study import checks as studies
 
 REPOSITORY = Path(__file__).parents[2]

@@ -1,9 +1,9 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from nb201_space import nb201
 from toy_supernets import read, settings_of
 
-from hanas.spaces import nb201
 from hanas.training.supernets import prepare
 from hanas.training.trainers import darts
 

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from judged_study import ARCHS, write_search
+from nb201_space import nb201
 
 from hanas.core.errors import InputError
 from hanas.fronts import picks
 from hanas.fronts.decisions import decision_table, in_words, pick_ranges, round_limits
-from hanas.spaces import nb201
 
 ALL = [[0, 1, 2, 3, 4, 5]]
 ENERGY_MJ = [50.0, 40.0, 10.0, 20.0, 30.0, 5.0]

@@ -159,7 +159,9 @@ def test_depth_and_features_see_layers_that_are_left_out(declaration):
     genes = space.sample(20, np.random.default_rng(0))
     names = [space.to_text(row).replace("+", "|").split("|") for row in genes]
     layers = [sum("_" in name for name in row) for row in names]
-    assert Depth(kind="depth").count(space, genes).tolist() == [-count for count in layers]
+    assert Depth.read({"kind": "depth", "space": "shuffle_i"}).count(space, genes).tolist() == [
+        -count for count in layers
+    ]
     noise = np.random.default_rng(1).integers(0, space.choices, size=genes.shape)
     other = np.where(space.used(genes), genes, noise)
     features = StageFeatures(space)

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nb201_space import AVG_POOL, CONV_1X1, CONV_3X3, nb201
 from some_devices import device
 
 from hanas.core import plugins
@@ -18,7 +19,6 @@ from hanas.core.errors import InputError
 from hanas.data.tables.metric_tables import METRICS, device_table
 from hanas.devices import hw_nas_bench
 from hanas.devices._device import TabulatedDevice
-from hanas.spaces import nb201
 
 TEXTS = nb201.all_texts()
 OFFICIAL = "HW-NAS-Bench-v1_0.pickle"
@@ -56,7 +56,7 @@ TABULATED = [
 ]
 
 
-def tabulated(kind, root, settings, dataset="cifar10", space=nb201.SPACE):
+def tabulated(kind, root, settings, dataset="cifar10", space=nb201):
     return device(kind, **settings).table(space, dataset, root)
 
 
@@ -144,7 +144,7 @@ def test_what_is_known_of_the_devices(data_folder, dataset):
     np.testing.assert_allclose(fpga["energy_mj"], 7 * fpga["latency_ms"], rtol=1e-12)
     # Exactly linear in the counts of 1x1, 3x3 and pooling edges.
     genes = nb201.all_genes()
-    counts = [(genes == op).sum(axis=1) for op in (nb201.CONV_1X1, nb201.CONV_3X3, nb201.AVG_POOL)]
+    counts = [(genes == op).sum(axis=1) for op in (CONV_1X1, CONV_3X3, AVG_POOL)]
     design = np.column_stack([np.ones(len(genes)), *counts])
     eyeriss = of("eyeriss")
     linear = [eyeriss["latency_ms"], eyeriss["energy_mj"]]
@@ -301,7 +301,7 @@ def test_names_that_the_benchmark_does_not_have(tmp_path):
 # ---- the user's table --------------------------------------------------------------------------
 
 
-class Some(type(nb201.SPACE)):
+class Some(type(nb201)):
     """The first cells of the space."""
 
     def __init__(self, count: int) -> None:

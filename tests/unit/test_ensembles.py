@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from nb201_space import nb201
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.files import write_parquet
 from hanas.proxies._proxy import Inputs, Work
-from hanas.spaces import nb201
 
 ARCHS = list(nb201.all_texts())
 
@@ -28,7 +28,7 @@ def score_of_files(kind: str, folder: Path, objectives: dict[str, str], weights=
     given = {"kind": kind, "proxies": list(objectives), **({"weights": weights} if weights else {})}
     members = [(objective, folder / f"{name}.parquet") for name, objective in objectives.items()]
     proxy = plugins.plugin("proxies", kind).read(given)
-    return proxy.score(nb201.SPACE, Inputs(members=tuple(members)), Work(folder, 1, pytest.fail))
+    return proxy.score(nb201, Inputs(members=tuple(members)), Work(folder, 1, pytest.fail))
 
 
 @pytest.fixture

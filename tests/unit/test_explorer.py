@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from nb201_space import nb201
 
 from hanas.core.errors import InputError
 from hanas.core.files import write_json
@@ -15,7 +16,6 @@ from hanas.fronts.picks import found_front
 from hanas.fronts.rows import Row, read_history
 from hanas.proxies._proxy import SUPERNET_SCORES
 from hanas.report import explorer
-from hanas.spaces import nb201
 
 PARTS = Path(__file__).parents[2] / "resources" / "explorer"
 TEXTS = list(nb201.all_texts())

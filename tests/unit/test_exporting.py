@@ -5,6 +5,7 @@ import onnx
 import pandas as pd
 import pytest
 import torch
+from nb201_space import nb201
 from torch import nn
 from toy_pictures import toy_images
 
@@ -14,7 +15,6 @@ from hanas.data.images import ImageData, load_images, save_images
 from hanas.deploy import onnx_models
 from hanas.deploy.exporting import export_retrained
 from hanas.deploy.quantisation import Quantisation
-from hanas.spaces import nb201
 from hanas.training.retraining import retrain
 from hanas.training.settings import FromScratch
 

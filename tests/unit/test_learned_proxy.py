@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from nb201_space import nb201
 
 from hanas.benchmarks.surrogates import models as surrogates
 from hanas.benchmarks.surrogates.cell_features import kinds_of_paths
@@ -17,7 +18,6 @@ from hanas.core.pareto import non_dominated
 from hanas.core.ranking import kendall_tau
 from hanas.proxies import learned
 from hanas.proxies._proxy import Inputs, Work
-from hanas.spaces import nb201
 
 FUNCTIONS = nb201.index_of(nb201.without_dead_edges(nb201.all_genes()))
 
@@ -30,7 +30,7 @@ def percent() -> np.ndarray:
 
 def table_of(kind: str) -> pd.DataFrame:
     proxy = plugins.plugin("proxies", kind).read({"kind": kind})
-    return proxy.score(nb201.SPACE, Inputs(), Work(Path(), 1, pytest.fail))
+    return proxy.score(nb201, Inputs(), Work(Path(), 1, pytest.fail))
 
 
 def write_inputs(folder: Path, percent: np.ndarray) -> Inputs:
@@ -51,7 +51,7 @@ def read(**settings):
 
 
 def score(inputs: Inputs, log=lambda line: None, **settings) -> pd.DataFrame:
-    return read(**settings).score(nb201.SPACE, inputs, Work(Path(), 1, log))
+    return read(**settings).score(nb201, inputs, Work(Path(), 1, log))
 
 
 @pytest.fixture(scope="module")

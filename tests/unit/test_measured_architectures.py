@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from nb201_space import nb201
 from some_devices import device
 from toy_pictures import toy_images
 
@@ -13,7 +14,6 @@ from hanas.deploy import onnx_models
 from hanas.devices.measuring import models
 from hanas.devices.measuring.measure import Model
 from hanas.devices.measuring.models import FILES, IMAGES, trained, untrained
-from hanas.spaces import nb201
 from hanas.spaces._space import Space
 from hanas.spaces.networks import published
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from fake_rknn import fake_python
+from nb201_space import nb201
 from some_devices import device
 from toy_pictures import toy_images
 
@@ -13,14 +14,13 @@ from hanas.devices._device import BoardLost, MeasuredDevice, ModelRefused, Timin
 from hanas.devices.measuring import board_queue
 from hanas.devices.measuring.measure import measure_models
 from hanas.devices.measuring.models import untrained
-from hanas.spaces import nb201
 
 KINDS = [
     name
     for name in plugins.names("devices")
     if issubclass(plugins.plugin("devices", name), MeasuredDevice)
 ]
-NETWORK = nb201.SPACE.deployed.read({"channels": 4, "cells": 1})
+NETWORK = nb201.deployed.read({"channels": 4, "cells": 1})
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def models(tmp_path_factory):
     """Return what makes models of two cells, as a device wants them."""
     pictures = tmp_path_factory.mktemp("pictures") / "toy.pt"
     save_images(toy_images(), pictures)
-    small = [nb201.to_text(genes) for genes in (nb201.SPACE.smallest, nb201.SPACE.largest)]
+    small = [nb201.to_text(genes) for genes in (nb201.smallest, nb201.largest)]
 
     def of(chosen, archs=small):
         return untrained(archs, space="nb201", device=chosen, network=NETWORK, images=pictures)
@@ -112,7 +112,7 @@ def test_a_cell_without_a_path_is_infeasible_on_every_meter(kind, devices, model
     """Its file has no input: nothing that is asked to run it says anything of use."""
     alone = nb201.to_text((3, 0, 0, 0, 0, 3))
     meter, lines = devices(kind), []
-    made = models(meter, [alone, nb201.to_text(nb201.SPACE.smallest)])
+    made = models(meter, [alone, nb201.to_text(nb201.smallest)])
     table = measure_models(made, meter, workspace=tmp_path / "kept", again=0, log=lines.append)
     assert table["feasible"].tolist() == [False, True]
     assert table["reason"][0].startswith("no path leads from its input to its output")

@@ -8,6 +8,7 @@ import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
+from nb201_space import nb201
 from toy_pictures import toy_images
 
 import hanas
@@ -17,7 +18,6 @@ from hanas.core.settings import Settings
 from hanas.data.images import save_images
 from hanas.deploy.model_cards import Made, readable, write_cards
 from hanas.deploy.quantisation import Quantisation
-from hanas.spaces import nb201
 
 SCHEMA = json.loads(
     (Path(__file__).parents[2] / "resources" / "model_card.schema.json").read_text("utf-8")

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nb201_space import CONV_1X1, CONV_3X3, EDGES, NONE, nb201
 
 from hanas.core.errors import InputError
-from hanas.spaces import nb201
 
 EXAMPLE = (
     "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|"
@@ -69,8 +69,8 @@ def test_there_are_15625_cells_and_6466_classes():
 )
 def test_costs(classes, resolution, base_params, base_flops, flops_1x1, flops_3x3):
     genes = nb201.all_genes()
-    n_1x1 = (genes == nb201.CONV_1X1).sum(axis=1)
-    n_3x3 = (genes == nb201.CONV_3X3).sum(axis=1)
+    n_1x1 = (genes == CONV_1X1).sum(axis=1)
+    n_3x3 = (genes == CONV_3X3).sum(axis=1)
     expected = base_params + 28_000 * n_1x1 + 243_040 * n_3x3
     assert (nb201.params(genes, classes) == expected).all()
     expected = base_flops + flops_1x1 * n_1x1 + flops_3x3 * n_3x3
@@ -80,8 +80,8 @@ def test_costs(classes, resolution, base_params, base_flops, flops_1x1, flops_3x
 def _reaches(genes, start: int, forward: bool) -> set[int]:
     reached = {start}
     for _ in range(3):
-        for (target, source), gene in zip(nb201.EDGES, genes, strict=True):
-            if gene != nb201.NONE:
+        for (target, source), gene in zip(EDGES, genes, strict=True):
+            if gene != NONE:
                 near, far = (source, target) if forward else (target, source)
                 if near in reached:
                     reached.add(far)
@@ -94,8 +94,8 @@ def test_dead_edges_are_those_on_no_path_from_input_to_output():
     ):
         from_input, to_output = _reaches(genes, 0, True), _reaches(genes, 3, False)
         expected = [
-            gene if source in from_input and target in to_output else nb201.NONE
-            for (target, source), gene in zip(nb201.EDGES, genes, strict=True)
+            gene if source in from_input and target in to_output else NONE
+            for (target, source), gene in zip(EDGES, genes, strict=True)
         ]
         assert live.tolist() == expected
 

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from inheriting import inherit
+from nb201_space import AVG_POOL, CONV_1X1, CONV_3X3, NONE, SKIP, nb201
 
 from hanas.core.errors import InputError
-from hanas.spaces import nb201
 from hanas.spaces.networks.cell import (
     TRANSITIONS,
     AveragePool3x3,
@@ -32,8 +32,8 @@ def images(n: int = 4, side: int = 8, *, seed: int = 0, dtype=torch.float32) -> 
 
 
 def genes_of_counts(n_1x1: int, n_3x3: int) -> np.ndarray:
-    genes = [nb201.CONV_1X1] * n_1x1 + [nb201.CONV_3X3] * n_3x3
-    return np.array(genes + [nb201.SKIP, nb201.AVG_POOL] * 3)[:6]
+    genes = [CONV_1X1] * n_1x1 + [CONV_3X3] * n_3x3
+    return np.array(genes + [SKIP, AVG_POOL] * 3)[:6]
 
 
 #: Costs are linear in the counts of convolutions.
@@ -127,7 +127,7 @@ def test_dead_edges_do_not_matter(skeleton, genes):
 
 def test_a_cell_by_hand():
     """The nodes written out, for a cell that has every operation."""
-    genes = [nb201.CONV_3X3, nb201.SKIP, nb201.AVG_POOL, nb201.NONE, nb201.CONV_1X1, nb201.SKIP]
+    genes = [CONV_3X3, SKIP, AVG_POOL, NONE, CONV_1X1, SKIP]
     cell = nb201.supernet(5, TINY).double().stages[0][0]
     x = torch.randn(4, 2, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from layerwise import SPACES
+from nb201_space import CONV_3X3, nb201
 
 from hanas.core import plugins
 from hanas.devices.prediction import predictor
@@ -12,7 +13,6 @@ from hanas.devices.prediction.campaign import (
     next_batch,
     without,
 )
-from hanas.spaces import nb201
 
 CELLS = nb201.all_genes()
 
@@ -31,11 +31,11 @@ def fitted(genes: np.ndarray, infeasible: np.ndarray | None = None):
 
 
 def some_cells(count: int, seed: int) -> np.ndarray:
-    return nb201.SPACE.sample(count, np.random.default_rng(seed))
+    return nb201.sample(count, np.random.default_rng(seed))
 
 
 def others(taken: np.ndarray) -> np.ndarray:
-    return without(nb201.SPACE.sample(CANDIDATES, np.random.default_rng(7)), taken)
+    return without(nb201.sample(CANDIDATES, np.random.default_rng(7)), taken)
 
 
 @settings(max_examples=10, deadline=None)
@@ -94,7 +94,7 @@ def test_the_first_choice_takes_away_most_of_the_variance():
     taken, pool = some_cells(15, 1), some_cells(30, 77)
     found = fitted(taken)
     chosen = next_batch(found, without(pool, taken), 1, rng=np.random.default_rng(0))[0]
-    judges = found.features.groups(nb201.SPACE.sample(JUDGES, np.random.default_rng(0)))
+    judges = found.features.groups(nb201.sample(JUDGES, np.random.default_rng(0)))
     left = []
     for candidate in without(pool, taken):
         genes = np.vstack([taken, candidate])
@@ -109,11 +109,11 @@ def test_the_first_choice_takes_away_most_of_the_variance():
 
 def test_what_the_device_cannot_run_is_chosen_less():
     taken = some_cells(120, 2)
-    fails = taken[:, 3] == nb201.CONV_3X3
+    fails = taken[:, 3] == CONV_3X3
     rng = np.random.default_rng(0)
     chosen = next_batch(fitted(taken, fails), others(taken), 30, rng=rng)
     unaware = next_batch(fitted(taken), others(taken), 30, rng=np.random.default_rng(0))
-    assert (chosen[:, 3] == nb201.CONV_3X3).sum() < (unaware[:, 3] == nb201.CONV_3X3).sum()
+    assert (chosen[:, 3] == CONV_3X3).sum() < (unaware[:, 3] == CONV_3X3).sum()
 
 
 @pytest.mark.parametrize("space", ["nb201", *SPACES])

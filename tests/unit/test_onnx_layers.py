@@ -4,6 +4,7 @@ import onnx
 import pytest
 import torch
 from layerwise import SPACES, random_genes
+from nb201_space import AVG_POOL, NONE, SKIP, nb201
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -11,7 +12,6 @@ from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.deploy import onnx_models
 from hanas.deploy.onnx_models import Layer, layers, multiply_accumulates
-from hanas.spaces import nb201
 from hanas.spaces.networks import published
 
 
@@ -63,7 +63,7 @@ def test_cells_cost_what_nas_bench_201_says(tmp_path, batch):
 
     All its edges lead to the output: others are not in the file.
     """
-    network = nb201.SPACE.build([3, 2, 0, 1, 4, 1], 10, {"batch_norm": "running"})
+    network = nb201.build([3, 2, 0, 1, 4, 1], 10, {"batch_norm": "running"})
     found = _macs(network, tmp_path / "cell.onnx", 32, batch)
     assert found + 10 == 7_783_050 + 3_932_160 + 35_389_440
 
@@ -92,10 +92,10 @@ def test_single_layers(tmp_path, network, expected):
 
 def test_layers_of_a_cell(tmp_path):
     """Two poolings in a row beside a skip: per cell two poolings and an addition."""
-    pool, skip, none = nb201.AVG_POOL, nb201.SKIP, nb201.NONE
+    pool, skip, none = AVG_POOL, SKIP, NONE
     genes = (pool, none, none, skip, pool, none)
     network = {"batch_norm": "running", "channels": 4, "cells": 2}
-    found = of(nb201.SPACE.build(genes, 3, network), tmp_path / "m.onnx")
+    found = of(nb201.build(genes, 3, network), tmp_path / "m.onnx")
     counts = {str(layer): count for layer, count in found.items()}
     for channels, side, extra in ((4, 8, 0), (8, 4, 1), (16, 2, 1)):
         maps = f"of {channels}x1 to {channels}x1 channels, {side}x{side}"

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
+from nb201_space import EDGES, NONE, nb201
 from toy_supernets import LAYER_WISE, PROBABILITIES, SPACES, layer_probabilities, read, settings_of
 
-from hanas.spaces import nb201
 from hanas.training.supernets import prepare
 from hanas.training.trainers import fairness
 from hanas.training.trainers._trainer import cells_of, draw_operations
@@ -27,7 +27,7 @@ def test_rsps_may_leave_out_an_operation(toy_file, tmp_path):
     settings = settings_of("rsps", training={"operation_probabilities": probabilities})
     run = prepare(read(settings), toy_file)
     genes = draw_operations(run.alphas, 1000, run.random("genes", 0))
-    assert (genes != nb201.NONE).all()
+    assert (genes != NONE).all()
 
 
 @pytest.mark.parametrize("given", [False, True])
@@ -55,8 +55,8 @@ def test_cell_sets_hold_what_they_say():
     connected = cells_of("nb201", "connected")
     graph = np.zeros((len(nb201.all_genes()), 4), dtype=bool)
     graph[:, 0] = True
-    for edge, (target, source) in enumerate(nb201.EDGES):
-        graph[:, target] |= graph[:, source] & (nb201.all_genes()[:, edge] != nb201.NONE)
+    for edge, (target, source) in enumerate(EDGES):
+        graph[:, target] |= graph[:, source] & (nb201.all_genes()[:, edge] != NONE)
     np.testing.assert_array_equal(connected, nb201.all_genes()[graph[:, 3]])
 
 

@@ -1,13 +1,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+from nb201_space import nb201
 from test_retraining import SETTINGS
 
 from hanas.core.errors import InputError
 from hanas.core.pareto import non_dominated
 from hanas.fronts.peeling import retrain_layers
 from hanas.fronts.settings import Peeling
-from hanas.spaces import nb201
 from hanas.training.retraining import retrain
 from hanas.training.settings import FromScratch
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from layerwise import SPACES, STAGES, random_genes
+from nb201_space import AVG_POOL, CONV_3X3, nb201
 from scipy.stats import spearmanr
 
 from hanas.core import plugins
@@ -13,7 +14,6 @@ from hanas.core.errors import InputError
 from hanas.devices.hw_nas_bench import DEVICES
 from hanas.devices.prediction import predictor
 from hanas.devices.prediction.features import Features
-from hanas.spaces import nb201
 
 CELLS = nb201.all_genes()
 METRICS = [(device, metric) for device, metrics in DEVICES.items() for metric in metrics]
@@ -32,7 +32,7 @@ def some_cells(count: int, seed: int = 0) -> np.ndarray:
 def latencies(genes: np.ndarray, seed: int = 0) -> np.ndarray:
     """Return latencies, in ms, that depend on operations and paths, with 2 % of noise."""
     costs = np.array([0.0, 0.05, 0.3, 1.0, 0.4])[genes].sum(axis=1)
-    joined = (genes[:, 0] == nb201.CONV_3X3) & (genes[:, 5] == nb201.CONV_3X3)
+    joined = (genes[:, 0] == CONV_3X3) & (genes[:, 5] == CONV_3X3)
     noise = np.random.default_rng(seed).normal(size=len(genes))
     return (0.5 + costs - 0.3 * joined) * (1 + 0.02 * noise)
 
@@ -82,9 +82,7 @@ def test_which_cells_a_compiler_fails_on_is_learnt(table):
 
 def test_metrics_that_are_linear_in_operations_are_exact():
     genes = some_cells(30)
-    exact = (
-        2.0 + (CELLS == nb201.CONV_3X3).sum(axis=1) + 0.25 * (CELLS == nb201.AVG_POOL).sum(axis=1)
-    )
+    exact = 2.0 + (CELLS == CONV_3X3).sum(axis=1) + 0.25 * (CELLS == AVG_POOL).sum(axis=1)
     values = exact[nb201.index_of(genes)]
     found = predictor.fit("nb201", genes, {"latency_ms": values}, source="measured: x")
     assert np.abs(found.predict(CELLS)["latency_ms"] / exact - 1).max() < 0.01

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from nb201_space import CONV_3X3, NONE, nb201
 from toy_cells import some_cells
 from toy_pictures import toy_images
 
@@ -33,7 +34,6 @@ from hanas.proxies.scoring.cells import (
     score_group,
     score_space,
 )
-from hanas.spaces import nb201
 from hanas.spaces.networks.cell import TRANSITIONS
 from hanas.training.supernets import Supernet, load_supernet, save_supernet
 
@@ -62,14 +62,14 @@ def read(kind: str, **settings):
 def score(weights: Path, data: Path, workspace: Path, *, threads: int = 1, **settings):
     lines: list[str] = []
     table = read(**{**SETTINGS, **settings}).score(
-        nb201.SPACE, Inputs(weights=weights, images=data), Work(workspace, threads, lines.append)
+        nb201, Inputs(weights=weights, images=data), Work(workspace, threads, lines.append)
     )
     return table, lines
 
 
 def counted(kind: str):
     """The scores of a proxy that reads nothing, by architecture."""
-    table = read(kind).score(nb201.SPACE, Inputs(), Work(Path(), 1, pytest.fail))
+    table = read(kind).score(nb201, Inputs(), Work(Path(), 1, pytest.fail))
     return table.set_index("arch")["score"]
 
 
@@ -81,7 +81,7 @@ def weights(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def is_scored():
     """Which architectures are among some_cells() or the same function as one of them, bool (N,)."""
-    (cells, which), (all_cells, of_all) = some_cells("batch"), distinct_cells("batch")
+    (cells, which), (all_cells, of_all) = some_cells(nb201, "batch"), distinct_cells(nb201, "batch")
     found = (cells[which] == all_cells[of_all]).all(axis=1)
     assert 1500 < found.sum() < 4000
     return found
@@ -142,7 +142,7 @@ def any_table(request, scored, toy_file, tmp_path):
         accuracies=tmp_path / "accuracies.parquet",
         dataset="toy",
     )
-    return proxy.score(nb201.SPACE, inputs, Work(tmp_path / "work", 2, lambda line: None))
+    return proxy.score(nb201, inputs, Work(tmp_path / "work", 2, lambda line: None))
 
 
 def test_every_proxy_scores_every_architecture(any_table):
@@ -162,7 +162,7 @@ def test_more_parameters_and_operations_are_better():
     sizes = counted("params").to_numpy()
     assert sizes.max() == -73_306  # no convolution
     assert sizes.min() == -73_306 - 6 * 243_040
-    assert (all_genes[sizes == sizes.min()] == nb201.CONV_3X3).all()
+    assert (all_genes[sizes == sizes.min()] == CONV_3X3).all()
     operations = counted("flops").to_numpy()
     assert operations.max() == -7_783_050
     assert operations.min() == -7_783_050 - 6 * 35_389_440
@@ -191,7 +191,7 @@ def test_only_parameters_on_live_edges_count():
 )
 def test_a_residual_cell_is_worth_what_its_skip_leads_past(operations, score):
     genes = [int(operation) for operation in operations.replace(" ", "")]
-    assert read("residual").count(nb201.SPACE, np.array([genes])).item() == score
+    assert read("residual").count(nb201, np.array([genes])).item() == score
 
 
 @pytest.fixture(scope="module")
@@ -228,8 +228,8 @@ def test_shared_work_gives_the_bits_of_one_cell_at_a_time(
     made = load_supernet(make_supernet(tmp_path, batch_norm=mode, skeleton=skeleton, cells=cells))
     network = made.network()
     batches = list(ordered_batches(load_split(toy_data, "validation"), 10))
-    distinct, _ = distinct_cells(mode)
-    groups = list(groups_of(distinct))
+    distinct, _ = distinct_cells(nb201, mode)
+    groups = list(groups_of(nb201, distinct))
     assert {tuple(cell) for group in groups for cell in group.tolist()} == set(
         map(tuple, distinct.tolist())
     )
@@ -257,7 +257,7 @@ def test_shared_work_gives_the_bits_of_one_cell_at_a_time(
 def test_each_cell_is_given_the_score_of_its_function(toy_data, tmp_path, mode):
     made = load_supernet(make_supernet(tmp_path, batch_norm=mode))
     network = made.network()
-    distinct, which = distinct_cells(mode)
+    distinct, which = distinct_cells(nb201, mode)
     assert len(distinct) == (9_445 if mode == "batch" else len(np.unique(which)))
     images, _ = load_split(toy_data, "validation").batch(torch.arange(24))
     rng = np.random.default_rng(1)
@@ -287,16 +287,16 @@ def test_scores_are_means_over_snapshots(scored, weights, toy_file, tmp_path):
     first, last = load_supernet(weights), load_supernet(make_supernet(tmp_path / "last", seed=1))
     save_supernet(replace(last, earlier=[first.weights]), tmp_path / "both.pt")
     with threads(1):
-        both = SupernetScorer(tmp_path / "both.pt", toy_file, 16, 16, "cpu")
-        alone = SupernetScorer(tmp_path / "last" / "weights.pt", toy_file, 16, 16, "cpu")
-        for cells in list(groups_of(some_cells("batch")[0]))[::5]:
+        both = SupernetScorer(nb201, tmp_path / "both.pt", toy_file, 16, 16, "cpu")
+        alone = SupernetScorer(nb201, tmp_path / "last" / "weights.pt", toy_file, 16, 16, "cpu")
+        for cells in list(groups_of(nb201, some_cells(nb201, "batch")[0]))[::5]:
             rows = nb201.index_of(cells)
             mean, of_last = both(cells), alone(cells)
             for column in ("error", "cross_entropy", "centred_cross_entropy"):
                 expected = (scored[column].to_numpy()[rows] + of_last[column]) / 2
                 np.testing.assert_allclose(mean[column], expected)
     assert len(both.networks) == 2
-    batches = SupernetScorer(weights, toy_file, 16, 6, "cpu")._batches
+    batches = SupernetScorer(nb201, weights, toy_file, 16, 6, "cpu")._batches
     assert [len(batch.labels) for batch in batches] == [6, 5, 5]
     assert both.source.endswith("on 16 validation images, means over 2 snapshots of its training")
     assert alone.source.endswith("on 16 validation images")
@@ -306,7 +306,7 @@ def test_isomorphic_dead_cells_share_a_score(scored, is_scored):
     """Cells whose output carries nothing all give the same logits."""
     genes = nb201.all_genes()
     live = nb201.without_dead_edges(genes)
-    empty = (live == nb201.NONE).all(axis=1)
+    empty = (live == NONE).all(axis=1)
     assert empty.sum() > 100
     assert is_scored[empty].all()
     assert scored.loc[empty, "cross_entropy"].nunique() == 1
@@ -350,7 +350,7 @@ def test_a_killed_scoring_ends_with_the_same_bits(scored, weights, toy_file, tmp
     next(path for path in workspace.rglob("*.json") if path.parent.name != "other").write_text("{")
     monkeypatch.setattr(scoring, "distinct_cells", some_cells)
     table, lines = score(weights, toy_file, workspace, threads=2)
-    groups = len(list(groups_of(some_cells("batch")[0])))
+    groups = len(list(groups_of(nb201, some_cells(nb201, "batch")[0])))
     assert f"{kept - 1} of {groups} groups of cells were scored before" in lines
     assert any("is damaged" in line for line in lines)
     assert any("groups of cells are scored" in line for line in lines)
@@ -360,7 +360,9 @@ def test_a_killed_scoring_ends_with_the_same_bits(scored, weights, toy_file, tmp
 
 def test_kept_scores_are_checked_too(tmp_path, monkeypatch):
     cells = np.array([[0, 0, 0, 0, 0, 1], [1, 1, 1, 0, 0, 0]])
-    monkeypatch.setattr(scoring, "distinct_cells", lambda batch_norm: (cells, np.array([0, 1])))
+    monkeypatch.setattr(
+        scoring, "distinct_cells", lambda space, batch_norm: (cells, np.array([0, 1]))
+    )
     kept = KeptScores(tmp_path, digest("key"), ("error",), pytest.fail)
     kept.add(cells[:1], {"error": np.array([np.inf])})
 
@@ -373,7 +375,7 @@ def test_kept_scores_are_checked_too(tmp_path, monkeypatch):
 
     work = Work(tmp_path, 1, lambda line: None)
     with pytest.raises(InputError, match="of 1"):
-        score_space(make, "key", ("error",), work, check=check)
+        score_space(nb201, make, "key", ("error",), work, check=check)
 
 
 def test_files_that_do_not_fit_are_refused(weights, toy_file, tmp_path):

@@ -12,6 +12,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from nb201_space import nb201
 from onnx import numpy_helper
 from torch import nn
 
@@ -21,7 +22,6 @@ from hanas.data.batches import load_split
 from hanas.deploy import onnx_models, quantisation
 from hanas.deploy.exporting import Normalised, normalised
 from hanas.deploy.quantisation import Quantisation, quantise
-from hanas.spaces import nb201
 from hanas.spaces.networks import published
 
 SMALL = {

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from layerwise import random_genes
 from layerwise_supernets import saved_supernet
+from nb201_space import nb201
 from scipy import stats
 from toy_pictures import toy_images
 
@@ -19,7 +20,6 @@ from hanas.data.images import save_images
 from hanas.fronts.rescoring import rescore, standard_error, with_errors
 from hanas.proxies._proxy import Inputs, Work
 from hanas.proxies.scoring.each_image import for_rescoring
-from hanas.spaces import nb201
 
 ARCHS = list(nb201.all_texts()[:4])
 
@@ -42,13 +42,13 @@ def rescored():
     """Three networks on four images, the front of one search; a fourth is dominated."""
     found = history_of(ARCHS, [0.1, 0.2, 0.3, 0.9], [3.0, 2.0, 1.0, 9.0])
     wrong = {ARCHS[0]: [0, 0, 0, 1], ARCHS[1]: [0, 0, 1, 0], ARCHS[2]: [1, 1, 1, 0]}
-    texts = {tuple(nb201.SPACE.from_text(arch)): arch for arch in ARCHS}
+    texts = {tuple(nb201.from_text(arch)): arch for arch in ARCHS}
 
     def losses(genes):
         return np.array([wrong[texts[tuple(row)]] for row in genes.tolist()], dtype=float)
 
     again = SimpleNamespace(losses=losses, objective="error", images=4, seen=0)
-    return rescore({"nsga2": found}, nb201.SPACE, again)
+    return rescore({"nsga2": found}, nb201, again)
 
 
 def test_values_and_paired_differences_by_hand(rescored):
@@ -128,7 +128,7 @@ def test_means_over_images_are_the_scores_of_cells(tmp_path, images, trained, ob
     genes = genes[(genes[:, :3] == [3, 2, 1]).all(axis=1)][40:43]  # of one group
     with threads(1):
         work = Work(tmp_path, 1, lambda _: None)
-        with proxy.each_image(nb201.SPACE, Inputs(weights, images), work) as again:
+        with proxy.each_image(nb201, Inputs(weights, images), work) as again:
             losses = again.losses(genes)
-        expected = SupernetScorer(weights, images, None, 8, "cpu")(genes)[objective]
+        expected = SupernetScorer(nb201, weights, images, None, 8, "cpu")(genes)[objective]
     np.testing.assert_allclose(losses.mean(axis=1), expected, rtol=1e-12)

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from nb201_space import nb201
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.fronts.picks import picks_of_front, random_members
-from hanas.spaces import nb201
 from hanas.spaces.networks import published
 from hanas.training.retraining import retrain
 from hanas.training.settings import FromScratch
@@ -132,7 +132,7 @@ def test_strides_follow_from_the_side_after_pooling(toy_data):
 
 
 def test_cells_keep_their_settings_whatever_the_side(toy_data):
-    network = nb201.SPACE.deployed.read(SETTINGS["network"])
+    network = nb201.deployed.read(SETTINGS["network"])
     assert nb201.for_images(network, toy_data.images.shape[1:3], 4, "toy.pt") == network
     with pytest.raises(InputError, match=r"training\.resolution: images of 6x6.*multiple of 4"):
         nb201.for_images(network, toy_data.images.shape[1:3], 6, "toy.pt")
@@ -143,7 +143,7 @@ def test_chains_need_square_images(toy_data):
     with pytest.raises(InputError, match=r"toy\.pt: images of .* expected square images"):
         SHUFFLE.for_images({}, wide.images.shape[1:3], None, "toy.pt")
     fitted = nb201.for_images({}, wide.images.shape[1:3], None, "toy.pt")
-    assert fitted == nb201.SPACE.network()
+    assert fitted == nb201.network()
 
 
 def _history(points):

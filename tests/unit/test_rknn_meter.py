@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 import pytest
 from fake_rknn import fake_python
+from nb201_space import nb201
 from onnx import TensorProto, helper
 from some_devices import device
 
@@ -14,7 +15,6 @@ from hanas.deploy import onnx_models
 from hanas.devices import rknn
 from hanas.devices._device import BoardLost, ModelRefused
 from hanas.devices.measuring.measure import Model, measure_models
-from hanas.spaces import nb201
 
 #: One average pooling on a live edge; so one a cell, and a cell a stage in the recorded network.
 CELL = (
@@ -28,7 +28,7 @@ STAGES = 3
 def model(tmp_path_factory) -> Path:
     settings = {"channels": 4, "cells": 1, "batch_norm": "running"}
     path = tmp_path_factory.mktemp("model") / "model.onnx"
-    network = nb201.SPACE.build(nb201.from_text(CELL), 3, settings)
+    network = nb201.build(nb201.from_text(CELL), 3, settings)
     onnx_models.export(network, path, resolution=8, batch=None)
     return path
 
@@ -169,7 +169,7 @@ def test_the_real_toolkit_agrees_with_the_recorded_one(tmp_path):
     if not Path(python).is_file():
         pytest.skip("no rknn-toolkit2: envs/rknn makes a Python that has it")
     settings = {"channels": 16, "cells": 1, "batch_norm": "running"}
-    network = nb201.SPACE.build(nb201.from_text(CELL), 10, settings)
+    network = nb201.build(nb201.from_text(CELL), 10, settings)
     file = tmp_path / "model.onnx"
     onnx_models.export(network, file, resolution=32, batch=None)
     shown = np.random.default_rng(0).standard_normal((8, 3, 32, 32)).astype(np.float32)

@@ -6,9 +6,9 @@ import pytest
 import scipy.stats
 import torch
 import torch.nn.functional as F
+from nb201_space import nb201
 from toy_supernets import LAYER_WISE, SPACES, layer_probabilities, read, results, settings_of
 
-from hanas.spaces import nb201
 from hanas.training.supernets import prepare
 from hanas.training.trainers._trainer import draw_operations
 
@@ -93,7 +93,7 @@ def test_gradients_of_several_cells_add_up_before_a_step(trainer, cells, toy_fil
     run.trainer.begin_epoch(run, 0)(0, batch)
     assert len(seen) == cells
     if trainer == "sandwich":
-        assert seen[:2] == [list(nb201.SPACE.largest), list(nb201.SPACE.smallest)]
+        assert seen[:2] == [list(nb201.largest), list(nb201.smallest)]
     other = prepare(read(settings_of(trainer)), toy_file)
     other.network.load_state_dict(before)
     loss = sum(F.cross_entropy(forward(other.network, batch.images, g), batch.labels) for g in seen)

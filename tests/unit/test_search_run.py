@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from layerwise import SPACES, random_genes
+from nb201_space import nb201
 from toy_searches import searcher
 
 from hanas.core import plugins
@@ -11,7 +12,6 @@ from hanas.core.errors import InputError
 from hanas.devices.prediction import predictor
 from hanas.search.run import left_out, objectives_of, search_on_demand, search_tables
 from hanas.search.searchers._searcher import feasible_rows
-from hanas.spaces import nb201
 
 TEXTS = list(nb201.all_texts())
 FEW = {"generations": 2, "population": 10, "parents": 4, "crossover": 4, "mutation": 5, "random": 1}
@@ -95,7 +95,7 @@ def test_every_searcher_keeps_every_evaluation():
     proxy, device = _tables()
     objectives, _ = objectives_of(proxy, device, "error", None)
     names, lines = plugins.names("searchers"), []
-    histories = search_tables(nb201.SPACE, objectives, searches(*names), lines.append)
+    histories = search_tables(nb201, objectives, searches(*names), lines.append)
     metrics = ["latency_ms", "energy_mj"]
     assert list(histories) == [*COLUMNS, "error", *metrics, "feasible", "score"]
     assert list(histories["search"].unique()) == [f"my_{name}" for name in names]
@@ -113,7 +113,7 @@ def test_every_searcher_keeps_every_evaluation():
 def test_a_search_does_not_depend_on_the_others():
     objectives, _ = objectives_of(*_tables(), "error", None)
     both, alone = (
-        search_tables(nb201.SPACE, objectives, searches(*names), print)
+        search_tables(nb201, objectives, searches(*names), print)
         for names in (["random", "nsga2"], ["nsga2"])
     )
     of_both = both[both["search"] == "my_nsga2"].reset_index(drop=True)
@@ -124,7 +124,7 @@ def test_the_score_of_a_proxy_and_that_of_a_searcher_are_two_columns():
     proxy, device = _tables()
     proxy = proxy.rename(columns={"error": "score"})
     objectives, _ = objectives_of(proxy, device, "score", None)
-    histories = search_tables(nb201.SPACE, objectives, searches("nsga2", "wsea", seeds=1), print)
+    histories = search_tables(nb201, objectives, searches("nsga2", "wsea", seeds=1), print)
     scores = proxy.set_index("arch")["score"]
     for name, history in histories.groupby("search"):
         feasible = history[history["feasible"]]

@@ -10,6 +10,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
+from nb201_space import nb201
 from toy_searches import HUGE, LARGE, SCALARISING, problem, run, searcher
 
 from hanas.core import plugins
@@ -17,7 +18,6 @@ from hanas.core.errors import InputError
 from hanas.core.pareto import non_dominated
 from hanas.fronts.truth import normalised_hypervolume
 from hanas.search.searchers._searcher import History, Ledger
-from hanas.spaces import nb201
 
 SEARCHERS = plugins.names("searchers")
 EVOLUTIONARY = [name for name in SEARCHERS if name != "random"]

@@ -7,11 +7,11 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
+from nb201_space import OPERATIONS
 from snakemake.utils import update_config
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
-from hanas.spaces import nb201
 from hanas.study import checks as studies
 from hanas.study import schema
 
@@ -354,7 +354,7 @@ def _retraining(**changes):
 
 
 _HALVES = {"none": 0.5, "nor_conv_3x3": 0.5}
-_TOO_MUCH = dict.fromkeys(nb201.OPERATIONS, 0.5)
+_TOO_MUCH = dict.fromkeys(OPERATIONS, 0.5)
 _GDAS = "supernets.gdas_toy"
 #: What only a job would find out otherwise, or nobody.
 _REFUSED = {

@@ -96,7 +96,7 @@ def test_settings_of_the_thesis_can_be_said(toy_file):
 def test_trainers_of_cells_refuse_a_layer_wise_space(trainer, space, toy_file, tmp_path):
     message = (
         f"trainer is '{trainer}', which trains cells, but '{space}' is a layer-wise space; "
-        "expected one of: spos"
+        "expected one of: fairness, sandwich, spos"
     )
     with pytest.raises(InputError, match=message):
         train(settings_of(trainer, space), toy_file, tmp_path)

@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nb201_space import CONV_3X3, nb201
 
 from hanas.benchmarks.surrogates import cell_features, fitting
 from hanas.benchmarks.surrogates import models as surrogates
@@ -18,7 +19,6 @@ from hanas.benchmarks.surrogates.fitting import Target, fit, targets_of
 from hanas.benchmarks.surrogates.models import ANY, ANY_CONVOLUTION, SurrogateFit
 from hanas.core.errors import InputError
 from hanas.core.files import write_npz
-from hanas.spaces import nb201
 
 GENES = nb201.all_genes()
 COUNTS = cell_features.counts(GENES)
@@ -33,7 +33,7 @@ genes_of_cells = st.lists(
 def made_up_targets() -> list[Target]:
     """Return columns of which it is known how they were made."""
     rng = np.random.default_rng(7)
-    live = (nb201.without_dead_edges(GENES) == nb201.CONV_3X3).sum(axis=1)
+    live = (nb201.without_dead_edges(GENES) == CONV_3X3).sum(axis=1)
     noise = rng.normal(scale=0.01, size=(3, len(GENES)))
     linear = COUNTS @ [1.0, 0, 0.25, 2.5, 0.5]
     with_gaps = np.where(FAILS, np.nan, linear)

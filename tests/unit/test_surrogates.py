@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from nb201_space import NONE, nb201
 from scipy.stats import kendalltau
 
 from hanas.benchmarks.surrogate import Surrogate
@@ -14,7 +15,6 @@ from hanas.benchmarks.surrogates import models as surrogates
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.devices.surrogate import SurrogateDevice
-from hanas.spaces import nb201
 
 GENES = nb201.all_genes()
 TEXTS = nb201.all_texts()
@@ -211,7 +211,7 @@ def test_predictions_can_be_and_differ(predicted, name):
 
 @pytest.mark.parametrize("dataset", PREFIXES)
 def test_a_cell_without_a_path_guesses(predicted, dataset):
-    dead = (nb201.without_dead_edges(GENES) == nb201.NONE).all(axis=1)
+    dead = (nb201.without_dead_edges(GENES) == NONE).all(axis=1)
     assert dead.sum() == 341
     guesses = predicted[f"{dataset}/accuracy_percent"][dead]
     np.testing.assert_allclose(guesses, CHANCE[dataset], rtol=1e-3)

@@ -3,13 +3,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from nb201_space import nb201
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.files import write_json, write_parquet
 from hanas.fronts.rows import read_history
 from hanas.report import tables
-from hanas.spaces import nb201
 
 TEXTS = nb201.all_texts()
 ENUMERABLE = [n for n in plugins.names("spaces") if plugins.space(n).enumerable]

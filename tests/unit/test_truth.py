@@ -7,11 +7,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from nb201_space import nb201
 
 from hanas.core.errors import InputError
 from hanas.core.pareto import non_dominated
 from hanas.fronts.truth import Truth, truth_of_tables
-from hanas.spaces import nb201
 
 # Error and latency of six architectures; all but the last two are on the true front, whose
 # scaled points are (0, 1), (1/4, 1/2), (1/2, 1/4), (1, 0).

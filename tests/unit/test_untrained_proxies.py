@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from nb201_space import nb201
 from plain_network import plain_forward
 from scipy.stats import rankdata
 from toy_cells import some_cells
@@ -19,7 +20,6 @@ from hanas.proxies._proxy import Inputs, Work
 from hanas.proxies._untrained import UntrainedScorer
 from hanas.proxies.scoring import cells as scoring
 from hanas.proxies.scoring.cells import distinct_cells, groups_of
-from hanas.spaces import nb201
 
 NETWORK = {"skeleton": "pooled", "channels": 3, "cells": 1}
 # All operations, a dead edge in the last.
@@ -174,19 +174,19 @@ def test_az_nas_adds_logarithms_of_ranks():
         np.log(rankdata(column) / 3)
         for column in ([3, 1, 2], [2, 1, 2], [2, 1, 3], nb201.flops(cells))
     )
-    np.testing.assert_allclose(AZ_NAS.ranked(numbers, cells), -expected)
+    np.testing.assert_allclose(AZ_NAS.ranked(nb201, numbers, cells), -expected)
 
 
 def make_scorer(kind: str, toy_file, **settings) -> UntrainedScorer:
     given = {"network": {**NETWORK, "channels": 2}, **settings}
     if kind != "synflow":
         given = {"images": 8, "batches": 2, **given}
-    return UntrainedScorer(read(kind, **given), toy_file if kind == "naswot" else None)
+    return UntrainedScorer(read(kind, **given), nb201, toy_file if kind == "naswot" else None)
 
 
 def cells_of(*prefix: int) -> np.ndarray:
     """Some cells of a group."""
-    cells, _ = distinct_cells("batch")
+    cells, _ = distinct_cells(nb201, "batch")
     return cells[(cells[:, :3] == prefix).all(axis=1)][::6]
 
 
@@ -204,7 +204,7 @@ def test_the_order_of_cells_leaves_no_trace(toy_file, kind):
 
 
 def test_cells_of_one_function_have_one_score():
-    cells, which = distinct_cells("batch")
+    cells, which = distinct_cells(nb201, "batch")
     assert len(cells) == 9_445
     dead = np.array(
         [[3, 0, 2, 3, 0, 0], [0, 0, 0, 3, 0, 0]]
@@ -238,9 +238,9 @@ def test_settings_are_checked(toy_file, tmp_path):
     odd = tmp_path / "odd.pt"
     save_images(toy_images(side=6), odd)
     with pytest.raises(InputError, match="images of 6x6 pixels"):
-        read("naswot", network=NETWORK).score(nb201.SPACE, Inputs(images=odd), work)
+        read("naswot", network=NETWORK).score(nb201, Inputs(images=odd), work)
     with pytest.raises(InputError, match="naswot looks at images"):
-        read("naswot", network=NETWORK).score(nb201.SPACE, Inputs(), work)
+        read("naswot", network=NETWORK).score(nb201, Inputs(), work)
     with pytest.raises(InputError, match="proxy naswot looks at every architecture of a space"):
         read("naswot").score(plugins.space("shuffle"), Inputs(images=toy_file), work)
 
@@ -251,16 +251,16 @@ def test_the_table_of_two_workers_holds_what_one_scorer_finds(toy_file, tmp_path
     settings = {"network": {**NETWORK, "channels": 1}, "images": 8, "seeds": 2}
     lines: list[str] = []
     work = Work(tmp_path / "work", 2, lines.append)
-    table = read("naswot", **settings).score(nb201.SPACE, Inputs(images=toy_file), work)
+    table = read("naswot", **settings).score(nb201, Inputs(images=toy_file), work)
     assert not (tmp_path / "work").exists()
-    cells, _ = some_cells("batch")
+    cells, _ = some_cells(nb201, "batch")
     assert lines[0] == f"{len(cells)} of 15625 cells are different functions"
     assert table["source"][0] == (
         "naswot of untrained pooled networks (1 channels, 1 cells a stage) on 8 training images "
         "of 8x8 pixels, measured, mean of 2 draws"
     )
     scorer = make_scorer("naswot", toy_file, **settings, batches=1)
-    for group in list(groups_of(cells))[5::7]:
+    for group in list(groups_of(nb201, cells))[5::7]:
         found = scorer(group)
         mean = -(found["log_determinant 0"] + found["log_determinant 1"]) / 2
         told_apart = ~np.isnan(mean)  # by the network, the few images

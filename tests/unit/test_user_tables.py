@@ -10,16 +10,16 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from nb201_space import nb201
 from pyarrow import parquet
 
 from hanas.core.errors import InputError
 from hanas.data.tables import user_tables
-from hanas.spaces import nb201
 
 TEXTS = nb201.all_texts()
 ARCHS = TEXTS[:6]
 #: A space of its first cells only.
-SPACE = SimpleNamespace(all_texts=lambda: ARCHS, from_text=nb201.SPACE.from_text)
+SPACE = SimpleNamespace(all_texts=lambda: ARCHS, from_text=nb201.from_text)
 COLUMNS = {"arch": "cell", "latency_ms": "ms"}
 
 

@@ -5,12 +5,12 @@ from itertools import product
 
 import pandas as pd
 import pytest
+from nb201_space import nb201
 from studies import differing, reproducible_bytes
 
 from hanas import cli
 from hanas.fronts.picks import found_front
 from hanas.fronts.rows import read_history
-from hanas.spaces import nb201
 from hanas.study.explain import facts_of_files
 
 DEVICES = ("edgegpu", "edgetpu")

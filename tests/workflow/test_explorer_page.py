@@ -8,10 +8,10 @@ import browser as chromium
 import numpy as np
 import pandas as pd
 import pytest
+from nb201_space import EDGES, OPERATIONS, nb201
 
 from hanas.fronts import picks
 from hanas.fronts.rows import read_history
-from hanas.spaces import nb201
 
 pytestmark = pytest.mark.slow  # starts a browser
 
@@ -243,8 +243,8 @@ def test_pointer_shows_the_network_and_a_click_copies_it(explorer):
     }
     genes = nb201.from_text(fastest["arch"])
     expected = [
-        f"node {target} from node {source}: {short[nb201.OPERATIONS[gene]]}"
-        for (target, source), gene in zip(nb201.EDGES, genes, strict=True)
+        f"node {target} from node {source}: {short[OPERATIONS[gene]]}"
+        for (target, source), gene in zip(EDGES, genes, strict=True)
     ]
     assert drawn == "; ".join(expected)
 

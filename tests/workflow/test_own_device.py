@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from nb201_space import nb201
 from studies import JobFailed, Study, make_study
-
-from hanas.spaces import nb201
 
 #: Prints a latency that grows with the model, and notes that it was asked.
 BOARD = """#!/bin/sh
@@ -86,7 +85,7 @@ def test_from_a_command_to_a_front_a_pick_and_an_onnx_file(tmp_path):
     table = pd.read_parquet(results / "devices/board/nb201/toy.parquet")
     assert table["arch"].tolist() == list(nb201.all_texts())
     # Nothing runs a cell whose input does not reach its output.
-    runs = nb201.SPACE.connected(nb201.all_genes())
+    runs = nb201.connected(nb201.all_genes())
     assert table["feasible"].tolist() == runs.tolist()
     assert (table.loc[runs, ["latency_ms", "energy_mj"]] > 0).all(axis=None)
     assert table["source"].str.startswith("predicted: ").all()

@@ -5,10 +5,10 @@ import pickle
 from pathlib import Path
 
 import pytest
+from nb201_space import nb201
 from studies import TINY, JobFailed, graph_of, setting
 
 from hanas.core.errors import InputError
-from hanas.spaces import nb201
 from hanas.study import checks as studies
 
 HEADER = "arch,latency_ms\n"

@@ -23,8 +23,7 @@ from hanas.benchmarks.surrogates import models as surrogates
 from hanas.benchmarks.surrogates.cell_features import counts
 from hanas.benchmarks.surrogates.models import Bundle, SurrogateFit, exact_maximum, learn
 from hanas.core.errors import InputError
-from hanas.data.tables.metric_tables import METRICS
-from hanas.spaces import nb201
+from hanas.data.tables.metric_tables import METRICS, NB201
 
 WIDTH = 96
 DEPTH = 3  # hidden layers
@@ -62,7 +61,7 @@ def targets_of(
         tables.append((f"{device} on {data}", f"{data}/{device}", table))
     targets = []
     for what, place, table in tables:
-        if tuple(table["arch"]) != nb201.all_texts():
+        if tuple(table["arch"]) != NB201.all_texts():
             raise InputError(f"{what}: surrogates need all cells of nb201, in their order")
         source = "; ".join(sorted(set(table["source"])))
         columns = [name for name in ("accuracy_percent", *METRICS) if name in table]
@@ -81,7 +80,7 @@ def fit(
     a model: what it is, and how well it predicts the held-out cells; for numbers also
     ``cells_without_twin`` and ``kendall_tau_without_twin``, of those isomorphic to no fitted cell.
     """
-    genes, seed = nb201.all_genes(), settings.seed
+    genes, seed = NB201.all_genes(), settings.seed
     judged, fitted = surrogates.split(len(genes), seed=seed, held_out=settings.held_out)
     header: dict[str, Any] = {
         "format": surrogates.FORMAT,
@@ -100,7 +99,7 @@ def fit(
             array = learn(genes[fitted], ~target.values[fitted])
         else:
             known, rng = fitted[~np.isnan(target.values[fitted])], np.random.default_rng(seed)
-            array = exact_maximum(counts(genes[known]), target.values[known], rng)
+            array = exact_maximum(counts(NB201, genes[known]), target.values[known], rng)
         if array is None:
             network = "accuracy" if target.name.endswith("/accuracy_percent") else "metrics"
             for_perceptrons.setdefault(network, []).append(target)
@@ -123,8 +122,8 @@ def _judge(
     bundle: Bundle, targets: list[Target], genes: np.ndarray, judged: np.ndarray, fitted: np.ndarray
 ) -> Iterator[dict[str, Any]]:
     """Write the quality of each model into the header; yield it as a row."""
-    seen = {nb201.canonical(cell) for cell in genes[fitted]}
-    has_twin = np.array([nb201.canonical(cell) in seen for cell in genes[judged]])
+    seen = {NB201.canonical(cell) for cell in genes[fitted]}
+    has_twin = np.array([NB201.canonical(cell) in seen for cell in genes[judged]])
     for target in targets:
         model = bundle.header["models"][target.name]
         dataset, *device, metric = target.name.split("/")
@@ -209,7 +208,7 @@ def _perceptrons(
 ) -> tuple[dict[str, dict[str, Any]], dict[str, np.ndarray]]:
     """Return what the header says of each target, and the arrays of the network."""
     features, transform = NETWORKS[network]
-    inputs = surrogates.FEATURES[features](nb201.all_genes()[fitted])  # (n, F)
+    inputs = surrogates.FEATURES[features](NB201.all_genes()[fitted])  # (n, F)
     mean, deviation = inputs.mean(axis=0), inputs.std(axis=0) + 1e-3
     transformed, _ = surrogates.TRANSFORMS[transform]
     wanted = np.stack([transformed(target.values[fitted]) for target in targets], axis=1)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,20 +26,24 @@ from hanas.benchmarks.surrogates import cell_features
 from hanas.core import files
 from hanas.core.errors import InputError
 from hanas.core.settings import Fraction, Seed, Settings
-from hanas.spaces.nb201 import CONV_1X1, CONV_3X3, OPERATIONS
+from hanas.data.tables.metric_tables import NB201
 
 #: The bundle that is shipped with the project.
 SHIPPED = Path(__file__).parents[3] / "resources" / "surrogates" / "nb201.npz"
 FORMAT = 1
 EXACT = 1e-9  # largest relative error of a model that is called exact
-ANY, ANY_CONVOLUTION = len(OPERATIONS), len(OPERATIONS) + 1
+ANY, ANY_CONVOLUTION = 5, 6
 #: Whether an entry of a partial cell (row) admits an operation (column).
-_ADMITS = np.vstack([np.eye(5), np.ones(5), np.isin(range(5), (CONV_1X1, CONV_3X3))]).astype(bool)
+_CONVOLVES = [one.convolves for one in NB201.distinct]
+_ADMITS = np.vstack([np.eye(5), np.ones(5), _CONVOLVES]).astype(bool)
 _LARGEST = 3  # linear functions
 _RESTARTS = 50
 _ITERATIONS = 100
 _ENOUGH_DIGITS = {"linear": 12, "perceptrons": 6}
-FEATURES = {"live_edges": cell_features.live_edges, "all_edges": cell_features.all_edges}
+FEATURES = {
+    "live_edges": partial(cell_features.live_edges, NB201),
+    "all_edges": partial(cell_features.all_edges, NB201),
+}
 
 
 def _logit(percent: np.ndarray) -> np.ndarray:
@@ -86,7 +91,8 @@ class Bundle:
         """
         model = self.header["models"][name]
         if model["kind"] == "linear":
-            values = (cell_features.counts(genes) @ self.arrays[f"linear/{name}"].T).max(axis=1)
+            counted = cell_features.counts(NB201, genes)
+            values = (counted @ self.arrays[f"linear/{name}"].T).max(axis=1)
         else:
             outputs = self._outputs(model["network"], genes)[:, model["output"]]
             _, inverse = TRANSFORMS[model["transform"]]
@@ -246,7 +252,7 @@ def learn(genes: np.ndarray, fails: np.ndarray, *, support: int = 4) -> np.ndarr
 
 def _matching(genes: np.ndarray) -> np.ndarray:
     """Return how many cells match each possible partial cell, float64 (7, 7, 7, 7, 7, 7)."""
-    numbers = np.zeros((len(OPERATIONS),) * genes.shape[1])
+    numbers = np.zeros((ANY,) * genes.shape[1])
     np.add.at(numbers, tuple(genes.T), 1)
     for edge in range(genes.shape[1]):
         numbers = np.moveaxis(np.tensordot(_ADMITS, numbers, axes=(1, edge)), 0, edge)

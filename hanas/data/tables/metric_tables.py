@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hanas.core import plugins
 from hanas.core.errors import InputError
+from hanas.spaces._cell import CellSpace
 
 if TYPE_CHECKING:  # imported late: settings of devices name the metrics
     import pandas as pd
 
+#: The space of the published benchmarks of cells, and of all surrogates.
+NB201: CellSpace = plugins.space("nb201")
 #: Metrics that a device can have, in the order of the columns.
 METRICS = ("latency_ms", "energy_mj")
 #: What no device takes, in ms and mJ: sums and ratios of such numbers are none any more.
@@ -44,7 +48,7 @@ def official_name(dataset: str, *, benchmark: str) -> str:
 
 def require_nb201(space: str, *, benchmark: str) -> None:
     """Raise InputError for every space but the one that the published benchmarks cover."""
-    if space != "nb201":
+    if space != NB201.name:
         raise InputError(f"{benchmark} covers the space nb201, not {space}; give a table instead")
 
 

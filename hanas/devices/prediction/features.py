@@ -54,9 +54,12 @@ class Features:
     def multiply_accumulates(self, genes: np.ndarray) -> np.ndarray:
         """Return the multiply-accumulates, float64 (N,), that a device is often judged by.
 
-        Those of cells are of the full-size network: of any other one they are a linear function.
+        Those of cells are of the network of their declaration, and nearly linear in those of any
+        other one.
         """
-        flops = plugins.space(self.space).flops(genes, network=json.loads(self.network))
+        space = plugins.space(self.space)
+        network = json.loads(self.network) if space.layerwise else None
+        flops = space.flops(genes, network=network)
         return flops.astype(np.float64)
 
     def groups(self, genes: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -89,9 +92,10 @@ def _raw(features: Features, genes: np.ndarray) -> list[np.ndarray]:
     those of the whole; the layers, channels, multiply-accumulates and parameters of each stage; and
     the choices of its size.
     """
-    if features.space == "nb201":
-        return cell_features.groups_for_devices(genes)
-    space, chains = plugins.space(features.space), plugins.space(features.space).chains(genes)
+    space = plugins.space(features.space)
+    if space.edges:
+        return cell_features.groups_for_devices(space, genes)
+    chains = space.chains(genes)
     how, kinds = _network(features), _kinds(features)
     costs = chain_costs.of_layers(space, chains, chains.numbers, *how)  # (N, layers, 2)
     beyond = costs - chain_costs.of_layers(space, chains, np.zeros_like(chains.numbers), *how)

@@ -12,7 +12,7 @@ from hanas.core.settings import Settings, Unique
 from hanas.spaces._layerwise import LayerwiseSpace
 from hanas.spaces.kinds._declaration import Declaration
 from hanas.spaces.networks.operations import IDENTITY, Operation, operation
-from hanas.spaces.networks.skeletons import Skeleton, Stage
+from hanas.spaces.networks.skeletons import FIRST_BOTTLENECK, Skeleton, Stage
 
 
 def _named(name: str) -> str:
@@ -127,17 +127,17 @@ class Layerwise(Declaration):
             Stage(stage.channels[-1], stage.layers[-1], stage.stride or absent, some)
             for stage, some in zip(self.stages, operations, strict=True)
         )
-        first = self.first or First(channels=1)
+        first = operation(self.first.operation) if self.first else FIRST_BOTTLENECK
         skeleton = Skeleton(
             stem=self.stem.channels,
             stages=tuple(stages),
             last=self.last,
             activation=self.activation,
             max_pool=self.max_pool,
-            first_bottleneck=first.channels if self.first else 0,
+            first_bottleneck=self.first.channels if self.first else 0,
             identity_projects=self.identity == "projects",
             stem_stride=self.stem.stride or absent,
-            first_operation=operation(first.operation),
+            first_operation=first,
         )
         sizes = [(tuple(stage.channels), tuple(stage.layers)) for stage in self.stages]
         space = LayerwiseSpace(name, skeleton, sizes=sizes, text=self.text)

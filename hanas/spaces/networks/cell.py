@@ -1,4 +1,4 @@
-"""Networks made of NAS-Bench-201 cells: the weight-sharing supernet and its stand-alone members.
+"""Networks of cells of a cell space: the weight-sharing supernet and its stand-alone members.
 
 Both are a :class:`CellNetwork`. On each edge of its cells the supernet holds all operations, a
 stand-alone network one, by equal names, so that it can take its weights from a supernet's state
@@ -18,10 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hanas.spaces import nb201
-from hanas.spaces.nb201 import EDGES, N_NODES, NONE, OPERATIONS, CellNetworkSettings
-
-STAGES = 3
+from hanas.spaces._cell import STAGES, CellNetworkSettings, CellSpace
+from hanas.spaces._cell_operations import NONE, SKIP, CellOperation
+from hanas.spaces.networks.layers import DepthwiseConvolution
 
 
 def batch_norm(channels: int, mode: str) -> nn.BatchNorm2d:
@@ -129,37 +128,54 @@ TRANSITIONS: dict[str, Callable[[int, str], nn.Module]] = {
 
 
 class Cell(nn.Module):
-    """Four nodes; node j is the sum of what its incoming edges make of earlier nodes."""
+    """Nodes, each the sum of what its incoming edges make of earlier nodes."""
 
-    def __init__(self, edge_operations: Sequence[Sequence[int]], channels: int, mode: str) -> None:
+    def __init__(
+        self, space: CellSpace, held: Sequence[Sequence[int]], channels: int, mode: str
+    ) -> None:
         super().__init__()
-        # Nothing stands for ``none``: it adds zero to its node.
+        names = [space.options(edge) for edge in range(len(space.edges))]
+        #: The name of each operation; None of ``none``, which nothing stands for: it adds zero.
+        self.names = [[None if name == NONE else name for name in of_edge] for of_edge in names]
         self.edges = nn.ModuleList(
-            nn.ModuleDict({OPERATIONS[o]: _operation(o, channels, mode) for o in held if o != NONE})
-            for held in edge_operations
+            nn.ModuleDict({one.name: operation(one, channels, mode) for one in of_edge})
+            for of_edge in (
+                [of_edge[o] for o in kept if of_edge[o].name != NONE]
+                for of_edge, kept in zip(space.of_edges, held, strict=True)
+            )
         )
+        self.into = [
+            [(edge, source) for edge, (end, source) in enumerate(space.edges) if end == node]
+            for node in range(1, space.nodes)
+        ]
 
-    def operation(self, edge: int, operation: int) -> nn.Module:
-        """Return the module of an operation other than ``none`` on an edge."""
-        return cast(nn.ModuleDict, self.edges[edge])[OPERATIONS[operation]]
+    def passing(self, edge: int) -> list[int]:
+        """Return the operations of an edge, by number, but ``none``."""
+        return [number for number, name in enumerate(self.names[edge]) if name is not None]
+
+    def through(self, edge: int, operation: int, source: Tensor) -> Tensor | None:
+        """Return what an operation makes of the source of its edge; None, for zero, of ``none``."""
+        name = self.names[edge][operation]
+        return None if name is None else cast(nn.ModuleDict, self.edges[edge])[name](source)
 
     def forward(self, x: Tensor, genes: Sequence[int], weights: Tensor | None = None) -> Tensor:
-        """Return the last node where each edge applies one operation, times its weight (6, 5)."""
+        """Return the last node where each edge applies one operation, times its weight.
+
+        ``weights`` are (edges, operations).
+        """
 
         def through_edge(edge: int, source: Tensor) -> Tensor | None:
-            if genes[edge] == NONE:
-                return None
-            output = self.operation(edge, genes[edge])(source)
-            return output if weights is None else output * weights[edge, genes[edge]]
+            output = self.through(edge, genes[edge], source)
+            weighted = weights is not None and output is not None
+            return output * weights[edge, genes[edge]] if weighted else output
 
         return self.last_node(x, through_edge)
 
     def last_node(self, x: Tensor, through_edge: Callable[[int, Tensor], Tensor | None]) -> Tensor:
         """Return the last node, of what edges (by number) make of their source; None: zero."""
         nodes = [x]
-        for node in range(1, N_NODES):
-            into = [(edge, start) for edge, (end, start) in enumerate(EDGES) if end == node]
-            passed = [through_edge(edge, nodes[start]) for edge, start in into]
+        for into in self.into:
+            passed = [through_edge(edge, nodes[source]) for edge, source in into]
             terms = [term for term in passed if term is not None]
             nodes.append(reduce(add, terms) if terms else torch.zeros_like(x))
         return nodes[-1]
@@ -189,7 +205,11 @@ class CellNetwork(nn.Module):
     """
 
     def __init__(
-        self, edge_operations: Sequence[Sequence[int]], classes: int, settings: CellNetworkSettings
+        self,
+        space: CellSpace,
+        edge_operations: Sequence[Sequence[int]],
+        classes: int,
+        settings: CellNetworkSettings,
     ) -> None:
         super().__init__()
         alone = all(len(held) == 1 for held in edge_operations)
@@ -200,7 +220,7 @@ class CellNetwork(nn.Module):
         self.stem = nn.Sequential(convolution, batch_norm(channels, mode))
         *before, last = widths = [channels << stage for stage in range(STAGES)]
         self.stages = nn.ModuleList(
-            nn.ModuleList(Cell(edge_operations, width, mode) for _ in range(settings.cells))
+            nn.ModuleList(Cell(space, edge_operations, width, mode) for _ in range(settings.cells))
             for width in widths
         )
         transition = TRANSITIONS[settings.skeleton]
@@ -213,8 +233,9 @@ class CellNetwork(nn.Module):
     ) -> Tensor:
         """Return the logits (N, classes) of one architecture for normalised images (N, 3, 4a, 4b).
 
-        A stand-alone network needs no ``genes``. ``weights`` (6, 5) multiply the output of an edge
-        by that of its operation (for gradients with respect to weights whose value is one).
+        A stand-alone network needs no ``genes``. ``weights`` (edges, operations) multiply the
+        output of an edge by that of its operation (for gradients with respect to weights whose
+        value is one).
         """
         genes = self.genes if genes is None else genes
         if genes is None:
@@ -223,29 +244,37 @@ class CellNetwork(nn.Module):
         return self._run(images, lambda cell, x: cell(x, genes, weights))
 
     def mixture(self, images: Tensor, weights: Tensor) -> Tensor:
-        """Return logits where edges are sums of all operations, weighted by ``weights`` (6, 5)."""
+        """Return logits where edges are sums of all operations, times ``weights``.
 
-        def through_edge(cell: Cell, edge: int, source: Tensor) -> Tensor:
-            held = range(1, len(OPERATIONS))  # ``none`` adds zero whatever its weight
-            return reduce(add, [cell.operation(edge, o)(source) * weights[edge, o] for o in held])
+        These are (edges, operations).
+        """
+
+        def through_edge(cell: Cell, edge: int, source: Tensor) -> Tensor | None:
+            # ``none`` adds zero whatever its weight.
+            held = cell.passing(edge)
+            outputs = [cell.through(edge, o, source) * weights[edge, o] for o in held]  # type: ignore[operator]
+            return reduce(add, outputs) if outputs else None
 
         return self._run(images, lambda cell, x: cell.last_node(x, partial(through_edge, cell)))
 
     def straight_through(self, images: Tensor, weights: Tensor, genes: Sequence[int]) -> Tensor:
         """Return what ``mixture`` does for weights that are one at ``genes`` and zero elsewhere.
 
-        Gradients with respect to ``weights`` (6, 5) and images are those of ``mixture`` too, but
-        what has weight zero is evaluated without a graph: nothing flows back through it.
+        Gradients with respect to ``weights`` (edges, operations) and images are those of
+        ``mixture`` too, but what has weight zero is evaluated without a graph: nothing flows back
+        through it.
         """
         genes = [int(gene) for gene in genes]
 
-        def through_edge(cell: Cell, edge: int, source: Tensor) -> Tensor:
-            outputs = []
-            for o in range(1, len(OPERATIONS)):
+        def through_edge(cell: Cell, edge: int, source: Tensor) -> Tensor | None:
+            held, outputs = cell.passing(edge), []
+            for o in held:
                 with torch.set_grad_enabled(torch.is_grad_enabled() and o == genes[edge]):
-                    outputs.append(cell.operation(edge, o)(source))
-            of_edge = (weights[edge, 1:], genes[edge] - 1, *outputs)
-            return _OneHotSum.apply(*of_edge)  # type: ignore[return-value]
+                    outputs.append(cell.through(edge, o, source))
+            if not outputs:
+                return None
+            chosen = held.index(genes[edge]) if genes[edge] in held else -1
+            return _OneHotSum.apply(weights[edge, held], chosen, *outputs)  # type: ignore[return-value]
 
         return self._run(images, lambda cell, x: cell.last_node(x, partial(through_edge, cell)))
 
@@ -263,9 +292,24 @@ class CellNetwork(nn.Module):
         return self.classifier(self.head(x).mean(dim=(2, 3)))
 
 
-def _operation(operation: int, channels: int, mode: str) -> nn.Module:
-    if operation == nb201.SKIP:
+def operation(one: CellOperation, channels: int, mode: str) -> nn.Module:
+    """Return the module of an operation other than ``none``; it keeps channels and sides."""
+    if one.name == SKIP:
         return nn.Identity()
-    if operation == nb201.AVG_POOL:
-        return AveragePool3x3()
-    return relu_conv_bn(channels, channels, 1 if operation == nb201.CONV_1X1 else 3, mode)
+    kernel = one.kernel
+    if one.kind == "max_pool":
+        return nn.MaxPool2d(kernel, 1, kernel // 2)
+    if one.kind == "avg_pool":
+        fast = kernel == 3
+        return AveragePool3x3() if fast else nn.AvgPool2d(kernel, 1, kernel // 2, False, False)
+    layers: list[nn.Module] = []
+    for unit in one.units:
+        layers.append(nn.ReLU())
+        for each in unit:
+            fast = not each.groups and each.dilation == 1
+            made = DepthwiseConvolution if fast else nn.Conv2d
+            padding, groups = each.dilation * (each.kernel // 2), each.groups or channels
+            size = (channels, channels, each.kernel, 1, padding, each.dilation, groups)
+            layers.append(made(*size, bias=False))
+        layers.append(batch_norm(channels, mode))
+    return nn.Sequential(*layers)

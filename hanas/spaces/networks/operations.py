@@ -282,11 +282,13 @@ def block(operation: Operation, place: Place, activation: str) -> Block:
             return Block(parts, other=entry if place.first else None)
         case "bottleneck" | "fused":
             first = _expansion if operation.kind == "bottleneck" else _fused_expansion
-            *before, last = first(operation, place, activation)
+            parts = [*first(operation, place, activation)]
             if operation.squeeze:
-                squeezed = max(1, place.inputs // 4)
-                before.append(SqueezeExcitation(last.inputs, squeezed, activation))
-            return Block((*before, last), adds=place.keeps_shape)
+                # To a quarter of the block's inputs, before its last convolution.
+                inner = place.inputs * operation.expansion
+                squeezed = SqueezeExcitation(inner, max(1, place.inputs // 4), activation)
+                parts.insert(-1, squeezed)
+            return Block(tuple(parts), adds=place.keeps_shape)
         case "identity":
             return Block(() if place.keeps_shape else (_projection(place),))
         case _:

@@ -41,7 +41,9 @@ class Stage:
 
 def stages(*each: tuple[int, int] | tuple[int, int, int]) -> tuple[Stage, ...]:
     """Return stages of these (channels, layers) or (channels, layers, stride)."""
-    return tuple(Stage(*of_stage) for of_stage in each)
+    return tuple(
+        Stage(channels, layers, stride[0] if stride else None) for channels, layers, *stride in each
+    )
 
 
 @dataclass(frozen=True)

@@ -210,6 +210,11 @@ class SinglePath(OneShot):
                 f"sampled_cells is {self.sampled_cells!r}, but space {self.space!r} has no cells; "
                 "leave it out"
             )
+        if self.sampled_cells != "all" and not plugins.space(self.space).enumerable:
+            raise InputError(
+                f"sampled_cells is {self.sampled_cells!r}, but space {self.space!r} has too many "
+                "cells to list them; leave it out"
+            )
         return self
 
     def draw(self, run: Run, count: int, random: torch.Generator) -> Tensor:
