@@ -126,7 +126,8 @@ def _of_cells(declared: dict[str, Any], space: Space, kept: Kept) -> dict[str, A
     declared.pop("order", None)  # the official one is of all operations
     places = [space.place(gene) for gene in range(len(space.choices))]
     edges = {re.sub(r"edge|\s", "", place): list(kept[place]) for place in places}
-    return {**declared, "edges": {**declared.get("edges", {}), **edges}}
+    given = {re.sub(r"\s", "", edge): some for edge, some in declared.get("edges", {}).items()}
+    return {**declared, "edges": {**given, **edges}}
 
 
 _OF_KIND = {"layerwise": _of_layers, "cell": _of_cells}
