@@ -72,8 +72,9 @@ def _of_parts(lens: Lens) -> Iterator[str]:
             costs = [_amount(lens, n, mean_of(group, len(lens.choices))) for n in _costs(lens)]
             share = float(np.nanmean(on_fronts[[one.effect for one in group]]))
             where = "on no front" if all(lens.never[one.effect] for one in group) else ""
-            where = where or f"at {share:.0%} of its places on the fronts"
-            said.append(f"`{name}` costs {', '.join(costs)}{each} and is {where}")
+            where = where or f"in {share:.0%} of its places on the fronts"
+            brings = "brings" if costs[0].startswith("-") else "costs"
+            said.append(f"`{name}` {brings} {', '.join(costs)}{each} and is {where}")
         stays = lens.archive.share([(part, name) for name, _ in found])
         loses = "nothing" if stays == 1 else f"{1 - stays:.2%} of the front{_bound(lens)}"
         them = "it" if len(found) == 1 else "them"
@@ -106,7 +107,7 @@ def _unimportant(lens: Lens) -> Iterator[str]:
             f"{'; '.join(places)}."
         )
         return
-    yield "There is no gene whose choice matters for neither the device nor the error."
+    yield "The choice of every gene matters, for the device or for the error."
 
 
 def _bought(lens: Lens) -> Iterator[str]:
@@ -169,7 +170,9 @@ def _number(lens: Lens, name: str, weights: np.ndarray, factor: float) -> str:
     value, half = value * factor, WIDTH * error * factor
     if not math.isfinite(value):
         return "–"
-    if half <= 1e-6 * abs(value):  # rounding
+    rounding = 1e-9 * factor * math.sqrt(lens.effects[name].variance)
+    value = 0.0 if abs(value) <= rounding else value
+    if half <= 1e3 * rounding:
         return f"{value:+,.4g}" if abs(value) < 1e4 else f"{value:+,.0f}"
     digits = max(0, 1 - math.floor(math.log10(half)))
     return f"{value:+,.{digits}f} ± {half:,.{digits}f}"
@@ -188,15 +191,15 @@ def known(lens: Lens) -> Trust:
             f"effects {where} are exact means over all {count:,} architectures that work, so they "
             "are as good as the numbers that they are means of"
         )
+        unknown = "; their intervals (±, 95 %) hold what the predictor of metrics does not know"
     else:
         said = (
             f"effects {where} are estimated from {count:,} random architectures, all genes "
-            "together by least squares; intervals (±, 95 %) hold that sample's error"
+            "together by least squares; their intervals (±, 95 %) hold that sample's error"
         )
+        unknown = ", and what the predictor of metrics does not know"
     if population.predictor is not None:
-        said += ", and those of metrics what the predictor does not know" + (
-            "" if population.listed else " too"
-        )
+        said += unknown
     effects = (
         "an effect is the mean over the space with that choice, less the mean of these means over "
         "all choices of its gene, where the gene matters"
@@ -235,8 +238,8 @@ def _doubts(lens: Lens, where: str, points: int) -> Iterator[Trust]:
     for name in predictor.lines if predictor is not None else ():
         yield Trust(
             doubts=(
-                f"{name} {where} is predicted by a straight line through FLOPs, so that its "
-                "effects are those of FLOPs",
+                f"{_name(lens, name)} {where} is predicted by a straight line through FLOPs, so that "
+                "its effects are those of FLOPs",
             )
         )
     if lens.agreement is not None:
