@@ -6,6 +6,8 @@ import yaml
 from PIL import Image
 from studies import TINY, Study, write_toy_images
 
+from hanas.core import plugins
+
 pytestmark = pytest.mark.slow  # a whole study each
 
 SPACE = {
@@ -31,9 +33,8 @@ def test_the_lens_on_cells_is_made_when_it_is_asked_for(computed_study):
     assert cells["feasible"].all()
     # Independent: means by the text of the edge, of cells whose input reaches their output.
     first = cells["arch"].str.extract(r"^\|(\w+)~0\|")[0]
-    from hanas.spaces import nb201
-
-    works = nb201.SPACE.connected(nb201.SPACE.all_genes())
+    space = plugins.space("nb201")
+    works = space.connected(space.all_genes())
     means = cells[works].groupby(first[works])["latency_ms"].mean()
     of_edge = table[table["gene"] == 0].set_index("choice")["latency_ms"]
     pd.testing.assert_series_equal(

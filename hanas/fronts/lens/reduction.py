@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,9 @@ from hanas.fronts.lens.choices import Choice, units
 
 #: The reference point of hypervolumes lies a tenth beyond the front, so that its ends count.
 REFERENCE = 1.1
+#: Combinations of choices that are left at least: a few networks can hold nearly all of a front's
+#: hypervolume, but are nothing to search.
+LEAST_LEFT = 100
 Unit = tuple[str, str]
 
 
@@ -101,12 +105,12 @@ def reduce(archive: Archive, keep: float) -> Reduction:
     """Leave out choices, as long as the share ``keep`` of the front's hypervolume stays.
 
     One after the other the unit goes that costs least: a choice in all genes of its part of the
-    space. Every gene keeps a choice, and some gene two.
+    space. Every gene keeps a choice, and :data:`LEAST_LEFT` combinations stay.
     """
 
     def can_go(unit: Unit) -> bool:
         kept = archive.kept([*gone, unit])
-        return all(kept) and any(len(options) > 1 for options in kept)
+        return math.prod(map(len, kept)) >= LEAST_LEFT
 
     gone: list[Unit] = []
     share, path = 1.0, []

@@ -76,7 +76,8 @@ def _of_parts(lens: Lens) -> Iterator[str]:
             brings = "brings" if costs[0].startswith("-") else "costs"
             said.append(f"`{name}` {brings} {', '.join(costs)}{each} and is {where}")
         stays = lens.archive.share([(part, name) for name, _ in found])
-        loses = "nothing" if stays == 1 else f"{1 - stays:.2%} of the front{_bound(lens)}"
+        loss = "less than 0.01%" if 1 - stays < 1e-4 else f"{1 - stays:.2%}"
+        loses = "nothing" if stays == 1 else f"{loss} of the front{_bound(lens)}"
         them = "it" if len(found) == 1 else "them"
         yield f"**{part}**: {'; '.join(said)}. Leaving {them} out loses {loses}."
     if not of_part:
@@ -238,8 +239,8 @@ def _doubts(lens: Lens, where: str, points: int) -> Iterator[Trust]:
     for name in predictor.lines if predictor is not None else ():
         yield Trust(
             doubts=(
-                f"{_name(lens, name)} {where} is predicted by a straight line through FLOPs, so that "
-                "its effects are those of FLOPs",
+                f"{_name(lens, name)} {where} is predicted by a straight line through FLOPs, so "
+                "that its effects are those of FLOPs",
             )
         )
     if lens.agreement is not None:
