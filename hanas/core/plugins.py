@@ -56,8 +56,8 @@ def names(group: str) -> tuple[str, ...]:
     >>> names("spaces")
     ('mobile_i', 'nas_bench_macro', 'nb201', 'shuffle', 'shuffle_i')
     """
-    folder, declared = _surroundings()
-    of_study = json.loads(declared) if group == "spaces" else ()
+    folder, spaces = _surroundings()
+    of_study = json.loads(spaces) if group == "spaces" else ()
     return tuple(sorted({*_files(group, folder), *of_study}))
 
 
@@ -83,10 +83,19 @@ def of_study() -> dict[str, Any]:
 
 def declarations() -> dict[str, Mapping[str, Any]]:
     """Return the declarations of spaces that are the user's: of the study, and of their folder."""
-    folder, declared = _surroundings()
+    folder, spaces = _surroundings()
     files = {name: path for name, path in _files("spaces", folder).items() if _is_data(path)}
     own = {name: path for name, path in files.items() if path.parent != _own_folder("spaces")}
-    return {name: _read(path) for name, path in own.items()} | json.loads(declared)
+    return {name: _read(path) for name, path in own.items()} | json.loads(spaces)
+
+
+def declared(space: str) -> dict[str, Any]:
+    """Return what a key of what is kept needs to hold of a space that the user declares.
+
+    A name and a text stand for other networks after an edit; of other spaces nothing is needed.
+    """
+    found = declarations().get(space)
+    return {} if found is None else {"declared": found}
 
 
 def declaration(name: str) -> Mapping[str, Any] | None:
@@ -148,9 +157,9 @@ def _read(path: Path) -> Mapping[str, Any]:
 
 
 @cache
-def _plugin(group: str, name: str, folder: str, declared: str) -> Any:
+def _plugin(group: str, name: str, folder: str, spaces: str) -> Any:
     files = _files(group, folder)
-    of_study = json.loads(declared) if group == "spaces" else {}
+    of_study = json.loads(spaces) if group == "spaces" else {}
     if name in of_study:
         return _made(name, of_study[name], f"spaces.{name}")
     if name not in files:

@@ -205,6 +205,7 @@ def depends_on(
         "revision": [settings.revision, plugins.space(settings.space).revision],
         "images": checksum(images),
         "computed by": [torch.__version__, device.type],
+        **plugins.declared(settings.space),
     }
 
 

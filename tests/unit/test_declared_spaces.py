@@ -13,6 +13,7 @@ from torch import nn
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
+from hanas.devices.prediction.features import Features
 from hanas.proxies.depth import Depth
 from hanas.spaces._stage_features import StageFeatures
 from hanas.spaces.kinds.layerwise import Layerwise
@@ -306,3 +307,15 @@ def test_a_file_that_is_no_declaration_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv(plugins.FOLDER_VARIABLE, str(tmp_path))
     with pytest.raises(InputError, match=r"mine\.yaml\.stages is 3; expected a list"):
         plugins.space("mine")
+
+
+def test_what_is_kept_is_not_taken_for_that_of_an_edited_declaration(tmp_path, monkeypatch):
+    monkeypatch.setenv(plugins.SPACES_VARIABLE, "{}")
+    assert plugins.declared("shuffle") == {}
+    features = []
+    for last in (64, 128):
+        plugins.declare({"mine": {**MINE, "stem": last}})
+        assert plugins.declared("mine")["declared"]["stem"] == last
+        genes = np.array([plugins.space("mine").largest])
+        features.append(Features.of("mine", None).groups(genes)[0])
+    assert not np.allclose(*features)

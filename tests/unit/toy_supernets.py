@@ -31,7 +31,9 @@ PROBABILITIES = {
 }
 #: The same for tests that train anew: the quick part of the tests does so in one such space.
 TRAINED_ANEW = [
-    pair if pair[1] in ("nb201", "shuffle_i") else pytest.param(*pair, marks=pytest.mark.slow)
+    pair
+    if pair[1] == "nb201" or pair == ("spos", "shuffle_i")
+    else pytest.param(*pair, marks=pytest.mark.slow)
     for pair in TRAINED
 ]
 FILES = ("weights", "history", "found", "checkpoint")

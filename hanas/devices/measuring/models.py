@@ -117,6 +117,7 @@ class Writer:
             "batch": self._batch,
             "precision": self._device.model_precision,
             "written by": [REVISION, torch.__version__],
+            **({} if published.named(arch) else plugins.declared(self._space)),
         }
         if declared := plugins.declarations().get(facts["space"]):
             facts["declared"] = declared  # the same text may have been another network before

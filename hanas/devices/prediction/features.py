@@ -19,7 +19,8 @@ from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.settings import Settings
 from hanas.spaces import _chain_costs as chain_costs
-from hanas.spaces._space import Network
+from hanas.spaces._layerwise import LayerwiseSpace
+from hanas.spaces._space import Network, Space
 
 #: Of a space that cannot be listed, features are standardised over so many random architectures.
 _SAMPLE = 4096
@@ -64,14 +65,13 @@ class Features:
 
     def groups(self, genes: np.ndarray) -> tuple[np.ndarray, ...]:
         """Return the features of architectures, int (N, G), float64 (N, F) for each group."""
-        raw, scales = _raw(self, genes), _scales(self)
+        raw, scales = _raw(self, genes), _scales(self, plugins.space(self.space))
         return tuple((group - mean) / off for group, (mean, off) in zip(raw, scales, strict=True))
 
 
 @cache
-def _scales(features: Features) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
-    """Return mean and deviation of the features of each group over the space."""
-    space = plugins.space(features.space)
+def _scales(features: Features, space: Space) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
+    """Return mean and deviation of the features of each group over the space, which they name."""
     if space.enumerable:
         genes = space.all_genes()
     else:
@@ -96,7 +96,8 @@ def _raw(features: Features, genes: np.ndarray) -> list[np.ndarray]:
     if space.edges:
         return cell_features.groups_for_devices(space, genes)
     chains = space.chains(genes)
-    how, kinds = _network(features), _kinds(features)
+    how = _network(features)
+    kinds = _kinds(space, *how)
     costs = chain_costs.of_layers(space, chains, chains.numbers, *how)  # (N, layers, 2)
     beyond = costs - chain_costs.of_layers(space, chains, np.zeros_like(chains.numbers), *how)
     chosen = np.eye(len(space.operations))[chains.operations]  # (N, layers, operations)
@@ -128,13 +129,12 @@ def _network(features: Features) -> tuple[float, int]:
 
 
 @cache
-def _kinds(features: Features) -> np.ndarray:
+def _kinds(space: LayerwiseSpace, width: float, side: int) -> np.ndarray:
     """Return the kind of each layer, int64 (layers,): equal where operations cost the same.
 
     That is beyond the first operation, at most channels.
     """
-    space = plugins.space(features.space)
-    _, tables = chain_costs.tables(space, *_network(features))
+    _, tables = chain_costs.tables(space, width, side)
     costs = np.zeros((2, len(space.operations_by_layer), len(space.operations)))
     layer = 0
     for table, stage in zip(tables, space.by_stage, strict=True):

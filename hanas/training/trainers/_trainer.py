@@ -252,14 +252,17 @@ def draw_operations(alphas: Tensor, count: int, random: torch.Generator) -> Tens
     return torch.multinomial(probabilities, count, replacement=True, generator=random).T
 
 
-@cache
 def cells_of(space: str, cell_set: str) -> np.ndarray:
     """Return the cells of a set of an enumerable space, int64 (K, genes), in index order.
 
     The set is ``all``, ``connected`` (their input reaches the output) or ``distinct`` (the first
     of each isomorphism class).
     """
-    found = plugins.space(space)
+    return _cells_of(plugins.space(space), cell_set)
+
+
+@cache
+def _cells_of(found: Space, cell_set: str) -> np.ndarray:
     genes = found.all_genes()
     if cell_set == "connected":
         return genes[found.connected(genes)]
