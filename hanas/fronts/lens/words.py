@@ -15,6 +15,7 @@ from hanas.fronts.lens.effects import WIDTH
 from hanas.fronts.lens.lens import LEAST_EXPLAINED, Lens
 from hanas.fronts.lens.population import TRUE
 from hanas.fronts.lens.proposal import count_of
+from hanas.fronts.lens.reduction import LEAST_LEFT
 from hanas.fronts.lens.standing import THIRDS
 from hanas.fronts.trust import Trust
 
@@ -121,7 +122,10 @@ def _bought(lens: Lens) -> Iterator[str]:
 def _reduced(lens: Lens) -> str:
     left_out = lens.reduction.left_out
     if not left_out:
-        return f"No choice can be left out without losing more than {1 - lens.reduction.keep:.1%}."
+        return (
+            f"No choice can be left out: that would lose more than {1 - lens.reduction.keep:.1%} of "
+            f"the front's hypervolume, or leave fewer than {LEAST_LEFT} combinations."
+        )
     before, after = lens.population.space.count, count_of(lens)
     return (
         f"Leaving out {len(left_out)} of {len(lens.archive.units)} choices loses "
