@@ -254,7 +254,7 @@ class Study(Spaces):
     )
     tables: Tables = Tables.read({})
     lens: LensSettings = Field(
-        LensSettings(), description="What each choice of a space is worth on a device."
+        LensSettings.read({}), description="What each choice of a space is worth on a device."
     )
     figures: Figures = Figures.read({})
 

@@ -123,8 +123,8 @@ def _reduced(lens: Lens) -> str:
     left_out = lens.reduction.left_out
     if not left_out:
         return (
-            f"No choice can be left out: that would lose more than {1 - lens.reduction.keep:.1%} of "
-            f"the front's hypervolume, or leave fewer than {LEAST_LEFT} combinations."
+            f"No choice can be left out: that would lose more than {1 - lens.reduction.keep:.1%} "
+            f"of the front's hypervolume, or leave fewer than {LEAST_LEFT} combinations."
         )
     before, after = lens.population.space.count, count_of(lens)
     return (
