@@ -58,20 +58,50 @@ def judged(genes: np.ndarray, errors: np.ndarray, batches: list[int], seed: int)
     ]
 
 
+def put_right(
+    genes: np.ndarray, errors: np.ndarray, count: int, more: int, seed: int
+) -> tuple[float, float]:
+    """Return which share of wrong pairs ``more`` look-ups are expected to put right, and do.
+
+    Over those that were not looked up.
+    """
+    (few, by_few), (many, by_many) = (
+        learned(genes, errors, [number], seed) for number in (count, count + more)
+    )
+    believed = ChainModel(SPACE, genes[few], errors[few]).tau_with(more)
+    assert believed is not None
+    rest = ~(few | many)
+    taus = [kendalltau(expected[rest], errors[rest]).statistic for expected in (by_few, by_many)]
+    expected, found = (1 - (1 - later) / (1 - now) for now, later in (believed, taus))
+    return expected, found
+
+
 def main() -> None:
     """Print a line for each half and number of architectures looked up."""
     table = pd.read_parquet(Path(os.environ["HANAS_DATA"]) / "nas_bench_macro_cifar10.parquet")
     errors = 1 - table["mean_test_accuracy_percent"].to_numpy() / 100
     genes = np.array([SPACE.from_text(arch) for arch in table["arch"]])
     order = np.random.default_rng(1).permutation(len(genes))
+    halves = (("chosen on", order[:3281]), ("other", order[3281:]))
     print("| half | looked up | tau (worst draw) | nHV | nHV, 20 networks |\n|---|--:|--:|--:|--:|")
-    for half, rows in (("chosen on", order[:3281]), ("other", order[3281:])):
+    for half, rows in halves:
         for batches in ([10], [20], [16, 4], [50], [40, 10]):
             draws = [judged(genes[rows], errors[rows], batches, seed) for seed in range(DRAWS)]
             tau, front, few = np.mean(draws, axis=0)
             worst = np.min(draws, axis=0)[0]
             looked_up = " + ".join(map(str, batches))
             print(f"| {half} | {looked_up} | {tau:.3f} ({worst:.3f}) | {front:.3f} | {few:.3f} |")
+    print(
+        "\n| half | looked up | expected to put right (deviation) | put right |\n|---|--:|--:|--:|"
+    )
+    for half, rows in halves:
+        for count, more in ((10, 10), (20, 30)):
+            draws = [
+                put_right(genes[rows], errors[rows], count, more, seed) for seed in range(DRAWS)
+            ]
+            expected, found = zip(*draws, strict=True)
+            said = " | ".join(f"{np.mean(x):.0%} ({np.std(x):.0%})" for x in (expected, found))
+            print(f"| {half} | {count}, then {count + more} | {said} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,9 @@ rule choose_architectures:
         "logs/choose_architectures/{proxy}/{dataset}/{round}.log",
     conda:
         "../envs/hanas.yaml"
+    threads: cores(graph.choose_architectures)
+    resources:
+        gpu=gpus(graph.choose_architectures),
     params:
         cfg=cfg(graph.choose_architectures),
     script:

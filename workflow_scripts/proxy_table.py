@@ -29,5 +29,7 @@ with job(snakemake) as facts:
         # Not an output: Snakemake deletes those before a job, and a killed one continues from here.
         Work(output.with_name(f".{output.stem}.unfinished"), snakemake.threads, print_at_once),
     )
+    facts.update(table.attrs)
+    table.attrs.clear()  # else they would stand in the file too
     write_parquet(table, output)
     facts.update(sources=sorted(set(table["source"])), architectures=len(table))

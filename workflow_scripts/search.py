@@ -11,6 +11,7 @@ from hanas.study.jobs import job, located
 with job(snakemake) as facts:
     cfg, files = snakemake.params.cfg, snakemake.input
     space = plugins.space(cfg["space"])
+    print(f"space {space.name} holds {space.count:,} architectures")
     searches = {
         name: plugins.plugin("searchers", given["searcher"]).read(given, f"searches.{name}")
         for name, given in cfg["searches"].items()

@@ -29,12 +29,14 @@ with job(snakemake):
     place = kept.file_of(folder, key)
     row = kept.read(place, key)
     if row is None:
-        row, _, _ = training.train(arch)
+        row, history, _ = training.train(arch)
+        row["seconds"] = history[-1]["seconds"]
         kept.write(place, key, row)
         shutil.rmtree(training.checkpoints, ignore_errors=True)
     else:
         print(f"{arch} was trained before, see {place}")
     epochs, images = cfg["how"]["training"]["epochs"], row["validation_images"]
     data = Path(files.images).stem
+    row["epochs"] = epochs
     row["source"] = f"trained {epochs} epochs on {data}, validation accuracy of {images} images"
     write_csv(pd.DataFrame([dict(sorted(row.items()))]), snakemake.output.shown)

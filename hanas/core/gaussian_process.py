@@ -108,6 +108,18 @@ class Posterior:
         to_points = OF_ALL_POINTS.covariance(groups, known, self.parameters)  # (M, n)
         return self.centre + self.scale * (to_points @ self.weights)
 
+    def about(self, points: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, float]:
+        """Return what is known about any points, by their features, for values of deviation 1.
+
+        Mean, float64 (M,), covariance, float64 (M, M), and the variance of the noise.
+        """
+        known = [group[self.observed] for group in self.groups]
+        to_points = OF_ALL_POINTS.covariance(points, known, self.parameters)  # (M, n)
+        lower = cholesky(_with_noise(known, self.parameters), lower=True)
+        explained = solve_triangular(lower, to_points.T, lower=True)
+        left = OF_ALL_POINTS.covariance(points, points, self.parameters) - explained.T @ explained
+        return to_points @ self.weights, left, OF_ALL_POINTS.noise_of(self.parameters)
+
     def leave_one_out(self, values: np.ndarray) -> np.ndarray:
         """Return what is expected of each observed point from all others, float64 (n,).
 
@@ -176,7 +188,14 @@ def most_telling(groups: Sequence[np.ndarray], candidates: np.ndarray, count: in
         raise ValueError(f"{count} of {len(candidates)} candidates cannot be chosen")
     parameters = OF_ALL_POINTS.expected(len(groups))[:, 0]
     among = OF_ALL_POINTS.covariance(groups, groups, parameters)  # (N, N), of what is unknown yet
-    noise = OF_ALL_POINTS.noise_of(parameters)
+    return observe(among, OF_ALL_POINTS.noise_of(parameters), candidates, count)
+
+
+def observe(among: np.ndarray, noise: float, candidates: np.ndarray, count: int) -> np.ndarray:
+    """Return which rows :func:`most_telling` chooses, int64 (count,), and update what is unknown.
+
+    ``among``, the covariance of all points, float64 (N, N), becomes that after these were observed.
+    """
     left = np.isin(np.arange(len(among)), candidates)
     chosen = []
     for _ in range(count):

@@ -20,6 +20,7 @@ from hanas.core.files import read_csv, read_json, read_parquet
 from hanas.core.ranking import spearman_rho
 from hanas.fronts.picks import found_front
 from hanas.fronts.rows import Row, read_history
+from hanas.proxies.scoring import learned_in_words as in_words
 
 #: Below, about one pair of networks in five stands in the wrong order of latency: (1 - tau) / 2
 #: with a Kendall's tau of .6, which goes with it.
@@ -238,13 +239,12 @@ def _facts(row: Row) -> dict[str, Any]:
 
 def of_learned(facts: Mapping[str, Any], where: str) -> Trust:
     """Return how well a learned model of accuracy expects each network from all others."""
-    rho, points = facts.get("loo_spearman"), facts.get("loo_error_points")
-    if rho is None and points is None:
+    rho = facts.get("loo_spearman")
+    if not (said := in_words.leave_one_out(facts)):
         return Trust()
-    error = "" if points is None else f"off by {points:.2f} percentage points"
-    ranks = "" if rho is None else f"Spearman {rho:.2f}"
-    said = ", ".join(filter(None, (error, ranks)))
-    known = f"accuracies {where}, are predicted; each trained network from all others: {said}"
+    learned = f", learned from {cost}" if (cost := in_words.cost(facts)) else ""
+    known = f"accuracies {where}, are predicted{learned}; each trained network from all others: "
+    known += "; ".join(filter(None, (said, in_words.gain(facts))))
     if rho is None or rho >= LEAST_SPEARMAN - _ROUNDING:
         return Trust((known,))
     return Trust(

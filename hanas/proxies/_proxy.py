@@ -156,7 +156,8 @@ class Proxy(Settings):
     def score(self, space: Space, inputs: Inputs, work: Work) -> pd.DataFrame:
         """Score every architecture of a space that can be listed; the folder is removed at the end.
 
-        Returns ``arch``, the scores (float64, lower is better) and ``source``, in index order.
+        Returns ``arch``, the scores (float64, lower is better) and ``source``, in index order; what
+        else is known of them, such as how far to trust them, is in its ``attrs``.
         Raises InputError if files are damaged or do not fit each other, or a score is not finite.
         """
         import pandas as pd
@@ -165,10 +166,17 @@ class Proxy(Settings):
         texts = plugins.enumerable_space(space.name, place).all_texts()
         for problem in self.problems_in(space):
             raise InputError(f"{place}: {problem}")
-        return pd.DataFrame({"arch": list(texts), **self.scores(space, inputs, work)})
+        scores = self.scores(space, inputs, work)
+        facts = scores.pop("facts", {})
+        table = pd.DataFrame({"arch": list(texts), **scores})
+        table.attrs.update(facts)
+        return table
 
     def scores(self, space: Space, inputs: Inputs, work: Work) -> dict[str, Any]:
-        """Return the other columns of the table of :meth:`score`, (N,) each; source may be text."""
+        """Return the other columns of the table of :meth:`score`, (N,) each; source may be text.
+
+        And ``facts``, a mapping, where more is known of them.
+        """
         raise NotImplementedError
 
     def on_demand_scorer(self, space: Space, inputs: Inputs, work: Work) -> OnDemandScorer:

@@ -5,10 +5,10 @@ most about all others. Then, in rounds, the model says what it expects of all ot
 it is, and those are trained that may well be on the front of error and cost, which a search chooses
 from. The device is not known, so costs are what every one has to pay for.
 
-Of chains of layers the model is one of what each stage holds
-(:mod:`hanas.proxies.scoring.chain_learning`). Of cells it is one of what other proxies say and of
-what paths and which direct edge a cell has; costs are multiply-accumulates and the number of
-layers. Both are Gaussian processes (:mod:`hanas.core.gaussian_process`).
+Of chains of layers the model is one of what each stage holds, and of what other proxies say where
+they are given (:mod:`hanas.proxies.scoring.chain_learning`). Of cells it is one of what other
+proxies say and of what paths and which direct edge a cell has; costs are multiply-accumulates and
+the number of layers. Both are Gaussian processes (:mod:`hanas.core.gaussian_process`).
 """
 
 from __future__ import annotations
@@ -83,7 +83,9 @@ class Learned(SpaceProxy):
         "trained, or looked up in a benchmark."
     )
     proxies: Annotated[list[Annotated[str, Entry("proxies")]], Unique] = Field(
-        [], description="Of cells: entries of proxies, two or more, which are features."
+        [],
+        description="Entries of proxies whose scores are features: of cells two or more; of "
+        "layer-wise spaces any, such as one of a supernet, beside what each stage holds.",
     )
     trainings: Trainings | None = Field(
         None,
@@ -126,10 +128,6 @@ class Learned(SpaceProxy):
                 f"trainings works in layer-wise spaces; leave it out in space {self.space!r}: its "
                 "cells are looked up"
             )
-        if self.of_chains and self.proxies:
-            raise InputError(
-                f"proxies are features of cells; leave them out in space {self.space!r}"
-            )
         if self.trainings:
             self.from_scratch  # noqa: B018 - says what is wrong with the network
         return self
@@ -146,6 +144,11 @@ class Learned(SpaceProxy):
     def of_chains(self) -> bool:
         """Whether it is of a layer-wise space."""
         return plugins.space(self.space).layerwise
+
+    @property
+    def revision(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Raised when scores, or what is said of them, change."""
+        return super().revision + self.of_chains
 
     @property
     def objective(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -191,24 +194,26 @@ class Learned(SpaceProxy):
 
     def on_demand_scorer(self, space: Any, inputs: Inputs, work: Work) -> OnDemandScorer:
         """Return what scores chains by those that were trained; see :class:`Proxy`."""
-        from hanas.proxies.scoring.chain_learning import Expected, trained
+        from hanas.proxies.scoring.chain_learning import Expected, scores_of, trained
 
         known = trained(inputs.trainings)
-        return Expected(space, known, self._source(known["source"].iloc[0]), work)
+        source = self._source(known["source"].iloc[0])
+        return Expected(space, known, source, work, scores_of(space, inputs, work))
 
     def _of_chains(self, space: Any, inputs: Inputs, work: Work) -> dict[str, Any]:
-        from hanas.proxies.scoring.chain_learning import Expected, looked_up, trained
+        from hanas.proxies.scoring.chain_learning import Expected, looked_up, scores_of, trained
 
+        scores = scores_of(space, inputs, work)
         if self.trainings:
             known = trained(inputs.trainings)
         else:
-            known = looked_up(space, self.batches, self.seed, _truth(space, inputs))
+            known = looked_up(space, self.batches, self.seed, _truth(space, inputs), scores)
             for arch, percent in zip(known["arch"], known["accuracy_percent"], strict=True):
                 work.log(f"looked up {arch}: {percent:.2f} %")
-        scorer = Expected(space, known, self._source(known["source"].iloc[0]), work)
+        scorer = Expected(space, known, self._source(known["source"].iloc[0]), work, scores)
         seen = np.isin(np.array(space.all_texts()), known["arch"].to_numpy(str))
-        found = {**scorer.score(space.all_genes()), "looked_up": seen, **scorer.facts}
-        return {**found, "source": scorer.source("error")}
+        found = {**scorer.score(space.all_genes()), "looked_up": seen}
+        return {**found, "source": scorer.source("error"), "facts": scorer.facts}
 
     def _source(self, of_accuracies: str) -> str:
         others = f" with {', '.join(self.proxies)}" if self.proxies else ""

@@ -162,7 +162,6 @@ def _run_all(
     evaluate: Evaluate,
     log: Log,
 ) -> pd.DataFrame:
-    log(f"space {space.name} holds {space.count:,} architectures")
     if space.count != math.prod(space.choices):
         evaluate = PartlyUsed(evaluate, space.used, space.count)
     columns = ["proxy_score" if name == "score" else name for name in objectives]

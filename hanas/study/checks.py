@@ -272,6 +272,9 @@ def _proxies(study: Study) -> Iterator[str]:
                     f"{members[0]!r} of {study.proxy_space(members[0])!r}; expected one space"
                 )
         space = study.proxy_space(name)
+        own = getattr(proxy, "space", space)
+        if own != space:
+            yield f"{where}.space is {own!r}; its proxies are of space {space!r}"
         if members and proxy.objective not in study.columns(name):
             shared = ", ".join(study.columns(name)) or "(none)"
             yield (

@@ -8,7 +8,7 @@ at, compared and tested within milliseconds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
@@ -165,17 +165,19 @@ class Graph:
             )
         inputs = self._read_by_proxy(proxy, dataset)
         how: dict[str, Any] = {"proxy": found.params(), "space": space}
-        if members := self.study.members(proxy):
-            proxies = self.study.proxies
-            how["members"] = [
-                {"proxy": name, "objective": proxies[name].objective} for name in members
-            ]
-            inputs["tables"] = [self.rows.scores(name, dataset) for name in members]
+        if self.study.members(proxy):
+            inputs["tables"], how["members"] = self._members(proxy, dataset)
         if hasattr(found, "learns_from") and "trainings" not in inputs:
             how["dataset"] = learns_from = found.learns_from or dataset
             self._entry("benchmarks", str(space), learns_from)
             inputs["accuracies"] = result("accuracy_table", space=space, dataset=learns_from)
         return Job(inputs, revision=found.revision, **how, **_taken_by(found))
+
+    def _members(self, proxy: str, dataset: str) -> tuple[list[str], list[dict[str, str]]]:
+        """Return the tables of what a proxy is made of, and what a search by each minimises."""
+        members, proxies = self.study.members(proxy), self.study.proxies
+        tables = [self.rows.scores(name, dataset) for name in members]
+        return tables, [{"proxy": name, "objective": proxies[name].objective} for name in members]
 
     def _read_by_proxy(self, proxy: str, dataset: str) -> dict[str, Any]:
         """Return the supernet and the images that a proxy looks at, if any."""
@@ -190,11 +192,20 @@ class Graph:
     def choose_architectures(self, proxy: str, dataset: str, round: str) -> Job:
         """Choose the architectures that a proxy trains in a round, by what those before showed."""
         found = self._learned(proxy, round)
-        before = {"trainings": self._trainings(proxy, dataset, int(round))} if int(round) else {}
         # Not how many there are in later rounds: they change nothing here.
         chosen = {"seed": found.seed, "batches": found.batches[: int(round) + 1]}
-        how = {"space": found.space, "network": found.from_scratch.network.params()}
-        return Job(before, **how, **chosen)
+        how: dict[str, Any] = {"space": found.space}
+        how |= {"network": found.from_scratch.network.params(), **chosen}
+        if not int(round):
+            return Job(**how)
+        read: dict[str, Any] = {"trainings": self._trainings(proxy, dataset, int(round))}
+        if found.proxies and plugins.space(found.space).enumerable:
+            read["tables"], how["members"] = self._members(proxy, dataset)
+        elif found.proxies:
+            parts = {name: self._part(name, dataset) for name in found.proxies}
+            read["files"] = sorted(set().union(*map(_paths, parts.values())))
+            how |= {"parts": parts, **self._taken_by_all(found.proxies)}
+        return Job(read, **how)
 
     def train_chosen(self, proxy: str, dataset: str, round: str, number: str) -> Job:
         """Train one of the architectures that a proxy is learned from."""
@@ -248,10 +259,14 @@ class Graph:
             return Job(tables, revision=2, **how)
         part = self._part(proxy, of_task.dataset)
         inputs = {"predictor": result("measure", **where), "files": sorted(_paths(part))}
-        taken = [_taken_by(self.study.proxies[name]) for name in self.study.made_of(proxy)]
-        threads = max(of_one["threads"] for of_one in taken)
+        return Job(inputs, revision=2, **how, part=part, **self._taken_by_all([proxy]))
+
+    def _taken_by_all(self, proxies: Iterable[str]) -> dict[str, Any]:
+        """Return the most that one of some proxies, or of what they are made of, takes."""
+        names = set().union(*map(self.study.made_of, proxies))
+        taken = [_taken_by(self.study.proxies[name]) for name in names]
         compute = max((one["compute"] for one in taken), key=("cpu", "auto", "cuda").index)
-        return Job(inputs, revision=2, **how, part=part, threads=threads, compute=compute)
+        return {"threads": max(one["threads"] for one in taken), "compute": compute}
 
     def _part(self, proxy: str, dataset: str) -> dict[str, Any]:
         """Describe a proxy that scores on demand, see :meth:`hanas.proxies._proxy.Part.read`."""

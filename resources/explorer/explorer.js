@@ -421,7 +421,7 @@
   }
 
   // ---- the network ---------------------------------------------------------------------------
-  const DASHES = { none: "1 5", avg_pool_3x3: "8 3 2 3", skip_connect: "6 3" };
+  const DASHES = { none: "1 5", avg_pool_3x3: "8 3 2 3", max_pool_3x3: "8 3 2 3", skip_connect: "6 3" };
   const WIDTHS = { none: 1, skip_connect: 1.6, nor_conv_1x1: 2.2, nor_conv_3x3: 3.6 };
   function drawNetwork(task, id) {
     $("cell").replaceChildren(spaceOf(task).stages.length ? chainOf(task, id) : cellOf(task, id));
@@ -460,13 +460,16 @@
   function cellOf(task, id) {
     const { edges, operations } = spaceOf(task);
     const last = Math.max(...edges.map(([target]) => target));
-    const [apart, middle] = [104, 46 * (last - 1) + 12];
+    const names = operations.map((name) => OPERATIONS[name] ?? name.replaceAll("_", " ").replace(/(\d)x(\d)/, "$1×$2"));
+    // Between neighbours there is room for the longest name.
+    const apart = Math.max(104, 50 + 6.8 * Math.max(...names.map((name) => name.length)));
+    const middle = 46 * (last - 1) + 12;
     const at = (node) => 22 + node * apart;
     const picture = svg("svg", { viewBox: `0 0 ${44 + last * apart} ${middle + 46 * Math.max(last - 2, 0) + 16}`, role: "img" });
     const words = [], labels = [];
     genesOf(task, id).forEach((gene, edge) => {
       const [target, source] = edges[edge];
-      const operation = operations[gene], label = OPERATIONS[operation] ?? operation.replaceAll("_", " ");
+      const operation = operations[gene], label = names[gene];
       words.push(`node ${target} from node ${source}: ${label}`);
       const span = target - source, side = span === 1 ? 0 : source % 2 ? 1 : -1;
       const peak = side * (span - 1) * 46;

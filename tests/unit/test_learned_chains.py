@@ -15,7 +15,7 @@ from hanas.core.errors import InputError
 from hanas.core.gaussian_process import OF_ALL_POINTS, fit
 from hanas.core.pareto import non_dominated
 from hanas.fronts.truth import normalised_hypervolume
-from hanas.proxies._proxy import Work
+from hanas.proxies._proxy import Inputs, Part, Work
 from hanas.proxies.learned import Learned
 from hanas.proxies.scoring import chain_learning
 from hanas.proxies.scoring.chain_learning import (
@@ -25,6 +25,7 @@ from hanas.proxies.scoring.chain_learning import (
     pool_of,
     trained,
 )
+from hanas.proxies.scoring.chain_scores import SCORED, ChainScores
 from hanas.spaces._stage_features import StageFeatures
 
 MACRO, MOBILE = plugins.space("nas_bench_macro"), plugins.space("mobile_i")
@@ -145,12 +146,95 @@ def test_no_order_among_what_is_expected_is_a_correlation_of_none(monkeypatch):
     assert chain_learning.Expected(MACRO, known, "x", work).facts["loo_spearman"] == 0
 
 
+def test_facts_say_what_it_cost_and_what_as_many_more_would_bring():
+    genes = first_chains(MOBILE, 8, 0)
+    known = pd.DataFrame({"arch": [MOBILE.to_text(row) for row in genes]})
+    known = known.assign(error=made_up_errors(genes), epochs=3, seconds=30.0)
+    said: list[str] = []
+    facts = chain_learning.Expected(MOBILE, known, "x", Work(Path(), 1, said.append)).facts
+    assert (facts["training_epochs"], facts["training_minutes"]) == (3, 4.0)
+    assert facts["more_architectures"] == 8
+    assert 0 < facts["expected_tau"] < facts["expected_tau_with_more"] < 1
+    assert "8 networks, 3 epochs each, 4 min 0 s in all" in said[0]
+    assert said[1].startswith("8 more are expected to put right")
+    # Trained before it was kept how long that takes: not known, and so not said.
+    unknown = known.assign(seconds=[np.nan, *[30.0] * 7])
+    facts = chain_learning.Expected(MOBILE, unknown, "x", Work(Path(), 1, said.append)).facts
+    assert "training_minutes" not in facts
+
+
+def scores_of_depth_and_flops(space, folder, *, listed: bool) -> ChainScores:
+    """Return what two counts say of chains, read from tables or asked for."""
+    work, found = Work(folder, 1, lambda _: None), {}
+    for kind in ("depth", "flops"):
+        found[kind] = plugins.plugin("proxies", kind).read({"kind": kind, "space": space.name})
+        if listed:
+            found[kind].score(space, Inputs(), work).to_parquet(folder / f"{kind}.parquet")
+    if listed:
+        inputs = Inputs(members=tuple(("score", folder / f"{kind}.parquet") for kind in found))
+    else:
+        parts = (Part(kind, proxy, "score", Inputs()) for kind, proxy in found.items())
+        inputs = Inputs(parts=tuple(parts))
+    scores = chain_learning.scores_of(space, inputs, work)
+    assert scores is not None
+    return scores
+
+
+def test_scores_of_other_proxies_are_ranks_among_random_chains(tmp_path):
+    read, asked = (
+        scores_of_depth_and_flops(MACRO, tmp_path, listed=listed) for listed in (True, False)
+    )
+    every = MACRO.all_genes()
+    features = read(every)
+    np.testing.assert_array_equal(features, asked(every))
+    assert features.shape == (6561, 2)
+    np.testing.assert_allclose(features.mean(axis=0), 0, atol=0.1)
+    np.testing.assert_allclose(features.std(axis=0), 1, atol=0.1)
+    by_flops = np.argsort(-MACRO.flops(every), kind="stable")  # more of them are a lower score
+    assert (np.diff(features[by_flops, 1]) >= 0).all()
+    assert read.listed
+    assert not asked.listed
+    assert chain_learning.scores_of(MACRO, Inputs(), Work(tmp_path, 1, print)) is None
+
+
+def test_a_score_that_tells_the_error_is_learned_from(tmp_path):
+    """Errors that fall with FLOPs of single layers, which no count of a stage tells."""
+    scores = scores_of_depth_and_flops(MOBILE, tmp_path, listed=False)
+    genes, others = first_chains(MOBILE, 12, 0), pool_of(MOBILE, 300, 9)
+    errors, true = (np.exp(-MOBILE.flops(of) / 2e8) for of in (genes, others))
+    with_it, without = (ChainModel(MOBILE, genes, errors, use) for use in (scores, None))
+    taus = [kendalltau(model.error(others), true).statistic for model in (with_it, without)]
+    assert taus[0] > taus[1] + 0.02
+    # Later rounds choose among those that are scored already: a supernet's scores take time.
+    known = pd.DataFrame({"arch": [MOBILE.to_text(row) for row in genes], "error": errors})
+    chosen = choose(MOBILE, [12, 3], 5, MOBILE.deployed(), known, scores)
+    scored = {MOBILE.to_text(row) for row in scores.sample}
+    assert set(chosen) <= scored
+    assert len(scored) <= SCORED + 2  # the smallest and the largest
+
+
+def test_of_a_space_that_can_be_listed_the_table_brings_the_facts(tmp_path):
+    every = MACRO.all_genes()
+    truth = pd.DataFrame({"arch": MACRO.all_texts(), "source": "made up"})
+    truth["accuracy_percent"] = 100 * (1 - made_up_errors(every))
+    truth.to_parquet(tmp_path / "truth.parquet")
+    given = {"kind": "learned", "space": "nas_bench_macro", "architectures": 6, "rounds": 0}
+    found = Learned.read(given, "p").score(
+        MACRO,
+        Inputs(accuracies=tmp_path / "truth.parquet", dataset="x"),
+        Work(tmp_path, 1, lambda _: None),
+    )
+    assert list(found) == ["arch", "error", "looked_up", "source"]
+    assert found["looked_up"].sum() == 6
+    assert found.attrs["trained_architectures"] == found.attrs["more_architectures"] == 6
+    assert {"loo_spearman", "expected_tau", "expected_tau_with_more"} <= set(found.attrs)
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
         ({"space": "nb201", "trainings": None}, "proxies has 0 entries; expected 2 or more"),
         ({"space": "nb201", "proxies": ["a", "b"]}, "trainings works in layer-wise spaces"),
-        ({"proxies": ["a", "b"]}, "proxies are features of cells"),
         ({"trainings": {"network": {"widht": 1}}}, "widht"),
         ({"first": 60}, "first is 60; expected at most architectures, 50"),
     ],

@@ -120,18 +120,18 @@ def test_seeds_draw_other_architectures(given):
 )
 def test_a_cell_is_described_by_its_paths_and_edges(genes, paths, edges, of_3x3, direct):
     expected = [*paths, *map(int, edges.replace(" ", "")), *of_3x3, *direct]
-    np.testing.assert_allclose(kinds_of_paths(np.array([genes]))[0], expected, rtol=1e-12)
+    np.testing.assert_allclose(kinds_of_paths(nb201, np.array([genes]))[0], expected, rtol=1e-12)
 
 
 def test_what_does_not_matter_to_a_cell_is_not_described():
     genes = nb201.all_genes()
     live = nb201.without_dead_edges(genes)
-    np.testing.assert_array_equal(kinds_of_paths(genes), kinds_of_paths(live))
+    np.testing.assert_array_equal(kinds_of_paths(nb201, genes), kinds_of_paths(nb201, live))
 
 
 def test_later_ones_are_where_the_front_may_be(percent):
     genes = nb201.all_genes()
-    groups = [kinds_of_paths(genes)[:, :4]]
+    groups = [kinds_of_paths(nb201, genes)[:, :4]]
     costs = nb201.flops(genes)[:, None].astype(float)
     error = 1 - percent / 100
     looked_up: list[np.ndarray] = []

@@ -249,7 +249,7 @@ def test_what_is_counted_has_a_size_in_layerwise_spaces_only():
     completed = complete(config, "own.yaml")
     assert completed["proxies"]["own"]["network"] == {"width": 0.5, "resolution": 32}
     config["proxies"]["cells"] = {"kind": "params", "network": {"width": 0.5}}
-    with pytest.raises(InputError, match=r"proxies\.cells\.network: the cells of nb201 rank alike"):
+    with pytest.raises(InputError, match=r"proxies\.cells\.network: cells are counted"):
         complete(config, "own.yaml")
 
 

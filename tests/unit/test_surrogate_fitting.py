@@ -21,7 +21,7 @@ from hanas.core.errors import InputError
 from hanas.core.files import write_npz
 
 GENES = nb201.all_genes()
-COUNTS = cell_features.counts(GENES)
+COUNTS = cell_features.counts(nb201, GENES)
 RULE = np.array([[0, ANY, ANY, ANY, ANY_CONVOLUTION, ANY], [ANY, ANY, ANY, 4, ANY, 4]])
 FAILS = surrogates.matches(RULE, GENES).any(axis=0)
 numbers = st.floats(0.01, 100)
@@ -242,13 +242,15 @@ def test_files_that_are_no_bundle_are_refused_by_name(damage, tmp_path):
 @given(genes_of_cells)
 def test_features_of_live_edges_ignore_dead_ones(genes):
     live = nb201.without_dead_edges(genes)
-    np.testing.assert_array_equal(cell_features.live_edges(genes), cell_features.live_edges(live))
+    np.testing.assert_array_equal(
+        cell_features.live_edges(nb201, genes), cell_features.live_edges(nb201, live)
+    )
 
 
 def test_all_cells_have_features_of_their_own():
-    features = cell_features.all_edges(GENES)
+    features = cell_features.all_edges(nb201, GENES)
     assert len(np.unique(features, axis=0)) == len(GENES)
-    assert len(np.unique(cell_features.live_edges(GENES), axis=0)) == 9445
+    assert len(np.unique(cell_features.live_edges(nb201, GENES), axis=0)) == 9445
     assert features.min() >= -1
     assert features.max() <= 1
 
@@ -256,7 +258,7 @@ def test_all_cells_have_features_of_their_own():
 def test_open_paths_are_counted():
     paths = [(3,), (0, 4), (1, 5), (0, 2, 5)]
     expected = [sum(all(cell[e] != 0 for e in path) for path in paths) / 4 for cell in GENES]
-    np.testing.assert_array_equal(cell_features.live_edges(GENES)[:, -1], expected)
+    np.testing.assert_array_equal(cell_features.live_edges(nb201, GENES)[:, -1], expected)
 
 
 # ---- partial cells -----------------------------------------------------------------------------

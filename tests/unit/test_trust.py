@@ -120,6 +120,18 @@ def test_a_learned_model_of_accuracy():
     assert trust.of_learned({}, "of task t") == trust.Trust()
 
 
+def test_what_a_learned_model_cost_and_what_more_would_bring():
+    facts = {"trained_architectures": 20, "training_epochs": 15, "training_minutes": 84.0}
+    facts |= {"more_architectures": 20, "expected_tau": 0.8, "expected_tau_with_more": 0.85}
+    (known,) = trust.of_learned({**facts, "loo_spearman": 0.9}, "of task t").known
+    assert "learned from 20 networks, 15 epochs each, 1 h 24 min in all;" in known
+    assert "20 more are expected to put right 25 % of the pairs" in known
+    looked_up = {"trained_architectures": 20, "loo_spearman": 0.9}
+    (known,) = trust.of_learned(looked_up, "of task t").known
+    assert "learned from 20 networks; each" in known
+    assert "epochs" not in known
+
+
 def test_a_proxy_against_the_truth(tmp_path):
     row = write_search(tmp_path, [[0, 1, 2]])  # whose proxy is the truth
     (found,) = trust.of_rows([row]).values()

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 from studies import Study, graph_of, make_study, rerun, write_toy_images
 
-from hanas.study import plan
+from hanas.core.errors import InputError
+from hanas.study import checks, plan
 
 LEARNED = {
     "kind": "learned",
@@ -80,9 +81,39 @@ def test_what_runs_again_after_an_edit(tmp_path):
     assert more["train_chosen"] == 3
 
 
+def test_scores_of_others_are_waited_for_after_the_first_round(tmp_path):
+    study = learned_study(tmp_path)
+    config = study.config()
+    config["supernets"] = {"net": {"dataset": "toy", "space": "mobile_i", "trainer": "spos"}}
+    config["proxies"]["net"] = {"kind": "supernet", "supernet": "net", "threads": 2}
+    config["proxies"]["learned"] = {**LEARNED, "proxies": ["net"]}
+    jobs = graph_of(config, tmp_path / "data").jobs(["results/decisions/board.csv"])
+    first, last = (jobs[f"results/learned/learned/toy/{n}/chosen.csv"] for n in (0, 1))
+    weights = "results/supernets/net/weights.pt"
+    assert first.files == []
+    assert {weights, "results/learned/learned/toy/0/2.csv"} <= set(last.files)
+    assert (last.threads, last.compute) == (2, "auto")
+    assert last.params["parts"]["net"]["proxy"]["supernet"] == "net"
+    search = jobs["results/searches/toy/board/learned.parquet"]
+    assert weights in search.files
+    assert "net" in search.params["part"]["parts"]
+
+
+def test_scores_are_of_the_space_of_the_learned_one(tmp_path):
+    config = learned_study(tmp_path).config()
+    config["proxies"]["flops"] = {"kind": "flops", "space": "shuffle_i"}
+    config["proxies"]["learned"] = {**LEARNED, "proxies": ["flops"]}
+    with pytest.raises(InputError, match=r"space is 'mobile_i'; its proxies are of .*'shuffle_i'"):
+        checks.read(config, "mine.yaml")
+
+
 @pytest.mark.slow
 def test_from_trainings_to_what_to_take(tmp_path):
     study = learned_study(tmp_path)
+    config = study.config()
+    config["proxies"]["depth"] = {"kind": "depth", "space": "mobile_i"}
+    config["proxies"]["learned"] = {**LEARNED, "proxies": ["depth"]}
+    study.write(config)
     study.compute("results/datasets/toy.pt")
     said = plan.in_words(study.folder, None)
     assert "proxy learned, 3 + 2 architectures in rounds: 5 x 2 epochs" in said
@@ -96,7 +127,10 @@ def test_from_trainings_to_what_to_take(tmp_path):
         (study.folder / "results/searches/toy/board/learned.json").read_text(encoding="utf-8")
     )
     assert facts["trained_architectures"] == 5
-    assert {"loo_spearman", "loo_error_points"} <= set(facts)
+    assert {"loo_spearman", "loo_error_points", "training_minutes"} <= set(facts)
+    page = (study.folder / "results/decisions/board.md").read_text(encoding="utf-8")
+    assert "learned from 5 networks, 2 epochs each, " in page
+    assert "5 more are expected to put right " in page
     # What was trained is there when it is chosen again, though Snakemake deletes results.
     file = study.folder / "results/learned/learned/toy/0/0.csv"
     before = file.read_bytes()

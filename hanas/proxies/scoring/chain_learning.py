@@ -1,9 +1,9 @@
 """Learn the accuracy of chains of layers from a few that were trained, and choose these few.
 
-A Gaussian process on what each stage holds (:mod:`hanas.spaces._stage_features`) expects the
-logarithm of the error. The first chains are those that tell most about all others; the next ones
-those that may well be on the front of error and cost, in multiply-accumulates and parameters:
-what every device has to pay for.
+A Gaussian process on what each stage holds (:mod:`hanas.spaces._stage_features`), and on what other
+proxies say where they are given, expects the logarithm of the error. The first chains are those
+that tell most about all others; the next ones those that may well be on the front of error and
+cost, in multiply-accumulates and parameters: what every device has to pay for.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ import numpy as np
 import pandas as pd
 
 from hanas.core.errors import InputError
+from hanas.core.expected_ranking import expected_tau
 from hanas.core.files import read_csv
 from hanas.core.gaussian_process import Posterior, fit, most_telling, on_possible_fronts
 from hanas.core.ranking import spearman_rho
-from hanas.proxies._proxy import OnDemandScorer, Work
+from hanas.proxies._proxy import Inputs, OnDemandScorer, Work
+from hanas.proxies.scoring import learned_in_words as in_words
+from hanas.proxies.scoring.chain_scores import SCORED, ChainScores
 from hanas.spaces._layerwise import LayerwiseSpace
 from hanas.spaces._space import Network, different
 from hanas.spaces._stage_features import StageFeatures
@@ -37,25 +40,37 @@ SMALLEST_ERROR = 1e-4
 class ChainModel:
     """What is expected of the chains of a space after some, genes int (n, layers), were trained.
 
-    ``errors`` are theirs, fractions, float64 (n,).
+    ``errors`` are theirs, fractions, float64 (n,); ``scores`` those of other proxies, if any.
     """
 
     space: LayerwiseSpace
     genes: np.ndarray
     errors: np.ndarray
+    scores: ChainScores | None = None
 
     def error(self, genes: np.ndarray) -> np.ndarray:
         """Return the expected errors, fractions, float64 (N,); of those trained too."""
-        return np.exp(self.posterior.expected([self._features(genes)]))
+        return np.exp(self.posterior.expected(self._features(genes)))
 
     @cached_property
-    def _features(self) -> StageFeatures:
+    def _of_stages(self) -> StageFeatures:
         return StageFeatures(self.space)
+
+    def _features(self, genes: np.ndarray) -> list[np.ndarray]:
+        """Return the features of chains in one group, float64 (N, F)."""
+        of_stages = self._of_stages(genes)
+        if self.scores is None:
+            return [of_stages]
+        return [np.column_stack([of_stages, self.scores(genes)])]
+
+    def _unknown(self, pool: np.ndarray) -> np.ndarray:
+        known = {tuple(row) for row in self.genes.tolist()}
+        return pool[[tuple(row) not in known for row in pool.tolist()]]
 
     @cached_property
     def posterior(self) -> Posterior:
         """The Gaussian process of the logarithms of the errors."""
-        return fit([self._features(self.genes)], np.arange(len(self.genes)), self._logarithms)
+        return fit(self._features(self.genes), np.arange(len(self.genes)), self._logarithms)
 
     @property
     def _logarithms(self) -> np.ndarray:
@@ -65,17 +80,25 @@ class ChainModel:
         """Return the error expected of each trained chain from all others, float64 (n,)."""
         return np.exp(self.posterior.leave_one_out(self._logarithms))
 
+    def tau_with(self, more: int) -> tuple[float, float] | None:
+        """Return the Kendall's tau that it believes in, now and with so many more trainings.
+
+        Over random chains of the space; None where too few are left.
+        """
+        pool = self._unknown(candidates(self.space, CANDIDATES, 0, self.scores))
+        pool = np.random.default_rng(0).permutation(pool)
+        return expected_tau(self.posterior, self._features(pool), more)
+
     def front_to_be(self, pool: np.ndarray, count: int, network: Network) -> np.ndarray:
         """Return ``count`` of the pool, int (P, layers), that may be on the front.
 
         One after the other: the one least known among those not dominated if all were one standard
         deviation better than expected. Those chosen before will be known.
         """
-        known = {tuple(row) for row in self.genes.tolist()}
-        pool = pool[[tuple(row) not in known for row in pool.tolist()]]
+        pool = self._unknown(pool)
         genes, seen = np.concatenate([self.genes, pool]), np.arange(len(self.genes))
         costs = [cost(genes, network=network) for cost in (self.space.flops, self.space.params)]
-        belief = fit([self._features(genes)], seen, self._logarithms)
+        belief = fit(self._features(genes), seen, self._logarithms)
         left = np.arange(len(seen), len(genes))
         return genes[on_possible_fronts(belief, np.column_stack(costs).astype(float), left, count)]
 
@@ -85,8 +108,15 @@ class Expected(OnDemandScorer):
 
     columns = ("error",)
 
-    def __init__(self, space: LayerwiseSpace, known: pd.DataFrame, source: str, work: Work) -> None:
-        self._model, self._source = (model := model_of(space, known)), source
+    def __init__(
+        self,
+        space: LayerwiseSpace,
+        known: pd.DataFrame,
+        source: str,
+        work: Work,
+        scores: ChainScores | None = None,
+    ) -> None:
+        self._model, self._source = (model := model_of(space, known, scores)), source
         self._known = dict(zip(map(tuple, model.genes.tolist()), model.errors, strict=True))
         expected = model.leave_one_out()
         self.facts = {
@@ -94,12 +124,19 @@ class Expected(OnDemandScorer):
             # All expected alike, NaN, is no order either; and JSON has no NaN.
             "loo_spearman": float(np.nan_to_num(spearman_rho(expected, model.errors))),
             "loo_error_points": float(100 * np.median(np.abs(expected - model.errors))),
+            **_price(known),
+            **_gain(model),
         }
         work.log(
-            f"left out in turn, the {len(expected)} architectures are expected within "
-            f"{self.facts['loo_error_points']:.2f} percentage points (median) of their error, "
-            f"Spearman {self.facts['loo_spearman']:.3f}"
+            f"learned from {in_words.cost(self.facts)}; left out in turn, each is expected from "
+            f"all others: {in_words.leave_one_out(self.facts)}"
         )
+        if said := in_words.gain(self.facts):
+            work.log(said)
+
+    def __exit__(self, *error: object) -> None:
+        if self._model.scores is not None:
+            self._model.scores.__exit__(*error)
 
     def score(self, genes: np.ndarray) -> dict[str, np.ndarray]:
         """Return the errors, fractions, of genes (N, layers)."""
@@ -111,6 +148,24 @@ class Expected(OnDemandScorer):
     def source(self, objective: str) -> str:
         """Return where they are from, in one line."""
         return self._source
+
+
+def _price(known: pd.DataFrame) -> dict[str, float]:
+    """Return what the trainings cost, where there were any and all say how long they took."""
+    if "seconds" not in known or known["seconds"].isna().any():
+        return {}
+    minutes = float(known["seconds"].sum() / 60)
+    return {"training_epochs": int(known["epochs"].max()), "training_minutes": minutes}
+
+
+def _gain(model: ChainModel) -> dict[str, float]:
+    """Return what as many architectures again are expected to be worth."""
+    found = model.tau_with(len(model.genes))
+    if found is None:
+        return {}
+    now, later = found
+    more = {"more_architectures": len(model.genes)}
+    return {**more, "expected_tau": now, "expected_tau_with_more": later}
 
 
 def trained(files: Sequence[Path]) -> pd.DataFrame:
@@ -128,7 +183,11 @@ def trained(files: Sequence[Path]) -> pd.DataFrame:
 
 
 def looked_up(
-    space: LayerwiseSpace, batches: Sequence[int], seed: int, truth: pd.DataFrame
+    space: LayerwiseSpace,
+    batches: Sequence[int],
+    seed: int,
+    truth: pd.DataFrame,
+    scores: ChainScores | None = None,
 ) -> pd.DataFrame:
     """Return the rows of ``truth`` that rounds of :func:`choose` look up, with their ``error``.
 
@@ -137,7 +196,7 @@ def looked_up(
     truth = truth.assign(error=1 - truth["accuracy_percent"] / 100)
     known, by_arch = truth.iloc[:0], truth.set_index("arch")
     for number in range(len(batches)):
-        chosen = choose(space, batches[: number + 1], seed, space.deployed(), known)
+        chosen = choose(space, batches[: number + 1], seed, space.deployed(), known, scores)
         known = pd.concat([known, by_arch.loc[chosen].reset_index()], ignore_index=True)
     return known
 
@@ -148,20 +207,38 @@ def choose(
     seed: int,
     network: Network,
     known: pd.DataFrame,
+    scores: ChainScores | None = None,
 ) -> list[str]:
     """Return the texts of the chains to train in the last of the rounds, ``batches`` their sizes.
 
     ``known`` are all of the rounds before, with ``arch`` and ``error``; ``network`` is what is paid
-    for.
+    for. The first are chosen by what stages hold alone, so that no ``scores`` are waited for.
     """
     if len(batches) == 1:
         genes = first_chains(space, batches[0], seed)
     else:
-        genes = model_of(space, known).front_to_be(pool_of(space, POOL, seed), batches[-1], network)
+        pool = candidates(space, POOL, seed, scores)
+        genes = model_of(space, known, scores).front_to_be(pool, batches[-1], network)
     return [space.to_text(row) for row in genes]
 
 
-def model_of(space: LayerwiseSpace, known: pd.DataFrame) -> ChainModel:
+def candidates(
+    space: LayerwiseSpace, count: int, seed: int, scores: ChainScores | None
+) -> np.ndarray:
+    """Return different random chains, about ``count``; where each has its price, the scored few."""
+    return pool_of(space, count, seed) if scores is None or scores.listed else scores.sample
+
+
+def scores_of(space: LayerwiseSpace, inputs: Inputs, work: Work) -> ChainScores | None:
+    """Return what the proxies say that a learned one is given; None where there are none."""
+    if not inputs.members and not inputs.parts:
+        return None
+    return ChainScores(space, pool_of(space, SCORED, 0), inputs, work)
+
+
+def model_of(
+    space: LayerwiseSpace, known: pd.DataFrame, scores: ChainScores | None = None
+) -> ChainModel:
     """Return what is learned from chains, with ``arch`` and ``error``; InputError if nothing is."""
     if known["error"].nunique() == 1:
         percent = 100 * (1 - known["error"].iloc[0])
@@ -170,7 +247,7 @@ def model_of(space: LayerwiseSpace, known: pd.DataFrame) -> ChainModel:
             "nothing can be learned from them; raise trainings.training.epochs, or mend the images"
         )
     genes = np.array([space.from_text(arch) for arch in known["arch"]])
-    return ChainModel(space, genes, known["error"].to_numpy(float))
+    return ChainModel(space, genes, known["error"].to_numpy(float), scores)
 
 
 def first_chains(space: LayerwiseSpace, count: int, seed: int) -> np.ndarray:
