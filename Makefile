@@ -3,7 +3,7 @@
 # make test-all  run every test: real kills, SLURM, a browser, fuzzing
 # make check     formatting, lints, types and the direction of imports
 # make rknn      rknn-toolkit2 in .venv-rknn, for boards with a Rockchip NPU
-# make lock      resolve the dependencies of pyproject.toml anew
+# make lock      resolve the dependencies of pyproject.toml anew, for pip and for conda
 PYTHON ?= python3
 CORES ?= 2
 BIN := .venv/bin
@@ -28,7 +28,7 @@ test-all: .venv/installed
 check: .venv/installed
 	ruff format --check .
 	ruff check .
-	snakefmt --check Snakefile rules
+	snakefmt --check Snakefile rules workflow
 	pyright
 	lint-imports
 	snakemake --lint
@@ -36,7 +36,7 @@ check: .venv/installed
 # The shipped surrogates, fitted anew to the official tables in the data folder.
 surrogates: .venv/installed
 	snakemake --cores $(CORES) results/surrogates/nb201.npz --configfile config/surrogates.yaml
-	cp results/surrogates/nb201.npz results/surrogates/nb201.csv resources/surrogates/
+	cp results/surrogates/nb201.npz results/surrogates/nb201.csv hanas/resources/surrogates/
 
 licences: .venv/installed
 	python envs/licences.py
@@ -61,9 +61,10 @@ audit: .venv/installed
 lock: .venv/installed
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --universal --python-version 3.11 --extra dev --no-annotate \
-		--no-emit-package triton --no-emit-package cuda-bindings \
+		--no-emit-package hanas --no-emit-package triton --no-emit-package cuda-bindings \
 		--no-emit-package cuda-pathfinder --no-emit-package cuda-toolkit \
 		$(foreach part,cublas cuda-cupti cuda-nvrtc cuda-runtime cudnn-cu13 cufft cufile curand \
 			cusolver cusparse cusparselt-cu13 nccl-cu13 nvjitlink nvshmem-cu13 nvtx, \
 			--no-emit-package nvidia-$(part)) \
 		--custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
+	$(BIN)/python envs/conda.py

@@ -10,33 +10,50 @@ import sys
 import time
 from pathlib import Path
 
-from hanas.core import yaml_files
-from hanas.study import runs, slurm
+from snakemake.exceptions import WorkflowError
+
+try:
+    from hanas.core import yaml_files
+    from hanas.study import runs, slurm
+except ModuleNotFoundError as error:
+    raise WorkflowError(
+        f"{error.name} is not installed where snakemake runs, which reads the study with it; install "
+        "hanas there: pip install, and the folder or the repository that this workflow is of"
+    ) from None
 
 STARTED = time.time()
-runs.leave_the_current_folder()
+# Another workflow may use this one as a module, with a prefix for its results.
+IS_MODULE = not workflow.modifier.is_main_snakefile()
+RESULTS_FOLDER = str(workflow.modifier.modify_path("results"))
+PREFIX = RESULTS_FOLDER.removesuffix("results")
+if not IS_MODULE:  # whose other rules are none of ours
+    runs.leave_the_current_folder()
 if workflow.is_main_process:
     runs.end_with_the_terminal()
-REPOSITORY = Path(workflow.basedir)
 LOCK = runs.hold_lock(Path(".snakemake")) if workflow.is_main_process else None
 if workflow.is_main_process:
-    runs.bring_to_the_present(Path("results"))
+    runs.bring_to_the_present(Path(RESULTS_FOLDER))
 
 
-# Before Snakemake parses them: it says of files that are no YAML only that they are none.
-for file in workflow.config_settings.configfiles if workflow.is_main_process else ():
+# Before Snakemake parses them: it says of files that are no YAML only that they are none. A module
+# may be given a part of a file, whose rest is none of ours.
+IS_WHOLE = config is workflow.modifier_stack[0].globals["config"]
+for file in workflow.configfiles if workflow.is_main_process and IS_WHOLE else ():
     yaml_files.check(file)
 
 # A study given on the command line is complete and is never mixed with the default one. A study's
 # own folder (--directory) may hold its config.yaml.
-if not workflow.config_settings.configfiles:
-    OWN = "config.yaml" if Path("config.yaml").exists() else str(REPOSITORY / "config.yaml")
+if IS_MODULE and not config:
+    raise WorkflowError("the module of hanas has no study; give it one: `config: config`")
+elif not workflow.configfiles and not IS_MODULE:
+    SHIPPED = workflow.current_basedir.join("config.yaml").get_path_or_uri(secret_free=True)
+    OWN = "config.yaml" if Path("config.yaml").exists() else SHIPPED
     yaml_files.check(OWN)
 
     configfile: OWN
 
 
-report: "resources/captions/study.rst"
+report: "hanas/resources/captions/study.rst"
 
 
 include: "rules/common.smk"
@@ -67,10 +84,11 @@ rule all:
 
 # Snakemake would tell with a traceback that a target names an entry which the study does not have;
 # of files that none makes it speaks plainly itself.
+MAKERS = {workflow.modifier.modify_rulename(name): getattr(graph, name) for name in RESULTS}
 for target in sys.argv[1:] if workflow.is_main_process else ():
-    for maker in workflow.rules if target.startswith("results/") else ():
-        if maker.is_producer(target) and hasattr(graph, maker.name):
-            job_of(getattr(graph, maker.name), *maker.get_wildcards(target).items())
+    for maker in workflow.rules if target.startswith(f"{RESULTS_FOLDER}/") else ():
+        if maker.name in MAKERS and maker.is_producer(target):
+            job_of(MAKERS[maker.name], *maker.get_wildcards(target).items())
 
 
 onstart:
@@ -85,11 +103,11 @@ onstart:
 
 # For the first page of the report, which sees nothing but settings.
 decided = study.devices if workflow.is_main_process else ()
-config["doubts"] = list(runs.doubts(Path("results/decisions"), decided))
+config["doubts"] = list(runs.doubts(Path(RESULTS_FOLDER, "decisions"), decided))
 
 
 onsuccess:
-    for line in runs.doubts(Path("results/decisions"), study.devices):
+    for line in runs.doubts(Path(RESULTS_FOLDER, "decisions"), study.devices):
         print(line, file=sys.stderr)
 
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from hanas import __version__
-from hanas.core import escape
+from hanas.core import contents, escape
 from hanas.core.errors import InputError
 
 _UNITS = {"latency_ms": "ms", "energy_mj": "mJ"}
@@ -71,6 +71,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             status = 0 if answer["up_to_date"] else 3
     except InputError as error:
         print(f"hanas: {escape.terminal(str(error))}", file=sys.stderr)
+        return 1
+    except OSError as error:  # what may not be read or written, a name too long, a full disk
+        said = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        print(f"hanas: {escape.terminal(said[:1000])}", file=sys.stderr)
         return 1
     if answer and options.json:
         said = json.dumps(answer, indent=2, ensure_ascii=False, allow_nan=False)
@@ -139,6 +143,7 @@ def pick(
 def _picked(row: dict[str, Any], limits: dict[str, float]) -> dict[str, Any]:
     import pandas as pd
 
+    from hanas.fronts import trust
     from hanas.fronts.truth import reaches_percent
 
     accuracy, floor = row["accuracy_percent"], float(row["accuracy_floor_percent"])
@@ -159,12 +164,45 @@ def _picked(row: dict[str, Any], limits: dict[str, float]) -> dict[str, Any]:
         "accuracy_floor_percent": floor,
         "reaches_accuracy_floor": bool(reaches_percent(accuracy, floor)) if known else None,
         **{name: str(row[name]) for name in sources},
+        # No marks of Markdown.
+        **{name: [_plain(one) for one in said] for name, said in trust.read(row).about.items()},
+        **_ties(row),
+        **_trained(row),
     }
+
+
+def _plain(said: str) -> str:
+    return said.replace("**", "").replace("`", "")
+
+
+def _ties(row: dict[str, Any]) -> dict[str, list[str]]:
+    """Return what a pick of a front that was scored again cannot be told apart from."""
+    ties = row.get("ties")
+    return {"ties": ties.split("; ")} if isinstance(ties, str) and ties else {}
+
+
+def _trained(row: dict[str, Any]) -> dict[str, Any]:
+    """Return what trainings of a pick showed, and what one would take otherwise, if they did."""
+    from hanas.fronts.otherwise_in_words import pick_in_words
+
+    found: dict[str, Any] = {}
+    if not math.isnan(row.get("trained_accuracy_percent", math.nan)):
+        deviation = row["trained_std"]
+        found["trained"] = {
+            "accuracy_percent": float(row["trained_accuracy_percent"]),
+            "seeds": int(row["trained_seeds"]),
+            "deviation_points": None if math.isnan(deviation) else float(deviation),
+            "latency_ms": float(row["measured_latency_ms"]),
+        }
+    if said := list(pick_in_words(row)):
+        found["otherwise"] = _plain(said[0]).strip(" -")
+    return found
 
 
 def _in_words(picked: dict[str, Any]) -> str:
     index, accuracy = picked["index"], picked["accuracy_percent"]
-    lines = [picked["arch"]] + ([] if index is None else [f"  {picked['space']} index  {index}"])
+    lines = [f"Do not trust this pick: {said}" for said in picked["do_not_trust"]]
+    lines += [picked["arch"]] + ([] if index is None else [f"  {picked['space']} index  {index}"])
     said = "" if accuracy is None else f"{accuracy:.2f} %  "
     lines.append(f"  true accuracy  {said}({picked['accuracy_source']})")
     for metric, unit in _UNITS.items():
@@ -177,6 +215,18 @@ def _in_words(picked: dict[str, Any]) -> str:
         floor = f"{picked['dataset']}, {picked['accuracy_floor_percent']:g} %"
         useless = "nothing within the limits that the proxy likes is of use."
         lines.append(f"  Beware: below the accuracy floor of {floor}: {useless}")
+    if ties := picked.get("ties"):
+        count = f"{len(ties)} other{'s' if len(ties) > 1 else ''}"
+        lines.append(f"  a tie          with {count} of the front: {', '.join(ties)}")
+    if trained := picked.get("trained"):
+        deviation, seeds = trained["deviation_points"], trained["seeds"]
+        spread = "one seed" if deviation is None else f"± {deviation:.2f}, {seeds} seeds"
+        percent, latency = trained["accuracy_percent"], trained["latency_ms"]
+        lines.append(f"  trained        {percent:.2f} % ({spread}), measured {latency:.4g} ms")
+    if said := picked.get("otherwise"):
+        lines.append(f"  {said}")
+    if known := picked["how_well_known"]:
+        lines += ["How well things are known:", *(f"  - {said}" for said in known)]
     return "\n".join(lines)
 
 
@@ -194,6 +244,7 @@ def _decisions(results: Path, device: str, *, trained: bool) -> list[dict[str, A
             f"{path} is not there ({there}). If {device} is a device of your study{needs}, make "
             f"it, in the study's folder, with: snakemake --cores 2 results/{place.format(device)}"
         )
+    _require_as_written(results, place.format(device))
     table = read_csv(path)
     needed = {"task", "dataset", "proxy", "search", "arch", "index", "accuracy_percent"}
     if trained and needed <= set(table) and table.empty:
@@ -201,11 +252,38 @@ def _decisions(results: Path, device: str, *, trained: bool) -> list[dict[str, A
         raise InputError(f"{path} is empty: {said}")
     if not needed <= set(table) or table.empty:
         raise InputError(f"{path} is no decision table that this version of hanas can read")
+    numbers = {"proxy_value", "accuracy_floor_percent", "seed", *_UNITS} & set(table)
+    if not all(table[name].dtype.kind in "fi" for name in numbers):
+        raise InputError(f"{path}: holds text in the place of numbers; run the workflow again")
     return table.to_dict("records")  # pyright: ignore[reportReturnType]
+
+
+def _require_as_written(results: Path, file: str) -> None:
+    """Raise InputError if a result holds something else than the facts beside it say."""
+    from hanas.study import facts
+    from hanas.study.results import facts_file, made_by
+
+    rule, names = made_by(f"results/{file}") or ("", {})
+    if not rule:
+        return
+    beside = results / facts_file(rule, **names).removeprefix("results/")
+    found = facts.read(beside) if beside.is_file() else None
+    written = found["outputs"].get(f"results/{file}") if found else None
+    if written is not None and contents.content(results / file) != written:
+        raise InputError(
+            f"{results / file} holds something else than what was written; delete it and run the "
+            "workflow again"
+        )
 
 
 def _known(rows: Sequence[dict[str, Any]], column: str) -> list[str]:
     return list(dict.fromkeys(str(row[column]) for row in rows))
+
+
+def _path(text: str) -> Path:
+    if "\0" in text:
+        raise argparse.ArgumentTypeError("holds a null character")
+    return Path(text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -217,7 +295,7 @@ def _parser() -> argparse.ArgumentParser:
     def command(name: str, words: str) -> Any:
         return commands.add_parser(name, help=words, description=f"Print {words}.").add_argument
 
-    folder: dict[str, Any] = {"type": Path, "metavar": "DIR"}
+    folder: dict[str, Any] = {"type": _path, "metavar": "DIR"}
     words = "the architecture to take under limits, from a front that the workflow has found"
     add = command("pick", words)
     add("--device", required=True, help="a device of the study")
@@ -237,11 +315,11 @@ def _parser() -> argparse.ArgumentParser:
     words = "the folder that holds results (default: here)"
     add("--study", **folder, default=Path(), help=words)
     words = "the study's settings, where not config.yaml"
-    add("--configfile", type=Path, metavar="FILE", help=words)
+    add("--configfile", type=_path, metavar="FILE", help=words)
     add("--json", action="store_true", help="print JSON")
     add = command("plan", "what is still to be computed, and how long trainings take here")
     add("--study", **folder, default=Path(), help="the folder that holds results (default: here)")
-    add("--configfile", type=Path, metavar="FILE", help=words)
+    add("--configfile", type=_path, metavar="FILE", help=words)
     add = commands.add_parser(
         "forget",
         help="forget measurements of a device, to measure its models again",

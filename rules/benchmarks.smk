@@ -15,7 +15,7 @@ rule nats_bench_cells:
     log:
         "logs/nats_bench_cells.log",
     conda:
-        "../envs/hanas.yaml"
+        ENVIRONMENT
     params:
         cfg=cfg(graph.nats_bench_cells),
     script:
@@ -31,7 +31,7 @@ rule accuracy_table:
     log:
         "logs/accuracy_table/{space}/{dataset}.log",
     conda:
-        "../envs/hanas.yaml"
+        ENVIRONMENT
     resources:
         # Not a parameter: where the files lie does not change what is in them.
         data_folder=str(graph.data),

@@ -7,13 +7,15 @@ from functools import cache
 import yaml
 from snakemake.exceptions import WorkflowError
 from snakemake.io import contains_wildcard
+from snakemake.sourcecache import HostingProviderFile, LocalGitFile, LocalSourceFile
 
 from hanas.core import compute, plugins
 from hanas.core.errors import InputError
+from hanas.core.files import RESOURCES
 from hanas.study import checks as studies
-from hanas.study import facts, planned
+from hanas.study import environments, facts, planned, runs
 from hanas.study.graph import Graph
-from hanas.study.results import facts_file, is_result
+from hanas.study.results import RESULTS, facts_file, is_result
 
 
 # Names only: what exists is checked by the graph, which can say what the names are.
@@ -31,7 +33,9 @@ if config.get("plugin_folder") and plugins.FOLDER_VARIABLE not in os.environ:
 
 
 try:
-    study = studies.read(config, name=STUDY_NAME)
+    # What is to be doubted is told to the report as if it were a setting, see Snakefile.
+    given = {key: value for key, value in config.items() if key != "doubts"}
+    study = studies.read(given, name=STUDY_NAME)
 except InputError as error:
     raise WorkflowError(str(error)) from None
 graph = Graph(study, Path(os.environ.get("HANAS_DATA") or study.data_folder))
@@ -49,6 +53,11 @@ for key, name in studies.user_files(study) if workflow.is_main_process else ():
         raise WorkflowError(
             f"{STUDY_NAME}: {key}: {graph.user_file(name)} does not exist; put it there, or point HANAS_DATA "
             "or data_folder to the folder that holds it"
+        )
+    if dated := runs.from_the_future(graph.user_file(name)):
+        raise WorkflowError(
+            f"{STUDY_NAME}: {key}: {graph.user_file(name)} is dated {dated}, which is still to come; give it the "
+            f"time of now with: touch {graph.user_file(name)}"
         )
 
 
@@ -68,20 +77,20 @@ PLANNED = {}  # the settings of each job of this run, by the path of its file
 def settings_of(method, *wildcards):
     """Return the file of a job's settings, newer than its result if that is not today's."""
     job, names = job_of(method, *wildcards), dict(wildcards)
-    path = planned.file_of(method.__name__, names)
+    path = planned.file_of(method.__name__, names, PREFIX)
     if workflow.is_main_process or not Path(path).exists():
         told = []
         if workflow.is_main_process:
-            old = facts.outdated(method.__name__, names, job, Path())
+            old = facts.outdated(method.__name__, names, job, Path(PREFIX))
             told = [*old.contents, *(old.settings if by_settings() else ())]
         if told:
             print(
-                f"Made again: {facts_file(method.__name__, **names)}: {'; '.join(told)}",
+                f"Made again: {PREFIX}{facts_file(method.__name__, **names)}: {'; '.join(told)}",
                 file=sys.stderr,
             )
         PLANNED[path] = job.params
         try:
-            planned.write(path, job, told)
+            planned.write(path, job, told, PREFIX)
         except InputError as error:
             raise WorkflowError(str(error)) from None
     return path
@@ -133,8 +142,26 @@ def gpus(method):
     return count
 
 
-CAPTIONS = REPOSITORY / "resources" / "captions"
-REPORT = yaml.safe_load((CAPTIONS / "chapters.yaml").read_text(encoding="utf-8"))
+def place_of_hanas():
+    """Return what pip is told to install the hanas that these rules are of, None where unknown."""
+    here = workflow.current_basedir  # where Snakemake was told to find the rules
+    if isinstance(here, LocalSourceFile):
+        return environments.from_folder(Path(here.get_path_or_uri(secret_free=True)).parent)
+    if isinstance(here, HostingProviderFile):
+        return environments.from_git(f"https://{here.host}/{here.repo}", here.ref)
+    if isinstance(here, LocalGitFile):
+        return environments.from_git(Path(here.repo_path).absolute().as_uri(), here.ref)
+    return None
+
+
+PINNED = Path(workflow.source_path("../envs/hanas.yaml")).read_text(encoding="utf-8")
+ENVIRONMENT = environments.write(environments.with_hanas_from(PINNED, place_of_hanas()))
+
+
+CAPTIONS = (
+    "../hanas/resources/captions"  # beside rules/, where a module may have been fetched to, too
+)
+REPORT = yaml.safe_load((RESOURCES / "captions" / "chapters.yaml").read_text(encoding="utf-8"))
 
 
 def shown(path, what):
@@ -148,8 +175,8 @@ def shown(path, what):
         labels["what"] = REPORT["chapters"][chapter][what]
     if chapter.startswith("3"):
         labels["task"] = "{task}" if "{task}" in path else "all"
-    caption = CAPTIONS / f"{REPORT['shared'].get(what, what)}.rst"
-    return report(path, caption=str(caption), category=chapter, labels=labels)
+    caption = f"{CAPTIONS}/{REPORT['shared'].get(what, what)}.rst"
+    return report(path, caption=caption, category=chapter, labels=labels)
 
 
 def drawn(path, what, name=""):

@@ -14,7 +14,7 @@ rule dataset:
     log:
         "logs/dataset/{dataset}.log",
     conda:
-        "../envs/hanas.yaml"
+        ENVIRONMENT
     resources:
         # Not a parameter: where the files lie does not change what is in them.
         data_folder=str(graph.data),

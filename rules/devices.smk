@@ -14,7 +14,7 @@ rule device_table:
     log:
         "logs/device_table/{device}/{space}/{dataset}.log",
     conda:
-        "../envs/hanas.yaml"
+        ENVIRONMENT
     resources:
         # Not a parameter: where the files lie does not change what is in them.
         data_folder=str(graph.data),

@@ -30,7 +30,7 @@ rule evaluation:
     log:
         "logs/evaluation/{device}.log",
     conda:
-        "../envs/hanas.yaml"
+        ENVIRONMENT
     params:
         cfg=cfg(graph.evaluation),
     script:
@@ -46,7 +46,7 @@ rule ranking:
     log:
         "logs/ranking.log",
     conda:
-        "../envs/hanas.yaml"
+        ENVIRONMENT
     params:
         cfg=cfg(graph.ranking),
     script:
@@ -63,7 +63,7 @@ rule devices_compared:
     log:
         "logs/devices_compared.log",
     conda:
-        "../envs/hanas.yaml"
+        ENVIRONMENT
     params:
         cfg=cfg(graph.devices_compared),
     script:
@@ -80,7 +80,7 @@ rule decisions:
     log:
         "logs/decisions/{device}.log",
     conda:
-        "../envs/hanas.yaml"
+        ENVIRONMENT
     params:
         cfg=cfg(graph.decisions),
     script:

@@ -14,7 +14,7 @@ rule explorer:
     log:
         "logs/explorer.log",
     conda:
-        "../envs/hanas.yaml"
+        ENVIRONMENT
     params:
         cfg=cfg(graph.explorer),
     script:

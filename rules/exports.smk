@@ -22,7 +22,7 @@ rule export:
     log:
         "logs/export/{retraining}.log",
     conda:
-        "../envs/hanas.yaml"
+        ENVIRONMENT
     params:
         cfg=cfg(graph.export),
     script:
@@ -38,7 +38,7 @@ rule measure_models:
     log:
         "logs/measure_models/{retraining}/{device}.log",
     conda:
-        "../envs/hanas.yaml"
+        ENVIRONMENT
     threads: cores(graph.measure_models)
     resources:
         measuring=1,
@@ -59,7 +59,7 @@ rule model_cards:
     log:
         "logs/model_cards/{retraining}.log",
     conda:
-        "../envs/hanas.yaml"
+        ENVIRONMENT
     params:
         cfg=cfg(graph.model_cards),
     script:
@@ -76,7 +76,7 @@ rule rknn_report:
     log:
         "logs/rknn_report/{retraining}/{device}.log",
     conda:
-        "../envs/hanas.yaml"
+        ENVIRONMENT
     params:
         cfg=cfg(graph.rknn_report),
     script:
@@ -93,7 +93,7 @@ rule figure_front_spaces:
     log:
         "logs/figures/front_spaces.log",
     conda:
-        "../envs/hanas.yaml"
+        ENVIRONMENT
     params:
         cfg=cfg(graph.figure_front_spaces),
     script:

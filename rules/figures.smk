@@ -30,7 +30,7 @@ rule figures:
     log:
         "logs/figures/{device}/{task}.log",
     conda:
-        "../envs/hanas.yaml"
+        ENVIRONMENT
     params:
         cfg=cfg(graph.figures),
     script:

@@ -16,7 +16,7 @@ rule choose_architectures:
     log:
         "logs/choose_architectures/{proxy}/{dataset}/{round}.log",
     conda:
-        "../envs/hanas.yaml"
+        ENVIRONMENT
     threads: cores(graph.choose_architectures)
     resources:
         gpu=gpus(graph.choose_architectures),
@@ -34,8 +34,10 @@ rule train_chosen:
         facts="results/learned/{proxy}/{dataset}/{round}/{number}.json",
     log:
         "logs/train_chosen/{proxy}/{dataset}/{round}/{number}.log",
+    wildcard_constraints:
+        number="[0-9]+",  # not chosen.csv
     conda:
-        "../envs/hanas.yaml"
+        ENVIRONMENT
     threads: cores(graph.train_chosen)
     resources:
         gpu=gpus(graph.train_chosen),

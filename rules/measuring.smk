@@ -25,7 +25,7 @@ rule measure:
     log:
         "logs/measure/{device}/{space}/{dataset}.log",
     conda:
-        "../envs/hanas.yaml"
+        ENVIRONMENT
     threads: cores(graph.measure)
     resources:
         measuring=1,
@@ -47,7 +47,7 @@ rule measured_front:
     log:
         "logs/measured_front/{task}/{device}/{proxy}/{search}.log",
     conda:
-        "../envs/hanas.yaml"
+        ENVIRONMENT
     threads: cores(graph.measured_front)
     resources:
         measuring=1,

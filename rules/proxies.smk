@@ -14,7 +14,7 @@ rule proxy_table:
     log:
         "logs/proxy_table/{proxy}/{dataset}.log",
     conda:
-        "../envs/hanas.yaml"
+        ENVIRONMENT
     threads: cores(graph.proxy_table)
     resources:
         gpu=gpus(graph.proxy_table),

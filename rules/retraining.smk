@@ -18,7 +18,7 @@ rule retrain:
     log:
         "logs/retrain/{retraining}.log",
     conda:
-        "../envs/hanas.yaml"
+        ENVIRONMENT
     threads: cores(graph.retrain)
     resources:
         gpu=gpus(graph.retrain),

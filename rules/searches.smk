@@ -18,7 +18,7 @@ rule search:
     log:
         "logs/search/{task}/{device}/{proxy}.log",
     conda:
-        "../envs/hanas.yaml"
+        ENVIRONMENT
     threads: cores(graph.search)
     resources:
         gpu=gpus(graph.search),
@@ -38,7 +38,7 @@ rule rescore:
     log:
         "logs/rescore/{task}/{device}/{proxy}.log",
     conda:
-        "../envs/hanas.yaml"
+        ENVIRONMENT
     threads: cores(graph.rescore)
     resources:
         gpu=gpus(graph.rescore),

@@ -14,7 +14,7 @@ rule space:
     log:
         "logs/space/{space}.log",
     conda:
-        "../envs/hanas.yaml"
+        ENVIRONMENT
     params:
         cfg=cfg(graph.space),
     script:

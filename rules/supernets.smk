@@ -19,7 +19,7 @@ rule train_supernet:
     log:
         "logs/train_supernet/{supernet}.log",
     conda:
-        "../envs/hanas.yaml"
+        ENVIRONMENT
     threads: cores(graph.train_supernet)
     resources:
         gpu=gpus(graph.train_supernet),

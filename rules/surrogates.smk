@@ -15,7 +15,7 @@ rule fit_surrogates:
     log:
         "logs/fit_surrogates/{space}.log",
     conda:
-        "../envs/hanas.yaml"
+        ENVIRONMENT
     params:
         cfg=cfg(graph.fit_surrogates),
     script:

@@ -24,7 +24,7 @@ rule table:
     wildcard_constraints:
         device=r"(?!all\.)[A-Za-z0-9_]+",  # all.csv is the table of rule all_tables
     conda:
-        "../envs/hanas.yaml"
+        ENVIRONMENT
     params:
         cfg=cfg(graph.table),
     script:
@@ -40,7 +40,7 @@ rule all_tables:
     log:
         "logs/all_tables.log",
     conda:
-        "../envs/hanas.yaml"
+        ENVIRONMENT
     params:
         cfg=cfg(graph.all_tables),
     script:

@@ -7,19 +7,25 @@ from hanas.fronts import trust
 from hanas.fronts.decisions import decision_table, in_words
 from hanas.fronts.otherwise import Trained, beside_front
 from hanas.fronts.rows import Row
+from hanas.fronts.trust_of_models import of_archs, of_compared
 from hanas.study.jobs import job, located
 
 with job(snakemake) as facts:
     cfg = located(snakemake.params.cfg, snakemake.input)
     rows = [Row(**row) for row in cfg["rows"]]
     trained = [Trained.read(**each) for each in cfg["trained"]]
-    table = beside_front(decision_table(rows), trained)
-    trusts = {key[1:]: found for key, found in trust.of_rows(rows).items()}  # of one device
-    keys = table[["task", "proxy", "search"]].itertuples(index=False, name=None)
-    table["do_not_trust"] = [" | ".join(trusts[key].doubts) for key in keys]
+    trusts, device = trust.of_rows(rows), rows[0].device
+    of_trained = {
+        (each.task, arch): found
+        for each in trained
+        for arch, found in of_archs(each.models, device).items()
+    }
+    table = trust.beside(beside_front(decision_table(rows), trained), trusts, of_trained)
     write_csv(table, snakemake.output.csv)
     shown = [tuple(search) for search in cfg["in_words"]]
-    found = trust.all_of(trusts[search] for search in shown)
+    found = trust.all_of(trusts[device, *search] for search in shown)
+    for each in trained:
+        found += of_compared(each.models, device, said=found)
     words = in_words(table, searches=shown, trained=trained, head=trust.markdown(found))
     Path(snakemake.output.md).write_text(words, encoding="utf-8")
     facts.update(found.facts)

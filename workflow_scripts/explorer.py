@@ -15,7 +15,8 @@ with job(snakemake):
         for name in ("page", "style", "script")
     }
     trained = [(each["device"], Trained.read(**each)) for each in cfg["trained"]]
-    data = explorer.explorer_data([Row(**row) for row in cfg["rows"]], trained)
+    rows, trusted = ([Row(**row) for row in cfg[name]] for name in ("rows", "trusted"))
+    data = explorer.explorer_data(rows, trained, trusted)
     page = explorer.html(data, **parts)
     with replacing(snakemake.output.page) as temporary:
         temporary.write_text(page, encoding="utf-8")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from hanas.core import plugins
-from hanas.core.files import write_csv, write_parquet
+from hanas.core.files import BETWEEN, write_csv, write_parquet
 from hanas.data.images import load_images
 from hanas.devices._device import Campaign
 from hanas.devices.prediction import campaign, predictor
@@ -43,5 +43,5 @@ with job(snakemake) as facts:
         measured=len(measured),
         unstable=int(quality["unstable"].iloc[0]) if "unstable" in quality else None,
         infeasible=int((~measured["feasible"]).sum()),
-        warnings=[warning for warning in quality["warnings"].iloc[:1] if warning],
+        warnings=list(filter(None, quality["warnings"].iloc[0].split(BETWEEN))),
     )

@@ -9,7 +9,7 @@ from hanas.data.class_accuracy import class_sizes
 from hanas.data.images import load_images
 from hanas.deploy.model_cards import Made, models_table, write_cards
 from hanas.deploy.quantisation import Quantisation
-from hanas.fronts import trust
+from hanas.fronts import trust, trust_of_models
 from hanas.fronts.otherwise import models_compared
 from hanas.report.models import models_page
 from hanas.study.jobs import job, located
@@ -37,21 +37,23 @@ with job(snakemake) as facts:
         device: trust.of_predictor(read_csv(file), f"on {device}")
         for device, file in cfg["predicted"].items()
     }
-    of_models = trust.of_models(exports, latencies, predictions)
-    trusts = {number: found.facts for number, found in of_models.items()}
+    data = load_images(images)
+    of_images = trust.of_warnings(data.warnings, cfg["dataset"])
+    of_models = trust_of_models.of_models(exports, latencies, predictions, of_images)
+    about = {number: found.about for number, found in of_models.items()}
+    cells = {number: found.cells for number, found in of_models.items()}
     folder = snakemake.output.models
-    write_cards(exports, latencies, images, made=made, folder=folder, trust=trusts)
-    table = models_table(exports, latencies, retraining=cfg["retraining"], trust=trusts)
+    write_cards(exports, latencies, images, made=made, folder=folder, trust=about)
+    table = models_table(exports, latencies, retraining=cfg["retraining"], trust=cells)
     others = snakemake.input.get("others")
     table = models_compared(table, read_csv(others) if others else None)
     write_csv(table, snakemake.output.table)
-    data = load_images(images)
     page = models_page(
         exports,
         table,
         retraining=cfg["retraining"],
         test_images=class_sizes(data)["test"],
-        warnings=data.warnings,
+        trust=of_models,
     )
     Path(snakemake.output.page).write_text(page, encoding="utf-8")
     facts["sources"] = sorted({*table["accuracy_source"], *table.get("latency_source", [])})

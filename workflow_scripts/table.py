@@ -11,8 +11,9 @@ from hanas.study.jobs import job, located
 
 with job(snakemake) as facts:
     cfg = located(snakemake.params.cfg, snakemake.input.files)
+    methods = [tables.Method(**row) for row in cfg["rows"]]
     table = tables.device_table(
-        [tables.Method(**row) for row in cfg["rows"]],
+        methods,
         device=cfg["device"],
         representative=cfg["representative"],
     )
@@ -26,6 +27,7 @@ with job(snakemake) as facts:
     comparison = thesis.comparison_table(
         read_csv(snakemake.output.csv),  # the digits that are published
         read_csv(snakemake.input.published),
+        thesis.found_fronts(methods, cfg["front_of"]),
         device=cfg["device"],
         published_device=cfg["published_device"],
         datasets=cfg["datasets"],

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from hanas.benchmarks._benchmark import Benchmark
+from hanas.core import extras
 from hanas.core.errors import InputError, one_line
 from hanas.core.files import checksum, read_parquet, user_path
 from hanas.core.pickles import load_plain
@@ -72,10 +73,12 @@ def read_cells(folder: Path, archs: Sequence[str]) -> pd.DataFrame:
 
     For each cell (``arch``), training length (``epochs``) and data set (``dataset``, its official
     name) the mean over the seeds, ``accuracy_percent``, and ``files_sha256``, of all files' sums.
-    Raises InputError if files of these cells are missing, damaged, of other cells, or incomplete.
+    Raises InputError if files of these cells are missing, damaged, of other cells, or incomplete,
+    or the package is not there.
     """
     import pandas as pd
 
+    extras.require("nats_bench", "nats-bench")
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; unpack NATS-tss-v1_0-3ffb9-simple.tar there")
     files = [folder / _file_name(arch) for arch in archs]

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 def commit() -> str | None:
     """Return the Git commit of the code, with ``+changes`` where files differ; None outside Git."""
-    git = ["git", "-C", str(Path(__file__).parents[2])]
+    clone = Path(__file__).parents[2]
+    if not (clone / "pyproject.toml").is_file():  # installed, perhaps inside of another repository
+        return None
+    git = ["git", "-C", str(clone)]
     try:
         head, changed = (
             subprocess.run([*git, *words], capture_output=True, text=True, check=True).stdout

@@ -27,19 +27,24 @@ def content(path: str | Path) -> str | None:
     Of what is neither, such as a pipe, it is the kind: it is not read.
     """
     path = Path(path).absolute()
-    signature, newest = _signature(path)
-    if signature is None:
+    known_by, newest = _signature(path)
+    if known_by is None:
         return None
     file = kept.file_of(_cache(), key := {"content": str(path)})
     known = kept.read(file, key)
-    if isinstance(known, list) and len(known) == 2 and known[0] == signature:
+    if isinstance(known, list) and len(known) == 2 and known[0] == known_by:
         return str(known[1])
     found = read(path)
     settled = newest < time.time() - _SETTLED_SECONDS
-    if settled and _signature(path)[0] == signature:
+    if settled and _signature(path)[0] == known_by:
         with suppress(OSError):  # a home that cannot be written
-            kept.write(file, key, [signature, found])
+            kept.write(file, key, [known_by, found])
     return found
+
+
+def signature(path: str | Path) -> str | None:
+    """Return a digest of sizes, times and inodes, which any change alters, also one taken back."""
+    return _signature(Path(path))[0]
 
 
 def read(path: Path) -> str:

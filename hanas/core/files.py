@@ -24,8 +24,13 @@ if TYPE_CHECKING:  # imported late: rules use this module while they are parsed
 
 Content = TypeVar("Content")
 
+#: What stands between several sentences in a cell of a table: they have semicolons of their own.
+BETWEEN = " | "
+#: What is shipped with the library: surrogates, accelerators, published figures, captions, a page.
+RESOURCES = Path(__file__).parents[1] / "resources"
 #: What to do about a file of results that is damaged.
 REMEDY = "delete it and run the workflow again"
+_results_under = ""
 _LARGEST_NPZ_BYTES, _LARGEST_JSON_BYTES = 2**24, 2**28
 _DEEPEST_JSON = 50
 
@@ -83,13 +88,28 @@ def user_path(root: Path, name: str) -> Path:
 
 
 def name_of(path: object) -> str:
-    """Return the name in the study of a file that Snakemake may have brought into its own folder.
+    """Return the name in the study of a file, wherever its results lie here.
+
+    Snakemake may have brought it into its own folder; or its results are under the folder that was
+    given to :func:`results_lie_under`.
 
     >>> name_of(".snakemake/storage/s3/bucket/results/tables/tx2.csv")
     'results/tables/tx2.csv'
     """
     brought, found, name = str(path).partition("/results/")
-    return f"results/{name}" if found and ".snakemake/storage/" in brought else str(path)
+    if found and ".snakemake/storage/" in brought:
+        return f"results/{name}"
+    under = f"{_results_under}results/"
+    return str(path).removeprefix(_results_under) if str(path).startswith(under) else str(path)
+
+
+def results_lie_under(prefix: str) -> None:
+    """Tell :func:`name_of` what stands before ``results/`` in paths of this job, such as ``nas/``.
+
+    It is the ``prefix`` with which another workflow uses this one as a module.
+    """
+    global _results_under
+    _results_under = prefix
 
 
 def checksum(path: str | Path, algorithm: str = "sha256") -> str:
@@ -141,6 +161,12 @@ def _plain_bytes(path: str | Path, most: int) -> bytes:
         return file.read()
 
 
+def _require_file(path: str | Path) -> None:
+    """Raise InputError for pipes and the like, which would be waited for."""
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise InputError(f"{path}: is no file; remove it")
+
+
 def write_parquet(frame: pd.DataFrame, path: str | Path) -> None:
     """Write a table as Parquet, atomically; equal tables give equal bytes."""
     with replacing(path) as temporary:
@@ -152,6 +178,7 @@ def read_parquet(path: str | Path, columns: list[str] | None = None) -> pd.DataF
     import pandas as pd
 
     with reading(path, "Parquet"):
+        _require_file(path)
         return pd.read_parquet(path, columns=columns)
 
 
@@ -167,6 +194,7 @@ def read_csv(path: str | Path) -> pd.DataFrame:
 
     texts = {"arch": str, "next_percent_arch": str}  # those of NAS-Bench-Macro are digits
     with reading(path, "CSV"):  # only an empty cell is no value: words such as ``none`` are names
+        _require_file(path)
         table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=texts)
         return escape.from_csv(table)
 

@@ -32,6 +32,9 @@ _FORMS = {
     "octal": "^0[0-9_]+$",
     "underscores": "_",
 }
+_HALF = re.compile("[\ud800-\udfff]")
+#: Characters of a number; Python reads no more than 4,300 digits.
+_LONGEST_NUMBER = 400
 _KNOWN = {f"{_TAG}{kind}" for kind in ("str", "int", "float", "bool", "null", "seq", "map")}
 
 
@@ -131,6 +134,8 @@ def _problems(node: yaml.Node, place: str, seen: set[int]) -> Iterator[tuple[int
             if key.value in lines:
                 yield line, f"{path} is given again, after line {lines[key.value]}; leave one"
             lines[key.value] = line
+            if said := _misread(key):
+                yield line, f"the name {key.value!a}: {said}"
             yield from _problems(value, path, seen)
 
 
@@ -148,6 +153,10 @@ def _no_name(key: yaml.Node) -> str:
 def _misread(node: yaml.Node) -> str:
     """Say what YAML 1.1 reads otherwise than it looks; nothing where it does not."""
     text, kind = node.value, node.tag.removeprefix(_TAG)
+    if kind == "str" and _HALF.search(text):
+        return f"holds {_HALF.findall(text)[0]!a}, half a character; write the character itself"
+    if kind in ("int", "float") and len(text) > _LONGEST_NUMBER:
+        return f"a number of {len(text):,} characters; expected at most {_LONGEST_NUMBER}"
     quoted = f"{text!r} between quotes for a text"
     if kind == "timestamp":
         return f"{text} is read as a date; write {quoted}"

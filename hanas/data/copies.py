@@ -25,23 +25,20 @@ class Copies:
     across_splits: list[Group]
     across_classes: list[Group]
 
-    def lines(self, names: Sequence[str], classes: Sequence[str]) -> list[str]:
+    def lines(self, names: Sequence[str]) -> list[str]:
         """Return a line for each group, with the names of all its pictures."""
         groups = {g[0][0]: g for g in (*self.across_splits, *self.across_classes)}
         return [f"copies: {_line(group, names)}" for _, group in sorted(groups.items())]
 
-    def warnings(
-        self, names: Sequence[str], classes: Sequence[str], *, left_out: bool
-    ) -> list[str]:
-        """Say how many there are, name the first, and say what to do."""
+    def warnings(self, names: Sequence[str], *, left_out: bool) -> list[str]:
+        """Say how many there are, name the first, and say what to do.
+
+        Nothing of those in two splits where they are ``left_out`` of what learns.
+        """
         found = []
-        if groups := self.across_splits:
-            done = (
-                "they were left out (copies: leave_out)"
-                if left_out
-                else "accuracies on them are too good; set copies: leave_out, or remove them"
-            )
-            found.append(f"{_count(groups)} in two splits: {_first(groups, names)}; {done}")
+        if (groups := self.across_splits) and not left_out:
+            todo = "accuracies on them are too good; set copies: leave_out, or remove them"
+            found.append(f"{_count(groups)} in two splits: {_first(groups, names)}; {todo}")
         if groups := self.across_classes:
             what = "at most one of them has the right class; remove the others"
             found.append(f"{_count(groups)} in two classes: {_first(groups, names)}; {what}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ FLOAT32_FILE, INT8_FILE = "model.onnx", "model.int8.onnx"
 #: Largest difference of a logit between PyTorch and ONNX Runtime; where logits pass 100, a
 #: millionth of the largest, because float32 holds no more digits.
 TOLERANCE = 1e-4
+#: Times PyTorch's own rounding that ONNX Runtime may be off by where that is more.
+ROUNDINGS = 4
 #: What a table of retrained networks says that a table of exported ones repeats.
 OF_TRAININGS = (
     "test_accuracy_percent",
@@ -174,21 +177,30 @@ def _fill(network: nn.Module, state: dict[str, torch.Tensor], arch: str) -> None
 
 
 def _checked_difference(network: nn.Module, file: Path, split: Split) -> float:
-    """Return the largest difference of a logit between PyTorch and ONNX Runtime."""
-    model, difference, largest = onnx_models.session(file, exact_sums=True), 0.0, 0.0
+    """Return the largest difference of a logit between PyTorch and ONNX Runtime.
+
+    Where it is large, the network itself may magnify what float32 rounds off, as after a few steps
+    of training: then ONNX Runtime need not be closer to it than about what PyTorch is to float64.
+    """
+    model, network = onnx_models.session(file, exact_sums=True), network.eval()
+    difference, largest, rounding, off = 0.0, 0.0, 0.0, 0.0
+    exact = copy.deepcopy(network).double()
     for batch in ordered_batches(split, images_at_a_time(split, EVALUATION_BATCH)):
         images = batch.images.contiguous()
         with torch.inference_mode():
-            expected = network.eval()(images).numpy()
+            expected, true = network(images).numpy(), exact(images.double()).numpy()
         found = model.run(None, {onnx_models.INPUT: images.numpy()})[0]
         # The maximum of NaN and a number is NaN.
         difference = float(np.maximum(difference, np.abs(found - expected).max()))
+        off = float(np.maximum(off, np.abs(found - true).max()))
+        rounding = float(np.maximum(rounding, np.abs(expected - true).max()))
         largest = max(largest, float(np.abs(expected).max()))
     limit = TOLERANCE * max(1.0, largest / 100)
-    if not difference <= limit:
+    if not (difference <= limit or off <= ROUNDINGS * rounding):
         raise InputError(
             f"{file}: ONNX Runtime and PyTorch differ by {difference:.3g} in a logit (allowed: "
-            f"{limit:.3g}); this network cannot be exported faithfully"
+            f"{limit:.3g}), more than PyTorch's own rounding, {rounding:.3g}; this network cannot "
+            "be exported faithfully"
         )
     return difference
 

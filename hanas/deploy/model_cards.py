@@ -1,7 +1,7 @@
 """Cards beside exported networks, all that one needs to use and to judge one; and their table.
 
-A card is JSON in the layout of ``resources/model_card.schema.json``. Its ``schema_version`` is
-raised when a key changes its meaning or goes away, and not when one is added.
+A card is JSON in the layout of ``hanas/resources/model_card.schema.json``. Its ``schema_version``
+is raised when a key changes its meaning or goes away, and not when one is added.
 """
 
 from __future__ import annotations
@@ -55,10 +55,6 @@ DETAILS = {
 _SHOWN = ("feasible", "reason", *DETAILS["latency"].values(), *DETAILS["energy"].values())
 
 
-#: What is said of how far to trust a model, and what it is there in :class:`hanas.fronts.trust`.
-ABOUT = {"do_not_trust": "doubts", "how_well_known": "known"}
-
-
 @dataclass(frozen=True)
 class Made:
     """How the networks of a retraining were made, as their cards say it."""
@@ -78,7 +74,7 @@ def write_cards(
     *,
     made: Made,
     folder: str | Path,
-    trust: Mapping[int, Mapping[str, Any]] | None = None,
+    trust: Mapping[int, Mapping[str, list[str]]] | None = None,
 ) -> None:
     """Write ``{number}/model.json`` beside every exported network; equal input gives equal bytes.
 
@@ -86,9 +82,9 @@ def write_cards(
     they were exported to, and ``images`` the file of the data set. ``latencies`` are names of
     devices, in the order in which they are shown, with tables of ``arch``, ``feasible``, ``source``
     and what there is of :data:`DETAILS` and :data:`CONDITIONS`; a device may come twice, predicted
-    and measured. ``trust`` says by a model's number how well its numbers are known, ``known``, and
-    why they should not be trusted, ``doubts``. InputError if a table has no row of an architecture,
-    or a file is not there.
+    and measured. ``trust`` says by a model's number how far to trust it, see
+    :attr:`hanas.fronts.trust.Trust.about`. InputError if a table has no row of an architecture, or
+    a file is not there.
     """
     data = load_images(images)
     made_from = {"file": name_of(images), "sha256": checksum(images), "sources": data.sources}
@@ -97,7 +93,7 @@ def write_cards(
         content = {
             "schema_version": SCHEMA_VERSION,
             "task": "image classification",
-            **({"about": _about(trust[int(export["number"])])} if trust else {}),
+            **({"about": trust[int(export["number"])]} if trust else {}),
             **_of_network(export, data, made),
             "devices": [_of_device(name, table, str(export["arch"])) for name, table in latencies],
             "files": {
@@ -114,11 +110,6 @@ def write_cards(
             },
         }
         write_json(place / CARD_FILE, content)
-
-
-def _about(trust: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return what a card begins with: keys are sorted."""
-    return {name: list(trust[key]) for name, key in ABOUT.items()}
 
 
 def _of_network(export: Mapping[str, Any], data: ImageData, made: Made) -> dict[str, Any]:
@@ -151,6 +142,7 @@ def _of_network(export: Mapping[str, Any], data: ImageData, made: Made) -> dict[
             "agreement_percent": float(export["agreement_percent"]),
             "pytorch_percent": float(export["test_accuracy_percent"]),
             "largest_logit_difference": float(export["largest_difference"]),
+            **_over_seeds(export),
             "source": export["sources"],
             **_of_classes(export, data),
         },
@@ -158,6 +150,7 @@ def _of_network(export: Mapping[str, Any], data: ImageData, made: Made) -> dict[
         "training": {
             "images": int(export["train_images"]),
             "seed": made.seed,
+            "seeds": int(export["seeds"]),
             "precision": made.precision,
             "settings": made.training.params(),
         },
@@ -169,6 +162,19 @@ def _of_network(export: Mapping[str, Any], data: ImageData, made: Made) -> dict[
             "convolutions": int(export["convolutions"]),
             "int8_convolutions": int(export["int8_convolutions"]),
         },
+    }
+
+
+def _over_seeds(export: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a card says of further trainings of a network; nothing where there is one."""
+    if int(export["seeds"]) == 1:
+        return {}
+    return {
+        "over_seeds": {
+            "seeds": int(export["seeds"]),
+            "mean_percent": float(export["test_accuracy_percent_mean"]),
+            "deviation_points": float(export["test_accuracy_percent_std"]),
+        }
     }
 
 
@@ -287,13 +293,13 @@ def models_table(
     latencies: Sequence[tuple[str, pd.DataFrame]],
     *,
     retraining: str,
-    trust: Mapping[int, Mapping[str, Any]] | None = None,
+    trust: Mapping[int, Mapping[str, str]] | None = None,
 ) -> pd.DataFrame:
     """Return a row for each model and device; for each model alone where there is no device.
 
     ``exports`` and ``latencies`` are those of :func:`write_cards`, whose ``sources`` become
-    ``accuracy_source`` and ``latency_source``. With ``trust``, as there, ``do_not_trust`` and
-    ``how_well_known`` join them.
+    ``accuracy_source`` and ``latency_source``. Columns of ``trust``, by a model's number, join them
+    (:attr:`hanas.fronts.trust.Trust.cells`).
     """
     models = exports.rename(columns={"sources": "accuracy_source"})
     parts = []
@@ -305,10 +311,8 @@ def models_table(
     whole = (pd.concat(parts) if parts else models.assign(device="")).assign(retraining=retraining)
     first = ["retraining", "number", "arch", "device"]
     if trust:
-        about = {number: _about(said) for number, said in trust.items()}
-        for column in ABOUT:
-            said = {number: " | ".join(of[column]) for number, of in about.items()}
-            whole[column] = whole["number"].map(said)
-            first.append(column)
+        cells = pd.DataFrame.from_dict(dict(trust), orient="index")
+        whole = whole.join(cells, on="number")
+        first += list(cells)
     columns = [*first, *whole.columns.difference(first, sort=False)]
     return whole[columns].sort_values("number", kind="stable", ignore_index=True)

@@ -25,14 +25,14 @@ import numpy as np
 import yaml
 from pydantic import Field
 
-from hanas.core import kept
+from hanas.core import extras, kept
 from hanas.core.errors import InputError, one_line
-from hanas.core.files import digest
+from hanas.core.files import RESOURCES, digest
 from hanas.core.settings import Positive
 from hanas.deploy.onnx_models import Layer, layers
 from hanas.devices._device import MeasuredDevice, ModelRefused, Timings
 
-SHIPPED = Path(__file__).parents[2] / "resources" / "accelerators"
+SHIPPED = RESOURCES / "accelerators"
 #: Of ZigZag's own, those that compute in memory are left out: they want other layers.
 ZIGZAGS_OWN = (
     *(f"{name}_like" for name in ("ascend", "edge_tpu", "eyeriss", "tesla_npu", "tpu")),
@@ -131,6 +131,7 @@ def describe(accelerator: str) -> Description:
     ``accelerator`` is the name of a file in :data:`SHIPPED`, one of :data:`ZIGZAGS_OWN`, or the
     path of a YAML file in ZigZag's form, with ``bits``, the width of words, besides.
     """
+    extras.require("zigzag", "analytic")
     path = _path(accelerator)
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -72,7 +72,8 @@ class Comparison(NamedTuple):
 def section(models: pd.DataFrame, others: pd.DataFrame | None, *, device: str) -> list[str]:
     """Return :func:`comparison` as lines of Markdown."""
     told = comparison(models, others, device=device)
-    table = [told.head, [":--", ":--", "--:", "--:", "--:", ":--", ":--"], *told.rows]
+    numbers = len(told.head) - 4
+    table = [told.head, [":--", ":--", *["--:"] * numbers, ":--", ":--"], *told.rows]
     lines = [line for headline in told.headlines for line in (headline, "")]
     lines += [f"| {' | '.join(cells)} |" for cells in table]
     return [*lines, "", *(f"- {note}" for note in told.notes), ""]
@@ -100,9 +101,25 @@ def comparison(models: pd.DataFrame, others: pd.DataFrame | None, *, device: str
             "in the mean.)"
         )
     everything = pd.concat([picks, random, shelf]).sort_values("latency_ms", kind="stable")
-    head = ["model", "what", "accuracy (%)", "seeds", "latency (ms)", "otherwise", "the model is"]
-    rows = [_cells(row) for row in everything.to_dict("records")]
-    return Comparison(headlines, head, rows, _how_known(everything))
+    uneven = classes_are_uneven(everything)
+    head = ["model", "what", "accuracy (%)", *(["balanced (%)"] if uneven else []), "seeds"]
+    head += [f"latency (ms{in_batches(everything)})", "otherwise", "the model is"]
+    rows = [_cells(row, uneven) for row in everything.to_dict("records")]
+    return Comparison(headlines, head, rows, _how_known(everything, uneven))
+
+
+def classes_are_uneven(models: pd.DataFrame) -> bool:
+    """Return whether the balanced accuracies of models say something else than the overall ones."""
+    if "float32_balanced_percent" not in models:
+        return False
+    differ = models["float32_balanced_percent"] - models["float32_accuracy_percent"]
+    return bool((differ.abs() >= 0.005).any())
+
+
+def in_batches(models: pd.DataFrame) -> str:
+    """Return what to say behind the unit of a latency: of an image, where a pass has several."""
+    batches = sorted(set(models["batch"].dropna().astype(int)) - {1}) if "batch" in models else []
+    return f" an image, batch {' or '.join(map(str, batches))}" if batches else ""
 
 
 def _headline(verdicts: Sequence[str], other: str) -> str:
@@ -122,10 +139,10 @@ def _headline(verdicts: Sequence[str], other: str) -> str:
         UNKNOWN: "different by an amount that one seed each cannot judge",
     }
     said = ", ".join(f"{count} {parts[of]}" for of, count in counts.items() if count)
-    return f"{head} Of {whole} trained picks, beside {other} that is as fast: {said}."
+    return f"{head} Of {whole} trained picks, beside {other} that one would take otherwise: {said}."
 
 
-def _cells(row: Mapping[Any, Any]) -> list[str]:
+def _cells(row: Mapping[Any, Any], uneven: bool) -> list[str]:
     deviation, published = row["test_accuracy_percent_std"], row["role"] == "published"
     spread = "" if np.isnan(deviation) else f" ± {deviation:.2f}"
     compared = not published and isinstance(row.get("otherwise"), str)
@@ -133,6 +150,7 @@ def _cells(row: Mapping[Any, Any]) -> list[str]:
         f"`{row['arch']}`" if published else f"{row['retraining']}/{row['number']}",
         str(row["role"]),
         f"{row['device_accuracy_percent']:.2f}{spread}",
+        *([f"{row['float32_balanced_percent']:.2f}"] if uneven else []),
         str(row["seeds"]),
         f"{row['latency_ms']:.4g}",
         f"`{row['otherwise']}`" if compared else "",
@@ -140,7 +158,7 @@ def _cells(row: Mapping[Any, Any]) -> list[str]:
     ]
 
 
-def _how_known(models: pd.DataFrame) -> list[str]:
+def _how_known(models: pd.DataFrame, uneven: bool) -> list[str]:
     spread = spread_between_seeds(models)
     seeds = sorted(set(models["seeds"]))
     known = "of one training each, so nothing says how far chance moves them"
@@ -165,6 +183,7 @@ def _how_known(models: pd.DataFrame) -> list[str]:
         f"Accuracy: on {images} test images{precision}, {known}. Other test images would move a "
         f"number by about {by_images:.2f} points (one standard error), which is not in any ±. All "
         f"were trained alike ({accuracy}).",
+        *(["Balanced: the mean of the accuracies of the classes, of the first seed."] * uneven),
         f"Latency: {latency}.",
         f"Otherwise: the most accurate published network that is at most "
         f"{100 * (AS_FAST - 1):.0f} % slower; where there is none, the fastest. "

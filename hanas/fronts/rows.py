@@ -40,6 +40,7 @@ class Row:
     quality: str | None = None  # of the predictor of the metrics, and what was measured for it
     measured: str | None = None
     measured_front: str | None = None
+    images: str | None = None  # facts of the data set; of a task that a benchmark judges, none
 
     @property
     def facts(self) -> str:

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hanas.core.files import read_csv, read_json, read_parquet
+from hanas.core import escape
+from hanas.core.files import BETWEEN, read_csv, read_json, read_parquet
 from hanas.core.ranking import spearman_rho
 from hanas.fronts.picks import found_front
 from hanas.fronts.rows import Row, read_history
@@ -57,6 +58,16 @@ class Trust:
         """The same as JSON-like values."""
         return {"known": list(self.known), "doubts": list(self.doubts)}
 
+    @property
+    def about(self) -> dict[str, list[str]]:
+        """What a card, or a pick, says of how far to trust it."""
+        return {"do_not_trust": list(self.doubts), "how_well_known": list(self.known)}
+
+    @property
+    def cells(self) -> dict[str, str]:
+        """The same in the row of a table, for :func:`read`."""
+        return {name: BETWEEN.join(said) for name, said in self.about.items()}
+
 
 def all_of(parts: Iterable[Trust]) -> Trust:
     """Return the sentences of all parts, each once."""
@@ -70,29 +81,59 @@ def of_rows(rows: Iterable[Row]) -> dict[tuple[str, str, str, str], Trust]:
     """
     ranks = cache(rank_correlation)  # of many searches the same
     return {
-        (row.device, row.task, row.proxy, row.search): of_device(row) + of_accuracy(row, ranks)
+        (row.device, row.task, row.proxy, row.search): all_of(
+            [of_device(row), of_accuracy(row, ranks), of_images(row)]
+        )
         for row in rows
     }
+
+
+def beside(
+    table: pd.DataFrame,
+    trusts: Mapping[tuple[str, ...], Trust],
+    trained: Mapping[tuple[str, str], Trust] | None = None,
+) -> pd.DataFrame:
+    """Return a table of decisions with how far to trust each search, as :func:`of_rows` says it.
+
+    And how far architectures that were ``trained``, by task and text.
+    """
+    names, own = ["device", "task", "proxy", "search"], trained or {}
+    cells = [
+        (trusts[key] + own.get((key[1], arch), Trust())).cells
+        for key, arch in zip(
+            table[names].itertuples(index=False, name=None), table["arch"], strict=True
+        )
+    ]
+    return table.join(pd.DataFrame(cells, index=table.index, columns=list(Trust().cells)))
+
+
+def read(row: Mapping[Any, Any]) -> Trust:
+    """Return what a row of a table says in :attr:`Trust.cells`; nothing where it has none."""
+    cells = (row.get(name) for name in ("how_well_known", "do_not_trust"))
+    said = (cell.split(BETWEEN) if isinstance(cell, str) and cell else () for cell in cells)
+    return Trust(*map(tuple, said))
 
 
 def markdown(trust: Trust) -> list[str]:
     """Return the lines that a Markdown page begins with, below its title."""
     lines = []
-    if trust.doubts:
-        first, *others = trust.doubts
-        lines += [f"> **Do not trust this page: {first}.**"]
+    # Names of files, and what devices print, may hold anything.
+    known, doubts = (list(map(escape.markdown, said)) for said in (trust.known, trust.doubts))
+    if doubts:
+        first, *others = doubts
+        lines += [f"> **{sentence(f'Do not trust this page: {first}')}**"]
         lines += [line for said in others for line in (">", f"> **{sentence(said)}**")] + [""]
     lines += ["How well things are known:", ""]
-    return [*lines, *(f"- {sentence(said)}" for said in trust.known), ""]
+    return [*lines, *(f"- {sentence(said)}" for said in known), ""]
 
 
 def sentence(said: str) -> str:
-    """Return what is said with a capital at its beginning and a full stop at its end.
+    """Return what is said with a capital at its beginning and a full stop, or a mark, at its end.
 
-    >>> sentence("nothing is known")
-    'Nothing is known.'
+    >>> sentence("nothing is known"), sentence("is it?")
+    ('Nothing is known.', 'Is it?')
     """
-    return f"{said[0].upper()}{said[1:]}."
+    return f"{said[0].upper()}{said[1:]}{'' if said.endswith('?') else '.'}"
 
 
 # ---- latency and energy --------------------------------------------------------------------
@@ -125,6 +166,8 @@ def of_predictor(quality: pd.DataFrame, where: str) -> Trust:
     known, doubts = [], []
     for row in quality.to_dict("records"):
         name, fitted = _name(row["metric"]), f"fitted to {row['fitted']} measured networks"
+        if row.get("batch", 1) > 1:
+            name += f" an image (batch {row['batch']:.0f})"
         error, rho = row["median_relative_error"], row["spearman_rho"]
         if not math.isfinite(error):
             known.append(
@@ -151,7 +194,13 @@ def of_predictor(quality: pd.DataFrame, where: str) -> Trust:
 
 
 def of_measurements(measured: pd.DataFrame, quality: pd.DataFrame, where: str) -> Trust:
-    """Return how well measurements repeat: the unstable share, halves and repetitions compared."""
+    """Return how well measurements repeat: the unstable share, halves and repetitions compared.
+
+    Of numbers that the user measured, nothing is known.
+    """
+    if "stable" not in measured:
+        said = f"{len(measured)} networks {where} were measured by others ({_sources(measured)})"
+        return Trust((f"{said}; how well such numbers repeat is **not known**",))
     stable = measured.loc[measured["feasible"].to_numpy(dtype=bool), "stable"].to_numpy(dtype=bool)
     unstable, share = int((~stable).sum()), float((~stable).mean()) if len(stable) else 0.0
     said = f"{unstable} of {len(stable)} measurements {where} are unstable"
@@ -166,7 +215,7 @@ def of_measurements(measured: pd.DataFrame, quality: pd.DataFrame, where: str) -
         when = f"from {first['reused_from']} to {first['reused_until']}"
         said += f"; {int(first['reused'])} of the models were measured before, {when}"
     given = quality.get("warnings", pd.Series(dtype=object)).dropna()
-    warned = [part for part in dict.fromkeys(given) if str(part).strip()]
+    warned = [part for text in dict.fromkeys(given) if text for part in text.split(BETWEEN)]
     if share <= MOST_UNSTABLE:
         return Trust((said,), tuple(f"{where[3:]}: {part}" for part in warned))
     many = "no measurement" if share == 1 else f"only {1 - share:.0%} of the measurements"
@@ -178,6 +227,10 @@ def of_measurements(measured: pd.DataFrame, quality: pd.DataFrame, where: str) -
             *(f"{where[3:]}: {part}" for part in warned),
         ),
     )
+
+
+def _sources(table: pd.DataFrame) -> str:
+    return "; ".join(map(str, table["source"].unique()))
 
 
 def of_measured_front(front: pd.DataFrame, where: str) -> Trust:
@@ -245,15 +298,22 @@ def of_learned(facts: Mapping[str, Any], where: str) -> Trust:
     learned = f", learned from {cost}" if (cost := in_words.cost(facts)) else ""
     known = f"accuracies {where}, are predicted{learned}; each trained network from all others: "
     known += "; ".join(filter(None, (said, in_words.gain(facts))))
-    if rho is None or rho >= LEAST_SPEARMAN - _ROUNDING:
-        return Trust((known,))
-    return Trust(
-        (known,),
-        (
+    doubts = []
+    if rho is not None and rho < LEAST_SPEARMAN - _ROUNDING:
+        doubts.append(
             f"accuracies {where}, are predicted with Spearman {rho:.2f} between each trained "
-            f"network and what the others tell of it, below {LEAST_SPEARMAN:g}: train more",
-        ),
+            f"network and what the others tell of it, below {LEAST_SPEARMAN:g}: train more"
+        )
+    count, hardly = (
+        facts.get(name, 0) for name in ("trained_architectures", "hardly_better_than_largest_class")
     )
+    if hardly > count / 2:
+        doubts.append(
+            f"accuracies {where}, are predicted from {count} trained networks, {hardly} of which "
+            "are right on hardly more validation images than always answering the largest class: "
+            "train them longer, or weigh all classes alike (class_weights: balanced)"
+        )
+    return Trust((known,), tuple(doubts))
 
 
 def rank_correlation(accuracies: str, proxy_table: str, objective: str) -> tuple[int, float]:
@@ -327,43 +387,30 @@ def of_rescored(table: pd.DataFrame, differences: pd.DataFrame, where: str) -> T
     )
 
 
-# ---- trained models ------------------------------------------------------------------------
+# ---- images --------------------------------------------------------------------------------
 
 
-def of_models(
-    exports: pd.DataFrame,
-    latencies: Iterable[tuple[str, pd.DataFrame]],
-    predictions: Mapping[str, Trust],
-) -> dict[int, Trust]:
-    """Return how well accuracy and latency of each trained model are known, by its number.
-
-    ``exports`` and ``latencies`` are those of :func:`hanas.deploy.model_cards.write_cards`;
-    ``predictions`` says of devices whose latencies are predicted how well that is.
-    """
-    tables, found = list(latencies), {}
-    for export in exports.to_dict("records"):
-        share, images = export["test_accuracy_percent"] / 100, int(export["test_images"])
-        error = 100 * math.sqrt(share * (1 - share) / images)
-        said = (
-            f"its accuracy is measured on {images} test images: {100 * share:.2f} %, ± {error:.2f} "
-            "points of standard error"
+def of_images(row: Row) -> Trust:
+    """Return what has to be known of the images that accuracies are of, and what is wrong there."""
+    if row.images is None:
+        return Trust()
+    facts = read_json(row.images)
+    test = facts["images_of_classes"]["test"]
+    largest = max(test, key=lambda name: test[name])
+    percent = 100 * test[largest] / sum(test.values())
+    known = [
+        f"the test images of {row.dataset} are {sum(test.values())} of {len(test)} classes; always "
+        f"answering {largest!r}, the largest, would be right on {percent:.2f} % of them"
+    ]
+    if facts.get("value_range"):
+        low, high = facts["value_range"]
+        known.append(
+            f"pictures of {row.dataset} of more than 8 bits a channel were scaled by one range: "
+            f"{low:g} became black and {high:g} white"
         )
-        if not export.get("seeds", 1) > 1:
-            said += "; it was trained once, so how much another seed changes it is **not known**"
-        parts = [Trust((said,))]
-        for device, table in tables:
-            rows = table[table["arch"] == export["arch"]]
-            parts += [_of_latency(device, row, predictions) for row in rows.to_dict("records")]
-        found[int(export["number"])] = all_of(parts)
-    return found
+    return Trust(tuple(known)) + of_warnings(facts.get("warnings", ()), row.dataset)
 
 
-def _of_latency(device: str, row: Mapping[Any, Any], predictions: Mapping[str, Trust]) -> Trust:
-    if not row["feasible"]:
-        return Trust((f"it does not run on {device}",))
-    said, doubts = f"its latency on {device} is {row['source']}", ()
-    if row.get("stable") is not None and not pd.isna(row["stable"]):
-        said += ", stable" if row["stable"] else ", **unstable**"
-        if not row["stable"]:
-            doubts = (f"its latency on {device} is unstable: the passes differ too much",)
-    return Trust((said,), doubts) + predictions.get(device, Trust())
+def of_warnings(warnings: Iterable[str], dataset: str) -> Trust:
+    """Return what is wrong with the images of a data set."""
+    return Trust((), tuple(f"images of {dataset}: {said}" for said in warnings))

@@ -5,7 +5,7 @@ Also the bases of those that count by the genes alone, and of those that are mad
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -43,11 +43,27 @@ SupernetScore = Literal[
 #: Columns of scores that a proxy table can have, all lower is better.
 SCORES = (*SUPERNET_SCORES, *INT8_SCORES, "score")
 
+#: What is beyond has no differences, ratios or squares any more that are numbers.
+LARGEST_SCORE = 1e100
+
 Threads = Annotated[
     Count,
     Field(description="Worker processes at most. Results do not depend on their number."),
     NoRerun(),
 ]
+
+
+def require_scores(scores: np.ndarray, arch: Callable[[int], str], place: str) -> None:
+    """Raise InputError if one of the scores, float (N,), of architectures cannot be compared.
+
+    ``arch`` returns the text of an architecture, ``place`` names the scores.
+    """
+    wrong = ~(np.abs(np.asarray(scores, dtype=np.float64)) <= LARGEST_SCORE)
+    for row in np.flatnonzero(wrong)[:1].tolist():
+        raise InputError(
+            f"{place} of {arch(row)} is {scores[row]:g}; expected a finite number, "
+            f"at most {LARGEST_SCORE:g} in size"
+        )
 
 
 @dataclass(frozen=True)
@@ -168,6 +184,8 @@ class Proxy(Settings):
             raise InputError(f"{place}: {problem}")
         scores = self.scores(space, inputs, work)
         facts = scores.pop("facts", {})
+        for name in (name for name in SCORES if name in scores):
+            require_scores(scores[name], lambda row: texts[row], f"{place}: {name}")
         table = pd.DataFrame({"arch": list(texts), **scores})
         table.attrs.update(facts)
         return table

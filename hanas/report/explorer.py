@@ -26,6 +26,7 @@ from hanas.fronts import picks, trust
 from hanas.fronts.otherwise import Trained
 from hanas.fronts.otherwise_in_words import comparison
 from hanas.fronts.rows import Row, read_history
+from hanas.fronts.trust_of_models import of_compared
 from hanas.fronts.truth import reaches_percent
 from hanas.spaces._space import Space
 
@@ -33,8 +34,16 @@ from hanas.spaces._space import Space
 MOST_POINTS = 300
 
 
-def trained_models(device: str, trained: Trained) -> dict[str, Any]:
-    """Return what the page shows of trained models on a device, beside what one would take."""
+def trained_models(device: str, trained: Trained, trusted: Sequence[Row] = ()) -> dict[str, Any]:
+    """Return what the page shows of trained models on a device, beside what one would take.
+
+    Among the ``trusted`` are the searches that found them.
+    """
+    found = trust.all_of(
+        of_search
+        for (of_device, task, *_), of_search in trust.of_rows(trusted).items()
+        if (of_device, task) == (device, trained.task)
+    )
     told = comparison(trained.models, trained.others, device=device)
     plain = str.maketrans("", "", "*`")  # the marks of Markdown
     return {
@@ -44,17 +53,21 @@ def trained_models(device: str, trained: Trained) -> dict[str, Any]:
         "head": told.head,
         "rows": [[cell.translate(plain) for cell in cells] for cells in told.rows],
         "notes": [line.translate(plain) for line in told.notes],
+        **(found + of_compared(trained.models, device, said=found)).facts,
     }
 
 
 def explorer_data(
-    rows: Sequence[Row], trained: Sequence[tuple[str, Trained]] = ()
+    rows: Sequence[Row],
+    trained: Sequence[tuple[str, Trained]] = (),
+    trusted: Sequence[Row] = (),
 ) -> dict[str, Any]:
     """Return all that the page shows of judged searches, of the first seed, as JSON-like values.
 
     ``trained`` are devices with models that are trained and compared on them. Where no search is
-    judged, the page shows these alone. Raises InputError if there is nothing to show, or a table
-    lacks an architecture of another.
+    judged, the page shows these alone. The ``trusted`` are searches that they come from and that
+    are not judged, of which the page says only how far to trust them. Raises InputError if there is
+    nothing to show, or a table lacks an architecture of another.
     """
     if not rows and not trained:
         raise InputError("there is no search to show: no task has a proxy, or no device a task")
@@ -85,8 +98,11 @@ def explorer_data(
     @cache
     def column(path: str, name: str, space: str) -> int:
         """Keep a number for each architecture; return which column of the page it is."""
-        values = table(path)[name].reindex(spaces[space][0])
-        return columns.setdefault(packed(values.to_numpy(dtype=np.float32)), len(columns))
+        values = table(path)[name].reindex(spaces[space][0]).to_numpy(dtype=np.float64)
+        fits = not (np.abs(values) > np.finfo(np.float32).max).any()
+        return columns.setdefault(
+            packed(values.astype(np.float32) if fits else values), len(columns)
+        )
 
     tasks = {
         row.task: {
@@ -126,7 +142,7 @@ def explorer_data(
         "proxies": proxies,
         "searches": {row.search: row.search_label for row in rows},
         "runs": runs,
-        "trained": [trained_models(device, each) for device, each in trained],
+        "trained": [trained_models(device, each, trusted) for device, each in trained],
         "columns": list(columns),
     }
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
+from hanas.core import escape
+from hanas.fronts.trust import Trust, sentence
 from hanas.report.tables import markdown_table
 
 #: Classes that a page shows of each model, those that it knows least first.
@@ -19,17 +22,19 @@ def models_page(
     *,
     retraining: str,
     test_images: Mapping[str, int],
-    warnings: Sequence[str],
+    trust: Mapping[int, Trust],
 ) -> str:
     """Return the page of a retraining as Markdown.
 
     ``exports`` is the table of :func:`hanas.deploy.exporting.export_retrained`, ``table`` that of
     :func:`hanas.deploy.model_cards.models_table`; ``test_images`` are those of each class, and
-    ``warnings`` those of the data set.
+    ``trust`` says by a model's number how well its numbers are known.
     """
     lines = [f"# Trained models: {retraining}", ""]
-    lines += [_red(text) for text in (*_of_models(exports), *warnings)]
-    lines += markdown_table(_overview(exports, table), text_columns=["model", "latency (ms)"])
+    lines += [_red(text) for text in _of_each(trust, "doubts")]
+    lines += markdown_table(
+        _overview(exports, table), text_columns=["model", "what", "latency (ms an image)"]
+    )
     test = int(exports["test_images"].iloc[0])
     alone = float(exports["largest_class_percent"].iloc[0])
     lines += [
@@ -37,6 +42,10 @@ def models_page(
         f"Accuracies are percent of {test} test images in ONNX Runtime; *balanced* is the mean of "
         f"the accuracies of the classes. Always answering the largest class scores {alone:.2f} %. "
         + _of_validation(exports),
+        "",
+        "## How well things are known",
+        "",
+        *(f"- {escape.markdown(text)}" for text in _of_each(trust, "known")),
         "",
         "## Each class",
         "",
@@ -50,14 +59,17 @@ def _red(text: str) -> str:
     return f'<p style="color: #b00000"><strong>Warning.</strong> {escaped}</p>\n'
 
 
-def _of_models(exports: pd.DataFrame) -> list[str]:
-    kinds = [kind for kind in ("warning", "validation_warning") if kind in exports]
-    return [
-        f"Model {row['number']}: {row[kind]}"
-        for row in exports.to_dict("records")
-        for kind in kinds
-        if isinstance(row[kind], str) and row[kind]  # an empty cell of a file is NaN
-    ]
+def _of_each(trust: Mapping[int, Trust], which: str) -> list[str]:
+    """Return sentences of models, each once; those that are not of all begin with their numbers."""
+    models: dict[str, list[int]] = {}
+    for number, of_model in trust.items():
+        for said in getattr(of_model, which):
+            models.setdefault(said, []).append(number)
+    found = []
+    for said, numbers in models.items():
+        name = f"model{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}: "
+        found.append(sentence(said if len(numbers) == len(trust) > 1 else name + said))
+    return found
 
 
 def _overview(exports: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
@@ -71,21 +83,32 @@ def _overview(exports: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
         "validation balanced (%)": "validation_balanced_percent",
     }
     shown = pd.DataFrame({"model": exports["number"].astype(str)})
+    published = exports["role"] == "published"
+    shown["what"] = exports["role"].where(~published, exports["arch"])
+    if (exports["seeds"] > 1).any():
+        shown["seeds"] = exports["seeds"].astype(str)
+        shown["over seeds (%)"] = [_over_seeds(row) for row in exports.to_dict("records")]
     for title, column in columns.items():
         if column in exports:
             shown[title] = [f"{value:.2f}" for value in exports[column]]
     if any(latencies.values()):
-        shown["latency (ms)"] = exports["number"].map(latencies).to_numpy()
+        shown["latency (ms an image)"] = exports["number"].map(latencies).to_numpy()
     shown["parameters"] = [f"{count:,}" for count in exports["params"]]
     return shown
+
+
+def _over_seeds(export: Mapping[Any, Any]) -> str:
+    mean, deviation = (export[f"test_accuracy_percent_{name}"] for name in ("mean", "std"))
+    return f"{mean:.2f}" + ("" if pd.isna(deviation) else f" ± {deviation:.2f}")
 
 
 def _latency(of_model: pd.DataFrame) -> str:
     if "latency_ms" not in of_model:
         return ""
     known = of_model[of_model["latency_ms"].notna()]
-    each = zip(known["device"], known["latency_ms"], strict=True)
-    return ", ".join(f"{device} {value:.3g}" for device, value in each)
+    return ", ".join(
+        f"{row['device']} {row['latency_ms']:.3g}{_batch(row)}" for row in known.to_dict("records")
+    )
 
 
 def _of_validation(exports: pd.DataFrame) -> str:
@@ -93,6 +116,10 @@ def _of_validation(exports: pd.DataFrame) -> str:
         return "The validation images were trained on."
     count = int(exports["validation_images"].iloc[0])
     return f"Validation accuracies are PyTorch's, of {count} images."
+
+
+def _batch(row: Mapping[Any, Any]) -> str:
+    return f" (batch {row['batch']:.0f})" if row.get("batch", 1) > 1 else ""
 
 
 def _classes(exports: pd.DataFrame, test_images: Mapping[str, int]) -> list[str]:

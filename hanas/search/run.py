@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from hanas.core.errors import InputError
 from hanas.core.progress import Log
 from hanas.data.tables.metric_tables import METRICS
+from hanas.proxies._proxy import require_scores
 from hanas.search.searchers._searcher import Evaluate, PartlyUsed, Searcher
 
 #: Metrics that differ by less, relatively, are the same.
@@ -71,7 +72,11 @@ def search_on_demand(
         objectives = np.full((len(genes), 1 + len(metrics)), np.nan)
         able = likely_runs(expected)
         if able.any():
-            objectives[able, 0] = scorer.score(genes[able])[proxy_objective]
+            scores, scored = scorer.score(genes[able])[proxy_objective], genes[able]
+            require_scores(
+                scores, lambda row: space.to_text(scored[row]), f"the proxy's {proxy_objective}"
+            )
+            objectives[able, 0] = scores
             objectives[able, 1:] = expected.loc[able, metrics].to_numpy(dtype=float)
         return objectives
 

@@ -27,7 +27,12 @@ from hanas.study.facts import read as facts_in
 from hanas.study.graph import Graph
 from hanas.study.results import made_by
 
-_SNAKEFILE = Path(__file__).parents[2] / "Snakefile"
+#: The clone that this code is in, if it is in one: a wheel has no rules and no study.
+_CLONE = Path(__file__).parents[2]
+#: Where a folder has its study; the second is where snakedeploy puts it.
+_STUDIES = ("config.yaml", "config/config.yaml")
+#: Jobs between a file of the user's and a result, at most.
+_DEEPEST = 200
 #: Facts that are shown in a line of their own.
 _SHOWN_APART = ("settings", "hanas", "hardware", "python", "seconds", "sources")
 
@@ -61,8 +66,9 @@ def settings_of_today(
     Returns the lines of each file whose settings differ, or whose job the study no longer has; and
     what is wrong with the study's file where it cannot be read.
     """
-    own = study / "config.yaml"
-    path = configfile or (own if own.exists() else _SNAKEFILE.parent / "config.yaml")
+    path = configfile or study_file(study) or study_file(_CLONE)
+    if path is None:
+        return {}, f"{study} holds no {' or '.join(_STUDIES)}; name the study with --configfile"
     other: dict[str, list[str]] = {}
     try:
         graph = graph_of(path, study)
@@ -77,6 +83,11 @@ def settings_of_today(
                 lines = [str(error)]
             other |= {step["file"]: lines} if lines else {}
     return other, ""
+
+
+def study_file(folder: Path) -> Path | None:
+    """Return where a folder has its study; None where it has none."""
+    return next((folder / name for name in _STUDIES if (folder / name).is_file()), None)
 
 
 def graph_of(configfile: Path, study: Path) -> Graph:
@@ -113,6 +124,10 @@ def chain_of(file: str, study: Path) -> list[dict[str, Any]]:
     def steps(file: str, sha256: str, depth: int) -> Iterator[dict[str, Any]]:
         key, path = (file, sha256), study / file
         step = {"file": file, "depth": depth}
+        if depth > _DEEPEST:
+            raise InputError(
+                f"{file}: is {depth} jobs away from {wanted}; these are no facts of ours"
+            )
         if key in states:
             yield {**step, "state": states[key]}
             return
@@ -145,7 +160,8 @@ def facts_of_files(study: Path) -> dict[str, tuple[str, dict[str, Any]]]:
     """Return for each file that a job of the study wrote the JSON of its facts, and these."""
     written: dict[str, tuple[str, dict[str, Any]]] = {}
     for path in sorted((study / "results").rglob("*.json")):
-        if "kept" not in path.parts and (facts := facts_in(path)) is not None:
+        is_there = path.exists() and not path.is_dir()  # editors mark open files by dead links
+        if is_there and "kept" not in path.parts and (facts := facts_in(path)) is not None:
             written |= dict.fromkeys(facts["outputs"], (str(path.relative_to(study)), facts))
     return written
 
@@ -157,9 +173,14 @@ def planned(
 
     None where it could not say: a wrong setting, or a file of the user's that is not there.
     """
+    snakefile = _CLONE / "Snakefile"
+    if not snakefile.is_file():  # installed without rules: files and settings have been compared
+        return {}, ""
     # -P: a snakemake.py in the study's folder is none of ours.
-    command = [sys.executable, "-P", "-m", "snakemake", "--snakefile", str(_SNAKEFILE)]
+    command = [sys.executable, "-P", "-m", "snakemake", "--snakefile", str(snakefile)]
     command += ["--directory", str(study), "--dry-run", "--quiet", "rules", "--nolock", file]
+    if configfile is None and not (study / _STUDIES[0]).is_file():
+        configfile = study_file(study)
     if configfile is not None:
         command += ["--configfile", str(configfile.resolve())]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

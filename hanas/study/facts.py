@@ -74,9 +74,10 @@ def outdated(rule: str, names: Mapping[str, str], job: Job, study: Path) -> Outd
 
 def _read_otherwise(facts: Mapping[str, Any], job: Job, study: Path) -> Iterator[str]:
     for name, file in by_name(job.inputs).items():
-        if is_result(file) and (study / file).is_dir():  # the job that wrote it has its files
+        path = study / file if is_result(file) else Path(file)
+        if is_result(file) and path.is_dir():  # the job that wrote it has its files
             continue
-        now, before = contents.content(study / file), facts["inputs"].get(name, {}).get("sha256")
+        now, before = contents.content(path), facts["inputs"].get(name, {}).get("sha256")
         if before is None:
             yield f"{file} was not read"
         elif now not in (None, before):

@@ -16,23 +16,21 @@ from typing import Any
 
 from hanas.core import contents, plugins
 from hanas.core.errors import InputError
-from hanas.core.files import checksum, user_path
+from hanas.core.files import RESOURCES, checksum, user_path
 from hanas.core.settings import UserFile, canonical, marked
 from hanas.devices._device import Device, MeasuredDevice
 from hanas.fronts.rows import Row
 from hanas.proxies.learned import Learned
 from hanas.spaces.kinds.lens import stages
 from hanas.study.results import EVALUATED, EXPORTED, QUALITY, RESULTS, WEIGHTS, made_by, result
-from hanas.study.rows import Rows, require_judged
+from hanas.study.rows import Rows, is_predicted, require_judged
 from hanas.study.settings import Retraining, Study, Task
-
-SHIPPED = Path(__file__).parents[2] / "resources"
-
 
 #: The role of the declarations of spaces that the lens on another one has made smaller.
 STAGES = "spaces"
 #: The files of a search that tell how far to trust its front.
-TRUSTED_BY = ("proxy_table", "rescored", "differences", "quality", "measured", "measured_front")
+OF_DEVICE = ("quality", "measured", "measured_front")
+TRUSTED_BY = ("proxy_table", "rescored", "differences", "images", *OF_DEVICE)
 
 
 class Job:
@@ -116,7 +114,7 @@ class Graph:
     def device_table(self, device: str, space: str, dataset: str) -> Job:
         """Read, or predict, latency and energy of every architecture."""
         found: Device = self._entry("devices", device)
-        if _is_predicted(found, dataset):  # what it depends on shows in its predictor
+        if is_predicted(found, dataset):  # what it depends on shows in its predictor
             return Job(
                 {"predictor": result("measure", device=device, space=space, dataset=dataset)}
             )
@@ -126,7 +124,7 @@ class Graph:
     def measure(self, device: str, space: str, dataset: str) -> Job:
         """Measure some architectures on a device, and fit a predictor of all others."""
         given = self._entry("devices", device)
-        if not isinstance(given, MeasuredDevice) and _is_predicted(given, dataset):
+        if not isinstance(given, MeasuredDevice) and is_predicted(given, dataset):
             inputs = self._own_files(given.datasets[dataset]) | _images(dataset)
             network = plugins.space(space).deployed.read({}).params()
             return Job(inputs, device=given.params(), space=space, network=network)
@@ -316,9 +314,10 @@ class Graph:
         ]
         read.update(_files(trusted, "accuracies", "facts", *TRUSTED_BY))
         return Job(
-            {"files": sorted(read), "published": str(SHIPPED / "thesis_tables.csv")},
-            revision=4,
+            {"files": sorted(read), "published": str(RESOURCES / "thesis_tables.csv")},
+            revision=5,
             device=device,
+            front_of=self.rows.first_search,
             trusted=_plain(trusted),
             published_device=getattr(found, "device", device),
             datasets={name: of.kind for name, of in self.study.datasets.items()},
@@ -343,8 +342,8 @@ class Graph:
         self._entry("devices", device)
         rows = require_judged(self.rows.judged_rows(device), device)
         return Job(
-            {"files": sorted(_files(rows) + _files(rows, "facts"))},
-            revision=6,
+            {"files": sorted({*_files(rows), *_files(rows, "facts", *OF_DEVICE)})},
+            revision=7,
             rows=_plain(rows),
             front_search=self.rows.first_search,
             peeling=self.study.evaluation.peeling.params(),
@@ -390,7 +389,7 @@ class Graph:
         read = ("accuracies", "metrics", "history", "facts", *TRUSTED_BY)
         files = sorted({*_files(rows, *read), *_tables_of(trained)})
         how = {"rows": _plain(rows), "in_words": in_words, "trained": trained}
-        return Job({"files": files}, revision=6, **how)
+        return Job({"files": files}, revision=7, **how)
 
     def lens(self, space: str, device: str, lens: str) -> Job:
         """Say what each choice of a space is worth on a device."""
@@ -410,7 +409,7 @@ class Graph:
         of_task, row = self.study.tasks[task], rows[0]
         files = {*_files(rows), *_files(rows, "facts", *TRUSTED_BY)}
         inputs: dict[str, Any] = {}
-        if _is_predicted(self.study.devices[device], of_task.dataset):
+        if is_predicted(self.study.devices[device], of_task.dataset):
             inputs["predictor"] = result("measure", device=device, **of_task.where)
         how: dict[str, Any] = {"rows": _plain(rows), "keep": self.study.lens.keep}
         if not plugins.space(space).enumerable:
@@ -487,10 +486,18 @@ class Graph:
         if not trained:
             require_judged(rows)
         parts = {"page": "page.html", "style": "style.css", "script": "explorer.js"}
-        shipped = {part: str(SHIPPED / "explorer" / name) for part, name in parts.items()}
+        shipped = {part: str(RESOURCES / "explorer" / name) for part, name in parts.items()}
+        # Searches that trained models come from: where none is judged, the page shows these alone.
+        trusted = [
+            row
+            for device in dict.fromkeys(each["device"] for each in trained)
+            for row in self.rows.decision_rows(device)
+            if row.accuracies is None and row.search == self.rows.first_search
+        ]
         files = {*_files(rows), *_files(rows, "facts", *TRUSTED_BY), *_tables_of(trained)}
+        files.update(_files(trusted, "history", "facts", *TRUSTED_BY))
         how: dict[str, Any] = {"rows": _plain(rows), "trained": trained}
-        return Job({"files": sorted(files), **shipped}, revision=3, **how)
+        return Job({"files": sorted(files), **shipped}, revision=4, trusted=_plain(trusted), **how)
 
     def figures(self, device: str, task: str) -> Job:
         """Draw the figures of a task on a device."""
@@ -587,7 +594,7 @@ class Graph:
             device: QUALITY.format(device=device, **task.where)
             for device in latencies
             if device not in self.study.measured_on(retraining)
-            and isinstance(self.study.devices[device], MeasuredDevice)
+            and is_predicted(self.study.devices[device], task.dataset)
         }
         others = {}
         if found.beside is not None:
@@ -597,7 +604,7 @@ class Graph:
         read |= {"predicted": list(predicted.values())} if predicted else {}
         return Job(
             {**self._exported(retraining, task), **read, **others},
-            revision=5,
+            revision=6,
             predicted=predicted,
             retraining=retraining,
             **{name: getattr(found, name) for name in names},
@@ -756,12 +763,6 @@ def contents_of(found: Any, data: Path) -> dict[str, str | None]:
     return {".".join(path): contents.content(file) for path, file in named}
 
 
-def _is_predicted(device: Device, dataset: str) -> bool:
-    """Return whether some architectures are measured, or known, and all others predicted."""
-    predicts = getattr(device, "predicts", None)
-    return isinstance(device, MeasuredDevice) or (predicts is not None and predicts(dataset))
-
-
 def _images(dataset: str) -> dict[str, Any]:
     return {"images": result("dataset", dataset=dataset)}
 
@@ -804,4 +805,4 @@ def _shipped(found: Any) -> dict[str, Any]:
     """Return the checksum of the shipped surrogates where an entry uses them."""
     if found.kind != "surrogate" or found.file is not None:
         return {}
-    return {"shipped_sha256": checksum(SHIPPED / "surrogates" / "nb201.npz")}
+    return {"shipped_sha256": checksum(RESOURCES / "surrogates" / "nb201.npz")}

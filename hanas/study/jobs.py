@@ -16,7 +16,8 @@ import hanas
 from hanas.core import contents, escape, plugins
 from hanas.core.compute import commit, processor
 from hanas.core.errors import InputError
-from hanas.core.files import checksum, name_of, write_json
+from hanas.core.files import checksum, name_of, results_lie_under, user_path, write_json
+from hanas.core.settings import UserFile, marked
 from hanas.spaces.kinds.lens import resolved
 from hanas.study import planned
 from hanas.study.facts import by_name
@@ -47,14 +48,16 @@ def job(snakemake: Any) -> Iterator[dict[str, Any]]:
     started, facts = time.monotonic(), {}
     try:
         settings = snakemake.params.cfg
-        if plan := snakemake.input.get(planned.ROLE):
+        plan = snakemake.input.get(planned.ROLE)
+        results_lie_under(planned.prefix_in(plan))
+        if plan:
             planned.require(plan, settings)
         inputs = dict(snakemake.input.items())
         inputs = by_name({role: inputs[role] for role in inputs if role != planned.ROLE})
-        before = {file: contents.content(file) for file in inputs.values()}
+        before = _held(inputs.values())
         with _stages(snakemake.input.get(STAGES)):
             yield facts
-        _require_same(before, {file: contents.content(file) for file in before})
+        _require_same(before, _held(before))
         write_facts(
             snakemake.output.facts,
             settings=settings,
@@ -89,15 +92,29 @@ def unchanged(entry: Any, data: Path, planned_with: Mapping[str, str | None] | N
     """Read the user's files that an entry of the study names, in the folder ``data``.
 
     ``planned_with`` is what they held when the job was planned (:func:`graph.contents_of`). Raises
-    InputError if they hold something else before or after.
+    InputError if they hold something else before or after, or in between.
     """
     before = dict(planned_with or {})
+    files = [user_path(data, name) for _, name, _ in marked(entry, UserFile)]
     _require_same(before, contents_of(entry, data))
+    at_first = {str(file): contents.signature(file) for file in files}
     yield
     _require_same(before, contents_of(entry, data))
+    _require_same(at_first, {str(file): contents.signature(file) for file in files})
 
 
-def _require_same(before: Mapping[str, str | None], after: Mapping[str, str | None]) -> None:
+def _held(files: Iterable[str]) -> dict[str, object]:
+    """Return what files hold; of the user's also whether that was ever something else."""
+    return {
+        file: (
+            contents.content(file),
+            None if is_result(name_of(file)) else contents.signature(file),
+        )
+        for file in files
+    }
+
+
+def _require_same(before: Mapping[str, object], after: Mapping[str, object]) -> None:
     for name, content in before.items():
         if after[name] != content:
             raise InputError(

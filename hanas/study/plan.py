@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ from hanas.core.progress import duration
 from hanas.core.settings import Settings
 from hanas.proxies.learned import Learned
 from hanas.spaces._space import Space
-from hanas.study.explain import graph_of
+from hanas.study import facts
+from hanas.study.explain import graph_of, study_file
 from hanas.study.graph import Job
 from hanas.study.results import made_by, result
 from hanas.study.settings import Study
@@ -41,15 +42,19 @@ def in_words(folder: Path, configfile: Path | None) -> str:
     The times are measured now, in a few steps on random images, on this machine. InputError if the
     settings are wrong.
     """
-    path = configfile or folder / "config.yaml"
+    path = configfile or study_file(folder) or folder / "config.yaml"
     if not path.is_file():
         raise InputError(f"{path}: no such file; name the study's settings with --configfile")
     graph = graph_of(path, folder)
     jobs = graph.jobs()
-    left = {path: job for path, job in jobs.items() if not (folder / path).exists()}
+    left = _to_compute(folder, jobs)
     counts = Counter(made[0] for path in left if (made := made_by(path)))
     said = ", ".join(f"{count} {rule}" for rule, count in counts.most_common())
-    lines = [f"{len(left)} of {len(jobs)} results are not there yet: {said or 'nothing to do'}."]
+    of_others = sum((folder / path).exists() for path in left)
+    why = f", or are of other settings or files ({of_others})" if of_others else ""
+    lines = [
+        f"{len(left)} of {len(jobs)} results are not there yet{why}: {said or 'nothing to do'}."
+    ]
     trainings = list(_trainings(graph.study, left))
     if trainings:
         lines += ["", "Trainings, timed now on this machine; two or more run side by side:"]
@@ -57,6 +62,18 @@ def in_words(folder: Path, configfile: Path | None) -> str:
     for name in dict.fromkeys(task.space for task in graph.study.tasks.values()):
         lines += ["", f"Space {name} holds {plugins.space(name).count:,} architectures."]
     return "\n".join(lines)
+
+
+def _to_compute(folder: Path, jobs: Mapping[str, Job]) -> dict[str, Job]:
+    """Return the jobs whose results are missing or outdated, and all that read of these."""
+    left: dict[str, Job] = {}
+    for path, job in jobs.items():  # each before those that read it
+        rule, names = made_by(path) or ("", {})
+        read = {result(made[0], **made[1]) for made in map(made_by, job.files) if made}
+        old = facts.outdated(rule, names, job, folder) if (folder / path).exists() else None
+        if old is None or old.settings or old.contents or read & left.keys():
+            left[path] = job
+    return left
 
 
 def _trainings(study: Study, left: dict[str, Job]) -> Iterator[_Training]:

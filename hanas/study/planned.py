@@ -30,24 +30,30 @@ _VARIABLE = "HANAS_PLAN"
 _SECONDS_KEPT = 90 * 86_400.0
 
 
-def file_of(rule: str, names: Mapping[str, str]) -> str:
-    """Return the path of a job's file."""
-    return f"{_FOLDER}/{facts_file(rule, **names).removeprefix('results/')}"
+def file_of(rule: str, names: Mapping[str, str], prefix: str = "") -> str:
+    """Return the path of a job's file; ``prefix`` is that of a module, such as ``nas/``."""
+    return f"{_FOLDER}/{prefix}{facts_file(rule, **names).removeprefix('results/')}"
 
 
-def write(path: str, job: Job, outdated: Sequence[str]) -> None:
+def write(path: str, job: Job, outdated: Sequence[str], prefix: str = "") -> None:
     """Write the file of a job whose result is ``outdated`` by so many reasons, if any.
 
     Raises InputError if that cannot be done.
     """
+    where = {"prefix": prefix} if prefix else {}
     try:
         if outdated or not _holds(path, job):
             now = [time.time_ns()] if outdated else []  # else Snakemake could know its checksum
-            write_json(path, {"settings": job.params, "outdated": [*outdated, *now]})
+            write_json(path, {"settings": job.params, "outdated": [*outdated, *now], **where})
         if not outdated:
             os.utime(path, (1, 1))
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def prefix_in(path: str | None) -> str:
+    """Return the prefix of the module that a job is of, from its file; empty where none is."""
+    return read_json(path).get("prefix", "") if path else ""
 
 
 def remember(settings: Mapping[str, Mapping[str, Any]]) -> None:

@@ -63,6 +63,7 @@ EVALUATED = {
 }
 #: Rules that write files, beside their result, which others read.
 SIDE_FILES = {
+    "dataset": (RESULTS["dataset"].replace(".pt", ".json"),),
     "measure": (QUALITY, MEASURED),
     "rescore": (DIFFERENCES,),
     "train_supernet": (FOUND,),

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
-from hanas.devices._device import MeasuredDevice
+from hanas.devices._device import Device, MeasuredDevice
 from hanas.fronts.rows import Row
-from hanas.study.results import DIFFERENCES, FOUND, MEASURED, QUALITY, result
+from hanas.study.results import DIFFERENCES, FOUND, MEASURED, QUALITY, facts_file, result
 from hanas.study.settings import Study
 
 T = TypeVar("T")
@@ -41,6 +41,7 @@ class Rows:
         judged, searcher = self.study.has_benchmark(task_name), self.study.searches[search]
         listed = plugins.space(task.space).enumerable
         measured = isinstance(self.study.devices[device], MeasuredDevice)
+        predicted = is_predicted(self.study.devices[device], task.dataset)
         of_search = {"task": task_name, "device": device, "proxy": proxy}
         again = None if judged or not found.rescores else result("rescore", **of_search)
         is_measured_too = measured and search == self.first_search and proxy in task.proxies
@@ -63,11 +64,12 @@ class Rows:
             history=result("search", **of_search),
             rescored=again,
             differences=DIFFERENCES.format(**of_search) if again else None,
-            quality=QUALITY.format(device=device, **task.where) if measured else None,
-            measured=MEASURED.format(device=device, **task.where) if measured else None,
+            quality=QUALITY.format(device=device, **task.where) if predicted else None,
+            measured=MEASURED.format(device=device, **task.where) if predicted else None,
             measured_front=result("measured_front", search=search, **of_search)
             if is_measured_too
             else None,
+            images=None if judged else facts_file("dataset", dataset=task.dataset),
         )
 
     def scores(self, proxy: str, dataset: str) -> str:
@@ -176,3 +178,9 @@ def require_judged(found: list[T], device: str | None = None) -> list[T]:
             "retraining with peeling"
         )
     return found
+
+
+def is_predicted(device: Device, dataset: str) -> bool:
+    """Return whether some architectures are measured, or known, and all others predicted."""
+    predicts = getattr(device, "predicts", None)
+    return isinstance(device, MeasuredDevice) or (predicts is not None and predicts(dataset))

@@ -109,6 +109,17 @@ def bring_to_the_present(folder: Path) -> None:
             continue
 
 
+def from_the_future(path: str | Path) -> str:
+    """Return the date of a file of the user's that is later than now, else nothing.
+
+    Snakemake would end every job that reads it once its work is done, and remove the result.
+    """
+    changed = Path(path).stat().st_mtime
+    if changed <= time.time() + _TOLERANCE_SECONDS:
+        return ""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(changed))
+
+
 def doubts(folder: Path, devices: Iterable[str]) -> Iterator[str]:
     """Yield why the decisions of devices should not be trusted, from the facts in their folder."""
     for device in devices:

@@ -4,7 +4,6 @@ import bz2
 import os
 import pickle
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,7 +16,7 @@ from nb201_space import nb201
 from hanas.benchmarks import nats_bench
 from hanas.core import plugins
 from hanas.core.errors import InputError
-from hanas.core.files import write_parquet
+from hanas.core.files import RESOURCES, write_parquet
 from hanas.data.tables.metric_tables import accuracy_table
 
 TEXTS = nb201.all_texts()
@@ -25,7 +24,7 @@ NATS = "NATS-tss-v1_0-3ffb9-simple"
 SHIPPED = (0, 11, 284)  # cells of the benchmark that the data folder holds
 CELLS = tuple(TEXTS[index] for index in SHIPPED)
 PREFIXES = {"cifar10": "c10", "cifar100": "c100", "ImageNet16-120": "in16"}
-THESIS = Path(__file__).parents[2] / "resources" / "thesis_tables.csv"
+THESIS = RESOURCES / "thesis_tables.csv"
 COSTS = "nb201_accuracy_cost.parquet"
 #: Settings of each kind.
 SETTINGS = {

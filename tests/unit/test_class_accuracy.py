@@ -13,6 +13,7 @@ from torch import nn
 from hanas.core.errors import InputError
 from hanas.data.batches import load_split
 from hanas.data.class_accuracy import ClassAccuracy, class_sizes, told_sizes
+from hanas.fronts.trust import Trust
 from hanas.report.models import models_page
 from hanas.training import epochs
 from hanas.training.retraining import retrain
@@ -158,28 +159,45 @@ def exports(**columns):
             "int8_class_percent": [NONE, '{"go|od": 94, "defect": 50}'],
             "largest_class_percent": 96.774,
             "test_images": 62,
+            "seeds": 1,
+            "role": ["pick", "random"],
             "params": [1234, 99],
-            "warning": ["always answering 'go|od' <would>", np.nan],
             **columns,
         }
     )  # fmt: skip
 
 
-def page(of_exports, table=None, warnings=()):
+def page(of_exports, table=None, trust=None):
     table = of_exports.assign(device="") if table is None else table
-    sizes = {"go|od": 60, "defect": 2}
-    how = {"retraining": "mine", "test_images": sizes, "warnings": warnings}
-    return models_page(of_exports, table, **how)
+    how = {"retraining": "mine", "test_images": {"go|od": 60, "defect": 2}}
+    return models_page(of_exports, table, **how, trust=trust or {})
 
 
-def test_the_page_begins_with_warnings_in_red():
-    title, _, first, _, second, *_ = page(
-        exports(), warnings=("2 pictures are in two splits",)
-    ).split("\n")
+def test_the_page_begins_with_doubts_in_red():
+    of_both = ("2 pictures are in two splits",)
+    one = Trust(("a **mean**",), ("always answering 'go|od' <would>", *of_both))
+    lines = page(exports(), trust={1: one, 2: Trust(("x",), of_both)}).split("\n")
+    title, _, first, _, second, *_ = lines
     assert title == "# Trained models: mine"
     assert first.startswith('<p style="color: #b00000">')
-    assert "Model 1: always answering 'go|od' &lt;would>" in first
-    assert "2 pictures are in two splits" in second
+    assert "Model 1: always answering 'go|od' &lt;would>.</p>" in first
+    assert "</strong> 2 pictures are in two splits.</p>" in second
+    start = lines.index("## How well things are known")
+    assert lines[start + 2 : start + 4] == ["- Model 1: a **mean**.", "- Model 2: x."]
+
+
+def test_the_page_shows_the_spread_between_seeds_where_there_are_several():
+    assert "seeds" not in page(exports())
+    spread = {"test_accuracy_percent_mean": [95.5, 94.0], "test_accuracy_percent_std": [0.25, 1.5]}
+    found = page(exports(seeds=[2, 3], **spread))
+    assert "| model | what | seeds | over seeds (%) | float32 (%) |" in found
+    assert "| 1 | pick | 2 | 95.50 ± 0.25 | 96.77 |" in found
+    assert "| 2 | random | 3 | 94.00 ± 1.50 | 95.00 |" in found
+
+
+def test_the_page_names_published_networks():
+    found = page(exports(arch=["mobilenet_v2@0.5", "b"], role=["published", "published"]))
+    assert "| 1 | mobilenet_v2@0.5 | 96.77 |" in found
 
 
 def test_the_page_shows_each_class_the_least_known_first():
@@ -196,14 +214,15 @@ def test_the_page_shows_each_class_the_least_known_first():
 
 def test_the_page_shows_latencies_and_validation_where_they_are_known():
     plain = page(exports())
-    assert "latency" not in plain
+    assert "latency (" not in plain
     assert "were trained on" in plain
     validated = exports(
         validation_accuracy_percent=90.0, validation_balanced_percent=80.0, validation_images=31
     )
     timed = pd.DataFrame(
-        {"number": [1, 1, 2], "device": ["x", "y", "x"], "latency_ms": [1.25, 2, 3]}
+        {"number": [1, 1, 2], "device": list("xyx"), "latency_ms": [1.25, 2, 3], "batch": [1, 4, 1]}
     )
     found = page(validated, timed)
-    assert "| 1 | 96.77 | 50.00 | 96.77 | 50.00 | 90.00 | 80.00 | x 1.25, y 2 | 1,234 |" in found
+    percents = "96.77 | 50.00 | 96.77 | 50.00 | 90.00 | 80.00"
+    assert f"| 1 | pick | {percents} | x 1.25, y 2 (batch 4) | 1,234 |" in found
     assert "PyTorch's, of 31 images" in found

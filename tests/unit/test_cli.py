@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,9 +11,10 @@ from judged_study import ARCHS, write_search
 
 from hanas import cli
 from hanas.core.files import write_csv
-from hanas.fronts import picks
+from hanas.fronts import picks, trust
 from hanas.fronts.decisions import decision_table
 from hanas.fronts.settings import Peeling
+from hanas.fronts.trust import Trust
 
 ENERGY_MJ = [50.0, 40.0, 10.0, 20.0, 30.0, 5.0]
 
@@ -75,7 +77,56 @@ def test_json_says_all(capsys, results):
         **{"energy_mj": 10.0, "proxy_objective": "error", "proxy_value": 0.3},
         **{"accuracy_floor_percent": 50.0, "reaches_accuracy_floor": True},
         **{"accuracy_source": "true ones", "metrics_source": "a mine", "proxy_source": "a proxy"},
+        **{"do_not_trust": [], "how_well_known": []},
     }
+
+
+@pytest.fixture
+def doubtful(tmp_path):
+    """Results whose fronts should not be trusted, and one of which was trained."""
+    row = write_search(tmp_path, [[0, 2]], energy_mj=ENERGY_MJ)
+    trusts = {("mine", "t", "p", "nsga2"): Trust(("a is **not known**",), ("b", "c; d"))}
+    trained = {
+        **{"trained_accuracy_percent": [81.5, np.nan], "trained_std": [0.5, np.nan]},
+        **{"trained_seeds": [2, np.nan], "measured_latency_ms": [4.5, np.nan]},
+        **{"otherwise": "mobilenet_v2@0.5", "otherwise_accuracy_percent": 83.0},
+        **{"otherwise_latency_ms": 4.25, "otherwise_points": [-1.5, np.nan]},
+        **{"otherwise_points_uncertainty": [0.75, np.nan], "otherwise_ms": [0.25, np.nan]},
+        **{"otherwise_verdict": ["worse", np.nan], "ties": [f"{ARCHS[2]}; {ARCHS[4]}", ""]},
+    }
+    for peeling, place in (
+        (None, "decisions/mine"),
+        (Peeling(), "evaluations/mine/trained_fronts"),
+    ):
+        table = decision_table([row], peeling).assign(**trained)
+        write_csv(trust.beside(table, trusts), tmp_path / "results" / f"{place}.csv")
+    return tmp_path / "results"
+
+
+@pytest.mark.parametrize("kind", [[], ["--trained"]])
+def test_a_pick_that_should_not_be_trusted_says_so_first(capsys, doubtful, kind):
+    assert _pick(doubtful, *kind) == 0
+    lines = capsys.readouterr().out.split("\n")
+    assert lines[:3] == ["Do not trust this pick: b", "Do not trust this pick: c; d", ARCHS[0]]
+    assert lines[-3:-1] == ["How well things are known:", "  - a is not known"]
+    picked = _json(capsys, doubtful, *kind)
+    assert picked["do_not_trust"] == ["b", "c; d"]
+    assert picked["how_well_known"] == ["a is not known"]
+
+
+def test_a_pick_that_was_trained_says_what_came_of_it(capsys, doubtful):
+    assert _pick(doubtful) == 0
+    said = capsys.readouterr().out
+    assert "  trained        81.50 % (± 0.50, 2 seeds), measured 4.5 ms\n" in said
+    assert "Otherwise: mobilenet_v2@0.5 (83.00 %, 4.25 ms)." in said
+    assert "is 1.50 ± 0.75 points worse and 0.25 ms slower" in said
+    assert f"  a tie          with 2 others of the front: {ARCHS[2]}, {ARCHS[4]}\n" in said
+    trained = {"accuracy_percent": 81.5, "seeds": 2, "deviation_points": 0.5, "latency_ms": 4.5}
+    assert _json(capsys, doubtful)["trained"] == trained
+    other = _json(capsys, doubtful, "--max-latency-ms", "3")
+    assert "trained" not in other
+    assert "ties" not in other
+    assert other["otherwise"].endswith("so which is better is not known.")
 
 
 def test_words_say_all(capsys, results):

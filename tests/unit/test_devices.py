@@ -16,6 +16,7 @@ from some_devices import device
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
+from hanas.core.files import RESOURCES
 from hanas.data.tables.metric_tables import METRICS, device_table
 from hanas.devices import hw_nas_bench
 from hanas.devices._device import TabulatedDevice
@@ -23,7 +24,7 @@ from hanas.devices._device import TabulatedDevice
 TEXTS = nb201.all_texts()
 OFFICIAL = "HW-NAS-Bench-v1_0.pickle"
 PREFIXES = {"cifar10": "c10", "cifar100": "c100", "imagenet16_120": "in16"}
-THESIS = Path(__file__).parents[2] / "resources" / "thesis_tables.csv"
+THESIS = RESOURCES / "thesis_tables.csv"
 THESIS_DATASETS = {
     "cifar10": "cifar10",
     "cifar100": "cifar100",
@@ -309,6 +310,9 @@ class Some(type(nb201)):
 
     def all_texts(self):  # pyright: ignore[reportIncompatibleVariableOverride]
         return TEXTS[: self.count]
+
+    def all_genes(self):
+        return super().all_genes()[: self.count]
 
 
 def own_table(folder, latencies, energies=None, **settings):

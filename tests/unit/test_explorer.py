@@ -2,7 +2,6 @@ import base64
 import json
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,14 +9,14 @@ import pytest
 from nb201_space import nb201
 
 from hanas.core.errors import InputError
-from hanas.core.files import write_json
+from hanas.core.files import RESOURCES, write_json
 from hanas.fronts.otherwise import Trained, models_compared
 from hanas.fronts.picks import found_front
 from hanas.fronts.rows import Row, read_history
 from hanas.proxies._proxy import SUPERNET_SCORES
 from hanas.report import explorer
 
-PARTS = Path(__file__).parents[2] / "resources" / "explorer"
+PARTS = RESOURCES / "explorer"
 TEXTS = list(nb201.all_texts())
 TEMPLATE = "<style>{{style}}</style><script id=data>{{data}}</script><script>{{script}}</script>"
 
@@ -119,6 +118,16 @@ def test_columns_hold_the_tables(rows):
     assert data["proxies"]["guess"]["of_task"]["pets"]["source"] == "a guess"
 
 
+def test_scores_beyond_single_precision_stay_what_they_are(rows):
+    table = pd.read_parquet(rows[0].proxy_table)
+    table["error"] = np.linspace(-1e90, 1e90, len(table))
+    table.to_parquet(rows[0].proxy_table, index=False)
+    data = explorer.explorer_data(rows)
+    number = data["proxies"]["guess"]["of_task"]["pets"]["values"]
+    expected = table.set_index("arch").loc[texts_of(data), "error"]
+    np.testing.assert_array_equal(unpacked(data["columns"][number]), expected)
+
+
 @pytest.mark.parametrize("metric", ["latency_ms", "energy_mj"])
 def test_true_front_is_over_all_that_run_and_reach_the_floor(rows, metric):
     data = explorer.explorer_data(rows)
@@ -214,7 +223,7 @@ def test_equal_tables_give_equal_pages(rows):
 
 
 def test_every_score_of_a_supernet_has_its_words_on_the_page():
-    script = (Path(explorer.__file__).parents[2] / "resources/explorer/explorer.js").read_text()
+    script = (PARTS / "explorer.js").read_text()
     for column in SUPERNET_SCORES:
         assert f'objective === "{column}"' in script
 
@@ -242,6 +251,21 @@ def test_trained_models_are_shown_without_any_judged_search():
     assert not re.search(r"[*`]", json.dumps([shown["headlines"], shown["rows"]]))
     page = explorer.html(data, page=TEMPLATE, style="", script="")
     assert "measured: <script>" not in page
+
+
+def test_trained_models_say_how_far_to_trust_them_without_any_judged_search(tmp_path, rows):
+    (row, _), trained = rows, _trained()
+    facts = {"images_of_classes": {"test": {"a": 9, "b": 1}}, "warnings": ["copies"]}
+    write_json(tmp_path / "images.json", facts)
+    unjudged = {"task": "mine", "accuracies": None, "images": str(tmp_path / "images.json")}
+    models = trained.models.assign(do_not_trust="images of pets: copies | it is unstable")
+    search = replace(row, **unjudged)
+    data = explorer.explorer_data([], [("board", replace(trained, models=models))], [search])
+    (shown,) = data["trained"]
+    assert shown["doubts"] == ["images of pets: copies", "trained own/1: it is unstable"]
+    assert any("always answering 'a'" in said for said in shown["known"])
+    elsewhere = explorer.explorer_data([], [("board", trained)], [replace(search, device="other")])
+    assert elsewhere["trained"][0]["known"] == elsewhere["trained"][0]["doubts"] == []
 
 
 def test_trained_models_stand_beside_judged_searches(rows):

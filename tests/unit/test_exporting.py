@@ -11,8 +11,9 @@ from toy_pictures import toy_images
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
+from hanas.data.batches import load_split
 from hanas.data.images import ImageData, load_images, save_images
-from hanas.deploy import onnx_models
+from hanas.deploy import exporting, onnx_models
 from hanas.deploy.exporting import export_retrained
 from hanas.deploy.quantisation import Quantisation
 from hanas.training.retraining import retrain
@@ -346,3 +347,33 @@ def test_a_file_that_computes_something_else_is_refused(trained, images, tmp_pat
 class _Shifted(nn.Module):
     def forward(self, logits):
         return logits + 2e-4
+
+
+class _Magnifying(nn.Module):
+    """Adds much and takes it away again: what float32 rounds off shows in the logits."""
+
+    def __init__(self, shift: float = 0.0) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.wide, self.shift = nn.Linear(3 * 16 * 16, 512), shift
+        self.logits = nn.Linear(512, 3)
+        with torch.no_grad():
+            self.wide.bias.fill_(1e5)
+            self.logits.bias.copy_((-1e5 * self.logits.weight.double().sum(1)).float())
+
+    def forward(self, images):
+        return self.logits(self.wide(images.flatten(1))) + self.shift
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_network_that_magnifies_rounding_is_exported_unless_it_computes_something_else(
+    images, tmp_path, refused
+):
+    network = _Magnifying().eval()
+    file, split = tmp_path / "model.onnx", load_split(load_images(images), "test")
+    onnx_models.export(_Magnifying(1.0 * refused), file, resolution=16, batch=None)
+    if refused:
+        with pytest.raises(InputError, match="more than PyTorch's own rounding"):
+            exporting._checked_difference(network, file, split)
+    else:
+        assert exporting._checked_difference(network, file, split) > exporting.TOLERANCE

@@ -133,10 +133,29 @@ def test_no_wrong_image_of_few_is_not_no_error(tmp_path):
     assert trained([tmp_path / "0.csv"])["error"].tolist() == [0.05]
 
 
-def test_trainings_that_are_all_alike_teach_nothing():
-    known = pd.DataFrame({"arch": ["00000000", "11111111"], "error": [0.75, 0.75]})
-    with pytest.raises(InputError, match=r"all 2 .* accuracy of 25\.00 %.*raise trainings"):
+def trainings(folder, percents, **columns):
+    for number, percent in enumerate(percents):
+        line = {"arch": str(number) * 8, "validation_accuracy_percent": percent, **columns}
+        line |= {"validation_images": 68, "source": "made up"}
+        pd.DataFrame([line]).to_csv(folder / f"{number}.csv", index=False)
+    return trained(sorted(folder.glob("*.csv")))
+
+
+def test_trainings_that_are_all_alike_teach_nothing(tmp_path):
+    said = "always answering 'good' would score 91.18 %"
+    known = trainings(tmp_path, [91.176, 91.176], validation_warning=said)
+    # Not 90.58 %, which is what is left of it with half an image more that is wrong.
+    expected = rf"all 2 .* accuracy of 91\.18 % \({said}\), .*raise trainings.*class_weights"
+    with pytest.raises(InputError, match=expected):
         choose(MACRO, [2, 1], 0, MACRO.deployed(), known)
+
+
+def test_networks_that_are_hardly_better_than_the_largest_class_are_counted(tmp_path):
+    work = Work(Path(), 1, lambda line: None)
+    for warning, count in (("always answering 'good'", 3), ("", 0)):
+        known = trainings(tmp_path, [50.0, 60.0, 90.0], validation_warning=warning)
+        facts = chain_learning.Expected(MACRO, known, "x", work).facts
+        assert facts["hardly_better_than_largest_class"] == count
 
 
 def test_no_order_among_what_is_expected_is_a_correlation_of_none(monkeypatch):

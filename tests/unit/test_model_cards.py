@@ -2,7 +2,6 @@ import copy
 import hashlib
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import jsonschema
 import numpy as np
@@ -14,14 +13,14 @@ from toy_pictures import toy_images
 import hanas
 from hanas.core import plugins
 from hanas.core.errors import InputError
+from hanas.core.files import RESOURCES
 from hanas.core.settings import Settings
 from hanas.data.images import save_images
 from hanas.deploy.model_cards import Made, readable, write_cards
 from hanas.deploy.quantisation import Quantisation
+from hanas.fronts.trust import Trust
 
-SCHEMA = json.loads(
-    (Path(__file__).parents[2] / "resources" / "model_card.schema.json").read_text("utf-8")
-)
+SCHEMA = json.loads((RESOURCES / "model_card.schema.json").read_text("utf-8"))
 CELL = nb201.to_text([3, 0, 4, 1, 2, 1])
 
 
@@ -77,6 +76,9 @@ def _exports(*archs):
             "number": range(1, len(archs) + 1),
             "arch": archs,
             "test_accuracy_percent": 81.0,
+            "seeds": 1,
+            "test_accuracy_percent_mean": 81.0,
+            "test_accuracy_percent_std": np.nan,
             "float32_accuracy_percent": 80.5,
             "int8_accuracy_percent": 79.25,
             "int8_loss_percent": 1.25,
@@ -116,10 +118,11 @@ def _table(*rows):
     return pd.DataFrame([{"arch": arch, **row} for arch, row in rows])
 
 
-def _card(study, latencies=(), archs=(CELL,), **how):
+def _card(study, latencies=(), archs=(CELL,), exports=None, trust=None, **how):
     folder, _ = study
-    images = folder / "images.pt"
-    write_cards(_exports(*archs), latencies, images, made=_made(**how), folder=folder)
+    exports = _exports(*archs) if exports is None else exports
+    given = {"made": _made(**how), "folder": folder, "trust": trust}
+    write_cards(exports, latencies, folder / "images.pt", **given)
     paths = [folder / str(number) / "model.json" for number in range(1, len(archs) + 1)]
     assert all(path.is_file() for path in paths)
     card = json.loads(paths[-1].read_text(encoding="utf-8"))
@@ -159,12 +162,29 @@ def test_it_says_what_the_network_is_and_how_good(study):
     assert (accuracy["float32_percent"], accuracy["int8_percent"]) == (80.5, 79.25)
     assert (accuracy["int8_loss_points"], accuracy["test_images"]) == (1.25, 24)
     assert card["training"] == {
-        **{"images": 48, "seed": 3, "precision": "float32"},
+        **{"images": 48, "seed": 3, "seeds": 1, "precision": "float32"},
         "settings": {"epochs": 7, "resolution": 8},
     }
     quantisation = card["quantisation"]
     assert (quantisation["method"], quantisation["per_channel"]) == ("percentile", True)
     assert quantisation["calibration_images"] == 24  # the training images there are
+
+
+def test_it_says_how_far_seeds_differ(study):
+    assert "over_seeds" not in _card(study)["accuracy"]
+    several = {"seeds": 3, "test_accuracy_percent_mean": 80.25, "test_accuracy_percent_std": 0.75}
+    card = _card(study, exports=_exports(CELL).assign(**several))
+    assert card["accuracy"]["over_seeds"] == {
+        **{"seeds": 3, "mean_percent": 80.25, "deviation_points": 0.75}
+    }
+    assert card["training"]["seeds"] == 3
+
+
+def test_it_begins_with_how_far_to_trust_it(study):
+    found = Trust(("a is so",), ("nothing is stable",))
+    card = _card(study, trust={1: found.about})
+    assert next(iter(card)) == "about"
+    assert card["about"] == {"do_not_trust": ["nothing is stable"], "how_well_known": ["a is so"]}
 
 
 def test_it_says_how_well_each_class_is_known(study):

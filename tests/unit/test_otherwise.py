@@ -224,3 +224,22 @@ def test_nothing_as_fast_is_more_accurate_than_what_is_taken_otherwise(known, ac
     if row["otherwise_verdict"] == otherwise.WORSE:
         assert fast
         assert max(fast) > accuracy
+
+
+def test_tables_show_balanced_accuracies_and_batches_where_they_say_more():
+    plain = {"float32_accuracy_percent": 70.0, "float32_balanced_percent": 70.0, "batch": 1}
+    uneven = plain | {"float32_balanced_percent": 33.33, "batch": 4}
+    others, picks = shelf([60.0], [1.0]), models([70.0], [2.0])
+    told = comparison(
+        models_compared(picks.assign(**plain), others), others.assign(**plain), device="board"
+    )
+    assert "balanced (%)" not in told.head
+    assert "latency (ms)" in told.head
+    picks = models_compared(picks.assign(**uneven), others)
+    told = comparison(picks, others.assign(**plain), device="board")
+    assert told.head[2:5] == ["accuracy (%)", "balanced (%)", "seeds"]
+    assert "latency (ms an image, batch 4)" in told.head
+    assert [row[3] for row in told.rows] == ["70.00", "33.33"]
+    assert {len(row) for row in told.rows} == {len(told.head)}
+    lines = section(picks, others.assign(**plain), device="board")
+    assert "| :-- | :-- | --: | --: | --: | --: | :-- | :-- |" in lines

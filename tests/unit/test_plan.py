@@ -48,7 +48,32 @@ def test_retrainings_count_random_members_and_seeds_and_all_their_images(told):
 
 def test_what_is_there_is_not_counted(study, monkeypatch):
     monkeypatch.setattr(plan, "seconds_per_step", lambda *training: 0.1)
-    trained = study / result("train_chosen", proxy="own", dataset="mine", round=1, number=1)
-    trained.parent.mkdir(parents=True)
-    trained.touch()
-    assert "19 x 15 epochs" in line(plan.in_words(study, OWN).splitlines(), "proxy own")
+    names = {"proxy": "own", "dataset": "mine"}
+    chosen = [result("choose_architectures", **names, round=number) for number in (0, 1)]
+    trained = [
+        result("train_chosen", **names, round=number, number=each)
+        for number, count in ((0, 16), (1, 4))
+        for each in range(count)
+    ]
+    for path in (study / file for file in (*chosen, *trained[:-1])):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert "1 x 15 epochs" in line(plan.in_words(study, OWN).splitlines(), "proxy own")
+    (study / chosen[1]).unlink()  # then all that was chosen is trained again
+    assert "4 x 15 epochs" in line(plan.in_words(study, OWN).splitlines(), "proxy own")
+
+
+@pytest.mark.slow
+def test_what_an_edit_outdates_is_counted_with_all_that_reads_of_it(computed_study, monkeypatch):
+    monkeypatch.setenv("HANAS_DATA", str(computed_study.folder / "data"))
+    monkeypatch.setattr(plan, "seconds_per_step", lambda *training: 0.1)
+    file = computed_study.folder / "config.yaml"
+    told = plan.in_words(computed_study.folder, file).splitlines()
+    assert told == ["0 of 28 results are not there yet: nothing to do."]
+    with computed_study.edited() as config:
+        config["supernets"]["darts_toy"]["training"] = {"epochs": 3, "batch_size": 8}
+        computed_study.write(config)
+        told = plan.in_words(computed_study.folder, file)
+    assert "or are of other settings or files (" in told
+    assert "1 train_supernet" in told
+    assert "1 x 3 epochs" in line(told.splitlines(), "supernet darts_toy")

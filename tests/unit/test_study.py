@@ -69,7 +69,7 @@ def test_the_schema_knows_shipped_studies(path):
 def test_editors_find_the_schema(path):
     first = path.read_text(encoding="utf-8").splitlines()[0]
     named = first.removeprefix("# yaml-language-server: $schema=")
-    assert (path.parent / named).resolve() == REPOSITORY / "config.schema.yaml"
+    assert (path.resolve().parent / named).resolve() == REPOSITORY / "config.schema.yaml"
 
 
 def _definition(node: dict) -> dict:

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from judged_study import write_search
 
-from hanas.core.files import read_json, write_csv, write_json, write_parquet
-from hanas.fronts import trust
+from hanas.core.files import read_csv, read_json, write_csv, write_json, write_parquet
+from hanas.fronts import trust, trust_of_models
 from hanas.fronts.rows import Row
 
 WHERE = "on board (toy, nb201)"
@@ -80,8 +80,20 @@ def test_what_measuring_says_itself_is_told():
     found = trust.of_measurements(measured(0), with_more, WHERE)
     assert "the two halves of them agree with Spearman 0.998" in found.known[0]
     assert found.doubts == ("board (toy, nb201): are these numbers microseconds?",)
+    two = trust.of_measurements(measured(0), quality(warnings="is it?; really? | it drifts"), WHERE)
+    assert [said[20:] for said in two.doubts] == ["is it?; really?", "it drifts"]
     empty = trust.of_measurements(measured(0), quality(warnings=""), WHERE)
     assert empty.doubts == ()
+
+
+def test_of_numbers_that_others_measured_nothing_says_how_well_they_repeat():
+    given = measured(0).drop(columns="stable").assign(source="my lab")
+    found = trust.of_measurements(given, quality(), WHERE)
+    assert found.doubts == ()
+    assert found.known == (
+        f"10 networks {WHERE} were measured by others (my lab); how well such numbers repeat is "
+        "**not known**",
+    )
 
 
 def test_a_front_that_was_measured():
@@ -188,9 +200,103 @@ def test_trained_models():
         {"number": [1], "arch": ["a"], "test_accuracy_percent": [80.0], "test_images": [400]}
     )
     table = pd.DataFrame({"arch": ["a"], "feasible": True, "stable": [False], "source": "measured"})
-    found = trust.of_models(exports, [("board", table)], {})[1]
+    found = trust_of_models.of_models(exports, [("board", table)], {})[1]
     assert "80.00 %, ± 2.00 points" in found.known[0]  # sqrt(.8 x .2 / 400)
+    assert "trained once, so how much another seed changes it is **not known**" in found.known[1]
     assert found.doubts == ("its latency on board is unstable: the passes differ too much",)
     predicted = trust.of_predictor(quality(spearman_rho=0.1), "on board")
     steady = table.drop(columns="stable")
-    assert trust.of_models(exports, [("board", steady)], {"board": predicted})[1].doubts
+    assert trust_of_models.of_models(exports, [("board", steady)], {"board": predicted})[1].doubts
+
+
+def test_trained_models_say_how_far_seeds_differ_and_what_the_largest_class_scores():
+    warning = "test accuracy 91.18 %: always answering 'good' would score 91.18 %"
+    exports = pd.DataFrame(
+        {
+            **{"number": [1], "arch": ["a"], "test_accuracy_percent": [80.0]},
+            **{"test_images": [400], "seeds": [2], "warning": [warning]},
+            **{"test_accuracy_percent_mean": [80.5], "test_accuracy_percent_std": [0.71]},
+            "validation_warning": [np.nan],  # an empty cell of a file
+        }
+    )
+    of_images = trust.of_warnings(["2 pictures are in two splits"], "mine")
+    found = trust_of_models.of_models(exports, [], {}, of_images)[1]
+    assert "trained 2 times with different seeds: 80.50 % in the mean, ± 0.71" in found.known[1]
+    assert found.doubts == (warning, "images of mine: 2 pictures are in two splits")
+
+
+def test_pages_say_why_trained_picks_should_not_be_trusted_each_reason_once():
+    models = pd.DataFrame(
+        [
+            {"number": 1, "role": "pick", "device": "board", "do_not_trust": "a | b"},
+            {"number": 2, "role": "pick", "device": "board", "do_not_trust": "b | c"},
+            {"number": 3, "role": "random", "device": "board", "do_not_trust": "d"},
+            {"number": 1, "role": "pick", "device": "other", "do_not_trust": "e"},
+            {"number": 4, "role": "pick", "device": "board", "do_not_trust": np.nan},
+        ]
+    ).assign(retraining="own")
+    found = trust_of_models.of_compared(models, "board", said=trust.Trust((), ("c",)))
+    assert found == trust.Trust((), ("trained own/1: a", "trained own/1, own/2: b"))
+
+
+def test_rows_of_trained_networks_have_their_doubts_too():
+    names = {"device": "board", "task": "t", "proxy": "p", "search": "s"}
+    table = pd.DataFrame([{**names, "arch": "a"}, {**names, "arch": "b"}], index=[3, 5])
+    trusts = {("board", "t", "p", "s"): trust.Trust(("known",), ("of all",))}
+    models = pd.DataFrame(
+        [
+            {"arch": "a", "device": "board", "do_not_trust": "of all | own"},
+            {"arch": "b", "device": "other", "do_not_trust": "elsewhere"},
+        ]
+    )
+    of_trained = {("t", a): it for a, it in trust_of_models.of_archs(models, "board").items()}
+    found = trust.beside(table, trusts, of_trained)
+    assert found["do_not_trust"].tolist() == ["of all | own", "of all"]
+    assert found["how_well_known"].tolist() == ["known", "known"]
+    assert trust.beside(table.iloc[:0], trusts)["do_not_trust"].tolist() == []
+
+
+def test_a_latency_of_an_image_comes_with_its_batch():
+    (said,) = trust.of_predictor(quality(batch=4), WHERE).known
+    assert said.startswith(f"latency an image (batch 4) {WHERE} is predicted")
+    (said,) = trust.of_predictor(quality(batch=1), WHERE).known
+    assert "batch" not in said
+
+
+def test_a_table_gives_back_what_it_was_given(tmp_path):
+    given = [trust.Trust(("a is so", "b; too"), ("c",)), trust.Trust(("d",), ()), trust.Trust()]
+    write_csv(pd.DataFrame([each.cells for each in given]).assign(arch="x"), tmp_path / "t.csv")
+    rows = read_csv(tmp_path / "t.csv").to_dict("records")
+    assert [trust.read(row) for row in rows] == given
+    assert trust.read({"arch": "x"}) == trust.Trust()
+
+
+def test_what_is_wrong_with_images_is_a_doubt(tmp_path):
+    row = write_search(tmp_path, [[0, 1, 2]])
+    facts = {
+        "images_of_classes": {"test": {"scratch": 8, "good": 92}, "train": {"scratch": 1}},
+        "value_range": [7000.0, 8041.0],
+        "warnings": ["11 pictures are in two splits: a = b"],
+    }
+    write_json(tmp_path / "images.json", facts)
+    whole = trust.of_rows([Row(**{**row.__dict__, "images": str(tmp_path / "images.json")})])
+    (found,) = whole.values()
+    assert found.doubts == ("images of cifar10: 11 pictures are in two splits: a = b",)
+    assert "100 of 2 classes; always answering 'good', the largest" in found.known[-2]
+    assert "would be right on 92.00 % of them" in found.known[-2]
+    assert "7000 became black and 8041 white" in found.known[-1]
+
+
+@pytest.mark.parametrize(("hardly", "doubts"), [(0, 0), (3, 0), (4, 1), (6, 1)])
+def test_a_learned_model_of_networks_that_learned_nothing(hardly, doubts):
+    facts = {"loo_spearman": 0.9, "trained_architectures": 6}
+    facts["hardly_better_than_largest_class"] = hardly
+    found = trust.of_learned(facts, "of task t").doubts
+    assert len(found) == doubts
+    assert all(f"6 trained networks, {hardly} of which" in said for said in found)
+
+
+def test_texts_of_others_are_no_markdown():
+    lines = trust.markdown(trust.Trust(("**so** <b>",), ("[x](y)",)))
+    assert lines[0] == r"> **Do not trust this page: \[x](y).**"
+    assert "- **so** &lt;b>." in lines

@@ -227,3 +227,19 @@ def test_a_target_that_configfile_has_swallowed(tmp_path):
             configfile.load_configfile(str(tmp_path / name))
     (tmp_path / "mine.yaml").write_text("a: 1\n")
     assert configfile.load_configfile(str(tmp_path / "mine.yaml")) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: {b: " + "9" * 5000 + "}\n", r"line 1: a.b: a number of 5,000 characters"),
+        ("a: -" + "9" * 5000 + ".5\n", r"line 1: a: a number of 5,003 characters"),
+        ('a: "x\\ud800"\n', r"line 1: a: holds '\\ud800', half a character"),
+        ('"\\udfff": 1\n', r"line 1: the name '\\udfff': holds .* half a character"),
+    ],
+)
+def test_what_python_reads_only_in_part_is_named(tmp_path, text, said):
+    path = tmp_path / "study.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=said):
+        check(path)

@@ -29,7 +29,7 @@ from hanas.core.settings import Fraction, Seed, Settings
 from hanas.data.tables.metric_tables import NB201
 
 #: The bundle that is shipped with the project.
-SHIPPED = Path(__file__).parents[3] / "resources" / "surrogates" / "nb201.npz"
+SHIPPED = files.RESOURCES / "surrogates" / "nb201.npz"
 FORMAT = 1
 EXACT = 1e-9  # largest relative error of a model that is called exact
 ANY, ANY_CONVOLUTION = 5, 6

@@ -55,7 +55,7 @@ class ImageFolder(Dataset):
         "without those that validate or test, and validates without those that test.",
     )
 
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
 
     @field_validator("value_range")
     @classmethod
@@ -103,12 +103,14 @@ class ImageFolder(Dataset):
         names = [path.relative_to(folder).as_posix() for path, _ in pictures]
         warnings = found.warnings(labels, classes)
         copies = find_copies(found.digests, labels, splits)
-        for line in copies.lines(names, classes):
+        for line in copies.lines(names):
             print_at_once(line)
-        warnings += copies.warnings(names, classes, left_out=self.copies == "leave_out")
+        warnings += copies.warnings(names, left_out=self.copies == "leave_out")
+        how = f"{len(images)} images, resized to {self.resolution} x {self.resolution}"
         if self.copies == "leave_out":
             splits = without_copies(found.digests, labels, splits, classes)
-        how = f"{len(images)} images, resized to {self.resolution} x {self.resolution}"
+            count = len(images) - sum(len(part) for part in splits.values())
+            how += f", {count} of them left out as copies of what validates or tests"
         if found.values is not None:
             how += f", {found.said()}"
         source = {"file": folder.name, "algorithm": "sha256 of names and contents"}

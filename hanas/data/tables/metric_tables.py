@@ -63,8 +63,8 @@ def device_table(
     """Return a checked table of device metrics of architectures, canonical texts (N).
 
     ``metrics`` are ``latency_ms`` (ms) and, where the device has it, ``energy_mj`` (mJ), (N,) each.
-    ``source`` is one text, or one for each row. ``infeasible`` is the value that marks
-    architectures which the device cannot run; it never gets into the table as a number.
+    ``source`` is one text, or one for each row. ``infeasible`` is the value, which may be NaN, that
+    marks architectures which the device cannot run; it never gets into the table as a number.
 
     The columns are ``arch``, ``feasible`` (bool), the metrics (float64; NaN exactly where not
     feasible, else from LEAST to MOST) and ``source``. InputError if a metric is unknown, a value
@@ -76,12 +76,14 @@ def device_table(
         raise InputError(f"metrics {list(metrics)}; expected some of: {', '.join(METRICS)}")
     names = [name for name in METRICS if name in metrics]
     values = np.column_stack([metrics[name] for name in names]).astype(np.float64)
-    marked = np.zeros(values.shape, dtype=bool) if infeasible is None else values == infeasible
+    marked = np.zeros(values.shape, dtype=bool)
+    if infeasible is not None:
+        marked = np.isnan(values) if np.isnan(infeasible) else values == infeasible
     impossible = ~marked & ~((values >= LEAST) & (values <= MOST))
     if impossible.any():
         number, column = (int(i) for i in np.argwhere(impossible)[0])
         value, hint = values[number, column], ""
-        if infeasible is None and np.isfinite(value):
+        if infeasible is None and not np.isinf(value):
             hint = (
                 "; if it marks architectures that the device cannot run, say so with the setting "
                 f"`infeasible: {value:g}`"

@@ -59,13 +59,15 @@ class UserTable(NamedTuple):
     sha256: str
 
 
-def read(path: Path, columns: Columns, *, space: Space, missing_hint: str = "") -> UserTable:
+def read(
+    path: Path, columns: Columns, *, space: Space, missing_hint: str = "", gaps: bool = False
+) -> UserTable:
     """Read the columns that settings name of a ``.csv`` (UTF-8, commas) or ``.parquet`` file.
 
     InputError if the file cannot be read, lacks a column or an architecture of the space, has one
     twice, or has a cell that is no architecture or no number. It names the line of a CSV file (the
     header is line 1) or the row of a Parquet file (from 1). ``missing_hint`` says what else can be
-    done where architectures are missing.
+    done where architectures are missing; with ``gaps``, empty cells of a CSV file are NaN.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file; put it there or mend the setting `file`")
@@ -92,7 +94,7 @@ def read(path: Path, columns: Columns, *, space: Space, missing_hint: str = "") 
         rows[number] = row
         for name, cell in zip(others, cells, strict=True):
             where = f"{path}, {row}, column {names[name]!r} ({archs[number]}): {name}"
-            values[name][number] = _number(cell, where)
+            values[name][number] = _number(cell, where, gaps=gaps)
     missing = [arch for arch, row in zip(archs, rows, strict=True) if not row]
     if missing:
         raise InputError(
@@ -118,7 +120,7 @@ class SomeRows(NamedTuple):
     sha256: str
 
 
-def read_some(path: Path, columns: Columns, *, space: Space) -> SomeRows:
+def read_some(path: Path, columns: Columns, *, space: Space, gaps: bool = False) -> SomeRows:
     """Read numbers of some architectures, as :func:`read` does those of all, of any space."""
     if not path.is_file():
         raise InputError(f"{path}: no such file; put it there or mend the setting `file`")
@@ -148,7 +150,7 @@ def read_some(path: Path, columns: Columns, *, space: Space) -> SomeRows:
         rows[arch] = row
         for name, cell in zip(others, cells, strict=True):
             where = f"{path}, {row}, column {names[name]!r} ({arch}): {name}"
-            values[name].append(_number(cell, where))
+            values[name].append(_number(cell, where, gaps=gaps))
     archs = list(rows)
 
     def place(number: int, column: str) -> str:
@@ -156,6 +158,21 @@ def read_some(path: Path, columns: Columns, *, space: Space) -> SomeRows:
 
     found = {name: np.array(column, dtype=np.float64) for name, column in values.items()}
     return SomeRows(archs, found, place, checksum(path)[:12])
+
+
+def numbers(path: Path, column: str) -> np.ndarray:
+    """Return the numbers in a column of a CSV or Parquet file, whatever they are about, float64.
+
+    What is none is NaN; there are none where the file cannot be read.
+    """
+    found = []
+    with contextlib.suppress(InputError, KeyError):
+        for _, (cell,) in _READERS[path.suffix.lower()](path, [column]):
+            try:
+                found.append(_number(cell, ""))
+            except InputError:
+                found.append(float("nan"))
+    return np.array(found, dtype=np.float64)
 
 
 def _no_architecture(cell: Any, space: Space) -> str:
@@ -171,9 +188,9 @@ def _no_architecture(cell: Any, space: Space) -> str:
     return f"no architecture of the space: {cell!r}"
 
 
-def _number(cell: Any, place: str) -> float:
-    """Return a cell as a number; one that is missing in a Parquet file is NaN."""
-    if cell is None:
+def _number(cell: Any, place: str, *, gaps: bool = False) -> float:
+    """Return a cell as a number; one that is missing in a Parquet file is NaN, or any ``gaps``."""
+    if cell is None or (gaps and isinstance(cell, str) and not cell.strip()):
         return float("nan")
     if isinstance(cell, str) and not cell.strip():
         raise InputError(f"{place} is empty; expected a number")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,6 +25,8 @@ def forget(results: Path, device: str, archs: Sequence[str] = ()) -> tuple[int, 
     many measurements were removed, and how many files of results. InputError if there are none of
     the device, or of an architecture.
     """
+    if not re.fullmatch(r"\w+", device):  # never outside the folder of results
+        raise InputError(f"{device!r} is no name of a device; expected letters, digits and _")
     folder = results / "measurements" / device / "kept"
     files = sorted(folder.glob("*.json"))
     if not files:

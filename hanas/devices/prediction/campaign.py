@@ -24,6 +24,7 @@ import pandas as pd
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
+from hanas.core.files import BETWEEN
 from hanas.core.progress import Log, print_at_once
 from hanas.core.ranking import kendall_tau, spearman_rho
 from hanas.core.settings import Settings
@@ -84,7 +85,7 @@ def described(quality: pd.DataFrame, bench: Bench, measured: pd.DataFrame) -> pd
     ``reused`` of the models were measured before this job, from ``reused_from`` to
     ``reused_until`` (UTC). ``changed_factor`` is by what factor the device was found to have
     changed, NaN if it was not. ``scale_question`` asks about numbers that can hardly be
-    milliseconds; ``warnings`` are sentences, one after the other with ``; `` between them: why the
+    milliseconds; ``warnings`` are sentences, one after the other with `` | `` between them: why the
     measurements should not be trusted. Texts are empty where there is nothing to say.
     """
     found, runs = bench.repeatability(), measured["feasible"].to_numpy(dtype=bool)
@@ -107,7 +108,7 @@ def described(quality: pd.DataFrame, bench: Bench, measured: pd.DataFrame) -> pd
         reused_until=dates[-1] if dates else "",
         changed_factor=bench.changes[-1] if bench.changes else np.nan,
         scale_question=next((line for line in warnings if "are the numbers mill" in line), ""),
-        warnings="; ".join(warnings),
+        warnings=BETWEEN.join(warnings),
     )
 
 

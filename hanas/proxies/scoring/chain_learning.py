@@ -120,6 +120,7 @@ class Expected(OnDemandScorer):
         self._known = dict(zip(map(tuple, model.genes.tolist()), model.errors, strict=True))
         expected = model.leave_one_out()
         self.facts = {
+            "hardly_better_than_largest_class": len(warnings_of(known)),
             "trained_architectures": len(expected),
             # All expected alike, NaN, is no order either; and JSON has no NaN.
             "loo_spearman": float(np.nan_to_num(spearman_rho(expected, model.errors))),
@@ -171,6 +172,8 @@ def _gain(model: ChainModel) -> dict[str, float]:
 def trained(files: Sequence[Path]) -> pd.DataFrame:
     """Return what trainings have shown: ``arch``, ``error`` on validation images, ``source``.
 
+    Beside them ``accuracy_percent`` on those, and in ``validation_warning`` what to say of it.
+
     Half an image more is counted as wrong, and one more in all (Krichevsky and Trofimov): of few
     images, none that is wrong does not mean that there is no error.
     """
@@ -179,7 +182,14 @@ def trained(files: Sequence[Path]) -> pd.DataFrame:
     rows = pd.concat([read_csv(file) for file in files], ignore_index=True)
     images = rows["validation_images"]
     wrong = (1 - rows["validation_accuracy_percent"] / 100) * images
-    return rows.assign(error=(wrong + 0.5) / (images + 1))
+    percent = rows["validation_accuracy_percent"]
+    return rows.assign(error=(wrong + 0.5) / (images + 1), accuracy_percent=percent)
+
+
+def warnings_of(known: pd.DataFrame) -> list[str]:
+    """Return what has to be said of chains that are hardly better than always the largest class."""
+    said = known.get("validation_warning", ())
+    return [text for text in said if isinstance(text, str) and text]  # an empty cell is NaN
 
 
 def looked_up(
@@ -241,10 +251,13 @@ def model_of(
 ) -> ChainModel:
     """Return what is learned from chains, with ``arch`` and ``error``; InputError if nothing is."""
     if known["error"].nunique() == 1:
-        percent = 100 * (1 - known["error"].iloc[0])
+        said = warnings_of(known)
+        because = f" ({said[0]})" if said else ""
         raise InputError(
-            f"all {len(known)} trained architectures have an accuracy of {percent:.2f} %, so that "
-            "nothing can be learned from them; raise trainings.training.epochs, or mend the images"
+            f"all {len(known)} trained architectures have an accuracy of "
+            f"{known['accuracy_percent'].iloc[0]:.2f} %{because}, so that nothing can be learned "
+            "from them; raise trainings.training.epochs, mend the images, or, where classes are "
+            "uneven, set trainings.training.class_weights: balanced"
         )
     genes = np.array([space.from_text(arch) for arch in known["arch"]])
     return ChainModel(space, genes, known["error"].to_numpy(float), scores)

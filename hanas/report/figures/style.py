@@ -46,6 +46,8 @@ TWO_COLUMNS = 7.16
 #: networks are good ones, and a few guess.
 LOG_FACTOR = 50
 LOG_FACTOR_OF_ERRORS = 5
+#: Numbers that a logarithmic axis begins at; before, ratios would be none.
+_LEAST_OF_LOG = 1e-30
 _TITLE_POINTS = 8.5
 _FOOTER_POINTS = 5.5
 _LONG = 18  # letters of an axis label that the arrow does not fit beside
@@ -141,13 +143,15 @@ def set_scale(axes: Axes, which: str, values: Any, column: str, *, ticks: int = 
     """Fit the axis x, y or z of a panel to values of a column, with few plain numbers at its ticks.
 
     It is logarithmic if the values span more than a factor of :data:`LOG_FACTOR`, errors
-    :data:`LOG_FACTOR_OF_ERRORS`. ``ticks`` is about how many steps to mark.
+    :data:`LOG_FACTOR_OF_ERRORS`. ``ticks`` is about how many steps to mark. What is no number, or
+    infinite, is not drawn.
     """
     axis = getattr(axes, f"{which}axis")
     on_axis = shown(values, column)
-    low, high = float(on_axis.min()), float(on_axis.max())
+    finite = on_axis[np.isfinite(on_axis)]
+    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
     factor = LOG_FACTOR_OF_ERRORS if column.endswith("_error") else LOG_FACTOR
-    if low > 0 and high / low > factor:
+    if low > _LEAST_OF_LOG and high / low > factor:
         axes.set(**{f"{which}scale": "log"})
         axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low < 1000 else (1.0,)))
         axis.set_minor_locator(NullLocator())

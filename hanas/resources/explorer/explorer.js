@@ -176,15 +176,21 @@
   }
 
   // ---- how far to trust it -------------------------------------------------------------------
-  const sentence = (said) => `${said[0].toUpperCase()}${said.slice(1)}.`.replace(/[*`]/g, "");
-  function describeTrust() {
-    const found = data.trust.find((of) => of.device === state.device && of.task === state.task
-      && of.proxy === state.proxy && of.search === state.search) ?? { known: [], doubts: [] };
-    const doubts = found.doubts.map((said, row) =>
-      element("p", {}, row ? sentence(said) : `Do not trust this page: ${said}.`));
+  const sentence = (said) =>
+    `${said[0].toUpperCase()}${said.slice(1)}${said.endsWith("?") ? "" : "."}`.replace(/[*`]/g, "");
+  const each = (found, key) => [...new Set(found.flatMap((of) => of[key]))];
+  /** Say how well things are known, and in red why not; each sentence once. */
+  function showTrust(found) {
+    const doubts = each(found, "doubts").map((said, row) =>
+      element("p", {}, row ? sentence(said) : sentence(`Do not trust this page: ${said}`)));
     $("doubts").hidden = !doubts.length;
     $("doubts").replaceChildren(...doubts);
-    $("known").replaceChildren(...found.known.map((said) => element("li", {}, sentence(said))));
+    $("known").replaceChildren(...each(found, "known").map((said) => element("li", {}, sentence(said))));
+  }
+  function describeTrust() {
+    const here = (of) => of.device === state.device && of.task === state.task;
+    const ofRun = (of) => here(of) && of.proxy === state.proxy && of.search === state.search;
+    showTrust([...data.trust.filter(ofRun), ...data.trained.filter(here)]);
   }
 
   // ---- limits --------------------------------------------------------------------------------
@@ -674,6 +680,7 @@
 
   if (!data.runs.length) { // no search is judged: there is no front to explore
     document.querySelectorAll("header p, main > *, footer").forEach((part) => { part.hidden = true; });
+    showTrust(data.trained);
     listTrained();
     return;
   }
