@@ -72,6 +72,7 @@ include: "rules/retraining.smk"
 include: "rules/exports.smk"
 include: "rules/explorer.smk"
 include: "rules/evaluations.smk"
+include: "rules/lens.smk"
 include: "rules/figures.smk"
 
 

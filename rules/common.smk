@@ -21,7 +21,7 @@ from hanas.study.results import RESULTS, facts_file, is_result
 # Names only: what exists is checked by the graph, which can say what the names are.
 wildcard_constraints:
     **dict.fromkeys(
-        "dataset device number proxy retraining round search space supernet task".split(),
+        "dataset device lens number proxy retraining round search smaller space supernet task".split(),
         "[A-Za-z0-9_]+",
     ),
 

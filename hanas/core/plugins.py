@@ -76,6 +76,11 @@ def declare(spaces: Mapping[str, Any]) -> None:
     os.environ[SPACES_VARIABLE] = json.dumps(spaces, sort_keys=True)
 
 
+def of_study() -> dict[str, Any]:
+    """Return the section ``spaces`` of the study."""
+    return json.loads(_surroundings()[1])
+
+
 def declarations() -> dict[str, Mapping[str, Any]]:
     """Return the declarations of spaces that are the user's: of the study, and of their folder."""
     folder, spaces = _surroundings()
@@ -91,6 +96,15 @@ def declared(space: str) -> dict[str, Any]:
     """
     found = declarations().get(space)
     return {} if found is None else {"declared": found}
+
+
+def declaration(name: str) -> Mapping[str, Any] | None:
+    """Return the declaration of a space, shipped or the user's; None of one that is a module."""
+    folder, declared = _surroundings()
+    of_study, file = json.loads(declared), _files("spaces", folder).get(name)
+    if name in of_study:
+        return of_study[name]
+    return _read(file) if file is not None and _is_data(file) else None
 
 
 def in_files(group: str) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from hanas.core.errors import InputError
 from hanas.core.settings import Entry, UserFile, canonical, marked
 from hanas.core.settings import problems as told
 from hanas.devices._device import MeasuredDevice
+from hanas.spaces.kinds.lens import stages
 from hanas.study.settings import Retraining, Spaces, Study
 
 _MOST_PROBLEMS = 10
@@ -93,6 +94,20 @@ def problems(study: Study) -> Iterator[str]:
     yield from _surrogates(study)
     yield from _front_spaces(study)
     yield from _networks(study)
+    yield from _second_stages(study)
+
+
+def _second_stages(study: Study) -> Iterator[str]:
+    """Yield where no lens is there that could make a space smaller."""
+    for name in stages([*study.spaces]):
+        found: Any = study.spaces[name]
+        task, searched = study.tasks[found.task], study.devices[found.device].tasks or study.tasks
+        if task.space != found.space_before or not task.proxies or found.task not in searched:
+            yield (
+                f"spaces.{name}.task is {found.task!r}, which searches space {task.space!r} with "
+                f"{len(task.proxies)} proxies; expected a task that searches "
+                f"{found.space_before!r} with a proxy, on device {found.device}"
+            )
 
 
 def _networks(study: Study) -> Iterator[str]:

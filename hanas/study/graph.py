@@ -21,10 +21,13 @@ from hanas.core.settings import UserFile, canonical, marked
 from hanas.devices._device import Device, MeasuredDevice
 from hanas.fronts.rows import Row
 from hanas.proxies.learned import Learned
+from hanas.spaces.kinds.lens import stages
 from hanas.study.results import EVALUATED, EXPORTED, QUALITY, RESULTS, WEIGHTS, made_by, result
 from hanas.study.rows import Rows, is_predicted, require_judged
 from hanas.study.settings import Retraining, Study, Task
 
+#: The role of the declarations of spaces that the lens on another one has made smaller.
+STAGES = "spaces"
 #: The files of a search that tell how far to trust its front.
 OF_DEVICE = ("quality", "measured", "measured_front")
 TRUSTED_BY = ("proxy_table", "rescored", "differences", "images", *OF_DEVICE)
@@ -74,6 +77,9 @@ class Graph:
         named, declared = _spaces_in([found.params, wildcards]), plugins.declarations()
         if about := {name: declared[name] for name in sorted(named & declared.keys())}:
             found.params = canonical({**found.params, "declared_spaces": about})
+        if later := stages(list(about)):
+            made = [result("smaller_space", smaller=name) for name in later]
+            found.inputs = {**found.inputs, STAGES: made}
         return found
 
     # ---- what is there: images, spaces, true accuracies, devices -----------------------------
@@ -385,6 +391,81 @@ class Graph:
         how = {"rows": _plain(rows), "in_words": in_words, "trained": trained}
         return Job({"files": files}, revision=7, **how)
 
+    def lens(self, space: str, device: str, lens: str) -> Job:
+        """Say what each choice of a space is worth on a device."""
+        self._entry("devices", device)
+        named = {
+            self.rows.lens_of(device, task)["lens"]: task for task in self.lensed(device, space)
+        }
+        if lens not in named:
+            path = result("lens", space=space, device=device, lens="{}").replace(".csv", ".md")
+            has = ", ".join(path.format(name) for name in named) or "none: no task searches there"
+            raise InputError(
+                f"{path.format(lens)} is no lens of this study; of space {space} on {device} it "
+                f"has: {has}"
+            )
+        task = named[lens]
+        rows = self.rows.lens_rows(device, task)
+        of_task, row = self.study.tasks[task], rows[0]
+        files = {*_files(rows), *_files(rows, "facts", *TRUSTED_BY)}
+        inputs: dict[str, Any] = {}
+        if is_predicted(self.study.devices[device], of_task.dataset):
+            inputs["predictor"] = result("measure", device=device, **of_task.where)
+        how: dict[str, Any] = {"rows": _plain(rows), "keep": self.study.lens.keep}
+        if not plugins.space(space).enumerable:
+            # As the search asks for scores, which are kept: none is computed twice.
+            search = self.search(task, device, row.proxy)
+            files |= set(search.inputs["files"])
+            how |= {"part": search.params["part"], "threads": search.threads}
+            how |= {"compute": search.compute, **self.study.lens.params()}
+        return Job({"files": sorted(files), **inputs}, **how)
+
+    def smaller_space(self, smaller: str) -> Job:
+        """Declare the space of a second stage."""
+        found = self._second_stage(smaller)
+        lens = result("lens", **self.rows.lens_of(found.device, found.task))
+        return Job({"lens": lens}, space=found.space_before, name=smaller, keep=found.keep)
+
+    def gained(self, task: str, device: str) -> Job:
+        """Say what a second stage gained."""
+        second = self._entry("tasks", task)
+        found = self._second_stage(second.space)
+        if task not in self.lensed(device) or found.task not in self.lensed(device):
+            raise InputError(
+                f"tasks {found.task} and {task} are not both searched on {device}: there is "
+                "nothing to compare"
+            )
+        rows = {
+            stage: self.rows.lens_rows(device, name)[0]
+            for stage, name in (("first", found.task), ("second", task))
+        }
+        files = {*_files([*rows.values()]), *_files([*rows.values()], "facts", *TRUSTED_BY)}
+        proxies = [self.study.proxies[row.proxy].params() for row in rows.values()]
+        alike = [
+            {key: value for key, value in proxy.items() if key not in ("space", "label")}
+            for proxy in proxies
+        ]
+        return Job(
+            {"files": sorted(files)},
+            rows={stage: asdict(row) for stage, row in rows.items()},
+            alike=alike[0] == alike[1] and not any("trainings" in one for one in alike),
+        )
+
+    def _second_stage(self, name: str) -> Any:
+        found = self.study.spaces.get(name)
+        if found is None or found.kind != "lens":
+            raise InputError(f"spaces has no {name!r} of kind lens")
+        return found
+
+    def lensed(self, device: str, space: str | None = None) -> list[str]:
+        """Return the tasks, of a space, that are searched on a device."""
+        tasks = self.study.tasks
+        return [
+            name
+            for name in self.study.devices[device].tasks or tasks
+            if tasks[name].proxies and space in (None, tasks[name].space)
+        ]
+
     def _compared_on(self, device: str) -> list[dict[str, Any]]:
         """Return the trained models that are compared with others on a device, as their tables."""
         return [
@@ -591,6 +672,20 @@ class Graph:
                 for device in dict.fromkeys(each[0] for each in shown)
             ),
             *(result("decisions", device=device) for device in decided),
+            *(
+                result("lens", **self.rows.lens_of(device, task))
+                for device in study.devices
+                for task in self.lensed(device)
+                # Of cells it is made when asked for: they have no stages to be made smaller.
+                if plugins.space(study.tasks[task].space).layerwise
+            ),
+            *(
+                result("gained", task=task, device=device)
+                for device in study.devices
+                for task in self.lensed(device)
+                if stages([space := study.tasks[task].space])
+                and self._second_stage(space).task in self.lensed(device)
+            ),
             *(result("figures", device=device, task=task) for device, task in shown),
         ]
 

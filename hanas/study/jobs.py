@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import hanas
-from hanas.core import contents, escape
+from hanas.core import contents, escape, plugins
 from hanas.core.compute import commit, processor
 from hanas.core.errors import InputError
 from hanas.core.files import checksum, name_of, results_lie_under, user_path, write_json
 from hanas.core.settings import UserFile, marked
+from hanas.spaces.kinds.lens import resolved
 from hanas.study import planned
 from hanas.study.facts import by_name
-from hanas.study.graph import contents_of
+from hanas.study.graph import STAGES, contents_of
 from hanas.study.results import is_result
 
 
@@ -54,7 +55,8 @@ def job(snakemake: Any) -> Iterator[dict[str, Any]]:
         inputs = dict(snakemake.input.items())
         inputs = by_name({role: inputs[role] for role in inputs if role != planned.ROLE})
         before = _held(inputs.values())
-        yield facts
+        with _stages(snakemake.input.get(STAGES)):
+            yield facts
         _require_same(before, _held(before))
         write_facts(
             snakemake.output.facts,
@@ -71,6 +73,18 @@ def job(snakemake: Any) -> Iterator[dict[str, Any]]:
         traceback.print_exc()
         sys.stderr.flush()
         sys.exit(1)
+
+
+@contextmanager
+def _stages(files: Iterable[str] | None) -> Iterator[None]:
+    """Let spaces of later stages be what the lens on those before them has made of them."""
+    before = plugins.of_study()
+    if files:
+        plugins.declare(resolved(list(files)))
+    try:
+        yield
+    finally:
+        plugins.declare(before)
 
 
 @contextmanager

@@ -140,6 +140,20 @@ class Rows:
                     rows.append({**common, **searched})
         return rows
 
+    def lens_of(self, device: str, task: str) -> dict[str, str]:
+        """Return the wildcards of the lens on the space of a task on a device."""
+        space = self.study.tasks[task].space
+        several = sum(each.space == space for each in self.study.tasks.values()) > 1
+        return {"space": space, "device": device, "lens": f"lens_{task}" if several else "lens"}
+
+    def lens_rows(self, device: str, task: str) -> list[Row]:
+        """Return the searches by the first proxy of a task, the one that is shown first of all."""
+        first = self.study.tasks[task].proxies[:1]
+        rows = [
+            self.row(device, task, proxy, name) for proxy in first for name in self.study.searches
+        ]
+        return sorted(rows, key=lambda row: row.search != self.first_search)
+
     def decision_rows(self, device: str) -> list[Row]:
         """Return every search of a device, judged or not; those of first_search come first."""
         tasks = self.study.tasks

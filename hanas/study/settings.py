@@ -18,7 +18,7 @@ from hanas.core.settings import Count, Entry, Member, Name, Named, NoRerun, Seed
 from hanas.data.datasets._dataset import Dataset
 from hanas.deploy.quantisation import Quantisation
 from hanas.devices._device import Device, MeasuredDevice
-from hanas.fronts.settings import Peeling, Representative
+from hanas.fronts.settings import LensSettings, Peeling, Representative
 from hanas.proxies._proxy import Proxy
 from hanas.search.searchers._searcher import Searcher
 from hanas.spaces._space import DeployedNetwork
@@ -253,6 +253,9 @@ class Study(Spaces):
         "search, on each device.",
     )
     tables: Tables = Tables.read({})
+    lens: LensSettings = Field(
+        LensSettings.read({}), description="What each choice of a space is worth on a device."
+    )
     figures: Figures = Figures.read({})
 
     # ---- what follows from several sections --------------------------------------------------

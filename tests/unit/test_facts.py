@@ -38,7 +38,10 @@ def test_every_rule_has_its_facts_where_they_are_looked_for():
         names = {name: f"{{{name}}}" for name in ("dataset", "device", "proxy", "search")}
         names |= {
             name: f"{{{name}}}"
-            for name in ("space", "task", "supernet", "retraining", "round", "number")
+            for name in (
+                *("space", "task", "supernet", "retraining", "round", "number"),
+                *("lens", "smaller"),
+            )
         }
         assert facts_file(rule, **names) == sections["output"]["facts"]
 

@@ -119,6 +119,8 @@ class Writer:
             "written by": [REVISION, torch.__version__],
             **({} if published.named(arch) else plugins.declared(self._space)),
         }
+        if declared := plugins.declarations().get(facts["space"]):
+            facts["declared"] = declared  # the same text may have been another network before
         if self._device.model_precision == "int8":
             import onnxruntime
 

@@ -99,6 +99,30 @@ class Predictor:
             columns["feasible_probability"] = self.feasible_probability(points)
         return pd.DataFrame(columns)
 
+    def covariance(self, metric: str, genes: np.ndarray) -> np.ndarray:
+        """Return the covariance of what is known about a metric of architectures, int (N, G).
+
+        float64 (N, N), without the noise of a measurement, so that it is that of what sums and
+        differences of architectures are expected to be. Of a straight line, that of the line.
+        """
+        genes = self.features.checked(genes)
+        knee, points = _knee(self.values[metric]), self.features.groups(genes)
+        if metric in self.lines:
+            intercept, slope, deviation = self.lines[metric]
+            flops = self.features.multiply_accumulates(genes)
+            seen = self.genes[np.isfinite(self.values[metric])]
+            fitted, line = (
+                np.column_stack([np.ones(len(each)), each])
+                for each in (self.features.multiply_accumulates(seen), flops)
+            )
+            mean, reach = intercept + slope * flops, line @ np.linalg.pinv(fitted)
+            found = deviation**2 * reach @ reach.T
+        else:
+            mean = self.regressions[metric].predict(points)[0]
+            found = self.regressions[metric].covariance(points, points)
+        slopes = 1 / (1 + np.exp(-mean / knee))  # of _straight
+        return found * slopes[:, None] * slopes
+
     def feasible_probability(self, points: tuple[np.ndarray, ...]) -> np.ndarray:
         """Return the probability that the device can run what has these features, float64 (N,).
 
