@@ -98,6 +98,9 @@ onstart:
         try:
             slurm.require(Path(".snakemake"))
         except InputError as error:
+            # Its end would remove the empty folders where jobs that still wait are to write their logs,
+            # without which SLURM lets these fail.
+            workflow.executor_settings.delete_logfiles_older_than = 0
             raise WorkflowError(str(error)) from None
 
 

@@ -61,7 +61,8 @@ def end_with_the_terminal() -> None:
             for child in listed.read_text().split():
                 with suppress(ProcessLookupError):
                     os.kill(int(child), signal.SIGTERM)
-        os.kill(os.getpid(), signal.SIGINT)
+        # Not by SIGINT, which a shell lets programs ignore that it starts in the background.
+        raise KeyboardInterrupt
 
     if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
         with suppress(ValueError):  # not in the main thread

@@ -140,3 +140,22 @@ def test_doubts_of_the_devices_that_are_decided(tmp_path):
         f"Do not trust {tmp_path}/board.md: nothing is stable",
         f"Do not trust {tmp_path}/board.md: all is far off",
     ]
+
+
+def test_the_end_of_the_terminal_ends_a_run_that_a_script_started_in_the_background():
+    program = (
+        "import os, signal, time\n"
+        "from hanas.study import runs\n"
+        "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"  # as a shell does for `snakemake &`
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
+        "runs.end_with_the_terminal()\n"
+        "try:\n"
+        "    os.kill(os.getpid(), signal.SIGHUP)\n"
+        "    time.sleep(20)\n"
+        "except KeyboardInterrupt:\n"
+        "    print('ended')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout == "ended\n", done.stderr
