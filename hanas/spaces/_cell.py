@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from functools import cache, cached_property
 from itertools import combinations, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, create_model, model_validator
@@ -325,7 +325,7 @@ class CellSpace(Space):
 
         InputError where no path can lead from the input to the output.
         """
-        declared = self.network.read({})
+        declared = self.settings(None)
         costs = [[_edge_parameters(one, declared) for one in held] for held in self.of_edges]
         passes = [[one.name != NONE for one in held] for held in self.of_edges]
         largest, idle, passing = [], [], []
@@ -345,8 +345,8 @@ class CellSpace(Space):
                 blocked = not passes[edge][passing[edge]]
                 found.append((math.inf if blocked else more, length + 1, (*edges, edge)))
             ways.append(min(found))
-        cost, _, edges = ways[-1]
-        if cost == math.inf:
+        extra, _, edges = ways[-1]
+        if extra == math.inf:
             raise InputError(
                 f"edges: no path leads from node 0 to node {self.nodes - 1}, as too many edges can "
                 f"only be {NONE}; give some of them other operations"
@@ -396,7 +396,7 @@ def _forms(
     fields = CellNetworkSettings.model_fields
     if groups == 1 and all(fields[name].default == value for name, value in given.items()):
         return plain
-    changed = {
+    changed: dict[str, Any] = {
         name: (
             fields[name].rebuild_annotation(),
             Field(value, description=fields[name].description),

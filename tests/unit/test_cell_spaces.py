@@ -171,7 +171,7 @@ def test_defaults_of_networks_are_declared():
     space = space_of(**THREE, channels=8, cells=2, skeleton="pooled")
     assert space.network.read({}).params() == {**TINY, "channels": 8, "cells": 2}
     assert space.deployed.read({"cells": 1}).params()["channels"] == 8
-    assert nb201.network.read({}).channels == 16
+    assert nb201.settings(None).channels == 16
 
 
 @pytest.mark.parametrize(

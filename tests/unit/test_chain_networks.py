@@ -48,9 +48,14 @@ def images(n: int = 4, side: int = 8, *, seed: int = 0) -> torch.Tensor:
     return torch.randn(n, 3, side, side, generator=torch.Generator().manual_seed(seed))
 
 
-def end(network: nn.Module, x: torch.Tensor) -> torch.Tensor:
+def end(network: ChainNetwork, x: torch.Tensor) -> torch.Tensor:
     """Return the logits of what the last layer returns."""
     return network.classifier(network.head(x).mean(dim=(2, 3)))
+
+
+def kernels(part) -> list[torch.Tensor]:
+    """Return the weights of the convolutions of a part of a block, in their order."""
+    return [m.weight for m in part.modules() if isinstance(m, nn.Conv2d)]
 
 
 def trained(name: str, network: dict, *, classes: int = 5) -> nn.Module:
@@ -292,7 +297,7 @@ def test_a_shuffle_unit_by_hand(kind, first, kernel, stride):
     half, into = outputs // 2, inputs if first else inputs // 2
     place = Place(inputs, outputs, stride, 9, first)
     unit = block_of(operation(f"{kind}_{kernel}x{kernel}"), place, "silu", "batch").double()
-    weights = [m.weight for m in unit.branch if isinstance(m, nn.Conv2d)]
+    weights = kernels(unit.branch)
     x = torch.randn(4, inputs, 9, 9, dtype=torch.float64)
     kept, y = (x, x) if first else (x[:, :half], x[:, half:])
     if kind == "shuffle":
@@ -310,7 +315,7 @@ def test_a_shuffle_unit_by_hand(kind, first, kernel, stride):
         for depthwise, pointwise in (weights[2:4], weights[4:6]):
             y = convolved(convolved(y, depthwise, groups=half), pointwise, relu=True)
     if first:
-        depthwise, pointwise = (m.weight for m in unit.projection if isinstance(m, nn.Conv2d))
+        depthwise, pointwise = kernels(unit.projection)
         kept = convolved(kept, depthwise, stride=stride, groups=inputs)
         kept = convolved(kept, pointwise, relu=True)
     else:
@@ -328,7 +333,7 @@ def test_a_shuffle_unit_by_hand(kind, first, kernel, stride):
 def test_a_bottleneck_by_hand(expansion, inputs, outputs, stride, residual):
     place = Place(inputs, outputs, stride, 9)
     unit = block_of(operation(f"mb{expansion}_5x5"), place, "relu6", "batch").double()
-    weights = [m.weight for m in unit.body if isinstance(m, nn.Conv2d)]
+    weights = kernels(unit.body)
     inner = inputs * expansion
     assert [tuple(w.shape) for w in weights] == [
         (inner, inputs, 1, 1),

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from nb201_space import nb201
 from studies import TINY, JobFailed, graph_of, run_job
 
 from hanas.core.files import checksum
 from hanas.devices.table import TableDevice
-from hanas.spaces import nb201
 from hanas.study import runs
 
 NAMES = {"device": "mine", "space": "nb201", "dataset": "toy"}

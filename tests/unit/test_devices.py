@@ -305,14 +305,14 @@ def test_names_that_the_benchmark_does_not_have(tmp_path):
 class Some(type(nb201)):
     """The first cells of the space."""
 
-    def __init__(self, count: int) -> None:
-        self.count = count
+    def __init__(self, first: int) -> None:
+        self.first = first
 
     def all_texts(self):  # pyright: ignore[reportIncompatibleVariableOverride]
-        return TEXTS[: self.count]
+        return TEXTS[: self.first]
 
     def all_genes(self):
-        return super().all_genes()[: self.count]
+        return super().all_genes()[: self.first]
 
 
 def own_table(folder, latencies, energies=None, **settings):

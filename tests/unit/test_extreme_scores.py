@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from nb201_space import nb201
 
 from hanas.core.errors import InputError
 from hanas.devices.prediction import predictor
 from hanas.proxies._proxy import CountedProxy, Inputs, OnDemandScorer, Work
 from hanas.report.figures import style
 from hanas.search import run
-from hanas.spaces import nb201
 
 
 class Odd(CountedProxy):
@@ -29,7 +29,7 @@ class Odd(CountedProxy):
 
 def scored(folder, *values):
     odd = Odd.model_construct(kind="odd", values=values)
-    return odd.score(nb201.SPACE, Inputs(), Work(folder, 1, print))["score"]
+    return odd.score(nb201, Inputs(), Work(folder, 1, print))["score"]
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e308, -1.1e100])
@@ -59,7 +59,7 @@ def test_a_search_does_not_take_a_missing_score_for_infeasible(monkeypatch):
         predict=lambda genes: pd.DataFrame({"latency_ms": np.ones(len(genes))}),
     )
     with pytest.raises(InputError, match=r"the proxy's score of \|nor.* is nan; expected"):
-        run.search_on_demand(nb201.SPACE, _Nothing(), of_device, {}, "score", None, print)
+        run.search_on_demand(nb201, _Nothing(), of_device, {}, "score", None, print)
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from nb201_space import nb201
 from some_devices import device
 from test_devices import TEXTS, Some, own_table, tabulated
 
 from hanas.core.errors import InputError
-from hanas.spaces import nb201
 
 
 @pytest.mark.parametrize("mark", ["nan", float("nan")], ids=str)
@@ -31,13 +31,13 @@ def test_a_mark_is_a_number_or_nan(tmp_path, mark):
 
 
 #: Each cell of these leads somewhere.
-CONNECTED = np.flatnonzero(nb201.SPACE.connected(nb201.all_genes()))[:9]
+CONNECTED = np.flatnonzero(nb201.connected(nb201.all_genes()))[:9]
 
 
 class Leading(Some):
     """The first cells that lead somewhere, after one that does not."""
 
-    rows = np.concatenate([[int(np.argmin(nb201.SPACE.connected(nb201.all_genes())))], CONNECTED])
+    rows = np.concatenate([[int(np.argmin(nb201.connected(nb201.all_genes())))], CONNECTED])
 
     def all_texts(self):  # pyright: ignore[reportIncompatibleVariableOverride]
         return [TEXTS[row] for row in self.rows[: self.count]]
@@ -82,15 +82,15 @@ def test_a_data_set_in_another_unit_is_asked_about(tmp_path):
 
 
 def test_known_rows_in_another_unit_are_asked_about(tmp_path):
-    genes = nb201.SPACE.sample(40, np.random.default_rng(0))
-    frame = pd.DataFrame({"a": [nb201.SPACE.to_text(row) for row in genes]})
+    genes = nb201.sample(40, np.random.default_rng(0))
+    frame = pd.DataFrame({"a": [nb201.to_text(row) for row in genes]})
     frame["ms"] = 5.0 + np.arange(40) / 40
     frame.loc[7, "ms"] /= 1000
     frame.to_csv(tmp_path / "some.csv", index=False)
     of = {"file": "some.csv", "columns": {"arch": "a", "latency_ms": "ms"}, "predict_missing": True}
     found = device("table", datasets={"pets": of})
     with pytest.raises(InputError, match=r"some\.csv, line 9.*far_apart"):
-        found.fitted(nb201.SPACE, "pets", tmp_path, network={}, log=print)
+        found.fitted(nb201, "pets", tmp_path, network={}, log=print)
 
 
 def test_far_apart_reruns_nothing_where_it_is_not_given():

@@ -166,8 +166,9 @@ class Cell(nn.Module):
 
         def through_edge(edge: int, source: Tensor) -> Tensor | None:
             output = self.through(edge, genes[edge], source)
-            weighted = weights is not None and output is not None
-            return output * weights[edge, genes[edge]] if weighted else output
+            if weights is None or output is None:
+                return output
+            return output * weights[edge, genes[edge]]
 
         return self.last_node(x, through_edge)
 
