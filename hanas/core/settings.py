@@ -264,31 +264,36 @@ def _again(error: Any) -> InitErrorDetails:
 def _in_words(cls: type[Settings], error: Any) -> InitErrorDetails:
     """Return an error of pydantic in the words of hanas, with its place."""
     kind, path, value = error["type"], error["loc"], error["input"]
+    fields = {field.alias or name: field for name, field in cls.model_fields.items()}
     if kind in (_WORDED, _UNKNOWN):
         return _again(error)
+    if kind == "invalid_key":  # a number, or a date
+        kind, path = "extra_forbidden", (str(path[-1]),)
     if kind == "extra_forbidden":
-        known = ", ".join(sorted(cls.model_fields))
+        known = ", ".join(sorted(fields))
         return _detail(path, f": no such setting; expected one of: {known}", value, _UNKNOWN)
     if kind == "missing":
-        about = cls.model_fields[str(path[-1])].description or "see config.schema.yaml"
+        about = fields[str(path[-1])].description or "see config.schema.yaml"
         return _detail(path[:-1], f": {path[-1]!r} is missing; {about}", value)
     if kind == "value_error":
         said = str(error["ctx"]["error"])
         field = said.split(" ")[0].split(".")[0].rstrip(":")
-        joint = "." if field in cls.model_fields else " " if path else ": "
+        joint = "." if field in fields else " " if path else ": "
         return _detail(path, said if said[0] == ":" else f"{joint}{said}", value)
-    if kind == "string_pattern_mismatch" and path and path[-1] == "[key]":
-        text = f" is {value!r}; names may hold letters, digits and _ only"
+    if kind in ("string_pattern_mismatch", "string_type") and path and path[-1] == "[key]":
+        text = f": {value!r} is no name; names are text and hold letters, digits and _ only"
         return _detail(path[:-2], text, value)
-    annotation = cls.model_fields[str(path[0])].annotation if path else None
+    annotation = fields[str(path[0])].annotation if path else None
     expected = _EXPECTED.get(kind, "").format(**canonical(error.get("ctx", {})))
     if kind == "literal_error":
         expected = f"one of: {', '.join(map(str, _literals(annotation)))}"
-    if kind.endswith("_type") and type(None) in _alternatives(annotation):
+    if kind.endswith("_type") and len(path) == 1 and type(None) in _alternatives(annotation):
         expected += " or null"
     if not expected:
         return _detail(path, f" is {value!r}: {error['msg']}", value)
-    hint = _number_hint(value) if "number" in expected and isinstance(value, str) else ""
+    hint = ""
+    if "number" in expected and isinstance(value, str):
+        hint = _number_hint(value, whole="whole" in expected)
     return _detail(path, f" is {value!r}; expected {expected}{hint}", value)
 
 
@@ -300,12 +305,14 @@ def _literals(annotation: Any) -> Iterator[Any]:
             yield from _literals(part)
 
 
-def _number_hint(text: str) -> str:
-    """Say how to write a number that YAML took for text, such as ``1e-3``."""
+def _number_hint(text: str, *, whole: bool) -> str:
+    """Say how to write a number that YAML took for text, such as ``1e-3`` or ``"32"``."""
     try:
         number = float(text)
     except ValueError:
         return ""
+    if whole:
+        return f" (in quotes it is text; write {number:.0f})" if number.is_integer() else ""
     plain = repr(number) if "e" not in repr(number) else f"{number:.1e}"
     return f" (YAML reads {text} as text; write {plain})"
 

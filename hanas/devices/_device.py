@@ -188,12 +188,15 @@ class Measuring(Settings):
     )
 
 
+_FIELD = "space_"
+
+
 class _OfEverySpace:
     """The type of the networks of each space, by its name; those not given are the default."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
         return core_schema.no_info_plain_validator_function(
-            lambda value: dict(_networks(_deployed()).model_validate(value))
+            lambda value: _by_space(_networks(_deployed()).model_validate(value))
         )
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> Any:
@@ -204,12 +207,20 @@ def _deployed() -> tuple[tuple[str, type[Settings]], ...]:
     return tuple((space, plugins.space(space).deployed) for space in plugins.names("spaces"))
 
 
+def _by_space(networks: Settings) -> dict[str, Any]:
+    return {field.removeprefix(_FIELD): network for field, network in networks}
+
+
 @cache
 def _networks(deployed: tuple[tuple[str, type[Settings]], ...]) -> type[Settings]:
     fields: dict[str, Any] = {}
     for space, network in deployed:
-        default = Field(default_factory=network, description=f"Of space {space}.")
-        fields[space] = network, default
+        said = f"Of space {space}."
+        # Not every name of a space, such as _mine or copy, can be that of a field.
+        fields[_FIELD + space] = (
+            network,
+            Field(default_factory=network, alias=space, description=said),
+        )
     return create_model("Networks", __base__=Settings, **fields)
 
 

@@ -319,7 +319,7 @@ class LayerwiseSpace(Space):
             if left % (stride or 1):
                 raise InputError(
                     f"{place}: images of {side}x{side} pixels; they are {left}x{left} before "
-                    f"{name}, whose stride of {stride} does not divide {left}"
+                    f"{name} of {self.name}, whose stride of {stride} does not divide {left}"
                 )
             left //= stride or 1
         return self.settings(network).model_copy(update={"resolution": side})

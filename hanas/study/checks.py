@@ -35,7 +35,7 @@ def read(config: Mapping[str, Any], name: str) -> Study:
     config = canonical(config)
     spaces = config.get("spaces")
     try:
-        plugins.declare(spaces if isinstance(spaces, dict) else {})
+        plugins.declare(_plain(spaces) if isinstance(spaces, dict) else {})
         Spaces.model_validate({"spaces": spaces} if "spaces" in config else {})
         study = Study.model_validate(config)
     except ValidationError as error:
@@ -48,6 +48,15 @@ def read(config: Mapping[str, Any], name: str) -> Study:
     if len(found) > _MOST_PROBLEMS:
         lines.append(f"... and {len(found) - _MOST_PROBLEMS} more")
     raise InputError("\n".join(lines))
+
+
+def _plain(node: Any) -> Any:
+    """Return what can be written as JSON; other keys and dates, which are refused, as text."""
+    if isinstance(node, Mapping):
+        return {str(key): _plain(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_plain(item) for item in node]
+    return node if isinstance(node, str | int | float | None) else str(node)
 
 
 def _odd_texts(node: Any, place: str) -> Iterator[str]:

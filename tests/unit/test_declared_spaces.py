@@ -2,6 +2,9 @@
 
 import copy
 import math
+import re
+import warnings
+from datetime import date
 
 import numpy as np
 import pytest
@@ -251,6 +254,14 @@ def changed(change) -> dict:
             "one network only",
         ),
         (lambda d: d["stages"][0].update(width=2), r"stages\.0\.width: no such setting"),
+        (lambda d: d.update(stem="16"), r"stem is '16'; expected its channels, a whole number, or"),
+        (
+            lambda d: d["stages"][0].update(channels="24"),
+            r"channels\.0 is '24'.*in quotes it is text; write 24\)",
+        ),
+        (lambda d: d["operations"].append(3), r"operations\.4 is 3; expected text$"),
+        (lambda d: d["stages"][0].update({3: 2}), r"stages\.0\.3: no such setting"),
+        (lambda d: d.update({date(2026, 1, 1): 2}), "2026, 1, 1.*: no such setting"),
     ],
 )
 def test_bad_declarations_are_refused(change, said):
@@ -261,7 +272,9 @@ def test_bad_declarations_are_refused(change, said):
 def test_strides_have_to_divide_the_images():
     space = made(MINE)
     assert space.for_images({}, (20, 20), None, "images").resolution == 20
-    with pytest.raises(InputError, match="they are 15x15 before stage 3, whose stride of 2 does"):
+    with pytest.raises(
+        InputError, match="they are 15x15 before stage 3 of mine, whose stride of 2 does"
+    ):
         space.for_images({}, (30, 30), None, "images")
 
 
@@ -299,6 +312,37 @@ def test_a_study_cannot_give_a_shipped_name_to_its_space(monkeypatch):
     monkeypatch.setenv(plugins.SPACES_VARIABLE, "{}")
     with pytest.raises(InputError, match="spaces: a space 'shuffle' is there already"):
         checks.read({**TINY, "spaces": {"shuffle": MINE}}, "mine.yaml")
+
+
+@pytest.mark.parametrize(
+    ("spaces", "said"),
+    [
+        ({7: MINE, "mine": MINE}, "spaces: 7 is no name"),
+        ({True: MINE, "mine": MINE}, "spaces: True is no name"),
+        ({"my-space": MINE}, "spaces: 'my-space' is no name"),
+        ({"mine": {**MINE, "stem": date(2026, 1, 1)}}, "spaces.mine.stem is datetime.date"),
+        ({"next": {"kind": "lens", "task": "toy"}}, "spaces.next: 'from' is missing"),
+    ],
+)
+def test_names_and_keys_that_yaml_reads_as_no_text(spaces, said, monkeypatch):
+    monkeypatch.setenv(plugins.SPACES_VARIABLE, "{}")
+    with pytest.raises(InputError, match=re.escape(said)):
+        checks.read({**TINY, "spaces": spaces}, "mine.yaml")
+
+
+@pytest.mark.parametrize("name", ["_mine", "copy", "model_config", "params", "json"])
+def test_any_name_of_letters_can_be_that_of_a_space(name, monkeypatch):
+    monkeypatch.setenv(plugins.SPACES_VARIABLE, "{}")
+    host = {"kind": "host", "networks": {name: {"width": 0.5}}}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        study = checks.read(
+            {**TINY, "spaces": {name: MINE}, "devices": {**TINY["devices"], "host": host}},
+            "mine.yaml",
+        )
+    assert study.devices["host"].networks[name].width == 0.5
+    assert study.devices["host"].networks["shuffle"].width == 1
+    assert plugins.space(name).count == 1_415_232
 
 
 def test_a_file_that_is_no_declaration_is_named(tmp_path, monkeypatch):

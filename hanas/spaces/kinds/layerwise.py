@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
@@ -74,6 +75,17 @@ class Stem(Settings):
     stride: Stride | None = Field(None, description="Its stride; where absent as of stages.")
 
 
+def _stem(given: Any) -> Any:
+    if isinstance(given, Mapping | Settings):
+        return given
+    if not isinstance(given, int):
+        raise InputError(
+            f"is {given!r}; expected its channels, a whole number, or channels and a stride, such "
+            "as {channels: 16, stride: 2}"
+        )
+    return {"channels": given}
+
+
 class First(Settings):
     """A layer that all chains have after the stem, before those of the stages."""
 
@@ -87,7 +99,7 @@ class Layerwise(Declaration):
     kind: Literal["layerwise"] = Field(description="Chains of layers, one operation each.")
     stem: Annotated[
         Stem,
-        BeforeValidator(lambda given: {"channels": given} if isinstance(given, int) else given),
+        BeforeValidator(_stem),
         WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, Stem.model_json_schema()]}),
     ] = Field(description="The 3x3 convolution that images go through first: its channels.")
     max_pool: bool = Field(False, description="Whether a 3x3 max pooling follows the stem.")
