@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from hanas import __version__
-from hanas.core import contents, escape
+from hanas.core import escape
 from hanas.core.errors import InputError
 
 _UNITS = {"latency_ms": "ms", "energy_mj": "mJ"}
@@ -260,6 +260,7 @@ def _decisions(results: Path, device: str, *, trained: bool) -> list[dict[str, A
 
 def _require_as_written(results: Path, file: str) -> None:
     """Raise InputError if a result holds something else than the facts beside it say."""
+    from hanas.core import contents
     from hanas.study import facts
     from hanas.study.results import facts_file, made_by
 

@@ -25,7 +25,7 @@ rule lens:
     wildcard_constraints:
         lens=r"lens(_[A-Za-z0-9_]+)?",
     conda:
-        "../envs/hanas.yaml"
+        ENVIRONMENT
     threads: cores(graph.lens)
     resources:
         gpu=gpus(graph.lens),
@@ -44,7 +44,7 @@ rule smaller_space:
     log:
         "logs/smaller_space/{smaller}.log",
     conda:
-        "../envs/hanas.yaml"
+        ENVIRONMENT
     params:
         cfg=cfg(graph.smaller_space),
     script:
@@ -61,7 +61,7 @@ rule gained:
     log:
         "logs/gained/{task}/{device}.log",
     conda:
-        "../envs/hanas.yaml"
+        ENVIRONMENT
     params:
         cfg=cfg(graph.gained),
     script:

@@ -40,7 +40,7 @@ class Picture:
     """A decoded picture, upright, transparent pixels on black.
 
     ``bands`` are one image of mode RGB; of a *deep* picture, with more than 8 bits a channel, one
-    (grey) or three of mode F, whose values are those of the file.
+    (grey) or three of mode F, whose values are those of the file (of 32-bit integers, 24 bits).
     """
 
     bands: tuple[Image.Image, ...]

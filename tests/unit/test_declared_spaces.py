@@ -86,7 +86,7 @@ def counted(network: nn.Module, side: int) -> tuple[int, int]:
         if isinstance(module, nn.Conv2d | nn.Linear):
             module.register_forward_hook(add)
     with torch.no_grad():
-        network.eval()(torch.zeros(1, 3, side, side))
+        network.eval()(torch.zeros(2, 3, side, side))  # of one, maps of a pixel have no variance
     return sum(weight.numel() for weight in network.parameters()), total
 
 

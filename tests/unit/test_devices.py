@@ -306,13 +306,13 @@ class Some(type(nb201)):
     """The first cells of the space."""
 
     def __init__(self, first: int) -> None:
-        self.first = first
+        vars(self).update(vars(nb201), first=first)
 
     def all_texts(self):  # pyright: ignore[reportIncompatibleVariableOverride]
         return TEXTS[: self.first]
 
     def all_genes(self):
-        return super().all_genes()[: self.first]
+        return nb201.all_genes()[: self.first]
 
 
 def own_table(folder, latencies, energies=None, **settings):

@@ -165,7 +165,7 @@ def test_a_meter_that_quantises_is_given_float32(pictures):
 @pytest.mark.parametrize(
     ("arch", "space", "settings", "said"),
     [
-        ("|a|", "nb201", {}, "not a NAS-Bench-201 cell"),
+        ("|a|", "nb201", {}, "not a cell of nb201"),
         ("resnet", "shuffle", {}, "resnet"),
         ("mobilenet_v2", "shuffle", {"resolution": 3}, "training.resolution|resolution"),
         (None, "nb201", {"precision": "int4"}, "precision is 'int4'"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -182,6 +182,7 @@ def test_floats_of_tiff_are_read_and_scaled_by_the_range():
 
 @given(st.integers(-(2**24), 2**24), st.integers(1, 2**24), st.integers(1, 12))
 def test_a_range_becomes_all_levels(low, width, resolution):
+    assume(low + width <= 2**24)  # what float32 tells apart
     values = np.array([[low, low + width]] * 2, dtype=np.int32)
     picture = read(encode(Image.fromarray(values), "TIFF"))
     square = picture.square(2, picture.extremes())

@@ -40,10 +40,10 @@ class Leading(Some):
     rows = np.concatenate([[int(np.argmin(nb201.connected(nb201.all_genes())))], CONNECTED])
 
     def all_texts(self):  # pyright: ignore[reportIncompatibleVariableOverride]
-        return [TEXTS[row] for row in self.rows[: self.count]]
+        return [TEXTS[row] for row in self.rows[: self.first]]
 
     def all_genes(self):
-        return nb201.all_genes()[self.rows[: self.count]]
+        return nb201.all_genes()[self.rows[: self.first]]
 
 
 def two_data_sets(folder, *files, **settings):
