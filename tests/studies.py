@@ -19,7 +19,8 @@ import yaml
 from PIL import Image
 
 from hanas.study import checks as studies
-from hanas.study.graph import Graph, Job
+from hanas.study._entries import Job
+from hanas.study.graph import Graph
 from hanas.study.results import made_by, result
 
 REPOSITORY = Path(__file__).parents[1]

@@ -16,7 +16,7 @@ from typing import Any
 from hanas.core import contents
 from hanas.core.errors import InputError
 from hanas.core.files import name_of, read_json
-from hanas.study.graph import Job
+from hanas.study._entries import Job
 from hanas.study.results import RESULTS, SIDE_FILES, facts_file, is_result
 
 #: Lines that are told of one result.

@@ -20,8 +20,9 @@ from hanas.core.files import checksum, name_of, results_lie_under, user_path, wr
 from hanas.core.settings import UserFile, marked
 from hanas.spaces.kinds.lens import resolved
 from hanas.study import planned
+from hanas.study._entries import contents_of
 from hanas.study.facts import by_name
-from hanas.study.graph import STAGES, contents_of
+from hanas.study.graph import STAGES
 from hanas.study.results import is_result
 
 

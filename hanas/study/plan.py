@@ -15,8 +15,8 @@ from hanas.core.settings import Settings
 from hanas.proxies.learned import Learned
 from hanas.spaces._space import Space
 from hanas.study import facts
+from hanas.study._entries import Job
 from hanas.study.explain import graph_of, study_file
-from hanas.study.graph import Job
 from hanas.study.results import made_by, result
 from hanas.study.settings import Study
 

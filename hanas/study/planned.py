@@ -20,7 +20,7 @@ from typing import Any
 
 from hanas.core.errors import InputError
 from hanas.core.files import digest, read_json, write_json
-from hanas.study.graph import Job
+from hanas.study._entries import Job
 from hanas.study.results import facts_file
 
 #: The role that the file has among a job's inputs.

@@ -340,8 +340,9 @@ def test_any_name_of_letters_can_be_that_of_a_space(name, monkeypatch):
             {**TINY, "spaces": {name: MINE}, "devices": {**TINY["devices"], "host": host}},
             "mine.yaml",
         )
-    assert study.devices["host"].networks[name].width == 0.5
-    assert study.devices["host"].networks["shuffle"].width == 1
+    networks = study.devices["host"].params()["networks"]
+    assert networks[name]["width"] == 0.5
+    assert networks["shuffle"]["width"] == 1
     assert plugins.space(name).count == 1_415_232
 
 

@@ -306,7 +306,8 @@ class Some(type(nb201)):
     """The first cells of the space."""
 
     def __init__(self, first: int) -> None:
-        vars(self).update(vars(nb201), first=first)
+        vars(self).update(vars(nb201))
+        self.first = first
 
     def all_texts(self):  # pyright: ignore[reportIncompatibleVariableOverride]
         return TEXTS[: self.first]

@@ -9,7 +9,7 @@ from studies import rules, setting
 
 from hanas.core.errors import InputError
 from hanas.study import facts, planned
-from hanas.study.graph import Job
+from hanas.study._entries import Job
 from hanas.study.results import facts_file, made_by
 
 

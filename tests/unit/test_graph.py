@@ -8,7 +8,7 @@ import pytest
 import yaml
 from studies import REPOSITORY, TINY, graph_of, rerun, setting, write_toy_images
 
-from hanas.study.graph import Job
+from hanas.study._entries import Job
 
 
 @pytest.fixture(scope="module")
