@@ -16,6 +16,7 @@ from torch import nn
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
+from hanas.devices._device import MeasuredDevice
 from hanas.devices.prediction.features import Features
 from hanas.proxies.depth import Depth
 from hanas.spaces._stage_features import StageFeatures
@@ -340,9 +341,10 @@ def test_any_name_of_letters_can_be_that_of_a_space(name, monkeypatch):
             {**TINY, "spaces": {name: MINE}, "devices": {**TINY["devices"], "host": host}},
             "mine.yaml",
         )
-    networks = study.devices["host"].params()["networks"]
-    assert networks[name]["width"] == 0.5
-    assert networks["shuffle"]["width"] == 1
+    device = study.devices["host"]
+    assert isinstance(device, MeasuredDevice)
+    assert device.networks[name].params()["width"] == 0.5
+    assert device.networks["shuffle"].params()["width"] == 1
     assert plugins.space(name).count == 1_415_232
 
 
