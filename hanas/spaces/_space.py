@@ -116,7 +116,7 @@ class Space(ABC):
 
     def sample(self, count: int, rng: np.random.Generator) -> np.ndarray:
         """Return different random architectures that work, int64 (count, genes), or all."""
-        if self.enumerable:
+        if self.enumerable or self.count <= MOST_LISTED:  # a second stage may be small, unplanned
             genes = self.all_genes()
             genes = genes[rng.permutation(len(genes))]
             return genes[self.connected(genes)][:count]

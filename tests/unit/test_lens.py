@@ -305,6 +305,24 @@ def test_a_second_stage_is_planned_on_all_choices_and_read_when_it_is_made(tmp_p
     assert smaller["operations"] == ["identity"]
 
 
+def test_a_small_second_stage_of_a_large_space_is_drawn_whole(monkeypatch):
+    stage = {"channels": 8, "layers": 2}
+    made = {"kind": "layerwise", "stem": 8, "stages": [stage], "last": 16}
+    made |= {"operations": ["mb3_3x3", "mb6_3x3"]}
+    later = {"kind": "lens", "from": "mobile_i", "task": "first", "device": "macs", "made": made}
+    monkeypatch.setenv(plugins.SPACES_VARIABLE, json.dumps({"next": later}))
+    space = plugins.space("next")
+    assert not space.enumerable  # as it was planned
+    drawn = space.sample(1000, np.random.default_rng(0))
+    assert sorted(map(tuple, drawn.tolist())) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+
+
+def test_a_choice_of_a_layer_that_no_front_has_is_on_no_front(looked):
+    shares = pd.DataFrame({"on_found_fronts": [0, np.nan, 0.5, 0], "on_exact_front": [0, 0, 0, 1]})
+    vars(looked)["standing"] = shares
+    assert looked.never.tolist() == [True, True, False, False]
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [

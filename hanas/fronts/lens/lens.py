@@ -73,10 +73,9 @@ class Lens:
     @property
     def never(self) -> np.ndarray:
         """Which choices are on no front, bool (E,)."""
-        found = self.standing["on_found_fronts"].to_numpy() == 0
-        if "on_exact_front" in self.standing:
-            found &= self.standing["on_exact_front"].to_numpy() == 0
-        return found
+        columns = [name for name in ("on_found_fronts", "on_exact_front") if name in self.standing]
+        # NaN where a front's networks leave out the layer whose choice it is.
+        return ~(self.standing[columns].to_numpy() > 0).any(axis=1)
 
     def unimportant(self, name: str) -> np.ndarray:
         """Return which genes do not matter for a column, bool (G,).
