@@ -109,7 +109,7 @@ def retrain_layers(
     training = FromScratchTraining(
         settings, images, checkpoints=checkpoints, log=log, validate=True
     )
-    archs = evaluated["arch"].tolist()
+    archs, judged_by = evaluated["arch"].tolist(), settings.training.judged_by
     rows: list[dict[str, Any]] = []
     epoch_rows: list[dict[str, Any]] = []
     weights: dict[str, dict[str, torch.Tensor]] = {}
@@ -119,10 +119,10 @@ def retrain_layers(
             arch = archs[position]
             log(f"architecture {number} of {len(layer)} of this layer: {arch}")
             row, of_epochs, weights[arch] = training.train(arch)
-            row |= over_seeds([row["test_accuracy_percent"]])
+            row |= over_seeds([row], judged_by)
             rows.append(row)
             epoch_rows.extend(of_epochs)
-        percents = [row["validation_accuracy_percent"] for row in rows[-len(layer) :]]
+        percents = [row[f"validation_{judged_by}_percent"] for row in rows[-len(layer) :]]
         return 1 - np.array(percents) / 100
 
     layer_numbers: list[int] = []

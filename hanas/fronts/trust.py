@@ -296,12 +296,14 @@ def of_learned(facts: Mapping[str, Any], where: str) -> Trust:
     if not (said := in_words.leave_one_out(facts)):
         return Trust()
     learned = f", learned from {cost}" if (cost := in_words.cost(facts)) else ""
-    known = f"accuracies {where}, are predicted{learned}; each trained network from all others: "
+    balanced = facts.get("judged_by") == "balanced"
+    where = f"{'balanced ' if balanced else ''}accuracies {where}"
+    known = f"{where}, are predicted{learned}; each trained network from all others: "
     known += "; ".join(filter(None, (said, in_words.gain(facts))))
     doubts = []
     if rho is not None and rho < LEAST_SPEARMAN - _ROUNDING:
         doubts.append(
-            f"accuracies {where}, are predicted with Spearman {rho:.2f} between each trained "
+            f"{where}, are predicted with Spearman {rho:.2f} between each trained "
             f"network and what the others tell of it, below {LEAST_SPEARMAN:g}: train more"
         )
     count, hardly = (
@@ -309,9 +311,11 @@ def of_learned(facts: Mapping[str, Any], where: str) -> Trust:
     )
     if hardly > count / 2:
         doubts.append(
-            f"accuracies {where}, are predicted from {count} trained networks, {hardly} of which "
-            "are right on hardly more validation images than always answering the largest class: "
-            "train them longer, or weigh all classes alike (class_weights: balanced)"
+            f"{where}, are predicted from {count} trained networks, {hardly} of which are hardly "
+            "better on validation images than always answering "
+            + ("one" if balanced else "the largest")
+            + " class: train them longer"
+            + ("" if balanced else ", or weigh all classes alike (class_weights: balanced)")
         )
     return Trust((known,), tuple(doubts))
 

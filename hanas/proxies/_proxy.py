@@ -108,7 +108,7 @@ class OnDemandScorer:
 
     columns: tuple[str, ...] = ("score",)
     #: What else is known of the scores, such as how far to trust them.
-    facts: Mapping[str, float] = MappingProxyType({})
+    facts: Mapping[str, float | str] = MappingProxyType({})
 
     def __enter__(self) -> Self:
         return self

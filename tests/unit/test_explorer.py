@@ -231,6 +231,7 @@ def test_every_score_of_a_supernet_has_its_words_on_the_page():
 def _trained() -> Trained:
     columns = {"device": "board", "seeds": 2, "test_accuracy_percent_std": 1.0, "test_images": 9}
     columns |= {"accuracy_source": "measured: <script>", "latency_source": "measured: there"}
+    columns["largest_class_percent"] = 10.0
     frame = pd.DataFrame({"arch": ["a"], "number": [1], "latency_ms": [2.0], **columns})
     shelf = frame.assign(arch="mobilenet_v2@0.5", role="published", retraining="shelf")
     percents = ("test_accuracy_percent", "test_accuracy_percent_mean")

@@ -21,6 +21,7 @@ from hanas.core.expected_ranking import expected_tau
 from hanas.core.files import read_csv
 from hanas.core.gaussian_process import Posterior, fit, most_telling, on_possible_fronts
 from hanas.core.ranking import spearman_rho
+from hanas.data.class_accuracy import WARNED_POINTS, one_class_percent
 from hanas.proxies._proxy import Inputs, OnDemandScorer, Work
 from hanas.proxies.scoring import learned_in_words as in_words
 from hanas.proxies.scoring.chain_scores import SCORED, ChainScores
@@ -122,6 +123,7 @@ class Expected(OnDemandScorer):
         self.facts = {
             "hardly_better_than_largest_class": len(warnings_of(known)),
             "trained_architectures": len(expected),
+            "judged_by": _judged_by(known),
             # All expected alike, NaN, is no order either; and JSON has no NaN.
             "loo_spearman": float(np.nan_to_num(spearman_rho(expected, model.errors))),
             "loo_error_points": float(100 * np.median(np.abs(expected - model.errors))),
@@ -151,6 +153,11 @@ class Expected(OnDemandScorer):
         return self._source
 
 
+def _judged_by(known: pd.DataFrame) -> str:
+    """Return which accuracy the errors are of; a benchmark knows one only."""
+    return known["judged_by"].iloc[0] if "judged_by" in known else "accuracy"
+
+
 def _price(known: pd.DataFrame) -> dict[str, float]:
     """Return what the trainings cost, where there were any and all say how long they took."""
     if "seconds" not in known or known["seconds"].isna().any():
@@ -172,7 +179,9 @@ def _gain(model: ChainModel) -> dict[str, float]:
 def trained(files: Sequence[Path]) -> pd.DataFrame:
     """Return what trainings have shown: ``arch``, ``error`` on validation images, ``source``.
 
-    Beside them ``accuracy_percent`` on those, and in ``validation_warning`` what to say of it.
+    Beside them ``accuracy_percent`` on those, balanced where they were ``judged_by`` that, and in
+    ``validation_warning`` what to say of it: of balanced ones nothing where they are better than
+    those of always answering one class, whatever the share of the largest.
 
     Half an image more is counted as wrong, and one more in all (Krichevsky and Trofimov): of few
     images, none that is wrong does not mean that there is no error.
@@ -180,9 +189,13 @@ def trained(files: Sequence[Path]) -> pd.DataFrame:
     if not files:
         return pd.DataFrame(columns=["arch", "error", "source"])
     rows = pd.concat([read_csv(file) for file in files], ignore_index=True)
-    images = rows["validation_images"]
-    wrong = (1 - rows["validation_accuracy_percent"] / 100) * images
-    percent = rows["validation_accuracy_percent"]
+    images, judged_by = rows["validation_images"], rows["judged_by"].iloc[0]
+    percent = rows[f"validation_{judged_by}_percent"]
+    wrong = (1 - percent / 100) * images
+    if judged_by == "balanced":
+        of_one = rows["validation_class_percent"].map(one_class_percent)
+        better = percent > of_one + WARNED_POINTS
+        rows["validation_warning"] = rows["validation_warning"].mask(better, "")
     return rows.assign(error=(wrong + 0.5) / (images + 1), accuracy_percent=percent)
 
 
@@ -253,8 +266,9 @@ def model_of(
     if known["error"].nunique() == 1:
         said = warnings_of(known)
         because = f" ({said[0]})" if said else ""
+        balanced = "a balanced" if _judged_by(known) == "balanced" else "an"
         raise InputError(
-            f"all {len(known)} trained architectures have an accuracy of "
+            f"all {len(known)} trained architectures have {balanced} accuracy of "
             f"{known['accuracy_percent'].iloc[0]:.2f} %{because}, so that nothing can be learned "
             "from them; raise trainings.training.epochs, mend the images, or, where classes are "
             "uneven, set trainings.training.class_weights: balanced"
