@@ -371,14 +371,19 @@ def of_rescored(table: pd.DataFrame, differences: pd.DataFrame, where: str) -> T
         f"accuracies {where}, are **not known**; the {len(table)} networks of the front were "
         f"scored again on {images} validation images, {saw}"
     )
+    remedy = "train the supernet longer (training.epochs)"
+    if not images:  # a learned model says it
+        said = f"errors expected of the {len(table)} networks of the front, {where}, are"
+        remedy = "train more networks to learn from (architectures), or longer (training.epochs)"
     if len(table) < 2:
-        return Trust((said,))
+        return Trust((said,) if images else ())
     best, worst = table.loc[table["value"].idxmin()], table.loc[table["value"].idxmax()]
     ends = {best["arch"], worst["arch"]}
     pair = differences[differences["arch"].isin(ends) & differences["other"].isin(ends)]
     spread = worst["value"] - best["value"]
     error = float(pair["standard_error"].iloc[0]) if len(pair) else 0.0
-    said += f": from {best['value']:.4g} to {worst['value']:.4g}, ± {error:.2g} between these two"
+    said += ":" if images else ""
+    said += f" from {best['value']:.4g} to {worst['value']:.4g}, ± {error:.2g} between these two"
     if spread > ALIKE_STANDARD_ERRORS * error:
         return Trust((said,))
     return Trust(
@@ -386,7 +391,7 @@ def of_rescored(table: pd.DataFrame, differences: pd.DataFrame, where: str) -> T
         (
             f"the scores {where}, are all alike: the best and the worst of the front differ by "
             f"{spread:.2g}, within {ALIKE_STANDARD_ERRORS:g} standard errors of {error:.2g}; take "
-            "the cheapest, or train the supernet longer (training.epochs)",
+            f"the cheapest, or {remedy}",
         ),
     )
 

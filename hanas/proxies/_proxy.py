@@ -138,7 +138,7 @@ class Proxy(Settings):
     revision: ClassVar[int] = 4
     #: Whether it scores architectures when a search asks for them, so in spaces of any size.
     on_demand: ClassVar[bool] = False
-    #: Whether its scores are means over images, so that a front can be scored again with an error.
+    #: Whether its scores of a front can be had with an error: means over images, or learned.
     rescores: ClassVar[bool] = False
     #: Whether it looks at what only cells have.
     of_cells: ClassVar[bool] = False

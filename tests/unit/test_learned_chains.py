@@ -160,6 +160,18 @@ def test_networks_that_are_hardly_better_than_the_largest_class_are_counted(tmp_
         assert facts["hardly_better_than_largest_class"] == count
 
 
+def test_what_is_not_known_of_errors_is_that_of_their_logarithms():
+    """To first order: a deviation of d of the logarithm is one of d times the error."""
+    genes = first_chains(MACRO, 20, 0)
+    model = ChainModel(MACRO, genes[:12], made_up_errors(genes[:12]))
+    every = model._features(genes)
+    posterior = fit(every, np.arange(12), np.log(model.errors))
+    of_logarithms = posterior.deviation(np.arange(20))
+    covariance = model.covariance(genes)
+    np.testing.assert_allclose(np.diag(covariance), (of_logarithms * model.error(genes)) ** 2)
+    assert (np.linalg.eigvalsh(covariance) > -1e-12).all()
+
+
 def test_where_classes_are_weighed_balanced_accuracies_are_learned_from(tmp_path):
     """One class alone scores 90 %: by plain accuracy, none of the three has learned anything."""
     told = {"judged_by": "balanced", "validation_class_percent": '{"a": 1.0, "b": 1.0, "c": null}'}

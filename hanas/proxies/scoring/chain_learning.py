@@ -81,6 +81,15 @@ class ChainModel:
         """Return the error expected of each trained chain from all others, float64 (n,)."""
         return np.exp(self.posterior.leave_one_out(self._logarithms))
 
+    def covariance(self, genes: np.ndarray) -> np.ndarray:
+        """Return the covariance of what is not known of errors, fractions, float64 (N, N).
+
+        To first order, from that of their logarithms; what chance adds in a training is not in it.
+        """
+        mean, covariance, _ = self.posterior.about(self._features(genes))
+        errors = np.exp(self.posterior.centre + self.posterior.scale * mean)
+        return np.outer(errors, errors) * self.posterior.scale**2 * covariance
+
     def tau_with(self, more: int) -> tuple[float, float] | None:
         """Return the Kendall's tau that it believes in, now and with so many more trainings.
 
@@ -147,6 +156,10 @@ class Expected(OnDemandScorer):
         rows = map(tuple, genes.tolist())
         known = [self._known.get(row, error) for row, error in zip(rows, expected, strict=True)]
         return {"error": np.array(known, dtype=np.float64)}
+
+    def believed(self, genes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return errors, float64 (N,), and the covariance of what is not known of them, (N, N)."""
+        return self.score(genes)["error"], self._model.covariance(genes)
 
     def source(self, objective: str) -> str:
         """Return where they are from, in one line."""
