@@ -190,11 +190,12 @@ def _trained(row: dict[str, Any]) -> dict[str, Any]:
         deviation = row["trained_std"]
         found["trained"] = {
             "accuracy_percent": float(row["trained_accuracy_percent"]),
-            "balanced": row.get("trained_judged_by") == "balanced",
             "seeds": int(row["trained_seeds"]),
             "deviation_points": None if math.isnan(deviation) else float(deviation),
             "latency_ms": float(row["measured_latency_ms"]),
         }
+        if row.get("trained_judged_by") == "balanced":
+            found["trained"]["balanced"] = True
     if said := list(pick_in_words(row)):
         found["otherwise"] = _plain(said[0]).strip(" -")
     return found
@@ -223,7 +224,7 @@ def _in_words(picked: dict[str, Any]) -> str:
         deviation, seeds = trained["deviation_points"], trained["seeds"]
         spread = "one seed" if deviation is None else f"± {deviation:.2f}, {seeds} seeds"
         percent, latency = trained["accuracy_percent"], trained["latency_ms"]
-        spread = f"balanced, {spread}" if trained["balanced"] else spread
+        spread = f"balanced, {spread}" if trained.get("balanced") else spread
         lines.append(f"  trained        {percent:.2f} % ({spread}), measured {latency:.4g} ms")
     if said := picked.get("otherwise"):
         lines.append(f"  {said}")

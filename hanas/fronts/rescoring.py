@@ -15,7 +15,7 @@ import pandas as pd
 from hanas.fronts.picks import found_front
 
 if TYPE_CHECKING:
-    from hanas.proxies.scoring.chain_learning import Expected
+    from hanas.proxies._proxy import OnDemandScorer
     from hanas.proxies.supernet import Rescoring
     from hanas.spaces._space import Space
 
@@ -52,7 +52,7 @@ def rescore(
 
 
 def believe(
-    histories: Mapping[str, pd.DataFrame], space: Space, learned: Expected
+    histories: Mapping[str, pd.DataFrame], space: Space, learned: OnDemandScorer
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the tables of :func:`rescore` of what a learned model expects, with what it lacks.
 

@@ -120,6 +120,13 @@ class OnDemandScorer:
         """Return the columns, float64 (N,) each, of genes (N, G)."""
         raise NotImplementedError
 
+    def believed(self, genes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return scores, float64 (N,), and the covariance of what is not known of them, (N, N).
+
+        Of a learned proxy only.
+        """
+        raise NotImplementedError
+
     def require_ranking(self, objective: str) -> None:
         """Raise InputError if all that was scored so far turns out not to rank by an objective."""
 

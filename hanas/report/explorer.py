@@ -22,7 +22,7 @@ from hanas.core.errors import InputError
 from hanas.core.files import read_parquet
 from hanas.core.pareto import non_dominated
 from hanas.data.tables.metric_tables import METRICS
-from hanas.fronts import picks, trust
+from hanas.fronts import picks, trust, trust_of_searches
 from hanas.fronts.otherwise import Trained
 from hanas.fronts.otherwise_in_words import comparison
 from hanas.fronts.rows import Row, read_history
@@ -41,7 +41,7 @@ def trained_models(device: str, trained: Trained, trusted: Sequence[Row] = ()) -
     """
     found = trust.all_of(
         of_search
-        for (of_device, task, *_), of_search in trust.of_rows(trusted).items()
+        for (of_device, task, *_), of_search in trust_of_searches.of_rows(trusted).items()
         if (of_device, task) == (device, trained.task)
     )
     told = comparison(trained.models, trained.others, device=device)
@@ -131,7 +131,7 @@ def explorer_data(
         of_task = proxies.setdefault(row.proxy, described)["of_task"]
         of_task[row.task] = {"values": values, "source": source(path)}
     names = ("device", "task", "proxy", "search")
-    trusts = trust.of_rows(rows).items()
+    trusts = trust_of_searches.of_rows(rows).items()
     return {
         "trust": [dict(zip(names, key, strict=True)) | found.facts for key, found in trusts],
         "seed": picks.SEED,

@@ -17,7 +17,7 @@ from hanas.core import plugins
 from hanas.core.compute import threads
 from hanas.data.batches import load_split
 from hanas.data.images import save_images
-from hanas.fronts import trust
+from hanas.fronts import trust_of_accuracy
 from hanas.fronts.rescoring import believe, rescore, standard_error, with_errors
 from hanas.proxies._proxy import Inputs, Work
 from hanas.proxies.scoring.each_image import for_rescoring
@@ -86,7 +86,7 @@ def test_what_a_learned_model_does_not_know_of_two_together_decides_on_ties():
     assert differences["difference"].tolist() == pytest.approx([-0.03, -0.12, -0.09])
     front = with_errors(pd.DataFrame({"arch": ARCHS[:3]}), table, differences)
     assert front["ties"].tolist() == [ARCHS[2], ARCHS[2], f"{ARCHS[0]}; {ARCHS[1]}"]
-    (doubt,) = trust.of_rescored(table, differences, "of task t").doubts
+    (doubt,) = trust_of_accuracy.of_rescored(table, differences, "of task t").doubts
     assert "are all alike" in doubt
     assert "train more networks" in doubt
 
