@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -58,7 +59,8 @@ def in_words(folder: Path, configfile: Path | None) -> str:
     trainings = list(_trainings(graph.study, left))
     if trainings:
         lines += ["", "Trainings, timed now on this machine; two or more run side by side:"]
-    lines += [_told(training, folder) for training in trainings]
+    study = f" --configfile {shlex.quote(str(configfile))}" if configfile else ""
+    lines += [_told(training, folder, study) for training in trainings]
     for name in dict.fromkeys(task.space for task in graph.study.tasks.values()):
         lines += ["", f"Space {name} holds {plugins.space(name).count:,} architectures."]
     return "\n".join(lines)
@@ -100,15 +102,18 @@ def _trainings(study: Study, left: dict[str, Job]) -> Iterator[_Training]:
             yield _Training(name, count, task.dataset, space, settings, splits)
 
 
-def _told(training: _Training, folder: Path) -> str:
+def _told(training: _Training, folder: Path, study: str) -> str:
     from hanas.data.batches import steps_per_epoch
     from hanas.data.images import load_images
 
     how = training.settings.training
     file = folder / result("dataset", dataset=training.dataset)
     if not file.exists():
-        rule = f"snakemake --cores 1 {result('dataset', dataset=training.dataset)}"
-        return f"- {training.name}: {training.count} x {how.epochs} epochs; for minutes: {rule}"
+        read = f"snakemake --cores 1 {result('dataset', dataset=training.dataset)}{study}"
+        return (
+            f"- {training.name}: {training.count} x {how.epochs} epochs; about how long is known "
+            f"once the images are read: {read}"
+        )
     data = load_images(file)
     side = how.resolution or data.images.shape[1]
     seconds = seconds_per_step(training, side, len(data.classes))
