@@ -22,7 +22,7 @@ with job(snakemake) as facts:
         kept = Path("results", "proxies", part.name, "kept")
         with part.scorer(space, Work(kept, snakemake.threads, print_at_once)) as scorer:
             table, differences = believe(histories, space, scorer)
-        said = "are expected with what the model does not know"
+        said = "have errors that are expected, with what the model does not know of them"
     else:
         proxy = plugins.plugin("proxies", cfg["proxy"]["kind"]).read(cfg["proxy"])
         proxy = proxy.model_copy(update={"objective": cfg["objective"]})
