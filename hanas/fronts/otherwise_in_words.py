@@ -32,11 +32,16 @@ def difference_in_words(row: Mapping[Any, Any]) -> str:
     >>> told = {"points": -1.25, "points_uncertainty": 0.5, "ms": 0.25, "verdict": WORSE}
     >>> difference_in_words({f"otherwise_{name}": value for name, value in told.items()})
     '**1.25 ± 0.50 points worse** and 0.25 ms slower'
+    >>> told = {"points": 0.0, "points_uncertainty": 0.5, "ms": -0.25, "verdict": FASTER}
+    >>> difference_in_words({f"otherwise_{name}": value for name, value in told.items()})
+    'as accurate (± 0.50 points) and 0.25 ms faster (none is as fast)'
     """
     points, uncertainty = row["otherwise_points"], row["otherwise_points_uncertainty"]
     ms, judged = row["otherwise_ms"], row["otherwise_verdict"]
-    said = f"{abs(points):.2f}" + ("" if np.isnan(uncertainty) else f" ± {uncertainty:.2f}")
-    said += f" points {'better' if points >= 0 else 'worse'}"
+    spread = "" if np.isnan(uncertainty) else f" ± {uncertainty:.2f}"
+    said = f"{abs(points):.2f}{spread} points {'better' if points >= 0 else 'worse'}"
+    if abs(points) < 0.005:
+        said = "as accurate" + (f" ({spread.strip()} points)" if spread else "")
     if judged == WORSE:
         said = f"**{said}**"
     if judged in (SAME, UNKNOWN):
