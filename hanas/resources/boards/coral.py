@@ -124,7 +124,7 @@ def operations(options: argparse.Namespace, status: int, text: str, compiled: bo
     """
     refusals = [line for line in text.splitlines() if re.search(REFUSED, line)]
     if refusals:
-        raise Refused(f"edgetpu_compiler cannot compile the model: {said(chr(10).join(refusals))}")
+        raise Refused(f"edgetpu_compiler cannot compile the model: {said('; '.join(refusals))}")
     if status != 0 or not compiled:
         raise Failed(
             f"{options.compiler} ended with exit status {status} and made no model; it printed "
@@ -192,10 +192,11 @@ def said(text: str) -> str:
     """Return what a program printed: its errors, or else its end, escaped and shortened."""
     lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
     wrong = r"(?i)\berr|fail|cannot|can't|unable|denied|invalid|not found|no such|missing"
-    told = [line for line in lines if re.search(wrong, line)] or lines
-    end = " / ".join(told[-3:])
+    told = dict.fromkeys([line for line in lines if re.search(wrong, line)] or lines)
+    end = " / ".join(list(told)[-3:])
     end = end if len(end) <= 300 else f"...{end[-300:]}"
-    return f'"{end.encode("unicode_escape").decode()}"' if end else "nothing"
+    escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in end)
+    return f'"{escaped}"' if end else "nothing"
 
 
 def run(command: list[str], seconds: float, data: bytes = b"") -> tuple[int, str]:

@@ -35,7 +35,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 #: Seconds that passes take at least where a power meter has to see them.
-SEEN_SECONDS = 2.0
+SEEN_SECONDS = 1.0
 #: Runs in the board's Python: arguments model, passes, warmup, threads, least seconds.
 TIME = """
 import sys, time
@@ -133,7 +133,7 @@ def onnx_answer(options: argparse.Namespace, status: int, text: str) -> dict:
             "it is a Python"
         )
     passes = [milliseconds(each, "ms", "ONNX Runtime") for each in times[1].split()]
-    return {"latency_ms": passes, "runtime": f"{runtime[1].strip()}, {options.threads} threads"}
+    return {"latency_ms": passes, "runtime": f"{runtime[1].strip()}, threads: {options.threads}"}
 
 
 def litert_answer(options: argparse.Namespace, status: int, text: str) -> dict:
@@ -143,7 +143,7 @@ def litert_answer(options: argparse.Namespace, status: int, text: str) -> dict:
         raise Refused(f"benchmark_model on {where} cannot run the model: {reason}")
     if status != 0:
         raise ended(options.tool, options.host, status, text)
-    runtime = f"LiteRT benchmark_model, CPU, {options.threads} threads"
+    runtime = f"LiteRT benchmark_model, CPU, threads: {options.threads}"
     return {"latency_ms": [benchmark_model_ms(text)], "runtime": runtime}
 
 
@@ -180,10 +180,11 @@ def said(text: str) -> str:
     """Return what a program printed: its errors, or else its end, escaped and shortened."""
     lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
     wrong = r"(?i)\berr|fail|cannot|can't|unable|denied|invalid|not found|no such|missing"
-    told = [line for line in lines if re.search(wrong, line)] or lines
-    end = " / ".join(told[-3:])
+    told = dict.fromkeys([line for line in lines if re.search(wrong, line)] or lines)
+    end = " / ".join(list(told)[-3:])
     end = end if len(end) <= 300 else f"...{end[-300:]}"
-    return f'"{end.encode("unicode_escape").decode()}"' if end else "nothing"
+    escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in end)
+    return f'"{escaped}"' if end else "nothing"
 
 
 def shell(host: str | None, script: str) -> list[str]:

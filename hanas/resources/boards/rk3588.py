@@ -54,7 +54,8 @@ for step in (
         if step() != 0:
             stop("refused", "a step of the conversion failed")
     except Exception as error:
-        stop("refused", f"{type(error).__name__}: {error}")
+        last = str(error).strip().split("\\n")[-1]
+        stop("refused", f"{type(error).__name__}: {last}")
 """
 
 
@@ -116,7 +117,11 @@ def converted(options: argparse.Namespace, folder: Path) -> Path:
             "rknn` makes one, name it by --python"
         )
     if re.search(r"^hanas refused: ", text, re.MULTILINE):
-        raise Refused(f"rknn-toolkit2 cannot convert the model: {said(text)}")
+        # The toolkit's own line, without its colours, says more than what it raises.
+        own = re.findall(
+            r"^E (?!RKNN:)\w+: (?!Traceback).+", re.sub(r"\x1b\[[\d;]*m", "", text), re.M
+        )
+        raise Refused(f"rknn-toolkit2 cannot convert the model: {said(own[0] if own else text)}")
     if status != 0 or not made.is_file():
         raise Failed(
             f"rknn-toolkit2 ended with exit status {status} and made no model; it printed "
@@ -153,10 +158,11 @@ def said(text: str) -> str:
     """Return what a program printed: its errors, or else its end, escaped and shortened."""
     lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
     wrong = r"(?i)\berr|fail|cannot|can't|unable|denied|invalid|not found|no such|missing"
-    told = [line for line in lines if re.search(wrong, line)] or lines
-    end = " / ".join(told[-3:])
+    told = dict.fromkeys([line for line in lines if re.search(wrong, line)] or lines)
+    end = " / ".join(list(told)[-3:])
     end = end if len(end) <= 300 else f"...{end[-300:]}"
-    return f'"{end.encode("unicode_escape").decode()}"' if end else "nothing"
+    escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in end)
+    return f'"{escaped}"' if end else "nothing"
 
 
 def run(command: list[str], seconds: float, data: bytes = b"") -> tuple[int, str]:
