@@ -9,18 +9,22 @@ import ast
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from argparse import Namespace
 
 import pytest
+import yaml
 from fake_rknn import fake_python
 from hypothesis import given
 from hypothesis import strategies as st
+from studies import REPOSITORY, TINY
 
 from hanas.devices._answers import timings
 from hanas.devices._device import ModelRefused
-from hanas.devices.command import RECIPES
+from hanas.devices.command import RECIPES, CommandDevice, command_files
+from hanas.study.checks import read
 
 FILES = sorted(RECIPES.glob("*.py"))
 LITERT = b"\x1c\0\0\0TFL3 and more"
@@ -554,3 +558,30 @@ def test_a_pc_of_this_machine(bench):
     bench.prints("benchmark_app", "[ INFO ] Throughput: 3 FPS\n")
     _, errors = bench.run("mini_pc", bench.onnx, status=1)
     assert 'no latency that this recipe understands; it printed "[ INFO ] Throughput' in errors
+
+
+# ---- their page ----------------------------------------------------------------------------------
+
+PAGE = (REPOSITORY / "docs" / "boards.md").read_text(encoding="utf-8")
+
+
+def test_devices_of_the_page_are_those_of_a_study():
+    devices = {}
+    for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL):
+        devices |= yaml.safe_load(text)["devices"]
+    for entry in devices.values():
+        if "format" not in CommandDevice.model_fields:  # it comes with the exports for LiteRT
+            entry.pop("format", None)
+    named = {str(command_files(entry["command"])[-1]) for entry in devices.values()}
+    assert named == set(map(str, FILES))
+    study = {**TINY, "devices": {**TINY["devices"], **devices}}
+    assert set(devices) <= set(read(study, "docs/boards.md").devices)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_options_of_the_page_are_there(bench, file):
+    helped, _ = bench.run(file.stem, "--help")
+    commands = re.findall(rf"{file.name}.*", PAGE)
+    assert commands
+    for option in set(re.findall(r"--[a-z-]+", " ".join(commands))):
+        assert option in helped
