@@ -40,7 +40,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from hanas.core.errors import InputError
-from hanas.core.files import RESOURCES, checksum, digest
+from hanas.core.files import checksum, digest
 from hanas.core.settings import Positive
 from hanas.devices._answers import plain, timings
 from hanas.devices._device import BoardLost, TimedDevice, Timings
@@ -51,7 +51,7 @@ BOARD = "the board"
 # Not behind a dollar sign: that is a variable of the shell.
 _PLACEHOLDER = re.compile(r"(?<!\$)\{(model|passes|warmup|batch|threads|board|recipes)\}")
 #: Scripts that time a model on a kind of board: docs/boards.md.
-RECIPES = RESOURCES / "boards"
+RECIPES = Path(__file__).parents[1] / "resources" / "boards"
 #: Exit statuses of a shell after which trying again is of no use.
 _FOR_GOOD = {126: "cannot be executed", 127: "was not found"}
 
@@ -78,8 +78,8 @@ class CommandDevice(TimedDevice):
     command: Command | None = Field(
         None,
         description="A list, a program and its arguments, or a text for the shell, that prints "
-        "milliseconds of an ONNX file as JSON; {model}, {passes}, {warmup}, {batch}, {threads}, "
-        "{board} and {recipes}, the folder of scripts for kinds of boards, are filled in.",
+        "milliseconds of an ONNX file as JSON; {model}, {passes}, {warmup}, {batch}, {threads} and "
+        "{board} are filled in.",
     )
     boards: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")], Command] | None = Field(
         None,
