@@ -110,6 +110,11 @@ def _second_stages(study: Study) -> Iterator[str]:
     """Yield where no lens is there that could make a space smaller."""
     for name in stages([*study.spaces]):
         found: Any = study.spaces[name]
+        if found.made is not None:
+            yield (
+                f"spaces.{name}.made is filled in by the workflow; leave it out, or declare what "
+                "it holds as a space of its own"
+            )
         task, searched = study.tasks[found.task], study.devices[found.device].tasks or study.tasks
         if task.space != found.space_before or not task.proxies or found.task not in searched:
             yield (

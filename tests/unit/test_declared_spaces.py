@@ -53,10 +53,11 @@ def declarations(draw, most_layers=3):
         {"channels": channels.map(sorted_list), "layers": layers.map(sorted_list)},
         optional={"stride": st.sampled_from([1, 2]), "operations": operations},
     )
+    stages = draw(st.lists(stage, min_size=1, max_size=3))
+    needed = not all("operations" in one for one in stages)
     return {
-        **{"kind": "layerwise", "stem": 8, "last": 16},
-        "stages": draw(st.lists(stage, min_size=1, max_size=3)),
-        "operations": draw(operations),
+        **{"kind": "layerwise", "stem": 8, "last": 16, "stages": stages},
+        **({"operations": draw(operations)} if needed else {}),
         "identity": draw(st.sampled_from(["keeps", "projects"])),
     }
 
@@ -248,11 +249,26 @@ def changed(change) -> dict:
         ),
         (lambda d: d["stages"][2].update(operations="identity"), r"stages\.2: its only operation"),
         (lambda d: d.pop("operations"), r"stages\.0: no operations"),
+        (
+            lambda d: [stage.update(operations=["mb3_3x3", "mb6_3x3"]) for stage in d["stages"]],
+            "operations is of no use, since every stage has operations of its own",
+        ),
+        (
+            lambda d: d["stages"][0].update(channels=24.5),
+            r"0\.channels\.0 is 24\.5; .* whole number",
+        ),
         (lambda d: d.update(text="digits"), "text is digits"),
         (lambda d: d.update(first={"operation": "identity", "channels": 8}), r"first: .*16 to 8"),
         (
-            lambda d: d.update(stages=[{"channels": 8, "layers": 2, "operations": "mb3_3x3"}]),
-            "one network only",
+            lambda d: d.update(stages=[{"channels": 8, "layers": 2}], operations="mb3_3x3"),
+            "one network only, .* give a list somewhere$",
+        ),
+        (
+            lambda d: (
+                d["stages"].__setitem__(slice(None), [{"channels": 8, "layers": 1}])
+                or d.update(operations=["mb3_3x3", "identity"])
+            ),
+            r"one network only, .* \(identity is no choice of a stage's first layer",
         ),
         (lambda d: d["stages"][0].update(width=2), r"stages\.0\.width: no such setting"),
         (lambda d: d.update(stem="16"), r"stem is '16'; expected its channels, a whole number, or"),
@@ -322,6 +338,7 @@ def test_a_study_cannot_give_a_shipped_name_to_its_space(monkeypatch):
         ({True: MINE, "mine": MINE}, "spaces: True is no name"),
         ({"my-space": MINE}, "spaces: 'my-space' is no name"),
         ({"mine": {**MINE, "stem": date(2026, 1, 1)}}, "spaces.mine.stem is datetime.date"),
+        ({"m" * 101: MINE}, "is no name; names are text of up to 100 letters, digits and _"),
         ({"next": {"kind": "lens", "task": "toy"}}, "spaces.next: 'from' is missing"),
     ],
 )

@@ -331,6 +331,10 @@ def test_a_choice_of_a_layer_that_no_front_has_is_on_no_front(looked):
         ({"keep": 0}, "keep"),
         ({"task": "none"}, r"spaces\.next\.task is 'none'; expected one of: first, second"),
         ({"device": "none"}, r"spaces\.next\.device is 'none'; expected one of: macs"),
+        (
+            {"made": dict(plugins.declaration("nas_bench_macro") or {})},
+            r"next\.made is filled in by",
+        ),
         ({"task": "second"}, r"searches space 'next' with 1 proxies; expected a task that"),
     ],
 )
