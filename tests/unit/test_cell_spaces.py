@@ -193,7 +193,7 @@ def test_defaults_of_networks_are_declared():
         ({"edges": {"2<-0": ["none"], "2<-1": ["none"]}}, "no path leads from node 0 to node 2"),
         ({"edges": {"2<-0": ["foo"]}}, "edges.2<-0: 'foo' is no operation"),
         (
-            {"edges": dict.fromkeys(("1<-0", "2<-0", "2<-1"), ["none", "skip_connect"])},
+            {"edges": {key: ["none", "skip_connect"] for key in ("1<-0", "2<-0", "2<-1")}},
             "operations is of no use, since every edge has operations of its own",
         ),
         ({"order": "nas_bench_201"}, "of 4 nodes and 5 operations"),
