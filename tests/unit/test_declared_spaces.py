@@ -178,8 +178,8 @@ def test_depth_and_features_see_layers_that_are_left_out(declaration):
 
 
 @pytest.mark.parametrize(
-    ("stages", "rest", "params"),
-    [  # parameters as torchvision states them
+    ("stages", "rest", "params", "flops"),
+    [  # of torchvision 0.29.1, counted in its modules as they run on 224x224 pixels
         (
             [
                 *[(24, 2, "mb6_3x3", 2), (32, 3, "mb6_3x3", 2), (64, 4, "mb6_3x3", 2)],
@@ -187,6 +187,7 @@ def test_depth_and_features_see_layers_that_are_left_out(declaration):
             ],
             {"stem": {"channels": 32, "stride": 2}, "first": {"channels": 16}, "last": 1280},
             3_504_872,
+            300_774_272,
         ),
         (
             [
@@ -198,16 +199,18 @@ def test_depth_and_features_see_layers_that_are_left_out(declaration):
                 "first": {"operation": "mb1_3x3_se", "channels": 16},
             },
             5_288_548,
+            385_814_752,
         ),
         (
             [(116, 4, "shuffle_3x3", 2), (232, 8, "shuffle_3x3", 2), (464, 4, "shuffle_3x3", 2)],
             {"stem": {"channels": 24, "stride": 2}, "max_pool": True, "last": 1024},
             2_278_604,
+            144_907_992,
         ),
     ],
     ids=["mobilenet_v2", "efficientnet_b0", "shufflenet_v2_x1_0"],
 )
-def test_published_networks_are_members_of_declared_spaces(stages, rest, params):
+def test_published_networks_are_members_of_declared_spaces(stages, rest, params, flops):
     each = [
         {"channels": channels, "layers": layers, "stride": stride, "operations": [name, "conv_3x3"]}
         for channels, layers, name, stride in stages
@@ -215,6 +218,7 @@ def test_published_networks_are_members_of_declared_spaces(stages, rest, params)
     space = made({"kind": "layerwise", "stages": each, **rest})
     published = np.zeros((1, len(space.choices)), dtype=int)
     assert space.params(published, 1000).tolist() == [params]
+    assert space.flops(published, 1000, 224).tolist() == [flops]
 
 
 def changed(change) -> dict:
