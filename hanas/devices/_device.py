@@ -100,6 +100,9 @@ class Device(Settings):
 class TabulatedDevice(Device):
     """A device whose numbers somebody has written down."""
 
+    #: The only space that it has numbers of; None for any.
+    covers: ClassVar[str | None] = None
+
     @abstractmethod
     def table(self, space: Space, dataset: str, root: Path) -> pd.DataFrame:
         """Return the metrics of every architecture, as :func:`device_table` of metric_tables does.

@@ -352,6 +352,54 @@ def test_names_and_keys_that_yaml_reads_as_no_text(spaces, said, monkeypatch):
         checks.read({**TINY, "spaces": spaces}, "mine.yaml")
 
 
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (
+            {"proxies": {"own": {"kind": "learned", "space": "mine", "trainings": {}}}},
+            "proxies.own.trainings: datasets.toy: images of 10x10 pixels; they are 5x5 before "
+            "stage 3 of mine, whose stride of 2 does not divide 5",
+        ),
+        (
+            {"devices": {"board": {"kind": "host", "resolution": 5}}},
+            "devices.board: resolution: images of 5x5 pixels; they are 5x5 before stage 2 of mine",
+        ),
+        ({"devices": {"macs": {"kind": "ideal"}}}, "macs: has numbers of listed architectures"),
+        (
+            {"proxies": {"own": {"kind": "synflow", "space": "mine"}}},
+            "expected one of kind depth, ensemble, flops, fused, learned, params, supernet for "
+            "space 'mine', which holds 1.4e+6 of them",
+        ),
+        (
+            {"benchmarks": {"cells": {"toy": {"kind": "surrogate", "dataset": "cifar10"}}}},
+            "benchmarks.cells.toy.kind is 'surrogate', which knows space 'nb201' alone",
+        ),
+        (
+            {
+                "tasks": {"toy": {"dataset": "toy", "space": "cells", "proxies": ["of_cells"]}},
+                "devices": TINY["devices"],
+            },
+            "devices.edgegpu.kind is 'surrogate', which knows space 'nb201' alone, not 'cells'",
+        ),
+    ],
+)
+def test_what_a_study_cannot_have_in_its_own_spaces(changed, said, monkeypatch):
+    monkeypatch.setenv(plugins.SPACES_VARIABLE, "{}")
+    cells = {"kind": "cell", "nodes": 3, "operations": ["none", "skip_connect", "nor_conv_3x3"]}
+    study = {
+        "spaces": {"mine": MINE, "cells": cells},
+        "datasets": {"toy": {**TINY["datasets"]["toy"], "resolution": 10}},
+        "devices": {"board": {"kind": "host"}},
+        "proxies": {"own": {"kind": "params", "space": "mine"}},
+        "tasks": {"toy": {"dataset": "toy", "space": "mine", "proxies": ["own"]}},
+        "searches": {"random": TINY["searches"]["random"]},
+    }
+    of_cells = {"of_cells": {"kind": "params", "space": "cells"}}
+    proxies = {**changed.get("proxies", study["proxies"]), **of_cells}
+    with pytest.raises(InputError, match=re.escape(said)):
+        checks.read({**study, **changed, "proxies": proxies}, "mine.yaml")
+
+
 @pytest.mark.parametrize("name", ["_mine", "copy", "model_config", "params", "json"])
 def test_any_name_of_letters_can_be_that_of_a_space(name, monkeypatch):
     monkeypatch.setenv(plugins.SPACES_VARIABLE, "{}")
