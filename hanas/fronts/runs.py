@@ -73,7 +73,8 @@ def read_runs(rows: Iterable[Row]) -> Iterator[Runs]:
     truths: dict[tuple[str, ...], Truth] = {}
     for row in rows:
         history = read_history(row.history, row.search)
-        yield from runs_of(row, *map(table, row.tables), history, truths)
+        accuracies, metrics, proxy = map(table, row.tables)
+        yield from runs_of(row, accuracies, metrics, proxy, history, truths)
 
 
 def runs_of(

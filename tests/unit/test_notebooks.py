@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 
 import hanas
 from hanas.core.errors import InputError
@@ -90,7 +91,7 @@ def test_a_front_is_drawn_and_found(tables):
         accuracy_floor_percent=50,
         device_objectives=["latency_ms"],
     )
-    texts = [text.get_text() for text in figure.findobj(lambda one: hasattr(one, "get_text"))]
+    texts = [text.get_text() for text in figure.findobj(Text)]
     assert any("my board, my task" in text for text in texts)
 
 
