@@ -73,7 +73,7 @@ def _reference(schema: Mapping[str, Any]) -> Iterator[str]:
     """Yield the lines of a page with a table for each section and each kind of its entries."""
     models = schema["$defs"]
     yield "# Settings reference\n"
-    yield "Made from the models that read a study, as is [config.schema.yaml](config.schema.yaml).\n"
+    yield "Made from the models that read a study, as [the schema](config.schema.yaml) is.\n"
     yield "## A study\n"
     yield from _table(schema)
     shown: set[str] = set()
