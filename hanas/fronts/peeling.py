@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from hanas.core import live
 from hanas.core.errors import InputError
 from hanas.core.pareto import crowding_distance, non_dominated
 from hanas.core.progress import Log, print_at_once
@@ -117,7 +118,9 @@ def retrain_layers(
     def train(layer: np.ndarray) -> np.ndarray:
         for number, position in enumerate(layer, start=1):
             arch = archs[position]
-            log(f"architecture {number} of {len(layer)} of this layer: {arch}")
+            which = f"architecture {number} of {len(layer)} of this layer"
+            log(f"{which}: {arch}")
+            live.among(which, more=len(layer) - number)
             row, of_epochs, weights[arch] = training.train(arch)
             row |= over_seeds([row], judged_by)
             rows.append(row)

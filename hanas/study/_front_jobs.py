@@ -254,10 +254,10 @@ class FrontJobs(ScoringJobs):
 
     def explorer(self) -> Job:
         """Make one page of all fronts."""
-        rows = self.rows.judged_rows()
+        rows = [*self.rows.judged_rows(), *self._unjudged_rows()]
         trained = [each for device in self.study.devices for each in self._compared_on(device)]
-        if not trained:
-            require_judged(rows)
+        if not trained and not rows:
+            raise InputError("no task is searched on any device; there is no front to explore")
         parts = {"page": "page.html", "style": "style.css", "script": "explorer.js"}
         shipped = {part: str(RESOURCES / "explorer" / name) for part, name in parts.items()}
         # Searches that trained models come from: where none is judged, the page shows these alone.
@@ -270,7 +270,12 @@ class FrontJobs(ScoringJobs):
         files = {*_files(rows), *_files(rows, "facts", *TRUSTED_BY), *_tables_of(trained)}
         files.update(_files(trusted, "history", "facts", *TRUSTED_BY))
         how: dict[str, Any] = {"rows": _plain(rows), "trained": trained}
-        return Job({"files": sorted(files), **shipped}, revision=4, trusted=_plain(trusted), **how)
+        return Job({"files": sorted(files), **shipped}, revision=5, trusted=_plain(trusted), **how)
+
+    def _unjudged_rows(self) -> list[Row]:
+        """Return the searches of tasks whose true accuracies are not known, on all devices."""
+        found = [row for device in self.study.devices for row in self.rows.decision_rows(device)]
+        return [row for row in found if row.accuracies is None]
 
     def figures(self, device: str, task: str) -> Job:
         """Draw the figures of a task on a device."""

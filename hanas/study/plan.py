@@ -43,12 +43,9 @@ def in_words(folder: Path, configfile: Path | None) -> str:
     The times are measured now, in a few steps on random images, on this machine. InputError if the
     settings are wrong.
     """
-    path = configfile or study_file(folder) or folder / "config.yaml"
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; name the study's settings with --configfile")
-    graph = graph_of(path, folder)
+    graph = graph_of(study_of(folder, configfile), folder)
     jobs = graph.jobs()
-    left = _to_compute(folder, jobs)
+    left = left_to_compute(folder, jobs)
     counts = Counter(made[0] for path in left if (made := made_by(path)))
     said = ", ".join(f"{count} {rule}" for rule, count in counts.most_common())
     of_others = sum((folder / path).exists() for path in left)
@@ -66,7 +63,15 @@ def in_words(folder: Path, configfile: Path | None) -> str:
     return "\n".join(lines)
 
 
-def _to_compute(folder: Path, jobs: Mapping[str, Job]) -> dict[str, Job]:
+def study_of(folder: Path, configfile: Path | None) -> Path:
+    """Return the file of a study: the one that is given, or the folder's; InputError: none."""
+    path = configfile or study_file(folder) or folder / "config.yaml"
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; name the study's settings with --configfile")
+    return path
+
+
+def left_to_compute(folder: Path, jobs: Mapping[str, Job]) -> dict[str, Job]:
     """Return the jobs whose results are missing or outdated, and all that read of these."""
     left: dict[str, Job] = {}
     for path, job in jobs.items():  # each before those that read it

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from hanas.core import live
 from hanas.core.compute import choose_device, generator, threads
 from hanas.core.errors import InputError
 from hanas.core.files import digest
@@ -51,11 +52,14 @@ def retrain(
     """
     training = FromScratchTraining(settings, images, checkpoints=checkpoints, log=log)
     rows, history, weights = [], [], {}
+    trainings = len(archs) * seeds
     for number, arch in enumerate(archs):
         of_seeds = []
         for seed in range(settings.seed, settings.seed + seeds):
             which = f", seed {seed}" if seeds > 1 else ""
             log(f"architecture {number + 1} of {len(archs)}{which}: {arch}")
+            done = number * seeds + seed - settings.seed
+            live.among(f"training {done + 1} of {trainings}", more=trainings - done - 1)
             row, epoch_rows, of_seed = training.train(arch, seed)
             if seed == settings.seed:
                 rows.append(row)
