@@ -40,10 +40,10 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from hanas.core.errors import InputError
 from hanas.core.files import checksum, digest
+from hanas.core.processes import run
 from hanas.core.settings import Positive
 from hanas.devices._answers import plain, timings
 from hanas.devices._device import BoardLost, TimedDevice, Timings
-from hanas.devices._processes import run
 
 #: Name of the only board where ``command`` gives no name.
 BOARD = "the board"

@@ -18,11 +18,11 @@ import numpy as np
 from pydantic import Field
 
 from hanas.core.errors import InputError
+from hanas.core.processes import run
 from hanas.core.progress import Log
 from hanas.core.settings import Count, NoRerun, Positive
 from hanas.devices import _rknn_convert
 from hanas.devices._device import BoardLost, ModelRefused, TimedDevice, Timings
-from hanas.devices._processes import run
 
 if TYPE_CHECKING:
     import pandas as pd
