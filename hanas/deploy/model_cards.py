@@ -23,7 +23,7 @@ from hanas.core.settings import Settings
 from hanas.data.class_accuracy import counts_of
 from hanas.data.images import ImageData, load_images, training_statistics
 from hanas.deploy import onnx_models
-from hanas.deploy.exporting import FLOAT32_FILE, INT8_FILE
+from hanas.deploy.formats import FLOAT32_FILE, INT8_FILE
 from hanas.deploy.quantisation import Quantisation
 from hanas.spaces.networks import published
 from hanas.training.settings import RetrainingTraining

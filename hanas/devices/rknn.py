@@ -95,7 +95,8 @@ class RknnDevice(TimedDevice):
         """
         import pandas as pd
 
-        from hanas.deploy.exporting import FLOAT32_FILE, normalised
+        from hanas.deploy.exporting import normalised
+        from hanas.deploy.formats import FLOAT32_FILE
 
         arrays, labels = (normalised(calibration), normalised(test)), test.labels.numpy()
         rows, fallbacks = [], []

@@ -48,8 +48,10 @@ class ModelJobs(Entries):
             "metrics": result("retrain", retraining=retraining),
             **images_of(task.dataset),
         }
-        quantisation = found.quantisation.params()
-        return Job(trained, revision=2, quantisation=quantisation, space=task.space, **how)
+        how |= {"quantisation": found.quantisation.params(), "formats": found.formats}
+        if "litert" in found.formats:
+            how["litert_python"] = found.litert_python
+        return Job(trained, revision=3, space=task.space, **how)
 
     def _exported(self, retraining: str, task: Task) -> dict[str, Any]:
         return {

@@ -24,7 +24,7 @@ from hanas.core.settings import Settings
 from hanas.data.batches import load_split, ordered_batches
 from hanas.data.images import load_images
 from hanas.deploy import onnx_models
-from hanas.deploy.exporting import FLOAT32_FILE, INT8_FILE
+from hanas.deploy.formats import FLOAT32_FILE, INT8_FILE
 from hanas.deploy.quantisation import Quantisation, quantise
 from hanas.devices._device import MeasuredDevice
 from hanas.devices.measuring.measure import Model
