@@ -99,13 +99,14 @@ class ModelJobs(Entries):
         others = {}
         if found.beside is not None:
             others = {"others": result("model_cards", retraining=found.beside)}
-        names = ("task", "images", "seed", "precision")
+        names = ("task", "images", "seed", "precision", "license")
         read: dict[str, Any] = {"latencies": list(latencies.values())}
         read |= {"predicted": list(predicted.values())} if predicted else {}
         return Job(
             {**self._exported(retraining, task), **read, **others},
-            revision=6,
+            revision=7,
             predicted=predicted,
+            dataset_kind=self.study.datasets[task.dataset].kind,
             retraining=retraining,
             **{name: getattr(found, name) for name in names},
             **task.where,

@@ -118,6 +118,11 @@ class Retraining(Settings):
     network: DeployedNetwork  # of the space of the task: see Study.network_of
     training: RetrainingTraining = Field(RetrainingTraining(), description="How it is trained.")
     quantisation: Quantisation = Field(Quantisation(), description="How the INT8 model is made.")
+    license: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")] = Field(
+        "unknown",
+        description="License of the trained models in their README.md, by its name on Hugging "
+        "Face, such as apache-2.0.",
+    )
     formats: Annotated[list[Format], Unique, Field(min_length=1)] = Field(
         ["onnx"],
         description="What trained networks are written as, each in float32 and INT8 and tested. "

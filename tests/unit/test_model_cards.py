@@ -110,6 +110,7 @@ def study(tmp_path):
     for number in (1, 2):
         (tmp_path / str(number)).mkdir()
         (tmp_path / str(number) / "model.onnx").write_bytes(b"float32")
+        (tmp_path / str(number) / "model.safetensors").write_bytes(b"weights")
         (tmp_path / str(number) / "model.int8.onnx").write_bytes(b"int8 %d" % number)
     return tmp_path, data
 
