@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 import hanas
-from hanas.core.compute import commit
+from hanas.core.compute import NO_VNNI, commit
 from hanas.core.errors import InputError
 from hanas.core.files import RESOURCES, checksum, name_of, write_json
 from hanas.core.settings import Settings
@@ -42,7 +42,7 @@ DEEP_STEP = (
 )
 _WHOLE = ("threads", "batch", "passes", "repeats")
 #: Columns of a device's table that say how it was measured, and what is said of each metric.
-CONDITIONS = ("precision", *_WHOLE, "stable", "runtime", "board")
+CONDITIONS = ("format", "precision", *_WHOLE, "stable", "runtime", "board")
 DETAILS = {
     "latency": {
         "value": "latency_ms",
@@ -102,7 +102,7 @@ def write_cards(
             "schema_version": SCHEMA_VERSION,
             "task": "image classification",
             **({"about": trust[int(export["number"])]} if trust else {}),
-            **_of_network(export, data, made),
+            **_of_network(export, data, made, _not_worth_it(latencies, str(export["arch"]))),
             "devices": [_of_device(name, table, str(export["arch"])) for name, table in latencies],
             "files": _files(export, place, data, made),
             "provenance": {
@@ -118,10 +118,27 @@ def write_cards(
         shutil.copyfile(PREDICT, place / PREDICT.name)
 
 
-def _of_network(export: Mapping[str, Any], data: ImageData, made: Made) -> dict[str, Any]:
+def _not_worth_it(latencies: Sequence[tuple[str, pd.DataFrame]], arch: str) -> list[str]:
+    """Return where INT8 was measured on a processor that gains nothing by it."""
+    found = []
+    for name, table in latencies:
+        of_arch = table[table["arch"] == arch]
+        sources = of_arch["runtime"].astype(str) if "runtime" in of_arch else pd.Series(dtype=str)
+        if sources.str.contains(NO_VNNI, regex=False).any():
+            found.append(
+                f"INT8 does not pay on {name}: its processor has no VNNI, so that sums of 8-bit "
+                "products are exact only by a slower way (the session options of the file, with "
+                "which accuracy and latency were measured); use float32 there"
+            )
+    return found
+
+
+def _of_network(
+    export: Mapping[str, Any], data: ImageData, made: Made, of_devices: Sequence[str] = ()
+) -> dict[str, Any]:
     """Return what a card says of a network, of its accuracy and of its training."""
     arch, quantisation = str(export["arch"]), made.quantisation
-    told = [export["warning"], export.get("validation_warning"), *data.warnings]
+    told = [export["warning"], export.get("validation_warning"), *data.warnings, *of_devices]
     return {
         "architecture": {
             "space": made.space,
