@@ -7,6 +7,7 @@ form that an Edge TPU's compiler takes, and ai-edge-litert runs the files.
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 import tempfile
@@ -66,7 +67,7 @@ def convert(
             warnings.simplefilter("ignore")
             example = (torch.zeros(1, channels, height, width),)
             torch.export.save(
-                torch.export.export(network.cpu().eval(), example), folder / "network.pt2"
+                torch.export.export(_with_fixed_weights(network), example), folder / "network.pt2"
             )
         if int8_file is not None:
             _save_channels_last(calibration, folder / "calibration.npy")
@@ -120,6 +121,18 @@ def asked(python: str, request: dict[str, Any], folder: Path, place: str) -> dic
             f"{HINT}"
         )
     return answer
+
+
+def _with_fixed_weights(network: nn.Module) -> nn.Module:
+    """Return a copy none of whose weights is computed while it runs: INT8 refuses those."""
+    from hanas.spaces.networks.cell import PooledConvolution
+
+    found = copy.deepcopy(network).cpu().eval()
+    for parent in list(found.modules()):
+        for name, child in parent.named_children():
+            if isinstance(child, PooledConvolution):
+                setattr(parent, name, child.plain())
+    return found
 
 
 def _program(python: str) -> Path:

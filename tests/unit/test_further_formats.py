@@ -20,7 +20,9 @@ from hanas.deploy.quantisation import Quantisation, quantise
 
 #: Where the Python with litert-torch is; without it, tests that need it are skipped.
 PYTHON = os.environ.get("HANAS_LITERT", str(Path(__file__).parents[2] / litert.PYTHON))
-NETWORKS = {"nb201": {"channels": 4, "cells": 1, "batch_norm": "running"}}
+NETWORKS = {
+    "nb201": {"skeleton": "pooled", "channels": 4, "cells": 1, "batch_norm": "running"},
+}
 
 
 def written(space: str, folder: Path, formats, python: str = PYTHON):
