@@ -16,8 +16,6 @@ from hanas.core.memory import in_words
 
 #: Names on Hugging Face of the data sets that hanas loads by their kind.
 HUB_DATASETS = {"cifar10": "uoft-cs/cifar10", "cifar100": "uoft-cs/cifar100"}
-#: Versions of Python packages differ; these are what the files need.
-_NEEDS = {"onnx": "onnxruntime", "onnx_batch_1": "onnxruntime", "litert": "ai-edge-litert"}
 
 
 def readme(card: Mapping[str, Any], *, dataset: str, kind: str, licence: str) -> str:
@@ -53,7 +51,6 @@ def readme(card: Mapping[str, Any], *, dataset: str, kind: str, licence: str) ->
             }
         ],
     }
-    needs = sorted({_NEEDS[of["format"]] for of in models.values()})
     warned = [f"**Warning.** {escape.markdown(text)}\n" for text in card["warnings"]]
     lines = [
         *("---", yaml.safe_dump(front, sort_keys=False, allow_unicode=True).rstrip(), "---", ""),
@@ -88,7 +85,7 @@ def readme(card: Mapping[str, Any], *, dataset: str, kind: str, licence: str) ->
         "## Use",
         "",
         "```",
-        f"pip install numpy pillow {' '.join(needs[:1])}",
+        "pip install numpy pillow onnxruntime",
         "python predict.py picture.png --model model.onnx",
         *(
             ["pip install ai-edge-litert", "python predict.py picture.png --model model.tflite"]
@@ -99,7 +96,7 @@ def readme(card: Mapping[str, Any], *, dataset: str, kind: str, licence: str) ->
         "",
         "How a picture becomes the input:",
         "",
-        *(f"{n}. {escape.markdown(step)}" for n, step in enumerate(card["input"]["steps"], 1)),
+        *(f"{n}. {step}" for n, step in enumerate(card["input"]["steps"], 1)),
         "",
         *_devices(card),
     ]

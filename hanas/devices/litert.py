@@ -64,9 +64,7 @@ class LiteRTDevice(TimedDevice):
         request = {"time": {**file, **how}}
         with tempfile.TemporaryDirectory(prefix="hanas-litert-") as folder:
             try:
-                answer = litert.asked(
-                    self.litert_python, {"time": request}, Path(folder), str(model)
-                )
+                answer = litert.asked(self.litert_python, request, Path(folder), str(model))
             except litert.LiteRTError as error:
                 raise ModelRefused(f"LiteRT cannot run it: {error}") from error
         try:
