@@ -4,6 +4,7 @@ import json
 
 import pandas as pd
 import pytest
+from fake_litert import fake_litert
 from some_devices import device
 from torch import nn
 
@@ -13,27 +14,12 @@ from hanas.devices._device import ModelRefused
 from hanas.devices.measuring.models import trained
 
 
-@pytest.fixture
-def fake_python(tmp_path):
-    """A Python for LiteRT that answers like the real one, with the request's file inside."""
-    program = tmp_path / "python"
-    program.write_text(
-        "#!/bin/sh\n"
-        'printf \'{"versions": {"ai-edge-litert": "2.3.0"}, "latencies_ms": [2, 3]\' '
-        "> answer.json\n"
-        'grep -q broken request.json && printf \', "error": "no op"\' >> answer.json\n'
-        "printf '}' >> answer.json\n"
-        f"cp request.json {tmp_path}/asked.json\n"
-    )
-    program.chmod(0o755)
-    return str(program)
-
-
-def test_litert_is_timed_as_the_settings_say(tmp_path, fake_python):
+def test_litert_is_timed_as_the_settings_say(tmp_path):
+    fake_python = fake_litert(tmp_path)
     meter = device("litert", litert_python=fake_python, threads=2, xnnpack=False, passes=2)
     assert meter.runtime() == "LiteRT 2.3.0, XNNPACK off"
     found = meter.measure(tmp_path / "model.tflite", "here")
-    assert found.latencies_ms.tolist() == [2, 3]
+    assert found.latencies_ms.tolist() == [1, 1.01, 1.02]
     asked = json.loads((tmp_path / "asked.json").read_text())["time"]
     assert asked["file"] == str(tmp_path / "model.tflite")
     assert (asked["threads"], asked["xnnpack"], asked["passes"]) == (2, False, 2)
