@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field, create_model, model_validator
+from pydantic import ConfigDict, Field, create_model, model_validator
 from pydantic_core import core_schema
 
 from hanas.core import plugins
@@ -99,6 +99,9 @@ class Device(Settings):
 
 class TabulatedDevice(Device):
     """A device whose numbers somebody has written down."""
+
+    #: The only space that it has numbers of; None for any.
+    covers: ClassVar[str | None] = None
 
     @abstractmethod
     def table(self, space: Space, dataset: str, root: Path) -> pd.DataFrame:
@@ -191,6 +194,13 @@ class Measuring(Settings):
 _FIELD = "space_"
 
 
+class _Networks(Settings):
+    """What the networks of each space are read as."""
+
+    # A study may declare spaces of its own, whose names a schema cannot know.
+    model_config = ConfigDict(json_schema_extra={"additionalProperties": {"type": "object"}})
+
+
 class _OfEverySpace:
     """The type of the networks of each space, by its name; those not given are the default."""
 
@@ -221,7 +231,7 @@ def _networks(deployed: tuple[tuple[str, type[Settings]], ...]) -> type[Settings
             network,
             Field(default_factory=network, alias=space, description=said),
         )
-    return create_model("Networks", __base__=Settings, **fields)
+    return create_model("Networks", __base__=_Networks, **fields)
 
 
 class MeasuredDevice(Device):

@@ -7,8 +7,9 @@ a shell; a text is a command of the user's for ``sh``, where more than one progr
     command: scp -q {model} pi:m.onnx && ssh pi ./bench m.onnx {passes}
 
 ``{model}``, ``{passes}``, ``{warmup}``, ``{batch}``, ``{threads}`` and ``{board}`` in either are
-replaced (in a text, quoted for the shell); all else, other braces too, stays as it is. There is no
-input. Of a pipe, the shell tells only whether the last part failed.
+replaced (in a text, quoted for the shell), and so is ``{recipes}``, the folder of scripts for kinds
+of boards that hanas ships; all else, other braces too, stays as it is. There is no input. Of a
+pipe, the shell tells only whether the last part failed.
 
 It prints a JSON document that begins and ends with a line: an object with ``latency_ms`` (a list or
 a number) and, where known, ``energy_mj`` (millijoules of a pass, a list or a number), ``runtime``
@@ -48,7 +49,9 @@ from hanas.devices._device import BoardLost, TimedDevice, Timings
 #: Name of the only board where ``command`` gives no name.
 BOARD = "the board"
 # Not behind a dollar sign: that is a variable of the shell.
-_PLACEHOLDER = re.compile(r"(?<!\$)\{(model|passes|warmup|batch|threads|board)\}")
+_PLACEHOLDER = re.compile(r"(?<!\$)\{(model|passes|warmup|batch|threads|board|recipes)\}")
+#: Scripts that time a model on a kind of board: docs/boards.md.
+RECIPES = Path(__file__).parents[1] / "resources" / "boards"
 #: Exit statuses of a shell after which trying again is of no use.
 _FOR_GOOD = {126: "cannot be executed", 127: "was not found"}
 
@@ -151,7 +154,8 @@ class CommandDevice(TimedDevice):
     def measure(self, model: Path, board: str) -> Timings:
         """Let the command of a board measure an ONNX model."""
         numbers = {name: getattr(self, name) for name in ("passes", "warmup", "batch", "threads")}
-        command = filled(self.commands[board], {"model": model, "board": board, **numbers})
+        values = {"model": model, "board": board, "recipes": RECIPES, **numbers}
+        command = filled(self.commands[board], values)
         finished = run(command, timeout_seconds=self.timeout_seconds)
         try:
             found = timings(finished.stdout)  # raises ModelRefused, however the command has ended
@@ -211,7 +215,8 @@ def command_files(command: str | list[str]) -> list[Path]:
             words = command.split()
     written = {word for before, word in itertools.pairwise(words) if before.startswith(">")}
     parts = [part for word in words if word not in written for part in (word, *word.split("=")[1:])]
-    files = {Path(os.path.expandvars(os.path.expanduser(part))) for part in parts if part}
+    parts = [part.replace("{recipes}", str(RECIPES)) for part in parts if part]
+    files = {Path(os.path.expandvars(os.path.expanduser(part))) for part in parts}
     return sorted(file for file in files if _is_used(file))
 
 

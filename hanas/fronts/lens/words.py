@@ -101,7 +101,8 @@ def _what_matters(lens: Lens) -> Iterator[str]:
 
 def _unimportant(lens: Lens) -> Iterator[str]:
     """Name the genes whose choice matters neither for a metric nor for the error."""
-    nowhere = np.logical_and.reduce([lens.unimportant(name) for name in lens.effects])
+    several = np.array(lens.population.space.choices) > 1
+    nowhere = np.logical_and.reduce([several, *map(lens.unimportant, lens.effects)])
     places = [lens.population.space.place(int(gene)) for gene in np.flatnonzero(nowhere)]
     if places:
         yield (
