@@ -4,13 +4,14 @@
 # make check     formatting, lints, types and the direction of imports
 # make docs      the documentation site, in site/
 # make rknn      rknn-toolkit2 in .venv-rknn, for boards with a Rockchip NPU
+# make litert    litert-torch in .venv-litert, for exports and devices of format litert
 # make lock      resolve the dependencies of pyproject.toml anew, for pip and for conda
 PYTHON ?= python3
 CORES ?= 2
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: edgegpu all docs test test-all check lock surrogates licences audit rknn
+.PHONY: edgegpu all docs test test-all check lock surrogates licences audit rknn litert
 .DELETE_ON_ERROR:
 
 edgegpu: .venv/installed
@@ -49,6 +50,10 @@ licences: .venv/installed
 # The Python of its own that devices of kind rknn need.
 rknn:
 	envs/rknn
+
+# The Python of its own that exports and devices of format litert need.
+litert:
+	envs/litert
 
 # Known vulnerabilities, where their database can be reached; else withdrawn releases and age.
 audit: .venv/installed

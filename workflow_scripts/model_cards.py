@@ -30,6 +30,9 @@ with job(snakemake) as facts:
         seed=cfg["seed"],
         precision=cfg.get("precision"),
         quantisation=Quantisation.read(cfg.get("quantisation", {}), "quantisation"),
+        dataset=cfg["dataset"],
+        dataset_kind=cfg["dataset_kind"],
+        licence=cfg["license"],
     )
     shutil.copytree(snakemake.input.models, snakemake.output.models, dirs_exist_ok=True)
     images = snakemake.input.images

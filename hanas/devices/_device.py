@@ -278,6 +278,16 @@ class MeasuredDevice(Device):
         """Which form of a model it is given: ``float32`` or ``int8``."""
         return "float32" if self.quantises else self.measuring.precision
 
+    @property
+    def model_format(self) -> str:
+        """What its models are written as: ``onnx`` or ``litert``."""
+        return "onnx"
+
+    @property
+    def model_suffix(self) -> str:
+        """How the names of files of its models end."""
+        return ".tflite" if self.model_format == "litert" else ".onnx"
+
     @abstractmethod
     def board_names(self) -> tuple[str, ...]:
         """Return the names of the boards, which share the models; InputError without any."""
@@ -295,7 +305,7 @@ class MeasuredDevice(Device):
 
     @abstractmethod
     def measure(self, model: Path, board: str) -> Timings:
-        """Measure an ONNX model of fixed batch, or raise ModelRefused or BoardLost."""
+        """Measure a model of fixed batch in its format, or raise ModelRefused or BoardLost."""
 
 
 class TimedDevice(MeasuredDevice, Measuring):
@@ -317,7 +327,8 @@ class TimedDevice(MeasuredDevice, Measuring):
     def conditions(self, board: str) -> dict[str, str | int]:
         """Return what a measurement depends on, apart from the model."""
         numbers = ("threads", "precision", "batch", "passes", "warmup")
-        return {"runtime": self.runtime(), **{name: getattr(self, name) for name in numbers}}
+        found = {"runtime": self.runtime(), **{name: getattr(self, name) for name in numbers}}
+        return found | ({} if self.model_format == "onnx" else {"format": self.model_format})
 
     def params(self) -> dict[str, Any]:
         """Return what changes results; in float32 nothing is quantised by channel."""

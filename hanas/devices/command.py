@@ -1,4 +1,4 @@
-r"""Any command that is given an ONNX file and prints milliseconds as JSON.
+r"""Any command that is given an ONNX or LiteRT file and prints milliseconds as JSON.
 
 A board over ssh, adb, a vendor's tool. A list is a program and its arguments, run as it is, without
 a shell; a text is a command of the user's for ``sh``, where more than one program is to run::
@@ -41,10 +41,10 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from hanas.core.errors import InputError
 from hanas.core.files import checksum, digest
+from hanas.core.processes import run
 from hanas.core.settings import Positive
 from hanas.devices._answers import plain, timings
 from hanas.devices._device import BoardLost, TimedDevice, Timings
-from hanas.devices._processes import run
 
 #: Name of the only board where ``command`` gives no name.
 BOARD = "the board"
@@ -78,7 +78,7 @@ class CommandDevice(TimedDevice):
     command: Command | None = Field(
         None,
         description="A list, a program and its arguments, or a text for the shell, that prints "
-        "milliseconds of an ONNX file as JSON; {model}, {passes}, {warmup}, {batch}, {threads} and "
+        "milliseconds of a model file as JSON; {model}, {passes}, {warmup}, {batch}, {threads} and "
         "{board} are filled in.",
     )
     boards: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")], Command] | None = Field(
@@ -87,12 +87,35 @@ class CommandDevice(TimedDevice):
         description="Instead: a command for each of several boards, which share the work.",
     )
     timeout_seconds: Positive = Field(600, description="Longest that a model may take.")
+    format: Literal["onnx", "litert"] = Field(
+        "onnx",
+        description="What the command is given; litert: a .tflite file of batch 1, in INT8 with "
+        "integers from input to output.",
+    )
+    litert_python: str = Field(
+        ".venv-litert/bin/python",
+        description="Python with litert-torch, for format litert; `make litert` makes it.",
+    )
 
     @model_validator(mode="after")
     def _one_of_both(self) -> CommandDevice:
         if (self.command is None) == (self.boards is None):
             raise InputError("give either command or boards")
+        if self.format == "litert" and self.batch != 1:
+            raise InputError(f"batch is {self.batch}; files of format litert take 1")
         return self
+
+    @property
+    def model_format(self) -> str:
+        """What its models are written as."""
+        return self.format
+
+    def params(self) -> dict[str, Any]:
+        """Return what changes results; the Python for LiteRT only where it is used."""
+        found = super().params()
+        if self.format == "onnx":
+            del found["format"], found["litert_python"]
+        return found
 
     @property
     def commands(self) -> Mapping[str, str | list[str]]:

@@ -370,6 +370,13 @@ def _retraining(study: Study, name: str, retraining: Retraining) -> Iterator[str
                 f"{study.devices[device].kind!r}; expected one of: "
                 f"{', '.join(measured) or '(none)'}"
             )
+    for device in study.measured_on(name):
+        asked = getattr(study.devices[device], "model_format", "onnx")
+        if asked != "onnx" and asked not in retraining.formats:
+            yield (
+                f"{where}.formats is [{', '.join(retraining.formats)}], but devices.{device} "
+                f"measures files of format {asked}; add {asked} to {where}.formats"
+            )
     if retraining.published is not None and not space.layerwise:
         yield (
             f"{where}.published: such networks take the settings of a layer-wise space, but "
