@@ -89,6 +89,13 @@ def test_a_result_that_another_run_has_put_there(study):
     assert [f"{path} holds something else than what was read"] in found.values()
 
 
+def test_a_result_without_facts_is_not_of_today(study):
+    """Copied without its JSON, which no other job reads, it would pass for one of any settings."""
+    path = Path("results/devices/edgegpu/nb201/toy.parquet")
+    (study.folder / path.with_suffix(".json")).unlink()
+    assert outdated(study) == {str(path): [f"nothing says how {path} was made"]}
+
+
 @pytest.mark.parametrize(
     "text",
     [
