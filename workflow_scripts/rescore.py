@@ -4,6 +4,7 @@ from pathlib import Path
 
 from hanas.core import plugins
 from hanas.core.files import write_csv, write_parquet
+from hanas.core.progress import print_at_once
 from hanas.fronts.rescoring import rescore
 from hanas.fronts.rows import read_history
 from hanas.proxies._proxy import Inputs, Work
@@ -22,4 +23,4 @@ with job(snakemake) as facts:
     write_parquet(differences, snakemake.output.differences)
     facts.update(objective=again.objective, images=again.images, seen_images=again.seen)
     said = f"of which the search saw {again.seen}" if again.seen else "which no search saw"
-    print(f"{len(table)} networks scored again on {again.images} validation images, {said}")
+    print_at_once(f"{len(table)} networks scored again on {again.images} validation images, {said}")

@@ -34,7 +34,7 @@ with job(snakemake):
         kept.write(place, key, row)
         shutil.rmtree(training.checkpoints, ignore_errors=True)
     else:
-        print(f"{arch} was trained before, see {place}")
+        print_at_once(f"{arch} was trained before, see {place}")
     epochs, images = cfg["how"]["training"]["epochs"], row["validation_images"]
     data = Path(files.images).stem
     row["epochs"] = epochs
