@@ -1,6 +1,6 @@
 # make edgegpu   set everything up and compute results/tables/edgegpu.csv
 # make test      set everything up and run the tests that tell that a change is right (minutes)
-# make test-all  run every test: real kills, SLURM, a browser, fuzzing
+# make test-all  run every test: real kills, SLURM, a browser, fuzzing (of them those of TESTS="-m slow")
 # make check     formatting, lints, types and the direction of imports
 # make rknn      rknn-toolkit2 in .venv-rknn, for boards with a Rockchip NPU
 # make lock      resolve the dependencies of pyproject.toml anew, for pip and for conda
@@ -23,7 +23,7 @@ test: .venv/installed
 	python -m pytest -m "not slow" --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder
 
 test-all: .venv/installed
-	python -m pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder
+	python -m pytest $(TESTS) --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder
 
 check: .venv/installed
 	ruff format --check .

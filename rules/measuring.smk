@@ -24,6 +24,9 @@ rule measure:
         facts=shown("results/measurements/{device}/{space}/{dataset}.json", "facts"),
     log:
         "logs/measure/{device}/{space}/{dataset}.log",
+    # Before any training: a device that does not answer is known at once, and cores do not wait idle
+    # behind a long training for the moment that all are free.
+    priority: 1
     conda:
         ENVIRONMENT
     threads: cores(graph.measure)

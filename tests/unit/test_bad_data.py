@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import io
+import os
 import pickle
 import subprocess
 import sys
@@ -288,7 +289,11 @@ def exploded(tmp_path_factory):
         capture_output=True,
         text=True,
         check=False,
-        env={"PYTHONPATH": str(REPOSITORY), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+        env={
+            "PYTHONPATH": os.pathsep.join(map(str, (REPOSITORY, REPOSITORY / "tests"))),
+            "OPENBLAS_NUM_THREADS": "1",
+            "OMP_NUM_THREADS": "1",
+        },
     )
     said = dict(line.split(": ", 1) for line in done.stdout.splitlines() if ": " in line)
     return said, done.stderr

@@ -122,7 +122,7 @@ def test_links_that_lead_nowhere_and_folders_are_no_facts(results):
 
 
 def test_facts_in_a_chain_without_end_are_told(tmp_path):
-    for number in range(1200):
+    for number in range(250):
         read = {"a": {"file": f"results/{number + 1}.csv", "sha256": "x"}}
         facts = {"settings": {}, "inputs": read, "outputs": {f"results/{number}.csv": "x"}}
         write_json(tmp_path / "results" / f"{number}.json", facts)

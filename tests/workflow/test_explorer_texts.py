@@ -12,7 +12,7 @@ from hanas.report import explorer
 
 pytestmark = pytest.mark.slow  # starts a browser
 
-PARTS = Path(explorer.__file__).parents[2] / "resources" / "explorer"
+PARTS = Path(explorer.__file__).parents[1] / "resources" / "explorer"
 RUNS = "<img src=x onerror='window.ran=1'><svg onload='window.ran=1'><script>window.ran=1</script>"
 HOSTILE = f'</script></option></title>{RUNS}<!-- {{{{data}}}} \u2028\u202e "&amp;` ${{ran=1}}'
 #: What is no text of anybody: the page's own words for numbers.
@@ -22,6 +22,8 @@ NAMED = {"spaces", "tasks", "devices", "proxies", "searches", "of_task"}
 TRAINED = {
     "device": "edgegpu",
     "task": "toy",
+    "known": ["accuracies are of one seed"],
+    "doubts": ["these pictures are few"],
     "headlines": ["hanas loses here"],
     "head": ["network", "accuracy"],
     "rows": [["published/mobilenet_v2", "90 %"]],

@@ -108,8 +108,9 @@ def test_scores_are_of_the_space_of_the_learned_one(tmp_path):
 
 
 @pytest.mark.slow
-def test_from_trainings_to_what_to_take(tmp_path):
+def test_from_trainings_to_what_to_take(tmp_path, monkeypatch):
     study = learned_study(tmp_path)
+    monkeypatch.setenv("HANAS_DATA", str(study.folder / "data"))
     config = study.config()
     config["proxies"]["depth"] = {"kind": "depth", "space": "mobile_i"}
     config["proxies"]["learned"] = {**LEARNED, "proxies": ["depth"]}
