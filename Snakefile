@@ -97,13 +97,14 @@ WATCH = running.Watch()  # what jobs are at, while they run
 onstart:
     if workflow.is_main_process:
         planned.remember(PLANNED)
-    if workflow.is_main_process and getattr(workflow.executor_plugin, "name", "") == "slurm":
         try:
-            slurm.require(Path(".snakemake"))
+            on_slurm = getattr(workflow.executor_plugin, "name", "") == "slurm"
+            slurm.require(Path(".snakemake"), submits=on_slurm)
         except InputError as error:
             # Its end would remove the empty folders where jobs that still wait are to write their logs,
             # without which SLURM lets these fail.
-            workflow.executor_settings.delete_logfiles_older_than = 0
+            if on_slurm:
+                workflow.executor_settings.delete_logfiles_older_than = 0
             raise WorkflowError(str(error)) from None
     quiet = {each.name for each in workflow.output_settings.quiet or ()}
     if workflow.is_main_process and not quiet & {"ALL", "PROGRESS"}:

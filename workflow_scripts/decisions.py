@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from hanas.core.files import write_csv
+from hanas.core.progress import print_at_once
 from hanas.fronts import trust, trust_of_searches
 from hanas.fronts.decisions import decision_table, in_words
 from hanas.fronts.otherwise import Trained, beside_front
@@ -30,4 +31,4 @@ with job(snakemake) as facts:
     Path(snakemake.output.md).write_text(words, encoding="utf-8")
     facts.update(found.facts)
     for doubt in found.doubts:
-        print(f"Do not trust {snakemake.output.md}: {doubt}")
+        print_at_once(f"Do not trust {snakemake.output.md}: {doubt}")

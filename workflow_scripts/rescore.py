@@ -26,7 +26,7 @@ with job(snakemake) as facts:
     else:
         proxy = plugins.plugin("proxies", cfg["proxy"]["kind"]).read(cfg["proxy"])
         proxy = proxy.model_copy(update={"objective": cfg["objective"]})
-        work = Work(Path(), snakemake.threads, print)
+        work = Work(Path(), snakemake.threads, print_at_once)
         with proxy.each_image(
             space, Inputs(Path(files.weights), Path(files.images)), work
         ) as again:
@@ -36,4 +36,4 @@ with job(snakemake) as facts:
         said = f"scored again on {again.images} validation images, {saw}"
     write_csv(table, snakemake.output.table)
     write_parquet(differences, snakemake.output.differences)
-    print(f"{len(table)} networks {said}")
+    print_at_once(f"{len(table)} networks {said}")

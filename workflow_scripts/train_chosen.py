@@ -34,7 +34,7 @@ with job(snakemake):
         kept.write(place, key, row)
         shutil.rmtree(training.checkpoints, ignore_errors=True)
     else:
-        print(f"{arch} was trained before, see {place}")
+        print_at_once(f"{arch} was trained before, see {place}")
     how, data = training.settings.training, Path(files.images).stem
     row |= {"epochs": how.epochs, "judged_by": how.judged_by}
     accuracy = "balanced accuracy" if how.judged_by == "balanced" else "accuracy"

@@ -33,8 +33,13 @@ _SECONDS_KEPT = 90 * 86_400.0
 
 
 def file_of(rule: str, names: Mapping[str, str], prefix: str = "") -> str:
-    """Return the path of a job's file; ``prefix`` is that of a module, such as ``nas/``."""
-    return f"{_FOLDER}/{prefix}{facts_file(rule, **names).removeprefix('results/')}"
+    """Return the path of a job's file; ``prefix`` is that of a module, such as ``nas/``.
+
+    Each lies in a folder of its own: Snakemake lists the folder of the first that it looks for, and
+    does not see what is written there later.
+    """
+    facts = facts_file(rule, **names).removeprefix("results/").removesuffix(".json")
+    return f"{_FOLDER}/{f'{prefix}{facts}'.replace('/', '.')}/settings.json"
 
 
 def live_file(path: str) -> Path:
