@@ -2,6 +2,7 @@
 
 from hanas.core import plugins
 from hanas.core.files import read_parquet, write_csv
+from hanas.deploy import litert
 from hanas.deploy.exporting import export_retrained
 from hanas.deploy.quantisation import Quantisation
 from hanas.study.jobs import job
@@ -20,6 +21,8 @@ with job(snakemake) as facts:
         network=space.deployed.read(cfg["network"], "network"),
         resolution=cfg["training"]["resolution"],
         quantisation=Quantisation.read(cfg["quantisation"], "quantisation"),
+        formats=cfg["formats"],
+        litert_python=cfg.get("litert_python", litert.PYTHON),
         folder=snakemake.output.models,
         threads=snakemake.threads,
     )

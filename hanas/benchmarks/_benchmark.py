@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from hanas.core.settings import Settings
 from hanas.spaces._space import Space
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 class Benchmark(Settings):
     """True test accuracies of a space's architectures: settings, and how they are read."""
 
+    #: The only space that it has numbers of; None for any.
+    covers: ClassVar[str | None] = None
     kind: Any  # a plugin says: Literal["its name"]
 
     @abstractmethod

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -33,6 +33,7 @@ TRAININGS = 3
 class NasBenchMacro(Benchmark):
     """Mean test accuracies over the benchmark's three trainings."""
 
+    covers: ClassVar[str | None] = "nas_bench_macro"
     kind: Literal["nas_bench_macro"] = Field(
         description="NAS-Bench-Macro, CIFAR-10, 50 epochs, mean of three trainings."
     )

@@ -12,7 +12,7 @@ import hashlib
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -38,6 +38,7 @@ _CELL_LIMIT_BYTES = 2**24  # uncompressed; official cells have 0.33 MB
 class NatsBench(Benchmark):
     """Mean accuracies over the seeds of the benchmark."""
 
+    covers: ClassVar[str | None] = "nb201"
     kind: Literal["nats_bench"] = Field(
         description="NATS-Bench's topology space, read with the nats_bench package."
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 class Surrogate(Benchmark):
     """A model of the accuracies on a data set; the source says how well it predicts."""
 
+    covers: ClassVar[str | None] = "nb201"
     kind: Literal["surrogate"] = Field(description="A small model fitted to a benchmark.")
     file: Annotated[str, UserFile()] | None = Field(
         None, description="Another bundle of surrogates than the shipped one."

@@ -18,6 +18,9 @@ from hanas.core.errors import InputError
 if TYPE_CHECKING:
     import torch
 
+#: What sources say of such a processor; see :func:`lacks_vnni`.
+NO_VNNI = "no VNNI"
+
 
 def commit() -> str | None:
     """Return the Git commit of the code, with ``+changes`` where files differ; None outside Git."""
@@ -42,6 +45,14 @@ def processor() -> str:
         if line.startswith("model name"):
             return line.split(":", 1)[1].strip()
     return platform.processor() or "unknown"
+
+
+def lacks_vnni() -> bool:
+    """Return whether this is an x86 processor without VNNI, on which 8-bit products overflow."""
+    facts = Path("/proc/cpuinfo")
+    if platform.machine() not in ("x86_64", "AMD64") or not facts.exists():
+        return False
+    return not {"avx512_vnni", "avx_vnni"} & set(facts.read_text(encoding="utf-8").split())
 
 
 def has_nvidia_gpu() -> bool:

@@ -10,7 +10,10 @@ from pathlib import Path
 from hanas.core.errors import InputError, one_line
 
 #: What PyTorch, ONNX Runtime and the C++ library say where memory is short.
-_SAID = ("allocate memory", "out of memory", "not enough memory", "bad_alloc", "bad allocation")
+_SAID = (
+    *("allocate memory", "out of memory", "not enough memory", "bad_alloc", "bad allocation"),
+    *("memoryerror", "unable to allocate"),
+)
 
 
 def in_words(count: float) -> str:
@@ -75,6 +78,11 @@ def _of_process() -> int | None:
     return most - int(used.read_text().split()[0]) * resource.getpagesize()
 
 
+def short_of_memory(said: str) -> bool:
+    """Return whether what a program said of its failure is that memory was short."""
+    return any(each in said.lower() for each in _SAID)
+
+
 @contextmanager
 def enough_memory(what: str, remedy: str) -> Iterator[None]:
     """Say of a block that ran out of memory what it was doing, and what to set (InputError)."""
@@ -83,8 +91,7 @@ def enough_memory(what: str, remedy: str) -> Iterator[None]:
     except InputError:
         raise
     except Exception as error:
-        text = one_line(error).lower()
-        if isinstance(error, MemoryError) or any(said in text for said in _SAID):
+        if isinstance(error, MemoryError) or short_of_memory(one_line(error)):
             free = in_words(free_bytes())
             raise InputError(
                 f"{what}: out of memory ({one_line(error)[:200]}; {free} are free); {remedy}"

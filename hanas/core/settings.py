@@ -40,7 +40,8 @@ _EXPECTED = {
 #: Types of an error whose message is complete but for the path before it.
 _WORDED, _UNKNOWN = "worded", "unknown_setting"
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]
+#: Of an entry; it becomes part of the names of files, which systems bound at 255.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,100}$")]
 Seed = Annotated[int, Field(ge=0, le=4294967295)]
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -281,7 +282,7 @@ def _in_words(cls: type[Settings], error: Any) -> InitErrorDetails:
         joint = "." if field in fields else " " if path else ": "
         return _detail(path, said if said[0] == ":" else f"{joint}{said}", value)
     if kind in ("string_pattern_mismatch", "string_type") and path and path[-1] == "[key]":
-        text = f": {value!r} is no name; names are text and hold letters, digits and _ only"
+        text = f": {value!r} is no name; names are text of up to 100 letters, digits and _"
         return _detail(path[:-2], text, value)
     annotation = fields[str(path[0])].annotation if path else None
     expected = _EXPECTED.get(kind, "").format(**canonical(error.get("ctx", {})))

@@ -7,6 +7,7 @@ is raised when a key changes its meaning or goes away, and not when one is added
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,20 +17,22 @@ import numpy as np
 import pandas as pd
 
 import hanas
-from hanas.core.compute import commit
+from hanas.core.compute import NO_VNNI, commit
 from hanas.core.errors import InputError
-from hanas.core.files import checksum, name_of, write_json
+from hanas.core.files import RESOURCES, checksum, name_of, write_json
 from hanas.core.settings import Settings
 from hanas.data.class_accuracy import counts_of
 from hanas.data.images import ImageData, load_images, training_statistics
-from hanas.deploy import onnx_models
-from hanas.deploy.exporting import FLOAT32_FILE, INT8_FILE
+from hanas.deploy import hub_cards, onnx_models
+from hanas.deploy.formats import FILES, WEIGHTS_FILE
 from hanas.deploy.quantisation import Quantisation
 from hanas.spaces.networks import published
 from hanas.training.settings import RetrainingTraining
 
 SCHEMA_VERSION = 1
-CARD_FILE = "model.json"
+CARD_FILE, README_FILE = "model.json", "README.md"
+#: Classifies pictures with the files that lie beside it, without hanas.
+PREDICT = RESOURCES / "models" / "predict.py"
 #: What a source begins with, before a colon; any other text is that of a user's table.
 KINDS = ("measured", "predicted", "benchmark", "surrogate", "estimate", "table")
 #: How pictures of more than 8 bits are prepared, instead of what 8 bits say.
@@ -39,7 +42,7 @@ DEEP_STEP = (
 )
 _WHOLE = ("threads", "batch", "passes", "repeats")
 #: Columns of a device's table that say how it was measured, and what is said of each metric.
-CONDITIONS = ("precision", *_WHOLE, "stable", "runtime", "board")
+CONDITIONS = ("format", "precision", *_WHOLE, "stable", "runtime", "board")
 DETAILS = {
     "latency": {
         "value": "latency_ms",
@@ -65,6 +68,9 @@ class Made:
     seed: int | None  # of the training, as the precision
     precision: str | None
     quantisation: Quantisation
+    dataset: str = "images"  # its name in the study, and what kind that is
+    dataset_kind: str = ""
+    licence: str = "unknown"
 
 
 def write_cards(
@@ -76,7 +82,9 @@ def write_cards(
     folder: str | Path,
     trust: Mapping[int, Mapping[str, list[str]]] | None = None,
 ) -> None:
-    """Write ``{number}/model.json`` beside every exported network; equal input gives equal bytes.
+    """Write cards beside every exported network; equal input gives equal bytes.
+
+    ``{number}/model.json``, the same as README.md for people and Hugging Face, and ``predict.py``.
 
     ``exports`` is the table of :func:`hanas.deploy.exporting.export_retrained`, ``folder`` where
     they were exported to, and ``images`` the file of the data set. ``latencies`` are names of
@@ -94,28 +102,43 @@ def write_cards(
             "schema_version": SCHEMA_VERSION,
             "task": "image classification",
             **({"about": trust[int(export["number"])]} if trust else {}),
-            **_of_network(export, data, made),
+            **_of_network(export, data, made, _not_worth_it(latencies, str(export["arch"]))),
             "devices": [_of_device(name, table, str(export["arch"])) for name, table in latencies],
-            "files": {
-                FLOAT32_FILE: _file(place / FLOAT32_FILE, "float32"),
-                INT8_FILE: {
-                    **_file(place / INT8_FILE, "int8"),
-                    # Without it, x86 processors that lack VNNI cut off sums and lose accuracy.
-                    "session_options": dict([onnx_models.EXACT_SUMS]),
-                },
-            },
+            "files": _files(export, place, data, made),
             "provenance": {
                 "hanas": {"version": hanas.__version__, "commit": commit()},
                 "images": made_from,
             },
         }
         write_json(place / CARD_FILE, content)
+        said = hub_cards.readme(
+            content, dataset=made.dataset, kind=made.dataset_kind, licence=made.licence
+        )
+        (place / README_FILE).write_text(said, encoding="utf-8")
+        shutil.copyfile(PREDICT, place / PREDICT.name)
 
 
-def _of_network(export: Mapping[str, Any], data: ImageData, made: Made) -> dict[str, Any]:
+def _not_worth_it(latencies: Sequence[tuple[str, pd.DataFrame]], arch: str) -> list[str]:
+    """Return where INT8 was measured on a processor that gains nothing by it."""
+    found = []
+    for name, table in latencies:
+        of_arch = table[table["arch"] == arch]
+        sources = of_arch["runtime"].astype(str) if "runtime" in of_arch else pd.Series(dtype=str)
+        if sources.str.contains(NO_VNNI, regex=False).any():
+            found.append(
+                f"INT8 does not pay on {name}: its processor has no VNNI, so that sums of 8-bit "
+                "products are exact only by a slower way (the session options of the file, with "
+                "which accuracy and latency were measured); use float32 there"
+            )
+    return found
+
+
+def _of_network(
+    export: Mapping[str, Any], data: ImageData, made: Made, of_devices: Sequence[str] = ()
+) -> dict[str, Any]:
     """Return what a card says of a network, of its accuracy and of its training."""
     arch, quantisation = str(export["arch"]), made.quantisation
-    told = [export["warning"], export.get("validation_warning"), *data.warnings]
+    told = [export["warning"], export.get("validation_warning"), *data.warnings, *of_devices]
     return {
         "architecture": {
             "space": made.space,
@@ -280,6 +303,38 @@ def _of_device(name: str, table: pd.DataFrame, arch: str) -> dict[str, Any]:
 
 def _given(row: Mapping[Any, Any], columns: Mapping[str, str]) -> dict[str, Any]:
     return {key: row[column] for key, column in columns.items() if column in row}
+
+
+def _files(
+    export: Mapping[str, Any], place: Path, data: ImageData, made: Made
+) -> dict[str, dict[str, Any]]:
+    """Return what a card says of each file: those of :mod:`hanas.deploy.formats` that there are."""
+    side = made.training.resolution or data.images.shape[1]
+    found: dict[str, dict[str, Any]] = {}
+    for name, files in FILES.items():
+        of_onnx = name == "onnx"
+        if not of_onnx and f"{name}_float32_accuracy_percent" not in export:
+            continue
+        of, source = ("", "sources") if of_onnx else (f"{name}_", f"{name}_source")
+        for precision, file in files.items():
+            quantised, layout = precision == "int8", ["batch" if of_onnx else 1, 3, side, side]
+            found[file] = {
+                **_file(place / file, precision),
+                "format": name,
+                "input": {
+                    "type": "int8" if name == "litert" and quantised else "float32",
+                    "shape": [1, side, side, 3] if name == "litert" else layout,
+                },
+                "accuracy_percent": float(export[f"{of}{precision}_accuracy_percent"]),
+                "source": export[source],
+            }
+            if not quantised:
+                difference = float(export[f"{of}largest_difference"])
+                found[file]["largest_logit_difference"] = difference
+            elif name != "litert":
+                # Without it, x86 processors that lack VNNI cut off sums and lose accuracy.
+                found[file]["session_options"] = dict([onnx_models.EXACT_SUMS])
+    return found | {WEIGHTS_FILE: _file(place / WEIGHTS_FILE, "float32")}
 
 
 def _file(path: Path, precision: str) -> dict[str, Any]:

@@ -91,6 +91,13 @@ def session(
         raise InputError(f"{path}: ONNX Runtime cannot load it: {one_line(error)}") from error
 
 
+def runtime() -> str:
+    """Return the name and version of what runs the files."""
+    import onnxruntime
+
+    return f"ONNX Runtime {onnxruntime.__version__}"
+
+
 def logits(path: str | Path, images: np.ndarray) -> np.ndarray:
     """Return the logits, float32 (N, classes), of normalised images, float32 (N, 3, H, W).
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field, create_model, model_validator
+from pydantic import ConfigDict, Field, create_model, model_validator
 from pydantic_core import core_schema
 
 from hanas.core import plugins
@@ -99,6 +99,9 @@ class Device(Settings):
 
 class TabulatedDevice(Device):
     """A device whose numbers somebody has written down."""
+
+    #: The only space that it has numbers of; None for any.
+    covers: ClassVar[str | None] = None
 
     @abstractmethod
     def table(self, space: Space, dataset: str, root: Path) -> pd.DataFrame:
@@ -191,6 +194,13 @@ class Measuring(Settings):
 _FIELD = "space_"
 
 
+class _Networks(Settings):
+    """What the networks of each space are read as."""
+
+    # A study may declare spaces of its own, whose names a schema cannot know.
+    model_config = ConfigDict(json_schema_extra={"additionalProperties": {"type": "object"}})
+
+
 class _OfEverySpace:
     """The type of the networks of each space, by its name; those not given are the default."""
 
@@ -221,7 +231,7 @@ def _networks(deployed: tuple[tuple[str, type[Settings]], ...]) -> type[Settings
             network,
             Field(default_factory=network, alias=space, description=said),
         )
-    return create_model("Networks", __base__=Settings, **fields)
+    return create_model("Networks", __base__=_Networks, **fields)
 
 
 class MeasuredDevice(Device):
@@ -268,6 +278,16 @@ class MeasuredDevice(Device):
         """Which form of a model it is given: ``float32`` or ``int8``."""
         return "float32" if self.quantises else self.measuring.precision
 
+    @property
+    def model_format(self) -> str:
+        """What its models are written as: ``onnx`` or ``litert``."""
+        return "onnx"
+
+    @property
+    def model_suffix(self) -> str:
+        """How the names of files of its models end."""
+        return ".tflite" if self.model_format == "litert" else ".onnx"
+
     @abstractmethod
     def board_names(self) -> tuple[str, ...]:
         """Return the names of the boards, which share the models; InputError without any."""
@@ -285,7 +305,7 @@ class MeasuredDevice(Device):
 
     @abstractmethod
     def measure(self, model: Path, board: str) -> Timings:
-        """Measure an ONNX model of fixed batch, or raise ModelRefused or BoardLost."""
+        """Measure a model of fixed batch in its format, or raise ModelRefused or BoardLost."""
 
 
 class TimedDevice(MeasuredDevice, Measuring):
@@ -307,7 +327,8 @@ class TimedDevice(MeasuredDevice, Measuring):
     def conditions(self, board: str) -> dict[str, str | int]:
         """Return what a measurement depends on, apart from the model."""
         numbers = ("threads", "precision", "batch", "passes", "warmup")
-        return {"runtime": self.runtime(), **{name: getattr(self, name) for name in numbers}}
+        found = {"runtime": self.runtime(), **{name: getattr(self, name) for name in numbers}}
+        return found | ({} if self.model_format == "onnx" else {"format": self.model_format})
 
     def params(self) -> dict[str, Any]:
         """Return what changes results; in float32 nothing is quantised by channel."""

@@ -1,4 +1,4 @@
-r"""Any command that is given an ONNX file and prints milliseconds as JSON.
+r"""Any command that is given an ONNX or LiteRT file and prints milliseconds as JSON.
 
 A board over ssh, adb, a vendor's tool. A list is a program and its arguments, run as it is, without
 a shell; a text is a command of the user's for ``sh``, where more than one program is to run::
@@ -7,8 +7,9 @@ a shell; a text is a command of the user's for ``sh``, where more than one progr
     command: scp -q {model} pi:m.onnx && ssh pi ./bench m.onnx {passes}
 
 ``{model}``, ``{passes}``, ``{warmup}``, ``{batch}``, ``{threads}`` and ``{board}`` in either are
-replaced (in a text, quoted for the shell); all else, other braces too, stays as it is. There is no
-input. Of a pipe, the shell tells only whether the last part failed.
+replaced (in a text, quoted for the shell), and so is ``{recipes}``, the folder of scripts for kinds
+of boards that hanas ships; all else, other braces too, stays as it is. There is no input. Of a
+pipe, the shell tells only whether the last part failed.
 
 It prints a JSON document that begins and ends with a line: an object with ``latency_ms`` (a list or
 a number) and, where known, ``energy_mj`` (millijoules of a pass, a list or a number), ``runtime``
@@ -40,15 +41,17 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from hanas.core.errors import InputError
 from hanas.core.files import checksum, digest
+from hanas.core.processes import run
 from hanas.core.settings import Positive
 from hanas.devices._answers import plain, timings
 from hanas.devices._device import BoardLost, TimedDevice, Timings
-from hanas.devices._processes import run
 
 #: Name of the only board where ``command`` gives no name.
 BOARD = "the board"
 # Not behind a dollar sign: that is a variable of the shell.
-_PLACEHOLDER = re.compile(r"(?<!\$)\{(model|passes|warmup|batch|threads|board)\}")
+_PLACEHOLDER = re.compile(r"(?<!\$)\{(model|passes|warmup|batch|threads|board|recipes)\}")
+#: Scripts that time a model on a kind of board: docs/boards.md.
+RECIPES = Path(__file__).parents[1] / "resources" / "boards"
 #: Exit statuses of a shell after which trying again is of no use.
 _FOR_GOOD = {126: "cannot be executed", 127: "was not found"}
 
@@ -75,7 +78,7 @@ class CommandDevice(TimedDevice):
     command: Command | None = Field(
         None,
         description="A list, a program and its arguments, or a text for the shell, that prints "
-        "milliseconds of an ONNX file as JSON; {model}, {passes}, {warmup}, {batch}, {threads} and "
+        "milliseconds of a model file as JSON; {model}, {passes}, {warmup}, {batch}, {threads} and "
         "{board} are filled in.",
     )
     boards: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")], Command] | None = Field(
@@ -84,12 +87,35 @@ class CommandDevice(TimedDevice):
         description="Instead: a command for each of several boards, which share the work.",
     )
     timeout_seconds: Positive = Field(600, description="Longest that a model may take.")
+    format: Literal["onnx", "litert"] = Field(
+        "onnx",
+        description="What the command is given; litert: a .tflite file of batch 1, in INT8 with "
+        "integers from input to output.",
+    )
+    litert_python: str = Field(
+        ".venv-litert/bin/python",
+        description="Python with litert-torch, for format litert; `make litert` makes it.",
+    )
 
     @model_validator(mode="after")
     def _one_of_both(self) -> CommandDevice:
         if (self.command is None) == (self.boards is None):
             raise InputError("give either command or boards")
+        if self.format == "litert" and self.batch != 1:
+            raise InputError(f"batch is {self.batch}; files of format litert take 1")
         return self
+
+    @property
+    def model_format(self) -> str:
+        """What its models are written as."""
+        return self.format
+
+    def params(self) -> dict[str, Any]:
+        """Return what changes results; the Python for LiteRT only where it is used."""
+        found = super().params()
+        if self.format == "onnx":
+            del found["format"], found["litert_python"]
+        return found
 
     @property
     def commands(self) -> Mapping[str, str | list[str]]:
@@ -128,7 +154,8 @@ class CommandDevice(TimedDevice):
     def measure(self, model: Path, board: str) -> Timings:
         """Let the command of a board measure an ONNX model."""
         numbers = {name: getattr(self, name) for name in ("passes", "warmup", "batch", "threads")}
-        command = filled(self.commands[board], {"model": model, "board": board, **numbers})
+        values = {"model": model, "board": board, "recipes": RECIPES, **numbers}
+        command = filled(self.commands[board], values)
         finished = run(command, timeout_seconds=self.timeout_seconds)
         try:
             found = timings(finished.stdout)  # raises ModelRefused, however the command has ended
@@ -188,7 +215,8 @@ def command_files(command: str | list[str]) -> list[Path]:
             words = command.split()
     written = {word for before, word in itertools.pairwise(words) if before.startswith(">")}
     parts = [part for word in words if word not in written for part in (word, *word.split("=")[1:])]
-    files = {Path(os.path.expandvars(os.path.expanduser(part))) for part in parts if part}
+    parts = [part.replace("{recipes}", str(RECIPES)) for part in parts if part]
+    files = {Path(os.path.expandvars(os.path.expanduser(part))) for part in parts}
     return sorted(file for file in files if _is_used(file))
 
 

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field
 
-from hanas.core.compute import processor
+from hanas.core.compute import NO_VNNI, lacks_vnni, processor
 from hanas.core.errors import InputError, one_line
 from hanas.devices._device import ModelRefused, TimedDevice, Timings
 
@@ -48,13 +48,16 @@ class HostDevice(TimedDevice):
         """Return the version of ONNX Runtime."""
         import onnxruntime
 
-        return f"ONNX Runtime {onnxruntime.__version__}, CPUExecutionProvider"
+        found = f"ONNX Runtime {onnxruntime.__version__}, CPUExecutionProvider"
+        if self.precision == "int8":  # the option with which accuracies are computed
+            found += f", exact sums{f' ({NO_VNNI})' if lacks_vnni() else ''}"
+        return found
 
     def measure(self, model: Path, board: str) -> Timings:
         """Time the passes of an ONNX model; ModelRefused where ONNX Runtime cannot run it."""
         kept_at, warm = (str(model), model.stat().st_mtime_ns, self.threads), True
         if (session := _SESSIONS.pop(kept_at, None)) is None:
-            session, warm = _session(model, self.threads), False
+            session, warm = _session(model, self.threads, self.precision), False
         if self.in_rounds:  # it is asked for again in the next round
             _SESSIONS[kept_at] = session
             if len(_SESSIONS) > _MOST_SESSIONS:
@@ -86,10 +89,10 @@ class HostDevice(TimedDevice):
         return Timings(nanoseconds / 1e6)
 
 
-def _session(model: Path, threads: int) -> Any:
+def _session(model: Path, threads: int, precision: str) -> Any:
     from hanas.deploy import onnx_models
 
     try:
-        return onnx_models.session(model, threads=threads)
+        return onnx_models.session(model, threads=threads, exact_sums=precision == "int8")
     except InputError as error:
         raise ModelRefused(one_line(error)) from error

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -42,6 +42,7 @@ INFEASIBLE = {"edgetpu": -1.0}
 class HwNasBenchDevice(TabulatedDevice):
     """A device of HW-NAS-Bench."""
 
+    covers: ClassVar[str | None] = "nb201"
     kind: Literal["hw_nas_bench"] = Field(description="HW-NAS-Bench's official pickle.")
     device: str = Field(description="edgegpu, raspi4, edgetpu, pixel3, eyeriss or fpga.")
     dataset: str | None = Field(None, description="Name of the data set in it where it differs.")

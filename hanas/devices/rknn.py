@@ -18,11 +18,11 @@ import numpy as np
 from pydantic import Field
 
 from hanas.core.errors import InputError
+from hanas.core.processes import run
 from hanas.core.progress import Log
 from hanas.core.settings import Count, NoRerun, Positive
 from hanas.devices import _rknn_convert
 from hanas.devices._device import BoardLost, ModelRefused, TimedDevice, Timings
-from hanas.devices._processes import run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,7 +95,8 @@ class RknnDevice(TimedDevice):
         """
         import pandas as pd
 
-        from hanas.deploy.exporting import FLOAT32_FILE, normalised
+        from hanas.deploy.exporting import normalised
+        from hanas.deploy.formats import FLOAT32_FILE
 
         arrays, labels = (normalised(calibration), normalised(test)), test.labels.numpy()
         rows, fallbacks = [], []

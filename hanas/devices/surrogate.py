@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 class SurrogateDevice(TabulatedDevice):
     """A device in a bundle of surrogates."""
 
+    covers: ClassVar[str | None] = "nb201"
     kind: Literal["surrogate"] = Field(description="Small models fitted to HW-NAS-Bench.")
     device: str = Field(description="Name of the device in the bundle.")
     dataset: str | None = Field(None, description="Name of the data set in it where it differs.")

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from hanas.core import escape
+from hanas.deploy.formats import FILES
 from hanas.fronts.trust import Trust, sentence
 from hanas.report.tables import markdown_table
 
@@ -42,6 +43,22 @@ def models_page(
         f"Accuracies are percent of {test} test images in ONNX Runtime; *balanced* is the mean of "
         f"the accuracies of the classes. Always answering the largest class scores {alone:.2f} %. "
         + _of_validation(exports),
+        "",
+        "## Files",
+        "",
+        *markdown_table(
+            _files(exports, table),
+            text_columns=[
+                "model",
+                "file",
+                "format",
+                "precision",
+                "latency (ms an image), measured on",
+            ],
+        ),
+        "",
+        "A file's accuracy is of the test images in its own runtime; latencies are of the file's "
+        "format and precision.",
         "",
         "## How well things are known",
         "",
@@ -95,6 +112,44 @@ def _overview(exports: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
         shown["latency (ms an image)"] = exports["number"].map(latencies).to_numpy()
     shown["parameters"] = [f"{count:,}" for count in exports["params"]]
     return shown
+
+
+def _files(exports: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for each file of each model, all formats side by side."""
+    rows = []
+    for export in exports.to_dict("records"):
+        of_model = table[table["number"] == export["number"]]
+        for name, files in FILES.items():
+            before = "" if name == "onnx" else f"{name}_"
+            if f"{before}float32_bytes" not in export:
+                continue
+            for precision, file in files.items():
+                difference = export[f"{before}largest_difference"]
+                percent = export[f"{before}{precision}_accuracy_percent"]
+                rows.append(
+                    {
+                        "model": str(export["number"]),
+                        "file": file,
+                        "format": name,
+                        "precision": precision,
+                        "accuracy (%)": f"{percent:.2f}",
+                        "largest difference": f"{difference:.1e}" if precision != "int8" else "",
+                        "size (MB)": f"{export[f'{before}{precision}_bytes'] / 1e6:.3f}",
+                        "latency (ms an image), measured on": _latency_of(
+                            of_model, name, precision
+                        ),
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def _latency_of(of_model: pd.DataFrame, name: str, precision: str) -> str:
+    """Return the latencies that were measured of files of one format and precision."""
+    if name == "onnx_batch_1" or not {"latency_ms", "precision"} <= set(of_model):
+        return ""  # devices are given ONNX with a batch of their own, which stands at onnx
+    format_of = of_model["format"] if "format" in of_model else pd.Series("onnx", of_model.index)
+    same = (format_of.fillna("onnx") == name) & (of_model["precision"] == precision)
+    return _latency(of_model[same])
 
 
 def _over_seeds(export: Mapping[Any, Any]) -> str:

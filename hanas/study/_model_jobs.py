@@ -48,8 +48,10 @@ class ModelJobs(Entries):
             "metrics": result("retrain", retraining=retraining),
             **images_of(task.dataset),
         }
-        quantisation = found.quantisation.params()
-        return Job(trained, revision=2, quantisation=quantisation, space=task.space, **how)
+        how |= {"quantisation": found.quantisation.params(), "formats": found.formats}
+        if "litert" in found.formats:
+            how["litert_python"] = found.litert_python
+        return Job(trained, revision=3, space=task.space, **how)
 
     def _exported(self, retraining: str, task: Task) -> dict[str, Any]:
         return {
@@ -97,13 +99,14 @@ class ModelJobs(Entries):
         others = {}
         if found.beside is not None:
             others = {"others": result("model_cards", retraining=found.beside)}
-        names = ("task", "images", "seed", "precision")
+        names = ("task", "images", "seed", "precision", "license")
         read: dict[str, Any] = {"latencies": list(latencies.values())}
         read |= {"predicted": list(predicted.values())} if predicted else {}
         return Job(
             {**self._exported(retraining, task), **read, **others},
-            revision=6,
+            revision=7,
             predicted=predicted,
+            dataset_kind=self.study.datasets[task.dataset].kind,
             retraining=retraining,
             **{name: getattr(found, name) for name in names},
             **task.where,

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from hanas.core import escape, plugins
+from hanas.core import escape, extras, plugins
 from hanas.core.errors import InputError
 from hanas.core.settings import Entry, UserFile, canonical, marked
 from hanas.core.settings import problems as told
@@ -23,6 +23,7 @@ from hanas.spaces.kinds.lens import stages
 from hanas.study.settings import Retraining, Spaces, Study
 
 _MOST_PROBLEMS = 10
+_SIDE = "training.resolution"
 _TAG, _RUN_BY_PAGES = r"<[A-Za-z/!?]\w*", r"(?i)</?script|<!--"
 
 
@@ -94,6 +95,11 @@ def problems(study: Study) -> Iterator[str]:
     yield from of_names
     if of_names:  # what is made of itself, or of nothing, has no space that could be looked at
         return
+    try:
+        if study.curves:
+            extras.require(study.curves, study.curves)
+    except InputError as error:
+        yield f"curves: {error}"
     yield from _tasks(study)
     yield from _benchmarks(study)
     yield from _devices(study)
@@ -110,6 +116,11 @@ def _second_stages(study: Study) -> Iterator[str]:
     """Yield where no lens is there that could make a space smaller."""
     for name in stages([*study.spaces]):
         found: Any = study.spaces[name]
+        if found.made is not None:
+            yield (
+                f"spaces.{name}.made is filled in by the workflow; leave it out, or declare what "
+                "it holds as a space of its own"
+            )
         task, searched = study.tasks[found.task], study.devices[found.device].tasks or study.tasks
         if task.space != found.space_before or not task.proxies or found.task not in searched:
             yield (
@@ -121,28 +132,37 @@ def _second_stages(study: Study) -> Iterator[str]:
 
 def _networks(study: Study) -> Iterator[str]:
     """Yield where a space has no network of the width, or for images of the side, that is asked."""
-    asked: list[tuple[str, str, str, Any, int | None]] = [
-        (f"supernets.{name}", each.space, each.dataset, each.network, each.training.resolution)
-        for name, each in study.supernets.items()
-    ]
+    asked: list[tuple[str, str, str, str, Any, int | None]] = []
+    for name, each in study.supernets.items():
+        side = each.training.resolution
+        asked.append((f"supernets.{name}", _SIDE, each.space, each.dataset, each.network, side))
     for name, retraining in study.retrainings.items():
         task, side = study.tasks[retraining.task], retraining.training.resolution
         network = study.network_of(name)
-        asked.append((f"retrainings.{name}", task.space, task.dataset, network, side))
+        asked.append((f"retrainings.{name}", _SIDE, task.space, task.dataset, network, side))
+    for task in study.tasks.values():
+        members = {each for proxy in task.proxies for each in study.made_of(proxy)}
+        for name in sorted(members):
+            found: Any = getattr(study.proxies[name], "trainings", None)
+            if found is not None:
+                dataset, side = found.dataset or task.dataset, found.training.resolution
+                where, form = f"proxies.{name}.trainings", plugins.space(task.space).deployed
+                network = form.read(canonical(found.network), f"{where}.network")
+                asked.append((where, _SIDE, task.space, dataset, network, side))
     for name, device in study.devices.items():
         if not isinstance(device, MeasuredDevice):
             continue
         for task in (study.tasks[key] for key in device.tasks or study.tasks):
             network, side = device.networks[task.space], device.resolution
-            asked.append((f"devices.{name}", task.space, task.dataset, network, side))
-    for where, space, dataset, network, resolution in asked:
+            where = f"devices.{name}"
+            asked.append((where, "resolution", task.space, task.dataset, network, side))
+    for where, key, space, dataset, network, resolution in asked:
         found = study.datasets[dataset]
-        side = getattr(found, "resolution", None) or getattr(found, "side", None)
+        side = resolution or getattr(found, "resolution", None) or getattr(found, "side", None)
         if side is not None:
+            place = key if resolution else f"datasets.{dataset}"
             try:
-                plugins.space(space).for_images(
-                    network, (side, side), resolution, f"datasets.{dataset}"
-                )
+                plugins.space(space).for_images(network, (side, side), None, place)
             except InputError as error:
                 yield f"{where}: {error}"
 
@@ -212,6 +232,7 @@ def _tasks(study: Study) -> Iterator[str]:
 def _not_listed(study: Study, name: str) -> Iterator[str]:
     """Yield what a task cannot have in a space that is too large to list."""
     task = study.tasks[name]
+    cells = bool(plugins.space(task.space).edges)
     for device, entry in study.devices.items():
         predicts = getattr(entry, "predicts", None)  # from a file of some architectures
         if isinstance(entry, MeasuredDevice) or (predicts and predicts(task.dataset)):
@@ -226,7 +247,9 @@ def _not_listed(study: Study, name: str) -> Iterator[str]:
     for proxy in task.proxies:
         for each in sorted(study.made_of(proxy)):
             if not study.proxies[each].on_demand:
-                able = _kinds("proxies", lambda found: found.on_demand)
+                able = _kinds(
+                    "proxies", lambda kind: kind.on_demand and (cells or not kind.of_cells)
+                )
                 yield (
                     f"tasks.{name}.proxies: {each!r} scores listed architectures only; expected "
                     f"one of kind {able} for space {task.space!r}, which holds "
@@ -249,6 +272,10 @@ def _benchmarks(study: Study) -> Iterator[str]:
     if len(set(folders.values())) > 1:
         said = ", ".join(f"{key} is {folder!r}" for key, folder in folders.items())
         yield f"{said}; expected one folder: the cells of NATS-Bench are read once for all"
+    for space, of_space in study.benchmarks.items():
+        for dataset, entry in of_space.items():
+            if entry.covers not in (None, space):
+                yield _covers(f"benchmarks.{space}.{dataset}", entry, space)
     for space in (*study.benchmarks, *study.surrogates):
         if not plugins.space(space).enumerable:
             yield (
@@ -258,12 +285,23 @@ def _benchmarks(study: Study) -> Iterator[str]:
             )
 
 
+def _covers(where: str, entry: Any, space: str) -> str:
+    """Say that an entry has numbers of another space only."""
+    return (
+        f"{where}.kind is {entry.kind!r}, which knows space {entry.covers!r} alone, not {space!r}; "
+        "give numbers of your own (kind table)"
+    )
+
+
 def _devices(study: Study) -> Iterator[str]:
     if "all" in study.devices:
         yield "devices.all: results/tables/all.csv holds all devices; give it another name"
     for name, device in study.devices.items():
         for task in device.tasks or study.tasks:
-            dataset = study.tasks[task].dataset
+            dataset, space = study.tasks[task].dataset, study.tasks[task].space
+            covers = getattr(device, "covers", None)
+            if covers not in (None, space) and plugins.space(space).enumerable:
+                yield _covers(f"devices.{name}", device, space)
             if dataset not in getattr(device, "datasets", study.datasets):
                 yield (
                     f"devices.{name}.datasets has no {dataset!r}, which tasks.{task} needs; add "
@@ -331,6 +369,13 @@ def _retraining(study: Study, name: str, retraining: Retraining) -> Iterator[str
                 f"{where}.measure_on: {device!r} is not measured, but of kind "
                 f"{study.devices[device].kind!r}; expected one of: "
                 f"{', '.join(measured) or '(none)'}"
+            )
+    for device in study.measured_on(name):
+        asked = getattr(study.devices[device], "model_format", "onnx")
+        if asked != "onnx" and asked not in retraining.formats:
+            yield (
+                f"{where}.formats is [{', '.join(retraining.formats)}], but devices.{device} "
+                f"measures files of format {asked}; add {asked} to {where}.formats"
             )
     if retraining.published is not None and not space.layerwise:
         yield (

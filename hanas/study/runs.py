@@ -43,7 +43,7 @@ def leave_the_current_folder() -> None:
 
     Snakemake starts itself by ``python -m``, for jobs of a cluster too, which would put that folder
     first where modules are found: a ``numpy.py`` there would run. The commands of devices, which
-    may be Python's, do not inherit it (:mod:`hanas.devices._processes`).
+    may be Python's, do not inherit it (:mod:`hanas.core.processes`).
     """
     hanas.leave_the_current_folder()
     os.environ.setdefault("PYTHONSAFEPATH", hanas.SAFE_PATH)

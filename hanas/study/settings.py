@@ -16,6 +16,7 @@ from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.settings import Count, Entry, Member, Name, Named, NoRerun, Seed, Settings, Unique
 from hanas.data.datasets._dataset import Dataset
+from hanas.deploy.formats import Format
 from hanas.deploy.quantisation import Quantisation
 from hanas.devices._device import Device, MeasuredDevice
 from hanas.fronts.settings import LensSettings, Peeling, Representative
@@ -117,6 +118,20 @@ class Retraining(Settings):
     network: DeployedNetwork  # of the space of the task: see Study.network_of
     training: RetrainingTraining = Field(RetrainingTraining(), description="How it is trained.")
     quantisation: Quantisation = Field(Quantisation(), description="How the INT8 model is made.")
+    license: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")] = Field(
+        "unknown",
+        description="License of the trained models in their README.md, by its name on Hugging "
+        "Face, such as apache-2.0.",
+    )
+    formats: Annotated[list[Format], Unique, Field(min_length=1)] = Field(
+        ["onnx"],
+        description="What trained networks are written as, each in float32 and INT8 and tested. "
+        "ONNX with an open batch is always written: the others are compared with it.",
+    )
+    litert_python: str = Field(
+        ".venv-litert/bin/python",
+        description="Python with litert-torch, for format litert; `make litert` makes it.",
+    )
     train_on: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where to train.")
     precision: Literal["float32", "mixed"] = Field(
         "float32", description="Mixed precision works on CUDA."
@@ -217,6 +232,11 @@ class Study(Spaces):
         None,
         description="Folder with plugins of your own, such as proxies/mine.py, relative to the "
         "working directory. The environment variable HANAS_PLUGINS overrides it.",
+    )
+    curves: Annotated[Literal["tensorboard"], NoRerun()] | None = Field(
+        None,
+        description="Draw the curves of all trainings into results/curves/ while they go on; watch "
+        "them with: tensorboard --logdir results/curves. Needs hanas[tensorboard].",
     )
     datasets: dict[Name, Annotated[Dataset, Member("datasets")]] = Field(
         description="Image data sets."

@@ -37,6 +37,10 @@ class RKNN:
         print(open(RECORDED).read())
         return 0
 
+    def export_rknn(self, file):
+        open(file, "w").write("model of an NPU")
+        return 0
+
     def init_runtime(self, target=None, device_id=None):
         if target and device_id not in BOARDS:
             raise RuntimeError("no devices/emulators found")

@@ -44,7 +44,8 @@ def spaces(draw, most_nodes: int = 5):
     own = draw(st.dictionaries(st.sampled_from(edges), lists, max_size=2))
     size = {"channels": draw(st.sampled_from([4, 12])), "cells": draw(st.integers(1, 2))}
     skeleton = draw(st.sampled_from(["standard", "pooled", "pooled_3x3"]))
-    return space_of(nodes=nodes, operations=draw(lists), edges=own, skeleton=skeleton, **size)
+    rest = {"operations": draw(lists)} if len(own) < len(edges) else {}
+    return space_of(nodes=nodes, edges=own, skeleton=skeleton, **rest, **size)
 
 
 def some_genes(space, count: int = 4) -> np.ndarray:
@@ -191,6 +192,10 @@ def test_defaults_of_networks_are_declared():
         ({"edges": {"1 <- 0": ["none"], "1<-0": ["none"]}}, "1<-0 is given twice"),
         ({"edges": {"2<-0": ["none"], "2<-1": ["none"]}}, "no path leads from node 0 to node 2"),
         ({"edges": {"2<-0": ["foo"]}}, "edges.2<-0: 'foo' is no operation"),
+        (
+            {"edges": {key: ["none", "skip_connect"] for key in ("1<-0", "2<-0", "2<-1")}},
+            "operations is of no use, since every edge has operations of its own",
+        ),
         ({"order": "nas_bench_201"}, "of 4 nodes and 5 operations"),
     ],
 )

@@ -195,6 +195,20 @@ def test_the_page_shows_the_spread_between_seeds_where_there_are_several():
     assert "| 2 | random | 3 | 94.00 ± 1.50 | 95.00 |" in found
 
 
+def test_the_page_shows_all_files_side_by_side():
+    of_onnx = {"float32_bytes": 2_000_000, "int8_bytes": 600_000, "largest_difference": 1e-6}
+    of_litert = {f"litert_{name}": value for name, value in of_onnx.items()}
+    percents = {"litert_float32_accuracy_percent": 96.774, "litert_int8_accuracy_percent": 93.5}
+    found = exports(**of_onnx, **of_litert, **percents)
+    measured = {"latency_ms": [3.25, 1.5], "precision": "int8", "format": [float("nan"), "litert"]}
+    table = pd.concat(found.assign(device=d, **measured) for d in ("pc",))
+    lines = page(found, table).split("\n")
+    assert "| 1 | model.onnx | onnx | float32 | 96.77 | 1.0e-06 | 2.000 |  |" in lines
+    assert "| 1 | model.int8.onnx | onnx | int8 | 96.77 |  | 0.600 | pc 3.25 |" in lines
+    assert "| 2 | model.int8.tflite | litert | int8 | 93.50 |  | 0.600 | pc 1.5 |" in lines
+    assert "| 2 | model.int8.onnx | onnx | int8 | 94.00 |  | 0.600 |  |" in lines
+
+
 def test_the_page_names_published_networks():
     found = page(exports(arch=["mobilenet_v2@0.5", "b"], role=["published", "published"]))
     assert "| 1 | mobilenet_v2@0.5 | 96.77 |" in found

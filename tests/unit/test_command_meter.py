@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from some_devices import device
 
 from hanas.core.errors import InputError
+from hanas.core.processes import run
 from hanas.devices import command
 from hanas.devices._answers import plain, timings
 from hanas.devices._device import BoardLost, ModelRefused, Timings
-from hanas.devices._processes import run
 
 
 def measure(text: str, *, board: str | None = None, **settings) -> Timings:

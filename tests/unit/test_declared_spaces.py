@@ -53,10 +53,11 @@ def declarations(draw, most_layers=3):
         {"channels": channels.map(sorted_list), "layers": layers.map(sorted_list)},
         optional={"stride": st.sampled_from([1, 2]), "operations": operations},
     )
+    stages = draw(st.lists(stage, min_size=1, max_size=3))
+    needed = not all("operations" in one for one in stages)
     return {
-        **{"kind": "layerwise", "stem": 8, "last": 16},
-        "stages": draw(st.lists(stage, min_size=1, max_size=3)),
-        "operations": draw(operations),
+        **{"kind": "layerwise", "stem": 8, "last": 16, "stages": stages},
+        **({"operations": draw(operations)} if needed else {}),
         "identity": draw(st.sampled_from(["keeps", "projects"])),
     }
 
@@ -177,8 +178,8 @@ def test_depth_and_features_see_layers_that_are_left_out(declaration):
 
 
 @pytest.mark.parametrize(
-    ("stages", "rest", "params"),
-    [  # parameters as torchvision states them
+    ("stages", "rest", "params", "flops"),
+    [  # of torchvision 0.29.1, counted in its modules as they run on 224x224 pixels
         (
             [
                 *[(24, 2, "mb6_3x3", 2), (32, 3, "mb6_3x3", 2), (64, 4, "mb6_3x3", 2)],
@@ -186,6 +187,7 @@ def test_depth_and_features_see_layers_that_are_left_out(declaration):
             ],
             {"stem": {"channels": 32, "stride": 2}, "first": {"channels": 16}, "last": 1280},
             3_504_872,
+            300_774_272,
         ),
         (
             [
@@ -197,16 +199,18 @@ def test_depth_and_features_see_layers_that_are_left_out(declaration):
                 "first": {"operation": "mb1_3x3_se", "channels": 16},
             },
             5_288_548,
+            385_814_752,
         ),
         (
             [(116, 4, "shuffle_3x3", 2), (232, 8, "shuffle_3x3", 2), (464, 4, "shuffle_3x3", 2)],
             {"stem": {"channels": 24, "stride": 2}, "max_pool": True, "last": 1024},
             2_278_604,
+            144_907_992,
         ),
     ],
     ids=["mobilenet_v2", "efficientnet_b0", "shufflenet_v2_x1_0"],
 )
-def test_published_networks_are_members_of_declared_spaces(stages, rest, params):
+def test_published_networks_are_members_of_declared_spaces(stages, rest, params, flops):
     each = [
         {"channels": channels, "layers": layers, "stride": stride, "operations": [name, "conv_3x3"]}
         for channels, layers, name, stride in stages
@@ -214,6 +218,7 @@ def test_published_networks_are_members_of_declared_spaces(stages, rest, params)
     space = made({"kind": "layerwise", "stages": each, **rest})
     published = np.zeros((1, len(space.choices)), dtype=int)
     assert space.params(published, 1000).tolist() == [params]
+    assert space.flops(published, 1000, 224).tolist() == [flops]
 
 
 def changed(change) -> dict:
@@ -248,11 +253,26 @@ def changed(change) -> dict:
         ),
         (lambda d: d["stages"][2].update(operations="identity"), r"stages\.2: its only operation"),
         (lambda d: d.pop("operations"), r"stages\.0: no operations"),
+        (
+            lambda d: [stage.update(operations=["mb3_3x3", "mb6_3x3"]) for stage in d["stages"]],
+            "operations is of no use, since every stage has operations of its own",
+        ),
+        (
+            lambda d: d["stages"][0].update(channels=24.5),
+            r"0\.channels\.0 is 24\.5; .* whole number",
+        ),
         (lambda d: d.update(text="digits"), "text is digits"),
         (lambda d: d.update(first={"operation": "identity", "channels": 8}), r"first: .*16 to 8"),
         (
-            lambda d: d.update(stages=[{"channels": 8, "layers": 2, "operations": "mb3_3x3"}]),
-            "one network only",
+            lambda d: d.update(stages=[{"channels": 8, "layers": 2}], operations="mb3_3x3"),
+            "one network only, .* give a list somewhere$",
+        ),
+        (
+            lambda d: (
+                d["stages"].__setitem__(slice(None), [{"channels": 8, "layers": 1}])
+                or d.update(operations=["mb3_3x3", "identity"])
+            ),
+            r"one network only, .* \(identity is no choice of a stage's first layer",
         ),
         (lambda d: d["stages"][0].update(width=2), r"stages\.0\.width: no such setting"),
         (lambda d: d.update(stem="16"), r"stem is '16'; expected its channels, a whole number, or"),
@@ -322,6 +342,7 @@ def test_a_study_cannot_give_a_shipped_name_to_its_space(monkeypatch):
         ({True: MINE, "mine": MINE}, "spaces: True is no name"),
         ({"my-space": MINE}, "spaces: 'my-space' is no name"),
         ({"mine": {**MINE, "stem": date(2026, 1, 1)}}, "spaces.mine.stem is datetime.date"),
+        ({"m" * 101: MINE}, "is no name; names are text of up to 100 letters, digits and _"),
         ({"next": {"kind": "lens", "task": "toy"}}, "spaces.next: 'from' is missing"),
     ],
 )
@@ -329,6 +350,54 @@ def test_names_and_keys_that_yaml_reads_as_no_text(spaces, said, monkeypatch):
     monkeypatch.setenv(plugins.SPACES_VARIABLE, "{}")
     with pytest.raises(InputError, match=re.escape(said)):
         checks.read({**TINY, "spaces": spaces}, "mine.yaml")
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (
+            {"proxies": {"own": {"kind": "learned", "space": "mine", "trainings": {}}}},
+            "proxies.own.trainings: datasets.toy: images of 10x10 pixels; they are 5x5 before "
+            "stage 3 of mine, whose stride of 2 does not divide 5",
+        ),
+        (
+            {"devices": {"board": {"kind": "host", "resolution": 5}}},
+            "devices.board: resolution: images of 5x5 pixels; they are 5x5 before stage 2 of mine",
+        ),
+        ({"devices": {"macs": {"kind": "ideal"}}}, "macs: has numbers of listed architectures"),
+        (
+            {"proxies": {"own": {"kind": "synflow", "space": "mine"}}},
+            "expected one of kind depth, ensemble, flops, fused, learned, params, supernet for "
+            "space 'mine', which holds 1.4e+6 of them",
+        ),
+        (
+            {"benchmarks": {"cells": {"toy": {"kind": "surrogate", "dataset": "cifar10"}}}},
+            "benchmarks.cells.toy.kind is 'surrogate', which knows space 'nb201' alone",
+        ),
+        (
+            {
+                "tasks": {"toy": {"dataset": "toy", "space": "cells", "proxies": ["of_cells"]}},
+                "devices": TINY["devices"],
+            },
+            "devices.edgegpu.kind is 'surrogate', which knows space 'nb201' alone, not 'cells'",
+        ),
+    ],
+)
+def test_what_a_study_cannot_have_in_its_own_spaces(changed, said, monkeypatch):
+    monkeypatch.setenv(plugins.SPACES_VARIABLE, "{}")
+    cells = {"kind": "cell", "nodes": 3, "operations": ["none", "skip_connect", "nor_conv_3x3"]}
+    study = {
+        "spaces": {"mine": MINE, "cells": cells},
+        "datasets": {"toy": {**TINY["datasets"]["toy"], "resolution": 10}},
+        "devices": {"board": {"kind": "host"}},
+        "proxies": {"own": {"kind": "params", "space": "mine"}},
+        "tasks": {"toy": {"dataset": "toy", "space": "mine", "proxies": ["own"]}},
+        "searches": {"random": TINY["searches"]["random"]},
+    }
+    of_cells = {"of_cells": {"kind": "params", "space": "cells"}}
+    proxies = {**changed.get("proxies", study["proxies"]), **of_cells}
+    with pytest.raises(InputError, match=re.escape(said)):
+        checks.read({**study, **changed, "proxies": proxies}, "mine.yaml")
 
 
 @pytest.mark.parametrize("name", ["_mine", "copy", "model_config", "params", "json"])

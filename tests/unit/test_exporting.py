@@ -13,7 +13,7 @@ from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.data.batches import load_split
 from hanas.data.images import ImageData, load_images, save_images
-from hanas.deploy import exporting, onnx_models
+from hanas.deploy import exporting, further_formats, onnx_models
 from hanas.deploy.exporting import export_retrained
 from hanas.deploy.quantisation import Quantisation
 from hanas.training.retraining import retrain
@@ -96,7 +96,9 @@ def test_files_and_rows_follow_the_order_of_the_metrics(exported):
     assert list(table["arch"]) == ARCHS
     assert list(table["number"]) == [1, 2]
     assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*.*")) == [
-        *("1/model.int8.onnx", "1/model.onnx", "2/model.int8.onnx", "2/model.onnx")
+        f"{number}/{name}"
+        for number in (1, 2)
+        for name in ("labels.txt", "model.int8.onnx", "model.onnx", "model.safetensors")
     ]
     for number, row in table.set_index("number").iterrows():
         place = folder / str(number)
@@ -376,4 +378,4 @@ def test_a_network_that_magnifies_rounding_is_exported_unless_it_computes_someth
         with pytest.raises(InputError, match="more than PyTorch's own rounding"):
             exporting._checked_difference(network, file, split)
     else:
-        assert exporting._checked_difference(network, file, split) > exporting.TOLERANCE
+        assert exporting._checked_difference(network, file, split) > further_formats.TOLERANCE

@@ -231,6 +231,13 @@ def test_few_points_and_interactions_are_doubts(looked):
     assert words.page(looked).splitlines()[2].startswith("> **Do not trust this page: ")
 
 
+def test_where_there_is_one_choice_none_is_said_not_to_matter(looked, monkeypatch):
+    monkeypatch.setattr(looked.population.space, "choices", (1,) + (3,) * 7)
+    monkeypatch.setattr(lens.Lens, "unimportant", lambda self, name: np.arange(8) < 2)
+    said = " ".join(words._unimportant(looked))
+    assert "does not matter, neither for the device nor for the error, at: layer 2 " in said
+
+
 def test_the_uncertainty_of_a_predictor_is_that_of_differences():
     space = plugins.space("shuffle_i")
     rng = np.random.default_rng(0)
@@ -331,6 +338,10 @@ def test_a_choice_of_a_layer_that_no_front_has_is_on_no_front(looked):
         ({"keep": 0}, "keep"),
         ({"task": "none"}, r"spaces\.next\.task is 'none'; expected one of: first, second"),
         ({"device": "none"}, r"spaces\.next\.device is 'none'; expected one of: macs"),
+        (
+            {"made": dict(plugins.declaration("nas_bench_macro") or {})},
+            r"next\.made is filled in by",
+        ),
         ({"task": "second"}, r"searches space 'next' with 1 proxies; expected a task that"),
     ],
 )

@@ -11,9 +11,10 @@ from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.data.images import save_images
 from hanas.deploy import onnx_models
+from hanas.deploy.formats import FILES
 from hanas.devices.measuring import models
 from hanas.devices.measuring.measure import Model
-from hanas.devices.measuring.models import FILES, IMAGES, trained, untrained
+from hanas.devices.measuring.models import IMAGES, trained, untrained
 from hanas.spaces._space import Space
 from hanas.spaces.networks import published
 
@@ -186,7 +187,7 @@ def test_trained_models_are_the_exported_ones_of_the_precision(pictures, tmp_pat
 
     alone = nb201.to_text((3, 0, 0, 0, 0, 3))
     table = pd.DataFrame({"number": [1, 2], "arch": [some_archs("nb201")[0], alone]})
-    for precision, file in FILES.items():
+    for precision, file in FILES["onnx"].items():
         (tmp_path / "1").mkdir(exist_ok=True)
         made = only(table["arch"][0], pictures, precision=precision)
         made.write(tmp_path / "1" / file)

@@ -110,6 +110,7 @@ def study(tmp_path):
     for number in (1, 2):
         (tmp_path / str(number)).mkdir()
         (tmp_path / str(number) / "model.onnx").write_bytes(b"float32")
+        (tmp_path / str(number) / "model.safetensors").write_bytes(b"weights")
         (tmp_path / str(number) / "model.int8.onnx").write_bytes(b"int8 %d" % number)
     return tmp_path, data
 
@@ -341,3 +342,10 @@ def test_the_schema_refuses_other_cards(study, spoil):
     spoil(card)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.Draft202012Validator(SCHEMA).validate(card)
+
+
+def test_it_says_where_int8_does_not_pay(study):
+    slow = {**MEASURED, "runtime": "ONNX Runtime 1, exact sums (no VNNI)"}
+    told = _card(study, [("old_pc", _table((CELL, slow)))])["warnings"]
+    assert any("INT8 does not pay on old_pc" in text for text in told)
+    assert not _card(study, [("pc", _table((CELL, MEASURED)))])["warnings"]

@@ -301,8 +301,16 @@ def test_squeeze_and_excitation_by_hand():
 @pytest.mark.parametrize(
     ("name", "place", "why"),
     [
-        ("conv_3x3_g3", Place(8, 8, 1, 9), r"3 groups.* 8 channels \(8 = 2 x 3 \+ 2\)"),
-        ("mb6_3x3_g4", Place(8, 10, 1, 9, True), r"4 groups.* 10 channels \(10 = 2 x 4 \+ 2\)"),
+        (
+            "conv_3x3_g3",
+            Place(8, 8, 1, 9),
+            r"3 groups.* 8 channels that come in \(8 = 2 x 3 \+ 2\)",
+        ),
+        (
+            "mb6_3x3_g4",
+            Place(8, 10, 1, 9, True),
+            r"4 groups.* 10 channels that go out \(10 = 2 x 4 \+ 2\)",
+        ),
         ("shuffle_3x3", Place(8, 9, 1, 9, True), "halves the channels, which are 9"),
         ("xception_3x3", Place(7, 7, 1, 9), "halves the channels, which are 7"),
         ("identity", Place(8, 12, 1, 9, True), r"cannot change the shape \(8 to 12\)"),

@@ -16,7 +16,7 @@ from hanas.cli import main
 from hanas.core.errors import InputError
 from hanas.core.ranking import spearman_rho
 from hanas.devices._device import ModelRefused, TimedDevice, Timings
-from hanas.devices.command import CommandDevice, command_files
+from hanas.devices.command import RECIPES, CommandDevice, command_files
 from hanas.devices.measuring import board_queue, scale
 from hanas.devices.measuring.forget import forget
 from hanas.devices.measuring.measure import Bench, Model
@@ -283,6 +283,7 @@ def test_files_that_a_command_names_are_found(tmp_path, monkeypatch):
         (["python3", "my bench.py", "--config=board.cfg", "{model}"], ["board.cfg", "my bench.py"]),
         ("test -e flag && python3 'my bench.py' {model}; ls folder", ["my bench.py"]),
         ("./time_on_board {model} >> log; tail log", ["time_on_board"]),
+        (["python3", "{recipes}/jetson.py", "{model}"], [str(RECIPES / "jetson.py")]),
         ("ssh pi 'bench {model}", []),
         ("no such {model} \x00", []),
     ):

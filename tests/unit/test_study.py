@@ -65,6 +65,22 @@ def test_the_schema_knows_shipped_studies(path):
     jsonschema.Draft202012Validator(SCHEMA).validate(_read(path))
 
 
+def test_the_schema_marks_no_names_of_own_spaces():
+    stage = {"channels": [8, 16], "layers": 2}
+    declared = {"kind": "layerwise", "stem": 8, "last": 8, "stages": [stage]}
+    study = {
+        **_read(REPOSITORY / "config" / "tiny.yaml"),
+        "spaces": {"mine": {**declared, "operations": ["mb3_3x3", "identity"]}},
+        "devices": {"here": {"kind": "host", "networks": {"mine": {"width": 0.5}}}},
+        "proxies": {"params": {"kind": "params", "space": "mine"}},
+        "tasks": {"toy": {"dataset": "toy", "space": "mine", "proxies": ["params"]}},
+    }
+    marked = jsonschema.Draft202012Validator(SCHEMA).iter_errors
+    assert [*marked(study)] == []
+    study["devices"]["here"]["networks"] = {"mine": 0.5, "shuffle": {"with": 0.5}}
+    assert [*marked(study)]
+
+
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_editors_find_the_schema(path):
     first = path.read_text(encoding="utf-8").splitlines()[0]

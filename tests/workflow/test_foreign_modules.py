@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from hanas.core import processes
 from hanas.core.workers import Workers
-from hanas.devices import _processes
 from hanas.study import explain
 
 COMMANDS = (
@@ -49,7 +49,7 @@ def test_commands_of_devices_do_not_inherit_the_safe_path(monkeypatch):
     for value, kept in (("hanas", "no"), ("1", "yes")):
         monkeypatch.setenv("PYTHONSAFEPATH", value)
         command = ["sh", "-c", 'test -n "$PYTHONSAFEPATH" && echo yes || echo no']
-        assert _processes.run(command, timeout_seconds=20).stdout.strip() == kept
+        assert processes.run(command, timeout_seconds=20).stdout.strip() == kept
 
 
 @pytest.mark.slow

@@ -244,7 +244,7 @@ class Bench:
     def _written(self, arch: str) -> Iterator[Path]:
         """Yield the ONNX file of a model, which is there inside the block."""
         with tempfile.TemporaryDirectory(prefix="hanas-models-") as folder:
-            file = Path(folder) / "model.onnx"
+            file = Path(folder) / f"model{self.device.model_suffix}"
             self.write(arch, file)
             yield file
 

@@ -7,6 +7,7 @@ normalisations get to know some training images first; 8-bit ranges are those of
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from functools import cached_property, partial
 from pathlib import Path
@@ -19,12 +20,13 @@ from torch.optim.swa_utils import update_bn
 
 from hanas.core import plugins
 from hanas.core.compute import threads
+from hanas.core.errors import InputError
 from hanas.core.files import digest
 from hanas.core.settings import Settings
 from hanas.data.batches import load_split, ordered_batches
 from hanas.data.images import load_images
-from hanas.deploy import onnx_models
-from hanas.deploy.exporting import FLOAT32_FILE, INT8_FILE
+from hanas.deploy import litert, onnx_models
+from hanas.deploy.formats import FILES
 from hanas.deploy.quantisation import Quantisation, quantise
 from hanas.devices._device import MeasuredDevice
 from hanas.devices.measuring.measure import Model
@@ -34,8 +36,6 @@ from hanas.spaces.networks import published
 REVISION = 1
 #: Training images that batch normalisations and 8-bit ranges are taken from.
 IMAGES = 16
-#: The file of a trained model, by the precision that a device is given.
-FILES = {"float32": FLOAT32_FILE, "int8": INT8_FILE}
 
 
 def trained(
@@ -44,12 +44,23 @@ def trained(
     """Return the exported models of a retraining, by their architectures.
 
     ``models`` has ``number`` and ``arch`` of each; ``folder`` holds a folder a model, named by its
-    number, with the files of :data:`FILES`.
+    number, with the files of :data:`hanas.deploy.formats.FILES`. InputError where they were not
+    exported in the format of the device.
     """
-    file, batch = FILES[device.model_precision], device.measuring.batch
+    file, batch = FILES[device.model_format][device.model_precision], device.measuring.batch
+    write = partial(onnx_models.with_batch, batch=batch)
+    if device.model_format != "onnx":
+        write = shutil.copyfile
+        for number in models["number"]:
+            if not (folder / str(number) / file).is_file():
+                raise InputError(
+                    f"{folder / str(number) / file}: there is no such file; a device of format "
+                    f"{device.model_format} measures models that were exported so: add "
+                    f"{device.model_format} to formats of the retraining"
+                )
     return {
         str(arch): Model(
-            partial(onnx_models.with_batch, folder / str(number) / file, batch=batch),
+            partial(write, folder / str(number) / file),
             infeasible=infeasible(str(arch), space),
         )
         for number, arch in zip(models["number"], models["arch"], strict=True)
@@ -121,7 +132,9 @@ class Writer:
         }
         if declared := plugins.declarations().get(facts["space"]):
             facts["declared"] = declared  # the same text may have been another network before
-        if self._device.model_precision == "int8":
+        if self._device.model_format != "onnx":
+            facts["format"] = self._device.model_format
+        elif self._device.model_precision == "int8":
             import onnxruntime
 
             facts["quantised by"] = [onnxruntime.__version__, self._device.measuring.per_channel]
@@ -131,13 +144,27 @@ class Writer:
         """Write an architecture."""
         classes, settings = len(self._data.classes), self._settings(arch)
         quantised = self._device.model_precision == "int8"
+        in_litert = self._device.model_format == "litert"
         exported = file.with_name("float32.onnx") if quantised else file
         with threads(1):
             space = published.space_of(arch, self._space)
             network = space.build(space.from_text(arch), classes, settings).eval()
             update_bn([torch.from_numpy(self.images)], network)
+            if in_litert:
+                self._write_litert(network, file, quantised=quantised)
+                return
             onnx_models.export(network, exported, resolution=self._side, batch=self._batch)
             if quantised:
                 how = Quantisation(per_channel=self._device.measuring.per_channel)
                 quantise(exported, file, self.images, how)
                 exported.unlink()
+
+    def _write_litert(self, network: torch.nn.Module, file: Path, *, quantised: bool) -> None:
+        python: str = getattr(self._device, "litert_python")  # noqa: B009 - of such devices only
+        exact = file.with_name(f"float32.{file.name}") if quantised else file
+        try:
+            litert.convert(network, self.images, exact, file if quantised else None, python=python)
+        except litert.LiteRTError as error:
+            raise InputError(f"LiteRT: {error}") from error
+        if quantised:
+            exact.unlink()

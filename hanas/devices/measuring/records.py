@@ -203,6 +203,8 @@ class Record:
         settings = device.measuring
         row: dict[str, Any] = dict.fromkeys(COLUMNS, float("nan"))
         row |= {name: conditions[name] for name in ("batch", "threads", "precision", "runtime")}
+        if "format" in conditions:
+            row["format"] = conditions["format"]
         row |= {"arch": arch, "feasible": self.refused is None, "reason": self.refused or ""}
         row |= {"passes": 0, "stable": False, "again_board": "", "board": board}
         row |= {"rounds": len(self.rounds) if device.in_rounds else 0}

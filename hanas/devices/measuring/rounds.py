@@ -83,7 +83,8 @@ class Rounds:
             self._kept_at_the_end(),
             tempfile.TemporaryDirectory(prefix="hanas-models-") as folder,
         ):
-            files = {arch: Path(folder) / f"{n}.onnx" for n, arch in enumerate(self._left)}
+            end = bench.device.model_suffix
+            files = {arch: Path(folder) / f"{n}{end}" for n, arch in enumerate(self._left)}
             while self._left:
                 due = self._due()
                 order = [due[n] for n in rng.permutation(len(due))]

@@ -123,7 +123,8 @@ def _stage(stage: dict[str, Any], number: int, every: list[str], kept: Kept) -> 
 
 
 def _of_cells(declared: dict[str, Any], space: Space, kept: Kept) -> dict[str, Any]:
-    declared.pop("order", None)  # the official one is of all operations
+    for key in ("order", "operations"):  # the official order is of all operations
+        declared.pop(key, None)
     places = [space.place(gene) for gene in range(len(space.choices))]
     edges = {re.sub(r"edge|\s", "", place): list(kept[place]) for place in places}
     given = {re.sub(r"\s", "", edge): some for edge, some in declared.get("edges", {}).items()}

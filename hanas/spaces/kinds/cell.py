@@ -89,6 +89,11 @@ class Cell(Declaration):
             if all_edges[edge][0] != "operations":
                 raise InputError(f"edges: {edge} is given twice; expected each once")
             all_edges[edge] = (f"edges.{key}", names)
+        if self.operations and all(place != "operations" for place, _ in all_edges.values()):
+            raise InputError(
+                "operations is of no use, since every edge has operations of its own; leave it "
+                "out, or take an edge out of edges"
+            )
         return [_operations(*of_edge, edge) for edge, of_edge in all_edges.items()]
 
     def _named(self) -> list[tuple[str, CellOperation]]:

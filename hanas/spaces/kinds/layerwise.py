@@ -32,7 +32,7 @@ def _rising(sizes: list[int]) -> list[int]:
 
 
 def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, int | str) else value
+    return [value] if isinstance(value, int | float | str) else value
 
 
 def _one_or_more(each: dict[str, Any]) -> list[Any]:
@@ -131,6 +131,11 @@ class Layerwise(Declaration):
 
     @override
     def space(self, name: str) -> LayerwiseSpace:
+        if self.operations is not None and all(stage.operations for stage in self.stages):
+            raise InputError(
+                "operations is of no use, since every stage has operations of its own; leave it "
+                "out, or take those of a stage out"
+            )
         operations = [self._operations_of(number) for number in range(len(self.stages))]
         strides = [self.stem.stride, *(stage.stride for stage in self.stages)]
         # Who places one halving places all.
@@ -154,9 +159,12 @@ class Layerwise(Declaration):
         sizes = [(tuple(stage.channels), tuple(stage.layers)) for stage in self.stages]
         space = LayerwiseSpace(name, skeleton, sizes=sizes, text=self.text)
         if space.count == 1:
+            keeps = self.identity == "keeps" and any(IDENTITY in some for some in operations)
             raise InputError(
                 ": one network only, since each stage has one number of channels, one number of "
                 "layers, and one operation a layer; give a list somewhere"
+                + " (identity is no choice of a stage's first layer, unless it projects)"
+                * keeps
             )
         if self.text == "digits" and not (space.one_size and _same(operations)):
             raise InputError(

@@ -103,7 +103,16 @@ class PooledConvolution(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: D102
         # One kernel for the four pixels: (2C, C, 1, 1) -> (2C, C, 2, 2).
-        return F.conv2d(input, (self.weight / 4).expand(-1, -1, 2, 2), stride=2)
+        return F.conv2d(input, self._spread(), stride=2)
+
+    def _spread(self) -> Tensor:
+        return (self.weight / 4).expand(-1, -1, 2, 2)
+
+    def plain(self) -> nn.Conv2d:
+        """Return the same as a 2x2 convolution of fixed weights, as tools for boards want them."""
+        found = nn.Conv2d(self.in_channels, self.out_channels, 2, stride=2, bias=False)
+        found.weight = nn.Parameter(self._spread().detach().clone())
+        return found
 
 
 def pooled_transition(channels: int, mode: str) -> nn.Sequential:

@@ -174,12 +174,12 @@ def refusal(operation: Operation, place: Place, *, identity_projects: bool) -> s
     if operation.kind == "identity" and not (identity_projects or place.keeps_shape):
         changed = f"stride {place.stride}" if inputs == outputs else f"{inputs} to {outputs}"
         return f"identity cannot change the shape ({changed})"
-    for channels in (inputs, outputs):
+    for channels, where in ((inputs, "come in"), (outputs, "go out")):
         if channels % operation.groups:
             rest = f"{channels} = {channels // operation.groups} x {operation.groups} + "
             return (
-                f"{operation.name} has {operation.groups} groups, which do not divide {channels} "
-                f"channels ({rest}{channels % operation.groups})"
+                f"{operation.name} has {operation.groups} groups, which do not divide the "
+                f"{channels} channels that {where} ({rest}{channels % operation.groups})"
             )
     if operation.kind in ("shuffle", "xception"):
         for channels in (outputs,) if place.first else (inputs, outputs):

@@ -1,21 +1,24 @@
-"""The example of the README, docs/classify.py, against the library."""
+"""predict.py beside a trained network, against the library."""
 
-import ast
 import json
+import re
 import runpy
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from nb201_space import nb201
 from PIL import Image
+from safetensors.torch import load_file
+from test_picture_files import png_of_16_bits, tiff
 
 from hanas.data.batches import load_split
 from hanas.data.datasets.image_folder import ImageFolder
 from hanas.data.images import load_images, save_images
+from hanas.data.pictures import read_picture
 from hanas.deploy.exporting import export_retrained
 from hanas.deploy.model_cards import Made, write_cards
 from hanas.deploy.quantisation import Quantisation
@@ -26,7 +29,6 @@ SIDES = [
     pytest.param(None, id="as they are", marks=pytest.mark.slow),
     pytest.param(8, id="average-pooled"),
 ]
-EXAMPLE = Path(__file__).parents[2] / "docs" / "classify.py"
 ARCH = nb201.to_text([3, 1, 2, 4, 1, 1])
 
 
@@ -112,6 +114,8 @@ def study(request, tmp_path_factory):
         seed=0,
         precision=None,
         quantisation=Quantisation(),
+        dataset="colours",
+        licence="mit",
     )
     write_cards(exports, [], folder / "images.pt", made=made, folder=folder / "models")
     network = nb201.build(nb201.from_text(ARCH), 3, settings["network"])
@@ -128,19 +132,51 @@ def _test_pictures(folder):
 def test_it_answers_what_the_library_does(study, monkeypatch, capsys):
     folder, batch, network = study
     with torch.inference_mode():
-        expected = network(batch.images).argmax(dim=1).tolist()
-    classes = json.loads((folder / "models/1/model.json").read_text("utf-8"))["classes"]
+        logits = network(batch.images)
+    expected = logits.argmax(dim=1).tolist()
+    place = folder / "models/1"
+    classes = (place / "labels.txt").read_text("utf-8").splitlines()
     assert classes == sorted(["röd", "grön", "blå"])
     assert len(set(expected)) == 3
-    pictures = _test_pictures(folder)
-    assert len(pictures) == len(expected) == 24
-    for picture, label, image in zip(pictures, expected, batch.images, strict=True):
-        monkeypatch.setattr(sys, "argv", ["classify.py", str(folder / "models/1"), str(picture)])
-        left = runpy.run_path(str(EXAMPLE))
-        assert capsys.readouterr().out == f"{classes[label]}\n"
-        # Its input is that of the library, not only its answer.
-        found = np.transpose(left["image"], (2, 0, 1))
-        np.testing.assert_allclose(found, image.numpy(), atol=1e-5)
+    pictures = [str(picture) for picture in _test_pictures(folder)]
+    monkeypatch.setattr(sys, "argv", ["predict.py", *pictures])
+    left = runpy.run_path(str(place / "predict.py"), run_name="__main__")
+    parts = torch.softmax(logits, dim=1).max(dim=1).values.tolist()
+    for line, picture, label, part in zip(
+        capsys.readouterr().out.splitlines(), pictures, expected, parts, strict=True
+    ):
+        name, percent = re.fullmatch(rf"{re.escape(picture)}: (\w+) \((.+)%\)", line).groups()
+        assert name == classes[label]
+        assert float(percent) == pytest.approx(100 * part, abs=0.1)
+    # Its input is that of the library, not only its answer.
+    found = np.concatenate([left["network_input"](picture) for picture in pictures])
+    np.testing.assert_allclose(found, batch.images.numpy(), atol=1e-5)
+
+
+DEEP = {
+    "grey png": (1, png_of_16_bits),
+    "colour png": (3, png_of_16_bits),
+    "transparent png": (4, png_of_16_bits),
+    "colour tiff": (3, tiff),
+}
+
+
+@pytest.mark.parametrize("kind", DEEP)
+def test_pictures_of_16_bits_are_scaled_as_the_library_does(study, tmp_path, kind):
+    folder, _, _ = study
+    channels, write = DEEP[kind]
+    values = np.random.default_rng(1).integers(0, 65536, (23, 31, channels), dtype=np.uint16)
+    (tmp_path / "deep").write_bytes(write(values))
+    predict = runpy.run_path(str(folder / "models/1/predict.py"))
+    with pytest.raises(ValueError, match="8 bits"):
+        predict["network_input"](tmp_path / "deep")
+    how = predict["CARD"]["input"]
+    how["value_range"] = [1000, 50000]
+    pixels = read_picture(tmp_path / "deep").square(how["resize"][0], (1000.0, 50000.0))
+    pooled = (pixels / 255).reshape(how["blocks"]).mean((1, 3))
+    expected = (pooled - how["mean"]) / how["deviation"]
+    found = predict["network_input"](tmp_path / "deep")[0].transpose(1, 2, 0)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_it_runs_by_itself_without_torch_and_hanas(study):
@@ -148,23 +184,45 @@ def test_it_runs_by_itself_without_torch_and_hanas(study):
     with torch.inference_mode():
         label = int(network(batch.images[:1]).argmax())
     alone = (
-        "import runpy, sys; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0]); "
-        "print(sorted({'torch', 'hanas'} & set(sys.modules)))"
+        "import runpy, sys; sys.argv = sys.argv[1:]; "
+        "runpy.run_path(sys.argv[0], run_name='__main__'); "
+        "print(sorted({'torch', 'hanas', 'ai_edge_litert'} & set(sys.modules)))"
     )
-    command = [sys.executable, "-X", "utf8", "-c", alone, str(EXAMPLE), str(folder / "models/1")]
+    picture, place = str(_test_pictures(folder)[0]), folder / "models/1"
     done = subprocess.run(
-        [*command, str(_test_pictures(folder)[0])],
+        [sys.executable, "-X", "utf8", "-c", alone, str(place / "predict.py"), picture],
         capture_output=True,
         encoding="utf-8",
         cwd=folder,
         check=True,
     )
-    card = json.loads((folder / "models/1/model.json").read_text("utf-8"))
-    assert done.stdout == f"{card['classes'][label]}\n[]\n"
+    said, modules = done.stdout.splitlines()
+    card = json.loads((place / "model.json").read_text("utf-8"))
+    assert said.startswith(f"{picture}: {card['classes'][label]} (")
+    assert modules == "[]"
     assert done.stderr == ""
 
 
-def test_it_has_twelve_lines():
-    lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
-    docstring = ast.parse("\n".join(lines)).body[0].end_lineno
-    assert len([line for line in lines[docstring:] if line]) == 12
+def test_the_page_for_hugging_face_says_what_the_card_says(study):
+    place = study[0] / "models/1"
+    card = json.loads((place / "model.json").read_text("utf-8"))
+    _, front, page = (place / "README.md").read_text("utf-8").split("---\n", 2)
+    told = yaml.safe_load(front)
+    assert told["license"] == "mit"
+    assert told["library_name"] == "onnx"
+    assert told["datasets"] == ["colours"]
+    assert told["metrics"] == ["accuracy"]
+    metrics = told["model-index"][0]["results"][0]["metrics"]
+    accuracy = card["accuracy"]
+    assert [metric["value"] for metric in metrics] == pytest.approx(
+        [accuracy["float32_percent"] / 100, accuracy["int8_percent"] / 100], abs=1e-6
+    )
+    assert f"| model.int8.onnx | int8 | {accuracy['int8_percent']:.2f} |" in page
+
+
+def test_weights_are_those_of_the_network(study):
+    folder, _, network = study
+    found = load_file(folder / "models/1/model.safetensors")
+    state = network.state_dict()
+    assert found.keys() == state.keys()
+    assert all(torch.equal(found[name], value) for name, value in state.items())

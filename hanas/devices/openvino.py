@@ -1,0 +1,76 @@
+"""OpenVINO on this machine's CPU; it reads ONNX files."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from hanas.core.compute import processor
+from hanas.core.errors import one_line
+from hanas.core.extras import require
+from hanas.devices._device import ModelRefused, TimedDevice, Timings
+
+#: Compiled models that are measured in rounds, by file, its time and threads, the oldest first.
+_COMPILED: dict[tuple[str, int, int], Any] = {}
+_MOST_COMPILED = 128
+
+
+class OpenVinoDevice(TimedDevice):
+    """The machine that runs the workflow."""
+
+    kind: Literal["openvino"] = Field(description="OpenVINO on this machine's CPU.")
+
+    def board_names(self) -> tuple[str, ...]:
+        """Return the name of this machine's processor."""
+        require("openvino", "openvino")
+        return (processor(),)
+
+    def lock_name(self, board: str) -> str:
+        """Return what no two processes may measure on at once."""
+        return "(this machine)"
+
+    def runtime(self) -> str:
+        """Return the version of OpenVINO."""
+        import openvino
+
+        return f"OpenVINO {openvino.__version__}, CPU"
+
+    def measure(self, model: Path, board: str) -> Timings:
+        """Time the passes of an ONNX model; ModelRefused where OpenVINO cannot run it."""
+        kept_at = (str(model), model.stat().st_mtime_ns, self.threads)
+        if (compiled := _COMPILED.pop(kept_at, None)) is None:
+            compiled = _compiled(model, self.threads)
+        if self.in_rounds:  # it is asked for again in the next round
+            _COMPILED[kept_at] = compiled
+            if len(_COMPILED) > _MOST_COMPILED:
+                del _COMPILED[next(iter(_COMPILED))]
+        request = compiled.create_infer_request()
+        shape = tuple(compiled.input(0).shape)
+        images = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+        clock, nanoseconds = time.perf_counter_ns, np.empty(self.passes)
+        for _ in range(max(self.warmup, 1)):
+            request.infer({0: images}, share_inputs=True)
+        for number in range(self.passes):
+            before = clock()
+            request.infer({0: images}, share_inputs=True)
+            nanoseconds[number] = clock() - before
+        return Timings(nanoseconds / 1e6)
+
+
+def _compiled(model: Path, threads: int) -> Any:
+    import openvino
+
+    # Latency of one pass, in the precision of the file: some processors would take bfloat16.
+    how = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": threads,
+        "INFERENCE_PRECISION_HINT": "f32",
+    }
+    try:
+        return openvino.Core().compile_model(str(model), "CPU", how)
+    except Exception as error:  # RuntimeError, or an exception of its own by version
+        raise ModelRefused(f"OpenVINO cannot run it: {one_line(error)}") from error
