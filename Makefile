@@ -2,6 +2,7 @@
 # make test      set everything up and run the tests that tell that a change is right (minutes)
 # make test-all  run every test: real kills, SLURM, a browser, fuzzing (of them those of TESTS="-m slow")
 # make check     formatting, lints, types and the direction of imports
+# make docs      the documentation site, in site/
 # make rknn      rknn-toolkit2 in .venv-rknn, for boards with a Rockchip NPU
 # make litert    litert-torch in .venv-litert, for exports and devices of format litert
 # make lock      resolve the dependencies of pyproject.toml anew, for pip and for conda
@@ -10,7 +11,7 @@ CORES ?= 2
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: edgegpu all test test-all check lock surrogates licences audit rknn litert
+.PHONY: edgegpu all docs test test-all check lock surrogates licences audit rknn litert
 .DELETE_ON_ERROR:
 
 edgegpu: .venv/installed
@@ -33,6 +34,10 @@ check: .venv/installed
 	pyright
 	lint-imports
 	snakemake --lint
+
+# A link that leads nowhere is an error.
+docs: .venv/installed
+	NO_MKDOCS_2_WARNING=1 python -m mkdocs build --strict --quiet
 
 # The shipped surrogates, fitted anew to the official tables in the data folder.
 surrogates: .venv/installed

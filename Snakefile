@@ -14,7 +14,7 @@ from snakemake.exceptions import WorkflowError
 
 try:
     from hanas.core import yaml_files
-    from hanas.study import runs, slurm
+    from hanas.study import running, runs, slurm
 except ModuleNotFoundError as error:
     raise WorkflowError(
         f"{error.name} is not installed where snakemake runs, which reads the study with it; install "
@@ -91,17 +91,24 @@ for target in sys.argv[1:] if workflow.is_main_process else ():
             job_of(MAKERS[maker.name], *maker.get_wildcards(target).items())
 
 
+WATCH = running.Watch()  # what jobs are at, while they run
+
+
 onstart:
     if workflow.is_main_process:
         planned.remember(PLANNED)
-    if workflow.is_main_process and getattr(workflow.executor_plugin, "name", "") == "slurm":
         try:
-            slurm.require(Path(".snakemake"))
+            on_slurm = getattr(workflow.executor_plugin, "name", "") == "slurm"
+            slurm.require(Path(".snakemake"), submits=on_slurm)
         except InputError as error:
             # Its end would remove the empty folders where jobs that still wait are to write their logs,
             # without which SLURM lets these fail.
-            workflow.executor_settings.delete_logfiles_older_than = 0
+            if on_slurm:
+                workflow.executor_settings.delete_logfiles_older_than = 0
             raise WorkflowError(str(error)) from None
+    quiet = {each.name for each in workflow.output_settings.quiet or ()}
+    if workflow.is_main_process and not quiet & {"ALL", "PROGRESS"}:
+        WATCH.start()
 
 
 # For the first page of the report, which sees nothing but settings.
@@ -110,10 +117,12 @@ config["doubts"] = list(runs.doubts(Path(RESULTS_FOLDER, "decisions"), decided))
 
 
 onsuccess:
+    WATCH.stop()
     for line in runs.doubts(Path(RESULTS_FOLDER, "decisions"), study.devices):
         print(line, file=sys.stderr)
 
 
 onerror:
+    WATCH.stop()
     for line in runs.ended_by_slurm(Path(".snakemake/slurm_logs"), since=STARTED):
         print(line, file=sys.stderr)

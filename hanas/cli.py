@@ -3,6 +3,7 @@
 ``hanas pick --device edgegpu --dataset cifar10 --max-latency-ms 4``
 ``hanas explain results/tables/edgegpu.csv``
 ``hanas plan --configfile config/own.yaml``
+``hanas status``
 ``hanas forget --device board``
 ``hanas schema > config.schema.yaml``
 """
@@ -63,6 +64,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from hanas.study import plan
 
             answer, said = {}, plan.in_words(options.study, options.configfile)
+        elif options.command == "status":
+            from hanas.study import status as of_study
+
+            answer = of_study.status(options.study, options.configfile)
+            said = of_study.in_words(answer)
         else:
             from hanas.study.explain import explained_in_words, explanation
 
@@ -194,6 +200,8 @@ def _trained(row: dict[str, Any]) -> dict[str, Any]:
             "deviation_points": None if math.isnan(deviation) else float(deviation),
             "latency_ms": float(row["measured_latency_ms"]),
         }
+        if row.get("trained_judged_by") == "balanced":
+            found["trained"]["balanced"] = True
     if said := list(pick_in_words(row)):
         found["otherwise"] = _plain(said[0]).strip(" -")
     return found
@@ -222,6 +230,7 @@ def _in_words(picked: dict[str, Any]) -> str:
         deviation, seeds = trained["deviation_points"], trained["seeds"]
         spread = "one seed" if deviation is None else f"± {deviation:.2f}, {seeds} seeds"
         percent, latency = trained["accuracy_percent"], trained["latency_ms"]
+        spread = f"balanced, {spread}" if trained.get("balanced") else spread
         lines.append(f"  trained        {percent:.2f} % ({spread}), measured {latency:.4g} ms")
     if said := picked.get("otherwise"):
         lines.append(f"  {said}")
@@ -321,6 +330,10 @@ def _parser() -> argparse.ArgumentParser:
     add = command("plan", "what is still to be computed, and how long trainings take here")
     add("--study", **folder, default=Path(), help="the folder that holds results (default: here)")
     add("--configfile", type=_path, metavar="FILE", help=words)
+    add = command("status", "what of a study is done, what runs and how long, what is to come")
+    add("--study", **folder, default=Path(), help="the folder that holds results (default: here)")
+    add("--configfile", type=_path, metavar="FILE", help=words)
+    add("--json", action="store_true", help="print JSON")
     add = commands.add_parser(
         "forget",
         help="forget measurements of a device, to measure its models again",

@@ -41,6 +41,7 @@ rule train_chosen:
     threads: cores(graph.train_chosen)
     resources:
         gpu=gpus(graph.train_chosen),
+        curves=study.curves or "none",
     params:
         cfg=cfg(graph.train_chosen),
     script:

@@ -22,6 +22,7 @@ rule retrain:
     threads: cores(graph.retrain)
     resources:
         gpu=gpus(graph.retrain),
+        curves=study.curves or "none",
     params:
         cfg=cfg(graph.retrain),
     script:

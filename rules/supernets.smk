@@ -23,6 +23,7 @@ rule train_supernet:
     threads: cores(graph.train_supernet)
     resources:
         gpu=gpus(graph.train_supernet),
+        curves=study.curves or "none",
     params:
         cfg=cfg(graph.train_supernet),
     script:

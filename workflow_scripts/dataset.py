@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from hanas.core import plugins
+from hanas.core.progress import print_at_once
 from hanas.data.class_accuracy import class_sizes, told_sizes
 from hanas.data.images import save_images
 from hanas.study.jobs import job, unchanged
@@ -14,9 +15,9 @@ with job(snakemake) as facts:
         images = dataset.load(data, Path("results/downloads"))
     save_images(images, snakemake.output.images)
     sizes = class_sizes(images)
-    print(told_sizes(sizes))
+    print_at_once(told_sizes(sizes))
     for warning in images.warnings:
-        print(f"Warning: {warning}")
+        print_at_once(f"Warning: {warning}")
     facts.update(
         sources=list(images.sources),
         classes=list(images.classes),

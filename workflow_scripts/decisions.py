@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from hanas.core.files import write_csv
-from hanas.fronts import trust
+from hanas.core.progress import print_at_once
+from hanas.fronts import trust, trust_of_searches
 from hanas.fronts.decisions import decision_table, in_words
 from hanas.fronts.otherwise import Trained, beside_front
 from hanas.fronts.rows import Row
@@ -14,7 +15,7 @@ with job(snakemake) as facts:
     cfg = located(snakemake.params.cfg, snakemake.input)
     rows = [Row(**row) for row in cfg["rows"]]
     trained = [Trained.read(**each) for each in cfg["trained"]]
-    trusts, device = trust.of_rows(rows), rows[0].device
+    trusts, device = trust_of_searches.of_rows(rows), rows[0].device
     of_trained = {
         (each.task, arch): found
         for each in trained
@@ -30,4 +31,4 @@ with job(snakemake) as facts:
     Path(snakemake.output.md).write_text(words, encoding="utf-8")
     facts.update(found.facts)
     for doubt in found.doubts:
-        print(f"Do not trust {snakemake.output.md}: {doubt}")
+        print_at_once(f"Do not trust {snakemake.output.md}: {doubt}")

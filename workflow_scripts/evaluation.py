@@ -6,6 +6,7 @@ from hanas.fronts.decisions import decision_table
 from hanas.fronts.rows import Row
 from hanas.fronts.runs import read_runs
 from hanas.fronts.settings import Peeling
+from hanas.fronts.trust_of_devices import of_device
 from hanas.study.jobs import job, located
 
 with job(snakemake):
@@ -23,6 +24,6 @@ with job(snakemake):
     shown_first = sorted(rows, key=lambda row: row.search != cfg["front_search"])
     # Accuracies are the true ones here; how well the device's numbers are known remains.
     names = ("device", "task", "proxy", "search")
-    trusts = {tuple(getattr(row, name) for name in names): trust.of_device(row) for row in rows}
+    trusts = {tuple(getattr(row, name) for name in names): of_device(row) for row in rows}
     fronts = trust.beside(decision_table(shown_first, peeling), trusts)
     write_csv(fronts, output.trained_fronts)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from hanas.core import plugins
 from hanas.core.files import write_csv
+from hanas.core.progress import print_at_once
 from hanas.devices.prediction import predictor
 from hanas.fronts.lens import population, proposal, words
 from hanas.fronts.lens.lens import look
@@ -37,4 +38,4 @@ with job(snakemake) as facts:
     facts.update(words.known(found).facts, sources=dict(known.sources))
     facts["hypervolume_kept"] = found.reduction.share
     for doubt in words.known(found).doubts:
-        print(f"Do not trust {output.md}: {doubt}")
+        print_at_once(f"Do not trust {output.md}: {doubt}")

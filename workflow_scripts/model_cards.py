@@ -9,7 +9,7 @@ from hanas.data.class_accuracy import class_sizes
 from hanas.data.images import load_images
 from hanas.deploy.model_cards import Made, models_table, write_cards
 from hanas.deploy.quantisation import Quantisation
-from hanas.fronts import trust, trust_of_models
+from hanas.fronts import trust_of_devices, trust_of_models, trust_of_searches
 from hanas.fronts.otherwise import models_compared
 from hanas.report.models import models_page
 from hanas.study.jobs import job, located
@@ -37,11 +37,11 @@ with job(snakemake) as facts:
     shutil.copytree(snakemake.input.models, snakemake.output.models, dirs_exist_ok=True)
     images = snakemake.input.images
     predictions = {
-        device: trust.of_predictor(read_csv(file), f"on {device}")
+        device: trust_of_devices.of_predictor(read_csv(file), f"on {device}")
         for device, file in cfg["predicted"].items()
     }
     data = load_images(images)
-    of_images = trust.of_warnings(data.warnings, cfg["dataset"])
+    of_images = trust_of_searches.of_warnings(data.warnings, cfg["dataset"])
     of_models = trust_of_models.of_models(exports, latencies, predictions, of_images)
     about = {number: found.about for number, found in of_models.items()}
     cells = {number: found.cells for number, found in of_models.items()}

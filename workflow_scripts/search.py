@@ -4,6 +4,7 @@ from pathlib import Path
 
 from hanas.core import plugins
 from hanas.core.files import read_parquet, write_parquet
+from hanas.core.progress import print_at_once
 from hanas.data.tables.metric_tables import METRICS
 from hanas.search.run import left_out, objectives_of, search_on_demand, search_tables
 from hanas.study.jobs import job, located
@@ -11,7 +12,7 @@ from hanas.study.jobs import job, located
 with job(snakemake) as facts:
     cfg, files = snakemake.params.cfg, snakemake.input
     space = plugins.space(cfg["space"])
-    print(f"space {space.name} holds {space.count:,} architectures")
+    print_at_once(f"space {space.name} holds {space.count:,} architectures")
     searches = {
         name: plugins.plugin("searchers", given["searcher"]).read(given, f"searches.{name}")
         for name, given in cfg["searches"].items()
@@ -40,7 +41,7 @@ with job(snakemake) as facts:
     facts["sources"] = sources
     facts["left_out"] = left_out(metrics, cfg["device_objectives"])
     for said in facts["left_out"].values():
-        print(f"Note: {said}")
+        print_at_once(f"Note: {said}")
     facts["unique_evaluations"] = {
         name: {str(seed): len(of_seed) for seed, of_seed in history.groupby("seed")}
         for name, history in histories.groupby("search", sort=False)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from hanas.core import escape
 from hanas.core.files import read_csv, replacing, write_csv
-from hanas.fronts import trust
+from hanas.fronts import trust, trust_of_searches
 from hanas.fronts.rows import Row
 from hanas.report import tables, thesis
 from hanas.study.jobs import job, located
@@ -19,7 +19,7 @@ with job(snakemake) as facts:
     )
     with replacing(snakemake.output.csv) as temporary:
         escape.csv(table).to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
-    found = trust.all_of(trust.of_rows(Row(**row) for row in cfg["trusted"]).values())
+    found = trust.all_of(trust_of_searches.of_rows(Row(**row) for row in cfg["trusted"]).values())
     words = tables.markdown(table, head=trust.markdown(found) if found.known else ())
     Path(snakemake.output.md).write_text(words, encoding="utf-8")
     Path(snakemake.output.tex).write_text(tables.latex(table), encoding="utf-8")

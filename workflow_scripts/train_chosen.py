@@ -34,9 +34,10 @@ with job(snakemake):
         kept.write(place, key, row)
         shutil.rmtree(training.checkpoints, ignore_errors=True)
     else:
-        print(f"{arch} was trained before, see {place}")
-    epochs, images = cfg["how"]["training"]["epochs"], row["validation_images"]
-    data = Path(files.images).stem
-    row["epochs"] = epochs
-    row["source"] = f"trained {epochs} epochs on {data}, validation accuracy of {images} images"
+        print_at_once(f"{arch} was trained before, see {place}")
+    how, data = training.settings.training, Path(files.images).stem
+    row |= {"epochs": how.epochs, "judged_by": how.judged_by}
+    accuracy = "balanced accuracy" if how.judged_by == "balanced" else "accuracy"
+    of_images = f"validation {accuracy} of {row['validation_images']} images"
+    row["source"] = f"trained {how.epochs} epochs on {data}, {of_images}"
     write_csv(pd.DataFrame([dict(sorted(row.items()))]), snakemake.output.shown)

@@ -58,7 +58,7 @@ def markdown(text: str) -> str:
     'a\\|b &lt;script> \\[c](d)'
     """
     plain = line(text).replace("&", "&amp;").replace("<", "&lt;")
-    return "".join(f"\\{c}" if c in "|[`" else c for c in plain)
+    return "".join(f"\\{c}" if c in "\\|[`" else c for c in plain)
 
 
 def latex(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Say in the log how far a job is."""
+"""Say how far a job is: in its log now and then, to those who watch it at any time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from hanas.core import escape
+from hanas.core import escape, live
 
 #: Takes a line of text.
 Log = Callable[[str], None]
@@ -48,9 +48,10 @@ class Progress:
             self.done += 1
             taken = time.monotonic() - self._started
             left = taken / (self.done - self._first) * (self.total - self.done)
+            line = f"{self.done} of {self.total}{said}"
+            live.tell(line, left, taken + left)
             if self.done % self._every == 0 or self.done == self.total:
-                times = f"{duration(taken)}, {duration(left)} left"
-                self._log(f"{self.done} of {self.total}{said}; {times}")
+                self._log(f"{line}; {duration(taken)}, {duration(left)} left")
 
 
 class Pace:
@@ -74,14 +75,16 @@ class Pace:
         """
         self.done += 1
         self._images += images
-        if time.monotonic() < self._due:
-            return
-        wait()
-        taken = time.monotonic() - self._started
+        is_due = time.monotonic() >= self._due
+        if is_due:
+            wait()
+        taken = max(time.monotonic() - self._started, 1e-9)
         left = taken / (self.done - self._first) * (self.total - self.done)
-        speed = f"{self._images / taken:.3g} images/s, {duration(left)} left"
-        self._log(f"step {self.done} of {self.total}; {speed}")
-        self.said()
+        line = f"step {self.done} of {self.total}"
+        live.tell(line, left, taken + left)
+        if is_due:
+            self._log(f"{line}; {self._images / taken:.3g} images/s, {duration(left)} left")
+            self.said()
 
     def said(self) -> None:
         """Wait until the next line, since something else was said."""

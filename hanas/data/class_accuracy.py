@@ -70,6 +70,17 @@ class ClassAccuracy:
         }
 
 
+def one_class_percent(of_classes: str) -> float:
+    """Return the balanced accuracy of always answering one class, in percent.
+
+    ``of_classes`` is the JSON of :meth:`ClassAccuracy.columns`.
+
+    >>> one_class_percent('{"a": 100.0, "b": 0.0, "without images": null}')
+    50.0
+    """
+    return 100 / sum(percent is not None for percent in json.loads(of_classes).values())
+
+
 def class_sizes(data: ImageData) -> dict[str, dict[str, int]]:
     """Return how many images of each class each split has."""
     return {

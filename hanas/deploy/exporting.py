@@ -34,6 +34,10 @@ OF_TRAININGS = (
     "test_accuracy_percent_mean",
     "test_accuracy_percent_std",
 )
+#: The same of balanced accuracies, where networks are compared by these.
+OF_BALANCED = tuple(
+    name.replace("accuracy", "balanced") for name in OF_TRAININGS if name != "seeds"
+)
 #: Test images on which the two are compared.
 COMPARED = 256
 #: What a table of results may say of validation images, which were not trained on then.
@@ -130,6 +134,7 @@ def export_retrained(
             "number": number,
             "arch": arch,
             **{name: row[name] for name in OF_TRAININGS},
+            **{name: row[name] for name in OF_BALANCED if f"{OF_BALANCED[0]}_mean" in row},
             **_accuracies(float_file, int8_file, test, data, threads),
             **{name: row[name] for name in OF_VALIDATION if name in row},
             "largest_difference": difference,

@@ -282,6 +282,12 @@ def _tie(row: Point, front: list[Point], metric: str) -> str:
 
 def _said_of_errors(first: Point) -> str:
     images, seen = int(first["rescored_images"]), int(first["rescored_seen_images"])
+    if not images:
+        return (
+            "Errors are expected ones, ± a standard deviation of what the learned model does not "
+            "know. Networks closer than that of their difference are **ties**: their order is not "
+            "known."
+        )
     saw = f"{seen} of which the search saw" if seen else "which the search did not see"
     return (
         f"Scores are those of {images} validation images, {saw}, ± a standard error. Networks "

@@ -15,7 +15,11 @@ from hanas.fronts.otherwise import (
     FASTER,
     SAME,
     UNKNOWN,
+    USELESS,
     WORSE,
+    compared_percent,
+    is_useless,
+    judged_by,
     measured,
     order_between_seeds,
     spread_between_seeds,
@@ -28,15 +32,22 @@ def difference_in_words(row: Mapping[Any, Any]) -> str:
     >>> told = {"points": -1.25, "points_uncertainty": 0.5, "ms": 0.25, "verdict": WORSE}
     >>> difference_in_words({f"otherwise_{name}": value for name, value in told.items()})
     '**1.25 ± 0.50 points worse** and 0.25 ms slower'
+    >>> told = {"points": 0.0, "points_uncertainty": 0.5, "ms": -0.25, "verdict": FASTER}
+    >>> difference_in_words({f"otherwise_{name}": value for name, value in told.items()})
+    'as accurate (± 0.50 points) and 0.25 ms faster (none is as fast)'
     """
     points, uncertainty = row["otherwise_points"], row["otherwise_points_uncertainty"]
     ms, judged = row["otherwise_ms"], row["otherwise_verdict"]
-    said = f"{abs(points):.2f}" + ("" if np.isnan(uncertainty) else f" ± {uncertainty:.2f}")
-    said += f" points {'better' if points >= 0 else 'worse'}"
+    spread = "" if np.isnan(uncertainty) else f" ± {uncertainty:.2f}"
+    said = f"{abs(points):.2f}{spread} points {'better' if points >= 0 else 'worse'}"
+    if abs(points) < 0.005:
+        said = "as accurate" + (f" ({spread.strip()} points)" if spread else "")
     if judged == WORSE:
         said = f"**{said}**"
     if judged in (SAME, UNKNOWN):
         said += f" ({judged})"
+    if judged == USELESS:
+        said += f" (**{judged}**)"
     said += f" and {abs(ms):.3g} ms {'faster' if ms < 0 else 'slower'}"
     return said + (f" ({judged})" if judged == FASTER else "")
 
@@ -48,14 +59,15 @@ def pick_in_words(point: Mapping[str, Any]) -> Iterator[str]:
     """
     if not isinstance(other := point.get("otherwise"), str):
         return
-    numbers = (point["otherwise_accuracy_percent"], point["otherwise_latency_ms"])
-    line = f"  - Otherwise: `{other}` ({numbers[0]:.2f} %, {numbers[1]:.4g} ms)."
+    percent, ms = point["otherwise_accuracy_percent"], point["otherwise_latency_ms"]
+    balanced = " balanced" if point.get("trained_judged_by") == "balanced" else ""
+    line = f"  - Otherwise: `{other}` ({percent:.2f} %{balanced}, {ms:.4g} ms)."
     if np.isnan(point["trained_accuracy_percent"]):
         yield f"{line} The pick is not trained, so which is better is **not known**."
         return
     said = difference_in_words(point)
     yield (
-        f"{line} The pick, trained ({point['trained_accuracy_percent']:.2f} %, measured "
+        f"{line} The pick, trained ({point['trained_accuracy_percent']:.2f} %{balanced}, measured "
         f"{point['measured_latency_ms']:.4g} ms), is {said}."
     )
 
@@ -89,23 +101,38 @@ def comparison(models: pd.DataFrame, others: pd.DataFrame | None, *, device: str
     shelf = models.iloc[:0] if others is None else measured(others, device)
     drawn = (models["role"] == "random").to_numpy()
     picks, random = models[~drawn], models[drawn]
+    everything = pd.concat([picks, random, shelf])
     headlines = []
     if len(shelf):
         headlines.append(_headline(picks["otherwise_verdict"].tolist(), "a published network"))
     if len(random):
-        accuracy, latency = random["device_accuracy_percent"], random["latency_ms"]
-        deviation = f" ± {accuracy.std():.2f}" if len(random) > 1 else ""
+        accuracy, latency = compared_percent(random), random["latency_ms"]
+        deviation = f" ± {accuracy.std(ddof=1):.2f}" if len(random) > 1 else ""
         headlines.append(
             f"{_headline(picks['random_verdict'].tolist(), 'a random member of the space')} "
             f"({len(random)} random: {accuracy.mean():.2f}{deviation} % at {latency.mean():.3g} ms "
             "in the mean.)"
         )
-    everything = pd.concat([picks, random, shelf]).sort_values("latency_ms", kind="stable")
-    uneven = classes_are_uneven(everything)
-    head = ["model", "what", "accuracy (%)", *(["balanced (%)"] if uneven else []), "seeds"]
+    headlines += _of_useless(everything)
+    everything = everything.sort_values("latency_ms", kind="stable")
+    of, uneven = judged_by(everything), classes_are_uneven(everything)
+    beside = "balanced" if of == "accuracy" else "accuracy"
+    head = ["model", "what", f"{of} (%)", *([f"{beside} (%)"] if uneven else []), "seeds"]
     head += [f"latency (ms{in_batches(everything)})", "otherwise", "the model is"]
-    rows = [_cells(row, uneven) for row in everything.to_dict("records")]
+    rows = [_cells(row, of, beside if uneven else None) for row in everything.to_dict("records")]
     return Comparison(headlines, head, rows, _how_known(everything, uneven))
+
+
+def _of_useless(models: pd.DataFrame) -> Iterator[str]:
+    """Yield that some models are hardly better than always answering one class, where they are."""
+    useless, every = int(is_useless(models).sum()), len(models)
+    if not useless:
+        return
+    some = "All" if useless == every else f"{useless} of the"
+    yield (
+        f"**{some} {every} models are hardly better than always answering one class: train them "
+        "longer, or look at the images.**"
+    )
 
 
 def classes_are_uneven(models: pd.DataFrame) -> bool:
@@ -123,7 +150,7 @@ def in_batches(models: pd.DataFrame) -> str:
 
 
 def _headline(verdicts: Sequence[str], other: str) -> str:
-    whole, order = len(verdicts), (BETTER, WORSE, SAME, FASTER, UNKNOWN)
+    whole, order = len(verdicts), (BETTER, WORSE, SAME, FASTER, UNKNOWN, USELESS)
     counts = {of: int(sum(one == of for one in verdicts)) for of in order}
     if counts[WORSE]:
         head = "**hanas loses here.**" if counts[WORSE] == whole else "**hanas loses in part.**"
@@ -137,20 +164,21 @@ def _headline(verdicts: Sequence[str], other: str) -> str:
         SAME: "not clearly different",
         FASTER: "faster than all of them, and not clearly more accurate",
         UNKNOWN: "different by an amount that one seed each cannot judge",
+        USELESS: "more accurate, but hardly better than always answering one class",
     }
     said = ", ".join(f"{count} {parts[of]}" for of, count in counts.items() if count)
     return f"{head} Of {whole} trained picks, beside {other} that one would take otherwise: {said}."
 
 
-def _cells(row: Mapping[Any, Any], uneven: bool) -> list[str]:
-    deviation, published = row["test_accuracy_percent_std"], row["role"] == "published"
+def _cells(row: Mapping[Any, Any], of: str, beside: str | None) -> list[str]:
+    deviation, published = row[f"test_{of}_percent_std"], row["role"] == "published"
     spread = "" if np.isnan(deviation) else f" ± {deviation:.2f}"
     compared = not published and isinstance(row.get("otherwise"), str)
     return [
         f"`{row['arch']}`" if published else f"{row['retraining']}/{row['number']}",
         str(row["role"]),
-        f"{row['device_accuracy_percent']:.2f}{spread}",
-        *([f"{row['float32_balanced_percent']:.2f}"] if uneven else []),
+        f"{row[f'device_{of}_percent']:.2f}{spread}",
+        *([f"{row[f'float32_{beside}_percent']:.2f}"] if beside else []),
         str(row["seeds"]),
         f"{row['latency_ms']:.4g}",
         f"`{row['otherwise']}`" if compared else "",
@@ -175,15 +203,23 @@ def _how_known(models: pd.DataFrame, uneven: bool) -> list[str]:
     if "precision" in models and (models["precision"] == "int8").any():
         precision = ", less what the exported network loses in INT8"
     images = int(models["test_images"].iloc[0])
-    share = float(models["device_accuracy_percent"].mean()) / 100
+    share = float(compared_percent(models).mean()) / 100
     by_images = 100 * float(np.sqrt(share * (1 - share) / images))
     accuracy = "; ".join(map(str, models["accuracy_source"].unique()))
     latency = "; ".join(map(str, models["latency_source"].unique()))
+    of, more = "Accuracy", ""
+    balanced = "Balanced: the mean of the accuracies of the classes, of the first seed."
+    if judged_by(models) == "balanced":
+        of, more = "Balanced accuracy, the mean over the classes", " or more, as classes are uneven"
+        balanced = (
+            "The training weighs classes (class_weights), so that models are compared by balanced "
+            "accuracies; the other accuracy is of the first seed, in float32."
+        )
     return [
-        f"Accuracy: on {images} test images{precision}, {known}. Other test images would move a "
-        f"number by about {by_images:.2f} points (one standard error), which is not in any ±. All "
-        f"were trained alike ({accuracy}).",
-        *(["Balanced: the mean of the accuracies of the classes, of the first seed."] * uneven),
+        f"{of}: on {images} test images{precision}, {known}. Other test images would move a "
+        f"number by about {by_images:.2f} points{more} (one standard error), which is not in any "
+        f"±. All were trained alike ({accuracy}).",
+        *([balanced] * uneven),
         f"Latency: {latency}.",
         f"Otherwise: the most accurate published network that is at most "
         f"{100 * (AS_FAST - 1):.0f} % slower; where there is none, the fastest. "

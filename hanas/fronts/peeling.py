@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from hanas.core import live
 from hanas.core.errors import InputError
 from hanas.core.pareto import crowding_distance, non_dominated
 from hanas.core.progress import Log, print_at_once
@@ -109,7 +110,7 @@ def retrain_layers(
     training = FromScratchTraining(
         settings, images, checkpoints=checkpoints, log=log, validate=True
     )
-    archs = evaluated["arch"].tolist()
+    archs, judged_by = evaluated["arch"].tolist(), settings.training.judged_by
     rows: list[dict[str, Any]] = []
     epoch_rows: list[dict[str, Any]] = []
     weights: dict[str, dict[str, torch.Tensor]] = {}
@@ -117,12 +118,14 @@ def retrain_layers(
     def train(layer: np.ndarray) -> np.ndarray:
         for number, position in enumerate(layer, start=1):
             arch = archs[position]
-            log(f"architecture {number} of {len(layer)} of this layer: {arch}")
+            which = f"architecture {number} of {len(layer)} of this layer"
+            log(f"{which}: {arch}")
+            live.among(which, more=len(layer) - number)
             row, of_epochs, weights[arch] = training.train(arch)
-            row |= over_seeds([row["test_accuracy_percent"]])
+            row |= over_seeds([row], judged_by)
             rows.append(row)
             epoch_rows.extend(of_epochs)
-        percents = [row["validation_accuracy_percent"] for row in rows[-len(layer) :]]
+        percents = [row[f"validation_{judged_by}_percent"] for row in rows[-len(layer) :]]
         return 1 - np.array(percents) / 100
 
     layer_numbers: list[int] = []

@@ -1,4 +1,8 @@
-"""Scores of found fronts with their error: which networks of a front a proxy cannot tell apart."""
+"""Scores of found fronts with their error: which networks of a front a proxy cannot tell apart.
+
+Scores that are means over images are computed again, on images that the search did not see; a
+learned model of accuracy says itself what it does not know, of two networks together.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ import pandas as pd
 from hanas.fronts.picks import found_front
 
 if TYPE_CHECKING:
+    from hanas.proxies._proxy import OnDemandScorer
     from hanas.proxies.supernet import Rescoring
     from hanas.spaces._space import Space
 
@@ -29,11 +34,10 @@ def rescore(
     search saw ``seen_images``, and its standard error; and a row for each pair,
     :data:`DIFFERENCES`: the value of ``arch`` less that of ``other`` and its paired standard error.
     """
-    fronts = [found_front(history)["arch"] for history in histories.values()]
-    archs = list(dict.fromkeys(arch for front in fronts for arch in front))
+    archs = _archs_of(histories)
     if not archs:
-        return pd.DataFrame(columns=[*TABLE]), pd.DataFrame(columns=[*DIFFERENCES])
-    losses = rescoring.losses(np.array([space.from_text(arch) for arch in archs]))
+        return _nothing()
+    losses = rescoring.losses(_genes(space, archs))
     table = pd.DataFrame({"arch": archs, "value": losses.mean(axis=1)})
     table["standard_error"] = standard_error(losses)
     table["objective"], table["images"] = rescoring.objective, rescoring.images
@@ -45,6 +49,40 @@ def rescore(
         rows.append(pd.DataFrame({"arch": arch, **of, "standard_error": standard_error(pairs)}))
     pairs_table = pd.concat(rows) if rows else pd.DataFrame(columns=[*DIFFERENCES])
     return table, pairs_table.reset_index(drop=True)
+
+
+def believe(
+    histories: Mapping[str, pd.DataFrame], space: Space, learned: OnDemandScorer
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the tables of :func:`rescore` of what a learned model expects, with what it lacks.
+
+    The standard errors are what the model does not know; there are 0 ``images``.
+    """
+    archs = _archs_of(histories)
+    if not archs:
+        return _nothing()
+    values, covariance = learned.believed(_genes(space, archs))
+    variances = np.diag(covariance)
+    table = pd.DataFrame({"arch": archs, "value": values, "standard_error": np.sqrt(variances)})
+    table["objective"], table["images"], table["seen_images"] = "error", 0, 0
+    one, other = np.triu_indices(len(archs), 1)
+    of_pairs = variances[one] + variances[other] - 2 * covariance[one, other]
+    names, error = np.array(archs), np.sqrt(np.maximum(of_pairs, 0))
+    pairs = (names[one], names[other], values[one] - values[other], error)
+    return table, pd.DataFrame(dict(zip(DIFFERENCES, pairs, strict=True)))
+
+
+def _archs_of(histories: Mapping[str, pd.DataFrame]) -> list[str]:
+    fronts = [found_front(history)["arch"] for history in histories.values()]
+    return list(dict.fromkeys(arch for front in fronts for arch in front))
+
+
+def _genes(space: Space, archs: list[str]) -> np.ndarray:
+    return np.array([space.from_text(arch) for arch in archs])
+
+
+def _nothing() -> tuple[pd.DataFrame, pd.DataFrame]:
+    return pd.DataFrame(columns=[*TABLE]), pd.DataFrame(columns=[*DIFFERENCES])
 
 
 def standard_error(values: np.ndarray) -> np.ndarray:

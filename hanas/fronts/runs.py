@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from hanas.core.files import read_parquet
 from hanas.core.pareto import non_dominated
@@ -67,34 +68,46 @@ class Runs:
 
 
 def read_runs(rows: Iterable[Row]) -> Iterator[Runs]:
-    """Read searches whose true accuracies are known; each is seen in one or two sets of objectives.
-
-    The first is the error and the first metric that was searched, so that devices with and without
-    energy can be compared; the second, where more metrics were searched, all of them.
-    """
+    """Read searches whose true accuracies are known; each as :func:`runs_of` has it."""
     table = cache(read_parquet)
     truths: dict[tuple[str, ...], Truth] = {}
     for row in rows:
+        history = read_history(row.history, row.search)
         accuracies, metrics, proxy = map(table, row.tables)
-        given = (row.proxy_objective, row.device_objectives)
-        searched, _ = objectives_of(proxy, metrics, *given)
-        history, names = read_history(row.history, row.search), list(searched)
-        seeds = history["seed"].to_numpy()
-        for count in sorted({1, len(names) - 1}):
-            chosen = names[1 : 1 + count]
-            key = (row.device, row.task, *chosen)
-            if key not in truths:
-                name, floor = f"task {row.task} on {row.device}", row.accuracy_floor_percent
-                truths[key] = truth_of_tables(
-                    accuracies, metrics, metrics=chosen, accuracy_floor_percent=floor, name=name
-                )
-            truth = truths[key]
-            found = truth.archs.get_indexer(history["arch"])
-            yield Runs(
-                row=row,
-                truth=truth,
-                searched=searched.loc[truth.archs, [names[0], *chosen]].to_numpy(),
-                evaluated=[found[seeds == seed] for seed in np.unique(seeds)],
-                proxy_source=str(proxy["source"].iloc[0]),
-                sampled=int((history["generation"] < 0).groupby(seeds).sum().max()),
+        yield from runs_of(row, accuracies, metrics, proxy, history, truths)
+
+
+def runs_of(
+    row: Row,
+    accuracies: pd.DataFrame,
+    metrics: pd.DataFrame,
+    proxy: pd.DataFrame,
+    history: pd.DataFrame,
+    truths: dict[tuple[str, ...], Truth],
+) -> Iterator[Runs]:
+    """Yield a search in one or two sets of objectives, from its tables and its history.
+
+    The first is the error and the first metric that was searched, so that devices with and without
+    energy can be compared; the second, where more metrics were searched, all of them. ``truths``
+    keeps what is known of the space for the next search of the same device and task.
+    """
+    searched, _ = objectives_of(proxy, metrics, row.proxy_objective, row.device_objectives)
+    names, seeds = list(searched), history["seed"].to_numpy()
+    for count in sorted({1, len(names) - 1}):
+        chosen = names[1 : 1 + count]
+        key = (row.device, row.task, *chosen)
+        if key not in truths:
+            name, floor = f"task {row.task} on {row.device}", row.accuracy_floor_percent
+            truths[key] = truth_of_tables(
+                accuracies, metrics, metrics=chosen, accuracy_floor_percent=floor, name=name
             )
+        truth = truths[key]
+        found = truth.archs.get_indexer(history["arch"])
+        yield Runs(
+            row=row,
+            truth=truth,
+            searched=searched.loc[truth.archs, [names[0], *chosen]].to_numpy(),
+            evaluated=[found[seeds == seed] for seed in np.unique(seeds)],
+            proxy_source=str(proxy["source"].iloc[0]),
+            sampled=int((history["generation"] < 0).groupby(seeds).sum().max()),
+        )

@@ -108,7 +108,7 @@ class OnDemandScorer:
 
     columns: tuple[str, ...] = ("score",)
     #: What else is known of the scores, such as how far to trust them.
-    facts: Mapping[str, float] = MappingProxyType({})
+    facts: Mapping[str, float | str] = MappingProxyType({})
 
     def __enter__(self) -> Self:
         return self
@@ -118,6 +118,13 @@ class OnDemandScorer:
 
     def score(self, genes: np.ndarray) -> dict[str, np.ndarray]:
         """Return the columns, float64 (N,) each, of genes (N, G)."""
+        raise NotImplementedError
+
+    def believed(self, genes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return scores, float64 (N,), and the covariance of what is not known of them, (N, N).
+
+        Of a learned proxy only.
+        """
         raise NotImplementedError
 
     def require_ranking(self, objective: str) -> None:
@@ -138,7 +145,7 @@ class Proxy(Settings):
     revision: ClassVar[int] = 4
     #: Whether it scores architectures when a search asks for them, so in spaces of any size.
     on_demand: ClassVar[bool] = False
-    #: Whether its scores are means over images, so that a front can be scored again with an error.
+    #: Whether its scores of a front can be had with an error: means over images, or learned.
     rescores: ClassVar[bool] = False
     #: Whether it looks at what only cells have.
     of_cells: ClassVar[bool] = False

@@ -151,6 +151,11 @@ class Learned(SpaceProxy):
         return super().revision + self.of_chains
 
     @property
+    def rescores(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Whether it says how sure it is of a front: where nothing else knows the accuracies."""
+        return self.trainings is not None
+
+    @property
     def objective(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
         """The column that a search minimises."""
         return "error" if self.of_chains else "score"

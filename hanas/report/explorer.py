@@ -19,10 +19,10 @@ import pandas as pd
 
 from hanas.core import plugins
 from hanas.core.errors import InputError
-from hanas.core.files import read_parquet
+from hanas.core.files import read_json, read_parquet
 from hanas.core.pareto import non_dominated
 from hanas.data.tables.metric_tables import METRICS
-from hanas.fronts import picks, trust
+from hanas.fronts import picks, trust, trust_of_searches
 from hanas.fronts.otherwise import Trained
 from hanas.fronts.otherwise_in_words import comparison
 from hanas.fronts.rows import Row, read_history
@@ -41,7 +41,7 @@ def trained_models(device: str, trained: Trained, trusted: Sequence[Row] = ()) -
     """
     found = trust.all_of(
         of_search
-        for (of_device, task, *_), of_search in trust.of_rows(trusted).items()
+        for (of_device, task, *_), of_search in trust_of_searches.of_rows(trusted).items()
         if (of_device, task) == (device, trained.task)
     )
     told = comparison(trained.models, trained.others, device=device)
@@ -62,26 +62,32 @@ def explorer_data(
     trained: Sequence[tuple[str, Trained]] = (),
     trusted: Sequence[Row] = (),
 ) -> dict[str, Any]:
-    """Return all that the page shows of judged searches, of the first seed, as JSON-like values.
+    """Return all that the page shows of searches, of the first seed, as JSON-like values.
 
-    ``trained`` are devices with models that are trained and compared on them. Where no search is
-    judged, the page shows these alone. The ``trusted`` are searches that they come from and that
-    are not judged, of which the page says only how far to trust them. Raises InputError if there is
-    nothing to show, or a table lacks an architecture of another.
+    Of a task whose true accuracies are not known there are neither these nor true fronts, and of a
+    space that is too large to list only what was evaluated. ``trained`` are devices with models
+    that are trained and compared on them. Where nothing is searched, the page shows these alone.
+    The ``trusted`` are searches that they come from, of which it says how far to trust them. Raises
+    InputError if there is nothing to show, or a table lacks an architecture of another.
     """
     if not rows and not trained:
         raise InputError("there is no search to show: no task has a proxy, or no device a task")
-    table = cache(lambda path: read_parquet(path).set_index("arch"))
+    seen = _seen(rows)
+    table = cache(lambda path: seen[path] if path in seen else read_parquet(path).set_index("arch"))
     source = cache(lambda path: "; ".join(table(path)["source"].unique()))
     known: dict[str, set[str]] = {row.space: set() for row in rows}
     true_fronts: dict[tuple[str, str], dict[str, list[str]]] = {}
     runs = []
     for row in rows:
-        accuracies, metrics, _ = map(table, row.tables)
-        key = (row.device, row.task)
+        metrics, key = table(_metrics_of(row)), (row.device, row.task)
         if key not in true_fronts:
             names = [name for name in METRICS if name in metrics]
-            true_fronts[key] = {n: _true_front(accuracies, metrics[n], row) for n in names}
+            true_fronts[key] = {
+                name: _true_front(table(row.accuracies), metrics[name], row)
+                if row.accuracies
+                else []
+                for name in names
+            }
         run = _run(row, metrics)
         runs.append(run)
         known[row.space].update(run["drawn"], run["front"], *true_fronts[key].values())
@@ -109,29 +115,31 @@ def explorer_data(
             "dataset": row.dataset,
             "space": row.space,
             "floor_percent": row.accuracy_floor_percent,
-            "accuracy_percent": column(row.tables[0], "accuracy_percent", row.space),
-            "source": source(row.tables[0]),
+            "accuracy_percent": row.accuracies
+            and column(row.accuracies, "accuracy_percent", row.space),
+            "source": row.accuracies and source(row.accuracies),
         }
         for row in rows
     }
     devices: dict[str, Any] = {row.device: {} for row in rows}
     for row in rows:
-        path, true = row.tables[1], true_fronts[row.device, row.task]
+        path, true = _metrics_of(row), true_fronts[row.device, row.task]
         devices[row.device][row.task] = {
             "metrics": {name: column(path, name, row.space) for name in true},
             "true_fronts": {name: positions(row.space, true[name]) for name in true},
             "source": source(path),
+            "complete": row.metrics is not None,
         }
     proxies: dict[str, Any] = {}
     for row in rows:
         described = {"label": row.proxy_label, "objective": row.proxy_objective}
         described |= {"trained_on": row.trained_on, "of_task": {}}
-        path = row.tables[2]
+        path = _scores_of(row)
         values = column(path, row.proxy_objective, row.space)
         of_task = proxies.setdefault(row.proxy, described)["of_task"]
         of_task[row.task] = {"values": values, "source": source(path)}
     names = ("device", "task", "proxy", "search")
-    trusts = trust.of_rows(rows).items()
+    trusts = trust_of_searches.of_rows(rows).items()
     return {
         "trust": [dict(zip(names, key, strict=True)) | found.facts for key, found in trusts],
         "seed": picks.SEED,
@@ -161,11 +169,41 @@ def html(data: Mapping[str, Any], *, page: str, style: str, script: str) -> str:
     return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], page)
 
 
+def _metrics_of(row: Row) -> str:
+    """Return the table of a device's metrics, or the name of what searches have seen of them."""
+    return row.metrics or f"seen on {row.device}: {row.task}"
+
+
+def _scores_of(row: Row) -> str:
+    """Return the table of a proxy's scores, or the name of what searches have seen of them."""
+    return row.proxy_table or f"seen by {row.proxy}: {row.task}"
+
+
+def _seen(rows: Sequence[Row]) -> dict[str, pd.DataFrame]:
+    """Return what was scored and predicted on demand in the seed that is shown, by its name."""
+    parts: dict[str, list[pd.DataFrame]] = {}
+    for row in rows:
+        if row.metrics is not None and row.proxy_table is not None:
+            continue
+        history, told = read_history(row.history, row.search), read_json(row.facts)["sources"]
+        of_seed = picks.feasible_evaluations(history).set_index("arch")
+        proxy, *metrics = picks.objectives_in(history)
+        scores = of_seed[[proxy]].set_axis([row.proxy_objective], axis=1)
+        for name, numbers, source in (
+            (_metrics_of(row), of_seed[metrics], told[metrics[0]]),
+            (_scores_of(row), scores, told[row.proxy_objective]),
+        ):
+            parts.setdefault(name, []).append(numbers.assign(source=str(source)))
+    whole = {name: pd.concat(of_name) for name, of_name in parts.items()}
+    return {name: table[~table.index.duplicated()] for name, table in whole.items()}
+
+
 def _described(space: Space, archs: Iterable[str]) -> tuple[pd.Index, dict[str, Any]]:
     """Return architectures in the order of their space, and what the page needs to draw them."""
     texts = np.array(list(archs))
     genes = np.array([space.from_text(text) for text in texts])
-    index = space.index_of(genes)
+    # What is in no list has no number in it, and is counted here.
+    index = space.index_of(genes) if space.enumerable else np.argsort(np.argsort(texts)) + 1
     order = np.argsort(index)
     return pd.Index(texts[order]), {
         "operations": list(space.operations),

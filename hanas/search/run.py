@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from hanas.core import live
 from hanas.core.errors import InputError
 from hanas.core.progress import Log
 from hanas.data.tables.metric_tables import METRICS
@@ -171,8 +172,11 @@ def _run_all(
         evaluate = PartlyUsed(evaluate, space.used, space.count)
     columns = ["proxy_score" if name == "score" else name for name in objectives]
     histories = []
+    runs = sum(searcher.seeds for searcher in searches.values())
     for name, searcher in searches.items():
         for seed in range(searcher.seeds):
+            more = runs - len(histories) - 1
+            live.among(f"search {runs - more} of {runs} ({name}, seed {seed})", more)
             found = searcher.search(space.choices, evaluate, np.random.default_rng(seed))
             if space.enumerable:  # looking up is quicker
                 archs = np.array(space.all_texts())[space.index_of(found.genes)]

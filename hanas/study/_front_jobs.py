@@ -10,6 +10,7 @@ from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.files import RESOURCES
 from hanas.fronts.rows import Row
+from hanas.proxies.learned import Learned
 from hanas.study._entries import Job, taken_by
 from hanas.study._scoring_jobs import ScoringJobs, paths_of
 from hanas.study.results import EVALUATED, result
@@ -42,13 +43,23 @@ class FrontJobs(ScoringJobs):
         return Job(inputs, revision=2, **how, part=part, **self._taken_by_all([proxy]))
 
     def rescore(self, task: str, device: str, proxy: str) -> Job:
-        """Score found fronts again, on images that the search did not see."""
+        """Score found fronts again, on images that the search did not see, or say what is known."""
         of_task, scored_by = self._entry("tasks", task), self._entry("proxies", proxy)
         self._entry("devices", device)
         if not scored_by.rescores:
             raise InputError(
                 f"proxies.{proxy} is of kind {scored_by.kind}, whose scores have no error; "
-                "expected a proxy of kind supernet"
+                "expected a proxy of kind supernet, or one that is learned from trainings"
+            )
+        if isinstance(scored_by, Learned):
+            part = self._part(proxy, of_task.dataset)
+            read = {"history": result("search", task=task, device=device, proxy=proxy)}
+            return Job(
+                {**read, "files": sorted(paths_of(part))},
+                space=of_task.space,
+                part=part,
+                searches=list(self.study.searches),
+                **self._taken_by_all([proxy]),
             )
         inputs = self._read_by_proxy(proxy, self.study.own_dataset(proxy) or of_task.dataset)
         inputs["history"] = result("search", task=task, device=device, proxy=proxy)
@@ -243,10 +254,10 @@ class FrontJobs(ScoringJobs):
 
     def explorer(self) -> Job:
         """Make one page of all fronts."""
-        rows = self.rows.judged_rows()
+        rows = [*self.rows.judged_rows(), *self._unjudged_rows()]
         trained = [each for device in self.study.devices for each in self._compared_on(device)]
-        if not trained:
-            require_judged(rows)
+        if not trained and not rows:
+            raise InputError("no task is searched on any device; there is no front to explore")
         parts = {"page": "page.html", "style": "style.css", "script": "explorer.js"}
         shipped = {part: str(RESOURCES / "explorer" / name) for part, name in parts.items()}
         # Searches that trained models come from: where none is judged, the page shows these alone.
@@ -259,7 +270,12 @@ class FrontJobs(ScoringJobs):
         files = {*_files(rows), *_files(rows, "facts", *TRUSTED_BY), *_tables_of(trained)}
         files.update(_files(trusted, "history", "facts", *TRUSTED_BY))
         how: dict[str, Any] = {"rows": _plain(rows), "trained": trained}
-        return Job({"files": sorted(files), **shipped}, revision=4, trusted=_plain(trusted), **how)
+        return Job({"files": sorted(files), **shipped}, revision=5, trusted=_plain(trusted), **how)
+
+    def _unjudged_rows(self) -> list[Row]:
+        """Return the searches of tasks whose true accuracies are not known, on all devices."""
+        found = [row for device in self.study.devices for row in self.rows.decision_rows(device)]
+        return [row for row in found if row.accuracies is None]
 
     def figures(self, device: str, task: str) -> Job:
         """Draw the figures of a task on a device."""

@@ -151,7 +151,7 @@ class ScoringJobs(Entries):
         how = found.from_scratch
         inputs = {"chosen": chosen, **images_of(dataset)}
         takes = {"threads": how.threads, "compute": how.train_on}
-        revision = plugins.space(found.space).revision
+        revision = 1 + plugins.space(found.space).revision
         return Job(inputs, revision=revision, how=how.params(), number=int(number), **takes)
 
     def _learned(self, proxy: str, round: str) -> Learned:

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from hanas.core import escape, plugins
+from hanas.core import escape, extras, plugins
 from hanas.core.errors import InputError
 from hanas.core.settings import Entry, UserFile, canonical, marked
 from hanas.core.settings import problems as told
@@ -95,6 +95,11 @@ def problems(study: Study) -> Iterator[str]:
     yield from of_names
     if of_names:  # what is made of itself, or of nothing, has no space that could be looked at
         return
+    try:
+        if study.curves:
+            extras.require(study.curves, study.curves)
+    except InputError as error:
+        yield f"curves: {error}"
     yield from _tasks(study)
     yield from _benchmarks(study)
     yield from _devices(study)

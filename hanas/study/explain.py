@@ -25,7 +25,7 @@ from hanas.study import checks
 from hanas.study.facts import compared
 from hanas.study.facts import read as facts_in
 from hanas.study.graph import Graph
-from hanas.study.results import made_by
+from hanas.study.results import facts_file, made_by
 
 #: The clone that this code is in, if it is in one: a wheel has no rules and no study.
 _CLONE = Path(__file__).parents[2]
@@ -111,6 +111,7 @@ def chain_of(file: str, study: Path) -> list[dict[str, Any]]:
     Each has its ``file``, as the job that read or wrote it names it; ``depth``, the number of jobs
     between it and the result; ``state``: ``unchanged``, ``changed`` since, or ``missing``; and,
     where a job of the study wrote it and it was not shown before, ``facts_file`` and ``facts``.
+    Where these are gone, their file follows, ``missing``.
     """
     written = facts_of_files(study)
     wanted = _in_study(file, study)
@@ -133,10 +134,14 @@ def chain_of(file: str, study: Path) -> list[dict[str, Any]]:
             return
         same = content(path) == sha256
         states[key] = "unchanged" if same else "changed" if path.exists() else "missing"
-        facts_file, facts = written.get(file, ("", {}))
+        path_of_facts, facts = written.get(file, ("", {}))
         told = {name: facts[name] for name in facts if name not in ("inputs", "outputs")}
-        said = {"facts_file": facts_file, "facts": told} if facts else {}
+        said = {"facts_file": path_of_facts, "facts": told} if facts else {}
         yield {**step, "state": states[key], **said}
+        made = made_by(file)
+        beside = facts_file(made[0], **made[1]) if made else file
+        if beside != file and not (study / beside).exists():
+            yield {"file": beside, "depth": depth + 1, "state": "missing"}
         for read in facts.get("inputs", {}).values():
             yield from steps(read["file"], read["sha256"], depth + 1)
 

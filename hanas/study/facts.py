@@ -8,6 +8,7 @@ settings than its study, or read or wrote other bytes than lie there now, runs a
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,18 +55,20 @@ class Outdated:
 def outdated(rule: str, names: Mapping[str, str], job: Job, study: Path) -> Outdated:
     """Compare the facts of a job's result with the job as the study of today has it.
 
-    Nothing is outdated where there are no facts: Snakemake makes what is missing anyway. Of what
+    A result without facts is: Snakemake would take it for today's, whatever it was made of. Of what
     the job wrote, only what other jobs read is compared.
     """
     beside = facts_file(rule, **names)
+    written = tuple(path.format(**names) for path in (RESULTS[rule], *SIDE_FILES.get(rule, ())))
+    if not os.path.lexists(study / beside):
+        there = next((file for file in written if (study / file).exists()), None)
+        return Outdated([], [f"nothing says how {there} was made"] if there else [])
     try:
-        facts = read(study / beside) if (study / beside).exists() else None
+        facts = read(study / beside)
     except InputError as error:
         return Outdated([], [str(error)])
     if facts is None:
-        there = (study / beside).exists()
-        return Outdated([], [f"{beside} does not say how its result was made"] if there else [])
-    written = tuple(path.format(**names) for path in (RESULTS[rule], *SIDE_FILES.get(rule, ())))
+        return Outdated([], [f"{beside} does not say how its result was made"])
     return Outdated(
         compared(facts["settings"], job.params),
         [*_read_otherwise(facts, job, study), *_written_otherwise(facts, written, study)],

@@ -50,7 +50,7 @@ class Graph(FrontJobs, ModelJobs):
             for proxy in study.tasks[task].proxies
         ]
         of_study = ["ranking", "devices_compared"] if judged else []
-        if judged or any(self._compared_on(device) for device in study.devices):
+        if decided or judged or any(self._compared_on(device) for device in study.devices):
             of_study.append("explorer")
         shown = dict.fromkeys((row.device, row.task) for row in judged)
         return [

@@ -19,11 +19,12 @@ from hanas.core.errors import InputError
 from hanas.core.files import checksum, name_of, results_lie_under, user_path, write_json
 from hanas.core.settings import UserFile, marked
 from hanas.spaces.kinds.lens import resolved
-from hanas.study import planned
+from hanas.study import planned, running
 from hanas.study._entries import contents_of
 from hanas.study.facts import by_name
 from hanas.study.graph import STAGES
 from hanas.study.results import is_result
+from hanas.training import curves
 
 
 @contextmanager
@@ -56,7 +57,11 @@ def job(snakemake: Any) -> Iterator[dict[str, Any]]:
         inputs = dict(snakemake.input.items())
         inputs = by_name({role: inputs[role] for role in inputs if role != planned.ROLE})
         before = _held(inputs.values())
-        with _stages(snakemake.input.get(STAGES)):
+        with (
+            running.told(snakemake, plan),
+            curves.drawn_in(_curves(snakemake)),
+            _stages(snakemake.input.get(STAGES)),
+        ):
             yield facts
         _require_same(before, _held(before))
         write_facts(
@@ -86,6 +91,14 @@ def _stages(files: Iterable[str] | None) -> Iterator[None]:
         yield
     finally:
         plugins.declare(before)
+
+
+def _curves(snakemake: Any) -> Path | None:
+    """Return where a job draws the curves of its trainings, if the study wants that."""
+    if getattr(snakemake.resources, "curves", "none") == "none":
+        return None
+    above, _, own = snakemake.output.facts.rpartition("results/")
+    return Path(above, "results/curves", own.removesuffix("/meta.json").removesuffix(".json"))
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -42,12 +43,9 @@ def in_words(folder: Path, configfile: Path | None) -> str:
     The times are measured now, in a few steps on random images, on this machine. InputError if the
     settings are wrong.
     """
-    path = configfile or study_file(folder) or folder / "config.yaml"
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; name the study's settings with --configfile")
-    graph = graph_of(path, folder)
+    graph = graph_of(study_of(folder, configfile), folder)
     jobs = graph.jobs()
-    left = _to_compute(folder, jobs)
+    left = left_to_compute(folder, jobs)
     counts = Counter(made[0] for path in left if (made := made_by(path)))
     said = ", ".join(f"{count} {rule}" for rule, count in counts.most_common())
     of_others = sum((folder / path).exists() for path in left)
@@ -58,13 +56,22 @@ def in_words(folder: Path, configfile: Path | None) -> str:
     trainings = list(_trainings(graph.study, left))
     if trainings:
         lines += ["", "Trainings, timed now on this machine; two or more run side by side:"]
-    lines += [_told(training, folder) for training in trainings]
+    study = f" --configfile {shlex.quote(str(configfile))}" if configfile else ""
+    lines += [_told(training, folder, study) for training in trainings]
     for name in dict.fromkeys(task.space for task in graph.study.tasks.values()):
         lines += ["", f"Space {name} holds {plugins.space(name).count:,} architectures."]
     return "\n".join(lines)
 
 
-def _to_compute(folder: Path, jobs: Mapping[str, Job]) -> dict[str, Job]:
+def study_of(folder: Path, configfile: Path | None) -> Path:
+    """Return the file of a study: the one that is given, or the folder's; InputError: none."""
+    path = configfile or study_file(folder) or folder / "config.yaml"
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; name the study's settings with --configfile")
+    return path
+
+
+def left_to_compute(folder: Path, jobs: Mapping[str, Job]) -> dict[str, Job]:
     """Return the jobs whose results are missing or outdated, and all that read of these."""
     left: dict[str, Job] = {}
     for path, job in jobs.items():  # each before those that read it
@@ -100,15 +107,18 @@ def _trainings(study: Study, left: dict[str, Job]) -> Iterator[_Training]:
             yield _Training(name, count, task.dataset, space, settings, splits)
 
 
-def _told(training: _Training, folder: Path) -> str:
+def _told(training: _Training, folder: Path, study: str) -> str:
     from hanas.data.batches import steps_per_epoch
     from hanas.data.images import load_images
 
     how = training.settings.training
     file = folder / result("dataset", dataset=training.dataset)
     if not file.exists():
-        rule = f"snakemake --cores 1 {result('dataset', dataset=training.dataset)}"
-        return f"- {training.name}: {training.count} x {how.epochs} epochs; for minutes: {rule}"
+        read = f"snakemake --cores 1 {result('dataset', dataset=training.dataset)}{study}"
+        return (
+            f"- {training.name}: {training.count} x {how.epochs} epochs; about how long is known "
+            f"once the images are read: {read}"
+        )
     data = load_images(file)
     side = how.resolution or data.images.shape[1]
     seconds = seconds_per_step(training, side, len(data.classes))

@@ -26,13 +26,31 @@ from hanas.study.results import facts_file
 #: The role that the file has among a job's inputs.
 ROLE = "settings"
 _FOLDER = ".snakemake/hanas/settings"
+#: Where each job that runs has a file beside, see :mod:`hanas.study.running`.
+LIVE = Path(".snakemake/hanas/live")
 _VARIABLE = "HANAS_PLAN"
 _SECONDS_KEPT = 90 * 86_400.0
 
 
 def file_of(rule: str, names: Mapping[str, str], prefix: str = "") -> str:
-    """Return the path of a job's file; ``prefix`` is that of a module, such as ``nas/``."""
-    return f"{_FOLDER}/{prefix}{facts_file(rule, **names).removeprefix('results/')}"
+    """Return the path of a job's file; ``prefix`` is that of a module, such as ``nas/``.
+
+    Each lies in a folder of its own: Snakemake lists the folder of the first that it looks for, and
+    does not see what is written there later.
+    """
+    facts = facts_file(rule, **names).removeprefix("results/").removesuffix(".json")
+    return f"{_FOLDER}/{f'{prefix}{facts}'.replace('/', '.')}/settings.json"
+
+
+def live_file(path: str) -> Path:
+    """Return where a job tells what it is at, from the path of the file of its settings."""
+    return LIVE / Path(path).relative_to(_FOLDER)
+
+
+def run() -> str | None:
+    """Return the name of the run that this process is of; None where none has begun."""
+    plan = os.environ.get(_VARIABLE)
+    return Path(plan).name if plan else None
 
 
 def write(path: str, job: Job, outdated: Sequence[str], prefix: str = "") -> None:

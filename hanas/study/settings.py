@@ -233,6 +233,11 @@ class Study(Spaces):
         description="Folder with plugins of your own, such as proxies/mine.py, relative to the "
         "working directory. The environment variable HANAS_PLUGINS overrides it.",
     )
+    curves: Annotated[Literal["tensorboard"], NoRerun()] | None = Field(
+        None,
+        description="Draw the curves of all trainings into results/curves/ while they go on; watch "
+        "them with: tensorboard --logdir results/curves. Needs hanas[tensorboard].",
+    )
     datasets: dict[Name, Annotated[Dataset, Member("datasets")]] = Field(
         description="Image data sets."
     )

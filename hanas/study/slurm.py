@@ -1,4 +1,4 @@
-"""Whether a SLURM cluster can be used, asked before anything is submitted.
+"""Whether a SLURM cluster can be used, asked before anything is submitted or run here instead.
 
 Without some of its commands, or while its controller does not answer, Snakemake would wait for
 ever. And jobs of a run that was killed stay in the queue and would do their work a second time.
@@ -10,7 +10,9 @@ import getpass
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from hanas.core.errors import InputError, one_line
@@ -21,11 +23,37 @@ _RUN = re.compile(r"SLURM run ID: (\S+)")
 _MOST_SHOWN = 5
 
 
-def require(folder: Path) -> None:
-    """Raise InputError, saying what to do, if no job can be submitted from a study's folder.
+def require(folder: Path, *, submits: bool = True) -> None:
+    """Raise InputError, saying what to do, if a run cannot begin in a study's folder.
 
-    ``folder`` is the study's ``.snakemake``, whose logs name the earlier runs.
+    If it ``submits`` jobs, the cluster has to answer. If it runs them here, none of an earlier run
+    may still wait there, which would do the same again. ``folder`` is the study's ``.snakemake``,
+    whose logs name the earlier runs.
     """
+    if submits:
+        _require_answers()
+    runs = set()
+    for log in (folder / "log").glob("*.log"):
+        runs |= set(_RUN.findall(log.read_text(encoding="utf-8", errors="replace")))
+    if not runs or (not submits and shutil.which("squeue") is None):
+        return
+    try:
+        left = list(_left(runs))
+    except InputError as error:
+        if submits:
+            raise
+        print(f"Whether jobs of an earlier run still wait is unknown: {error}", file=sys.stderr)
+        return
+    if left:
+        shown = ", ".join(f"{number} ({what})" for number, what in left[:_MOST_SHOWN])
+        shown += f" and {len(left) - _MOST_SHOWN} more" * (len(left) > _MOST_SHOWN)
+        raise InputError(
+            f"jobs of an earlier run of this study are still in SLURM's queue, and would do their "
+            f"work twice: {shown}; cancel them with: scancel {' '.join(each for each, _ in left)}"
+        )
+
+
+def _require_answers() -> None:
     if missing := [command for command in _COMMANDS if shutil.which(command) is None]:
         raise InputError(
             f"SLURM's command {missing[0]} is not here, without which no job can be submitted; "
@@ -39,24 +67,14 @@ def require(folder: Path) -> None:
         if shutil.which("sshare") is None:  # which is asked next
             raise
         _answer("sshare", "-U", "--format", "Account%256", "--noheader")
-    if left := list(_left(folder)):
-        shown = ", ".join(f"{number} ({what})" for number, what in left[:_MOST_SHOWN])
-        shown += f" and {len(left) - _MOST_SHOWN} more" * (len(left) > _MOST_SHOWN)
-        raise InputError(
-            f"jobs of an earlier run of this study are still in SLURM's queue, and would do their "
-            f"work twice: {shown}; cancel them with: scancel {' '.join(each for each, _ in left)}"
-        )
 
 
-def _left(folder: Path) -> Iterator[tuple[str, str]]:
-    """Yield number and comment of the user's jobs that runs in this folder have submitted."""
-    queued = _answer("squeue", "--me", "--noheader", "--format", "%A|%j|%k").splitlines()
-    jobs = [line.strip().split("|", 2) for line in queued if line.count("|") >= 2]
-    if jobs:
-        runs = set()
-        for log in (folder / "log").glob("*.log"):
-            runs |= set(_RUN.findall(log.read_text(encoding="utf-8", errors="replace")))
-        yield from ((number, comment) for number, run, comment in jobs if run in runs)
+def _left(runs: AbstractSet[str]) -> Iterator[tuple[str, str]]:
+    """Yield number and comment of the user's jobs that these runs have submitted."""
+    for line in _answer("squeue", "--me", "--noheader", "--format", "%A|%j|%k").splitlines():
+        number, run, comment = (*line.strip().split("|", 2), "", "")[:3]
+        if run in runs:
+            yield number, comment
 
 
 def _answer(*command: str) -> str:

@@ -24,6 +24,7 @@ from hanas.core.files import checksum, load_checkpoint, save_checkpoint
 from hanas.core.progress import Log, Pace, duration
 from hanas.data.batches import Batch, Split, ordered_batches
 from hanas.data.images import ImageData
+from hanas.training.curves import Curves
 from hanas.training.settings import FromScratch, TrainingSettings
 
 if TYPE_CHECKING:
@@ -234,6 +235,7 @@ def run(
         for name, part in state.items():
             part.load_state_dict(saved["parts"][name])
         log(f"going on from {checkpoint}: epoch {first_epoch + 1}, step {first_step + 1}")
+    curves = Curves(checkpoint.stem, rows)
     epochs, begun = loop.stepper.settings.epochs, first_epoch * loop.steps + first_step
     started = last_save = time.monotonic()
     log(f"step {begun} of {epochs * loop.steps}: {epochs} epochs of {loop.steps} steps")
@@ -265,6 +267,7 @@ def run(
         row |= loop.end_epoch(epoch, loop.rate_at(epoch, 0))
         elapsed = time.monotonic() - started
         rows.append({**row, "seconds": seconds + elapsed})
+        curves.add(rows[-1])
         done = (epoch + 1) * loop.steps
         left = elapsed / max(done - begun, 1) * (epochs * loop.steps - done)
         log(_line(rows[-1], epochs, left))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from hanas.core import live
 from hanas.core.compute import choose_device, generator, threads
 from hanas.core.errors import InputError
 from hanas.core.files import digest
@@ -43,39 +44,44 @@ def retrain(
     Returns ``metrics`` (``arch``, ``test_accuracy_percent``, ``test_cross_entropy``, ``params`` of
     the trained network, ``train_images``, ``test_images``, ``test_balanced_percent``, the accuracy
     of each class as a JSON object, ``test_class_percent``, and ``test_warning``; the same of
-    ``validation`` images where they were not trained on; and :func:`over_seeds`), the history
+    ``validation`` images where they were not trained on; and :func:`over_seeds`, also of the
+    balanced accuracy where networks are compared by that), the history
     (``arch``, ``seed`` and what :func:`hanas.training.epochs.run` says of an epoch), and the state
     dict of each architecture. All but the history and :func:`over_seeds` are of the first seed.
     InputError for a setting that cannot be here, unsuitable images, or a loss that is not finite.
     """
     training = FromScratchTraining(settings, images, checkpoints=checkpoints, log=log)
     rows, history, weights = [], [], {}
+    trainings = len(archs) * seeds
     for number, arch in enumerate(archs):
-        percents = []
+        of_seeds = []
         for seed in range(settings.seed, settings.seed + seeds):
             which = f", seed {seed}" if seeds > 1 else ""
             log(f"architecture {number + 1} of {len(archs)}{which}: {arch}")
+            done = number * seeds + seed - settings.seed
+            live.among(f"training {done + 1} of {trainings}", more=trainings - done - 1)
             row, epoch_rows, of_seed = training.train(arch, seed)
             if seed == settings.seed:
                 rows.append(row)
                 weights[arch] = of_seed
-            percents.append(row["test_accuracy_percent"])
+            of_seeds.append(row)
             history += epoch_rows
-        rows[-1] |= over_seeds(percents)
+        rows[-1] |= over_seeds(of_seeds, settings.training.judged_by)
     return pd.DataFrame(rows), pd.DataFrame(history), weights
 
 
-def over_seeds(percents: Sequence[float]) -> dict[str, Any]:
-    """Return ``seeds``, and mean and standard deviation of test accuracies in percent.
+def over_seeds(rows: Sequence[Mapping[str, Any]], judged_by: str) -> dict[str, Any]:
+    """Return ``seeds``, and mean and standard deviation of test accuracies, in percent.
 
-    The deviation is of a sample; NaN for one seed, which shows none.
+    ``rows`` are an architecture's, one a seed; of what it is ``judged_by`` beside its accuracy
+    there are columns too. The deviation is of a sample; NaN for one seed, which shows none.
     """
-    deviation = float(np.std(percents, ddof=1)) if len(percents) > 1 else np.nan
-    return {
-        "seeds": len(percents),
-        "test_accuracy_percent_mean": float(np.mean(percents)),
-        "test_accuracy_percent_std": deviation,
-    }
+    found: dict[str, Any] = {"seeds": len(rows)}
+    for name in dict.fromkeys(f"test_{accuracy}_percent" for accuracy in ("accuracy", judged_by)):
+        percents = [row[name] for row in rows]
+        found[f"{name}_mean"] = float(np.mean(percents))
+        found[f"{name}_std"] = float(np.std(percents, ddof=1)) if len(rows) > 1 else np.nan
+    return found
 
 
 class FromScratchTraining:

@@ -54,8 +54,17 @@ class TrainingSettings(Settings):
     class_weights: Literal["balanced"] | dict[str, Positive] | None = Field(
         default=None,
         description="Weights of classes in the loss, where some have few images: balanced makes "
-        "all classes count alike, a mapping gives each named class its own (others 1).",
+        "all classes count alike, a mapping gives each named class its own (others 1). With "
+        "either, networks are compared by their balanced accuracy.",
     )
+
+    @property
+    def judged_by(self) -> Literal["accuracy", "balanced"]:
+        """Which accuracy networks are compared by, as it is in names of columns.
+
+        Whoever weighs classes does not want what the largest class gains at the cost of others.
+        """
+        return "balanced" if self.class_weights else "accuracy"
 
     def weights_of(self, classes: Sequence[str], images: Sequence[int]) -> list[float] | None:
         """Return the weight of each class in the loss, whose numbers of images are given.

@@ -77,3 +77,15 @@ def test_jobs_that_a_killed_run_has_left_are_named(commands, tmp_path):
     log(tmp_path, "run-a")
     with pytest.raises(InputError, match=r"17 \(rule_train\); cancel them with: scancel 17$"):
         slurm.require(tmp_path)
+
+
+def test_a_run_on_this_machine_does_not_repeat_what_waits_there(commands, tmp_path, capsys):
+    log(tmp_path, "run-a")
+    with pytest.raises(InputError, match=r"scancel 17$"):
+        slurm.require(tmp_path, submits=False)
+    answer(commands, "squeue", "echo no controller >&2; exit 1")
+    slurm.require(tmp_path, submits=False)  # what is down starts nothing
+    assert "is unknown: SLURM does not answer" in capsys.readouterr().err
+    (commands / "squeue").unlink()
+    slurm.require(tmp_path, submits=False)
+    assert capsys.readouterr().err == ""

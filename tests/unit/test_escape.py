@@ -68,7 +68,11 @@ def test_markdown_has_no_column_tag_link_or_code(text):
     assert "<" not in shown
     assert "\n" not in shown
     for place, character in enumerate(shown):
-        assert character not in "|[`" or shown[place - 1] == "\\"
+        before = shown[:place]
+        marks = len(before) - len(
+            before.rstrip("\\")
+        )  # two of them stand for one, and mark nothing
+        assert character not in "|[`" or marks % 2 == 1
 
 
 def test_latex_escapes_all_that_means_something():

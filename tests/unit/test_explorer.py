@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from nb201_space import nb201
 
+from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.files import RESOURCES, write_json
 from hanas.fronts.otherwise import Trained, models_compared
@@ -179,6 +180,30 @@ def test_a_search_without_a_feasible_evaluation_has_an_empty_front(rows):
     assert run["infeasible"] == run["evaluations"] == 20
 
 
+def test_a_space_that_is_in_no_list_is_shown_by_what_was_evaluated(tmp_path, rows):
+    space = plugins.space("mobile_i")
+    texts = [space.to_text(genes) for genes in space.sample(6, np.random.default_rng(0))]
+    history = pd.DataFrame({"seed": 0, "evaluation": range(6), "arch": texts, "generation": 0})
+    history = history.assign(proxy_score=[3.0, 2, 9, 1, 4, 5], latency_ms=[1.0, 2, 9, 4, 8, np.nan])
+    history["feasible"], history["score"] = history["latency_ms"].notna(), np.nan
+    history.assign(search="nsga2").to_parquet(tmp_path / "large")
+    write_json(tmp_path / "large.json", {"sources": {"score": "a model", "latency_ms": "a board"}})
+    nothing = dict.fromkeys(("accuracies", "metrics", "proxy_table"))
+    row = replace(rows[0], space="mobile_i", proxy_objective="score", task="mine", **nothing)
+    row = replace(row, history=str(tmp_path / "large"), accuracy_floor_percent=0)
+    data = explorer.explorer_data([*rows, row])
+    run, shown = data["runs"][-1], data["spaces"]["mobile_i"]
+    front = np.array(shown["texts"])[unpacked(run["front"])].tolist()
+    assert front == [texts[3], texts[1], texts[0]]  # the best by the proxy first
+    assert unpacked(run["metric_values"]["latency_ms"]).tolist() == [4.0, 2.0, 1.0]
+    assert run["infeasible"] == 1
+    assert data["tasks"]["mine"]["accuracy_percent"] is None
+    device = data["devices"]["board"]["mine"]
+    assert (device["complete"], device["source"]) == (False, "a board")
+    assert not len(unpacked(device["true_fronts"]["latency_ms"]))
+    assert data["tasks"]["pets"]["accuracy_percent"] is not None
+
+
 def test_wrong_tables_are_named(rows):
     with pytest.raises(InputError, match="no search to show"):
         explorer.explorer_data([])
@@ -231,6 +256,7 @@ def test_every_score_of_a_supernet_has_its_words_on_the_page():
 def _trained() -> Trained:
     columns = {"device": "board", "seeds": 2, "test_accuracy_percent_std": 1.0, "test_images": 9}
     columns |= {"accuracy_source": "measured: <script>", "latency_source": "measured: there"}
+    columns["largest_class_percent"] = 10.0
     frame = pd.DataFrame({"arch": ["a"], "number": [1], "latency_ms": [2.0], **columns})
     shelf = frame.assign(arch="mobilenet_v2@0.5", role="published", retraining="shelf")
     percents = ("test_accuracy_percent", "test_accuracy_percent_mean")

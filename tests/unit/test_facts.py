@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from studies import rules, setting
+from studies import TINY, graph_of, rules, setting
 
 from hanas.core.errors import InputError
 from hanas.study import facts, planned
@@ -89,6 +89,13 @@ def test_a_result_that_another_run_has_put_there(study):
     assert [f"{path} holds something else than what was read"] in found.values()
 
 
+def test_a_result_without_facts_is_not_of_today(study):
+    """Copied without its JSON, which no other job reads, it would pass for one of any settings."""
+    path = Path("results/devices/edgegpu/nb201/toy.parquet")
+    (study.folder / path.with_suffix(".json")).unlink()
+    assert outdated(study) == {str(path): [f"nothing says how {path} was made"]}
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -129,6 +136,15 @@ def test_the_file_of_settings_is_new_only_for_what_is_outdated(tmp_path, monkeyp
     for reasons in ([], ["seed was 0, is 1"], []):
         planned.write(str(path), job, reasons)
         assert (path.stat().st_mtime > 1e9) == bool(reasons)
+
+
+def test_settings_of_jobs_lie_in_folders_of_their_own(tmp_path):
+    """Snakemake lists one of these folders, and takes what comes there later for missing."""
+    made = [made_by(path) for path in graph_of(TINY, tmp_path).jobs()]
+    files = {Path(planned.file_of(*each, prefix)) for each in made if each for prefix in ("", "n/")}
+    folders = {file.parent for file in files}
+    assert len(folders) == len(files) == 2 * len(made)
+    assert not any(above in folders for folder in folders for above in folder.parents)
 
 
 def test_a_job_sees_that_the_study_was_edited_since_it_was_planned(tmp_path, monkeypatch):

@@ -134,6 +134,10 @@ def too_few(pets):
     write_picture(pets / "bird" / "1.png", 0)
 
 
+def name_that_a_terminal_obeys(pets):
+    (pets / "dog").rename(pets / "\x1b[31mdog")
+
+
 def reserved_name(pets):
     write_picture(pets / "test" / "0.png", 0)
 
@@ -151,6 +155,7 @@ def reserved_name(pets):
         (folder_link_out, r"wolf/0\.png: a link that leads out"),
         (link_to_itself, r"dog/loop\.png: (a link that leads out|not an image)"),
         (too_few, r"pets: class 'bird' has 2 image\(s\) and 3 parts to fill"),
+        (name_that_a_terminal_obeys, "a class of that name cannot be shown; rename the folder"),
         (reserved_name, "pets: has cat, dog, test; expected train"),
     ],
 )

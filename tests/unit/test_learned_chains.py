@@ -115,7 +115,7 @@ def test_what_was_trained_is_no_longer_expected_but_known(tmp_path):
     percent = 100 * (1 - made_up_errors(genes))
     for number, (row, value) in enumerate(zip(genes, percent, strict=True)):
         line = {"arch": MACRO.to_text(row), "validation_accuracy_percent": value}
-        line |= {"validation_images": 10_000, "source": "made up"}
+        line |= {"validation_images": 10_000, "source": "made up", "judged_by": "accuracy"}
         pd.DataFrame([line]).to_csv(tmp_path / f"{number}.csv", index=False)
     files = sorted(tmp_path.glob("*.csv"))
     known = trained(files)
@@ -129,14 +129,16 @@ def test_what_was_trained_is_no_longer_expected_but_known(tmp_path):
 
 def test_no_wrong_image_of_few_is_not_no_error(tmp_path):
     line = {"arch": "00000000", "validation_accuracy_percent": 100.0, "validation_images": 9}
-    pd.DataFrame([line | {"source": "x"}]).to_csv(tmp_path / "0.csv", index=False)
+    pd.DataFrame([line | {"source": "x", "judged_by": "accuracy"}]).to_csv(
+        tmp_path / "0.csv", index=False
+    )
     assert trained([tmp_path / "0.csv"])["error"].tolist() == [0.05]
 
 
 def trainings(folder, percents, **columns):
     for number, percent in enumerate(percents):
-        line = {"arch": str(number) * 8, "validation_accuracy_percent": percent, **columns}
-        line |= {"validation_images": 68, "source": "made up"}
+        line = {"arch": str(number) * 8, "validation_accuracy_percent": percent}
+        line |= {"validation_images": 68, "source": "made up", "judged_by": "accuracy", **columns}
         pd.DataFrame([line]).to_csv(folder / f"{number}.csv", index=False)
     return trained(sorted(folder.glob("*.csv")))
 
@@ -156,6 +158,33 @@ def test_networks_that_are_hardly_better_than_the_largest_class_are_counted(tmp_
         known = trainings(tmp_path, [50.0, 60.0, 90.0], validation_warning=warning)
         facts = chain_learning.Expected(MACRO, known, "x", work).facts
         assert facts["hardly_better_than_largest_class"] == count
+
+
+def test_what_is_not_known_of_errors_is_that_of_their_logarithms():
+    """To first order: a deviation of d of the logarithm is one of d times the error."""
+    genes = first_chains(MACRO, 20, 0)
+    model = ChainModel(MACRO, genes[:12], made_up_errors(genes[:12]))
+    every = model._features(genes)
+    posterior = fit(every, np.arange(12), np.log(model.errors))
+    of_logarithms = posterior.deviation(np.arange(20))
+    covariance = model.covariance(genes)
+    np.testing.assert_allclose(np.diag(covariance), (of_logarithms * model.error(genes)) ** 2)
+    assert (np.linalg.eigvalsh(covariance) > -1e-12).all()
+
+
+def test_where_classes_are_weighed_balanced_accuracies_are_learned_from(tmp_path):
+    """One class alone scores 90 %: by plain accuracy, none of the three has learned anything."""
+    told = {"judged_by": "balanced", "validation_class_percent": '{"a": 1.0, "b": 1.0, "c": null}'}
+    for number, percent in enumerate((50.0, 60.0, 80.0)):  # 80 % of 68 images: 13.6 are wrong
+        line = {"arch": str(number) * 8, "validation_accuracy_percent": 90.0 - number, **told}
+        line |= {"validation_balanced_percent": percent, "validation_warning": "90 % alone"}
+        line |= {"validation_images": 68, "source": "made up"}
+        pd.DataFrame([line]).to_csv(tmp_path / f"{number}.csv", index=False)
+    known = trained(sorted(tmp_path.glob("*.csv")))
+    assert known["error"].to_list() == pytest.approx([34.5 / 69, 27.7 / 69, 14.1 / 69])
+    facts = chain_learning.Expected(MACRO, known, "x", Work(Path(), 1, lambda line: None)).facts
+    assert facts["hardly_better_than_largest_class"] == 1  # 50 % of two classes
+    assert facts["judged_by"] == "balanced"
 
 
 def test_no_order_among_what_is_expected_is_a_correlation_of_none(monkeypatch):

@@ -21,6 +21,7 @@ def exports(**columns) -> pd.DataFrame:
             "float32_accuracy_percent": [90.0, 80.0],
             "int8_accuracy_percent": [89.0, 70.0],
             "test_images": [100, 100],
+            "largest_class_percent": 10.0,
             "sources": "measured: here",
             **columns,
         }

@@ -28,6 +28,7 @@ def models(accuracies, latencies, *, role="pick", std=1.0, seeds=2, loss=0.0, ar
             "test_accuracy_percent_mean": [float(value) for value in accuracies],
             "test_accuracy_percent_std": std if seeds > 1 else np.nan,
             "int8_loss_percent": loss,
+            "largest_class_percent": 10.0,
             "precision": "int8",
             "latency_ms": latencies,
             "test_images": 100,
@@ -243,3 +244,47 @@ def test_tables_show_balanced_accuracies_and_batches_where_they_say_more():
     assert {len(row) for row in told.rows} == {len(told.head)}
     lines = section(picks, others.assign(**plain), device="board")
     assert "| :-- | :-- | --: | --: | --: | --: | :-- | :-- |" in lines
+
+
+def test_nothing_wins_that_is_hardly_better_than_always_one_class():
+    """Nine of ten pictures are of one class: 91 % beside 50 % is no success."""
+    others = shelf([50.0], [2.0]).assign(largest_class_percent=90.0)
+    mine = models([91.0, 95.0], [2.0, 2.0]).assign(largest_class_percent=90.0)
+    compared = models_compared(mine, others)
+    assert compared["otherwise_verdict"].tolist() == [otherwise.USELESS, otherwise.BETTER]
+    lines = section(compared, others, device="board")
+    assert lines[0].startswith("hanas wins in part. Of 2 trained picks")
+    assert "1 more accurate, but hardly better than always answering one class" in lines[0]
+    assert lines[2].startswith("**2 of the 3 models are hardly better than always answering one")
+    alone = models_compared(mine[:1], others)
+    lines = section(alone, others, device="board")
+    assert lines[0].startswith("**No gain in accuracy is shown here.** Of 1 trained picks")
+    assert lines[2].startswith("**All 2 models are hardly better than")
+
+
+def test_where_classes_are_weighed_models_are_compared_by_balanced_accuracies():
+    """Less accurate than always answering the largest of two classes, but right in both."""
+
+    def balanced(table, percents):
+        return table.assign(
+            **{f"test_balanced_percent{end}": percents for end in ("", "_mean")},
+            test_balanced_percent_std=1.0,
+            float32_class_percent='{"good": 80.0, "bad": 75.0, "none of it": null}',
+            float32_balanced_percent=percents,
+            int8_balanced_percent=np.array(percents) - 2.0,
+            float32_accuracy_percent=80.0,
+            largest_class_percent=90.0,
+        )
+
+    others = models([90.0], [2.0], role="published", archs=["mobilenet_v2"])
+    others = models_compared(balanced(others, [50.0]), None)
+    mine = models_compared(balanced(models([80.0, 85.0], [2.0, 2.0]), [70.0, 53.9]), others)
+    (first, second) = mine.to_dict("records")
+    assert (first["otherwise_points"], first["otherwise_verdict"]) == (20, otherwise.BETTER)
+    assert first["otherwise_accuracy_percent"] == 48  # less what INT8 loses
+    assert second["otherwise_verdict"] == otherwise.USELESS  # 51.9 % of two classes
+    told = comparison(mine, others, device="board")
+    assert told.headlines[0].startswith("hanas wins in part")
+    assert told.head[2:4] == ["balanced (%)", "accuracy (%)"]
+    assert told.rows[0][2:4] == ["68.00 ± 1.00", "80.00"]
+    assert any("compared by balanced accuracies" in note for note in told.notes)

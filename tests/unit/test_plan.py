@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 from toy_pictures import toy_images
 
+from hanas.core import contents
+from hanas.core.files import write_json
 from hanas.data.images import save_images
-from hanas.study import plan
-from hanas.study.results import result
+from hanas.study import explain, plan
+from hanas.study.facts import by_name
+from hanas.study.results import facts_file, made_by, result
 
 OWN = Path(__file__).parents[2] / "config" / "own.yaml"
 
@@ -46,6 +49,22 @@ def test_retrainings_count_random_members_and_seeds_and_all_their_images(told):
     assert "12 x 20 epochs of 256 images" in line(told, "retraining published")
 
 
+def write_with_facts(study, files):
+    """Write results that hold nothing, with the facts of a job of today."""
+    jobs = explain.graph_of(OWN, study).jobs()
+    for file in files:
+        (study / file).parent.mkdir(parents=True, exist_ok=True)
+        (study / file).touch()
+    for file in files:
+        rule, names = made_by(file) or ("", {})
+        read = {
+            name: {"file": each, "sha256": contents.content(study / each) or "not there"}
+            for name, each in by_name(jobs[file].inputs).items()
+        }
+        told = {"settings": jobs[file].params, "inputs": read, "outputs": {}}
+        write_json(study / facts_file(rule, **names), told)
+
+
 def test_what_is_there_is_not_counted(study, monkeypatch):
     monkeypatch.setattr(plan, "seconds_per_step", lambda *training: 0.1)
     names = {"proxy": "own", "dataset": "mine"}
@@ -55,9 +74,7 @@ def test_what_is_there_is_not_counted(study, monkeypatch):
         for number, count in ((0, 16), (1, 4))
         for each in range(count)
     ]
-    for path in (study / file for file in (*chosen, *trained[:-1])):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+    write_with_facts(study, (result("dataset", dataset="mine"), *chosen, *trained[:-1]))
     assert "1 x 15 epochs" in line(plan.in_words(study, OWN).splitlines(), "proxy own")
     (study / chosen[1]).unlink()  # then all that was chosen is trained again
     assert "4 x 15 epochs" in line(plan.in_words(study, OWN).splitlines(), "proxy own")

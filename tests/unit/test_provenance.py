@@ -2,6 +2,7 @@
 
 import json
 import time
+from pathlib import Path
 
 import pytest
 
@@ -74,6 +75,25 @@ def test_a_changed_byte_and_a_missing_file_are_seen(study):
         "results/proxy.parquet": "unchanged",
         "results/weights.pt": "changed",
     }
+
+
+def test_facts_that_are_gone_are_missing(study):
+    cells = Path("results/devices/board/nb201/toy.parquet")
+    cells.parent.mkdir(parents=True)
+    cells.write_text("cells")
+    settings = {"settings": {}, "started": time.monotonic()}
+    jobs.write_facts(
+        "results/table.json",
+        inputs={"cells": str(cells)},
+        outputs=["results/table.csv"],
+        **settings,
+    )
+    (study / "results" / "table.csv.json").unlink()
+    steps = explain.chain_of("results/table.csv", study)
+    assert [(step["file"], step["state"]) for step in steps[1:]] == [
+        (str(cells), "unchanged"),
+        (str(cells.with_suffix(".json")), "missing"),
+    ]
 
 
 def test_an_input_that_was_made_anew_has_changed(study):

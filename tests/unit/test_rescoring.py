@@ -17,7 +17,8 @@ from hanas.core import plugins
 from hanas.core.compute import threads
 from hanas.data.batches import load_split
 from hanas.data.images import save_images
-from hanas.fronts.rescoring import rescore, standard_error, with_errors
+from hanas.fronts import trust_of_accuracy
+from hanas.fronts.rescoring import believe, rescore, standard_error, with_errors
 from hanas.proxies._proxy import Inputs, Work
 from hanas.proxies.scoring.each_image import for_rescoring
 
@@ -71,6 +72,23 @@ def test_networks_closer_than_the_error_of_their_difference_are_ties(rescored):
     assert shown["rescored_value"].tolist() == [0.25, 0.25, 0.75]
     assert shown["rescored_difference"].tolist() == [0, 0, 0.5]
     assert shown["rescored_images"].tolist() == [4, 4, 4]
+
+
+def test_what_a_learned_model_does_not_know_of_two_together_decides_on_ties():
+    """All three errors are unsure by .1; two of them nearly together, so told apart."""
+    covariance = np.array([[1, 0.995, 0], [0.995, 1, 0], [0, 0, 1]]) * 0.01
+    learned = SimpleNamespace(believed=lambda genes: (np.array([0.1, 0.13, 0.22]), covariance))
+    history = history_of(ARCHS[:3], [0.1, 0.13, 0.22], [3.0, 2.0, 1.0])
+    table, differences = believe({"s": history}, nb201, learned)
+    assert table["standard_error"].tolist() == pytest.approx([0.1] * 3)
+    expected = [np.sqrt(0.0001), np.sqrt(0.02), np.sqrt(0.02)]
+    assert differences["standard_error"].tolist() == pytest.approx(expected)
+    assert differences["difference"].tolist() == pytest.approx([-0.03, -0.12, -0.09])
+    front = with_errors(pd.DataFrame({"arch": ARCHS[:3]}), table, differences)
+    assert front["ties"].tolist() == [ARCHS[2], ARCHS[2], f"{ARCHS[0]}; {ARCHS[1]}"]
+    (doubt,) = trust_of_accuracy.of_rescored(table, differences, "of task t").doubts
+    assert "are all alike" in doubt
+    assert "train more networks" in doubt
 
 
 @pytest.fixture

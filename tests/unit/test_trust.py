@@ -6,8 +6,16 @@ import pytest
 from judged_study import write_search
 
 from hanas.core.files import read_csv, read_json, write_csv, write_json, write_parquet
-from hanas.fronts import trust, trust_of_models
+from hanas.fronts import (
+    trust,
+    trust_of_devices,
+    trust_of_models,
+    trust_of_searches,
+)
 from hanas.fronts.rows import Row
+from hanas.fronts.trust_of_accuracy import of_learned, of_rescored
+from hanas.fronts.trust_of_devices import of_measurements
+from hanas.fronts.trust_of_searches import of_rows
 
 WHERE = "on board (toy, nb201)"
 
@@ -37,7 +45,7 @@ def front(off: float, *, runs: int = 3, count: int = 3) -> pd.DataFrame:
 
 
 def test_predictions_that_are_good_raise_no_doubt():
-    found = trust.of_predictor(quality(), WHERE)
+    found = trust_of_devices.of_predictor(quality(), WHERE)
     assert found.doubts == ()
     (said,) = found.known
     assert "on 10 others it is off by 3.0% in the median, Spearman 0.95" in said
@@ -55,7 +63,7 @@ def test_predictions_that_are_good_raise_no_doubt():
     ],
 )
 def test_predictions_that_are_not(changes, doubts):
-    found = trust.of_predictor(quality(**changes), WHERE)
+    found = trust_of_devices.of_predictor(quality(**changes), WHERE)
     assert len(found.doubts) == len(doubts)
     for said, expected in zip(found.doubts, doubts, strict=True):
         assert expected in said
@@ -67,7 +75,7 @@ def test_predictions_that_are_not(changes, doubts):
     ("unstable", "doubt"), [(0, None), (2, None), (3, "only 70%"), (10, "no measurement")]
 )
 def test_more_than_a_fifth_of_the_measurements_unstable(unstable, doubt):
-    found = trust.of_measurements(measured(unstable), quality(), WHERE)
+    found = of_measurements(measured(unstable), quality(), WHERE)
     assert found.known[0].startswith(f"{unstable} of 10 measurements {WHERE} are unstable")
     assert "measured twice, they differ by 1.0%" in found.known[0]
     assert bool(found.doubts) == bool(doubt)
@@ -77,18 +85,18 @@ def test_more_than_a_fifth_of_the_measurements_unstable(unstable, doubt):
 
 def test_what_measuring_says_itself_is_told():
     with_more = quality(split_half_spearman_rho=0.998, warnings="are these numbers microseconds?")
-    found = trust.of_measurements(measured(0), with_more, WHERE)
+    found = of_measurements(measured(0), with_more, WHERE)
     assert "the two halves of them agree with Spearman 0.998" in found.known[0]
     assert found.doubts == ("board (toy, nb201): are these numbers microseconds?",)
-    two = trust.of_measurements(measured(0), quality(warnings="is it?; really? | it drifts"), WHERE)
+    two = of_measurements(measured(0), quality(warnings="is it?; really? | it drifts"), WHERE)
     assert [said[20:] for said in two.doubts] == ["is it?; really?", "it drifts"]
-    empty = trust.of_measurements(measured(0), quality(warnings=""), WHERE)
+    empty = of_measurements(measured(0), quality(warnings=""), WHERE)
     assert empty.doubts == ()
 
 
 def test_of_numbers_that_others_measured_nothing_says_how_well_they_repeat():
     given = measured(0).drop(columns="stable").assign(source="my lab")
-    found = trust.of_measurements(given, quality(), WHERE)
+    found = of_measurements(given, quality(), WHERE)
     assert found.doubts == ()
     assert found.known == (
         f"10 networks {WHERE} were measured by others (my lab); how well such numbers repeat is "
@@ -97,10 +105,10 @@ def test_of_numbers_that_others_measured_nothing_says_how_well_they_repeat():
 
 
 def test_a_front_that_was_measured():
-    assert trust.of_measured_front(front(0.1), WHERE).doubts == ()
-    (doubt,) = trust.of_measured_front(front(0.47), WHERE).doubts
+    assert trust_of_devices.of_measured_front(front(0.1), WHERE).doubts == ()
+    (doubt,) = trust_of_devices.of_measured_front(front(0.47), WHERE).doubts
     assert "is 47% off what was measured" in doubt
-    (doubt,) = trust.of_measured_front(front(0.1, runs=1), WHERE).doubts
+    (doubt,) = trust_of_devices.of_measured_front(front(0.1, runs=1), WHERE).doubts
     assert doubt.startswith("2 of 3 networks")
 
 
@@ -113,47 +121,47 @@ def rescored(values: list[float], error: float) -> tuple[pd.DataFrame, pd.DataFr
 
 
 def test_scores_of_a_front_that_are_all_alike():
-    apart = trust.of_rescored(*rescored([1.70, 1.75, 1.80], 0.04), "of task t")
+    apart = of_rescored(*rescored([1.70, 1.75, 1.80], 0.04), "of task t")
     assert apart.doubts == ()
     assert "scored again on 4744 validation images, which the search did not see" in apart.known[0]
     assert "from 1.7 to 1.8, ± 0.04" in apart.known[0]
-    (doubt,) = trust.of_rescored(*rescored([1.70, 1.75, 1.80], 0.06), "of task t").doubts
+    (doubt,) = of_rescored(*rescored([1.70, 1.75, 1.80], 0.06), "of task t").doubts
     assert "all alike" in doubt
     assert "within 2 standard errors of 0.06" in doubt
-    assert trust.of_rescored(*rescored([1.7], 0.1), "of task t").doubts == ()
+    assert of_rescored(*rescored([1.7], 0.1), "of task t").doubts == ()
 
 
 def test_a_learned_model_of_accuracy():
-    good = trust.of_learned({"loo_spearman": 0.91, "loo_error_points": 0.8}, "of task t")
+    good = of_learned({"loo_spearman": 0.91, "loo_error_points": 0.8}, "of task t")
     assert good.doubts == ()
     assert "off by 0.80 percentage points, Spearman 0.91" in good.known[0]
-    (doubt,) = trust.of_learned({"loo_spearman": 0.4}, "of task t").doubts
+    (doubt,) = of_learned({"loo_spearman": 0.4}, "of task t").doubts
     assert "Spearman 0.40" in doubt
-    assert trust.of_learned({}, "of task t") == trust.Trust()
+    assert of_learned({}, "of task t") == trust.Trust()
 
 
 def test_what_a_learned_model_cost_and_what_more_would_bring():
     facts = {"trained_architectures": 20, "training_epochs": 15, "training_minutes": 84.0}
     facts |= {"more_architectures": 20, "expected_tau": 0.8, "expected_tau_with_more": 0.85}
-    (known,) = trust.of_learned({**facts, "loo_spearman": 0.9}, "of task t").known
+    (known,) = of_learned({**facts, "loo_spearman": 0.9}, "of task t").known
     assert "learned from 20 networks, 15 epochs each, 1 h 24 min in all;" in known
     assert "20 more are expected to put right 25 % of the pairs" in known
     looked_up = {"trained_architectures": 20, "loo_spearman": 0.9}
-    (known,) = trust.of_learned(looked_up, "of task t").known
+    (known,) = of_learned(looked_up, "of task t").known
     assert "learned from 20 networks; each" in known
     assert "epochs" not in known
 
 
 def test_a_proxy_against_the_truth(tmp_path):
     row = write_search(tmp_path, [[0, 1, 2]])  # whose proxy is the truth
-    (found,) = trust.of_rows([row]).values()
+    (found,) = of_rows([row]).values()
     assert found.doubts == ()
     assert any("the proxy ranks 6 networks with Spearman 1.00" in said for said in found.known)
     backwards = write_search(tmp_path, [[0, 1]], proxy="q", proxy_error=[9, 8, 7, 5, 6, 1])
-    (found,) = trust.of_rows([backwards]).values()
+    (found,) = of_rows([backwards]).values()
     assert "Spearman -1.00 with true accuracies" in found.doubts[0]
     same = write_search(tmp_path, [[0, 1]], proxy="s", proxy_error=[0.5] * 6)
-    (found,) = trust.of_rows([same]).values()
+    (found,) = of_rows([same]).values()
     assert "are the same for all networks" in found.doubts[0]
 
 
@@ -161,7 +169,7 @@ def test_a_metric_that_was_left_out_is_told(tmp_path):
     row = write_search(tmp_path, [[0, 1, 2]])
     left_out = {"energy_mj": "energy_mj is 5 for every architecture"}
     write_json(row.facts, {**read_json(row.facts), "left_out": left_out})
-    (found,) = trust.of_rows([row]).values()
+    (found,) = of_rows([row]).values()
     assert left_out["energy_mj"] in found.known
 
 
@@ -173,7 +181,7 @@ def test_all_of_a_measured_row(tmp_path):
     write_csv(front(0.5), files["measured_front"])
     write_parquet(measured(10), files["measured"])
     row = Row(**{**known.__dict__, **files, "accuracies": None, "proxy_table": None})
-    (found,) = trust.of_rows([row]).values()
+    (found,) = of_rows([row]).values()
     assert [said.split()[0] for said in found.doubts] == ["no", "the"]
     assert "train some picks" in found.known[-1]
 
@@ -204,7 +212,7 @@ def test_trained_models():
     assert "80.00 %, ± 2.00 points" in found.known[0]  # sqrt(.8 x .2 / 400)
     assert "trained once, so how much another seed changes it is **not known**" in found.known[1]
     assert found.doubts == ("its latency on board is unstable: the passes differ too much",)
-    predicted = trust.of_predictor(quality(spearman_rho=0.1), "on board")
+    predicted = trust_of_devices.of_predictor(quality(spearman_rho=0.1), "on board")
     steady = table.drop(columns="stable")
     assert trust_of_models.of_models(exports, [("board", steady)], {"board": predicted})[1].doubts
 
@@ -219,7 +227,7 @@ def test_trained_models_say_how_far_seeds_differ_and_what_the_largest_class_scor
             "validation_warning": [np.nan],  # an empty cell of a file
         }
     )
-    of_images = trust.of_warnings(["2 pictures are in two splits"], "mine")
+    of_images = trust_of_searches.of_warnings(["2 pictures are in two splits"], "mine")
     found = trust_of_models.of_models(exports, [], {}, of_images)[1]
     assert "trained 2 times with different seeds: 80.50 % in the mean, ± 0.71" in found.known[1]
     assert found.doubts == (warning, "images of mine: 2 pictures are in two splits")
@@ -257,9 +265,9 @@ def test_rows_of_trained_networks_have_their_doubts_too():
 
 
 def test_a_latency_of_an_image_comes_with_its_batch():
-    (said,) = trust.of_predictor(quality(batch=4), WHERE).known
+    (said,) = trust_of_devices.of_predictor(quality(batch=4), WHERE).known
     assert said.startswith(f"latency an image (batch 4) {WHERE} is predicted")
-    (said,) = trust.of_predictor(quality(batch=1), WHERE).known
+    (said,) = trust_of_devices.of_predictor(quality(batch=1), WHERE).known
     assert "batch" not in said
 
 
@@ -279,7 +287,7 @@ def test_what_is_wrong_with_images_is_a_doubt(tmp_path):
         "warnings": ["11 pictures are in two splits: a = b"],
     }
     write_json(tmp_path / "images.json", facts)
-    whole = trust.of_rows([Row(**{**row.__dict__, "images": str(tmp_path / "images.json")})])
+    whole = of_rows([Row(**{**row.__dict__, "images": str(tmp_path / "images.json")})])
     (found,) = whole.values()
     assert found.doubts == ("images of cifar10: 11 pictures are in two splits: a = b",)
     assert "100 of 2 classes; always answering 'good', the largest" in found.known[-2]
@@ -291,7 +299,7 @@ def test_what_is_wrong_with_images_is_a_doubt(tmp_path):
 def test_a_learned_model_of_networks_that_learned_nothing(hardly, doubts):
     facts = {"loo_spearman": 0.9, "trained_architectures": 6}
     facts["hardly_better_than_largest_class"] = hardly
-    found = trust.of_learned(facts, "of task t").doubts
+    found = of_learned(facts, "of task t").doubts
     assert len(found) == doubts
     assert all(f"6 trained networks, {hardly} of which" in said for said in found)
 

@@ -22,6 +22,7 @@ KEYS = {
     "ArrowLeft": Keys.ARROW_LEFT,
     "ArrowRight": Keys.ARROW_RIGHT,
     "Control": Keys.CONTROL,
+    "Shift": Keys.SHIFT,
 }
 #: What Chromium needs to run as root, in a container, and without calling home.
 ARGUMENTS = (

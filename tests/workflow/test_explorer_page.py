@@ -1,20 +1,34 @@
 """The explorer in a real browser, from disk, held against the tables it was made from."""
 
+import io
 import re
-from dataclasses import dataclass
+from contextlib import chdir
+from dataclasses import dataclass, replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import browser as chromium
 import numpy as np
 import pandas as pd
 import pytest
 from nb201_space import EDGES, OPERATIONS, nb201
+from PIL import Image
 
+from hanas.core.files import RESOURCES, read_json
 from hanas.fronts import picks
-from hanas.fronts.rows import read_history
+from hanas.fronts.rows import Row, read_history
+from hanas.report import explorer as explorer_page
 
 pytestmark = pytest.mark.slow  # starts a browser
 
+MARKS = ("found", "true", "other", "cloud", *(f"also-{number}" for number in range(5)))
+#: Keeps what the page saves instead of leaving it to the browser.
+KEEP = """
+window.saved = [];
+const address = URL.createObjectURL;
+URL.createObjectURL = (blob) => { window.saved.push(blob); return address(blob); };
+HTMLAnchorElement.prototype.click = function () { window.savedAs = this.download; };
+"""
 TYPE = """
 const field = document.querySelector(arguments[0]);
 field.value = arguments[1];
@@ -86,6 +100,12 @@ def explorer(computed_study, window):
     window.said()
     yield Explorer(window, computed_study.folder)
     assert window.said() == []
+
+
+def explorer_rows(folder: Path) -> list[Row]:
+    """Return the searches that the page is of, from its facts."""
+    facts = read_json(folder / "results" / "explorer.json")
+    return [Row(**row) for row in facts["settings"]["rows"]]
 
 
 def index_of(arch: str) -> int:
@@ -268,6 +288,148 @@ def test_the_same_network_is_shown_on_every_device(explorer):
             assert (latency, mark) == ("–", "cannot run it")
 
 
+def _found_at(explorer: Explorer) -> dict[str, tuple[float, float]]:
+    """Return where the points of the found front are drawn, by what they are."""
+    found = explorer.window.run(
+        "return [...document.querySelectorAll('#chart circle.found')].map((point) => "
+        "[point.dataset.id, Number(point.getAttribute('cx')), Number(point.getAttribute('cy'))])"
+    )
+    return {which: (x, y) for which, x, y in found}
+
+
+def test_zooming_and_moving_keep_points_where_their_numbers_are(explorer):
+    explorer.open(device="edgegpu", proxy="params", search="random", whole="1")
+    whole = _found_at(explorer)
+    chosen = explorer.window.run(
+        "return document.querySelector('#chart .current').getAttribute('cx')"
+    )
+    explorer.window.run("document.querySelector('#chart').focus()")
+    explorer.window.press("+")
+    explorer.window.wait_for("#said", "In view: latency")
+    zoomed = _found_at(explorer)
+    assert 0 < len(zoomed) <= len(whole)
+    # Around the chosen point, twice as far apart.
+    here = float(chosen)
+    for which, (x, _) in zoomed.items():
+        assert x - here == pytest.approx(2 * (whole[which][0] - here), abs=0.2)
+    link = explorer.window.run("return location.hash")
+    assert "view=" in link
+    explorer.window.run("document.querySelector('#chart').focus()")
+    explorer.window.press("ArrowRight", holding="Shift")
+    moved = _found_at(explorer)
+    shared = zoomed.keys() & moved.keys()
+    assert shared
+    assert all(moved[each][0] == pytest.approx(zoomed[each][0] - 60, abs=0.2) for each in shared)
+    page = explorer.folder / "results" / "explorer.html"
+    explorer.window.open(page, link)  # the link gives the view again
+    assert _found_at(explorer) == zoomed
+    explorer.window.click("#zoom-all")
+    assert _found_at(explorer) == whole
+    assert "view=" not in explorer.window.run("return location.hash")
+
+
+def test_the_wheel_zooms_with_control_only_and_a_drag_is_no_click(explorer):
+    explorer.open(device="edgegpu", proxy="params", search="random", whole="1")
+    whole = _found_at(explorer)
+    wheel = (
+        "const box = document.querySelector('#chart').getBoundingClientRect();"
+        "document.querySelector('#chart').dispatchEvent(new WheelEvent('wheel', {deltaY: -100,"
+        "ctrlKey: arguments[0], clientX: box.left + 200,"
+        "clientY: box.top + 150, cancelable: true}))"
+    )
+    explorer.window.run(wheel, False)
+    assert _found_at(explorer) == whole
+    explorer.window.run(wheel, True)
+    zoomed = _found_at(explorer)
+    assert zoomed != whole
+    drag = (
+        "const chart = document.querySelector('#chart'), box = chart.getBoundingClientRect();"
+        "const at = (kind, x, buttons) => chart.dispatchEvent(new PointerEvent(kind, {"
+        "bubbles: true, button: 0, buttons, clientX: box.left + x, clientY: box.top + 150}));"
+        "at('pointerdown', 200, 1); at('pointermove', 230, 1); at('pointerup', 230, 0);"
+        "at('click', 230, 0); return document.querySelector('#said').textContent"
+    )
+    assert explorer.window.run(drag) == ""
+    moved = _found_at(explorer)
+    shared = moved.keys() & zoomed.keys()
+    assert shared
+    assert all(moved[each][0] == pytest.approx(zoomed[each][0] + 30, abs=0.2) for each in shared)
+
+
+def test_fronts_of_several_devices_stand_in_one_chart(explorer):
+    explorer.open(device="edgegpu", proxy="params", search="random", whole="1", also="edgetpu")
+    marks = explorer.window.run("return document.querySelectorAll('#chart svg .also').length")
+    assert marks == len(explorer.front("edgetpu", "params", "random"))
+    assert "found front on edgetpu" in explorer.window.text("#legend")
+    label = "return document.querySelector('#chart').getAttribute('aria-label')"
+    assert "beside it the fronts on edgetpu" in explorer.window.run(label)
+    explorer.window.choose("#horizontal", "energy_mj")  # which that device has not
+    assert explorer.window.run("return document.querySelectorAll('#chart svg .also').length") == 0
+
+
+def test_what_is_shown_is_saved_as_a_table(explorer):
+    explorer.open(device="edgegpu", proxy="params", search="random", whole="1", also="edgetpu")
+    explorer.window.run(KEEP)
+    explorer.window.click("#save-csv")
+    assert explorer.window.run("return window.savedAs") == "edgegpu-toy-params-random.csv"
+    table = pd.read_csv(io.StringIO(explorer.window.run("return window.saved[0].text()")))
+    for device in ("edgegpu", "edgetpu"):
+        expected = explorer.front(device, "params", "random").set_index("arch").sort_index()
+        rows = table[(table["shown_as"] == "found front") & (table["device"] == device)]
+        rows = rows.set_index("arch").sort_index()
+        assert list(rows.index) == list(expected.index)
+        for name in ("accuracy_percent", "latency_ms"):
+            assert rows[name].to_numpy() == pytest.approx(expected[name].to_numpy(), rel=1e-6)
+    assert set(table["shown_as"]) == {"found front", "evaluated", "true front"}
+
+
+def test_the_chart_is_saved_as_a_picture(explorer):
+    explorer.open(device="edgegpu", proxy="params", search="random", whole="1", also="edgetpu")
+    explorer.window.run(KEEP)
+    explorer.window.click("#save-svg")
+    drawn = ElementTree.fromstring(explorer.window.run("return window.saved[0].text()"))
+    svg = "{http://www.w3.org/2000/svg}"
+    texts = [text.text for text in drawn.iter(f"{svg}text")]
+    assert "found front on edgetpu" in texts
+    assert any("on edgegpu, toy" in (text or "") for text in texts)
+    red = [mark for mark in drawn.iter(f"{svg}circle") if mark.get("fill") == "rgb(196, 22, 28)"]
+    assert len(red) == len(_found_at(explorer)) + 1  # and the one of the legend
+    explorer.window.click("#save-png")
+    explorer.window.wait_for("#said", ".png")
+    start = explorer.window.run(
+        "return window.saved.at(-1).arrayBuffer().then((bytes) => [...new Uint8Array(bytes)])"
+    )
+    with Image.open(io.BytesIO(bytes(start))) as picture:
+        colours = {colour for _, colour in picture.convert("RGB").getcolors(1 << 24)}
+        assert picture.width == 2 * int(float(drawn.get("width", "0")))
+    assert {(255, 255, 255), (196, 22, 28)} <= colours
+
+
+def test_a_task_without_a_benchmark_is_shown_by_what_was_seen(explorer, tmp_path):
+    rows = explorer_rows(explorer.folder)
+    nothing = dict.fromkeys(("accuracies", "metrics", "proxy_table"))
+    unjudged = [replace(row, **nothing, accuracy_floor_percent=0) for row in rows]
+    with chdir(explorer.folder):
+        data = explorer_page.explorer_data(unjudged)
+    parts = {
+        name: (RESOURCES / "explorer" / file).read_text(encoding="utf-8")
+        for name, file in (("page", "page.html"), ("style", "style.css"), ("script", "explorer.js"))
+    }
+    page = tmp_path / "page.html"
+    page.write_text(explorer_page.html(data, **parts), encoding="utf-8")
+    explorer.window.open(page, "#device=edgegpu&proxy=params&search=random")
+    front = explorer.front("edgegpu", "params", "random")
+    said = explorer.window.text("#pick-text")
+    assert "accuracy" not in said
+    first = front.iloc[0]
+    assert f"take network {index_of(first['arch'])}: {first['latency_ms']:.3f}" in said
+    assert "true accuracy is not known" in explorer.window.text("#pick-numbers")
+    assert len(_found_at(explorer)) == len(front)
+    axes = "return [...document.querySelectorAll('#vertical option')].map((one) => one.value)"
+    assert explorer.window.run(axes) == ["proxy"]
+    assert "NaN" not in explorer.window.run("return document.body.innerText")
+
+
 @pytest.mark.parametrize("width", [360, 768, 1280])
 @pytest.mark.parametrize("vertical", ["true", "proxy"])
 def test_nothing_overlaps_or_leaves_the_screen(explorer, width, vertical):
@@ -295,11 +457,11 @@ def test_colours_can_be_told_from_the_paper(explorer, scheme):
         "const style = getComputedStyle(document.documentElement);"
         "return Object.fromEntries(arguments[0].map((name) =>"
         "  [name, style.getPropertyValue(`--${name}`).trim()]))",
-        ["paper", "panel", "ink", "soft", "found", "true", "other", "cloud"],
+        ["paper", "panel", "ink", "soft", *MARKS],
     )
     paper = _luminance(colours["paper"])
     assert (paper < 0.5) == (scheme == "dark")
-    for name in ("ink", "soft", "found", "true", "other", "cloud"):
+    for name in ("ink", "soft", *MARKS):
         for behind in ("paper", "panel"):
             pair = sorted((_luminance(colours[name]), _luminance(colours[behind])))
             assert (pair[1] + 0.05) / (pair[0] + 0.05) >= 4.5, (name, behind)

@@ -129,11 +129,14 @@ def test_mistyped_target_says_which_names_exist(tmp_path):
 def test_nothing_is_judged_without_true_accuracies(tmp_path):
     graph = graph_of({**TINY, "benchmarks": {}}, tmp_path)
     said = "no task whose true accuracies are known is searched on"
-    for job in (graph.ranking, graph.devices_compared, graph.explorer, graph.all_tables):
+    for job in (graph.ranking, graph.devices_compared, graph.all_tables):
         with pytest.raises(InputError, match=f"{said} any device"):
             job()
     with pytest.raises(InputError, match=f"{said} edgegpu"):
         graph.evaluation("edgegpu")
+    shown = graph.explorer().params["rows"]  # what is searched is shown all the same
+    assert {row["accuracies"] for row in shown} == {None}
+    assert {row["device"] for row in shown} == {"edgegpu", "edgetpu"}
 
 
 def test_nothing_is_chosen_where_nothing_is_searched(tmp_path):

@@ -13,6 +13,7 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import Field, field_validator
 
+from hanas.core import escape
 from hanas.core.errors import InputError
 from hanas.core.files import user_path
 from hanas.core.memory import enough_memory, free_bytes, in_words
@@ -182,6 +183,8 @@ def _subfolders(folder: Path, problems: list[str]) -> dict[str, Path]:
     for path in _entries(folder):
         if path.is_dir():
             found[path.name] = path
+            if any(escape.is_control(character) for character in path.name):
+                problems.append(f"{path}: a class of that name cannot be shown; rename the folder")
         elif path.suffix.lower() in SUFFIXES:
             problems.append(f"{path}: this image is in no class folder; move it into one")
     if not found:

@@ -11,7 +11,7 @@ from hanas.core import escape
 from hanas.core.errors import InputError
 from hanas.core.files import read_json
 from hanas.core.pareto import non_dominated
-from hanas.fronts import trust
+from hanas.fronts import trust, trust_of_searches
 from hanas.fronts.lens.reduction import Volumes
 from hanas.fronts.picks import objectives_in
 from hanas.fronts.rows import Row, read_history
@@ -57,7 +57,7 @@ def table(rows: Mapping[str, Row]) -> pd.DataFrame:
 
 def known(rows: Mapping[str, Row], *, alike: bool) -> Trust:
     """Return how far the comparison is to be trusted; ``alike`` if both proxies are the same."""
-    trusts = trust.of_rows(rows.values())
+    trusts = trust_of_searches.of_rows(rows.values())
     found = trust.all_of(trusts.values())
     if alike:
         return found

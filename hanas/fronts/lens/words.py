@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hanas.core import escape
-from hanas.fronts import trust
+from hanas.fronts import trust, trust_of_searches
 from hanas.fronts.lens.choices import Choice, comparisons, mean_of, units
 from hanas.fronts.lens.effects import WIDTH
 from hanas.fronts.lens.lens import LEAST_EXPLAINED, Lens
@@ -18,6 +18,7 @@ from hanas.fronts.lens.proposal import count_of
 from hanas.fronts.lens.reduction import LEAST_LEFT
 from hanas.fronts.lens.standing import THIRDS
 from hanas.fronts.trust import Trust
+from hanas.fronts.trust_of_accuracy import LEAST_PROXY_SPEARMAN
 
 #: Unit of a column, and what its numbers are multiplied by.
 _UNITS = {"latency_ms": ("ms", 1), "energy_mj": ("mJ", 1), "error": ("points of error", 100)}
@@ -190,7 +191,7 @@ def _number(lens: Lens, name: str, weights: np.ndarray, factor: float) -> str:
 def known(lens: Lens) -> Trust:
     """Return how well the numbers of a lens are known, and why it should not be trusted."""
     row, population = lens.rows[0], lens.population
-    found = trust.of_rows([row])[row.device, row.task, row.proxy, row.search]
+    found = trust_of_searches.of_rows([row])[row.device, row.task, row.proxy, row.search]
     count, where = len(population.genes), f"of {row.space} on {row.device}"
     if population.listed:
         said = (
@@ -254,8 +255,8 @@ def _doubts(lens: Lens, where: str, points: int) -> Iterator[Trust]:
             f"the effects {where} on the {_name(lens, lens.population.score)} and on the true "
             f"error agree with Kendall's tau {tau:.2f} (Spearman {rho:.2f}), over all choices"
         )
-        doubt = f"{said}, below {trust.LEAST_PROXY_SPEARMAN:g}: go by those on the true error"
-        yield Trust((said,), (doubt,) if rho < trust.LEAST_PROXY_SPEARMAN else ())
+        doubt = f"{said}, below {LEAST_PROXY_SPEARMAN:g}: go by those on the true error"
+        yield Trust((said,), (doubt,) if rho < LEAST_PROXY_SPEARMAN else ())
 
 
 # ---- tables --------------------------------------------------------------------------------

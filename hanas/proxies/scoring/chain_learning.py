@@ -21,6 +21,7 @@ from hanas.core.expected_ranking import expected_tau
 from hanas.core.files import read_csv
 from hanas.core.gaussian_process import Posterior, fit, most_telling, on_possible_fronts
 from hanas.core.ranking import spearman_rho
+from hanas.data.class_accuracy import WARNED_POINTS, one_class_percent
 from hanas.proxies._proxy import Inputs, OnDemandScorer, Work
 from hanas.proxies.scoring import learned_in_words as in_words
 from hanas.proxies.scoring.chain_scores import SCORED, ChainScores
@@ -80,6 +81,15 @@ class ChainModel:
         """Return the error expected of each trained chain from all others, float64 (n,)."""
         return np.exp(self.posterior.leave_one_out(self._logarithms))
 
+    def covariance(self, genes: np.ndarray) -> np.ndarray:
+        """Return the covariance of what is not known of errors, fractions, float64 (N, N).
+
+        To first order, from that of their logarithms; what chance adds in a training is not in it.
+        """
+        mean, covariance, _ = self.posterior.about(self._features(genes))
+        errors = np.exp(self.posterior.centre + self.posterior.scale * mean)
+        return np.outer(errors, errors) * self.posterior.scale**2 * covariance
+
     def tau_with(self, more: int) -> tuple[float, float] | None:
         """Return the Kendall's tau that it believes in, now and with so many more trainings.
 
@@ -122,6 +132,7 @@ class Expected(OnDemandScorer):
         self.facts = {
             "hardly_better_than_largest_class": len(warnings_of(known)),
             "trained_architectures": len(expected),
+            "judged_by": _judged_by(known),
             # All expected alike, NaN, is no order either; and JSON has no NaN.
             "loo_spearman": float(np.nan_to_num(spearman_rho(expected, model.errors))),
             "loo_error_points": float(100 * np.median(np.abs(expected - model.errors))),
@@ -146,9 +157,18 @@ class Expected(OnDemandScorer):
         known = [self._known.get(row, error) for row, error in zip(rows, expected, strict=True)]
         return {"error": np.array(known, dtype=np.float64)}
 
+    def believed(self, genes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return errors, float64 (N,), and the covariance of what is not known of them, (N, N)."""
+        return self.score(genes)["error"], self._model.covariance(genes)
+
     def source(self, objective: str) -> str:
         """Return where they are from, in one line."""
         return self._source
+
+
+def _judged_by(known: pd.DataFrame) -> str:
+    """Return which accuracy the errors are of; a benchmark knows one only."""
+    return known["judged_by"].iloc[0] if "judged_by" in known else "accuracy"
 
 
 def _price(known: pd.DataFrame) -> dict[str, float]:
@@ -172,7 +192,9 @@ def _gain(model: ChainModel) -> dict[str, float]:
 def trained(files: Sequence[Path]) -> pd.DataFrame:
     """Return what trainings have shown: ``arch``, ``error`` on validation images, ``source``.
 
-    Beside them ``accuracy_percent`` on those, and in ``validation_warning`` what to say of it.
+    Beside them ``accuracy_percent`` on those, balanced where they were ``judged_by`` that, and in
+    ``validation_warning`` what to say of it: of balanced ones nothing where they are better than
+    those of always answering one class, whatever the share of the largest.
 
     Half an image more is counted as wrong, and one more in all (Krichevsky and Trofimov): of few
     images, none that is wrong does not mean that there is no error.
@@ -180,9 +202,13 @@ def trained(files: Sequence[Path]) -> pd.DataFrame:
     if not files:
         return pd.DataFrame(columns=["arch", "error", "source"])
     rows = pd.concat([read_csv(file) for file in files], ignore_index=True)
-    images = rows["validation_images"]
-    wrong = (1 - rows["validation_accuracy_percent"] / 100) * images
-    percent = rows["validation_accuracy_percent"]
+    images, judged_by = rows["validation_images"], rows["judged_by"].iloc[0]
+    percent = rows[f"validation_{judged_by}_percent"]
+    wrong = (1 - percent / 100) * images
+    if judged_by == "balanced":
+        of_one = rows["validation_class_percent"].map(one_class_percent)
+        better = percent > of_one + WARNED_POINTS
+        rows["validation_warning"] = rows["validation_warning"].mask(better, "")
     return rows.assign(error=(wrong + 0.5) / (images + 1), accuracy_percent=percent)
 
 
@@ -253,8 +279,9 @@ def model_of(
     if known["error"].nunique() == 1:
         said = warnings_of(known)
         because = f" ({said[0]})" if said else ""
+        balanced = "a balanced" if _judged_by(known) == "balanced" else "an"
         raise InputError(
-            f"all {len(known)} trained architectures have an accuracy of "
+            f"all {len(known)} trained architectures have {balanced} accuracy of "
             f"{known['accuracy_percent'].iloc[0]:.2f} %{because}, so that nothing can be learned "
             "from them; raise trainings.training.epochs, mend the images, or, where classes are "
             "uneven, set trainings.training.class_weights: balanced"

@@ -42,7 +42,9 @@
     });
     return [...nodes.values()].map((edges) => `|${edges.join("|")}|`).join("+");
   }
-  const accuracy = (task, id) => column(data.tasks[task].accuracy_percent)[id];
+  // Of a task without a benchmark no true accuracies are known.
+  const isJudged = (task) => data.tasks[task].accuracy_percent !== null;
+  const accuracy = (task, id) => (isJudged(task) ? column(data.tasks[task].accuracy_percent)[id] : NaN);
   const ofDevice = (device, task) => data.devices[device][task];
   const hasMetric = (device, task, metric) => metric in ofDevice(device, task).metrics;
   const metricOf = (device, task, metric, id) => column(ofDevice(device, task).metrics[metric])[id];
@@ -63,6 +65,8 @@
       : value.toLocaleString("en", { notation: "compact", maximumFractionDigits: 2 }));
   const quantity = (metric, value) => `${number(value)} ${METRICS[metric].unit}`;
   const percent = (value) => `${value.toFixed(2)} %`;
+  const accuracyWords = (task, id) => (isJudged(task) ? `${percent(accuracy(task, id))} accuracy, ` : "");
+  const accuracyCell = (task, id) => (isJudged(task) ? accuracy(task, id).toFixed(2) : "–");
   const count = (amount, word) => `${amount.toLocaleString("en")} ${word}${amount === 1 ? "" : "s"}`;
   function proxyWords(proxy) {
     const { label, objective } = data.proxies[proxy];
@@ -81,14 +85,17 @@
 
   // ---- state ---------------------------------------------------------------------------------
   const state = {
-    device: "", task: "", proxy: "", search: "", compare: "", vertical: "true",
+    device: "", task: "", proxy: "", search: "", compare: "", also: "", vertical: "true",
     horizontal: "latency_ms", whole: false, limits: {}, current: null,
+    view: null, // what the axes show where zoomed: least and most across, then up
   };
-  const KEPT = ["device", "task", "proxy", "search", "compare", "vertical", "horizontal"];
+  const KEPT = ["device", "task", "proxy", "search", "compare", "also", "vertical", "horizontal"];
   function readAddress() {
     const given = new URLSearchParams(location.hash.slice(1));
     for (const key of KEPT) if (given.has(key)) state[key] = given.get(key);
     state.whole = given.get("whole") === "1";
+    const view = (given.get("view") ?? "").split(",").map(Number);
+    state.view = view.length === 4 && view.every(Number.isFinite) && view[0] < view[1] && view[2] < view[3] ? view : null;
     for (const metric of Object.keys(METRICS)) {
       const limit = Number(given.get(metric));
       if (limit > 0) state.limits[metric] = limit;
@@ -97,6 +104,7 @@
   function writeAddress() {
     const parts = KEPT.filter((key) => state[key]).map((key) => [key, state[key]]);
     if (state.whole) parts.push(["whole", "1"]);
+    if (state.view) parts.push(["view", state.view.join(",")]);
     parts.push(...Object.entries(state.limits));
     try {
       history.replaceState(null, "", `#${new URLSearchParams(parts)}`);
@@ -112,6 +120,11 @@
     const [proxy, search] = state.compare.split("+");
     return runsWhere({ device: state.device, task: state.task, proxy, search })[0];
   };
+
+  /** The same search on other devices, and those of them that are shown. */
+  const alike = () => runsWhere({ task: state.task, proxy: state.proxy, search: state.search })
+    .filter((run) => run.device !== state.device && hasMetric(run.device, run.task, state.horizontal));
+  const beside = () => alike().filter((run) => state.also === "*" || state.also === run.device);
 
   function fill(id, options) {
     const select = $(id);
@@ -136,9 +149,11 @@
     const others = ofTask.filter((run) => run.proxy !== state.proxy || run.search !== state.search);
     fill("compare", [["", "nothing"], ...others.map((run) => [`${run.proxy}+${run.search}`, runLabel(run)])]);
     const words = proxyWords(state.proxy);
-    fill("vertical", [["true", "true error"], ["proxy", words.axis]]);
+    fill("vertical", [...(isJudged(state.task) ? [["true", "true error"]] : []), ["proxy", words.axis]]);
     const metrics = Object.keys(METRICS).filter((name) => hasMetric(state.device, state.task, name));
     fill("horizontal", metrics.map((name) => [name, METRICS[name].name.toLowerCase()]));
+    const elsewhere = alike().map((run) => [run.device, run.device]);
+    fill("also", [["", "no other device"], ...elsewhere, ...(elsewhere.length > 1 ? [["*", "all devices"]] : [])]);
     for (const name of Object.keys(state.limits)) if (!metrics.includes(name)) delete state.limits[name];
   }
 
@@ -168,11 +183,12 @@
     const id = frontOf(run)[row];
     const space = spaceOf(state.task);
     $("pick-text").textContent = `${within} take network ${unpack(space.index)[id]}: `
-      + `${percent(accuracy(state.task, id))} accuracy, ${metricsText(state.task, state.device, id)}.`;
+      + `${accuracyWords(state.task, id)}${metricsText(state.task, state.device, id)}.`;
     $("pick-numbers").textContent =
       `It has the lowest ${proxyWords(state.proxy).axis} of the front within the limits `
-      + `(${proxyValue(state.proxy, unpack(run.proxy_values)[row])}). Its accuracy is from `
-      + `${data.tasks[state.task].source}; it was not used to choose.`;
+      + `(${proxyValue(state.proxy, unpack(run.proxy_values)[row])}). `
+      + (isJudged(state.task) ? `Its accuracy is from ${data.tasks[state.task].source}; it was not used to choose.`
+        : "Its true accuracy is not known: no benchmark has it.");
   }
 
   // ---- how far to trust it -------------------------------------------------------------------
@@ -276,17 +292,22 @@
     made.append(...children);
     return made;
   }
-  /** Map a range to pixels, with ticks `apart`; logarithmic where it spans more than a factor. */
-  function axis(low, high, start, stop, { apart, factor }) {
+  /** Map a range, or the part of it in view, to pixels, with ticks `apart`; logarithmic where the
+   * range spans more than a factor. */
+  function axis(low, high, start, stop, { apart, factor }, view) {
     const log = low > 0 && high / low > factor;
     const f = log ? Math.log : (value) => value;
     const margin = (f(high) - f(low)) * 0.04 || Math.abs(f(high)) * 0.05 || 1;
-    const [a, b] = [f(low) - margin, f(high) + margin];
+    const back = log ? Math.exp : (value) => value;
+    const whole = [f(low) - margin, f(high) + margin];
+    const [a, b] = view && !(log && view[0] <= 0) ? view.map(f) : whole;
+    const [first, last] = [back(a), back(b)];
+    const value = (pixel) => back(a + ((pixel - start) / (stop - start)) * (b - a));
     const place = (value) => start + ((f(value) - a) / (b - a)) * (stop - start);
     const inside = (value) => f(value) >= a && f(value) <= b;
     const most = Math.max(2, Math.floor(Math.abs(stop - start) / apart));
     let ticks = [];
-    if (log) {
+    if (log && last / first > factor) {
       for (const factors of [[1, 1.5, 2, 3, 4, 5, 6, 8], [1, 2, 3, 5, 7], [1, 2, 5], [1, 3], [1]]) {
         ticks = [];
         for (let power = Math.floor(a / Math.LN10); power <= Math.ceil(b / Math.LN10); power++) {
@@ -296,16 +317,23 @@
         if (Math.min(...gaps) >= apart) break;
       }
     } else {
-      const rough = (b - a) / most;
+      const rough = (last - first) / most;
       const power = 10 ** Math.floor(Math.log10(rough));
       const step = [1, 2, 5, 10].find((factor) => factor * power >= rough) * power;
-      for (let k = Math.ceil(a / step); k * step <= b; k++) ticks.push(tidy(k * step));
+      for (let k = Math.ceil(first / step); k * step <= last; k++) ticks.push(tidy(k * step));
     }
-    return { place, inside, ticks, log };
+    return { place, inside, ticks, log, value, whole: whole.map(back) };
   }
 
   // ---- the chart -----------------------------------------------------------------------------
   let drawn = { front: [], other: [], cloud: [] }; // [{id, x, y}] in pixels, for the pointer
+  let frame = null; // the axes of the chart and its edges in pixels
+  let shownRows = []; // what is in view, for the table that is saved
+  /** Marks of other devices, around 0 0. */
+  const SHAPES = ["M0 -5.5l5 9h-10z", "M0 5.5l5 -9h-10z", "M-4.5 -4.5l9 9M4.5 -4.5l-9 9", "M-6 0h12M0 -6v12", "M-5 -3h10v6h-10z"];
+  const alsoMark = (number, x, y) => svg("path", {
+    class: `also also-${number % SHAPES.length}`, d: SHAPES[number % SHAPES.length], transform: `translate(${x.toFixed(1)} ${y.toFixed(1)})`,
+  });
   function points(run, ids) {
     const { device, task, proxy } = run;
     const across = column(ofDevice(device, task).metrics[state.horizontal]);
@@ -327,28 +355,35 @@
     const front = points(run, frontOf(run));
     const cloud = points(run, unpack(run.drawn));
     const compared = other ? points(other, frontOf(other)) : [];
+    const others = beside().map((each) => ({ run: each, points: points(each, frontOf(each)) }));
     const { true_fronts } = ofDevice(run.device, run.task);
     const truth = state.vertical === "true" ? points(run, unpack(true_fronts[state.horizontal])) : [];
     const floor = data.tasks[run.task].floor_percent;
     const worthy = (p) => accuracy(run.task, p.id) >= floor;
-    let seen = [...front, ...compared, ...truth, ...cloud];
+    let seen = [...front, ...compared, ...others.flatMap((each) => each.points), ...truth, ...cloud];
     if (!state.whole && seen.some(worthy)) seen = seen.filter(worthy);
     const chart = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" });
     $("plot-title").textContent = `${runLabel(run)} on ${run.device}, ${run.task}`;
     if (!seen.length) {
       drawn = { front: [], other: [], cloud: [] };
+      [frame, shownRows] = [null, []];
+      showTools();
       box.replaceChildren();
       $("legend").replaceChildren();
       $("plot-note").textContent = "There is nothing to draw: this search found nothing that the device can run.";
       return;
     }
-    const horizontal = axis(...extent(seen, "across"), left, right, { apart: 58, factor: 8 });
+    const horizontal = axis(...extent(seen, "across"), left, right, { apart: 58, factor: 8 }, state.view?.slice(0, 2));
     // Errors early: nearly all networks are good ones, and a few guess.
-    const vertical = axis(...extent(seen, "up"), bottom, top, { apart: 26, factor: 5 });
+    const vertical = axis(...extent(seen, "up"), bottom, top, { apart: 26, factor: 5 }, state.view?.slice(2));
+    frame = { horizontal, vertical, left, right, top, bottom };
     const visible = (p) => horizontal.inside(p.across) && vertical.inside(p.up);
     const placed = (list) => list.filter(visible)
       .map((p) => ({ id: p.id, x: horizontal.place(p.across), y: vertical.place(p.up) }));
     drawn = { front: placed(front), other: placed(compared), cloud: placed(cloud) };
+    shownRows = [["found front", run, front], ["evaluated", run, cloud], ["true front", run, truth],
+      ...(other ? [["found front", other, compared]] : []), ...others.map((each) => ["found front", each.run, each.points])]
+      .flatMap(([as, of, list]) => list.filter(visible).map((p) => ({ as, run: of, id: p.id })));
 
     for (const tick of horizontal.ticks) {
       const x = horizontal.place(tick);
@@ -385,6 +420,13 @@
     clip.append(svg("path", { class: "true", d: stairs }));
     chart.append(clip);
     for (const p of drawn.other) chart.append(svg("rect", { class: "other", x: p.x - 4, y: p.y - 4, width: 8, height: 8 }));
+    others.forEach((each, number) => {
+      for (const p of placed(each.points)) {
+        const mark = alsoMark(number, p.x, p.y);
+        mark.append(svg("title", {}, `${each.run.device}: network ${unpack(spaceOf(run.task).index)[p.id]}`));
+        chart.append(mark);
+      }
+    });
     for (const p of drawn.front) chart.append(svg("circle", { class: "found", cx: p.x, cy: p.y, r: 4.6, "data-id": p.id }));
     const picked = pickOf(run);
     const pick = picked < 0 ? undefined : drawn.front.find((p) => p.id === frontOf(run)[picked]);
@@ -393,17 +435,20 @@
     chart.append(svg("circle", { class: "current", r: 8.5, visibility: "hidden" }));
     box.replaceChildren(chart);
     markCurrent();
+    showTools();
 
     const outside = front.length - drawn.front.length;
     box.setAttribute("aria-label", `${count(front.length, "point")} of the front found by ${runLabel(run)} `
-      + `on ${run.device}, ${run.task}: ${up} against ${name.toLowerCase()}`);
+      + `on ${run.device}, ${run.task}: ${up} against ${name.toLowerCase()}`
+      + `${others.length ? `; beside it the fronts on ${others.map((each) => each.run.device).join(", ")}` : ""}`
+      + `${state.view ? `; in view are ${inView()}` : ""}`);
     const thinned = cloud.length < run.evaluations - run.infeasible
       ? `${cloud.length} of ${run.evaluations} evaluations are drawn, evenly over the search`
       : `All ${run.evaluations} evaluations are drawn`;
     $("plot-note").textContent = [
       `${thinned}${run.infeasible ? `; the device cannot run ${run.infeasible} of them` : ""} (seed ${data.seed}).`,
       outside ? `${count(outside, "point")} of the front ${outside === 1 ? "lies" : "lie"} outside the view`
-        + `${state.whole ? "." : `, below ${floor} % accuracy: see “whole range”.`}` : "",
+        + `${state.whole || state.view ? "." : `, below ${floor} % accuracy: see “whole range”.`}` : "",
       state.vertical === "true" && floor > 0 ? `The true front is that of the networks with at least ${floor} % accuracy.` : "",
       run.objectives.length > 2 ? "The front weighs latency and energy together, so not every point of it is best in this view." : "",
       state.compare && !other ? "Another proxy has another scale: compare by the true error." : "",
@@ -415,6 +460,7 @@
     ];
     if (truth.length) legend.push([svg("path", { class: "true", d: "M1 2V8H9V15H17" }), "true front"]);
     if (compared.length) legend.push([svg("rect", { class: "other", x: 5, y: 5, width: 8, height: 8 }), `front of ${runLabel(other)}`]);
+    others.forEach((each, number) => legend.push([alsoMark(number, 9, 9), `found front on ${each.run.device}`]));
     $("legend").replaceChildren(...legend.map(([mark, text]) =>
       element("li", {}, svg("svg", { width: 18, height: 18, "aria-hidden": "true" }, mark), text)));
   }
@@ -424,6 +470,105 @@
     if (!ring) return;
     ring.setAttribute("visibility", at ? "visible" : "hidden");
     if (at) { ring.setAttribute("cx", at.x); ring.setAttribute("cy", at.y); }
+  }
+
+  // ---- zooming and panning -------------------------------------------------------------------
+  /** What the axes show, in words. */
+  function inView() {
+    const [low, high, least, most] = state.view;
+    const { name, unit } = METRICS[state.horizontal];
+    const up = state.vertical === "true" ? "true error" : proxyWords(state.proxy).axis;
+    return `${name.toLowerCase()} ${number(low)} to ${number(high)} ${unit}, ${up} ${number(least)} to ${number(most)}`;
+  }
+  /** Show the part of the chart between edges in pixels; null: all of it. */
+  function look(edges) {
+    if (!frame) return;
+    const { horizontal, vertical } = frame;
+    const view = edges && [horizontal.value(edges[0]), horizontal.value(edges[1]), vertical.value(edges[3]), vertical.value(edges[2])]
+      .map((value) => Number(value.toPrecision(7)));
+    if (view && !(view[1] - view[0] > 1e-5 * Math.abs(view[1]) && view[3] - view[2] > 1e-5 * Math.abs(view[3]))) return;
+    const all = [...horizontal.whole, ...vertical.whole];
+    const isAll = !view || [0, 2].every((low) => view[low] <= all[low] && view[low + 1] >= all[low + 1]);
+    state.view = isAll ? null : view;
+    drawChart();
+    writeAddress();
+  }
+  /** Show `part` of what is in view, or more where above 1, around a place in pixels. */
+  function zoom(part, x, y) {
+    if (!frame) return;
+    const { left, right, top, bottom } = frame;
+    const at = [...drawn.front, ...drawn.other, ...drawn.cloud].find((p) => p.id === state.current);
+    const [a, b] = [x ?? at?.x ?? (left + right) / 2, y ?? at?.y ?? (top + bottom) / 2];
+    look([a - (a - left) * part, a + (right - a) * part, b - (b - top) * part, b + (bottom - b) * part]);
+  }
+  /** Move the chart by pixels, where a part of it is in view. */
+  function pan(x, y) {
+    if (frame && state.view) look([frame.left - x, frame.right - x, frame.top - y, frame.bottom - y]);
+  }
+  function showTools() {
+    for (const id of ["zoom-in", "zoom-out", "save-svg", "save-png", "save-csv"]) $(id).disabled = !frame;
+    $("zoom-all").disabled = !state.view;
+    $("chart").style.touchAction = state.view ? "none" : "";
+  }
+
+  // ---- saving --------------------------------------------------------------------------------
+  const nameOfFile = (end) => `${[state.device, state.task, state.proxy, state.search].join("-")}.${end}`;
+  function save(blob, end) {
+    const link = element("a", { href: URL.createObjectURL(blob), download: nameOfFile(end) });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+    say(`Saved ${link.download}`);
+  }
+  const DRAWN_WITH = ["fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-linecap", "opacity", "visibility", "font-size", "font-family"];
+  /** A copy of a part of the page's picture that needs no style sheet. */
+  function styled(part) {
+    const copied = part.cloneNode(true);
+    const [from, to] = [part, copied].map((one) => [one, ...one.querySelectorAll("*")]);
+    from.forEach((one, i) => {
+      const style = getComputedStyle(one);
+      for (const property of DRAWN_WITH) to[i].setAttribute(property, style.getPropertyValue(property));
+      to[i].removeAttribute("class");
+    });
+    return copied;
+  }
+  /** The chart with its title and its legend, as one picture. */
+  function picture() {
+    const chart = document.querySelector("#chart > svg"), legend = $("legend").getBoundingClientRect();
+    const [width, height] = [chart.clientWidth, chart.clientHeight];
+    const ink = getComputedStyle($("plot-title")).color, font = getComputedStyle(document.body).fontFamily;
+    const text = (x, y, size, said) => svg("text", { x, y, fill: ink, "font-family": font, "font-size": size }, said);
+    const whole = svg("svg", { xmlns: SVG, width, height: height + legend.height + 34, viewBox: `0 -26 ${width} ${height + legend.height + 34}` });
+    whole.append(svg("rect", { x: 0, y: -26, width, height: height + legend.height + 34, fill: getComputedStyle(document.body).backgroundColor }),
+      text(8, -8, "15px", $("plot-title").textContent), ...styled(chart).childNodes);
+    for (const item of $("legend").children) {
+      const box = item.getBoundingClientRect(), [x, y] = [box.left - legend.left + 8, height + 4 + box.top - legend.top];
+      const mark = svg("g", { transform: `translate(${x} ${y})` }, ...styled(item.querySelector("svg")).childNodes);
+      whole.append(mark, text(x + 24, y + 14, "13px", item.textContent));
+    }
+    return new XMLSerializer().serializeToString(whole);
+  }
+  function savePicture() {
+    save(new Blob([picture()], { type: "image/svg+xml" }), "svg");
+  }
+  async function savePixels() {
+    const image = new Image();
+    image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(picture())}`;
+    await image.decode();
+    const canvas = element("canvas", { width: 2 * image.width, height: 2 * image.height });
+    canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+    canvas.toBlob((blob) => save(blob, "png"), "image/png");
+  }
+  /** Every point in view as a row of a table; a text that a spreadsheet would compute is none. */
+  function saveRows() {
+    const cell = (value) => {
+      const text = typeof value === "string" ? value.replace(/^[=+\-@\t\r]/, "'$&") : Number.isFinite(value) ? String(value) : "";
+      return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+    };
+    const head = ["shown_as", "device", "task", "search", "network", "arch", "accuracy_percent", "proxy", ...Object.keys(METRICS)];
+    const rows = shownRows.map(({ as, run, id }) => [as, run.device, run.task, runLabel(run), unpack(spaceOf(run.task).index)[id],
+      textOf(run.task, id), accuracy(run.task, id), column(data.proxies[run.proxy].of_task[run.task].values)[id],
+      ...Object.keys(METRICS).map((name) => (hasMetric(run.device, run.task, name) ? metricOf(run.device, run.task, name, id) : NaN))]);
+    save(new Blob([[head, ...rows].map((row) => `${row.map(cell).join(",")}\n`).join("")], { type: "text/csv" }), "csv");
   }
 
   // ---- the network ---------------------------------------------------------------------------
@@ -517,16 +662,16 @@
     const run = theRun();
     const onFront = frontOf(run).includes(id);
     $("network-text").textContent = `Network ${unpack(spaceOf(task).index)[id]}`
-      + `${onFront ? ", on the found front" : ""}: ${percent(accuracy(task, id))} accuracy, ${metricsText(task, device, id)}, `
+      + `${onFront ? ", on the found front" : ""}: ${accuracyWords(task, id)}${metricsText(task, device, id)}, `
       + `${proxyWords(proxy).axis} ${proxyValue(proxy, column(data.proxies[proxy].of_task[task].values)[id])}.`;
     $("arch").textContent = textOf(task, id);
     drawNetwork(task, id);
     const space = data.tasks[task].space;
-    const tasks = Object.keys(data.tasks).filter((name) => data.tasks[name].space === space);
+    const tasks = Object.keys(data.tasks).filter((name) => data.tasks[name].space === space && isJudged(name));
     const devices = Object.keys(data.devices).filter((name) => task in data.devices[name]);
     $("numbers").replaceChildren(
-      tableOf("True accuracy", ["task", "accuracy (%)"],
-        tasks.map((name) => ({ cells: [name, accuracy(name, id).toFixed(2)], here: name === task }))),
+      ...(tasks.length ? [tableOf("True accuracy", ["task", "accuracy (%)"],
+        tasks.map((name) => ({ cells: [name, accuracyCell(name, id)], here: name === task })))] : []),
       tableOf(`On every device, ${task}; ● on the front of ${runLabel(run)} there`, ["device", "ms", "mJ", "front"],
         devices.map((name) => {
           const there = runsWhere({ device: name, task, proxy, search: state.search })[0];
@@ -534,7 +679,7 @@
           const runs = Number.isFinite(metricOf(name, task, Object.keys(ofDevice(name, task).metrics)[0], id));
           return {
             cells: [name, value("latency_ms"), value("energy_mj"),
-              !runs ? "cannot run it" : there && frontOf(there).includes(id) ? "●" : ""],
+              !runs ? (ofDevice(name, task).complete ? "cannot run it" : "not evaluated") : there && frontOf(there).includes(id) ? "●" : ""],
             here: name === device,
           };
         })));
@@ -577,7 +722,7 @@
       const button = element("button", { type: "button", "aria-label": `Copy network ${unpack(spaceOf(task).index)[id]}` }, "copy");
       button.addEventListener("click", () => { show(id); copy(id); });
       return { cells: [String(unpack(spaceOf(task).index)[id]), proxyValue(proxy, unpack(run.proxy_values)[row]),
-        accuracy(task, id).toFixed(2), ...metrics.map((name) => number(unpack(run.metric_values[name])[row])), button] };
+        accuracyCell(task, id), ...metrics.map((name) => number(unpack(run.metric_values[name])[row])), button] };
     });
     $("front-table").replaceChildren(tableOf(`${device}, ${task}`, ["network", "proxy", "accuracy (%)",
       ...metrics.map((name) => `${METRICS[name].name.toLowerCase()} (${METRICS[name].unit})`), ""], rows));
@@ -596,7 +741,7 @@
     const { device, task, proxy } = state;
     const words = proxyWords(proxy);
     $("sources").replaceChildren(...[
-      `True accuracy, ${task}: ${data.tasks[task].source}.`,
+      isJudged(task) ? `True accuracy, ${task}: ${data.tasks[task].source}.` : `True accuracy, ${task}: not known.`,
       `Metrics of ${device}, ${task}: ${ofDevice(device, task).source}.`,
       `${words.axis}: ${data.proxies[proxy].of_task[task].source}.`,
     ].map((text) => element("li", {}, text)));
@@ -629,7 +774,9 @@
     else state[changed] = event.target.value;
     // Other devices and data sets have other magnitudes.
     if (changed === "device" || changed === "task") state.limits = {};
-    if (changed === "whole" || changed === "vertical" || changed === "horizontal" || changed === "compare") {
+    if (changed !== "compare" && changed !== "search") state.view = null;
+    if (["whole", "vertical", "horizontal", "compare", "also"].includes(changed)) {
+      if (changed === "horizontal") fillChoices();
       drawChart();
       writeAddress();
     } else everything();
@@ -637,6 +784,23 @@
   $("pick-copy").addEventListener("click", () => copy(pickedId()));
   $("pick-show").addEventListener("click", () => { show(pickedId()); $("network").scrollIntoView({ block: "nearest" }); });
   $("copy").addEventListener("click", () => copy(state.current));
+  $("zoom-in").addEventListener("click", () => zoom(1 / 2));
+  $("zoom-out").addEventListener("click", () => zoom(2));
+  $("zoom-all").addEventListener("click", () => look(null));
+  $("save-svg").addEventListener("click", savePicture);
+  $("save-png").addEventListener("click", savePixels);
+  $("save-csv").addEventListener("click", saveRows);
+  $("chart").addEventListener("wheel", (event) => {
+    if (!event.ctrlKey && !event.metaKey) return; // the page scrolls
+    event.preventDefault();
+    const box = $("chart").getBoundingClientRect();
+    zoom(1.2 ** Math.sign(event.deltaY), event.clientX - box.left, event.clientY - box.top);
+  }, { passive: false });
+  let held = null; // where the pointer holds the chart, and whether it has moved it
+  $("chart").addEventListener("pointerdown", (event) => {
+    held = state.view && event.button === 0 ? { x: event.clientX, y: event.clientY, moved: false } : null;
+  });
+  window.addEventListener("pointerup", () => { if (held && !held.moved) held = null; });
 
   function nearest(event, reach) {
     const box = $("chart").getBoundingClientRect();
@@ -652,14 +816,38 @@
     return null;
   }
   $("chart").addEventListener("pointermove", (event) => {
+    if (held && event.buttons & 1) {
+      const [x, y] = [event.clientX - held.x, event.clientY - held.y];
+      if (!held.moved && Math.hypot(x, y) < 5) return;
+      held = { x: event.clientX, y: event.clientY, moved: true };
+      pan(x, y);
+      return;
+    }
     const id = nearest(event, 14);
     if (id !== null && id !== state.current) show(id);
   });
   $("chart").addEventListener("click", (event) => {
+    const moved = held?.moved; // the end of a move is no click
+    held = null;
+    if (moved) return;
     const id = nearest(event, 24);
     if (id !== null) { show(id); copy(id); }
   });
+  const STEP = 60;
+  const LOOKS = {
+    "+": () => zoom(1 / 2), "=": () => zoom(1 / 2), "-": () => zoom(2), 0: () => look(null),
+    "Shift ArrowLeft": () => pan(STEP, 0), "Shift ArrowRight": () => pan(-STEP, 0),
+    "Shift ArrowUp": () => pan(0, STEP), "Shift ArrowDown": () => pan(0, -STEP),
+  };
   $("chart").addEventListener("keydown", (event) => {
+    const looks = event.ctrlKey || event.metaKey ? undefined
+      : LOOKS[event.shiftKey && event.key.startsWith("Arrow") ? `Shift ${event.key}` : event.key];
+    if (looks) {
+      looks();
+      say(state.view ? `In view: ${inView()}` : "All is in view");
+      event.preventDefault();
+      return;
+    }
     const along = [...drawn.front].sort((a, b) => a.x - b.x || b.y - a.y);
     const here = along.findIndex((p) => p.id === state.current);
     const to = {
