@@ -78,8 +78,8 @@ class CommandDevice(TimedDevice):
     command: Command | None = Field(
         None,
         description="A list, a program and its arguments, or a text for the shell, that prints "
-        "milliseconds of a model file as JSON; {model}, {passes}, {warmup}, {batch}, {threads} and "
-        "{board} are filled in.",
+        "milliseconds of a model file as JSON; {model}, {passes}, {warmup}, {batch}, {threads}, "
+        "{board} and {recipes}, the folder of the recipes for boards, are filled in.",
     )
     boards: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")], Command] | None = Field(
         None,

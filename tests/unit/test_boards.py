@@ -23,7 +23,7 @@ from studies import REPOSITORY, TINY
 
 from hanas.devices._answers import timings
 from hanas.devices._device import ModelRefused
-from hanas.devices.command import RECIPES, CommandDevice, command_files
+from hanas.devices.command import RECIPES, command_files
 from hanas.study.checks import read
 
 FILES = sorted(RECIPES.glob("*.py"))
@@ -569,9 +569,6 @@ def test_devices_of_the_page_are_those_of_a_study():
     devices = {}
     for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL):
         devices |= yaml.safe_load(text)["devices"]
-    for entry in devices.values():
-        if "format" not in CommandDevice.model_fields:  # it comes with the exports for LiteRT
-            entry.pop("format", None)
     named = {str(command_files(entry["command"])[-1]) for entry in devices.values()}
     assert named == set(map(str, FILES))
     study = {**TINY, "devices": {**TINY["devices"], **devices}}
