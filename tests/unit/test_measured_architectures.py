@@ -1,3 +1,4 @@
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -198,3 +199,35 @@ def test_trained_models_are_the_exported_ones_of_the_precision(pictures, tmp_pat
         fixed, exported = (onnx.load(f) for f in (tmp_path / "fixed.onnx", tmp_path / "1" / file))
         assert fixed.graph.input[0].type.tensor_type.shape.dim[0].dim_value == 3
         assert fixed.graph.node == exported.graph.node
+
+
+#: The ways through a cell of nb201, by genes: its edges are 1<-0, 2<-0, 2<-1, 3<-0, 3<-1, 3<-2.
+WAYS = ({3}, {0, 4}, {1, 5}, {0, 2, 5})
+
+
+def has_path(genes) -> bool:
+    return any(all(genes[edge] for edge in way) for way in WAYS)  # 0 is `none`
+
+
+def test_exactly_the_341_cells_without_a_path_are_refused():
+    assert nb201.to_text((0, 1, 2, 3, 4, 0)).startswith("|none~0|")
+    said = {tuple(g): models.infeasible(nb201.to_text(g), "nb201") for g in nb201.all_genes()}
+    refused = {genes for genes, reason in said.items() if reason}
+    assert refused == {genes for genes in said if not has_path(genes)}
+    assert (len(said), len(refused)) == (15_625, 341)
+    assert {said[genes] for genes in refused} == {
+        "no path leads from its input to its output, so that its file has no input"
+    }
+
+
+@pytest.mark.slow
+def test_files_without_an_input_are_those_of_refused_cells(tmp_path):
+    """Every set of edges that are `none`, with some operations on the others."""
+    rng = np.random.default_rng(0)
+    settings = nb201.deployed.read({"channels": 4, "cells": 1, "skeleton": "pooled"})
+    for kept in itertools.product((0, 1), repeat=6):
+        genes = np.array(kept) * rng.integers(1, 5, size=6)
+        built = nb201.build(genes, 3, settings)
+        onnx_models.export(built, tmp_path / "model.onnx", resolution=8, batch=1)
+        inputs = onnx.load(tmp_path / "model.onnx").graph.input
+        assert len(inputs) == has_path(genes), genes
