@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 from hanas.core.errors import InputError, one_line
 
+T = TypeVar("T")
 #: What PyTorch, ONNX Runtime and the C++ library say where memory is short.
 _SAID = (
     *("allocate memory", "out of memory", "not enough memory", "bad_alloc", "bad allocation"),
@@ -81,6 +83,22 @@ def _of_process() -> int | None:
 def short_of_memory(said: str) -> bool:
     """Return whether what a program said of its failure is that memory was short."""
     return any(each in said.lower() for each in _SAID)
+
+
+def in_halves(function: Callable[[Any], T], batch: Any) -> list[T]:
+    """Return what a function makes of a batch; where memory is short, of its halves, in order.
+
+    Errors of the function pass through, and that memory is short even for one of the batch.
+    """
+    try:
+        return [function(batch)]
+    except Exception as error:  # of PyTorch and ONNX Runtime, classes of their own
+        short = isinstance(error, MemoryError) or short_of_memory(one_line(error))
+        if not short or len(batch) < 2:
+            raise
+    # Not while the error is handled: it holds on to what had been computed.
+    half = len(batch) // 2
+    return in_halves(function, batch[:half]) + in_halves(function, batch[half:])
 
 
 @contextmanager

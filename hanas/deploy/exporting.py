@@ -14,7 +14,7 @@ from torch import nn
 from hanas.core.compute import threads as torch_threads
 from hanas.core.errors import InputError, one_line
 from hanas.core.files import read_tensors, replacing
-from hanas.core.memory import enough_memory
+from hanas.core.memory import enough_memory, in_halves
 from hanas.core.progress import Log, print_at_once
 from hanas.data.batches import Split, images_at_a_time, load_split, ordered_batches
 from hanas.data.class_accuracy import ClassAccuracy, counts_of
@@ -209,10 +209,16 @@ def _checked_difference(network: nn.Module, file: Path, split: Split) -> float:
     """Return the largest difference of a logit between PyTorch and ONNX Runtime, if it is small."""
     model = onnx_models.session(file, exact_sums=True)
     found = [
-        model.run(None, {onnx_models.INPUT: batch.images.contiguous().numpy()})[0]
+        _run(model, batch.images.contiguous().numpy())
         for batch in ordered_batches(split, images_at_a_time(split, EVALUATION_BATCH))
     ]
     return faithful(network, np.concatenate(found), split, file)
+
+
+def _run(model: Any, images: np.ndarray) -> np.ndarray:
+    """Return the logits of a session whose batch is open, of fewer images where memory is short."""
+    answers = in_halves(lambda part: model.run(None, {onnx_models.INPUT: part})[0], images)
+    return np.concatenate(answers)
 
 
 def _accuracies(
@@ -224,9 +230,9 @@ def _accuracies(
     counts = np.zeros(3, dtype=np.int64)  # right in float32, right in int8, the same in both
     right = np.zeros((2, len(data.classes)), dtype=np.int64)
     for batch in ordered_batches(test, images_at_a_time(test, EVALUATION_BATCH)):
-        images = {onnx_models.INPUT: batch.images.contiguous().numpy()}
+        images = batch.images.contiguous().numpy()
         with enough_memory(f"{float_file}: testing", MEMORY_REMEDY):
-            exact, rough = (model.run(None, images)[0].argmax(axis=1) for model in models)
+            exact, rough = (_run(model, images).argmax(axis=1) for model in models)
         labels = batch.labels.numpy()
         counts += [(exact == labels).sum(), (rough == labels).sum(), (exact == rough).sum()]
         for of_file, answers in zip(right, (exact, rough), strict=True):

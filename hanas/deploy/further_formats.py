@@ -13,7 +13,7 @@ from torch import nn
 
 from hanas.core.compute import threads as torch_threads
 from hanas.core.errors import InputError
-from hanas.core.memory import enough_memory
+from hanas.core.memory import enough_memory, in_halves
 from hanas.data.batches import Split, images_at_a_time, ordered_batches
 from hanas.deploy import litert, onnx_models
 from hanas.deploy.formats import FILES
@@ -118,7 +118,8 @@ def faithful(network: nn.Module, found: np.ndarray, split: Split, file: Path) ->
     for batch in ordered_batches(split, images_at_a_time(split, EVALUATION_BATCH)):
         images = batch.images.contiguous()
         with torch.inference_mode():
-            expected, true = network(images).numpy(), exact(images.double()).numpy()
+            expected = torch.cat(in_halves(network, images)).numpy()
+            true = torch.cat(in_halves(lambda part: exact(part.double()), images)).numpy()
         of_batch = found[done : done + len(expected)]
         done += len(expected)
         # The maximum of NaN and a number is NaN.

@@ -33,7 +33,7 @@ from pydantic import Field
 
 from hanas.core.errors import InputError
 from hanas.core.files import reading, replacing
-from hanas.core.memory import enough_memory
+from hanas.core.memory import enough_memory, free_bytes
 from hanas.core.settings import Count, Settings
 from hanas.deploy import onnx_models
 
@@ -148,7 +148,10 @@ def _ranges(prepared: Path, images: Calibration, method: str, threads: int, plac
     # Its own would take all cores of the machine and leave the graph as it is.
     model = onnx_models.session(augmented, threads=threads)
     calibrator.infer_session = model
-    most = _images_at_a_time(prepared)
+    room = _BYTES_AT_A_TIME
+    if method == "minmax":  # the same ranges whatever the batches; histograms are not
+        room = min(room, free_bytes() // 4)  # others than the activations need some, too
+    most = _images_at_a_time(prepared, room)
     for batch in _batches(images, model.get_inputs()[0], most, place):
         # One at a time: histograms are collected from whole activations, kept until then.
         calibrator.collect_data(SimpleNamespace(get_next=iter([batch, None]).__next__))
@@ -161,7 +164,7 @@ def _ranges(prepared: Path, images: Calibration, method: str, threads: int, plac
     return ranges
 
 
-def _images_at_a_time(prepared: Path) -> int:
+def _images_at_a_time(prepared: Path, most_bytes: int) -> int:
     """Return how many images to look at together, by what all layers of a model yield of one."""
     import onnx
 
@@ -169,7 +172,7 @@ def _images_at_a_time(prepared: Path) -> int:
     shapes = [[d.dim_value for d in v.type.tensor_type.shape.dim] for v in graph.value_info]
     # The first axis is the batch, open or fixed.
     numbers = sum(math.prod(shape[1:]) for shape in shapes if len(shape) > 1)
-    return max(1, min(_IMAGES_AT_A_TIME, _BYTES_AT_A_TIME // (4 * max(numbers, 1))))
+    return max(1, min(_IMAGES_AT_A_TIME, most_bytes // (4 * max(numbers, 1))))
 
 
 def _batches(

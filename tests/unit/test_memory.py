@@ -69,3 +69,30 @@ def test_other_errors_stay_what_they_are():
         raise KeyError("x")
     with pytest.raises(InputError, match=r"^as it was$"), memory.enough_memory("here", "there"):
         raise InputError("as it was")
+
+
+def test_where_memory_is_short_a_batch_is_halved_until_it_fits():
+    asked = []
+
+    def at_most_two(part):
+        asked.append(len(part))
+        if len(part) > 2:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return [2 * number for number in part]
+
+    found = memory.in_halves(at_most_two, list(range(7)))
+    assert [number for part in found for number in part] == list(range(0, 14, 2))
+    assert asked[0] == 7
+    assert max(asked[-2:]) <= 2
+
+
+@pytest.mark.parametrize("said", ["bad_alloc", "no such operator"])
+def test_what_halves_do_not_mend_passes_through(said):
+    def fails(part):
+        asked.append(len(part))
+        raise RuntimeError(said)
+
+    asked = []
+    with pytest.raises(RuntimeError, match=said):
+        memory.in_halves(fails, [1, 2])
+    assert asked == ([2, 1] if said == "bad_alloc" else [2])

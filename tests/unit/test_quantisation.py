@@ -452,29 +452,31 @@ def test_where_sums_saturate_both_ways_out_are_exact(tmp_path):
 # ---- memory -------------------------------------------------------------------------------------
 
 
-def test_few_large_images_are_looked_at_together(tmp_path, monkeypatch):
+def test_few_large_images_are_looked_at_together(tmp_path):
     """Convolution, ReLU and convolution yield 8 * H * W numbers each; the rest hardly any."""
-    of_images = {}
+    prepared, of_images = tmp_path / "prepared.onnx", {}
     for side in (8, 64):
         file = _write(_small_network(), tmp_path / f"{side}.onnx", side=side)
         one = 4 * (3 * 8 * side**2 + 16)
-        monkeypatch.setattr(quantisation, "_BYTES_AT_A_TIME", 20 * one)
         folded = onnx.shape_inference.infer_shapes(onnx_models.as_run(file, "ORT_ENABLE_BASIC"))
-        onnx.save(folded, tmp_path / "prepared.onnx")
-        of_images[side] = quantisation._images_at_a_time(tmp_path / "prepared.onnx")
+        onnx.save(folded, prepared)
+        of_images[side] = quantisation._images_at_a_time(prepared, 20 * one)
     assert all(18 <= count <= 21 for count in of_images.values())
-    monkeypatch.undo()
-    assert quantisation._images_at_a_time(tmp_path / "prepared.onnx") == 32
-    monkeypatch.setattr(quantisation, "_BYTES_AT_A_TIME", 1)
-    assert quantisation._images_at_a_time(tmp_path / "prepared.onnx") == 1
+    assert quantisation._images_at_a_time(prepared, 2**30) == 32
+    assert quantisation._images_at_a_time(prepared, 1) == 1
 
 
-def test_ranges_do_not_depend_on_how_many_are_looked_at(tmp_path, small, monkeypatch):
+def test_where_little_is_free_fewer_are_looked_at_and_the_file_is_the_same(
+    tmp_path, small, monkeypatch
+):
+    seen = []
+    looked = quantisation._batches
+    monkeypatch.setattr(quantisation, "_batches", lambda *how: seen.append(how[2]) or looked(*how))
     quantise(small, tmp_path / "many.onnx", _images())
-    monkeypatch.setattr(quantisation, "_BYTES_AT_A_TIME", 1)
+    monkeypatch.setattr(quantisation, "free_bytes", lambda: 1)
     quantise(small, tmp_path / "one.onnx", _images())
+    assert seen == [32, 1]
     many, one = (_initializers(tmp_path / f"{name}.onnx") for name in ("many", "one"))
-    assert many.keys() == one.keys()
     for name, values in many.items():
         np.testing.assert_allclose(values, one[name], rtol=1e-5, err_msg=name)
 
