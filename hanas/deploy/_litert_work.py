@@ -57,16 +57,29 @@ def _convert(how):
     litert_torch.convert(taken, (torch.zeros(how["input"]),)).export("model.tflite")
     if not how["quantise"]:
         return
-    from ai_edge_quantizer import quantizer, recipe  # pyright: ignore[reportMissingImports]
+    from ai_edge_quantizer import (  # pyright: ignore[reportMissingImports]
+        calibrator,
+        quantizer,
+        recipe,
+        recipe_manager,
+    )
+    from ai_edge_quantizer.utils import qsv_utils  # pyright: ignore[reportMissingImports]
 
     images = np.load("calibration.npy", mmap_mode="r")
-    work = quantizer.Quantizer("model.tflite")
-    work.load_quantization_recipe(recipe.static_wi8_ai8())
+    work, manager = quantizer.Quantizer("model.tflite"), recipe_manager.RecipeManager()
+    for each in (work, manager):
+        each.load_quantization_recipe(recipe.static_wi8_ai8())
     ((signature, names),) = _Model("model.tflite").interpreter.get_signature_list().items()
     (name,) = names["inputs"]
+    # Not the quantizer's own ranges, moving averages of those of each image: they cut off so much
+    # that networks lost 3 and 5 points of accuracy, and with all that was seen none.
+    seen = calibrator.Calibrator(
+        "model.tflite", num_threads=how["threads"], qsv_update_func=qsv_utils.min_max_update
+    )
     # Views into a file: none is in memory before its turn.
-    ranges = work.calibrate({signature: [{name: images[n : n + 1]} for n in range(len(images))]})
-    work.quantize(ranges).export_model("model.int8.tflite", overwrite=True)
+    each_image = [{name: images[number : number + 1]} for number in range(len(images))]
+    seen.calibrate({signature: each_image}, manager)
+    work.quantize(seen.get_model_qsvs()).export_model("model.int8.tflite", overwrite=True)
 
 
 class _Model:

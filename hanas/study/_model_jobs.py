@@ -49,9 +49,11 @@ class ModelJobs(Entries):
             **images_of(task.dataset),
         }
         how |= {"quantisation": found.quantisation.params(), "formats": found.formats}
+        revision = 3
         if "litert" in found.formats:
             how["litert_python"] = found.litert_python
-        return Job(trained, revision=3, space=task.space, **how)
+            revision = 4
+        return Job(trained, revision=revision, space=task.space, **how)
 
     def _exported(self, retraining: str, task: Task) -> dict[str, Any]:
         return {

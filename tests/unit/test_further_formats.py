@@ -91,6 +91,7 @@ def test_litert_computes_what_pytorch_does(tmp_path):
     np.testing.assert_allclose(exact, logits, atol=1e-4)
     right = 100 * float((logits.argmax(1) == test.labels.numpy()).mean())
     assert found["litert_float32_accuracy_percent"] == pytest.approx(right)
-    assert np.abs(rough - logits).max() < 0.2 * np.abs(logits).max()
+    # .0026; where ranges are averages of those of each image, .0047, and accuracy is lost.
+    assert np.abs(rough - logits).max() < 0.004 * np.abs(logits).max()
     assert b"serving_default" in files[1].read_bytes()
     assert files[1].stat().st_size < files[0].stat().st_size
