@@ -11,6 +11,7 @@ from torch import nn
 from hanas.core.errors import InputError
 from hanas.deploy import onnx_models
 from hanas.devices._device import ModelRefused
+from hanas.devices.measuring.measure import Model, measure_models
 from hanas.devices.measuring.models import trained
 
 
@@ -64,3 +65,11 @@ def test_openvino_times_onnx_models(tmp_path):
     (tmp_path / "no.onnx").write_bytes(b"no model")
     with pytest.raises(ModelRefused, match="OpenVINO cannot run it"):
         meter.measure(tmp_path / "no.onnx", "here")
+
+
+def test_tables_say_which_format_was_measured(tmp_path):
+    """Else the page of trained models puts these numbers beside the ONNX file."""
+    meter = device("litert", litert_python=fake_litert(tmp_path), passes=2)
+    model = Model(lambda file: file.write_bytes(b"TFL3"))
+    table = measure_models({"one": model}, meter, workspace=tmp_path / "kept", log=print)
+    assert table["format"].tolist() == ["litert"]

@@ -120,7 +120,8 @@ class Bench:
             board = self.board_of[arch]
             how = self.conditions[board], board
             rows.append(self.records[arch].row(arch, self.device, *how, repeats_well=well))
-        table = pd.DataFrame(rows, columns=list(COLUMNS))
+        formats = ["format"] if any("format" in row for row in rows) else []
+        table = pd.DataFrame(rows, columns=[*COLUMNS, *formats])
         return table.drop(columns="energy_mj") if table["energy_mj"].isna().all() else table
 
     def repeatability(self) -> Repeatability:
