@@ -2,8 +2,8 @@
 
 ``python benchmarks/inherited_start.py --images results/datasets/cifar10.pt [--space mobile_i]``
 
-A small supernet is trained for ``--supernet-steps`` with single paths, then random architectures of
-the space, each for ``--steps`` from scratch and from its part of the supernet: equal steps, so equal
+A small supernet is trained for ``--supernet-steps`` by single paths, then random architectures of
+the space, each ``--steps`` from scratch and from its part of the supernet: equal steps, so equal
 minutes, of equal networks, with each learning rate of ``--rates``. Printed: test accuracy of each
 training, means with the standard deviation over architectures and seeds, and minutes.
 """
@@ -30,16 +30,23 @@ FIRST_SCALE = {"nb201": {}, "mobile_i": {"first_scale": 0.1}}
 PICTURES = {"batch_size": 64, "resolution": 16, "crop_padding": 2, "schedule": "linear"}
 
 
+def lasting(steps: int) -> dict[str, int]:
+    """Return how long to train; an epoch of the training images of CIFAR-10 has 390 steps."""
+    epochs = -(-steps // 390)
+    return {"epochs": epochs, "batches_per_epoch": steps // epochs}
+
+
 def train_shared(space: str, steps: int, images: str, folder: Path) -> float:
     """Train the supernet of a space into ``folder``; return the minutes that it took."""
     started = time.monotonic()
-    trainer = plugins.plugin("trainers", "spos" if space != "nb201" else "rsps").read(
+    name = "rsps" if space == "nb201" else "spos"
+    trainer = plugins.plugin("trainers", name).read(
         {
             "dataset": "cifar10",
-            "trainer": "spos" if space != "nb201" else "rsps",
+            "trainer": name,
             "space": space,
             "network": NETWORKS[space] | FIRST_SCALE[space],
-            "training": {**PICTURES, "epochs": 1, "batches_per_epoch": steps, "learning_rate": 0.1},
+            "training": {**PICTURES, **lasting(steps), "learning_rate": 0.1},
             "candidates": 2,
             "candidate_images": 256,
             "must_learn": False,
@@ -56,10 +63,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", required=True)
     parser.add_argument("--space", choices=NETWORKS, default="nb201")
-    parser.add_argument("--supernet-steps", type=int, default=3000)
-    parser.add_argument("--steps", type=int, nargs="+", default=[150, 450])
+    parser.add_argument("--supernet-steps", type=int, default=2340)
+    parser.add_argument("--steps", type=int, nargs="+", default=[130, 390])
     parser.add_argument("--rates", type=float, nargs="+", default=[0.1])
-    parser.add_argument("--architectures", type=int, default=3)
+    parser.add_argument("--architectures", type=int, default=2)
     parser.add_argument("--seeds", type=int, default=2)
     options = parser.parse_args()
     space = plugins.space(options.space)
@@ -80,12 +87,10 @@ def _compare(options, archs, folder: Path, steps: int, rate: float, start: str) 
     settings = FromScratch.read(
         {
             "space": options.space,
-            "images": "train",
             "network": {**NETWORKS[options.space], "batch_norm": "running", **first},
             "training": {
                 **PICTURES,
-                "epochs": 1,
-                "batches_per_epoch": steps,
+                **lasting(steps),
                 "learning_rate": rate,
                 "weight_decay": 0.0003,
             },

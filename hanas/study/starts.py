@@ -56,4 +56,4 @@ def problems(study: Study, name: str) -> Iterator[str]:
     except InputError:  # no such network, which is said elsewhere
         return
     for problem in found:
-        yield f"{where} not from supernets.{names[0]}: {problem}"
+        yield f"{where} supernets.{names[0]} holds no such networks: {problem}"

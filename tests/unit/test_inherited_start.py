@@ -5,17 +5,21 @@ import json
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+import yaml
 from layerwise_supernets import made_up_supernet
 from searched_sizes import DECLARATION, random_genes
-from studies import TINY, graph_of
+from studies import REPOSITORY, TINY, graph_of
 
 from hanas.core import plugins
 from hanas.core.compute import generator, threads
 from hanas.core.errors import InputError
 from hanas.data.batches import load_split, random_batches
 from hanas.data.images import load_images
+from hanas.fronts.otherwise_in_words import _starts
+from hanas.report.models import _of_starts
 from hanas.study import checks
 from hanas.training.retraining import FromScratchTraining, retrain
 from hanas.training.settings import FromScratch
@@ -93,7 +97,7 @@ def test_trainings_go_on_from_there_and_from_nothing_else(coloured, tmp_path):
     file, space = supernet_file(tmp_path, "nb201", "batch"), plugins.space("nb201")
     arch, began = space.to_text([3, 3, 3, 3, 3, 3]), load_supernet(file).weights
     how = {"checkpoints": tmp_path / "c", "supernet": file}
-    slow = settings("nb201", training={**TRAINING, "learning_rate": 1e-3})
+    slow = settings("nb201", seed=5, training={**TRAINING, "learning_rate": 1e-3})
     _, _, weights = retrain([arch], slow, coloured, **how)
     name = "stem.0.weight"
     moved = (weights[arch][name] - began[name]).abs().max()
@@ -156,6 +160,8 @@ def test_the_job_waits_for_the_supernet_of_its_proxy(tmp_path):
     assert changed == {path}
 
 
+OTHER = "supernets.gdas_toy holds no such networks:"
+BENCHMARK = TINY["benchmarks"]["nb201"]["toy"]
 REFUSED = {
     "a proxy without a supernet": ({"proxy": "params"}, "proxies.params has no supernet"),
     "a proxy of two": (
@@ -182,10 +188,25 @@ REFUSED = {
     ),
     "another skeleton": (
         {"network": {**CELLS, "skeleton": "standard"}},
-        "not from supernets.gdas_toy: network.skeleton is 'standard', in the supernet 'pooled'",
+        f"{OTHER} network.skeleton is 'standard', in the supernet 'pooled'",
     ),
-    "other channels": ({"network": {**CELLS, "channels": 4}}, "network.channels is 4"),
-    "other cells": ({"network": {**CELLS, "cells": 2}}, "network.cells is 2, in the supernet 1"),
+    "other channels": ({"network": {**CELLS, "channels": 4}}, f"{OTHER} network.channels is 4, in"),
+    "other cells": (
+        {"network": {**CELLS, "cells": 2}},
+        f"{OTHER} network.cells is 2, in the super",
+    ),
+    "other images": (
+        {
+            "datasets": {"more": {"kind": "image_folder", "folder": "b", "resolution": 8}},
+            "benchmarks": {"nb201": dict.fromkeys(["toy", "more"], BENCHMARK)},
+            "devices": {
+                name: {**TINY["devices"][name], "tasks": ["more"]} for name in TINY["devices"]
+            },
+            "tasks": {"more": {"dataset": "more", "proxies": ["gdas_toy"]}},
+            "task": "more",
+        },
+        "supernets.gdas_toy knows the classes of 'toy', and tasks.more is of 'more'",
+    ),
 }
 
 
@@ -196,3 +217,44 @@ def test_what_has_no_supernet_to_begin_from_is_refused_before_anything_runs(name
         checks.read(study(**changes), "mine.yaml")
     expected = f"mine.yaml: retrainings.edgegpu_toy.start is 'inherited', but {said}"
     assert re.search(re.escape(expected), str(error.value))
+
+
+@pytest.mark.parametrize(
+    ("network", "training", "said"),
+    [
+        ({"width": 0.25}, {"resolution": 16}, None),
+        ({"width": 0.5}, {"resolution": 16}, "network.width is 0.5, in the supernet 0.25"),
+        (
+            {"width": 0.25, "first_scale": 0.1},
+            {"resolution": 16},
+            "network.first_scale is 0.1, but",
+        ),
+        ({"width": 0.25, "batch_norm": "batch"}, {"resolution": 16}, "whose affine part would be"),
+        ({"width": 0.25}, {}, "images are 32 pixels wide, for the supernet 16"),
+        ({"width": 0.25}, {"resolution": 32}, "images are 32 pixels wide, for the supernet 16"),
+    ],
+)
+def test_chains_begin_from_supernets_of_their_width_and_side(network, training, said):
+    config = yaml.safe_load((REPOSITORY / "config" / "rk3588.yaml").read_text("utf-8"))
+    config["retrainings"]["mobile_i"] |= {"start": "inherited", "network": network}
+    config["retrainings"]["mobile_i"]["training"] = {"epochs": 1, **training}
+    del config["retrainings"]["mobile_i"]["beside"]
+    if said is None:
+        assert checks.read(config, "mine.yaml").started_from("mobile_i") == "mobile_i"
+        return
+    with pytest.raises(InputError, match=re.escape(said)):
+        checks.read(config, "mine.yaml")
+
+
+# ---- what is said of it --------------------------------------------------------------------
+
+
+def test_cards_and_pages_say_what_trainings_started_from(tmp_path):
+    exports = pd.DataFrame({"started_from": ["supernet s"], "started_from_sha256": ["ab" * 32]})
+    assert "started from supernet s" in _of_starts(exports)
+    assert "abababababab" in _of_starts(exports)
+    assert _of_starts(exports.drop(columns="started_from")) == ""
+    models = pd.DataFrame(
+        {"retraining": ["a", "a", "b"], "started_from": ["supernet s"] * 2 + [None]}
+    )
+    assert "those of a from supernet s, all others from scratch" in _starts(models)
