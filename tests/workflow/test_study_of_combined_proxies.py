@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pandas as pd
+import pytest
 from studies import TINY, graph_of, rerun, setting
 
 TARGET = "results/proxies/learned/toy.parquet"
