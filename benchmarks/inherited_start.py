@@ -53,8 +53,14 @@ def train_shared(space: str, steps: int, images: str, folder: Path) -> float:
             "device": "cpu",
         }
     )
-    files = {name: folder / name for name in ("weights", "history", "found", "checkpoint")}
-    train_supernet(trainer, images, **files)
+    train_supernet(
+        trainer,
+        images,
+        weights=folder / "weights",
+        history=folder / "history",
+        found=folder / "found",
+        checkpoint=folder / "checkpoint",
+    )
     return (time.monotonic() - started) / 60
 
 
