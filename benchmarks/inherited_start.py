@@ -2,13 +2,15 @@
 
 ``python benchmarks/inherited_start.py --images results/datasets/cifar10.pt [--space mobile_i]``
 
-A small supernet is trained for ``--supernet-steps`` by single paths, then random architectures of
+A small supernet is trained for ``--supernet-steps`` by single paths, or one is given, such as that
+of ``config/rk3588.yaml`` (``results/supernets/mobile_i/weights.pt``); then random architectures of
 the space, each ``--steps`` from scratch and from its part of the supernet: equal steps, so equal
 minutes, of equal networks, with each learning rate of ``--rates``. Printed: test accuracy of each
 training, means with the standard deviation over architectures and seeds, and minutes.
 """
 
 import argparse
+import shutil
 import statistics
 import tempfile
 import time
@@ -69,6 +71,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", required=True)
     parser.add_argument("--space", choices=NETWORKS, default="nb201")
+    parser.add_argument("--supernet", help="weights of a trained one, with the same network")
     parser.add_argument("--supernet-steps", type=int, default=2340)
     parser.add_argument("--steps", type=int, nargs="+", default=[130, 390])
     parser.add_argument("--rates", type=float, nargs="+", default=[0.1])
@@ -80,8 +83,11 @@ def main() -> None:
     archs = [space.to_text(row) for row in genes]
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        minutes = train_shared(options.space, options.supernet_steps, options.images, folder)
-        print(f"supernet: {options.supernet_steps} steps, {minutes:.2f} minutes")
+        if options.supernet:
+            shutil.copyfile(options.supernet, folder / "weights")
+        else:
+            minutes = train_shared(options.space, options.supernet_steps, options.images, folder)
+            print(f"supernet: {options.supernet_steps} steps, {minutes:.2f} minutes")
         for steps in options.steps:
             for rate in options.rates:
                 for start in ("scratch", "inherited"):
