@@ -31,7 +31,7 @@ __all__ = [
     "search",
 ]
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 #: The value of PYTHONSAFEPATH where it is ours: any text means yes to Python.
 SAFE_PATH = "hanas"
 

@@ -1,4 +1,4 @@
-"""Picks that are trained from scratch.
+"""Picks that are trained, from scratch or from their part of a supernet on.
 
 Writes  results/retrained/{retraining}/metrics.parquet   test accuracy beside the benchmark's
         results/retrained/{retraining}/weights.pt        weights of each architecture

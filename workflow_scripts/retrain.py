@@ -1,9 +1,9 @@
-"""Train picks from scratch and put their accuracy beside the benchmark's, where there is one."""
+"""Train picks and put their accuracy beside the benchmark's, where there is one."""
 
 import shutil
 from pathlib import Path
 
-from hanas.core.files import read_parquet, write_parquet, write_tensors
+from hanas.core.files import checksum, read_parquet, write_parquet, write_tensors
 from hanas.fronts.peeling import retrain_layers
 from hanas.fronts.picks import picks_of_front, random_members
 from hanas.fronts.rows import read_history
@@ -12,11 +12,12 @@ from hanas.study.jobs import job
 from hanas.training.retraining import retrain
 from hanas.training.settings import FromScratch
 
-with job(snakemake):
+with job(snakemake) as facts:
     cfg, images = snakemake.params.cfg, snakemake.input.images
     settings = FromScratch.read(cfg["how"])
     # Not an output: Snakemake deletes those before a job, and a killed one continues from here.
     checkpoints = Path(snakemake.output.weights).with_name("checkpoints")
+    supernet = snakemake.input.get("supernet")
     if "peeling" in cfg:
         metrics, history, weights = retrain_layers(
             read_history(snakemake.input.front, cfg["search"]),
@@ -25,6 +26,7 @@ with job(snakemake):
             peeling=Peeling.read(cfg["peeling"]),
             accuracy_floor_percent=cfg["accuracy_floor_percent"],
             checkpoints=checkpoints,
+            supernet=supernet,
         )
         metrics["role"] = "pick"
     else:
@@ -39,10 +41,21 @@ with job(snakemake):
         )
         roles |= dict.fromkeys(drawn, "random")
         metrics, history, weights = retrain(
-            list(roles), settings, images, checkpoints=checkpoints, seeds=cfg["seeds"]
+            list(roles),
+            settings,
+            images,
+            checkpoints=checkpoints,
+            seeds=cfg["seeds"],
+            supernet=supernet,
         )
         metrics["role"] = metrics["arch"].map(roles)
-    metrics["source"] = "measured: trained from scratch with the settings of meta.json"
+    how = "trained from scratch"
+    if supernet:
+        how = f"fine-tuned from supernet {cfg['started_from']}"
+        facts["started_from"] = {"supernet": cfg["started_from"], "sha256": checksum(supernet)}
+        metrics["started_from"] = f"supernet {cfg['started_from']}"
+        metrics["started_from_sha256"] = checksum(supernet)
+    metrics["source"] = f"measured: {how} with the settings of meta.json"
     if snakemake.input.get("accuracies"):
         benchmark = read_parquet(snakemake.input.accuracies).set_index("arch").loc[metrics["arch"]]
         metrics["benchmark_accuracy_percent"] = benchmark["accuracy_percent"].to_numpy()

@@ -40,6 +40,8 @@ OF_BALANCED = tuple(
 )
 #: Test images on which the two are compared.
 COMPARED = 256
+#: What it says where trainings began from a supernet.
+OF_STARTS = ("started_from", "started_from_sha256")
 #: What a table of results may say of validation images, which were not trained on then.
 OF_VALIDATION = (
     "validation_accuracy_percent",
@@ -136,7 +138,7 @@ def export_retrained(
             **{name: row[name] for name in OF_TRAININGS},
             **{name: row[name] for name in OF_BALANCED if f"{OF_BALANCED[0]}_mean" in row},
             **_accuracies(float_file, int8_file, test, data, threads),
-            **{name: row[name] for name in OF_VALIDATION if name in row},
+            **{name: row[name] for name in (*OF_VALIDATION, *OF_STARTS) if name in row},
             "largest_difference": difference,
             "params": sum(weight.numel() for weight in made.parameters()),
             "multiply_accumulates": onnx_models.multiply_accumulates(float_file),

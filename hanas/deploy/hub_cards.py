@@ -59,7 +59,7 @@ def readme(card: Mapping[str, Any], *, dataset: str, kind: str, licence: str) ->
         f"Says which of {len(card['classes'])} classes a picture shows (`labels.txt`). Found by "
         f"hanas in the search space {escape.markdown(arch['space'])}: {arch['parameters']:,} "
         f"parameters, {arch['multiply_accumulates']:,} multiply-accumulates a picture. Trained on "
-        f"{card['training']['images']} pictures of {escape.markdown(dataset)}.",
+        f"{card['training']['images']} pictures of {escape.markdown(dataset)}{_start(card)}.",
         "",
         *warned,
         "## Files",
@@ -101,6 +101,11 @@ def readme(card: Mapping[str, Any], *, dataset: str, kind: str, licence: str) ->
         *_devices(card),
     ]
     return "\n".join(lines)
+
+
+def _start(card: Mapping[str, Any]) -> str:
+    start = card["training"].get("started_from")
+    return f", started from {escape.markdown(start['weights'])}" if start else ""
 
 
 def _devices(card: Mapping[str, Any]) -> list[str]:

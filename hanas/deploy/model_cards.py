@@ -176,6 +176,7 @@ def _of_network(
             "seeds": int(export["seeds"]),
             "precision": made.precision,
             "settings": made.training.params(),
+            **_start(export),
         },
         "quantisation": {
             "weights": "symmetric int8",
@@ -185,6 +186,18 @@ def _of_network(
             "convolutions": int(export["convolutions"]),
             "int8_convolutions": int(export["int8_convolutions"]),
         },
+    }
+
+
+def _start(export: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a card says of the weights that training began from, if they were no new ones."""
+    if "started_from" not in export:
+        return {}
+    return {
+        "started_from": {
+            "weights": str(export["started_from"]),
+            "sha256": str(export["started_from_sha256"]),
+        }
     }
 
 

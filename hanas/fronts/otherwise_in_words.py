@@ -186,6 +186,16 @@ def _cells(row: Mapping[Any, Any], of: str, beside: str | None) -> list[str]:
     ]
 
 
+def _starts(models: pd.DataFrame) -> str:
+    """Return which models did not begin from scratch, as all others do."""
+    if "started_from" not in models:
+        return ""
+    begun = models.dropna(subset=["started_from"])[["retraining", "started_from"]]
+    pairs = begun.drop_duplicates().itertuples(index=False, name=None)
+    said = ", ".join(f"those of {retraining} from {start}" for retraining, start in pairs)
+    return f", but began elsewhere: {said}, all others from scratch" if said else ""
+
+
 def _how_known(models: pd.DataFrame, uneven: bool) -> list[str]:
     spread = spread_between_seeds(models)
     seeds = sorted(set(models["seeds"]))
@@ -218,7 +228,7 @@ def _how_known(models: pd.DataFrame, uneven: bool) -> list[str]:
     return [
         f"{of}: on {images} test images{precision}, {known}. Other test images would move a "
         f"number by about {by_images:.2f} points{more} (one standard error), which is not in any "
-        f"±. All were trained alike ({accuracy}).",
+        f"±. All were trained alike{_starts(models)} ({accuracy}).",
         *([balanced] * uneven),
         f"Latency: {latency}.",
         f"Otherwise: the most accurate published network that is at most "

@@ -93,12 +93,14 @@ def retrain_layers(
     peeling: Peeling,
     accuracy_floor_percent: float,
     checkpoints: str | Path,
+    supernet: str | Path | None = None,
     log: Log = print_at_once,
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, dict[str, torch.Tensor]]]:
-    """Peel the front that a search found and train its layers from scratch.
+    """Peel the front that a search found and train its layers, each network for itself.
 
     Architectures are judged by the validation images, also against the floor, so ``images`` of the
-    settings has to leave them out; test images only tell how good the chosen ones are. Returns what
+    settings has to leave them out; test images only tell how good the chosen ones are. With a
+    ``supernet``, networks begin from its weights. Returns what
     :func:`hanas.training.retraining.retrain` does: its metrics with
     ``validation_accuracy_percent``, ``layer`` (1 is the predicted front) and ``on_trained_front``;
     its weights of those on the trained front. Raises InputError as that one, and if the search
@@ -108,7 +110,7 @@ def retrain_layers(
 
     evaluated = require_feasible(feasible_evaluations(history))
     training = FromScratchTraining(
-        settings, images, checkpoints=checkpoints, log=log, validate=True
+        settings, images, checkpoints=checkpoints, log=log, validate=True, supernet=supernet
     )
     archs, judged_by = evaluated["arch"].tolist(), settings.training.judged_by
     rows: list[dict[str, Any]] = []

@@ -42,7 +42,8 @@ def models_page(
         "",
         f"Accuracies are percent of {test} test images in ONNX Runtime; *balanced* is the mean of "
         f"the accuracies of the classes. Always answering the largest class scores {alone:.2f} %. "
-        + _of_validation(exports),
+        + _of_validation(exports)
+        + _of_starts(exports),
         "",
         "## Files",
         "",
@@ -171,6 +172,17 @@ def _of_validation(exports: pd.DataFrame) -> str:
         return "The validation images were trained on."
     count = int(exports["validation_images"].iloc[0])
     return f"Validation accuracies are PyTorch's, of {count} images."
+
+
+def _of_starts(exports: pd.DataFrame) -> str:
+    """Return what trainings began from, if from no random weights."""
+    if "started_from" not in exports:
+        return ""
+    start, digest = exports[["started_from", "started_from_sha256"]].iloc[0]
+    return (
+        f" Trainings started from {escape.markdown(start)}: each network from its part of those "
+        f"weights (SHA-256 {digest[:12]})."
+    )
 
 
 def _batch(row: Mapping[Any, Any]) -> str:

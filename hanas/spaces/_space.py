@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -190,6 +190,36 @@ class Space(ABC):
     def shared_problem(self, network: Network | None) -> str | None:
         """Return why no supernet can have these settings; None if one can."""
         return None
+
+    def start_problems(self, own: Network, shared: Network) -> Iterator[str]:
+        """Yield why no network with settings ``own`` can begin as a supernet's, of ``shared``.
+
+        Statistics of batch normalisation are computed anew, and an affine part that the supernet
+        does not have begins as one that changes nothing.
+        """
+        mine, theirs = self.settings(own).params(), self.settings(shared).params()
+        if (scale := mine.get("first_scale", 1)) != 1:
+            yield (
+                f"network.first_scale is {scale:g}, but no weight is a first one where all are "
+                "inherited; leave it out"
+            )
+        for name in sorted(mine.keys() - {"batch_norm", "first_scale", "resolution"}):
+            if mine[name] != theirs[name]:
+                yield (
+                    f"network.{name} is {mine[name]!r}, in the supernet {theirs[name]!r}; expected "
+                    "the same"
+                )
+        if mine.get("resolution") != theirs.get("resolution"):
+            yield (
+                f"images are {mine['resolution']} pixels wide, for the supernet "
+                f"{theirs['resolution']}, and strides follow from that; set training.resolution of "
+                "both to the same"
+            )
+        if mine["batch_norm"] == "batch" != theirs["batch_norm"]:
+            yield (
+                f"network.batch_norm is 'batch', in the supernet {theirs['batch_norm']!r}, "
+                "whose affine part would be lost; set it to running"
+            )
 
     def build(self, genes: Genes, classes: int, network: Network, *, seed: int = 0) -> Any:
         """Return the stand-alone network of one architecture, which needs no genes when called.

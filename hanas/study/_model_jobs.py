@@ -16,7 +16,7 @@ class ModelJobs(Entries):
     """The jobs of trained models."""
 
     def retrain(self, retraining: str) -> Job:
-        """Train picks from scratch."""
+        """Train picks, from scratch or from what they inherit of a supernet."""
         found, task, how = self._retraining(retraining)
         inputs = images_of(task.dataset)
         names = ("seed", "images", "train_on", "precision", "threads")
@@ -36,6 +36,9 @@ class ModelJobs(Entries):
             else:
                 params["peeling"] = found.peeling.params()
                 params["accuracy_floor_percent"] = task.accuracy_floor_percent
+        if (supernet := self.study.started_from(retraining)) is not None:
+            inputs["supernet"] = result("train_supernet", supernet=supernet)
+            params["started_from"] = supernet
         revision = 1 + plugins.space(task.space).revision
         taken = {"threads": found.threads, "compute": found.train_on}
         return Job(inputs, revision=revision, **params, **taken)

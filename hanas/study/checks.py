@@ -20,6 +20,7 @@ from hanas.core.settings import Entry, UserFile, canonical, marked
 from hanas.core.settings import problems as told
 from hanas.devices._device import MeasuredDevice
 from hanas.spaces.kinds.lens import stages
+from hanas.study import starts
 from hanas.study.settings import Retraining, Spaces, Study
 
 _MOST_PROBLEMS = 10
@@ -361,6 +362,7 @@ def _retraining(study: Study, name: str, retraining: Retraining) -> Iterator[str
         yield f"{where}.peeling: each is trained once; leave out seeds and random"
     if retraining.random and not given:
         yield f"{where}.random: such members stand beside the picks of a front; leave it out"
+    yield from starts.problems(study, name)
     if retraining.beside is not None:
         yield from _beside(study, name, retraining)
     for device in retraining.measure_on or ():
@@ -411,7 +413,8 @@ def _beside(study: Study, name: str, retraining: Retraining) -> Iterator[str]:
                 f"retrainings.{name}.{key} is {mine}; expected one training for both"
             )
     networks = [study.network_of(one).params() for one in (name, str(retraining.beside))]
-    mine, others = ({k: v for k, v in found.items() if k != "width"} for found in networks)
+    free = {"width"} if retraining.start == "scratch" else {"width", "first_scale"}
+    mine, others = ({k: v for k, v in found.items() if k not in free} for found in networks)
     if mine != others:
         yield f"{where}: network is {mine} here and {others} there; only width may differ"
     lacking = set(study.measured_on(name)) - set(study.measured_on(str(retraining.beside)))

@@ -44,7 +44,7 @@ def file_of(rule: str, names: Mapping[str, str], prefix: str = "") -> str:
 
 def live_file(path: str) -> Path:
     """Return where a job tells what it is at, from the path of the file of its settings."""
-    return LIVE / Path(path).relative_to(_FOLDER)
+    return LIVE / f"{Path(path).parent.name}.json"
 
 
 def run() -> str | None:

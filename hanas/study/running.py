@@ -131,7 +131,7 @@ class Watch(threading.Thread):
 
     def look(self) -> None:
         """Show what there is to show now."""
-        files = planned.LIVE.rglob("*.json")
+        files = planned.LIVE.glob("*.json")
         of_all = [job for path in sorted(files) if (job := read(path)) is not None]
         now = time.time()
         jobs = [

@@ -64,7 +64,7 @@ class Task(Settings):
 
 
 class Retraining(Settings):
-    """Architectures that are trained from scratch as networks of their own."""
+    """Architectures that are trained as networks of their own."""
 
     task: TaskName = Field(description="An entry of tasks: what to train on.")
     device: DeviceName | None = Field(
@@ -117,6 +117,12 @@ class Retraining(Settings):
     )
     network: DeployedNetwork  # of the space of the task: see Study.network_of
     training: RetrainingTraining = Field(RetrainingTraining(), description="How it is trained.")
+    start: Literal["scratch", "inherited"] = Field(
+        "scratch",
+        description="What trainings begin from. scratch: random weights; inherited: each network's "
+        "part of the weights of the supernet that the proxy ranks by, whose fine-tuning training "
+        "then is. network has to be that of the supernet, but for batch_norm and first_scale.",
+    )
     quantisation: Quantisation = Field(Quantisation(), description="How the INT8 model is made.")
     license: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")] = Field(
         "unknown",
@@ -260,7 +266,7 @@ class Study(Spaces):
         description="How fronts are searched."
     )
     retrainings: dict[Name, Retraining] = Field(
-        {}, description="Architectures to train from scratch as networks of their own."
+        {}, description="Architectures to train as networks of their own."
     )
     surrogates: dict[str, SurrogateFit] = Field(
         {},
@@ -331,6 +337,19 @@ class Study(Spaces):
             return found.measure_on
         measured = isinstance(self.devices.get(found.device or ""), MeasuredDevice)
         return [found.device] if found.device and measured else []
+
+    def supernets_of(self, proxy: str) -> list[str]:
+        """Return the supernets that a proxy, or what it is made of, ranks by."""
+        found = (getattr(self.proxies[name], "supernet", None) for name in self.made_of(proxy))
+        return sorted({name for name in found if name is not None})
+
+    def started_from(self, retraining: str) -> str | None:
+        """Return the supernet whose weights an entry of ``retrainings`` begins from, if any."""
+        found = self.retrainings[retraining]
+        if found.start == "scratch":
+            return None
+        (supernet,) = self.supernets_of(str(found.proxy))  # one, see study.starts
+        return supernet
 
     def network_of(self, retraining: str) -> Settings:
         """Return the network settings of an entry of ``retrainings``, in its space's form."""

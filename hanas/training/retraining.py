@@ -1,8 +1,8 @@
-"""Train chosen architectures from scratch, each as a network of its own."""
+"""Train chosen architectures, each as a network of its own, from scratch or a supernet on."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +10,22 @@ import numpy as np
 import pandas as pd
 import torch
 
-from hanas.core import live
+from hanas.core import live, plugins
 from hanas.core.compute import choose_device, generator, threads
 from hanas.core.errors import InputError
-from hanas.core.files import digest
+from hanas.core.files import checksum, digest
 from hanas.core.memory import enough_memory
 from hanas.core.progress import Log, print_at_once
-from hanas.data.batches import images_at_a_time, load_split, random_batches, steps_per_epoch
+from hanas.data.batches import Batch, images_at_a_time, load_split, random_batches, steps_per_epoch
 from hanas.data.class_accuracy import ClassAccuracy, counts_of
 from hanas.data.images import load_images
 from hanas.spaces.networks import published
 from hanas.training import epochs
+from hanas.training.inherited import inherit, load_start, recalibrate
 from hanas.training.settings import FromScratch
+
+#: Batches of training images from which statistics of inherited networks are computed at most.
+CALIBRATION_BATCHES = 16
 
 
 def retrain(
@@ -31,6 +35,7 @@ def retrain(
     *,
     checkpoints: str | Path,
     seeds: int = 1,
+    supernet: str | Path | None = None,
     log: Log = print_at_once,
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, dict[str, torch.Tensor]]]:
     """Train architectures one after the other and test them.
@@ -40,6 +45,8 @@ def retrain(
     :func:`hanas.data.images.save_images`. Each is trained ``seeds`` times, with the seed of the
     settings and those that follow it. In the folder ``checkpoints`` are side files, one for each
     training, from which a killed one goes on; the caller removes it when the results are written.
+    With ``supernet``, a file of :func:`hanas.training.supernets.save_supernet`, each begins with
+    its part of that one's weights instead of random ones.
 
     Returns ``metrics`` (``arch``, ``test_accuracy_percent``, ``test_cross_entropy``, ``params`` of
     the trained network, ``train_images``, ``test_images``, ``test_balanced_percent``, the accuracy
@@ -50,7 +57,9 @@ def retrain(
     dict of each architecture. All but the history and :func:`over_seeds` are of the first seed.
     InputError for a setting that cannot be here, unsuitable images, or a loss that is not finite.
     """
-    training = FromScratchTraining(settings, images, checkpoints=checkpoints, log=log)
+    training = FromScratchTraining(
+        settings, images, checkpoints=checkpoints, log=log, supernet=supernet
+    )
     rows, history, weights = [], [], {}
     trainings = len(archs) * seeds
     for number, arch in enumerate(archs):
@@ -88,7 +97,8 @@ class FromScratchTraining:
     """Trains architectures one by one; what all of them share is loaded once.
 
     Trained networks are judged by the test images, and by the validation images where they were
-    not trained on; with ``validate``, InputError if they were. InputError for unsuitable images.
+    not trained on; with ``validate``, InputError if they were. InputError for unsuitable images,
+    and for a ``supernet`` that networks with these settings cannot begin from.
     """
 
     def __init__(
@@ -99,6 +109,7 @@ class FromScratchTraining:
         checkpoints: str | Path,
         log: Log,
         validate: bool = False,
+        supernet: str | Path | None = None,
     ) -> None:
         if validate and settings.images == "train_and_validation":
             raise InputError(
@@ -116,6 +127,12 @@ class FromScratchTraining:
         self.judged_by = {name: load_split(self.data, name, **size) for name in judged_by}
         # Not on what chose an architecture: another choice goes on with what is trained.
         self.depends_on = epochs.depends_on(settings, images, self.device)
+        self.start = None
+        if supernet is not None:
+            self.depends_on["supernet"] = checksum(supernet)
+            space = plugins.space(settings.space)
+            fitted, classes = self._fitted(space), len(self.data.classes)
+            self.start = load_start(supernet, settings.space, classes, fitted)
 
     def train(
         self, arch: str, seed: int | None = None
@@ -126,10 +143,10 @@ class FromScratchTraining:
         that of the settings, where none is given.
         """
         seed = self.settings.seed if seed is None else seed
-        network = self._network(arch, seed)
         row: dict[str, Any] = {"arch": arch}
         remedy = "set training.batch_size or training.resolution lower, or give the job more memory"
         with threads(self.settings.threads), enough_memory(f"training {arch}", remedy):
+            network = self.begun(arch, seed)
             checkpoint = self.checkpoints / f"{digest(arch)[:16]}.{seed}.pt"
             belongs_to = digest({"arch": arch, "seed": seed, **self.depends_on})
             epoch_rows, _ = epochs.run(
@@ -165,26 +182,45 @@ class FromScratchTraining:
         history = [{"arch": arch, "seed": seed, **of_epoch} for of_epoch in epoch_rows]
         return row, history, weights
 
-    def _network(self, arch: str, seed: int) -> Any:
-        settings, size = self.settings, self.data.images.shape[1:3]
-        space = published.space_of(arch, settings.space)
-        resolution, classes = settings.training.resolution, len(self.data.classes)
-        fitted = space.for_images(settings.network, size, resolution, self.images)
+    def begun(self, arch: str, seed: int) -> Any:
+        """Return the network of an architecture before its first step, on the device.
+
+        InputError for a published network, if it were to begin from a supernet.
+        """
+        space = published.space_of(arch, self.settings.space)
+        fitted, classes = self._fitted(space), len(self.data.classes)
         network = space.build(space.from_text(arch), classes, fitted, seed=seed)
-        return network.to(self.device).to(memory_format=torch.channels_last)
+        network = network.to(self.device).to(memory_format=torch.channels_last)
+        if self.start is None:
+            return network
+        if published.named(arch) is not None:
+            raise InputError(f"{arch} is a published network, which no supernet holds")
+        inherit(network, self.start, space.from_text(arch))
+        training, images = self.settings.training, len(self.train_split)
+        count = min(steps_per_epoch(images, training.batch_size, None), CALIBRATION_BATCHES)
+        batches = self._batches(count, generator(seed, "calibration batches"))
+        recalibrate(network, (batches(number).images for number in range(count)))
+        return network
+
+    def _fitted(self, space: Any) -> Any:
+        settings, size = self.settings, self.data.images.shape[1:3]
+        return space.for_images(settings.network, size, settings.training.resolution, self.images)
+
+    def _batches(self, steps: int, random: torch.Generator) -> Callable[[int], Batch]:
+        size, flip = self.settings.training.batch_size, self.settings.training.flip
+        return random_batches(
+            self.train_split, steps=steps, batch_size=size, flip=flip, random=random
+        )
 
     def _loop(self, network: torch.nn.Module, seed: int) -> epochs.Loop:
-        settings, training, split = self.settings, self.settings.training, self.train_split
+        settings, training = self.settings, self.settings.training
+        of_classes = epochs.class_weights_of(training, self.data, self.train_split)
         weights, size = list(network.parameters()), training.batch_size
-        of_classes = epochs.class_weights_of(training, self.data, split)
         stepper = epochs.WeightStepper(weights, training, settings.precision, of_classes)
-        steps = steps_per_epoch(len(split), size, training.batches_per_epoch)
+        steps = steps_per_epoch(len(self.train_split), size, training.batches_per_epoch)
 
         def begin_epoch(epoch: int):
-            random = generator(seed, "train batches", epoch)
-            batches = random_batches(
-                split, steps=steps, batch_size=size, flip=training.flip, random=random
-            )
+            batches = self._batches(steps, generator(seed, "train batches", epoch))
             return lambda number: stepper.step(batches(number), network)
 
         def columns(epoch: int, rate: float) -> dict[str, float]:

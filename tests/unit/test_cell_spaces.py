@@ -67,6 +67,7 @@ def test_texts_and_indices_are_of_one_architecture_each(space):
         assert (space.index_of(space.all_genes()) == np.arange(math.prod(space.choices))).all()
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=15)
 @given(space=spaces(), classes=st.integers(2, 12), side=st.sampled_from([8, 12, 32]))
 def test_costs_are_those_of_the_modules(space, classes, side):

@@ -76,7 +76,7 @@ def related(space: str):
 @pytest.mark.parametrize("statistics", STATISTICS)
 @pytest.mark.parametrize("space", COSTLY_SPACES)
 def test_shared_beginnings_give_the_bits_of_one_by_one(space, statistics):
-    @settings(max_examples=5, deadline=None)
+    @settings(max_examples=3, deadline=None)
     @given(related(space))
     def whatever_the_population(population):
         found = evaluation(space, "batch", statistics)(np.array(population))

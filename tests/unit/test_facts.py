@@ -46,10 +46,12 @@ def test_every_rule_has_its_facts_where_they_are_looked_for():
         assert facts_file(rule, **names) == sections["output"]["facts"]
 
 
+@pytest.mark.slow
 def test_results_of_today_are_not_outdated(study):
     assert outdated(study) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("edit", "path", "said"),
     [
@@ -74,6 +76,7 @@ def test_other_settings_are_named(study, edit, path, said):
     assert said in found[path]
 
 
+@pytest.mark.slow
 def test_a_picture_that_is_replaced_by_an_older_one(study):
     folder = study.folder / "data" / "toy_images"
     shutil.copy2(folder / "class_0" / "000.png", folder / "class_1" / "000.png")
@@ -81,6 +84,7 @@ def test_a_picture_that_is_replaced_by_an_older_one(study):
     assert said[0].startswith("state.folder was ")
 
 
+@pytest.mark.slow
 def test_a_result_that_another_run_has_put_there(study):
     path = "results/supernets/gdas_toy/weights.pt"
     (study.folder / path).write_bytes(b"other weights")
@@ -89,6 +93,7 @@ def test_a_result_that_another_run_has_put_there(study):
     assert [f"{path} holds something else than what was read"] in found.values()
 
 
+@pytest.mark.slow
 def test_a_result_without_facts_is_not_of_today(study):
     """Copied without its JSON, which no other job reads, it would pass for one of any settings."""
     path = Path("results/devices/edgegpu/nb201/toy.parquet")
@@ -96,6 +101,7 @@ def test_a_result_without_facts_is_not_of_today(study):
     assert outdated(study) == {str(path): [f"nothing says how {path} was made"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

@@ -105,6 +105,7 @@ def test_a_training_step_is_that_of_plain_layers(name, monkeypatch):
         torch.testing.assert_close(ours, plain)
 
 
+@pytest.mark.slow
 def test_exports_and_evaluation_are_pytorchs_to_the_bit(tmp_path, monkeypatch):
     space = plugins.space("mobile_i")
     network = space.build(np.array(space.largest), 5, space.settings({"width": 0.25}), seed=0)

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -199,7 +200,8 @@ def test_facts_say_what_it_cost_and_what_as_many_more_would_bring():
     known = pd.DataFrame({"arch": [MOBILE.to_text(row) for row in genes]})
     known = known.assign(error=made_up_errors(genes), epochs=3, seconds=30.0)
     said: list[str] = []
-    facts = chain_learning.Expected(MOBILE, known, "x", Work(Path(), 1, said.append)).facts
+    found = chain_learning.Expected(MOBILE, known, "x", Work(Path(), 1, said.append)).facts
+    facts: dict[str, Any] = dict(found)
     assert (facts["training_epochs"], facts["training_minutes"]) == (3, 4.0)
     assert facts["more_architectures"] == 8
     assert 0 < facts["expected_tau"] < facts["expected_tau_with_more"] < 1
@@ -207,7 +209,7 @@ def test_facts_say_what_it_cost_and_what_as_many_more_would_bring():
     assert said[1].startswith("8 more are expected to put right")
     # Trained before it was kept how long that takes: not known, and so not said.
     unknown = known.assign(seconds=[np.nan, *[30.0] * 7])
-    facts = chain_learning.Expected(MOBILE, unknown, "x", Work(Path(), 1, said.append)).facts
+    facts = dict(chain_learning.Expected(MOBILE, unknown, "x", Work(Path(), 1, said.append)).facts)
     assert "training_minutes" not in facts
 
 

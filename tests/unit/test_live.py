@@ -132,7 +132,7 @@ def watched(tmp_path, monkeypatch):
 
 
 def write_live(name, *, age=10.0, run="plan-7.json", **more):
-    file = planned.LIVE / f"{name}.json"
+    file = planned.LIVE / f"{name.replace('/', '.')}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     about = {"what": name, "log": f"{name}.log", "run": run, "began": time.time() - age}
     file.write_text(json.dumps({**about, **more}))

@@ -181,6 +181,16 @@ def test_it_says_how_far_seeds_differ(study):
     assert card["training"]["seeds"] == 3
 
 
+def test_it_says_which_weights_training_started_from(study):
+    exports = _exports(CELL).assign(started_from="supernet s", started_from_sha256="ab" * 32)
+    card = _card(study, exports=exports)
+    assert card["training"]["started_from"] == {"weights": "supernet s", "sha256": "ab" * 32}
+    page = study[0] / "1" / "README.md"
+    assert ", started from supernet s." in page.read_text("utf-8")
+    assert "started_from" not in _card(study)["training"]
+    assert "started from" not in page.read_text("utf-8")
+
+
 def test_it_begins_with_how_far_to_trust_it(study):
     found = Trust(("a is so",), ("nothing is stable",))
     card = _card(study, trust={1: found.about})

@@ -73,7 +73,7 @@ def test_what_runs_again_after_an_edit(tmp_path):
         return dict(rerun(before, graph_of(edited, tmp_path / "data").jobs()))
 
     longer = {**LEARNED["trainings"], "training": {"epochs": 3, "batch_size": 8}}
-    assert set(again(label="mine")) == {"decisions", "lens", "measured_front"}
+    assert set(again(label="mine")) == {"decisions", "explorer", "lens", "measured_front"}
     trained = again(trainings=longer)
     assert trained["train_chosen"] == 5
     assert trained["choose_architectures"] == 1  # the first ones are chosen without any training

@@ -102,6 +102,7 @@ def test_from_a_command_to_a_front_a_pick_and_an_onnx_file(tmp_path):
     assert (front["measured_energy_mj"] > 0).all()
 
 
+@pytest.mark.slow
 def test_boards_share_the_work(tmp_path):
     board = Board(tmp_path, seconds=0.05)
     boards = {name: board.command(name) for name in ("left", "right")}
@@ -111,6 +112,7 @@ def test_boards_share_the_work(tmp_path):
     assert set(models_of(study)["board"]) == {"left", "right"}
 
 
+@pytest.mark.slow
 def test_board_that_vanishes_half_way(tmp_path):
     board = Board(tmp_path)
     patience = {"board_tries": 2, "pause_seconds": 0.01}

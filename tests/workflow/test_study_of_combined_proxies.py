@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pandas as pd
+import pytest
 from studies import TINY, graph_of, rerun, setting
 
 TARGET = "results/proxies/learned/toy.parquet"
@@ -20,6 +21,7 @@ def _combined(config: dict) -> dict:
     return config
 
 
+@pytest.mark.slow
 def test_a_learned_proxy_is_made_of_what_exists(computed_study):
     with computed_study.edited() as config:
         computed_study.write(_combined(config))
@@ -53,6 +55,7 @@ def test_an_edit_of_what_it_is_made_of_reruns_it(tmp_path):
     assert again(other) == {"accuracy_table": 1, "proxy_table": 1}
 
 
+@pytest.mark.slow
 def test_without_rounds_fewer_architectures_than_first_are_looked_up(fresh_study):
     config = fresh_study.config()
     learned = {"kind": "learned", "proxies": ["params", "live"], "architectures": 20, "rounds": 0}

@@ -20,7 +20,7 @@ HALVES = {"B": "BL", "L": "LB", "N": NATIVE + OTHER}
 
 def main():
     """Print a line for each picture: its classes, the likeliest first."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("pictures", nargs="+", metavar="PICTURE")
     parser.add_argument("--model", default="model.onnx", help="a file beside this one")
     parser.add_argument("--top", type=int, default=1, help="how many classes are said")
@@ -61,7 +61,7 @@ def decoded(name):
     One image of mode RGB; of more than 8 bits, one or three of mode F.
     """
     with Image.open(name) as picture:
-        forms = [tile[3][0] if isinstance(tile[3], tuple) else tile[3] for tile in picture.tile]
+        forms = [args[0] if isinstance(args, tuple) else args for *_, args in picture.tile]
         if not picture.mode.startswith("I") and any(";16" in str(form) for form in forms):
             upper, lower = (half(name, which) for which in (0, 1))
             values = upper.astype(np.float32) * 256 + lower
@@ -88,7 +88,7 @@ def half(name, which):
         tiles = []
         for codec, extents, offset, given in picture.tile:
             form, *others = given if isinstance(given, tuple) else (given,)
-            colours, _, order = form.partition(";16")
+            colours, _, order = str(form).partition(";16")
             if colours not in ("RGB", "RGBA", "RGBX") or order not in HALVES:
                 raise ValueError("16 bits a channel in a form that is not read; save it as PNG")
             wanted = f"{colours};16{HALVES[order][which]}"
@@ -126,7 +126,7 @@ def of_onnx(path):
 
 def of_litert(path):
     """Run a LiteRT file, which takes channels last; in INT8, integers go in and come out."""
-    from ai_edge_litert.interpreter import Interpreter
+    from ai_edge_litert.interpreter import Interpreter  # pyright: ignore[reportMissingImports]
 
     model = Interpreter(model_path=str(path))
     model.allocate_tensors()
