@@ -24,8 +24,8 @@ def test_damaged_side_files_are_not_used(computed_study, fresh_study):
 
 
 def test_two_runs_in_one_folder_at_once(computed_study, fresh_study):
-    first, second = faults.run_twice_at_once(fresh_study, random.Random(os_seed()))
-    assert (first, second) == (0, 1)
+    ended = faults.run_twice_at_once(fresh_study, random.Random(os_seed()))
+    assert sorted(ended) == [0, 1]  # where the machine is busy, the second may be the first to lock
     assert_same(reproducible_bytes(fresh_study), computed_study)
 
 
