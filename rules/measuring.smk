@@ -29,9 +29,6 @@ rule measure:
     priority: 1
     conda:
         ENVIRONMENT
-    # Before any training: a device that does not answer is known at once, and cores do not wait idle
-    # behind a long training for the moment that all are free.
-    priority: 1
     threads: cores(graph.measure)
     resources:
         measuring=1,
