@@ -256,11 +256,9 @@ def _accuracies(
 
 
 def _source(settings: Quantisation, images: int) -> str:
-    import onnxruntime
-
     scales = "a channel" if settings.per_channel else "a tensor"
     return (
-        f"measured: ONNX Runtime {onnxruntime.__version__} on all test images; int8: weights of "
+        f"measured: {onnx_models.runtime()} on all test images; int8: weights of "
         f"{7 if settings.reduce_range else 8} bits with a scale {scales}, ranges of activations by "
         f"{settings.method} on {images} training images, exact sums"
     )

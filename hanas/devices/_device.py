@@ -6,6 +6,7 @@ A device that is measured times some models, one at a time; what was not measure
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -306,6 +307,28 @@ class MeasuredDevice(Device):
     @abstractmethod
     def measure(self, model: Path, board: str) -> Timings:
         """Measure a model of fixed batch in its format, or raise ModelRefused or BoardLost."""
+
+
+class LoadedModels:
+    """Models that are measured in rounds, as what runs them has loaded them: the last 128."""
+
+    _MOST = 128
+
+    def __init__(self) -> None:
+        self._models: dict[tuple[str, int, int], Any] = {}
+
+    def get(self, device: TimedDevice, model: Path, load: Callable[[], Any]) -> tuple[Any, bool]:
+        """Return a model, loaded now if need be, and whether it was there already."""
+        kept_at = (str(model), model.stat().st_mtime_ns, device.threads)
+        found = self._models.pop(kept_at, None)
+        was_there = found is not None
+        if not was_there:
+            found = load()
+        if device.in_rounds:  # it is asked for again in the next round
+            self._models[kept_at] = found
+            if len(self._models) > self._MOST:
+                del self._models[next(iter(self._models))]
+        return found, was_there
 
 
 class TimedDevice(MeasuredDevice, Measuring):

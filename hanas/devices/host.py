@@ -16,13 +16,11 @@ from pydantic import Field
 
 from hanas.core.compute import NO_VNNI, lacks_vnni, processor
 from hanas.core.errors import InputError, one_line
-from hanas.devices._device import ModelRefused, TimedDevice, Timings
+from hanas.devices._device import LoadedModels, ModelRefused, TimedDevice, Timings
 
 #: Warming up takes at least this long: small models would else be timed on a sleeping processor.
 WARMUP_SECONDS = 0.05
-#: Sessions of models that are measured in rounds, the oldest first, by file, its time and threads.
-_SESSIONS: dict[tuple[str, int, int], Any] = {}
-_MOST_SESSIONS = 128
+_SESSIONS = LoadedModels()
 
 
 class HostDevice(TimedDevice):
@@ -46,22 +44,18 @@ class HostDevice(TimedDevice):
 
     def runtime(self) -> str:
         """Return the version of ONNX Runtime."""
-        import onnxruntime
+        from hanas.deploy import onnx_models
 
-        found = f"ONNX Runtime {onnxruntime.__version__}, CPUExecutionProvider"
+        found = f"{onnx_models.runtime()}, CPUExecutionProvider"
         if self.precision == "int8":  # the option with which accuracies are computed
             found += f", exact sums{f' ({NO_VNNI})' if lacks_vnni() else ''}"
         return found
 
     def measure(self, model: Path, board: str) -> Timings:
         """Time the passes of an ONNX model; ModelRefused where ONNX Runtime cannot run it."""
-        kept_at, warm = (str(model), model.stat().st_mtime_ns, self.threads), True
-        if (session := _SESSIONS.pop(kept_at, None)) is None:
-            session, warm = _session(model, self.threads, self.precision), False
-        if self.in_rounds:  # it is asked for again in the next round
-            _SESSIONS[kept_at] = session
-            if len(_SESSIONS) > _MOST_SESSIONS:
-                del _SESSIONS[next(iter(_SESSIONS))]
+        session, warm = _SESSIONS.get(
+            self, model, lambda: _session(model, self.threads, self.precision)
+        )
         taken = session.get_inputs()[0]
         shape = [self.batch, *taken.shape[1:]]
         feed = {taken.name: np.random.default_rng(0).standard_normal(shape).astype(np.float32)}

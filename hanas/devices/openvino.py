@@ -12,11 +12,9 @@ from pydantic import Field
 from hanas.core.compute import processor
 from hanas.core.errors import one_line
 from hanas.core.extras import require
-from hanas.devices._device import ModelRefused, TimedDevice, Timings
+from hanas.devices._device import LoadedModels, ModelRefused, TimedDevice, Timings
 
-#: Compiled models that are measured in rounds, by file, its time and threads, the oldest first.
-_COMPILED: dict[tuple[str, int, int], Any] = {}
-_MOST_COMPILED = 128
+_COMPILED = LoadedModels()
 
 
 class OpenVinoDevice(TimedDevice):
@@ -41,13 +39,7 @@ class OpenVinoDevice(TimedDevice):
 
     def measure(self, model: Path, board: str) -> Timings:
         """Time the passes of an ONNX model; ModelRefused where OpenVINO cannot run it."""
-        kept_at = (str(model), model.stat().st_mtime_ns, self.threads)
-        if (compiled := _COMPILED.pop(kept_at, None)) is None:
-            compiled = _compiled(model, self.threads)
-        if self.in_rounds:  # it is asked for again in the next round
-            _COMPILED[kept_at] = compiled
-            if len(_COMPILED) > _MOST_COMPILED:
-                del _COMPILED[next(iter(_COMPILED))]
+        compiled, _ = _COMPILED.get(self, model, lambda: _compiled(model, self.threads))
         request = compiled.create_infer_request()
         shape = tuple(compiled.input(0).shape)
         images = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
