@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+from hanas.core import plugins
 from hanas.core.files import checksum, read_parquet, write_parquet, write_tensors
 from hanas.fronts.peeling import retrain_layers
 from hanas.fronts.picks import picks_of_front, random_members
@@ -32,6 +33,7 @@ with job(snakemake) as facts:
     else:
         archs = cfg.get("archs") or picks_of_front(
             read_history(snakemake.input.front, cfg["search"]),
+            plugins.space(settings.space),
             count=cfg["picks"],
             representative=cfg["representative"],
         )

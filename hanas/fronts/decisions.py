@@ -41,8 +41,9 @@ def decision_table(rows: Iterable[Row], peeling: Peeling | None = None) -> pd.Da
     """Return the found fronts of a device, of seed 0, a row an architecture in order of preference.
 
     With ``peeling``, the trained fronts of those searches whose accuracies are known, which are
-    looked up, take the place of the predicted ones. Raises InputError if no predicted front has an
-    architecture; nothing that is trained may reach the floor. Columns are
+    looked up, take the place of the predicted ones. What has no path from input to output is on no
+    front. Raises InputError if no predicted front has an architecture; nothing that is trained may
+    reach the floor. Columns are
 
     - ``arch``, ``index`` in its space (where that can be listed), ``accuracy_percent`` (true; NaN
       where it is not known), the device's metrics, ``proxy_value`` of ``proxy_objective``;
@@ -59,7 +60,8 @@ def decision_table(rows: Iterable[Row], peeling: Peeling | None = None) -> pd.Da
     for row in rows:
         history = read_history(row.history, row.search)
         if peeling is None:
-            frames.append(_of_front(picks.found_front(history), row, best=PROXY_BEST))
+            front = picks.found_front(history, plugins.space(row.space))
+            frames.append(_of_front(front, row, best=PROXY_BEST))
         elif row.accuracies is not None:
             frames.append(_of_trained_front(history, row, peeling))
     frames = [frame for frame in frames if len(frame)]
@@ -73,7 +75,7 @@ def decision_table(rows: Iterable[Row], peeling: Peeling | None = None) -> pd.Da
 
 
 def _of_trained_front(history: pd.DataFrame, row: Row, peeling: Peeling) -> pd.DataFrame:
-    evaluated = picks.feasible_evaluations(history)
+    evaluated = picks.feasible_evaluations(history, plugins.space(row.space))
     objectives = picks.objectives_in(evaluated)
     accuracies = read_parquet(str(row.accuracies)).set_index("arch")["accuracy_percent"]
     errors = 1 - accuracies.loc[evaluated["arch"]].to_numpy(dtype=np.float64) / 100

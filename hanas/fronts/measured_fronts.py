@@ -42,10 +42,10 @@ def measure(
     whether it is on the front in measured metrics too. Raises InputError if the search found no
     feasible architecture.
     """
-    front = require_feasible(found_front(history))
+    space = plugins.space(predictor.features.space)
+    front = require_feasible(found_front(history, space))
     objective = objectives_in(history)[0]
     archs = front["arch"].tolist()
-    space = plugins.space(predictor.features.space)
     predicted = predictor.predict(np.array([space.from_text(arch) for arch in archs]))
     models = untrained(archs, space=space.name, device=device, network=network, images=images)
     measured = measure_models(models, device, workspace=workspace, log=log)

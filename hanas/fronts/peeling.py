@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hanas.core import live
+from hanas.core import live, plugins
 from hanas.core.errors import InputError
 from hanas.core.pareto import crowding_distance, non_dominated
 from hanas.core.progress import Log, print_at_once
@@ -108,7 +108,8 @@ def retrain_layers(
     """
     from hanas.training.retraining import FromScratchTraining, over_seeds
 
-    evaluated = require_feasible(feasible_evaluations(history))
+    space = plugins.space(settings.space)
+    evaluated = require_feasible(feasible_evaluations(history, space))
     training = FromScratchTraining(
         settings, images, checkpoints=checkpoints, log=log, validate=True, supernet=supernet
     )

@@ -17,6 +17,7 @@ from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.pareto import non_dominated
 from hanas.search.run import METRICS
+from hanas.spaces._space import Space
 
 #: The run of a search that is shown and picked from.
 SEED = 0
@@ -29,19 +30,26 @@ def objectives_in(history: pd.DataFrame) -> list[str]:
     return [column for column in history if column not in NOT_OBJECTIVES]
 
 
-def found_front(history: pd.DataFrame) -> pd.DataFrame:
+def found_front(history: pd.DataFrame, space: Space) -> pd.DataFrame:
     """Return what no other :func:`feasible_evaluations` dominates, the point to prefer first.
 
     Preferred is the lower proxy objective; among equals the lower first metric, and so on.
     """
-    feasible = feasible_evaluations(history)
+    feasible = feasible_evaluations(history, space)
     points = feasible[objectives_in(history)].to_numpy(dtype=float)
     return by_preference(feasible[non_dominated(points)])
 
 
-def feasible_evaluations(history: pd.DataFrame) -> pd.DataFrame:
-    """Return ``arch``, ``evaluation`` and the objectives of what seed 0 of a search could run."""
+def feasible_evaluations(history: pd.DataFrame, space: Space) -> pd.DataFrame:
+    """Return ``arch``, ``evaluation`` and the objectives of what seed 0 of a search could run.
+
+    Without what has no path from input to output: it can learn nothing, but tables of devices have
+    numbers for it, which are among the lowest.
+    """
     feasible = history[(history["seed"] == SEED) & history["feasible"].astype(bool)]
+    if len(feasible):
+        genes = np.array([space.from_text(arch) for arch in feasible["arch"]])
+        feasible = feasible[space.connected(genes)]
     return feasible[["arch", "evaluation", *objectives_in(history)]].reset_index(drop=True)
 
 
@@ -71,13 +79,15 @@ def pick(front: pd.DataFrame, limits: Mapping[str, float]) -> int | None:
     return int(np.argmax(within)) if within.any() else None
 
 
-def picks_of_front(history: pd.DataFrame, *, count: int, representative: str) -> list[str]:
+def picks_of_front(
+    history: pd.DataFrame, space: Space, *, count: int, representative: str
+) -> list[str]:
     """Return at most ``count`` architectures of the front that seed 0 of a search found.
 
     The representative, by a rule of :func:`choose`, comes first, then those that spread evenly by
     the first hardware metric, both ends included. Raises InputError if nothing feasible was found.
     """
-    front = require_feasible(found_front(history))
+    front = require_feasible(found_front(history, space))
     objectives = objectives_in(history)
     metric = next(name for name in METRICS if name in objectives)
     first = choose(front[objectives].to_numpy(dtype=float), representative)

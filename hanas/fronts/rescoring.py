@@ -34,7 +34,7 @@ def rescore(
     search saw ``seen_images``, and its standard error; and a row for each pair,
     :data:`DIFFERENCES`: the value of ``arch`` less that of ``other`` and its paired standard error.
     """
-    archs = _archs_of(histories)
+    archs = _archs_of(histories, space)
     if not archs:
         return _nothing()
     losses = rescoring.losses(_genes(space, archs))
@@ -58,7 +58,7 @@ def believe(
 
     The standard errors are what the model does not know; there are 0 ``images``.
     """
-    archs = _archs_of(histories)
+    archs = _archs_of(histories, space)
     if not archs:
         return _nothing()
     values, covariance = learned.believed(_genes(space, archs))
@@ -72,8 +72,8 @@ def believe(
     return table, pd.DataFrame(dict(zip(DIFFERENCES, pairs, strict=True)))
 
 
-def _archs_of(histories: Mapping[str, pd.DataFrame]) -> list[str]:
-    fronts = [found_front(history)["arch"] for history in histories.values()]
+def _archs_of(histories: Mapping[str, pd.DataFrame], space: Space) -> list[str]:
+    fronts = [found_front(history, space)["arch"] for history in histories.values()]
     return list(dict.fromkeys(arch for front in fronts for arch in front))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hanas.core import plugins
 from hanas.core.files import read_csv, read_json, read_parquet
 from hanas.core.ranking import spearman_rho
 from hanas.fronts.picks import found_front
@@ -112,7 +113,7 @@ def _of_truth(row: Row, where: str, ranks: Callable[[str, str, str], tuple[int, 
 
 def _of_rescored(row: Row, where: str) -> Trust:
     table, differences = read_csv(str(row.rescored)), read_parquet(str(row.differences))
-    front = found_front(read_history(row.history, row.search))["arch"]
+    front = found_front(read_history(row.history, row.search), plugins.space(row.space))["arch"]
     return of_rescored(table[table["arch"].isin(front)], differences, where)
 
 

@@ -186,7 +186,7 @@ def _seen(rows: Sequence[Row]) -> dict[str, pd.DataFrame]:
         if row.metrics is not None and row.proxy_table is not None:
             continue
         history, told = read_history(row.history, row.search), read_json(row.facts)["sources"]
-        of_seed = picks.feasible_evaluations(history).set_index("arch")
+        of_seed = picks.feasible_evaluations(history, plugins.space(row.space)).set_index("arch")
         proxy, *metrics = picks.objectives_in(history)
         scores = of_seed[[proxy]].set_axis([row.proxy_objective], axis=1)
         for name, numbers, source in (
@@ -229,7 +229,8 @@ def packed(array: np.ndarray) -> str:
 def _run(row: Row, metrics: pd.DataFrame) -> dict[str, Any]:
     """Return what the page shows of a search, with architectures as texts."""
     history = read_history(row.history, row.search)
-    front, objectives = picks.found_front(history), picks.objectives_in(history)
+    front = picks.found_front(history, plugins.space(row.space))
+    objectives = picks.objectives_in(history)
     for missing in sorted(set(front["arch"]) - set(metrics.index)):
         raise InputError(f"{row.metrics}: has no architecture {missing}")
     of_seed = history[history["seed"] == picks.SEED]

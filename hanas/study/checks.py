@@ -386,9 +386,15 @@ def _retraining(study: Study, name: str, retraining: Retraining) -> Iterator[str
         )
     for arch in retraining.archs or ():
         try:
-            space.from_text(arch)
+            works = space.connected(space.from_text(arch)[None])[0]
         except InputError as error:
             yield f"{where}.archs: {error}"
+        else:
+            if not works:
+                yield (
+                    f"{where}.archs: {arch}: no path leads from its input to its output, so that "
+                    "it cannot learn; take it out"
+                )
     try:
         study.network_of(name)
     except InputError as error:

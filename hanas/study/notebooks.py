@@ -118,14 +118,18 @@ def search(
     return search_tables(space or load_space(), objectives, {found.searcher: found}, _quiet)
 
 
-def found_front(history: pd.DataFrame, searcher: str | None = None) -> pd.DataFrame:
+def found_front(
+    history: pd.DataFrame, searcher: str | None = None, *, space: Space | None = None
+) -> pd.DataFrame:
     """Return the front that a search found, seed 0: ``arch`` and what it minimised, best first.
 
-    ``searcher`` is one of those in the history, the first where absent. InputError if it is none.
+    ``searcher`` is one of those in the history, the first where absent; ``space`` that of
+    :func:`search`. What has no path from input to output is left out. InputError for another
+    searcher.
     """
     from hanas.fronts import picks
 
-    return picks.found_front(_of_search(history, searcher)[1])
+    return picks.found_front(_of_search(history, searcher)[1], space or load_space())
 
 
 def indicators(
@@ -167,6 +171,7 @@ def plot_front(
     accuracies: pd.DataFrame,
     *,
     searcher: str | None = None,
+    space: Space | None = None,
     title: tuple[str, str] = ("device", "task"),
     accuracy_floor_percent: float = 0.0,
     objective: str | None = None,
@@ -174,16 +179,17 @@ def plot_front(
 ) -> Figure:
     """Draw the front that a search found, seed 0, beside the true one: the figure of the study.
 
-    ``searcher`` is one of those in the history, the first where absent; ``title`` names the device
-    and the task. InputError as :func:`indicators`.
+    ``searcher`` is one of those in the history, the first where absent; ``space`` that of
+    :func:`search`; ``title`` names the device and the task. InputError as :func:`indicators`.
     """
     from hanas.report.figures import fronts
 
     name, of_search = _of_search(history, searcher)
     chosen = (objective or _score(proxy), device_objectives)
-    row = _row(name, accuracy_floor_percent, *chosen, names=title)
-    space = fronts.space_table(row, accuracies, device, proxy)
-    shown, _ = fronts.front_tables(space, row, of_search)
+    of_space = (space or load_space()).name
+    row = _row(name, accuracy_floor_percent, *chosen, names=title, space=of_space)
+    numbers = fronts.space_table(row, accuracies, device, proxy)
+    shown, _ = fronts.front_tables(numbers, row, of_search)
     return fronts.draw_front(shown, row)
 
 
@@ -223,6 +229,7 @@ def _row(
     device_objectives: list[str] | None,
     *,
     names: tuple[str, str] = ("device", "task"),
+    space: str = "",
 ) -> Row:
     """Return what a study says of a search; its tables are here and in no file."""
     from hanas.fronts.rows import Row
@@ -231,7 +238,7 @@ def _row(
         device=names[0],
         task=names[1],
         dataset=names[1],
-        space="",
+        space=space,
         proxy="proxy",
         proxy_label="the proxy",
         proxy_objective=objective,

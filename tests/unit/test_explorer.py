@@ -83,7 +83,7 @@ def texts_of(data) -> np.ndarray:
 def test_fronts_are_exact_and_in_the_order_of_the_pick(rows):
     data = explorer.explorer_data(rows)
     for row, run in zip(rows, data["runs"], strict=True):
-        expected = found_front(read_history(row.history, row.search))
+        expected = found_front(read_history(row.history, row.search), nb201)
         assert texts_of(data)[unpacked(run["front"])].tolist() == expected["arch"].tolist()
         np.testing.assert_array_equal(unpacked(run["proxy_values"]), expected["error"])
         for metric in ("latency_ms", "energy_mj"):

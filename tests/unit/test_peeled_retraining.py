@@ -11,10 +11,10 @@ from hanas.fronts.settings import Peeling
 from hanas.training.retraining import retrain
 from hanas.training.settings import FromScratch
 
-#: Two predicted layers: the first three, then the last two. The second and the fourth cannot learn.
+#: Two predicted layers: the first three, then the last two. The second and the fourth learn little.
 CELLS = (
     [3, 3, 3, 3, 3, 3],
-    [0, 0, 0, 0, 0, 0],
+    [0, 0, 0, 4, 0, 0],
     [1, 0, 2, 1, 3, 1],
     [0, 0, 0, 1, 0, 0],
     [3] * 5 + [1],
@@ -22,15 +22,16 @@ CELLS = (
 ARCHS = [nb201.to_text(genes) for genes in CELLS]
 LATENCY_MS = [5.0, 1.0, 3.0, 4.0, 5.5]
 PROXY = [0.1, 0.9, 0.5, 0.6, 0.2]
+#: The fastest, but no path leads from its input to its output.
+DEAD = nb201.to_text([0] * 6)
 
 
 def _history():
-    return pd.DataFrame(
-        {
-            **{"seed": 0, "evaluation": range(5), "generation": 0, "arch": ARCHS},
-            **{"error": PROXY, "latency_ms": LATENCY_MS, "feasible": True, "score": np.nan},
-        }
-    )
+    evaluated = {
+        **{"arch": [*ARCHS, DEAD], "error": [*PROXY, 0.3], "latency_ms": [*LATENCY_MS, 0.5]},
+        **{"seed": 0, "evaluation": range(6), "generation": 0, "feasible": True, "score": np.nan},
+    }
+    return pd.DataFrame(evaluated)
 
 
 FROM_SCRATCH = FromScratch.read({**SETTINGS, "images": "train"})

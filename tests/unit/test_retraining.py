@@ -148,26 +148,34 @@ def test_chains_need_square_images(toy_data):
 
 def _history(points):
     frame = pd.DataFrame(points, columns=["error", "latency_ms"])
-    frame.insert(0, "arch", [f"a{n}" for n in range(len(frame))])
+    frame.insert(0, "arch", EVALUATED[: len(frame)])
     frame.insert(0, "seed", 0)
     frame["evaluation"], frame["generation"] = range(len(frame)), 0
     frame["feasible"], frame["score"] = frame["latency_ms"].notna(), np.nan
     return frame
 
 
+EVALUATED = [nb201.to_text([3, gene, 1, gene, 1, 3]) for gene in range(5)]
 FRONT = [(0.0, 9.0), (0.1, 2.0), (0.3, 1.5), (0.6, 1.0), (0.7, 5.0)]
 
 
 @pytest.mark.parametrize(
     ("count", "expected"),
-    [(1, ["a1"]), (2, ["a1", "a3"]), (3, ["a1", "a3", "a0"]), (9, ["a1", "a3", "a2", "a0"])],
+    [(1, [1]), (2, [1, 3]), (3, [1, 3, 0]), (9, [1, 3, 2, 0])],
 )
 def test_picks_are_the_knee_and_then_spread_by_latency(count, expected):
-    picks = picks_of_front(_history(FRONT), count=count, representative="knee")
-    assert picks[0] == "a1"
-    assert set(picks) == set(expected)
+    picks = picks_of_front(_history(FRONT), nb201, count=count, representative="knee")
+    assert picks[0] == EVALUATED[1]
+    assert set(picks) == {EVALUATED[position] for position in expected}
+
+
+def test_no_pick_is_without_a_path_from_input_to_output():
+    history = _history(FRONT)
+    history.loc[4, ["arch", "latency_ms"]] = [nb201.to_text([0] * 6), 0.1]  # the fastest
+    picks = picks_of_front(history, nb201, count=9, representative="knee")
+    assert set(picks) == {EVALUATED[position] for position in (0, 1, 2, 3)}
 
 
 def test_a_search_without_a_feasible_architecture(tmp_path):
     with pytest.raises(InputError, match="no architecture that the device can run"):
-        picks_of_front(_history([(0.1, np.nan)]), count=1, representative="knee")
+        picks_of_front(_history([(0.1, np.nan)]), nb201, count=1, representative="knee")

@@ -7,7 +7,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
-from nb201_space import OPERATIONS
+from nb201_space import OPERATIONS, nb201
 from snakemake.utils import update_config
 
 from hanas.core import plugins
@@ -304,6 +304,16 @@ def test_a_listed_space_of_layers_is_none_of_cells():
     config["surrogates"] = {"nas_bench_macro": {}}
     with pytest.raises(InputError, match=r"surrogates\.nas_bench_macro: a layer-wise space"):
         complete(config, "macro")
+
+
+def test_a_cell_without_a_path_cannot_be_retrained():
+    def edit(given: dict) -> None:
+        given["retrainings"]["edgegpu_toy"] = {"task": "toy", "archs": [dead, alive]}
+
+    dead, alive = (nb201.to_text([gene] * 6) for gene in (0, 3))
+    said = _problems(edit)
+    assert f"retrainings.edgegpu_toy.archs: {dead}: no path leads from its input" in said
+    assert alive not in said
 
 
 @pytest.mark.parametrize("key", ["images", "batch_size"])

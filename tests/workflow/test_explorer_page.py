@@ -64,7 +64,7 @@ class Explorer:
     def front(self, device: str, proxy: str, search: str) -> pd.DataFrame:
         """Return the front as Python finds it, with the truth, in order of preference."""
         histories = self.folder / f"results/searches/toy/{device}/{proxy}.parquet"
-        front = picks.found_front(read_history(str(histories), search))[["arch"]]
+        front = picks.found_front(read_history(str(histories), search), nb201)[["arch"]]
         metrics = self.table("devices", device, "nb201", "toy.parquet")
         accuracies = self.table("benchmarks", "nb201", "toy.parquet")
         front = front.merge(metrics.drop(columns="source"), how="left", on="arch")

@@ -64,7 +64,7 @@ def test_picks_are_of_the_front(study, space):
     models = pd.read_csv(results / f"models/{space}.csv")
     assert models["role"].value_counts().to_dict() == {"pick": 2, "random": 1}
     picks = models.loc[models["role"] == "pick", "arch"]
-    assert set(picks) <= set(found_front(history)["arch"])
+    assert set(picks) <= set(found_front(history, plugins.space(space))["arch"])
     shelf = pd.read_csv(results / "models/published.csv")
     assert set(models["otherwise"]) <= set(shelf["arch"])
     assert models["otherwise_verdict"].notna().all()
@@ -123,7 +123,7 @@ def test_front_is_measured_for_real(study):
     table = pd.read_csv(study.folder / target)
     file = study.folder / "results/searches/mobile_i/npu/mobile_i.parquet"
     history = read_history(str(file), "nsga2")
-    assert set(table["arch"]) == set(found_front(history)["arch"])
+    assert set(table["arch"]) == set(found_front(history, plugins.space("mobile_i"))["arch"])
     assert (table["measured_latency_ms"] > 0).all()
     assert table["predicted_source"].str.startswith("predicted: ").all()
     assert table["measured_source"].str.startswith("measured: ").all()

@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.pareto import non_dominated
 from hanas.data.tables.metric_tables import METRICS
@@ -90,7 +91,8 @@ def front_tables(
     Raises InputError if the search evaluated nothing that can run, or nothing reaches the floor.
     """
     seen = evaluated(space, history)
-    on_front = seen["arch"].isin(found_front(history)["arch"]).to_numpy()
+    front = found_front(history, plugins.space(row.space))
+    on_front = seen["arch"].isin(front["arch"]).to_numpy()
     search = row.search_label
     parts = [("evaluated", search, seen[~on_front]), ("found", search, seen[on_front])]
     for label, other in beside:
