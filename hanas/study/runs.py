@@ -118,19 +118,27 @@ def from_the_future(path: str | Path) -> str:
     changed = Path(path).stat().st_mtime
     if changed <= time.time() + _TOLERANCE_SECONDS:
         return ""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(changed))
+    return _date(path)
+
+
+def _date(path: str | Path) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(Path(path).stat().st_mtime))
 
 
 def doubts(folder: Path, devices: Iterable[str]) -> Iterator[str]:
-    """Yield why the decisions of devices should not be trusted, from the facts in their folder."""
+    """Yield why the decisions of devices should not be trusted, from the facts in their folder.
+
+    With the date of each page, which may be of an earlier run.
+    """
     for device in devices:
         try:
             facts = read_json(folder / f"{device}.json")
         except InputError:  # not decided yet
             continue
         found = facts.get("doubts") if isinstance(facts, dict) else None
+        page = f"{folder / device}.md (of {_date(folder / f'{device}.json')})"
         for said in found if isinstance(found, list) else []:
-            yield f"Do not trust {folder / device}.md: {said}"
+            yield f"Do not trust {page}: {said}"
 
 
 def ended_by_slurm(folder: Path, *, since: float) -> Iterator[str]:

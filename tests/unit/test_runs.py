@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hanas.study import runs
 
 HOLD = """
 import sys, time
+from datetime import datetime
 from pathlib import Path
 from hanas.study import runs
 handle = runs.hold_lock(Path(sys.argv[1]))
@@ -131,14 +133,16 @@ def test_jobs_that_failed_by_themselves_and_old_logs_are_left_out(tmp_path):
 
 def test_doubts_of_the_devices_that_are_decided(tmp_path):
     (tmp_path / "board.json").write_text('{"doubts": ["nothing is stable", "all is far off"]}')
+    os.utime(tmp_path / "board.json", (1e9, 1e9))
     (tmp_path / "other.json").write_text('{"doubts": []}')
     (tmp_path / "gone.json").write_text('{"doubts": ["an entry that the study has no more"]}')
     (tmp_path / "odd.json").write_text("[1]")
     (tmp_path / "cut.json").write_text("{")
     devices = ["board", "other", "odd", "cut", "not_yet"]
+    page = f"{tmp_path}/board.md (of {datetime.fromtimestamp(1e9):%Y-%m-%d %H:%M:%S})"
     assert list(runs.doubts(tmp_path, devices)) == [
-        f"Do not trust {tmp_path}/board.md: nothing is stable",
-        f"Do not trust {tmp_path}/board.md: all is far off",
+        f"Do not trust {page}: nothing is stable",
+        f"Do not trust {page}: all is far off",
     ]
 
 
