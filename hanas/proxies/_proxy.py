@@ -48,7 +48,10 @@ LARGEST_SCORE = 1e100
 
 Threads = Annotated[
     Count,
-    Field(description="Worker processes at most. Results do not depend on their number."),
+    Field(
+        description="Worker processes at most. Results do not depend on their number. The job "
+        "waits until as many cores, or all that Snakemake has, are free at once.",
+    ),
     NoRerun(),
 ]
 
