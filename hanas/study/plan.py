@@ -13,11 +13,13 @@ from hanas.core import plugins
 from hanas.core.errors import InputError
 from hanas.core.progress import duration
 from hanas.core.settings import Settings
+from hanas.data.datasets._dataset import Census
 from hanas.proxies.learned import Learned
 from hanas.spaces._space import Space
 from hanas.study import facts
 from hanas.study._entries import Job
 from hanas.study.explain import graph_of, study_file
+from hanas.study.graph import Graph
 from hanas.study.results import made_by, result
 from hanas.study.settings import Study
 
@@ -57,7 +59,7 @@ def in_words(folder: Path, configfile: Path | None) -> str:
     if trainings:
         lines += ["", "Trainings, timed now on this machine; two or more run side by side:"]
     study = f" --configfile {shlex.quote(str(configfile))}" if configfile else ""
-    lines += [_told(training, folder, study) for training in trainings]
+    lines += [_told(training, graph, folder, study) for training in trainings]
     for name in dict.fromkeys(task.space for task in graph.study.tasks.values()):
         lines += ["", f"Space {name} holds {plugins.space(name).count:,} architectures."]
     return "\n".join(lines)
@@ -107,22 +109,22 @@ def _trainings(study: Study, left: dict[str, Job]) -> Iterator[_Training]:
             yield _Training(name, count, task.dataset, space, settings, splits)
 
 
-def _told(training: _Training, folder: Path, study: str) -> str:
+def _told(training: _Training, graph: Graph, folder: Path, study: str) -> str:
     from hanas.data.batches import steps_per_epoch
-    from hanas.data.images import load_images
 
     how = training.settings.training
-    file = folder / result("dataset", dataset=training.dataset)
-    if not file.exists():
+    try:
+        census = _census(graph, training.dataset, folder)
+    except InputError as error:
+        return f"- {training.name}: {training.count} x {how.epochs} epochs; {error}"
+    if census is None:
         read = f"snakemake --cores 1 {result('dataset', dataset=training.dataset)}{study}"
         return (
             f"- {training.name}: {training.count} x {how.epochs} epochs; about how long is known "
             f"once the images are read: {read}"
         )
-    data = load_images(file)
-    side = how.resolution or data.images.shape[1]
-    seconds = seconds_per_step(training, side, len(data.classes))
-    images = sum(len(data.splits[name]) for name in training.splits)
+    seconds = seconds_per_step(training, how.resolution or census.side, census.classes)
+    images = sum(census.images[name] for name in training.splits)
     steps = how.epochs * steps_per_epoch(images, how.batch_size, how.batches_per_epoch)
     total = training.count * steps * seconds
     return (
@@ -130,6 +132,18 @@ def _told(training: _Training, folder: Path, study: str) -> str:
         f"{1000 * seconds:.0f} ms a step of {how.batch_size}: about {duration(steps * seconds)} "
         f"each, {duration(total)} one after the other"
     )
+
+
+def _census(graph: Graph, dataset: str, folder: Path) -> Census | None:
+    """Return how many images there are: as they were read, or as the data folder has them."""
+    from hanas.data.images import load_images
+
+    file = folder / result("dataset", dataset=dataset)
+    if not file.exists():
+        return graph.study.datasets[dataset].census(graph.data)
+    data = load_images(file)
+    images = {name: len(split) for name, split in data.splits.items()}
+    return Census(images, len(data.classes), data.images.shape[1])
 
 
 def seconds_per_step(training: _Training, side: int, classes: int) -> float:

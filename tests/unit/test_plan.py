@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from toy_pictures import toy_images
 
-from hanas.core import contents
+from hanas.core import contents, plugins
 from hanas.core.files import write_json
 from hanas.data.images import save_images
 from hanas.study import explain, plan
@@ -47,6 +47,33 @@ def test_retrainings_count_random_members_and_seeds_and_all_their_images(told):
     assert "10 x 20 epochs of 256 images" in said
     assert said.endswith("about 8.0 s each, 1 min 20 s one after the other")
     assert "12 x 20 epochs of 256 images" in line(told, "retraining published")
+
+
+def test_a_folder_of_images_that_is_not_read_yet_is_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr(plan, "seconds_per_step", lambda *training: 0.1)
+    monkeypatch.setenv("HANAS_DATA", str(tmp_path / "data"))
+    (said,) = (one for one in plan.in_words(tmp_path, OWN).splitlines() if "retraining own" in one)
+    assert "data/pictures: there is no such folder" in said
+    for name in ("apples", "pears"):
+        for number in range(100):
+            file = tmp_path / "data" / "pictures" / name / f"{number}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()  # none is opened
+    told = plan.in_words(tmp_path, OWN).splitlines()
+    # Of 100 pictures of each class, 20 validate and 20 test.
+    assert "20 x 15 epochs of 120 images" in line(told, "proxy own")
+    assert "10 x 20 epochs of 160 images" in line(told, "retraining own")
+
+
+@pytest.mark.parametrize("kind", ["cifar10", "cifar100", "imagenet16_120"])
+def test_official_images_are_counted_before_they_are_there(kind, tmp_path):
+    census = plugins.plugin("datasets", kind).read({"kind": kind}).census(tmp_path)
+    expected = {
+        "cifar10": ({"train": 25_000, "validation": 25_000, "test": 10_000}, 10, 32),
+        "cifar100": ({"train": 50_000, "validation": 5_000, "test": 5_000}, 100, 32),
+        "imagenet16_120": ({"train": 151_700, "validation": 3_000, "test": 3_000}, 120, 16),
+    }
+    assert (census.images, census.classes, census.side) == expected[kind]
 
 
 def write_with_facts(study, files):

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, ClassVar
 
 import numpy as np
 from pydantic import Field
+from typing_extensions import override
 
 from hanas.core.errors import InputError
 from hanas.core.files import checksum, reading, user_path
@@ -25,6 +27,15 @@ from hanas.data.published_files import KnownFile
 Labelled = tuple[np.ndarray, np.ndarray]
 #: What provenance says of each file that was read.
 Sources = tuple[dict[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Census:
+    """How many images a data set has, before any is read."""
+
+    images: Mapping[str, int]  # of each split; copies are not known yet
+    classes: int
+    side: int  # pixels
 
 
 class Dataset(Settings):
@@ -40,6 +51,13 @@ class Dataset(Settings):
         InputError if a file in the data folder is missing or damaged, or no source gives the
         images.
         """
+
+    def census(self, root: Path) -> Census | None:
+        """Return how many images :meth:`load` would find, without reading any.
+
+        None where only reading tells. InputError where the data folder ``root`` lacks them.
+        """
+        return None
 
 
 class OfficialDataset(Dataset):
@@ -85,6 +103,17 @@ class OfficialDataset(Dataset):
         else:
             splits = {"train": train, "validation": others[first], "test": others[second]}
         return ImageData(images, labels, tuple(self.classes), splits, (*sources, *split_sources))
+
+    @override
+    def census(self, root: Path) -> Census:
+        divides_training = "train" in self.split_keys
+        whole = self.train_images if divides_training else self.other_images
+        first, second = whole // 2, whole - whole // 2
+        if divides_training:
+            images = {"train": first, "validation": second, "test": self.other_images}
+        else:
+            images = {"train": self.train_images, "validation": first, "test": second}
+        return Census(images, len(self.classes), self.side)
 
     @abstractmethod
     def find(self, root: Path, downloads: Path) -> tuple[Labelled, Sources]:

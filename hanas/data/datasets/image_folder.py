@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, field_validator
+from typing_extensions import override
 
 from hanas.core import escape
 from hanas.core.errors import InputError
@@ -20,7 +21,7 @@ from hanas.core.memory import enough_memory, free_bytes, in_words
 from hanas.core.progress import print_at_once
 from hanas.core.settings import Count, Fraction, Seed, UserFile
 from hanas.data.copies import find_copies, without_copies
-from hanas.data.datasets._dataset import Dataset
+from hanas.data.datasets._dataset import Census, Dataset
 from hanas.data.images import SPLITS, ImageData, pixels_of_size
 from hanas.data.pictures import SUFFIXES, PictureReader, Pictures
 
@@ -72,11 +73,8 @@ class ImageFolder(Dataset):
         images, all of which are named. Where the images take more memory than there is, they are
         kept in a file in ``downloads`` that has no name.
         """
-        folder = user_path(root, self.folder)
-        if not folder.is_dir():
-            raise InputError(f"{folder}: there is no such folder; set `folder` to your images")
         problems: list[str] = []
-        classes, parts = _survey(folder, problems)
+        folder, classes, parts = self._survey(root, problems)
         pictures = [picture for part in parts.values() for picture in part]
         where = (
             f"{folder}: {len(pictures):,} pictures of {self.resolution} x {self.resolution} pixels"
@@ -94,13 +92,7 @@ class ImageFolder(Dataset):
         if problems:
             count = "1 thing" if len(problems) == 1 else f"{len(problems)} things"
             raise InputError(f"{folder}: {count} to mend\n" + "\n".join(problems))
-        labels = np.array([label for _, label in pictures], dtype=np.int64)
-        ends = np.cumsum([len(part) for part in parts.values()])
-        splits = dict(zip(parts, np.split(np.arange(len(labels)), ends[:-1]), strict=True))
-        fractions = {"validation": self.validation_fraction, "test": self.test_fraction}
-        if drawn := {name: part for name, part in fractions.items() if name not in splits}:
-            random, of_train = np.random.default_rng(self.split_seed), labels[splits["train"]]
-            splits |= stratified(of_train, drawn, classes, random, str(folder))
+        labels, splits = self._split(folder, classes, parts)
         names = [path.relative_to(folder).as_posix() for path, _ in pictures]
         warnings = found.warnings(labels, classes)
         copies = find_copies(found.digests, labels, splits)
@@ -117,6 +109,35 @@ class ImageFolder(Dataset):
         source = {"file": folder.name, "algorithm": "sha256 of names and contents"}
         sources = ({**source, "checksum": found.hasher.hexdigest(), "how": how},)
         return ImageData(images, labels, classes, splits, sources, found.values, tuple(warnings))
+
+    @override
+    def census(self, root: Path) -> Census:
+        folder, classes, parts = self._survey(root, [])
+        _, splits = self._split(folder, classes, parts)
+        images = {name: len(split) for name, split in splits.items()}
+        return Census(images, len(classes), self.resolution)
+
+    def _survey(
+        self, root: Path, problems: list[str]
+    ) -> tuple[Path, tuple[str, ...], dict[str, Pictures]]:
+        """Return the folder, and what :func:`_survey` finds there."""
+        folder = user_path(root, self.folder)
+        if not folder.is_dir():
+            raise InputError(f"{folder}: there is no such folder; set `folder` to your images")
+        return folder, *_survey(folder, problems)
+
+    def _split(
+        self, folder: Path, classes: Sequence[str], parts: Mapping[str, Pictures]
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Return the label of each picture, int64 (N,), and the indices of each split."""
+        labels = np.array([label for part in parts.values() for _, label in part], dtype=np.int64)
+        ends = np.cumsum([len(part) for part in parts.values()])
+        splits = dict(zip(parts, np.split(np.arange(len(labels)), ends[:-1]), strict=True))
+        fractions = {"validation": self.validation_fraction, "test": self.test_fraction}
+        if drawn := {name: part for name, part in fractions.items() if name not in splits}:
+            random, of_train = np.random.default_rng(self.split_seed), labels[splits["train"]]
+            splits |= stratified(of_train, drawn, classes, random, str(folder))
+        return labels, splits
 
 
 def stratified(
