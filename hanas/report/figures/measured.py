@@ -62,10 +62,9 @@ def models_table(groups: Sequence[tuple[str, bool, pd.DataFrame]], *, device: st
 def draw_models(plotted: pd.DataFrame, *, device: str) -> Figure:
     """Draw what :func:`models_table` returns, published networks as points of their own."""
     x, y = "latency_ms", "true_error"
-    footer = [
-        "Lines: the models of a space that none of it dominates; hollow: random members of it; "
-        "published networks at several widths."
-    ]
+    footer = ["Lines: the models of a space that none of it dominates; dotted: published networks."]
+    if (plotted["role"] == "random").any():
+        footer.append("Hollow: random members of a space.")
     seeds, order = int(plotted["seeds"].min()), order_between_seeds(plotted)
     if seeds > 1:
         footer.append(
@@ -113,7 +112,7 @@ def _draw_deviations(axes: Axes, models: pd.DataFrame, colour: str) -> None:
 
 @style.applied()
 def draw_front(table: pd.DataFrame, *, device: str, task: str, proxy: str, search: str) -> Figure:
-    """Draw what :func:`hanas.fronts.measured_fronts.beside` returns: the proxy against latency.
+    """Draw what :func:`hanas.fronts.measured_fronts.measure` returns: the proxy against latency.
 
     A bar is one standard deviation of a prediction, or from one quartile of the passes to the
     other; a line joins the two numbers of an architecture.
