@@ -42,8 +42,8 @@ def decision_table(rows: Iterable[Row], peeling: Peeling | None = None) -> pd.Da
 
     With ``peeling``, the trained fronts of those searches whose accuracies are known, which are
     looked up, take the place of the predicted ones. What has no path from input to output is on no
-    front. Raises InputError if no predicted front has an architecture; nothing that is trained may
-    reach the floor. Columns are
+    predicted front. Raises InputError if no predicted front has an architecture; nothing that is
+    trained may reach the floor. Columns are
 
     - ``arch``, ``index`` in its space (where that can be listed), ``accuracy_percent`` (true; NaN
       where it is not known), the device's metrics, ``proxy_value`` of ``proxy_objective``;
@@ -75,7 +75,7 @@ def decision_table(rows: Iterable[Row], peeling: Peeling | None = None) -> pd.Da
 
 
 def _of_trained_front(history: pd.DataFrame, row: Row, peeling: Peeling) -> pd.DataFrame:
-    evaluated = picks.feasible_evaluations(history, plugins.space(row.space))
+    evaluated = picks.feasible_evaluations(history, None)  # as in evaluations of peeling
     objectives = picks.objectives_in(evaluated)
     accuracies = read_parquet(str(row.accuracies)).set_index("arch")["accuracy_percent"]
     errors = 1 - accuracies.loc[evaluated["arch"]].to_numpy(dtype=np.float64) / 100

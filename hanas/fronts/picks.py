@@ -40,14 +40,14 @@ def found_front(history: pd.DataFrame, space: Space) -> pd.DataFrame:
     return by_preference(feasible[non_dominated(points)])
 
 
-def feasible_evaluations(history: pd.DataFrame, space: Space) -> pd.DataFrame:
+def feasible_evaluations(history: pd.DataFrame, space: Space | None) -> pd.DataFrame:
     """Return ``arch``, ``evaluation`` and the objectives of what seed 0 of a search could run.
 
-    Without what has no path from input to output: it can learn nothing, but tables of devices have
-    numbers for it, which are among the lowest.
+    With a ``space``, without what has no path from input to output: it can learn nothing, but
+    tables of devices have numbers for it, which are among the lowest.
     """
     feasible = history[(history["seed"] == SEED) & history["feasible"].astype(bool)]
-    if len(feasible):
+    if space is not None and len(feasible):
         genes = np.array([space.from_text(arch) for arch in feasible["arch"]])
         feasible = feasible[space.connected(genes)]
     return feasible[["arch", "evaluation", *objectives_in(history)]].reset_index(drop=True)

@@ -6,6 +6,7 @@ import moocore
 import numpy as np
 import pandas as pd
 import pytest
+from nb201_space import nb201
 
 from hanas import cli
 from hanas.core.files import read_csv
@@ -125,6 +126,8 @@ def test_decisions_hold_each_front(results, device):
     table = read_csv(results / "decisions" / f"{device}.csv")
     assert set(zip(table["proxy"], table["search"], strict=True)) == set(SEARCHES)
     assert table["latency_ms"].notna().all()
+    genes = np.array([nb201.from_text(arch) for arch in table["arch"]])
+    assert nb201.connected(genes).all()  # the first front of edgegpu by parameters held two others
     words = (results / "decisions" / f"{device}.md").read_text(encoding="utf-8")
     assert words.startswith(f"# What to take on {device}")
     assert words.count("## toy (") == 2

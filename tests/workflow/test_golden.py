@@ -2,7 +2,8 @@
 
 ``tests/golden/first_house.json`` has the checksums of what commit 89152cb wrote for the tiny and
 for the default study. Training rounds differently on another processor, so they hold on that one.
-What pages have said since then of how far to trust them is left out.
+What pages have said since then of how far to trust them is left out, and decisions of the device
+whose fronts held cells that no path leads through.
 """
 
 import csv
