@@ -67,6 +67,59 @@ def run(
     return subprocess.CompletedProcess(command, status, output, errors)
 
 
+class Service:
+    """A program that answers every line of its input with one line, until that ends.
+
+    It ends with this process, however that dies: its input does then.
+    """
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._end, self._was_late, pipe = bytearray(), False, subprocess.PIPE
+        self._process = subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, stderr=pipe, env=_environment()
+        )
+        arguments = (self._process.stderr, self._end)
+        self._reader = threading.Thread(target=_read, args=arguments, daemon=True)
+        self._reader.start()
+
+    def ask(self, line: str, *, timeout_seconds: float) -> str | None:
+        """Return the answer to a line; None where the program has ended, or is killed for time."""
+        process = self._process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        # Waits for a whole line and no longer: what is late is killed, and its output ends.
+        late = threading.Timer(timeout_seconds, self._give_up)
+        late.start()
+        try:
+            process.stdin.write(f"{line}\n".encode())
+            process.stdin.flush()
+            answer = process.stdout.readline()
+        except BrokenPipeError:
+            answer = b""
+        finally:
+            late.cancel()
+        if answer.endswith(b"\n"):
+            return answer.decode("utf-8")
+        process.kill()
+        process.wait()
+        self._reader.join(_READ_ON_SECONDS)
+        return None
+
+    def _give_up(self) -> None:
+        self._was_late = True
+        self._process.kill()
+
+    @property
+    def status(self) -> int | None:
+        """How it ended; None while it runs, or where it was killed for time."""
+        return None if self._was_late else self._process.poll()
+
+    @property
+    def errors(self) -> str:
+        """The end of what it has printed as errors."""
+        return self._end.decode("utf-8", "replace")
+
+
 def _environment() -> dict[str, str]:
     """Return the environment without what keeps our own interpreters off the user's modules."""
     ours = hanas.SAFE_PATH

@@ -2,8 +2,9 @@
 
 Run by :mod:`hanas.deploy.litert` in another Python, one with litert-torch, which cannot share an
 environment with hanas (it wants older typing_extensions): so it imports nothing of hanas. Reads
-``request.json`` in the folder where it runs and writes ``answer.json`` there, with ``versions`` of
-the packages and, where something fails, ``error``:
+``request.json`` in the folder where it runs and writes ``answer.json`` there; with the argument
+``serve``, reads a request a line until there are no more, and answers each with a line. An answer
+has ``versions`` of the packages and, where something fails, ``error``:
 
 - ``convert``: makes ``model.tflite``, float32 (1, H, W, 3), of ``network.pt2``, a program of
   torch.export of float32 (1, 3, H, W), and with ``quantise`` ``model.int8.tflite``, of 8-bit
@@ -11,11 +12,13 @@ the packages and, where something fails, ``error``:
   3);
 - ``run``: files, whose logits of ``images.npy``, float32 (N, H, W, 3), become ``0.npy``, ...;
 - ``time``: a file, with ``passes``, ``warmup``, ``threads`` and ``xnnpack``; the answer has the
-  ``latencies_ms`` of the passes.
+  ``latencies_ms`` of the passes. What is to ``keep`` is not loaded and warmed up a second time.
 """
 
 import importlib.metadata
 import json
+import os
+import sys
 import time
 import traceback
 from pathlib import Path
@@ -25,9 +28,24 @@ import numpy as np
 PACKAGES = ("litert-torch", "ai-edge-quantizer", "ai-edge-litert")
 
 
+#: Models that are kept at most.
+KEPT = 128
+
+
 def main():
     """Do what the request says and write the answer."""
+    if sys.argv[1:] == ["serve"]:
+        answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+        os.dup2(2, 1)  # the packages print, too
+        for line in sys.stdin:
+            print(json.dumps(answered(json.loads(line))), file=answers, flush=True)
+        return
     request = json.loads(Path("request.json").read_text(encoding="utf-8"))
+    Path("answer.json").write_text(json.dumps(answered(request)), encoding="utf-8")
+
+
+def answered(request):
+    """Do what a request says and return the answer."""
     answer = {}
     try:
         answer["versions"] = {name: importlib.metadata.version(name) for name in PACKAGES}
@@ -44,7 +62,7 @@ def main():
         traceback.print_exc()
         said = str(error).strip().partition("\n")[0]
         answer["error"] = f"{type(error).__name__}: {said}" if said else type(error).__name__
-    Path("answer.json").write_text(json.dumps(answer), encoding="utf-8")
+    return answer
 
 
 def _convert(how):
@@ -111,23 +129,34 @@ class _Model:
         return logits
 
 
+_models = {}
+
+
 def _times(how):
     """Return the milliseconds of each pass, on numbers that are made up."""
-    model = _Model(how["file"], threads=how["threads"], xnnpack=how["xnnpack"])
-    random, taken = np.random.default_rng(0), model.taken
-    image = random.standard_normal(taken["shape"]).astype(np.float32)
-    if taken["dtype"] == np.int8:
-        image = random.integers(-128, 128, taken["shape"]).astype(np.int8)
-    model.interpreter.set_tensor(taken["index"], image)
+    which = how["file"], os.stat(how["file"]).st_mtime_ns, how["threads"], how["xnnpack"]
+    model = _models.pop(which, None)
+    seconds = how["warmup_seconds"] if model is None else 0
+    if model is None:
+        model = _Model(how["file"], threads=how["threads"], xnnpack=how["xnnpack"])
+        random, taken = np.random.default_rng(0), model.taken
+        image = random.standard_normal(taken["shape"]).astype(np.float32)
+        if taken["dtype"] == np.int8:
+            image = random.integers(-128, 128, taken["shape"]).astype(np.int8)
+        model.interpreter.set_tensor(taken["index"], image)
     clock, latencies, started = time.perf_counter_ns, [], time.perf_counter()
     done = 0
-    while done < how["warmup"] or time.perf_counter() - started < how["warmup_seconds"]:
+    while done < how["warmup"] or time.perf_counter() - started < seconds:
         model.interpreter.invoke()
         done += 1
     for _ in range(how["passes"]):
         before = clock()
         model.interpreter.invoke()
         latencies.append((clock() - before) / 1e6)
+    if how["keep"]:
+        _models[which] = model
+        if len(_models) > KEPT:
+            del _models[next(iter(_models))]
     return latencies
 
 

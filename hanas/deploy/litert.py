@@ -21,7 +21,7 @@ import numpy as np
 from hanas.core.errors import InputError
 from hanas.core.files import replacing
 from hanas.core.memory import short_of_memory
-from hanas.core.processes import run
+from hanas.core.processes import Service, run
 from hanas.deploy import _litert_work
 from hanas.deploy.quantisation import MEMORY_REMEDY, Calibration
 
@@ -35,6 +35,8 @@ HINT = "`make litert` (or envs/litert of a clone of hanas) makes one in .venv-li
 TIMEOUT_SECONDS = 3600
 #: Bytes of images that are prepared, or run, at a time.
 _BYTES_AT_A_TIME = 2**27
+#: Pythons that answer requests without files, by their program.
+_SERVICES: dict[Path, Service] = {}
 
 
 class LiteRTError(Exception):
@@ -106,10 +108,33 @@ def asked(python: str, request: dict[str, Any], folder: Path, place: str) -> dic
     # Isolated: neither the study's folder nor this one is searched for modules.
     command = [str(program), "-I", _litert_work.__file__]
     finished = run(command, timeout_seconds=TIMEOUT_SECONDS, folder=folder)
-    file, errors = folder / "answer.json", " ".join(finished.stderr.split())[-300:]
+    file = folder / "answer.json"
     answer = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {"error": None}
-    status = finished.returncode
-    if "error" in answer and (status == -9 or short_of_memory(answer["error"] or finished.stderr)):
+    return _accepted(answer, finished.returncode, finished.stderr, python, place)
+
+
+def answered(python: str, request: dict[str, Any], place: str) -> dict[str, Any]:
+    """Return what the other Python answers to a request without files, and keep it running.
+
+    It ends with this process. Errors as of :func:`asked`.
+    """
+    program = _program(python)
+    if (service := _SERVICES.get(program)) is None:
+        command = [str(program), "-I", _litert_work.__file__, "serve"]
+        service = _SERVICES[program] = Service(command)
+    line = service.ask(json.dumps(request), timeout_seconds=TIMEOUT_SECONDS)
+    answer = {"error": None} if line is None else json.loads(line)
+    if line is None:  # it has ended, and another one starts for the next request
+        del _SERVICES[program]
+    return _accepted(answer, service.status, service.errors, python, place)
+
+
+def _accepted(
+    answer: dict[str, Any], status: int | None, stderr: str, python: str, place: str
+) -> dict[str, Any]:
+    """Return an answer of the other Python. Raises what :func:`asked` does."""
+    errors = " ".join(stderr.split())[-300:]
+    if "error" in answer and (status == -9 or short_of_memory(answer["error"] or stderr)):
         said = answer["error"] or errors
         raise InputError(f"{place}: LiteRT's tools: out of memory ({said}); {MEMORY_REMEDY}")
     if answer.get("error"):

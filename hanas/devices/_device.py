@@ -17,6 +17,7 @@ from pydantic import ConfigDict, Field, create_model, model_validator
 from pydantic_core import core_schema
 
 from hanas.core import plugins
+from hanas.core.compute import processor
 from hanas.core.errors import InputError
 from hanas.core.settings import Count, Entry, NoRerun, Positive, Seed, Settings, Unique
 
@@ -359,3 +360,22 @@ class TimedDevice(MeasuredDevice, Measuring):
         if self.precision != "int8":
             del found["per_channel"]
         return found
+
+
+class ThisMachine(TimedDevice):
+    """A device that is the machine which runs the workflow."""
+
+    least_rounds: ClassVar[int] = 4  # a block is over within milliseconds
+    threads_taken: ClassVar[int] = 64  # all that there are: the machine is measured alone
+
+    def in_blocks(self) -> Self:
+        """Return the device as it measures a model in one round: it is warm from the one before."""
+        return super().in_blocks().model_copy(update={"warmup": min(self.warmup, 1)})
+
+    def board_names(self) -> tuple[str, ...]:
+        """Return the name of this machine's processor."""
+        return (processor(),)
+
+    def lock_name(self, board: str) -> str:
+        """Return what no two processes may measure on at once."""
+        return "(this machine)"

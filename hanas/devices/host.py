@@ -9,38 +9,24 @@ from __future__ import annotations
 import gc
 import time
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
 
-from hanas.core.compute import NO_VNNI, lacks_vnni, processor
+from hanas.core.compute import NO_VNNI, lacks_vnni
 from hanas.core.errors import InputError, one_line
-from hanas.devices._device import LoadedModels, ModelRefused, TimedDevice, Timings
+from hanas.devices._device import LoadedModels, ModelRefused, ThisMachine, Timings
 
 #: Warming up takes at least this long: small models would else be timed on a sleeping processor.
 WARMUP_SECONDS = 0.05
 _SESSIONS = LoadedModels()
 
 
-class HostDevice(TimedDevice):
+class HostDevice(ThisMachine):
     """The machine that hanas runs on."""
 
     kind: Literal["host"] = Field(description="ONNX Runtime on the machine that runs the workflow.")
-    least_rounds: ClassVar[int] = 4  # a block is over within milliseconds
-    threads_taken: ClassVar[int] = 64  # all that there are: the machine is measured alone
-
-    def in_blocks(self) -> Self:
-        """Return the device as it measures a model in one round: it is warm from the one before."""
-        return super().in_blocks().model_copy(update={"warmup": min(self.warmup, 1)})
-
-    def board_names(self) -> tuple[str, ...]:
-        """Return the name of this machine's processor."""
-        return (processor(),)
-
-    def lock_name(self, board: str) -> str:
-        """Return what no two processes may measure on at once."""
-        return "(this machine)"
 
     def runtime(self) -> str:
         """Return the version of ONNX Runtime."""

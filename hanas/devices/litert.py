@@ -6,32 +6,26 @@ a Python of its own, see :mod:`hanas.deploy.litert`.
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
-from hanas.core.compute import processor
 from hanas.core.errors import InputError
 from hanas.deploy import litert
-from hanas.devices._device import ModelRefused, TimedDevice, Timings
+from hanas.devices._device import ModelRefused, ThisMachine, Timings
 
 #: Warming up takes at least this long: small models would else be timed on a sleeping processor.
 WARMUP_SECONDS = 0.05
 
 
-class LiteRTDevice(TimedDevice):
+class LiteRTDevice(ThisMachine):
     """The machine that runs the workflow."""
 
     kind: Literal["litert"] = Field(description="LiteRT on this machine's CPU.")
     batch: Literal[1] = Field(  # pyright: ignore[reportIncompatibleVariableOverride]
         1, description="Images a pass."
-    )
-    statistic: Literal["low_quantile", "mean", "median"] = Field(
-        "median",
-        description="What the latency is; in rounds (low_quantile) every round starts a process.",
     )
     xnnpack: bool = Field(True, description="Whether the XNNPACK delegate runs what it can.")
     litert_python: str = Field(
@@ -43,30 +37,22 @@ class LiteRTDevice(TimedDevice):
         """What its models are written as."""
         return "litert"
 
-    def board_names(self) -> tuple[str, ...]:
-        """Return the name of this machine's processor."""
-        return (processor(),)
-
-    def lock_name(self, board: str) -> str:
-        """Return what no two processes may measure on at once."""
-        return "(this machine)"
-
     def runtime(self) -> str:
         """Return the version of LiteRT, and whether XNNPACK runs what it can."""
-        with tempfile.TemporaryDirectory(prefix="hanas-litert-") as folder:
-            versions = litert.asked(self.litert_python, {}, Path(folder), "its version")["versions"]
+        versions = litert.answered(self.litert_python, {}, "its version")["versions"]
         return f"LiteRT {versions['ai-edge-litert']}, XNNPACK {'on' if self.xnnpack else 'off'}"
 
     def measure(self, model: Path, board: str) -> Timings:
         """Time the passes of a LiteRT file; ModelRefused where LiteRT cannot run it."""
         how = {name: getattr(self, name) for name in ("passes", "warmup", "threads", "xnnpack")}
         file = {"file": str(model.absolute()), "warmup_seconds": WARMUP_SECONDS}
-        request = {"time": {**file, **how}}
-        with tempfile.TemporaryDirectory(prefix="hanas-litert-") as folder:
-            try:
-                answer = litert.asked(self.litert_python, request, Path(folder), str(model))
-            except litert.LiteRTError as error:
-                raise ModelRefused(f"LiteRT cannot run it: {error}") from error
+        keep = {"keep": self.in_rounds}  # it is asked for again in the next round
+        try:
+            answer = litert.answered(
+                self.litert_python, {"time": {**file, **how, **keep}}, str(model)
+            )
+        except litert.LiteRTError as error:
+            raise ModelRefused(f"LiteRT cannot run it: {error}") from error
         try:
             return Timings(np.array(answer["latencies_ms"], dtype=float))
         except ValueError as error:

@@ -9,27 +9,22 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from hanas.core.compute import processor
 from hanas.core.errors import one_line
 from hanas.core.extras import require
-from hanas.devices._device import LoadedModels, ModelRefused, TimedDevice, Timings
+from hanas.devices._device import LoadedModels, ModelRefused, ThisMachine, Timings
 
 _COMPILED = LoadedModels()
 
 
-class OpenVinoDevice(TimedDevice):
+class OpenVinoDevice(ThisMachine):
     """The machine that runs the workflow."""
 
     kind: Literal["openvino"] = Field(description="OpenVINO on this machine's CPU.")
 
     def board_names(self) -> tuple[str, ...]:
-        """Return the name of this machine's processor."""
+        """Return the name of this machine's processor; InputError where OpenVINO is missing."""
         require("openvino", "openvino")
-        return (processor(),)
-
-    def lock_name(self, board: str) -> str:
-        """Return what no two processes may measure on at once."""
-        return "(this machine)"
+        return super().board_names()
 
     def runtime(self) -> str:
         """Return the version of OpenVINO."""

@@ -27,6 +27,23 @@ def test_litert_is_timed_as_the_settings_say(tmp_path):
     with pytest.raises(ModelRefused, match="no op"):
         meter.measure(tmp_path / "broken.tflite", "here")
     assert meter.conditions("here")["format"] == "litert"
+    assert (tmp_path / "starts").read_text() == "started\n"  # one process for all of them
+
+
+def test_litert_that_crashes_is_started_again(tmp_path):
+    meter = device("litert", litert_python=fake_litert(tmp_path), passes=2)
+    with pytest.raises(InputError, match=r"gave no answer for .*crash\.tflite \(status -11\)"):
+        meter.measure(tmp_path / "crash.tflite", "here")
+    assert meter.measure(tmp_path / "model.tflite", "here").latencies_ms.tolist() == [1, 1.01, 1.02]
+    assert (tmp_path / "starts").read_text() == "started\n" * 2
+
+
+@pytest.mark.parametrize("kind", ["host", "litert", "openvino"])
+def test_this_machine_is_measured_alone_and_in_rounds(kind):
+    meter = device(kind)
+    assert meter.in_rounds
+    assert meter.threads_taken == 64
+    assert (meter.in_blocks().passes, meter.in_blocks().warmup) == (10, 1)
 
 
 @pytest.mark.parametrize(("precision", "name"), [("float32", "model"), ("int8", "model.int8")])
