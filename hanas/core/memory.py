@@ -14,7 +14,7 @@ T = TypeVar("T")
 #: What PyTorch, ONNX Runtime and the C++ library say where memory is short.
 _SAID = (
     *("allocate memory", "out of memory", "not enough memory", "bad_alloc", "bad allocation"),
-    *("memoryerror", "unable to allocate"),
+    *("memoryerror", "unable to allocate", "could not create a primitive"),
 )
 
 

@@ -111,33 +111,35 @@ def export_retrained(
                 f"{weights}: has no weights of {arch}; they and the table of results must be of "
                 "the same retraining"
             )
-        of_arch = published.space_of(arch, space)
-        fitted = of_arch.for_images(network, data.images.shape[1:3], resolution, images)
-        made = of_arch.build(of_arch.from_text(arch), len(data.classes), fitted)
-        _fill(made, states[arch], arch)
-        onnx_models.export(made, float_file, resolution=side, batch=None)
-        with torch_threads(threads), enough_memory(f"{float_file}: comparing", MEMORY_REMEDY):
-            difference = _checked_difference(made, float_file, test.take(COMPARED))
-        quantise(float_file, int8_file, calibration_images, quantisation, threads=threads)
-        _write_weights(states[arch], place / WEIGHTS_FILE)
-        (place / LABELS_FILE).write_text(labels, encoding="utf-8")
-        further = write_further(
-            formats,
-            made,
-            place,
-            test,
-            test_images,
-            calibration_images,
-            python=litert_python,
-            threads=threads,
-        )
+        with enough_memory(f"{place}: exporting", MEMORY_REMEDY):
+            of_arch = published.space_of(arch, space)
+            fitted = of_arch.for_images(network, data.images.shape[1:3], resolution, images)
+            made = of_arch.build(of_arch.from_text(arch), len(data.classes), fitted)
+            _fill(made, states[arch], arch)
+            onnx_models.export(made, float_file, resolution=side, batch=None)
+            with torch_threads(threads):
+                difference = _checked_difference(made, float_file, test.take(COMPARED))
+            quantise(float_file, int8_file, calibration_images, quantisation, threads=threads)
+            _write_weights(states[arch], place / WEIGHTS_FILE)
+            (place / LABELS_FILE).write_text(labels, encoding="utf-8")
+            further = write_further(
+                formats,
+                made,
+                place,
+                test,
+                test_images,
+                calibration_images,
+                python=litert_python,
+                threads=threads,
+            )
+            accuracies = _accuracies(float_file, int8_file, test, data, threads)
         integer, convolutions = onnx_models.integer_convolutions(int8_file)
         results = {
             "number": number,
             "arch": arch,
             **{name: row[name] for name in OF_TRAININGS},
             **{name: row[name] for name in OF_BALANCED if f"{OF_BALANCED[0]}_mean" in row},
-            **_accuracies(float_file, int8_file, test, data, threads),
+            **accuracies,
             **{name: row[name] for name in (*OF_VALIDATION, *OF_STARTS) if name in row},
             "largest_difference": difference,
             "params": sum(weight.numel() for weight in made.parameters()),

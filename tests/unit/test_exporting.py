@@ -335,6 +335,19 @@ def test_pictures_that_are_not_square_are_refused(trained, tmp_path):
         _export(trained[0], trained[1], path, tmp_path, training={})
 
 
+@pytest.mark.parametrize("step", ["_fill", "quantise", "write_further", "_accuracies"])
+@pytest.mark.parametrize("said", ["can't allocate memory", "could not create a primitive"])
+def test_memory_that_is_short_at_any_step_is_told(
+    trained, images, tmp_path, monkeypatch, step, said
+):
+    def fails(*arguments, **settings):
+        raise RuntimeError(said)
+
+    monkeypatch.setattr(exporting, step, fails)
+    with pytest.raises(InputError, match=rf"1: exporting: out of memory \({said}.*resolution"):
+        _export(trained[0], trained[1], images, tmp_path)
+
+
 def test_a_file_that_computes_something_else_is_refused(trained, images, tmp_path, monkeypatch):
     export = onnx_models.export
 
