@@ -203,6 +203,26 @@ def test_it_runs_by_itself_without_torch_and_hanas(study):
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize(
+    ("file", "module", "package"),
+    [
+        ("model.onnx", "onnxruntime", "onnxruntime"),
+        ("model.tflite", "ai_edge_litert.interpreter", "ai-edge-litert"),
+    ],
+)
+def test_a_runtime_that_is_missing_is_named(study, monkeypatch, file, module, package):
+    folder, _, _ = study
+    place = folder / "models/1"
+    if not (place / file).exists():
+        monkeypatch.setattr("pathlib.Path.is_file", lambda path: True)
+    monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setitem(sys.modules, module.partition(".")[0], None)
+    picture = str(_test_pictures(folder)[0])
+    monkeypatch.setattr(sys, "argv", ["predict.py", picture, "--model", file])
+    with pytest.raises(SystemExit, match=rf"^{file} needs {package}: pip install {package}, or"):
+        runpy.run_path(str(place / "predict.py"), run_name="__main__")
+
+
 def test_the_page_for_hugging_face_says_what_the_card_says(study):
     place = study[0] / "models/1"
     card = json.loads((place / "model.json").read_text("utf-8"))

@@ -109,7 +109,11 @@ def load(file):
     if not path.is_file():
         known = ", ".join(sorted(p.name for p in HERE.glob("model.*") if p.suffix != ".json"))
         sys.exit(f"{path}: there is no such file; beside it lie {known}")
-    return of_litert(path) if path.suffix == ".tflite" else of_onnx(path)
+    try:
+        return of_litert(path) if path.suffix == ".tflite" else of_onnx(path)
+    except ModuleNotFoundError as error:
+        package = str(error.name).partition(".")[0].replace("_", "-")
+        sys.exit(f"{path.name} needs {package}: pip install {package}, or give another --model")
 
 
 def of_onnx(path):
