@@ -13,7 +13,6 @@ from hanas.study import runs
 
 HOLD = """
 import sys, time
-from datetime import datetime
 from pathlib import Path
 from hanas.study import runs
 handle = runs.hold_lock(Path(sys.argv[1]))
