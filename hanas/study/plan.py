@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,8 @@ def in_words(folder: Path, configfile: Path | None) -> str:
     if trainings:
         lines += ["", "Trainings, timed now on this machine; two or more run side by side:"]
     study = f" --configfile {shlex.quote(str(configfile))}" if configfile else ""
-    lines += [_told(training, graph, folder, study) for training in trainings]
+    census = cache(lambda dataset: _census(graph, dataset, folder))  # trainings share data sets
+    lines += [_told(training, census, study) for training in trainings]
     for name in dict.fromkeys(task.space for task in graph.study.tasks.values()):
         lines += ["", f"Space {name} holds {plugins.space(name).count:,} architectures."]
     return "\n".join(lines)
@@ -109,12 +111,12 @@ def _trainings(study: Study, left: dict[str, Job]) -> Iterator[_Training]:
             yield _Training(name, count, task.dataset, space, settings, splits)
 
 
-def _told(training: _Training, graph: Graph, folder: Path, study: str) -> str:
+def _told(training: _Training, census_of: Callable[[str], Census | None], study: str) -> str:
     from hanas.data.batches import steps_per_epoch
 
     how = training.settings.training
     try:
-        census = _census(graph, training.dataset, folder)
+        census = census_of(training.dataset)
     except InputError as error:
         return f"- {training.name}: {training.count} x {how.epochs} epochs; {error}"
     if census is None:
